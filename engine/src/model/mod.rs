@@ -1,0 +1,119 @@
+//! The `Model` port: a prompt in, a stream of typed chunks out, exactly one terminal item.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::Stream;
+use schema::{ErrorCode, Passage, Text, Usage};
+
+/// A model's reply as it comes. The last item is [`Chunk::End`] or an error, and there is only
+/// one such. Dropping the stream closes the upstream connection at once.
+pub type ChunkStream = Pin<Box<dyn Stream<Item = Result<Chunk, ModelError>> + Send>>;
+
+/// Something that answers prompts.
+pub trait Model: Send + Sync + 'static {
+    /// `provider/model`, or `builtin`.
+    fn name(&self) -> &str;
+
+    /// Begins one attempt. No retries inside; timers are the caller's, but for connecting.
+    fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream;
+
+    /// What its tokens cost, when configured.
+    fn price(&self) -> Option<Price> {
+        None
+    }
+}
+
+/// A shared model.
+pub type SharedModel = Arc<dyn Model>;
+
+/// What one model call receives. Between turns of a conversation it only grows at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prompt {
+    /// Instructions, tone and rules; the same for all turns under one profile version.
+    pub system: Arc<str>,
+    /// The talk so far, oldest first, the contact's newest words (with the passages found for
+    /// them) last. Roles alternate, beginning with the contact.
+    pub lines: Vec<PromptLine>,
+    /// The contact's newest words alone, for a model that reads `passages` itself.
+    pub question: Text,
+    /// What was found in the tenant's documents for this question.
+    pub passages: Vec<Passage>,
+    /// Length limit of the reply.
+    pub max_output_tokens: u32,
+}
+
+/// One side's words in a prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptLine {
+    /// Whose.
+    pub role: Role,
+    /// What.
+    pub text: Text,
+}
+
+/// The two sides every dialect knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The contact.
+    User,
+    /// Our side: assistant or human agent.
+    Assistant,
+}
+
+/// A piece of a model's stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Chunk {
+    /// Words for the contact; not empty.
+    Text(String),
+    /// The model thinks: it lives, and there is nothing to show.
+    Thinking,
+    /// The model asks for a tool; parsed, and declined until tools exist.
+    ToolCall {
+        /// Which tool.
+        name: String,
+        /// Its arguments, as the model wrote them.
+        arguments: String,
+    },
+    /// Tokens known so far; replaces what was known before.
+    Usage(Usage),
+    /// The protocol's terminal mark was seen.
+    End(Stop),
+}
+
+/// Why a model stopped by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It was done.
+    Completed,
+    /// A length limit.
+    Length,
+    /// The provider withheld the rest.
+    Filtered,
+    /// It waits for a tool's result.
+    Tool,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{code}: {detail}")]
+pub struct ModelError {
+    /// One of the `model_*` codes.
+    pub code: ErrorCode,
+    /// The provider's word on when to come again.
+    pub retry_after: Option<Duration>,
+    /// For the log: status and kind, never prompt or reply.
+    pub detail: String,
+}
+
+/// What a million tokens cost, in millionths of a US dollar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// Input that was not cached.
+    pub input_microusd_per_million: u64,
+    /// Input served from the provider's cache.
+    pub cached_microusd_per_million: u64,
+    /// Output.
+    pub output_microusd_per_million: u64,
+}

@@ -1,0 +1,266 @@
+//! A fact of a conversation: appended once, numbered, never changed.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Contact, Ownership, Ref, Seq, Text, Timestamp, Turn};
+
+/// One entry of a conversation's log, as stored and as sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Event {
+    /// 1, 2, 3 … without gaps.
+    pub seq: Seq,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Who brought it about.
+    pub author: Author,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// Whose doing an event is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Author {
+    /// The person the business serves.
+    Contact,
+    /// The model's side.
+    Assistant,
+    /// A human agent.
+    Human,
+    /// Tertulia itself.
+    System,
+}
+
+/// The way in by which a conversation came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A page, an app or any program that speaks the public protocol.
+    #[default]
+    Web,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Fact {
+    /// The conversation began.
+    Opened {
+        /// Whom it is with.
+        contact: Contact,
+        /// How they came.
+        #[serde(default)]
+        channel: Channel,
+    },
+    /// Somebody said something. A reply of the assistant also says of which turn and how it ended.
+    Message {
+        /// The words; empty for a reply that never began.
+        text: Text,
+        /// The sender's own id for it.
+        #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+        r#ref: Option<Ref>,
+        /// The human agent's name, when a human wrote it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<String>,
+        /// How a reply came about; absent on what people say.
+        #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+        reply: Option<Box<Reply>>,
+    },
+    /// The assistant took the floor. Exactly one reply with the same turn follows.
+    TurnStarted {
+        /// Which turn.
+        turn: Turn,
+    },
+    /// A piece of a long reply, kept so that a crash loses little of it. The finished reply
+    /// repeats it: readers may skip this.
+    Checkpoint {
+        /// Of which turn.
+        turn: Turn,
+        /// Where in the reply it stands, in characters.
+        offset: usize,
+        /// The piece.
+        text: Text,
+    },
+    /// A human agent took the conversation; the assistant is silent from here on.
+    TakenOver {
+        /// Their name.
+        agent: String,
+        /// The new ownership number.
+        ownership: Ownership,
+    },
+    /// The human agent gave the conversation back to the assistant.
+    HandedBack {
+        /// Their name.
+        agent: String,
+        /// The new ownership number.
+        ownership: Ownership,
+    },
+    /// The conversation ended for now; a new message reopens it.
+    Closed {
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Somebody spoke in a closed conversation.
+    Reopened {},
+}
+
+/// Why a conversation was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    /// Someone asked for it.
+    Asked,
+    /// Nobody spoke for as long as the profile allows.
+    Idle,
+}
+
+/// What a reply is besides its text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reply {
+    /// Which turn it ends.
+    pub turn: Turn,
+    /// How it ended.
+    pub end: End,
+    /// The last of the contact's messages it answers.
+    pub answers: Seq,
+    /// What made it.
+    pub made: Made,
+}
+
+/// How a reply ended. Every turn has exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The model said all it had to say.
+    Completed,
+    /// A length limit cut it.
+    Length,
+    /// The provider withheld it.
+    Filtered,
+    /// Somebody stopped it, spoke over it or took over.
+    Cancelled,
+    /// The stream broke off: what is there is part of an answer.
+    Incomplete,
+    /// No model answered.
+    Failed,
+}
+
+impl End {
+    /// The name on the wire and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Length => "length",
+            Self::Filtered => "filtered",
+            Self::Cancelled => "cancelled",
+            Self::Incomplete => "incomplete",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// What made a reply: enough to run it again elsewhere and compare.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Made {
+    /// `provider/model`, or `builtin`; empty when none was reached.
+    pub model: String,
+    /// The tenant profile's version in force.
+    pub profile_version: u64,
+    /// What it had before it from the tenant's documents, as it was then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passages: Vec<Passage>,
+    /// From the start of the turn to its first words; absent when there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token_ms: Option<u64>,
+    /// From the start of the turn to its end.
+    pub total_ms: u64,
+    /// Tokens, by the provider's count or our estimate.
+    pub usage: Usage,
+    /// Millionths of a US dollar by the configured prices; absent when the model has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost_microusd: Option<u64>,
+    /// Models that were tried before and did not begin to answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failovers: Vec<Failover>,
+    /// Why it failed or broke off, as a code of the error table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Seconds after which the provider said it may be asked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// A model that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Failover {
+    /// `provider/model`.
+    pub model: String,
+    /// Why, as a code of the error table.
+    pub error: String,
+}
+
+/// A piece of a tenant's document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Passage {
+    /// Its number in the reply's text: `[1]`.
+    pub n: u32,
+    /// The document's name or address.
+    pub source: String,
+    /// The headings above it, outermost first, joined with ` › `.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub heading: String,
+    /// Its words.
+    pub text: Text,
+}
+
+/// Tokens of one turn, all attempts together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Usage {
+    /// Read by the model, cached ones included.
+    pub input_tokens: u64,
+    /// Written by the model, hidden thinking included.
+    pub output_tokens: u64,
+    /// Of the input, served from the provider's prefix cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cached_tokens: u64,
+    /// Of the input, written to that cache.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cache_write_tokens: u64,
+    /// True when any of these is our estimate, because the provider's count never came.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Fact {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::Message { .. } => "message",
+            Self::TurnStarted { .. } => "turn_started",
+            Self::Checkpoint { .. } => "checkpoint",
+            Self::TakenOver { .. } => "taken_over",
+            Self::HandedBack { .. } => "handed_back",
+            Self::Closed { .. } => "closed",
+            Self::Reopened {} => "reopened",
+        }
+    }
+
+    /// The client's own id for it, where it has one.
+    #[must_use]
+    pub const fn client_ref(&self) -> Option<&Ref> {
+        match self {
+            Self::Message { r#ref, .. } => r#ref.as_ref(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Names of things: typed, prefixed, sortable by age; a conversation is never named without its tenant.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+
+use crate::limits;
+
+/// Why a string is not an id.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IdError {
+    #[error("expected an id that starts with `{0}` and has 32 lower-case hexadecimal digits")]
+    Shape(&'static str),
+    #[error("a {what} has 1 to {max} visible characters")]
+    Name { what: &'static str, max: usize },
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What every such id begins with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id; ids made later sort later (UUID version 7).
+            #[must_use]
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// The 16 bytes under the text, for stores and keys.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// The id whose 16 bytes these are.
+            #[must_use]
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0.as_simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let hex = text.strip_prefix($prefix).ok_or(IdError::Shape($prefix))?;
+                // `Uuid` also accepts dashes, braces and capitals; one id has one spelling here.
+                let plain = hex.len() == 32
+                    && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+                if !plain {
+                    return Err(IdError::Shape($prefix));
+                }
+                Uuid::try_parse(hex).map(Self).map_err(|_| IdError::Shape($prefix))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": concat!("^", $prefix, "[0-9a-f]{32}$") })
+            }
+        }
+    };
+}
+
+id!(
+    /// A customer whose data and limits are apart from all others; first part of every key.
+    TenantId, "ten_"
+);
+id!(
+    /// One long-lived thread with one log and one owner.
+    ConversationId, "conv_"
+);
+id!(
+    /// One live socket or stream of one participant.
+    SessionId, "ses_"
+);
+
+/// A conversation's full name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConversationKey {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which one.
+    pub conversation: ConversationId,
+}
+
+impl fmt::Display for ConversationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.tenant, self.conversation)
+    }
+}
+
+impl fmt::Debug for ConversationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, JsonSchema)]
+        #[serde(transparent)]
+        pub struct $name(#[schemars(length(min = 1, max = $max))] Box<str>);
+
+        impl $name {
+            /// The text as the client wrote it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let count = text.chars().take($max + 1).count();
+                if count == 0 || count > $max || text.chars().any(char::is_control) {
+                    return Err(IdError::Name { what: $what, max: $max });
+                }
+                Ok(Self(text.into()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name!(
+    /// The client's own id for a frame or request. Kept across reconnects, so that a message sent
+    /// twice is stored once.
+    Ref, "ref", limits::REF_CHARS_MAX
+);
+name!(
+    /// A person as the tenant knows them, across channels. The tenant chooses the text.
+    Contact, "contact", limits::CONTACT_CHARS_MAX
+);
+
+impl Contact {
+    /// A contact nobody has named yet.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self(format!("anon_{}", Uuid::now_v7().as_simple()).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let id = ConversationId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        let hex = &id.to_string()[5..];
+        for bad in [
+            hex.to_string(),
+            format!("ten_{hex}"),
+            format!("conv_{}", hex.to_uppercase().replace('0', "A")),
+            format!("conv_{hex}0"),
+            format!("conv_{{{hex}}}"),
+            "conv_".into(),
+        ] {
+            assert!(bad.parse::<ConversationId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_bounded_and_printable() {
+        assert!("a".repeat(limits::REF_CHARS_MAX).parse::<Ref>().is_ok());
+        assert!("a".repeat(limits::REF_CHARS_MAX + 1).parse::<Ref>().is_err());
+        assert!("".parse::<Ref>().is_err());
+        assert!("a\nb".parse::<Ref>().is_err());
+    }
+}

@@ -1,0 +1,29 @@
+//! What crosses a boundary: ids, events, wire frames, error codes, limits, profiles.
+//! Invariant: no async, no I/O, no policy. Everything here is data with a documented shape.
+
+mod error;
+mod event;
+mod ids;
+pub mod limits;
+mod position;
+mod profile;
+mod text;
+mod time;
+pub mod wire;
+
+pub use error::ErrorCode;
+pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, Made, Passage, Reply, Usage};
+pub use ids::{Contact, ConversationId, ConversationKey, IdError, Ref, SessionId, TenantId};
+pub use position::{Position, PositionError, Reached};
+pub use profile::{Assistant, FloorPolicy, Origin, Profile, ProfileError, Quotas, UnfinishedTurns, WhileSpeaking};
+pub use text::Text;
+pub use time::Timestamp;
+
+/// An event's number in its conversation: 1, 2, 3 … without gaps. 0 means "before the first".
+pub type Seq = u64;
+/// A turn's number in its conversation: 1, 2, 3 …
+pub type Turn = u32;
+/// The fencing number of a conversation's owner, checked at every append.
+pub type Epoch = u64;
+/// Counts takings and hand-backs of a conversation; output decided under an older one is dropped.
+pub type Ownership = u32;

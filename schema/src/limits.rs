@@ -1,0 +1,105 @@
+//! Every fixed bound in one place, with the relations between them checked at compile time.
+//! What an operator may tune lives in the configuration; what a tenant may, in its profile.
+
+use std::time::Duration;
+
+/// One client frame, reassembled, in bytes.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// One HTTP request body, in bytes; documents are larger, see [`DOCUMENT_BYTES_MAX`].
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// One said message, in UTF-8 bytes.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+/// One reply of an assistant, in UTF-8 bytes; longer ones end with `length`.
+pub const REPLY_BYTES_MAX: usize = 256 * 1024;
+/// A client's own id for a frame, in characters.
+pub const REF_CHARS_MAX: usize = 64;
+/// A tenant's name for a contact, in characters.
+pub const CONTACT_CHARS_MAX: usize = 128;
+/// A human agent's display name, in characters.
+pub const AGENT_CHARS_MAX: usize = 80;
+/// Events in one page of a listing.
+pub const PAGE_EVENTS_MAX: usize = 500;
+/// Conversations in one page of a listing.
+pub const PAGE_CONVERSATIONS_MAX: usize = 100;
+
+/// Bytes that may wait for one session before it counts as slow and deltas are joined.
+pub const OUTBOX_SLOW_BYTES: usize = 32 * 1024;
+/// Bytes that may wait for one session before it is closed and told to come back.
+pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+/// How long a session may stay slow without taking anything.
+pub const OUTBOX_STALL_MAX: Duration = Duration::from_secs(10);
+/// Conversations one socket may have joined.
+pub const JOINS_MAX: usize = 64;
+/// Sessions one conversation may have.
+pub const SUBSCRIBERS_MAX: usize = 256;
+/// Events a resuming client is sent; one further behind gets the newest of them and is told so.
+pub const REPLAY_EVENTS_MAX: usize = 1_000;
+
+/// Events kept in memory for readers that come back.
+pub const RING_EVENTS_MAX: usize = 64;
+/// Bytes of the same.
+pub const RING_BYTES_MAX: usize = 256 * 1024;
+/// Commands that may wait for one conversation.
+pub const MAILBOX_COMMANDS_MAX: usize = 128;
+/// Pieces of one reply between the model and its conversation.
+pub const PROGRESS_MAX: usize = 64;
+/// Refs a conversation remembers to recognise a message sent twice.
+pub const REFS_MAX: usize = 512;
+/// Appends waiting in one conversation for the store; past it commands are refused as busy.
+pub const UNSTORED_EVENTS_MAX: usize = 256;
+
+/// A reply's unstored tail is stored once it is this long, in bytes …
+pub const CHECKPOINT_BYTES: usize = 1024;
+/// … or this old.
+pub const CHECKPOINT_AFTER: Duration = Duration::from_secs(2);
+/// A message shorter than this, in characters, may be the first of several.
+pub const BURST_CHARS_MAX: usize = 24;
+/// Longest wait for the rest of a burst.
+pub const BURST_WINDOW_MAX: Duration = Duration::from_secs(2);
+/// Times a message that came before the first word may restart the turn.
+pub const ATTEMPTS_MAX: u32 = 5;
+/// What a turn remembers of the talk before it, in bytes of text.
+pub const TRANSCRIPT_BYTES_MAX: usize = 48 * 1024;
+
+/// Events in one transaction of the embedded store.
+pub const COMMIT_EVENTS_MAX: usize = 256;
+/// Bytes of the same.
+pub const COMMIT_BYTES_MAX: usize = 1024 * 1024;
+/// Appends waiting for the embedded store's writer.
+pub const WRITER_QUEUE_MAX: usize = 4_096;
+
+/// One document to learn, in bytes.
+pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One passage of a document, in characters.
+pub const PASSAGE_CHARS_MAX: usize = 1_200;
+/// Passages given to a turn.
+pub const PASSAGES_MAX: usize = 5;
+/// One frame of a model's stream, in bytes.
+pub const MODEL_FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// A tenant's profile, in bytes of JSON.
+pub const PROFILE_BYTES_MAX: usize = 48 * 1024;
+/// An assistant's instructions, in bytes.
+pub const INSTRUCTIONS_BYTES_MAX: usize = 24 * 1024;
+/// Origins one tenant may allow.
+pub const ORIGINS_MAX: usize = 64;
+
+/// Crashes of one conversation in [`CRASH_WINDOW`] before it is quarantined.
+pub const CRASHES_MAX: usize = 5;
+/// The window in which crashes are counted.
+pub const CRASH_WINDOW: Duration = Duration::from_secs(10);
+/// How often the server pings an idle socket; the first ping comes after a random half to whole.
+pub const PING_INTERVAL: Duration = Duration::from_secs(25);
+/// How long a peer may be silent before its socket is ended.
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long a socket may stay open without having said who it is.
+pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
+
+const _: () = assert!(TEXT_BYTES_MAX * 2 <= FRAME_BYTES_MAX, "a full message fits a frame, escaped");
+const _: () = assert!(OUTBOX_BYTES_MAX >= 2 * REPLY_BYTES_MAX, "one whole reply must not close a socket");
+const _: () = assert!(OUTBOX_SLOW_BYTES * 4 <= OUTBOX_BYTES_MAX, "slow comes well before closed");
+const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a request");
+const _: () = assert!(INSTRUCTIONS_BYTES_MAX < PROFILE_BYTES_MAX, "instructions fit a profile");
+const _: () = assert!(CHECKPOINT_BYTES < REPLY_BYTES_MAX, "a reply is longer than its checkpoint");
+const _: () = assert!(RING_EVENTS_MAX <= REPLAY_EVENTS_MAX, "the ring alone never overfills a resume");
+const _: () = assert!(PING_INTERVAL.as_secs() * 2 < SILENCE_MAX.as_secs(), "two pings may be lost");

@@ -1,0 +1,246 @@
+//! What a tenant decides about its assistant: one document, versioned, hot-reloaded.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::limits;
+
+/// A tenant's settings. Every field may be left out; what is written here is what then holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Profile {
+    /// Who answers, and how.
+    pub assistant: Assistant,
+    /// Models in the order they are tried, each `provider/model` or `builtin`. Empty: the node's list.
+    pub models: Vec<String>,
+    /// Who may speak when.
+    pub floor: FloorPolicy,
+    /// The tenant's allowances.
+    pub quotas: Quotas,
+    /// Pages that may talk to this tenant, each as a browser sends it: `https://shop.example`.
+    pub allowed_origins: Vec<Origin>,
+}
+
+/// Who answers, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Assistant {
+    /// The name visitors see.
+    pub name: String,
+    /// What the model is told about the business and its duties.
+    pub instructions: String,
+    /// How it should sound, in a few words.
+    pub tone: String,
+    /// Answer length limit in tokens.
+    pub max_output_tokens: NonZeroU32,
+}
+
+impl Default for Assistant {
+    fn default() -> Self {
+        Self {
+            name: "Assistant".into(),
+            instructions: "You answer the questions of this business's customers.".into(),
+            tone: "friendly, brief, exact".into(),
+            max_output_tokens: NonZeroU32::new(1024).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+}
+
+/// Who may speak when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct FloorPolicy {
+    /// What a message does that arrives while the assistant speaks.
+    pub while_speaking: WhileSpeaking,
+    /// How long a short message waits for the next one, in milliseconds; 0 answers at once.
+    pub burst_window_ms: u32,
+    /// What becomes of a reply that a restart of the node cut off.
+    pub unfinished_turns: UnfinishedTurns,
+    /// Hours without a word after which a conversation counts as closed; 0 never.
+    pub close_after_hours: u32,
+}
+
+impl Default for FloorPolicy {
+    fn default() -> Self {
+        Self {
+            while_speaking: WhileSpeaking::Queue,
+            burst_window_ms: 150,
+            unfinished_turns: UnfinishedTurns::Mark,
+            close_after_hours: 72,
+        }
+    }
+}
+
+/// What a message does that arrives while the assistant speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhileSpeaking {
+    /// It is answered after the reply that runs.
+    #[default]
+    Queue,
+    /// It ends that reply, which keeps what was said of it.
+    Interrupt,
+}
+
+/// What becomes of a reply that a restart of the node cut off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UnfinishedTurns {
+    /// It stays as it is, marked `incomplete`.
+    #[default]
+    Mark,
+    /// It stays, marked, and the question is asked once more.
+    Rerun,
+}
+
+/// A tenant's allowances on one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quotas {
+    /// Requests and frames a second, over all callers, with a burst of twice that.
+    pub requests_per_second: NonZeroU32,
+    /// Replies that may run at once.
+    pub running_turns: NonZeroU32,
+    /// Sockets and streams that may be open at once.
+    pub sessions: NonZeroU32,
+    /// Tokens read and written in a day (UTC); 0 for no bound.
+    pub tokens_per_day: u64,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        let at_least_one = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self {
+            requests_per_second: at_least_one(10_000),
+            running_turns: at_least_one(1_024),
+            sessions: at_least_one(50_000),
+            tokens_per_day: 0,
+        }
+    }
+}
+
+/// A page's origin, spelled as browsers send it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Origin(
+    #[schemars(regex(pattern = r"^https?://[^/?#\s]+$"))]
+    String,
+);
+
+impl Origin {
+    /// The origin as browsers send it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Origin {
+    type Err = ProfileError;
+
+    fn from_str(text: &str) -> Result<Self, ProfileError> {
+        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let fits = host.is_some_and(|host| {
+            !host.is_empty()
+                && text.len() <= 253
+                && host.bytes().all(|b| {
+                    b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']')
+                })
+        });
+        if fits { Ok(Self(text.into())) } else { Err(ProfileError::Origin(text.chars().take(80).collect())) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Origin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Why a profile is not accepted.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ProfileError {
+    #[error(
+        "`{0}` is not an origin: write scheme and host in small letters, with a port if it is unusual, and nothing after it, for example `https://shop.example`"
+    )]
+    Origin(String),
+    #[error("`allowed_origins` holds at most {} origins", limits::ORIGINS_MAX)]
+    TooManyOrigins,
+    #[error("`assistant.instructions` holds at most {} bytes", limits::INSTRUCTIONS_BYTES_MAX)]
+    Instructions,
+    #[error("`assistant.name` and `assistant.tone` hold 1 to 200 characters on one line")]
+    NameOrTone,
+    #[error("`floor.burst_window_ms` is at most {}", limits::BURST_WINDOW_MAX.as_millis())]
+    BurstWindow,
+    #[error("`models` holds at most 8 names")]
+    Models,
+}
+
+impl Profile {
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// The first rule that is broken, in words for the person who wrote the profile.
+    pub fn check(&self) -> Result<(), ProfileError> {
+        let one_line = |text: &str| (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        if self.allowed_origins.len() > limits::ORIGINS_MAX {
+            return Err(ProfileError::TooManyOrigins);
+        }
+        if self.assistant.instructions.len() > limits::INSTRUCTIONS_BYTES_MAX {
+            return Err(ProfileError::Instructions);
+        }
+        if !one_line(&self.assistant.name) || !one_line(&self.assistant.tone) {
+            return Err(ProfileError::NameOrTone);
+        }
+        if u128::from(self.floor.burst_window_ms) > limits::BURST_WINDOW_MAX.as_millis() {
+            return Err(ProfileError::BurstWindow);
+        }
+        if self.models.len() > 8 {
+            return Err(ProfileError::Models);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_only() {
+        for good in ["https://shop.example", "http://localhost:3000", "http://[::1]:8080"] {
+            assert!(good.parse::<Origin>().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "null",
+            "shop.example",
+            "https://",
+            "https://a/",
+            "https://A.b",
+            "https://a?x",
+            "ftp://a",
+            "https://u@a",
+        ] {
+            assert!(bad.parse::<Origin>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_is_named() {
+        let error = serde_json::from_str::<Profile>(r#"{"asistant":{}}"#).unwrap_err();
+        assert!(error.to_string().contains("asistant"), "{error}");
+        assert_eq!(serde_json::from_str::<Profile>("{}").unwrap(), Profile::default());
+    }
+}

@@ -1,0 +1,301 @@
+//! Bodies of HTTP requests and answers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Channel, Contact, ConversationId, Epoch, ErrorCode, Event, Origin, Ownership, Profile, Ref, Seq, TenantId, Text,
+    Timestamp, Turn,
+};
+
+/// What every failure looks like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorBody {
+    /// The failure.
+    pub error: ErrorFace,
+}
+
+/// A failure as clients see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ErrorFace {
+    /// For programs; see `schema/ERRORS.md`.
+    pub code: ErrorCode,
+    /// For people.
+    pub message: String,
+    /// Seconds to wait before trying again, where that may help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+}
+
+/// `POST /v1/conversations`; the body may be left out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenIn {
+    /// Whom it is with; left out, someone unnamed. A visitor's token already says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+}
+
+/// A conversation was opened.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Created {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its newest event.
+    pub head: Seq,
+}
+
+/// `POST /v1/conversations/{id}/messages`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MessageIn {
+    /// The key against doubles: the same ref with the same text is stored once.
+    pub r#ref: Ref,
+    /// The words.
+    pub text: Text,
+    /// A human agent's name, when it is their message and not the contact's. API keys only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+}
+
+/// The message is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Said {
+    /// Its number.
+    pub seq: Seq,
+}
+
+/// `GET /v1/conversations/{id}/events`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EventList {
+    /// In order.
+    pub events: Vec<Event>,
+    /// The conversation's newest event; when the last one listed is older, there is more.
+    pub head: Seq,
+}
+
+/// `POST /v1/conversations/{id}/human`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HumanIn {
+    /// Take over or hand back.
+    pub action: HumanAction,
+    /// The human agent's name.
+    pub agent: String,
+}
+
+/// What a human agent does with a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HumanAction {
+    /// Silence the assistant and answer oneself.
+    Take,
+    /// Let the assistant answer again.
+    HandBack,
+}
+
+/// Whether a conversation goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It does.
+    #[default]
+    Open,
+    /// It rests until somebody speaks.
+    Closed,
+}
+
+/// `GET /v1/conversations/{id}`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationView {
+    /// Its id.
+    pub id: ConversationId,
+    /// Whom it is with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+    /// How they came.
+    pub channel: Channel,
+    /// Whether it goes on.
+    pub status: Status,
+    /// Who answers: `assistant` or `human`.
+    pub owner: String,
+    /// The human agent who has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Counts takings and hand-backs.
+    pub ownership: Ownership,
+    /// Its newest event.
+    pub head: Seq,
+    /// The fencing number of the node that runs it.
+    pub epoch: Epoch,
+    /// Who has the floor: `idle`, `listening`, `thinking`, `speaking` or `human`.
+    pub floor: String,
+    /// The reply that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running: Option<RunningTurn>,
+    /// Sockets and streams that listen.
+    pub subscribers: usize,
+    /// When somebody last spoke.
+    pub last_at: Timestamp,
+    /// The last event the contact is known to have seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Seq>,
+    /// Set when the conversation crashed too often and waits for an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
+}
+
+/// A reply in progress.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RunningTurn {
+    /// Which turn.
+    pub turn: Turn,
+    /// The model that answers, once one has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Characters said so far.
+    pub offset: usize,
+}
+
+/// `GET /v1/conversations`: newest activity first.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationList {
+    /// One page.
+    pub conversations: Vec<ConversationPage>,
+    /// Give this as `?before=` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// One row of the list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationPage {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its newest event.
+    pub head: Seq,
+    /// When that was.
+    pub last_at: Timestamp,
+}
+
+/// `POST /v1/visitors`. With a visitor's own token and an empty body, the token is renewed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct VisitorIn {
+    /// The page the visitor is on; it must be on the tenant's list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Who it is; left out, someone unnamed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+    /// The only conversation the token opens; left out, all of the contact's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<ConversationId>,
+    /// How long it is valid, in seconds; at most an hour, 15 minutes when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u32>,
+}
+
+/// A visitor's token.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct VisitorToken {
+    /// To be shown as `Authorization: Bearer`, or on the socket.
+    pub token: String,
+    /// Until when.
+    pub expires_at: Timestamp,
+    /// Whose it is.
+    pub contact: Contact,
+}
+
+/// `GET /v1/tenant`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TenantView {
+    /// The tenant.
+    pub id: TenantId,
+    /// Its name.
+    pub name: String,
+    /// The profile's version: give it back on a change.
+    pub version: u64,
+    /// Whether its keys are refused.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Its settings.
+    pub profile: Profile,
+}
+
+/// `PUT /v1/tenant`: replaces the profile if it is still at `version`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantPut {
+    /// The version this change was made from.
+    pub version: u64,
+    /// The settings to have.
+    pub profile: Profile,
+}
+
+/// `POST /v1/admin/tenants`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TenantIn {
+    /// Its name, 1 to 80 characters.
+    pub name: String,
+}
+
+/// A key was made. It is shown this once.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct KeyMade {
+    /// Whose.
+    pub tenant: TenantId,
+    /// The tenant's name.
+    pub name: String,
+    /// The key.
+    pub api_key: String,
+}
+
+/// `GET /v1/admin/tenants`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TenantList {
+    /// All of them, oldest first.
+    pub tenants: Vec<TenantView>,
+}
+
+/// `POST /v1/knowledge`: learn or replace one document.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentIn {
+    /// Its name or address; learning the same source again replaces it.
+    pub source: String,
+    /// Its words, Markdown or plain text.
+    pub text: Text,
+}
+
+/// A document was learned.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Learned {
+    /// Its name.
+    pub source: String,
+    /// How many passages it gave.
+    pub passages: usize,
+    /// False when exactly this was known already.
+    pub changed: bool,
+}
+
+/// `GET /v1/knowledge`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentList {
+    /// What the tenant's assistant has learned.
+    pub documents: Vec<DocumentView>,
+}
+
+/// One learned document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentView {
+    /// Its name.
+    pub source: String,
+    /// How many passages it gave.
+    pub passages: usize,
+    /// Its size in bytes.
+    pub bytes: usize,
+    /// When it was learned.
+    pub learned_at: Timestamp,
+}

@@ -1,0 +1,20 @@
+//! What goes over the wire: socket frames, HTTP bodies, close codes.
+
+mod client;
+mod close;
+mod http;
+mod server;
+
+pub use client::ClientFrame;
+pub use close::Close;
+pub use http::{
+    ConversationList, ConversationPage, ConversationView, Created, DocumentIn, DocumentList, DocumentView, ErrorBody,
+    ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Learned, MessageIn, OpenIn, RunningTurn, Said, Status,
+    TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken,
+};
+pub use server::{Delta, ServerFrame, Signal, SignalKind};
+
+/// The socket's subprotocol; its number grows when a frame changes its meaning.
+pub const SUBPROTOCOL: &str = "tertulia.v1";
+/// In a browser the visitor token rides as a second subprotocol with this prefix.
+pub const TOKEN_SUBPROTOCOL_PREFIX: &str = "bearer.";

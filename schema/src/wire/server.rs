@@ -1,0 +1,94 @@
+//! What the server says on a socket. Invariant: durable and ephemeral never share a type.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::ErrorFace;
+use crate::{Author, ConversationId, Event, Ref, Seq, SessionId, Text, Turn};
+
+/// One frame from the server. A client skips types it does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// The first frame of every socket.
+    Hello {
+        /// This socket's name, for support.
+        session: SessionId,
+        /// How often the server pings, in milliseconds.
+        ping_ms: u64,
+    },
+    /// The answer to a frame with a `ref`: `ok` or `error`.
+    Reply {
+        /// The client's own.
+        r#ref: Ref,
+        /// What came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ok: Option<Value>,
+        /// Why nothing came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<ErrorFace>,
+    },
+    /// A fact of a joined conversation, stored before it is sent.
+    Event {
+        /// Where.
+        conversation: ConversationId,
+        /// What.
+        event: Event,
+    },
+    /// A piece of the reply that runs.
+    Delta(Delta),
+    /// Somebody is typing or has read. Never stored.
+    Signal(Signal),
+    /// A frame without a usable `ref` was wrong.
+    Error {
+        /// How.
+        error: ErrorFace,
+    },
+    /// The socket is about to be closed by the server.
+    GoingAway {
+        /// When to come back, in milliseconds from now; spread, so that not all come at once.
+        retry_after_ms: u64,
+    },
+}
+
+/// A piece of an unfinished reply; the finished one comes as an event and is authoritative.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Delta {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Which turn.
+    pub turn: Turn,
+    /// Where in the reply it begins, in Unicode characters.
+    pub offset: usize,
+    /// The piece.
+    pub text: Text,
+}
+
+/// A sign of life that is not stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Signal {
+    /// Where.
+    pub conversation: ConversationId,
+    /// Whose.
+    pub author: Author,
+    /// What.
+    #[serde(flatten)]
+    pub kind: SignalKind,
+}
+
+/// Which sign of life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "signal", rename_all = "snake_case")]
+pub enum SignalKind {
+    /// Typing, or no longer.
+    Typing {
+        /// Whether they are.
+        on: bool,
+    },
+    /// Has seen everything up to an event.
+    Read {
+        /// Which.
+        seq: Seq,
+    },
+}
