@@ -38,7 +38,7 @@ impl Conversation {
         if self.floor.running().is_some() {
             call.out.push(Effect::Stop);
             let ending =
-                Ending { end: End::Incomplete, error: Some(ErrorCode::Interrupted), retry_after: None, counted: false };
+                Ending { end: End::Incomplete, error: Some(ErrorCode::Interrupted), retry_after: None, spent: None };
             self.end_turn(ending, call);
         }
     }

@@ -84,7 +84,7 @@ pub enum Progress {
     },
     /// A model was passed over before it began.
     FailedOver(Failover),
-    /// The provider's own count so far.
+    /// The providers' own count so far, for all models asked in this attempt.
     Usage(Usage),
     /// Words.
     Text {
@@ -101,8 +101,9 @@ pub enum Progress {
         error: Option<ErrorCode>,
         /// When the provider may be asked again.
         retry_after: Option<Duration>,
-        /// Whether the provider's count is complete.
-        counted: bool,
+        /// Tokens of all models asked in this attempt, and their cost in millionths of a US dollar
+        /// where there are prices; absent when the reply was cut from outside.
+        spent: Option<(Usage, Option<u64>)>,
     },
 }
 

@@ -65,10 +65,10 @@ pub struct Running {
 /// What a turn has used, counted or estimated.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Tally {
-    /// Tokens and cost of attempts that are over.
+    /// Attempts that are over.
     spent: Usage,
-    spent_microusd: u64,
-    /// The current attempt, by the provider's count so far.
+    spent_microusd: Option<u64>,
+    /// The current attempt, by the providers' count so far.
     counted: Usage,
     /// The current attempt, by our estimate.
     input_estimate: u64,
@@ -114,9 +114,8 @@ impl Floor {
 }
 
 impl Tally {
-    pub(super) fn asking(&mut self, price: Option<Price>, input_tokens: u64) {
-        self.settle(price, false);
-        self.input_estimate = input_tokens;
+    pub(super) const fn asking(&mut self, input_tokens: u64) {
+        self.input_estimate += input_tokens;
     }
 
     pub(super) const fn count(&mut self, usage: Usage) {
@@ -127,22 +126,27 @@ impl Tally {
         self.output_estimate += tokens;
     }
 
-    /// Closes the current attempt into what is spent. `complete`: the provider's count is final.
-    pub(super) fn settle(&mut self, price: Option<Price>, complete: bool) {
-        let mut usage = self.counted;
-        if !complete {
-            usage.input_tokens = if usage.input_tokens == 0 { self.input_estimate } else { usage.input_tokens };
+    /// Closes the current attempt: with its final account, or, when it was cut from outside, with
+    /// the larger of count and estimate.
+    pub(super) fn settle(&mut self, price: Option<Price>, account: Option<(Usage, Option<u64>)>) {
+        let (usage, microusd) = account.unwrap_or_else(|| {
+            let mut usage = self.counted;
+            usage.input_tokens = usage.input_tokens.max(self.input_estimate);
             usage.output_tokens = usage.output_tokens.max(self.output_estimate);
             usage.estimated = usage.input_tokens + usage.output_tokens > 0;
-        }
-        self.spent_microusd += price.map_or(0, |price| price.cost_microusd(&usage));
+            (usage, price.map(|price| price.cost_microusd(&usage)))
+        });
         self.spent = self.spent.plus(&usage);
+        self.spent_microusd = match (self.spent_microusd, microusd) {
+            (Some(before), Some(now)) => Some(before.saturating_add(now)),
+            (before, now) => before.or(now),
+        };
         self.counted = Usage::default();
         self.input_estimate = 0;
         self.output_estimate = 0;
     }
 
-    pub(super) const fn spent(&self) -> (Usage, u64) {
+    pub(super) const fn spent(&self) -> (Usage, Option<u64>) {
         (self.spent, self.spent_microusd)
     }
 }

@@ -17,7 +17,7 @@ impl Conversation {
         match progress {
             Progress::Found(passages) => running.passages = passages,
             Progress::Asking { model, price, input_tokens } => {
-                running.tally.asking(running.price, input_tokens);
+                running.tally.asking(input_tokens);
                 running.model = model;
                 running.price = price;
             }
@@ -27,8 +27,8 @@ impl Conversation {
                 running.tally.wrote(tokens);
                 self.on_text(turn, &text, call);
             }
-            Progress::Ended { end, error, retry_after, counted } => {
-                self.end_turn(Ending { end, error, retry_after, counted }, call);
+            Progress::Ended { end, error, retry_after, spent } => {
+                self.end_turn(Ending { end, error, retry_after, spent }, call);
                 self.go_on(call);
             }
         }
@@ -50,7 +50,7 @@ impl Conversation {
         let Floor::Speaking { text, chars, .. } = &mut self.floor else { return };
         if text.len() + piece.bytes() > limits::REPLY_BYTES_MAX {
             call.out.push(Effect::Stop);
-            let ending = Ending { end: End::Length, error: None::<ErrorCode>, retry_after: None, counted: false };
+            let ending = Ending { end: End::Length, error: None::<ErrorCode>, retry_after: None, spent: None };
             self.end_turn(ending, call);
             return self.go_on(call);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schema::{Author, End, ErrorCode, Fact, Made, Reply, Text};
+use schema::{Author, End, ErrorCode, Fact, Made, Reply, Text, Usage};
 
 use super::floor::{Floor, Running, Tally};
 use super::machine::Call;
@@ -31,7 +31,7 @@ impl Conversation {
     /// Asks again, before the first word, because the question has grown.
     pub(super) fn restart_turn(&mut self, call: &mut Call<'_>) {
         let Some(running) = self.floor.running_mut() else { return };
-        running.tally.settle(running.price, false);
+        running.tally.settle(running.price, None);
         running.attempt += 1;
         running.answers = self.state.asked;
         running.passages.clear();
@@ -44,7 +44,7 @@ impl Conversation {
     /// Somebody stopped the turn; it keeps what was said.
     pub(super) fn cancel_turn(&mut self, call: &mut Call<'_>) {
         call.out.push(Effect::Stop);
-        self.end_turn(Ending { end: End::Cancelled, error: None, retry_after: None, counted: false }, call);
+        self.end_turn(Ending { end: End::Cancelled, error: None, retry_after: None, spent: None }, call);
     }
 
     /// Writes the turn's one terminal record.
@@ -57,8 +57,8 @@ impl Conversation {
                 return;
             }
         };
-        running.tally.settle(running.price, ending.counted);
-        let (usage, microusd) = running.tally.spent();
+        running.tally.settle(running.price, ending.spent);
+        let (usage, cost_microusd) = running.tally.spent();
         let made = Made {
             model: running.model,
             profile_version: running.profile_version,
@@ -66,7 +66,7 @@ impl Conversation {
             first_token_ms,
             total_ms: millis(call.now.since(running.started_at)),
             usage,
-            cost_microusd: running.price.map(|_| microusd),
+            cost_microusd,
             failovers: running.failovers,
             error: ending.error.map(|code| code.name().to_owned()),
             retry_after: ending.retry_after.map(|after| after.as_secs().max(1)),
@@ -90,7 +90,7 @@ pub(super) struct Ending {
     pub(super) end: End,
     pub(super) error: Option<ErrorCode>,
     pub(super) retry_after: Option<Duration>,
-    pub(super) counted: bool,
+    pub(super) spent: Option<(Usage, Option<u64>)>,
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

@@ -25,7 +25,7 @@ fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) 
         6..=10 => progress(Progress::Text { text: Text::from("word ".repeat(usize::from(n % 200) + 1)), tokens: 1 }),
         11 | 12 => {
             let end = [End::Completed, End::Incomplete, End::Failed, End::Length][usize::from(n % 4)];
-            progress(Progress::Ended { end, error: None, retry_after: None, counted: n % 2 == 0 })
+            progress(Progress::Ended { end, error: None, retry_after: None, spent: None })
         }
         13 => Some(Command::Cancel { turn: (n % 2 == 0).then_some(turn) }),
         14 => Some(Command::Take { agent: ["Bo", "Cy"][usize::from(n % 2)].into() }),

@@ -50,7 +50,7 @@ impl Run {
             "late" => Command::Progress { turn, attempt: attempt - 1, progress: text(rest) },
             "end" => {
                 let end = serde_json::from_str::<End>(&format!("\"{rest}\"")).unwrap();
-                progress(Progress::Ended { end, error: None, retry_after: None, counted: false })
+                progress(Progress::Ended { end, error: None, retry_after: None, spent: None })
             }
             "cancel" => Command::Cancel { turn: None },
             "take" => Command::Take { agent: rest.into() },
