@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::conversation::{Subscribers, WakeFailure, wake};
 use crate::failure::Failure;
 use crate::handle::{ConversationHandle, Shared};
-use crate::metrics::{CONVERSATIONS_AWAKE, CONVERSATIONS_QUARANTINED, CONVERSATION_RESTS};
+use crate::metrics::{CONVERSATION_RESTS, CONVERSATIONS_AWAKE, CONVERSATIONS_QUARANTINED};
 use crate::runtime::spawn_local;
 use crate::supervision::{self, CrashBook, Verdict};
 use crate::system::Worker;
@@ -162,6 +162,14 @@ impl Directory {
             metrics::gauge!(CONVERSATIONS_QUARANTINED).decrement(1);
         }
         quarantined
+    }
+
+    /// The conversation's actor, if it is awake.
+    pub(crate) fn peek(&self, key: ConversationKey) -> Option<ConversationHandle> {
+        match self.shard(key).get(&key) {
+            Some(Entry { place: Place::Awake(handle), .. }) => Some(handle.clone()),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_quarantined(&self, key: ConversationKey) -> bool {

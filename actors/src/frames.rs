@@ -176,7 +176,9 @@ mod tests {
 
     #[test]
     fn a_piece_begins_at_a_character_not_at_a_byte() {
-        for (from, to, piece) in [(0, 3, "aüb"), (1, 3, "üb"), (1, 2, "ü"), (2, 9, "b"), (3, 3, ""), (9, 12, ""), (2, 1, "")] {
+        for (from, to, piece) in
+            [(0, 3, "aüb"), (1, 3, "üb"), (1, 2, "ü"), (2, 9, "b"), (3, 3, ""), (9, 12, ""), (2, 1, "")]
+        {
             assert_eq!(chars_between("aüb", from, to).as_str(), piece, "{from}..{to}");
         }
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytestring::ByteString;
 use engine::conversation::{Command, Outcome};
 use schema::wire::ConversationView;
-use schema::{Author, Contact, ConversationKey, Position, Ref, SessionId};
 use schema::wire::SignalKind;
+use schema::{Author, Contact, ConversationKey, Position, Ref, SessionId};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::conversation::{Joined, Listener, Mail};
 use crate::failure::Failure;
 use crate::frames::reply_frame;
-use crate::outbox::Outbox;
 use crate::metrics::ACTOR_MAILBOX_FULL;
+use crate::outbox::Outbox;
 use crate::runtime::{SendFailure, Sender};
 
 /// The way in to a conversation that is awake. Cheap to clone.

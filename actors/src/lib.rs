@@ -17,7 +17,7 @@ mod tenant;
 mod turn;
 
 pub use clock::{Clock, SystemClock};
-pub use conversation::{Joined, JoinFrom, Listener};
+pub use conversation::{JoinFrom, Joined, Listener};
 pub use failure::Failure;
 pub use frames::{Format, Frames, error_frame, reply_frame};
 pub use handle::{Answer, ConversationHandle, ReplyTo};

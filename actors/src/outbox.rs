@@ -111,6 +111,15 @@ impl Outbox {
         }
     }
 
+    /// Queues a frame that a session so full that it would be closed goes without.
+    pub fn push_notice(&self, frame: ByteString) {
+        self.with(|inner| {
+            if inner.bytes + frame.len() <= limits::OUTBOX_BYTES_MAX {
+                inner.put(OutboxItem::Frame(frame));
+            }
+        });
+    }
+
     /// Asks the peer for a sign of life.
     pub fn ping(&self) {
         self.with(|inner| {

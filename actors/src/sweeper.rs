@@ -53,7 +53,9 @@ async fn look(system: &System, seen: &mut HashMap<ConversationKey, Seen>) {
                     tracing::warn!(conversation = %handle.key().conversation, "actor is stuck: messages wait and none is handled");
                 }
                 still.insert(handle.key(), Seen { handled, looks });
-            } else if handle.is_idle() && now.saturating_sub(handle.shared().touched.load(Ordering::Relaxed)) >= rest_after {
+            } else if handle.is_idle()
+                && now.saturating_sub(handle.shared().touched.load(Ordering::Relaxed)) >= rest_after
+            {
                 // A full mailbox would mean that it is not idle at all.
                 let _ = handle.sender().try_send(Mail::Rest);
             }

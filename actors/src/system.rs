@@ -9,7 +9,7 @@ use engine::conversation::{Command, Outcome};
 use engine::knowledge::Retriever;
 use engine::model::{CoolDowns, Registry};
 use engine::store::SharedStore;
-use schema::{Contact, ConversationId, ConversationKey, TenantId};
+use schema::{Contact, ConversationId, ConversationKey, SessionId, TenantId};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::Clock;
@@ -62,7 +62,12 @@ pub struct Worker {
 impl System {
     /// A system without threads; start [`System::sweep`] on one of them.
     #[must_use]
-    pub fn new(store: SharedStore, retriever: Arc<dyn Retriever>, clock: Arc<dyn Clock>, options: Options) -> Arc<Self> {
+    pub fn new(
+        store: SharedStore,
+        retriever: Arc<dyn Retriever>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Arc<Self> {
         Arc::new(Self {
             tenants: Tenants::new(Arc::clone(&store), Arc::clone(&clock)),
             store,
@@ -113,6 +118,13 @@ impl System {
         self.directory.is_quarantined(key)
     }
 
+    /// A session listens no longer, whichever incarnation of the conversation it listened to.
+    pub fn leave(&self, key: ConversationKey, session: SessionId) {
+        if let Some(handle) = self.directory.peek(key) {
+            handle.leave(session);
+        }
+    }
+
     /// Lets a conversation out of quarantine; false if it was not in it.
     pub fn release(&self, key: ConversationKey) -> bool {
         self.directory.release(key)
@@ -151,6 +163,13 @@ impl System {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Conversations that are awake with somebody listening: about as many as there are sessions.
+    #[must_use]
+    pub fn listeners(&self) -> u32 {
+        let busy = self.directory.awake().map(|shard| shard.iter().filter(|handle| !handle.is_idle()).count()).sum::<usize>();
+        u32::try_from(busy).unwrap_or(u32::MAX)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

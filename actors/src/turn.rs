@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use engine::conversation::{Progress, Transcript};
 use engine::model::{self, Failover, Joined, Piece, Prompt, SharedModel};
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{Stream, StreamExt};
 use schema::{Author, End, ErrorCode, Passage, TenantId, Text, limits};
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,8 @@ pub(crate) struct Report {
 pub(crate) fn pieces(worker: &Rc<Worker>, job: Job) -> impl Stream<Item = Report> + 'static {
     let token = job.token.clone();
     let work = AssertUnwindSafe(run(Rc::clone(worker), job)).catch_unwind();
-    let work = work.map(|progress| progress.unwrap_or_else(|_| ended(End::Incomplete, Some(ErrorCode::Internal), None)));
+    let work =
+        work.map(|progress| progress.unwrap_or_else(|_| ended(End::Incomplete, Some(ErrorCode::Internal), None)));
     let work: Pin<Box<dyn Stream<Item = Progress>>> = Box::pin(work);
     async_stream::stream! {
         let mut work = work;

@@ -174,7 +174,9 @@ impl Conversation {
     }
 
     fn is_idle(&self) -> bool {
-        self.subscribers.is_empty() && self.machine.floor() == &engine::conversation::Floor::Idle && self.gate.unstored() == 0
+        self.subscribers.is_empty()
+            && self.machine.floor() == &engine::conversation::Floor::Idle
+            && self.gate.unstored() == 0
     }
 
     /// Updates what the sweeper and the drain look at.
@@ -255,4 +257,3 @@ impl Actor for Conversation {
         supervision::crashed(&self.worker, self.key, &self.shared, subscribers);
     }
 }
-

@@ -78,11 +78,8 @@ impl Conversation {
         let partial = behind > limits::REPLAY_EVENTS_MAX;
         let after = if partial { head - limits::REPLAY_EVENTS_MAX as Seq } else { from.seq };
         let conversation = self.key.conversation;
-        let joined = Joined {
-            conversation,
-            head,
-            from: if partial { JoinFrom::Newest(after) } else { JoinFrom::Position },
-        };
+        let joined =
+            Joined { conversation, head, from: if partial { JoinFrom::Newest(after) } else { JoinFrom::Position } };
         reply.send(Ok(joined));
         let (turn, offset) = from.reached.map_or((0, 0), |reached| (reached.turn, reached.offset));
         let subscriber = Subscriber {
@@ -95,7 +92,13 @@ impl Conversation {
             pace: Pace::Catching,
         };
         let in_ring = self.ring.since(after, head).is_some();
-        let how = if partial { "partial" } else if in_ring { "ring" } else { "log" };
+        let how = if partial {
+            "partial"
+        } else if in_ring {
+            "ring"
+        } else {
+            "log"
+        };
         metrics::counter!(RESUMES, "from" => how).increment(1);
         self.subscribers.add(subscriber);
         self.catch_up(listener.session, scope);
@@ -125,7 +128,12 @@ impl Conversation {
         }
     }
 
-    pub(super) fn on_missed(&mut self, session: SessionId, page: Result<Page, StoreError>, scope: &mut Scope<'_, Self>) {
+    pub(super) fn on_missed(
+        &mut self,
+        session: SessionId,
+        page: Result<Page, StoreError>,
+        scope: &mut Scope<'_, Self>,
+    ) {
         let head = self.gate.durable();
         let conversation = self.key.conversation;
         let hook = self.drain_hook();

@@ -55,8 +55,7 @@ pub(crate) async fn wake(
     };
     let mut shared: Option<Arc<Shared>> = None;
     let sender: Sender<Mail> = spawn(limits::MAILBOX_COMMANDS_MAX, |sender| {
-        let (conversation, made) =
-            Conversation::new(Rc::clone(worker), tenant, key, claim.epoch, machine, sender);
+        let (conversation, made) = Conversation::new(Rc::clone(worker), tenant, key, claim.epoch, machine, sender);
         shared = Some(made);
         conversation
     });

@@ -9,8 +9,7 @@ mod perform;
 mod ring;
 mod subscribers;
 
-pub(crate) use actor::Conversation;
-pub(crate) use load::{wake, WakeFailure};
+pub use join::{JoinFrom, Joined, Listener};
+pub(crate) use load::{WakeFailure, wake};
 pub(crate) use mail::Mail;
 pub(crate) use subscribers::Subscribers;
-pub use join::{JoinFrom, Joined, Listener};

@@ -139,7 +139,9 @@ impl Subscribers {
                 Format::Socket => subscriber.outbox.push(conversation_error_frame(conversation, failure)),
                 // A stream carries one conversation: it ends, and its client comes back.
                 Format::Sse => {
-                    subscriber.outbox.push(format!("data: {}\n\n", conversation_error_frame(conversation, failure)).into());
+                    subscriber
+                        .outbox
+                        .push(format!("data: {}\n\n", conversation_error_frame(conversation, failure)).into());
                     subscriber.outbox.close(Close::GOING_AWAY);
                 }
             }

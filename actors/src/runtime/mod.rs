@@ -6,5 +6,5 @@ mod sender;
 mod shell;
 
 pub(crate) use scope::{Attached, Scope};
-pub(crate) use sender::{SendFailure, Sender, Vitals};
+pub(crate) use sender::{SendFailure, Sender};
 pub(crate) use shell::{Actor, spawn, spawn_local};

@@ -1,13 +1,14 @@
 //! The tenant's actor changes the settings, one change at a time; everyone else reads them without
 //! asking it. It is not on the token path, and its crash leaves conversations running.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use engine::store::{SharedStore, StoreError};
-use schema::{ErrorCode, Profile, TenantId, Usage};
 use schema::wire::TenantView;
+use schema::{ErrorCode, Profile, TenantId, Usage};
 use tokio::sync::oneshot;
 
 use super::budget::Budget;
@@ -55,7 +56,11 @@ pub struct TenantUsage {
 }
 
 impl Tenant {
-    pub(super) async fn load(store: &SharedStore, clock: &Arc<dyn Clock>, id: TenantId) -> Result<Arc<Self>, StoreError> {
+    pub(super) async fn load(
+        store: &SharedStore,
+        clock: &Arc<dyn Clock>,
+        id: TenantId,
+    ) -> Result<Arc<Self>, StoreError> {
         let (record, version, profile) = record::load(&**store, id).await?;
         Ok(Arc::new(Self {
             id,
@@ -89,6 +94,12 @@ impl Tenant {
     #[must_use]
     pub fn is_disabled(&self) -> bool {
         self.settings().record.disabled
+    }
+
+    /// Requests and frames a second, over all callers.
+    #[must_use]
+    pub fn requests_per_second(&self) -> NonZeroU32 {
+        self.settings().profile.quotas.requests_per_second
     }
 
     /// Whether pages of this origin may talk to the tenant.
@@ -162,10 +173,12 @@ impl Tenant {
             let message = "the tenant's tokens for today are used up";
             return Err(Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(seconds)));
         }
-        count_up(&self.running_turns, quotas.running_turns.get()).map(|count| TurnPermit { _count: count }).ok_or_else(|| {
-            let message = "the tenant has as many replies running as its profile allows";
-            Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(1))
-        })
+        count_up(&self.running_turns, quotas.running_turns.get()).map(|count| TurnPermit { _count: count }).ok_or_else(
+            || {
+                let message = "the tenant has as many replies running as its profile allows";
+                Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(1))
+            },
+        )
     }
 
     pub(crate) fn spent(&self, usage: &Usage, cost_microusd: Option<u64>) {

@@ -24,3 +24,14 @@ pub struct Document {
 
 #[doc(hidden)]
 pub type Unused = (DocumentView, Learned, Passage, TenantId);
+
+/// The port by which turns get their passages.
+pub trait Retriever: Send + Sync + 'static {
+    /// Passages for a question, best first, numbered from 1; none when nothing fits.
+    fn search(
+        &self,
+        tenant: TenantId,
+        question: String,
+        limit: usize,
+    ) -> futures_util::future::BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>>;
+}
