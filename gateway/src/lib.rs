@@ -1,1 +1,5 @@
-//! placeholder
+//! How the world reaches the engine: HTTP, sockets, auth, the command line.
+
+pub mod auth;
+pub mod datadir;
+pub mod node;

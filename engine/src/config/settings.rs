@@ -201,7 +201,4 @@ pub struct Knowledge {
     pub demo_documents: bool,
     /// Indexes kept open.
     pub indexes_open_max: NonZeroUsize,
-    /// Memory of an index writer, in bytes.
-    #[serde(deserialize_with = "values::size")]
-    pub writer_memory: usize,
 }

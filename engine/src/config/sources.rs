@@ -17,8 +17,6 @@ use super::model_name::ModelName;
 use super::settings::Config;
 use super::{annotated, keys};
 
-/// The least memory an index writer works with, in bytes.
-const WRITER_MEMORY_MIN: usize = 16 << 20;
 /// API keys of one's own making: their length in bytes.
 const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 /// How long visitors' tokens may hold.
@@ -110,9 +108,6 @@ fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
     }
     if !VISITOR_TOKEN_TTL.contains(&config.limits.visitor_token_ttl) {
         return Err(merged.bad_value(&["limits", "visitor_token_ttl"], "expected \"30s\" to \"1h\""));
-    }
-    if config.knowledge.writer_memory < WRITER_MEMORY_MIN {
-        return Err(merged.bad_value(&["knowledge", "writer_memory"], "expected at least \"16MiB\""));
     }
     Ok(())
 }

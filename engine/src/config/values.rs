@@ -1,4 +1,4 @@
-//! How single values are written: durations, sizes, secrets, prices, lists of models.
+//! How single values are written: durations, secrets, prices, lists of models.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,20 +24,6 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
             _ => return None,
         })?;
         (1..=24 * 3_600_000).contains(&millis).then(|| Duration::from_millis(millis))
-    })
-}
-
-/// `"64KiB"`, `"16MiB"`, `"1GiB"`, in bytes.
-pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
-    read(deserializer, "a size such as \"64KiB\", \"16MiB\" or \"1GiB\"", |text| {
-        let (number, unit) = number_and_unit(text)?;
-        let bytes = number.checked_mul(match unit {
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
-            _ => return None,
-        })?;
-        usize::try_from(bytes).ok().filter(|bytes| *bytes > 0)
     })
 }
 

@@ -20,7 +20,6 @@ fn the_defaults_hold_when_nothing_is_said() {
     assert_eq!(config.model_list, [ModelName::Builtin]);
     assert!(config.api_key.is_none() && config.providers.openai.key.is_none() && config.prices.is_empty());
     assert_eq!(config.models.between_chunks, Duration::from_secs(20));
-    assert_eq!(config.knowledge.writer_memory, 32 << 20);
 }
 
 #[test]
@@ -159,10 +158,6 @@ fn what_is_wrong_is_one_line_that_says_where() {
         file(
             "[limits]\nvisitor_token_ttl = \"2h\"",
             "t.toml, line 2: `limits.visitor_token_ttl`: expected \"30s\" to \"1h\"",
-        ),
-        file(
-            "[knowledge]\nwriter_memory = \"64KiB\"",
-            "t.toml, line 2: `knowledge.writer_memory`: expected at least \"16MiB\"",
         ),
         file("a = 1\nb = = 2", "t.toml, line 2: "),
         file("listen = \"a\"\nlisten = \"b\"", "t.toml, line 2: duplicate key"),
