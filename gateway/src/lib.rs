@@ -1,3 +1,11 @@
+<<<<<<< HEAD
 //! placeholder
 
 pub mod socket;
+=======
+//! How the world reaches the engine: HTTP, sockets, auth, the command line.
+
+pub mod auth;
+pub mod datadir;
+pub mod node;
+>>>>>>> config
