@@ -22,6 +22,6 @@ pub use failure::Failure;
 pub use frames::{Format, Frames, error_frame, reply_frame};
 pub use handle::{Answer, ConversationHandle, ReplyTo};
 pub use metrics::describe as describe_metrics;
-pub use outbox::{Outbox, OutboxItem};
+pub use outbox::{Outbox, OutboxItem, OutboxStream};
 pub use system::{Options, System, Worker};
 pub use tenant::{SessionPermit, Tenant, TenantRecord, TenantUsage};

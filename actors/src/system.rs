@@ -168,7 +168,8 @@ impl System {
     /// Conversations that are awake with somebody listening: about as many as there are sessions.
     #[must_use]
     pub fn listeners(&self) -> u32 {
-        let busy = self.directory.awake().map(|shard| shard.iter().filter(|handle| !handle.is_idle()).count()).sum::<usize>();
+        let busy =
+            self.directory.awake().map(|shard| shard.iter().filter(|handle| !handle.is_idle()).count()).sum::<usize>();
         u32::try_from(busy).unwrap_or(u32::MAX)
     }
 

@@ -1,11 +1,12 @@
-<<<<<<< HEAD
-//! placeholder
-
-pub mod socket;
-=======
 //! How the world reaches the engine: HTTP, sockets, auth, the command line.
 
 pub mod auth;
 pub mod datadir;
+pub mod docs;
+pub mod http;
+mod metrics;
+mod models;
 pub mod node;
->>>>>>> config
+mod session;
+pub mod socket;
+pub mod telemetry;

@@ -12,9 +12,10 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use actors::{Options, System, SystemClock, Worker};
 use engine::config::Config;
-use engine::knowledge::{BuiltinAnswerer, Knowledge, demo};
+use engine::knowledge::{Builtin, Knowledge, demo};
 use engine::model::{Registry, RegistryError, SharedModel, install_crypto_provider};
-use engine::store::{SharedStore, SqliteOptions, SqliteStore, StoreError};
+use engine::store::sqlite::{SqliteOptions, SqliteStore};
+use engine::store::{SharedStore, StoreError};
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::TenantId;
 use secrecy::{ExposeSecret, SecretString};
@@ -106,11 +107,7 @@ impl Node {
         let listener = bind(config.listen)?;
         let address = listener.local_addr()?;
         let data = DataDir::open(&config.data)?;
-        let store_options = SqliteOptions {
-            readers: config.store.readers.get(),
-            queue: config.store.queue.get(),
-            ..SqliteOptions::default()
-        };
+        let store_options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
         let sqlite = Arc::new(SqliteStore::open(&data.store_file(), store_options)?);
         let store: SharedStore = Arc::clone(&sqlite) as SharedStore;
         let keys = Arc::new(ApiKeys::new(sqlite.clone(), data.pepper()));
@@ -125,7 +122,7 @@ impl Node {
         {
             tracing::warn!(%error, "the demo tenant could not learn this project's documentation");
         }
-        let builtin: SharedModel = Arc::new(BuiltinAnswerer::default());
+        let builtin: SharedModel = Arc::new(Builtin);
         let settings = models::settings(&config);
         // A model that cannot be used is told now, not at the first question.
         Registry::new(settings.clone(), Some(Arc::clone(&builtin)))?;
@@ -148,10 +145,7 @@ impl Node {
         let shared = Arc::clone(&system);
         let server = HttpServer::new(move || {
             // Once in each worker thread: its models' connections and its sockets stay on it.
-            let models = Registry::new(settings.clone(), Some(Arc::clone(&builtin))).unwrap_or_else(|error| {
-                tracing::error!(%error, "a model could not be set up again");
-                Registry::empty(Arc::clone(&builtin))
-            });
+            let models = Registry::unchecked(settings.clone(), Some(Arc::clone(&builtin)));
             let edge = Edge {
                 worker: Worker::new(Arc::clone(&shared), models),
                 parts: Arc::clone(&parts),
@@ -294,4 +288,3 @@ fn greet(node: &Node, models: &str) -> io::Result<()> {
     writeln!(out, "  talk to it tertulia chat")?;
     out.flush()
 }
-

@@ -16,7 +16,8 @@ const SECONDS_BUCKETS: &[f64] = &[
 /// Sends log lines to standard error. A second call in one process changes nothing.
 pub fn init_logs(log: &Log) {
     // Libraries below us stay quiet unless something is wrong.
-    let filter = EnvFilter::new(format!("warn,gateway={0},actors={0},engine={0}", log.level));
+    let level = format!("{:?}", log.level).to_lowercase();
+    let filter = EnvFilter::new(format!("warn,gateway={level},actors={level},engine={level}"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let set = match log.format {
         LogFormat::Text => builder.with_target(false).try_init(),
@@ -50,9 +51,9 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     // Refused when another has come first; then its handle is the one that was kept.
     if metrics::set_global_recorder(recorder).is_ok() {
         actors::describe_metrics();
-        engine::model::describe_metrics();
-        engine::knowledge::describe_metrics();
-        engine::store::describe_metrics();
+        engine::model::metrics::describe();
+        engine::knowledge::metrics::describe();
+        engine::store::metrics::describe();
         crate::metrics::describe();
     }
     Ok(handle)

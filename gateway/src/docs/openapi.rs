@@ -52,9 +52,12 @@ pub(super) fn document() -> Value {
 }
 
 fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
-    let in_path = operation.path.split('{').skip(1).filter_map(|part| part.split_once('}')).map(|(name, _)| {
-        json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
-    });
+    let in_path = operation
+        .path
+        .split('{')
+        .skip(1)
+        .filter_map(|part| part.split_once('}'))
+        .map(|(name, _)| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
     let in_query = operation.query.iter().map(|(name, kind, meaning)| {
         json!({"name": name, "in": "query", "required": false, "description": meaning, "schema": {"type": kind}})
     });
@@ -64,7 +67,9 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
             json!({"description": "Done", "content": {"application/json": {"schema": make(generator)}}})
         }
         Answer::Plain(words) => json!({"description": words}),
-        Answer::Media(media, words) => json!({"description": words, "content": {*media: {"schema": {"type": "string"}}}}),
+        Answer::Media(media, words) => {
+            json!({"description": words, "content": {*media: {"schema": {"type": "string"}}}})
+        }
     };
     let mut described = json!({
         "summary": operation.summary,

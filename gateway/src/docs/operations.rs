@@ -72,7 +72,13 @@ pub static OPERATIONS: &[Operation] = &[
     operation("get", "/readyz", "Does it take new work", Auth::None, (200, Answer::Plain("Its state"))),
     operation("get", "/metrics", "Prometheus metrics", Auth::None, (200, Answer::Media("text/plain", "Metrics"))),
     operation("get", "/openapi.json", "This description", Auth::None, (200, Answer::Plain("OpenAPI 3.1"))),
-    operation("get", "/asyncapi.json", "The web socket's description", Auth::None, (200, Answer::Plain("AsyncAPI 3.0"))),
+    operation(
+        "get",
+        "/asyncapi.json",
+        "The web socket's description",
+        Auth::None,
+        (200, Answer::Plain("AsyncAPI 3.0")),
+    ),
     operation(
         "get",
         "/v1/ws",

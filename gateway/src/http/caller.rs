@@ -36,7 +36,7 @@ impl Caller {
     }
 
     /// The full name of one of the caller's conversations; nobody can name another tenant's.
-    pub(super) const fn key(&self, conversation: ConversationId) -> ConversationKey {
+    pub(super) fn key(&self, conversation: ConversationId) -> ConversationKey {
         ConversationKey { tenant: self.tenant.id(), conversation }
     }
 
@@ -50,7 +50,7 @@ impl Caller {
         self.tenant.view()
     }
 
-    pub(super) const fn tenant_id(&self) -> TenantId {
+    pub(super) fn tenant_id(&self) -> TenantId {
         self.tenant.id()
     }
 

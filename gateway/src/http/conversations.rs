@@ -16,11 +16,7 @@ use super::caller::{Caller, unknown_conversation};
 use super::edge::Edge;
 use super::error::ApiError;
 
-pub(super) async fn open(
-    caller: Caller,
-    edge: web::Data<Edge>,
-    body: web::Bytes,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn open(caller: Caller, edge: web::Data<Edge>, body: web::Bytes) -> Result<HttpResponse, ApiError> {
     let OpenIn { contact } = body::optional(&body)?;
     let contact = caller.principal.opens_as(contact).ok_or_else(|| {
         ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")

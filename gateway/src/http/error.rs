@@ -135,16 +135,13 @@ impl From<KnowledgeError> for ApiError {
     fn from(error: KnowledgeError) -> Self {
         match error {
             KnowledgeError::Store(error) => error.into(),
-            error => match error.code() {
-                ErrorCode::Busy => {
-                    Failure::later(ErrorCode::Busy, error.to_string(), Duration::from_secs(2)).into()
-                }
-                ErrorCode::Internal => {
-                    tracing::error!(%error, "knowledge failed");
-                    Self::new(ErrorCode::Internal, "the documents cannot be used just now; the node's log says why")
-                }
-                code => Self::new(code, error.to_string()),
-            },
+            KnowledgeError::Busy => Failure::later(ErrorCode::Busy, error.to_string(), Duration::from_secs(2)).into(),
+            KnowledgeError::TooLarge { .. } => Self::new(ErrorCode::TooLarge, error.to_string()),
+            KnowledgeError::Source => Self::new(ErrorCode::BadField, error.to_string()),
+            KnowledgeError::Index(reason) => {
+                tracing::error!(reason, "the index cannot be used");
+                Self::new(ErrorCode::Internal, "the documents cannot be used just now; the node's log says why")
+            }
         }
     }
 }

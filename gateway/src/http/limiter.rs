@@ -69,8 +69,7 @@ impl Limiter {
         let bucket = {
             let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
             let entry = tenants.entry(tenant.id());
-            let (rate, bucket) =
-                entry.or_insert_with(|| (allowed, Arc::new(RateLimiter::direct(quota(allowed)))));
+            let (rate, bucket) = entry.or_insert_with(|| (allowed, Arc::new(RateLimiter::direct(quota(allowed)))));
             if *rate != allowed {
                 (*rate, *bucket) = (allowed, Arc::new(RateLimiter::direct(quota(allowed))));
             }

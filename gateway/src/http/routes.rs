@@ -1,7 +1,8 @@
 //! Every route, top to bottom. What is not here answers in our own words too.
 
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::web::{self, Resource, ServiceConfig, delete, get, post, put, resource};
+use actix_web::Resource;
+use actix_web::web::{self, ServiceConfig, delete, get, post, put, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use schema::ErrorCode;
 
@@ -42,15 +43,11 @@ pub fn configure(app: &mut ServiceConfig) {
                 .route(post().to(knowledge::learn))
                 .route(delete().to(knowledge::forget)),
         )
-        .service(
-            only("/v1/admin/tenants", "GET, POST").route(get().to(admin::list)).route(post().to(admin::create)),
-        )
+        .service(only("/v1/admin/tenants", "GET, POST").route(get().to(admin::list)).route(post().to(admin::create)))
         .service(only("/v1/admin/tenants/{id}/rotate-key", "POST").route(post().to(admin::rotate_key)))
         .service(only("/v1/admin/tenants/{id}/disable", "POST").route(post().to(admin::disable)))
         .service(only("/v1/admin/tenants/{id}/enable", "POST").route(post().to(admin::enable)))
-        .service(
-            only("/v1/admin/tenants/{tenant}/conversations/{id}/release", "POST").route(post().to(admin::release)),
-        )
+        .service(only("/v1/admin/tenants/{tenant}/conversations/{id}/release", "POST").route(post().to(admin::release)))
         .default_service(web::to(unknown_route));
 }
 

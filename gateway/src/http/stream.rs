@@ -49,10 +49,18 @@ pub(super) async fn open(
     let permit = caller.tenant.begin_session()?;
     let outbox = Outbox::new();
     let session = SessionId::generate();
-    let seat = edge.sessions.stream(session, Arc::clone(&outbox), &caller.principal, &caller.tenant, address(&request), permit)?;
+    let seat = edge.sessions.stream(
+        session,
+        Arc::clone(&outbox),
+        &caller.principal,
+        &caller.tenant,
+        address(&request),
+        permit,
+    )?;
     let (reply, joined) = ReplyTo::call();
     handle.join(Listener { session, outbox: Arc::clone(&outbox), format: Format::Sse }, from, reply);
-    let body = Body { first: true, items: outbox.stream(), leave: Leave { edge: edge.clone(), key, session }, _seat: seat };
+    let body =
+        Body { first: true, items: outbox.stream(), leave: Leave { edge: edge.clone(), key, session }, _seat: seat };
     joined.await.unwrap_or_else(|_| Err(actors::Failure::new(ErrorCode::Restarting, "the conversation restarts")))?;
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")

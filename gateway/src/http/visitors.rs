@@ -13,11 +13,7 @@ use super::edge::Edge;
 use super::error::ApiError;
 use crate::auth::{AuthError, TOKEN_TTL_MAX, Visitor};
 
-pub(super) async fn make(
-    caller: Caller,
-    edge: web::Data<Edge>,
-    body: web::Bytes,
-) -> Result<HttpResponse, ApiError> {
+pub(super) async fn make(caller: Caller, edge: web::Data<Edge>, body: web::Bytes) -> Result<HttpResponse, ApiError> {
     let asked: VisitorIn = body::optional(&body)?;
     let ttl = match asked.ttl_seconds {
         Some(seconds) => {
@@ -34,7 +30,8 @@ pub(super) async fn make(
     let visitor = match caller.principal.visitor() {
         Some(visitor) => renewed(visitor, &asked, expires_at)?,
         None => {
-            let origin_allowed = asked.origin.as_ref().is_none_or(|origin| caller.tenant.allows_origin(origin.as_str()));
+            let origin_allowed =
+                asked.origin.as_ref().is_none_or(|origin| caller.tenant.allows_origin(origin.as_str()));
             if !origin_allowed {
                 return Err(AuthError::Origin.into());
             }

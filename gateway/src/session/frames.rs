@@ -130,9 +130,10 @@ impl Inner {
                 handle
             }
             None => {
-                let contact = who.principal.opens_as(None).ok_or_else(|| {
-                    Failure::new(ErrorCode::Forbidden, "this token does not open conversations")
-                })?;
+                let contact = who
+                    .principal
+                    .opens_as(None)
+                    .ok_or_else(|| Failure::new(ErrorCode::Forbidden, "this token does not open conversations"))?;
                 self.edge.worker.open(who.tenant.id(), contact).await?.0
             }
         };

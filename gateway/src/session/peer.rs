@@ -241,4 +241,3 @@ fn same_rights(old: &Principal, new: &Principal) -> bool {
     };
     rights(old) == rights(new)
 }
-

@@ -70,7 +70,11 @@ impl Presence {
 impl Sessions {
     /// An empty register, with the task that looks over it. To be called on the worker's thread.
     /// When `drain` gets a window, all sessions are closed, spread over it.
-    pub(crate) fn start(presence: Arc<Presence>, system: Arc<System>, drain: watch::Receiver<Option<Duration>>) -> Self {
+    pub(crate) fn start(
+        presence: Arc<Presence>,
+        system: Arc<System>,
+        drain: watch::Receiver<Option<Duration>>,
+    ) -> Self {
         let shared = Rc::new(Shared { presence, system, rows: RefCell::default() });
         actix_web::rt::spawn(look_over(Rc::clone(&shared), drain));
         Self(shared)
