@@ -295,7 +295,11 @@ impl Counts {
         let cached_tokens = self.cache_read_input_tokens.unwrap_or(0);
         let cache_write_tokens = self.cache_creation_input_tokens.unwrap_or(0);
         Usage {
-            input_tokens: self.input_tokens.unwrap_or(0).saturating_add(cached_tokens).saturating_add(cache_write_tokens),
+            input_tokens: self
+                .input_tokens
+                .unwrap_or(0)
+                .saturating_add(cached_tokens)
+                .saturating_add(cache_write_tokens),
             output_tokens: self.output_tokens.unwrap_or(0),
             cached_tokens,
             cache_write_tokens,

@@ -96,7 +96,11 @@ fn what_is_new_or_missing_is_passed_over() {
 #[test]
 fn errors_nested_and_flat() {
     rows(&[
-        ("nested", &[TEXT, r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#], "Hi | model_unavailable"),
+        (
+            "nested",
+            &[TEXT, r#"{"type":"error","error":{"type":"overloaded_error","message":"x"}}"#],
+            "Hi | model_unavailable",
+        ),
         ("rate", &[r#"{"type":"error","error":{"type":"rate_limit_error"}}"#], "model_rate_limited"),
         ("flat", &[r#"{"type":"error","code":"authentication_error","message":"x"}"#], "model_refused"),
         ("flat type", &[r#"{"type":"invalid_request_error","message":"x"}"#], "model_bad_request"),

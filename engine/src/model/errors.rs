@@ -30,7 +30,11 @@ impl ModelError {
     /// An event that is not the JSON we know. serde's own message may quote the text, so only
     /// the place is kept.
     pub(super) fn json(error: &serde_json::Error) -> Self {
-        Self::protocol(format!("an event is not the expected JSON at column {} ({:?})", error.column(), error.classify()))
+        Self::protocol(format!(
+            "an event is not the expected JSON at column {} ({:?})",
+            error.column(),
+            error.classify()
+        ))
     }
 
     /// From an HTTP status and the beginning of the body that came with it.
@@ -93,7 +97,8 @@ impl Face {
     }
 
     fn take(&mut self, body: &Body) {
-        let reasons = body.details.iter().filter_map(serde_json::Value::as_array).flatten().map(|detail| detail.get("reason"));
+        let reasons =
+            body.details.iter().filter_map(serde_json::Value::as_array).flatten().map(|detail| detail.get("reason"));
         let fields = [body.kind.as_ref(), body.status.as_ref(), body.code.as_ref()];
         for value in fields.into_iter().chain(reasons).flatten() {
             if let Some(status) = value.as_u64().and_then(|number| u16::try_from(number).ok()) {
@@ -173,7 +178,12 @@ mod tests {
                 ErrorCode::ModelRateLimited,
                 "status 429 insufficient_quota",
             ),
-            (400, r#"{"type":"error","error":{"type":"invalid_request_error"}}"#, ErrorCode::ModelBadRequest, "status 400 invalid_request_error"),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error"}}"#,
+                ErrorCode::ModelBadRequest,
+                "status 400 invalid_request_error",
+            ),
             (413, "", ErrorCode::ModelBadRequest, "status 413"),
             (422, r#"{"error":"secret words"}"#, ErrorCode::ModelBadRequest, "status 422"),
             (
@@ -183,7 +193,12 @@ mod tests {
                 "status 400 API_KEY_INVALID",
             ),
             (500, "not json", ErrorCode::ModelUnavailable, "status 500"),
-            (529, r#"{"error":{"type":"overloaded_error"}}"#, ErrorCode::ModelUnavailable, "status 529 overloaded_error"),
+            (
+                529,
+                r#"{"error":{"type":"overloaded_error"}}"#,
+                ErrorCode::ModelUnavailable,
+                "status 529 overloaded_error",
+            ),
         ];
         for (status, body, code, detail) in rows {
             let error = ModelError::from_status(*status, None, body.as_bytes());

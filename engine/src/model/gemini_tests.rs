@@ -34,7 +34,11 @@ fn the_documented_stream() {
             ],
             r#"(f {"x":1}) | (g {}) | tool"#,
         ),
-        ("a blocked prompt", &[r#"{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{}}"#], "(0/0) | filtered"),
+        (
+            "a blocked prompt",
+            &[r#"{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{}}"#],
+            "(0/0) | filtered",
+        ),
     ]);
     for (reason, end) in [
         ("SAFETY", "filtered"),
@@ -56,20 +60,21 @@ fn what_goes_wrong() {
     rows(&[
         ("no finish reason", &[r#"{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}"#], "a | model_truncated"),
         ("nothing at all", &[], "model_truncated"),
-        (
-            "an error",
-            &[r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#],
-            "model_unavailable",
-        ),
+        ("an error", &[r#"{"error":{"code":503,"message":"x","status":"UNAVAILABLE"}}"#], "model_unavailable"),
         ("a rate limit", &[r#"{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}"#], "model_rate_limited"),
-        ("nulls", &[r#"{"candidates":null,"promptFeedback":null,"usageMetadata":null,"error":null}"#], "model_truncated"),
+        (
+            "nulls",
+            &[r#"{"candidates":null,"promptFeedback":null,"usageMetadata":null,"error":null}"#],
+            "model_truncated",
+        ),
         ("not JSON", &["{broken"], "model_protocol"),
     ]);
 }
 
 #[test]
 fn the_key_stays_out_of_the_address() {
-    for base in ["http://127.0.0.1:9", "http://127.0.0.1:9/", "http://127.0.0.1:9/v1beta", "http://127.0.0.1:9/v1beta/"] {
+    for base in ["http://127.0.0.1:9", "http://127.0.0.1:9/", "http://127.0.0.1:9/v1beta", "http://127.0.0.1:9/v1beta/"]
+    {
         let base = Url::parse(base).unwrap();
         let http = Http::new(&base, std::time::Duration::from_secs(1)).unwrap();
         let model = Gemini::new("flash", http, &base, SecretString::from("k"), None);

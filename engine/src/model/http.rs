@@ -23,7 +23,7 @@ const ERROR_BODY_BYTES_MAX: usize = 4 * 1024;
 const ERROR_BODY_WAIT: Duration = Duration::from_secs(1);
 /// How long a finished reply may wait for its body's last bytes, so that the connection can be
 /// used again. They are nearly always there already.
-const LAST_BYTES_WAIT: Duration = Duration::from_millis(10);
+const LAST_BYTES_WAIT: Duration = Duration::from_millis(50);
 
 /// Makes rustls use ring in this process. To be called before the first [`Http`] is made; calling
 /// it again does nothing.
@@ -104,6 +104,8 @@ pub(super) fn stream<D: Dialect>(request: RequestBuilder, mut decoder: Decoder<D
                 return;
             }
         };
+        // Taken by the provider: from here on it is at work, and bills.
+        yield Ok(Chunk::Alive);
         let mut out = Vec::new();
         loop {
             let result = match response.chunk().await {
