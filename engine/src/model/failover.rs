@@ -55,7 +55,7 @@ pub enum Piece {
     },
     /// Words for the contact; not empty.
     Text(String),
-    /// Tokens of all attempts so far; replaces what was known before.
+    /// Tokens of all attempts so far, as the providers counted them; replaces what was known before.
     Usage(Usage),
     /// A model was given up before its first words, and another is asked.
     FailedOver {
@@ -197,8 +197,9 @@ impl Failover {
             Chunk::Thinking => attempt.thinks(),
             Chunk::Usage(usage) => {
                 attempt.usage = Some(usage);
-                let spent = self.spent().usage;
-                self.out.push_back(Piece::Usage(spent));
+                let mut spent = self.spent;
+                spent.add(attempt.spent(&self.prompt, Close::Ended));
+                self.out.push_back(Piece::Usage(spent.usage));
             }
             Chunk::Text(text) => self.on_text(text, now),
             Chunk::End(stop) => self.on_end(stop, now),

@@ -51,7 +51,9 @@ pub enum RegistryError {
         /// What to set.
         variable: &'static str,
     },
-    #[error("`{0}` needs a key or a server: set the environment variable OPENAI_API_KEY, or OPENAI_BASE_URL for a server that wants no key")]
+    #[error(
+        "`{0}` needs a key or a server: set the environment variable OPENAI_API_KEY, or OPENAI_BASE_URL for a server that wants no key"
+    )]
     NoKeyOrBase(String),
     #[error("the environment variable {variable} is not a usable address: {reason}")]
     Base {

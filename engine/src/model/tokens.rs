@@ -76,9 +76,9 @@ mod tests {
             (usage(0, 0, 0), 0),
             (usage(1000, 0, 100), 2_800),
             (usage(1000, 800, 100), 1_600),
-            (usage(1, 1, 0), 1),   // half a micro-dollar
-            (usage(3, 3, 0), 2),   // one and a half: rounded once, not three times
-            (usage(1, 9, 0), 1),   // a provider that counts cached tokens apart does not go below zero
+            (usage(1, 1, 0), 1), // half a micro-dollar
+            (usage(3, 3, 0), 2), // one and a half: rounded once, not three times
+            (usage(1, 9, 0), 1), // a provider that counts cached tokens apart does not go below zero
             (usage(u64::MAX, 0, u64::MAX), u64::MAX),
         ] {
             assert_eq!(cost_microusd(price, used), cost, "{used:?}");
