@@ -1,5 +1,30 @@
 //! The `Model` port: a prompt in, a stream of typed chunks out, exactly one terminal item.
 
+mod anthropic;
+mod attempt;
+mod cooldown;
+mod errors;
+mod failover;
+mod gemini;
+mod http;
+mod joined;
+pub mod metrics;
+mod openai;
+mod prompt;
+mod registry;
+mod sse;
+mod tokens;
+
+pub use anthropic::Anthropic;
+pub use cooldown::CoolDowns;
+pub use failover::{Ended, Failover, Piece, Spent, TOOL_DECLINED, Timers};
+pub use gemini::Gemini;
+pub use http::{Http, install_crypto_provider};
+pub use joined::{Joined, Pieces};
+pub use openai::OpenAi;
+pub use registry::{ModelSettings, ProviderSettings, Registry, RegistryError};
+pub use tokens::{cost_microusd, estimate_prompt_tokens, estimate_tokens};
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +63,8 @@ pub struct Prompt {
     pub lines: Vec<PromptLine>,
     /// The contact's newest words alone, for a model that reads `passages` itself.
     pub question: Text,
-    /// What was found in the tenant's documents for this question.
+    /// What was found in the tenant's documents for this question, with the numbers the prompt gives
+    /// them: these are to be recorded with the reply, so that later prompts repeat them exactly.
     pub passages: Vec<Passage>,
     /// Length limit of the reply.
     pub max_output_tokens: u32,
@@ -67,6 +93,8 @@ pub enum Role {
 pub enum Chunk {
     /// Words for the contact; not empty.
     Text(String),
+    /// The connection lives, and that is all: a heartbeat, a role, a fragment of something longer.
+    Alive,
     /// The model thinks: it lives, and there is nothing to show.
     Thinking,
     /// The model asks for a tool; parsed, and declined until tools exist.
@@ -76,7 +104,8 @@ pub enum Chunk {
         /// Its arguments, as the model wrote them.
         arguments: String,
     },
-    /// Tokens known so far; replaces what was known before.
+    /// Tokens known so far; replaces what was known before. A model that costs nothing sends
+    /// zeros first, or its tokens would be estimated.
     Usage(Usage),
     /// The protocol's terminal mark was seen.
     End(Stop),
