@@ -1,5 +1,7 @@
 //! The web socket transport, driven byte by byte over TCP: RFC 6455 rule by rule, limits, stalls, silence.
 
+#![allow(clippy::expect_used, reason = "helpers of tests")]
+
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::LazyLock;

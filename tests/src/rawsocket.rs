@@ -1,6 +1,8 @@
 //! A web socket client that can send any bytes, right or wrong, and reports what comes back.
 //! Invariant: it shares no code with the server, and never waits for ever.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a tool of tests")]
+
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
