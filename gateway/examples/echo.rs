@@ -1,10 +1,11 @@
 //! Echoes text and binary messages over the gateway's own socket code, for any RFC 6455 suite.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use clap::Parser;
-use gateway::socket::{HandshakeError, LINGER, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES, echo};
+use gateway::socket::{HandshakeError, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES, echo};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -33,7 +34,8 @@ async fn main() -> std::io::Result<()> {
     .workers(args.workers)
     .on_connect(Tcp::default().on_connect())
     .h1_write_buffer_size(WRITE_BUFFER_BYTES)
-    .client_disconnect_timeout(LINGER)
+    // Nothing but sockets here: when one is done, its TCP ends at once.
+    .client_disconnect_timeout(Duration::ZERO)
     .bind(args.listen)?;
     for address in server.addrs() {
         println!("echo on ws://{address}/");

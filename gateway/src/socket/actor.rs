@@ -146,7 +146,7 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
                 }
             }
             let Poll::Ready(read) = self.poll_read(cx) else { return };
-            if self.take(read, ctx).is_break() {
+            if self.take(read, ctx, cx).is_break() {
                 return;
             }
         }
@@ -171,8 +171,7 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
         }
     }
 
-    fn take(&mut self, read: Read, ctx: &mut WebsocketContext<Self>) -> ControlFlow<()> {
-        let open = self.closing.is_none();
+    fn take(&mut self, read: Read, ctx: &mut WebsocketContext<Self>, cx: &mut Context<'_>) -> ControlFlow<()> {
         let taken = match read {
             Read::Incoming(Incoming::Text(text)) => self.peer.text(text),
             Read::Incoming(Incoming::Binary(bytes)) => self.peer.binary(bytes),
@@ -182,9 +181,9 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
             }
             Read::Incoming(Incoming::Pong) => Ok(()),
             Read::Incoming(Incoming::Close(code)) => {
-                if open {
+                self.pull(ctx, cx, usize::MAX);
+                if self.closing.is_none() {
                     self.tell(Closed::ByClient(code));
-                    self.outgoing = None;
                     ctx.close(code.map(|code| CloseReason { code: code.into(), description: None }));
                 }
                 ctx.stop();
@@ -200,6 +199,8 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
         match taken {
             Ok(()) => ControlFlow::Continue(()),
             Err(close) => {
+                // What the peer has answered to what came before goes out before.
+                self.pull(ctx, cx, usize::MAX);
                 self.close(close, ctx);
                 ControlFlow::Break(())
             }
@@ -207,10 +208,17 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
     }
 
     fn send(&mut self, ctx: &mut WebsocketContext<Self>, cx: &mut Context<'_>) {
+        if self.pull(ctx, cx, TURN_BYTES) {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Takes what is ready to be sent, up to about `bytes_max`; true when there may be more.
+    fn pull(&mut self, ctx: &mut WebsocketContext<Self>, cx: &mut Context<'_>, bytes_max: usize) -> bool {
         let mut bytes = 0;
         for _ in 0..TURN_MESSAGES {
-            let Some(outgoing) = &mut self.outgoing else { return };
-            let Poll::Ready(next) = outgoing.poll_next_unpin(cx) else { return };
+            let Some(outgoing) = &mut self.outgoing else { return false };
+            let Poll::Ready(next) = outgoing.poll_next_unpin(cx) else { return false };
             match next {
                 Some(Outgoing::Text(text)) => {
                     bytes += text.len();
@@ -221,18 +229,21 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
                     ctx.binary(binary);
                 }
                 Some(Outgoing::Ping) => ctx.ping(b""),
-                Some(Outgoing::Close(close)) => return self.close(close, ctx),
-                None => return self.close(Close::NORMAL, ctx),
+                Some(Outgoing::Close(close)) => self.close(close, ctx),
+                None => self.close(Close::NORMAL, ctx),
             }
-            if bytes >= TURN_BYTES {
-                break;
+            if bytes >= bytes_max {
+                return true;
             }
         }
-        cx.waker().wake_by_ref();
+        true
     }
 
     /// Our close: nothing is sent after it, and of what still comes only the client's close counts.
     fn close(&mut self, close: Close, ctx: &mut WebsocketContext<Self>) {
+        if self.closing.is_some() {
+            return;
+        }
         ctx.close(Some(CloseReason { code: close.code.into(), description: Some(close.reason.into()) }));
         self.outgoing = None;
         self.decoder.discard();
