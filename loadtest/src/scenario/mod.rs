@@ -1,0 +1,14 @@
+//! What is measured, one scenario a file, and the parts they share.
+
+pub mod direct;
+pub mod durable;
+pub mod durable_check;
+pub mod floor;
+pub mod idle;
+pub mod idle_worker;
+pub mod latency;
+pub mod stalled;
+pub mod streams;
+mod target;
+
+pub use target::Target;
