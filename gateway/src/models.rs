@@ -5,7 +5,7 @@ use engine::model::{ModelSettings, ProviderSettings, Timers};
 
 /// Every provider's access, the list, prices and timers.
 #[must_use]
-pub fn settings(config: &Config) -> ModelSettings {
+pub(crate) fn settings(config: &Config) -> ModelSettings {
     let provider = |settings: &engine::config::ProviderSettings| ProviderSettings {
         key: settings.key.clone(),
         base: Some(settings.base_url.clone()),

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
+pub use schema::Price;
 use schema::{ErrorCode, Passage, Text, Usage};
 
 /// A model's reply as it comes. The last item is [`Chunk::End`] or an error, and there is only
@@ -134,15 +135,4 @@ pub struct ModelError {
     pub retry_after: Option<Duration>,
     /// For the log: status and kind, never prompt or reply.
     pub detail: String,
-}
-
-/// What a million tokens cost, in millionths of a US dollar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Price {
-    /// Input that was not cached.
-    pub input_microusd_per_million: u64,
-    /// Input served from the provider's cache.
-    pub cached_microusd_per_million: u64,
-    /// Output.
-    pub output_microusd_per_million: u64,
 }

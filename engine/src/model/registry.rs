@@ -89,12 +89,18 @@ impl Registry {
     /// When a name of the node's own list cannot be found, so that a node fails at its start and
     /// not at its first conversation.
     pub fn new(settings: ModelSettings, builtin: Option<SharedModel>) -> Result<Self, RegistryError> {
-        let registry = Self { settings, builtin, kept: Mutex::default() };
+        let registry = Self::unchecked(settings, builtin);
         for name in &registry.settings.list {
             Labels::of(name);
             registry.model(name)?;
         }
         Ok(registry)
+    }
+
+    /// The same, of settings that have been checked: each worker thread builds its own.
+    #[must_use]
+    pub fn unchecked(settings: ModelSettings, builtin: Option<SharedModel>) -> Self {
+        Self { settings, builtin, kept: Mutex::default() }
     }
 
     /// The model of this name.

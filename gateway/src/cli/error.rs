@@ -39,8 +39,8 @@ pub(super) enum CliError {
     Output(#[from] io::Error),
     #[error("{0}")]
     Failed(String),
-    #[error("{0:#}")]
-    Node(anyhow::Error),
+    #[error(transparent)]
+    Node(#[from] crate::node::NodeError),
 }
 
 impl CliError {

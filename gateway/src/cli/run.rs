@@ -38,7 +38,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
     let sources = Sources::read(file.as_deref(), std::env::vars_os())?;
     let config = sources.config()?;
     match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => node::run(&config).map_err(CliError::Node),
+        Command::Serve => Ok(node::run(config)?),
         Command::Config => Ok(io::stdout().write_all(sources.annotated()?.as_bytes())?),
         Command::Chat(chat) => block_on(chat::run(&config, chat)),
         Command::Learn(learn) => block_on(learn::run(&config, &learn.paths)),

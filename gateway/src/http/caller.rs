@@ -10,7 +10,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 use actors::{Failure, Tenant};
 use schema::wire::TenantView;
-use schema::{Author, Contact, ConversationId, ConversationKey, ErrorCode, TenantId};
+use schema::{Contact, ConversationId, ConversationKey, ErrorCode, TenantId};
 
 use super::edge::Edge;
 use super::error::ApiError;
@@ -52,11 +52,6 @@ impl Caller {
 
     pub(super) fn tenant_id(&self) -> TenantId {
         self.tenant.id()
-    }
-
-    /// As whom the caller speaks and types.
-    pub(super) const fn author(&self) -> Author {
-        if self.principal.may_manage() { Author::Human } else { Author::Contact }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every route, top to bottom. What is not here answers in our own words too.
 
-use actix_web::http::header::{self, HeaderValue};
 use actix_web::Resource;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, ServiceConfig, delete, get, post, put, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use schema::ErrorCode;
@@ -53,10 +53,10 @@ pub fn configure(app: &mut ServiceConfig) {
 
 /// A path that answers other methods with the ones it takes.
 fn only(path: &str, allow: &'static str) -> Resource {
-    resource(path).default_service(web::to(async move || {
-        let message = format!("this path takes {allow}");
-        let error = ApiError::new(ErrorCode::MethodNotAllowed, message);
-        Err::<HttpResponse, _>(error.with_header(header::ALLOW, HeaderValue::from_static(allow)))
+    resource(path).default_service(web::to(move || {
+        let error = ApiError::new(ErrorCode::MethodNotAllowed, format!("this path takes {allow}"));
+        let error = error.with_header(header::ALLOW, HeaderValue::from_static(allow));
+        std::future::ready(Err::<HttpResponse, _>(error))
     }))
 }
 

@@ -84,7 +84,9 @@ impl Run {
                 }
                 Effect::Reply(Ok(outcome)) => format!("reply {}", outcome.seq.unwrap_or_default()),
                 Effect::Reply(Err(refusal)) => format!("refuse {}", refusal.code),
-                Effect::Delta { turn, offset, text } => format!("delta t{turn}@{offset} {}", if text.bytes() > 60 { "…" } else { text.as_str() }),
+                Effect::Delta { turn, offset, text } => {
+                    format!("delta t{turn}@{offset} {}", if text.bytes() > 60 { "…" } else { text.as_str() })
+                }
                 Effect::Ask { turn, attempt } => format!("ask t{turn} #{attempt}"),
                 Effect::Stop => "stop".into(),
                 Effect::Arm { timer, after } => {
@@ -111,7 +113,10 @@ fn describe(event: &Event) -> String {
 
 #[test]
 fn one_question_one_answer() {
-    check(&FloorPolicy::default(), "say when do you open? | text We | text  open at 9. | end completed", &expect![[r#"
+    check(
+        &FloorPolicy::default(),
+        "say when do you open? | text We | text  open at 9. | end completed",
+        &expect![[r#"
         > say when do you open?
           2 message Contact "when do you open?"
           reply 2
@@ -123,12 +128,16 @@ fn one_question_one_answer() {
           delta t1@2  open at 9.
         > end completed
           4 message Assistant "We open at 9." t1 completed answers 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_same_ref_is_one_message_and_another_text_under_it_a_conflict() {
-    check(&FloorPolicy::default(), "say hello there. | again hello there. | again other", &expect![[r#"
+    check(
+        &FloorPolicy::default(),
+        "say hello there. | again hello there. | again other",
+        &expect![[r#"
         > say hello there.
           2 message Contact "hello there."
           reply 2
@@ -138,7 +147,8 @@ fn the_same_ref_is_one_message_and_another_text_under_it_a_conflict() {
           reply 2
         > again other
           refuse ref_conflict
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -168,7 +178,10 @@ fn short_messages_wait_for_each_other() {
 
 #[test]
 fn a_burst_ends_with_its_first_long_message() {
-    check(&FloorPolicy::default(), "say hi | say where is my order 1234567 please", &expect![[r#"
+    check(
+        &FloorPolicy::default(),
+        "say hi | say where is my order 1234567 please",
+        &expect![[r#"
         > say hi
           2 message Contact "hi"
           reply 2
@@ -178,7 +191,8 @@ fn a_burst_ends_with_its_first_long_message() {
           reply 3
           4 turn_started
           ask t1 #1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -335,7 +349,10 @@ fn a_human_silences_the_assistant_until_hand_back() {
 
 #[test]
 fn a_closed_conversation_reopens_when_somebody_speaks() {
-    check(&FloorPolicy::default(), "say bye. | text Bye | close | close | say one more thing.", &expect![[r#"
+    check(
+        &FloorPolicy::default(),
+        "say bye. | text Bye | close | close | say one more thing.",
+        &expect![[r#"
         > say bye.
           2 message Contact "bye."
           reply 2
@@ -356,7 +373,8 @@ fn a_closed_conversation_reopens_when_somebody_speaks() {
           reply 7
           8 turn_started
           ask t2 #1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -417,7 +435,10 @@ fn or_the_question_is_asked_again_but_not_for_ever() {
 
 #[test]
 fn a_question_whose_turn_never_began_is_answered_on_waking() {
-    check(&FloorPolicy::default(), "say hi | crash | interrupt", &expect![[r#"
+    check(
+        &FloorPolicy::default(),
+        "say hi | crash | interrupt",
+        &expect![[r#"
         > say hi
           2 message Contact "hi"
           reply 2
@@ -428,7 +449,8 @@ fn a_question_whose_turn_never_began_is_answered_on_waking() {
         > interrupt
           stop
           4 message Assistant "" t1 incomplete answers 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -476,7 +498,10 @@ fn a_reply_leaves_checkpoints_by_age() {
 #[test]
 fn the_burst_window_never_lasts_longer_than_its_bound() {
     let policy = FloorPolicy { burst_window_ms: 1500, ..FloorPolicy::default() };
-    check(&policy, "say a | +1400ms | say b | +1400ms | say c", &expect![[r#"
+    check(
+        &policy,
+        "say a | +1400ms | say b | +1400ms | say c",
+        &expect![[r#"
         > say a
           2 message Contact "a"
           reply 2
@@ -490,6 +515,7 @@ fn the_burst_window_never_lasts_longer_than_its_bound() {
           reply 4
           5 turn_started
           ask t1 #1
-    "#]]);
+    "#]],
+    );
     assert!(Duration::from_millis(u64::from(policy.burst_window_ms)) < schema::limits::BURST_WINDOW_MAX);
 }

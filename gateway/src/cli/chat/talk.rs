@@ -128,7 +128,7 @@ impl Talk {
             ServerFrame::Event { conversation, event } if conversation == self.conversation => Ok(self.on_event(event)),
             ServerFrame::Delta(delta) if delta.conversation == self.conversation => Ok(self.on_delta(&delta)),
             ServerFrame::Reply { r#ref, ok, error } => self.on_reply(&r#ref, ok.as_ref(), error),
-            ServerFrame::Error { error } => Ok(vec![Show::Note(error.message)]),
+            ServerFrame::Error { error, .. } => Ok(vec![Show::Note(error.message)]),
             _ => Ok(Vec::new()),
         }
     }
@@ -238,7 +238,7 @@ impl Talk {
     }
 
     fn say_frame(&self, waiting: &Waiting) -> ClientFrame {
-        ClientFrame::Say { r#ref: waiting.r#ref.clone(), conversation: self.conversation, text: waiting.text.clone() }
+        ClientFrame::Say { r#ref: waiting.r#ref.clone(), conversation: self.conversation, text: waiting.text.clone(), agent: None }
     }
 
     fn next_ref(&mut self) -> Option<Ref> {
