@@ -1,3 +1,6 @@
 //! placeholder
 
 pub mod rawsocket;
+//! What tests share: suites that run against every adapter of a port, and what they are made of.
+
+pub mod store;

@@ -6,6 +6,10 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Every step there ever was, oldest first. A step that has been released is never edited.
 pub(super) const STEPS: &[&str] = &[include_str!("migrations/0001_log_and_records.sql")];
 
+/// A file as the first release wrote it. Never edited: it stands for the files in the field.
+#[cfg(test)]
+pub(super) const VERSION_1: &str = include_str!("migrations/fixtures/v1.sql");
+
 /// Why a database is not at this program's version.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum MigrateError {
@@ -46,9 +50,6 @@ fn apply(connection: &mut Connection, step: usize, sql: &str) -> rusqlite::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A file as the first release wrote it. Never edit it: it stands for the files in the field.
-    const VERSION_1: &str = include_str!("migrations/fixtures/v1.sql");
 
     #[test]
     fn steps_are_applied_once_and_in_order() {

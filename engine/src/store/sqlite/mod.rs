@@ -16,6 +16,8 @@ mod rows;
 mod scratch;
 mod stats;
 mod store;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use stats::StoreStats;

@@ -91,7 +91,7 @@ impl SqliteStore {
         self.counters.snapshot()
     }
 
-    fn write<W: Write>(&self, write: W) -> Pending<W::Output> {
+    pub(super) fn write<W: Write>(&self, write: W) -> Pending<W::Output> {
         let (_, bytes) = write.cost();
         let (job, pending) = job(write);
         match self.writer.push(job, bytes) {
