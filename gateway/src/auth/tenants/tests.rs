@@ -92,7 +92,7 @@ async fn keys_that_are_none_are_refused() {
     let (_, key) = tenants.create("acme", NOW).await.unwrap();
     let key = key.expose_secret();
     for wrong in ["", "x", &key[..51], &format!("{key} "), &key.to_lowercase(), &"a".repeat(1_000_000)] {
-        assert!(matches!(keys.check(wrong, NOW).await, Err(AuthError::Unauthorized)), "{:.60}", wrong);
+        assert!(matches!(keys.check(wrong, NOW).await, Err(AuthError::Unauthorized)), "{wrong:.60}");
     }
 }
 

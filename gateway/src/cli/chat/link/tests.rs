@@ -46,6 +46,7 @@ impl Node {
     /// The next socket, joined; and from which position.
     async fn joined(&self) -> (Peer, Value) {
         let (stream, _) = self.listener.accept().await.unwrap();
+        #[allow(clippy::result_large_err, reason = "the library's type")]
         let check = |request: &Request, mut response: Response| {
             assert_eq!(request.uri().path(), "/v1/ws");
             assert_eq!(request.headers()["authorization"], "Bearer my-own-key");
