@@ -38,7 +38,8 @@ pub struct Prompt {
     pub lines: Vec<PromptLine>,
     /// The contact's newest words alone, for a model that reads `passages` itself.
     pub question: Text,
-    /// What was found in the tenant's documents for this question.
+    /// What was found in the tenant's documents for this question, with the numbers the prompt gives
+    /// them: these are to be recorded with the reply, so that later prompts repeat them exactly.
     pub passages: Vec<Passage>,
     /// Length limit of the reply.
     pub max_output_tokens: u32,
@@ -67,6 +68,8 @@ pub enum Role {
 pub enum Chunk {
     /// Words for the contact; not empty.
     Text(String),
+    /// The connection lives, and that is all: a heartbeat, a role, a fragment of something longer.
+    Alive,
     /// The model thinks: it lives, and there is nothing to show.
     Thinking,
     /// The model asks for a tool; parsed, and declined until tools exist.
@@ -76,7 +79,8 @@ pub enum Chunk {
         /// Its arguments, as the model wrote them.
         arguments: String,
     },
-    /// Tokens known so far; replaces what was known before.
+    /// Tokens known so far; replaces what was known before. A model that costs nothing sends
+    /// zeros first, or its tokens would be estimated.
     Usage(Usage),
     /// The protocol's terminal mark was seen.
     End(Stop),
