@@ -1,5 +1,17 @@
 //! The `Model` port: a prompt in, a stream of typed chunks out, exactly one terminal item.
 
+mod anthropic;
+mod errors;
+mod gemini;
+mod http;
+mod openai;
+mod sse;
+
+pub use anthropic::Anthropic;
+pub use gemini::Gemini;
+pub use http::{Http, install_crypto_provider};
+pub use openai::OpenAi;
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
