@@ -1,16 +1,29 @@
 //! The `Model` port: a prompt in, a stream of typed chunks out, exactly one terminal item.
 
 mod anthropic;
+mod attempt;
+mod cooldown;
 mod errors;
+mod failover;
 mod gemini;
 mod http;
+mod joined;
+pub mod metrics;
 mod openai;
+mod prompt;
+mod registry;
 mod sse;
+mod tokens;
 
 pub use anthropic::Anthropic;
+pub use cooldown::CoolDowns;
+pub use failover::{Ended, Failover, Piece, Spent, TOOL_DECLINED, Timers};
 pub use gemini::Gemini;
 pub use http::{Http, install_crypto_provider};
+pub use joined::{Joined, Pieces};
 pub use openai::OpenAi;
+pub use registry::{ModelSettings, ProviderSettings, Registry, RegistryError};
+pub use tokens::{cost_microusd, estimate_prompt_tokens, estimate_tokens};
 
 use std::pin::Pin;
 use std::sync::Arc;
