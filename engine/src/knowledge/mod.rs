@@ -15,6 +15,7 @@ mod phrases;
 mod quotes;
 mod ranking;
 mod records;
+mod retriever;
 mod sentences;
 mod shelf;
 mod small_talk;
@@ -24,6 +25,7 @@ mod work;
 pub use answer::Builtin;
 pub use library::Knowledge;
 pub use ranking::Found;
+pub use retriever::Retriever;
 
 use crate::store::StoreError;
 
