@@ -1,4 +1,4 @@
-mod socket;
 //! The black-box tests: one binary, one module a subject.
 
+mod socket;
 mod store;

@@ -238,7 +238,12 @@ impl Talk {
     }
 
     fn say_frame(&self, waiting: &Waiting) -> ClientFrame {
-        ClientFrame::Say { r#ref: waiting.r#ref.clone(), conversation: self.conversation, text: waiting.text.clone(), agent: None }
+        ClientFrame::Say {
+            r#ref: waiting.r#ref.clone(),
+            conversation: self.conversation,
+            text: waiting.text.clone(),
+            agent: None,
+        }
     }
 
     fn next_ref(&mut self) -> Option<Ref> {
