@@ -69,7 +69,7 @@ impl<H> Gate<H> {
 
     /// Everything still held, when it is known that it will never be durable.
     pub(crate) fn give_up(&mut self) -> impl Iterator<Item = H> + use<H> {
-        std::mem::take(&mut self.held).into_iter().map(|(_, held)| held)
+        mem::take(&mut self.held).into_iter().map(|(_, held)| held)
     }
 
     /// The next thing that may go out.
