@@ -1,1 +1,4 @@
-//! placeholder
+//! Support for the black-box tests: the parts they share, and nothing that they assert.
+
+pub mod llm;
+pub mod source;
