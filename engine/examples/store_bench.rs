@@ -17,7 +17,8 @@ use engine::store::sqlite::{SqliteOptions, SqliteStore};
 use engine::store::{Append, Log, Opening, StoreError};
 use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, TenantId, Text, Timestamp};
 
-const USAGE: &str = "store_bench [--writers N] [--seconds N] [--conversations N] [--dir PATH]
+const USAGE: &str = "store_bench [--writers N] [--seconds N] [--warm-up N] [--conversations N] [--dir PATH]
+  --warm-up        seconds before the count begins, in which the log file reaches its size (2)
   --conversations  how many each writer takes in turns (1)
   --dir            a directory on the disk to measure (target)";
 
@@ -26,6 +27,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 struct Options {
     writers: usize,
     seconds: u64,
+    warm_up: u64,
     conversations: usize,
     dir: PathBuf,
 }
@@ -40,13 +42,14 @@ fn main() -> Result<(), Failure> {
 }
 
 fn options() -> Result<Options, Failure> {
-    let mut options = Options { writers: 64, seconds: 5, conversations: 1, dir: "target".into() };
+    let mut options = Options { writers: 64, seconds: 5, warm_up: 2, conversations: 1, dir: "target".into() };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(USAGE)?;
         match name.as_str() {
             "--writers" => options.writers = value.parse()?,
             "--seconds" => options.seconds = value.parse()?,
+            "--warm-up" => options.warm_up = value.parse()?,
             "--conversations" => options.conversations = value.parse()?,
             "--dir" => options.dir = value.into(),
             _ => return Err(USAGE.into()),
@@ -94,7 +97,7 @@ fn measure(options: &Options, dir: &Path) -> Result<(), Failure> {
     println!(
         "event             {:>10} bytes of JSON, {:.0} on disk",
         run.event_bytes,
-        kept_bytes as f64 / acks.len() as f64
+        kept_bytes as f64 / stats.writes as f64
     );
     println!(
         "floor             {before:>10.0} /s before, {after:.0} /s after: one 8 KiB write and fdatasync at a time"
@@ -112,27 +115,29 @@ struct Run {
 
 async fn appends(options: &Options, store: &Arc<SqliteStore>) -> Result<Run, Failure> {
     let tenant = TenantId::generate();
-    let opened = store.stats().commits;
     let mut writers = Vec::new();
-    let begun = Instant::now();
-    let until = begun + Duration::from_secs(options.seconds);
+    let from = Instant::now() + Duration::from_secs(options.warm_up);
+    let until = from + Duration::from_secs(options.seconds);
     for _ in 0..options.writers {
         let keys: Vec<_> = (0..options.conversations)
             .map(|_| ConversationKey { tenant, conversation: ConversationId::generate() })
             .collect();
-        writers.push(tokio::spawn(writer(Arc::clone(store), keys, until)));
+        writers.push(tokio::spawn(writer(Arc::clone(store), keys, from, until)));
     }
+    tokio::time::sleep_until(from.into()).await;
+    let commits_before = store.stats().commits;
     let mut acks = Vec::new();
     for writer in writers {
         acks.append(&mut writer.await??);
     }
     let event_bytes = serde_json::to_string(&message(1))?.len();
-    Ok(Run { acks, lasted: begun.elapsed(), commits: store.stats().commits - opened, event_bytes })
+    Ok(Run { acks, lasted: from.elapsed(), commits: store.stats().commits - commits_before, event_bytes })
 }
 
 async fn writer(
     store: Arc<SqliteStore>,
     keys: Vec<ConversationKey>,
+    from: Instant,
     until: Instant,
 ) -> Result<Vec<Duration>, StoreError> {
     let contact = Contact::anonymous();
@@ -147,7 +152,9 @@ async fn writer(
             let events = vec![message(claim.head + 1)];
             let begun = Instant::now();
             store.append(Append { key: *key, epoch: claim.epoch, head: claim.head, events }).await?;
-            acks.push(begun.elapsed());
+            if begun >= from {
+                acks.push(begun.elapsed());
+            }
             claim.head += 1;
         }
     }

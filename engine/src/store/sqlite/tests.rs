@@ -1,14 +1,16 @@
 //! What only the inside of the SQLite store can show: old files, foreign files, a writer in trouble.
 
+use std::sync::{Mutex, mpsc};
+
 use rusqlite::Connection;
 use schema::wire::ConversationPage;
-use schema::{Author, Contact, ConversationId, ConversationKey, Fact, TenantId, Timestamp};
+use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, TenantId, Timestamp};
 
 use super::job::Write;
 use super::rows::Rows;
 use super::scratch::Scratch;
 use super::{SqliteOptions, SqliteStore, connect, migrate};
-use crate::store::{Claim, ListQuery, Log, Opening, RecordName, Records, Scope, StoreError};
+use crate::store::{Append, Claim, ListQuery, Log, Opening, RecordName, Records, Scope, StoreError};
 
 #[tokio::test]
 async fn a_file_of_version_1_is_opened_with_all_it_holds() {
@@ -59,16 +61,15 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
 async fn a_panic_while_writing_leaves_nobody_waiting() {
     let scratch = Scratch::new("panic");
     let store = open(&scratch);
-    let before = store.put(record("before"), 0, vec![]);
-    let panics = store.write(Panics);
-    assert!(matches!(panics.await, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))));
-    // It may have shared the transaction, which is then undone; the record tells.
-    let kept = store.get(record("before")).await.unwrap().is_some();
-    match before.await {
-        Ok(version) => assert!(version == 1 && kept),
-        Err(error) => assert!(matches!(error, StoreError::Unknown(_)) && !kept, "{error}"),
-    }
-    assert_eq!(store.put(record("after"), 0, vec![]).await, Ok(1), "the next write finds a new connection");
+    let release = hold(&store);
+    let (before, panics) = (store.put(record("before"), 0, vec![]), store.write(Panics));
+    let after = store.put(record("after"), 0, vec![]);
+    release.send(()).unwrap();
+    assert!(matches!(before.await, Err(StoreError::Unknown(_))), "it was done, and undone with the other");
+    assert!(matches!(panics.await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(after.await, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.get(record("before")).await, Ok(None));
+    assert_eq!(store.put(record("before"), 0, vec![]).await, Ok(1), "the next write finds a new connection");
     assert_eq!(store.stats().reopened, 1);
 }
 
@@ -76,21 +77,21 @@ async fn a_panic_while_writing_leaves_nobody_waiting() {
 async fn a_damaged_conversation_fails_alone() {
     let scratch = Scratch::new("damaged");
     let store = open(&scratch);
-    let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
-    let opening = Opening { contact: Contact::anonymous(), at: Timestamp::from_millis(0) };
-    store.claim(key, Some(opening)).await.unwrap();
+    let (damaged, sound) = (opened(&store).await, opened(&store).await);
     // Its row says head 0, and yet there is an event 1.
-    store
-        .write(Sql("INSERT INTO events (conversation, seq, w_epoch, format, body) VALUES (1, 1, 1, 1, '{}')"))
-        .await
-        .unwrap();
-    let event =
-        schema::Event { seq: 1, at: Timestamp::from_millis(0), author: Author::System, fact: Fact::Reopened {} };
-    let append = crate::store::Append { key, epoch: 1, head: 0, events: vec![event] };
-    let (before, damaged, after) =
-        (store.put(record("a"), 0, vec![]), store.append(append), store.put(record("b"), 0, vec![]));
-    assert_eq!((before.await, after.await), (Ok(1), Ok(1)));
-    assert!(matches!(damaged.await, Err(StoreError::Corrupt(_))));
+    let event = "INSERT INTO events (conversation, seq, w_epoch, format, body) VALUES (1, 1, 1, 1, '{}')";
+    store.write(Sql(event)).await.unwrap();
+    let append = |key, head| {
+        let at = Timestamp::from_millis(0);
+        let event = Event { seq: head + 1, at, author: Author::System, fact: Fact::Reopened {} };
+        store.append(Append { key, epoch: 1, head, events: vec![event] })
+    };
+    let release = hold(&store);
+    let (before, fails, after) = (append(sound, 0), append(damaged, 0), append(sound, 1));
+    release.send(()).unwrap();
+    assert_eq!((before.await, after.await), (Ok(()), Ok(())));
+    assert!(matches!(fails.await, Err(StoreError::Corrupt(_))));
+    assert_eq!(store.read(sound, 0, 9).await.unwrap().events.len(), 2);
     assert_eq!(store.stats().reopened, 0, "the connection is fine");
 }
 
@@ -103,9 +104,7 @@ async fn what_cannot_be_read_is_said_without_quoting_it() {
         (9, "secret", 1, "has a format this program does not know"),
         (1, "", 2, "is missing"),
     ] {
-        let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
-        let opening = Opening { contact: Contact::anonymous(), at: Timestamp::from_millis(0) };
-        store.claim(key, Some(opening)).await.unwrap();
+        let key = opened(&store).await;
         store.write(Damage { format, body, head }).await.unwrap();
         let Err(StoreError::Corrupt(line)) = store.read(key, head - 1, 10).await else { panic!("{words}: was read") };
         assert!(line.contains(words) && !line.contains("secret"), "{line}");
@@ -114,6 +113,23 @@ async fn what_cannot_be_read_is_said_without_quoting_it() {
 
 fn open(scratch: &Scratch) -> SqliteStore {
     SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap()
+}
+
+async fn opened(store: &SqliteStore) -> ConversationKey {
+    let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+    let opening = Opening { contact: Contact::anonymous(), at: Timestamp::from_millis(0) };
+    store.claim(key, Some(opening)).await.unwrap();
+    key
+}
+
+/// Keeps the writer in a transaction of its own until told, so that what is asked for meanwhile
+/// is one batch.
+fn hold(store: &SqliteStore) -> mpsc::Sender<()> {
+    let (entered, inside) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    drop(store.write(Held(Mutex::new((entered, released)))));
+    inside.recv().unwrap();
+    release
 }
 
 fn record(id: &str) -> RecordName {
@@ -125,6 +141,24 @@ fn schema(scratch: &Scratch) -> Vec<String> {
     let mut rows = connection.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
     let names = rows.query_map([], |row| row.get(0)).unwrap();
     names.collect::<Result<_, _>>().unwrap()
+}
+
+/// A write that says when it begins, and takes until it is released.
+struct Held(Mutex<(mpsc::Sender<()>, mpsc::Receiver<()>)>);
+
+impl Write for Held {
+    type Output = ();
+
+    fn apply(&self, _: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        let held = self.0.lock().unwrap();
+        held.0.send(()).unwrap();
+        held.1.recv().unwrap();
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (1, 0)
+    }
 }
 
 /// A write with a bug in it.
