@@ -1,1 +1,3 @@
-//! placeholder
+//! Real parts for tests to run against.
+
+pub mod upstream;

@@ -10,16 +10,16 @@ const TOKENS_PER_LINE: u64 = 4;
 /// About how many tokens a text has, without a tokenizer.
 ///
 /// Common tokenizers spend one token on about four ASCII characters of prose, about two letters
-/// of other alphabets, and one or more on each CJK character or emoji. Measured against real
-/// counts this is within a third for prose, and rather too high than too low for short texts:
-/// good enough to book a cancelled turn, which is then marked as estimated.
+/// of other alphabets, and one or more on each CJK character or emoji. This is a rule of thumb,
+/// worst for code and long numbers: good enough to book a cancelled turn, which is then marked as
+/// estimated, and for nothing finer.
 #[must_use]
 pub fn estimate_tokens(text: &str) -> u64 {
     let mut quarters: u64 = 0;
     for c in text.chars() {
         quarters += match c as u32 {
             ..0x80 => 1,
-            ..0x2E80 => 2,
+            0x80..0x2E80 => 2,
             _ => 4,
         };
     }
