@@ -1,4 +1,5 @@
 //! Every fault of a provider, in every dialect, through the real adapters and real sockets.
+#![allow(clippy::unwrap_used, reason = "clippy does not see that helpers of tests are tests")]
 
 use std::sync::Arc;
 use std::time::Duration;
