@@ -1,6 +1,7 @@
 //! The black-box tests: one binary, one module a subject.
 
 mod house;
+mod model_faults;
 mod policy;
 mod real_model;
 mod socket;

@@ -4,3 +4,4 @@ pub mod llm;
 pub mod rawsocket;
 pub mod source;
 pub mod store;
+pub mod upstream;

@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn a_model_rests_after_a_rate_limit_or_failures_in_a_row() {
         use ErrorCode::{ModelBadRequest, ModelRateLimited, ModelUnavailable};
-        let rows: &[(&[(ErrorCode, Option<u64>)], u64)] = &[
+        type Row<'a> = (&'a [(ErrorCode, Option<u64>)], u64);
+        let rows: &[Row<'_>] = &[
             (&[(ModelRateLimited, Some(2))], 2),
             (&[(ModelRateLimited, None)], 5),
             (&[(ModelRateLimited, Some(86_400))], 300),

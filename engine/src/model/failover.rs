@@ -21,7 +21,7 @@ pub const TOOL_DECLINED: &str = "I cannot do that from here. Is there something 
 /// How long to wait for a model. All but `total` begin anew with each attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timers {
-    /// For the connection alone; it is the HTTP client's, and no attempt outlives the others.
+    /// For the connection alone; the HTTP client sees to it.
     pub connect: Duration,
     /// From the beginning of an attempt to its first words, or to the first sign that it thinks.
     pub first_content: Duration,

@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_milliseconds_or_a_date() {
-        let rows: &[(&[(&'static str, &str)], Option<u64>)] = &[
+        type Row<'a> = (&'a [(&'static str, &'a str)], Option<u64>);
+        let rows: &[Row<'_>] = &[
             (&[("retry-after", "2")], Some(2_000)),
             (&[("retry-after-ms", "150"), ("retry-after", "2")], Some(150)),
             (

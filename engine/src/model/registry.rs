@@ -228,7 +228,8 @@ mod tests {
     fn names_give_models_or_say_what_to_set() {
         let local = ["", "http://127.0.0.1:1/v1"];
         let keyed = ["key", "http://127.0.0.1:1"];
-        let rows: &[(&str, [[&str; 2]; 3], Result<&str, &str>)] = &[
+        type Row = (&'static str, [[&'static str; 2]; 3], Result<&'static str, &'static str>);
+        let rows: &[Row] = &[
             ("openai/gpt-x", [local, ["", ""], ["", ""]], Ok("openai/gpt-x")),
             ("openai/meta/llama", [keyed, ["", ""], ["", ""]], Ok("openai/meta/llama")),
             ("openai/gpt-x", [["", ""], keyed, keyed], Err("OPENAI_API_KEY")),

@@ -85,7 +85,7 @@ const WHOLE: [&str; 3] = [
 ];
 
 /// The same bytes through each of the three.
-fn each<'a>(pieces: [&[&'a [u8]]; 3]) -> [Decoded; 3] {
+fn each(pieces: [&[&[u8]]; 3]) -> [Decoded; 3] {
     let [a, b, c] = pieces;
     [
         decode(OpenAiDialect::default(), a.iter().copied()),

@@ -10,9 +10,9 @@ const TOKENS_PER_LINE: u64 = 4;
 /// About how many tokens a text has, without a tokenizer.
 ///
 /// Common tokenizers spend one token on about four ASCII characters of prose, about two letters
-/// of other alphabets, and one or more on each CJK character or emoji. Measured against real
-/// counts this is within a third for prose, and rather too high than too low for short texts:
-/// good enough to book a cancelled turn, which is then marked as estimated.
+/// of other alphabets, and one or more on each CJK character or emoji. This is a rule of thumb,
+/// worst for code and long numbers: good enough to book a cancelled turn, which is then marked as
+/// estimated, and for nothing finer.
 #[must_use]
 pub fn estimate_tokens(text: &str) -> u64 {
     let mut quarters: u64 = 0;

@@ -1,0 +1,324 @@
+//! Every fault of a provider, in every dialect, through the real adapters and real sockets.
+#![allow(clippy::unwrap_used, reason = "clippy does not see that helpers of tests are tests")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::model::{
+    CoolDowns, Ended, Failover, Joined, ModelSettings, Piece, Pieces, Prompt, PromptLine, ProviderSettings, Registry,
+    Role, Timers,
+};
+use futures_util::StreamExt;
+use schema::limits::MODEL_FRAME_BYTES_MAX;
+use tests::upstream::{Dialect, Script, Step, Upstream};
+
+/// Longer than any machine takes for what is ready, so that only real stalls run into it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// For the timers a row means to run out.
+const SHORT: Duration = Duration::from_millis(300);
+const CANARY: &str = "my card number is 4111";
+
+fn patient() -> Timers {
+    Timers {
+        connect: PATIENCE,
+        first_content: PATIENCE,
+        first_content_last: PATIENCE,
+        between_chunks: PATIENCE,
+        total: 2 * PATIENCE,
+    }
+}
+
+fn prompt() -> Arc<Prompt> {
+    let line = |role, text: &str| PromptLine { role, text: text.into() };
+    Arc::new(Prompt {
+        system: "Be kind.".into(),
+        lines: vec![line(Role::User, "Hello?"), line(Role::Assistant, "Yes?"), line(Role::User, CANARY)],
+        question: CANARY.into(),
+        passages: Vec::new(),
+        max_output_tokens: 50,
+    })
+}
+
+/// A turn over models `a` and `b` (or as many as named) of one dialect, all at `upstream`.
+fn turn(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Timers) -> Failover {
+    let version = if dialect == Dialect::OpenAi { "/v1" } else { "" };
+    let provider =
+        ProviderSettings { key: Some("sk-secret".into()), base: Some(format!("{}{version}", upstream.url())) };
+    let settings = ModelSettings {
+        list: models.iter().map(|model| format!("{}/{model}", dialect.provider())).collect(),
+        openai: provider.clone(),
+        anthropic: provider.clone(),
+        gemini: provider,
+        timers,
+        ..ModelSettings::default()
+    };
+    let registry = Registry::new(settings, None).unwrap();
+    Failover::new(registry.candidates(&[]).unwrap(), prompt(), timers, Arc::<CoolDowns>::default())
+}
+
+/// Runs a turn to its end and shows it: failovers, the whole text, the end.
+async fn shown(mut pieces: impl Pieces) -> String {
+    let (mut shown, mut text) = (Vec::new(), String::new());
+    while let Some(piece) = pieces.next().await {
+        match piece {
+            Piece::Asking { .. } | Piece::Usage(_) => {}
+            Piece::Text(more) => text.push_str(&more),
+            Piece::FailedOver { model, error } => {
+                assert!(!error.detail.contains("4111") && !error.detail.contains("sk-secret"), "{error}");
+                let model = model.split_once('/').map_or("", |(_, model)| model);
+                shown.push(format!("{model} {}", error.code));
+            }
+            Piece::Ended(Ended { end, model, error, spent }) => {
+                let model = model.split_once('/').map_or("", |(_, model)| model);
+                let error = error.map(|error| format!(" {}", error.code)).unwrap_or_default();
+                let usage = if spent.usage.estimated {
+                    String::new()
+                } else {
+                    format!(" {}/{}", spent.usage.input_tokens, spent.usage.output_tokens)
+                };
+                shown.extend((!text.is_empty()).then(|| format!("{text:?}")));
+                shown.push(format!("{} {model}{error}{usage}", end.name()));
+            }
+        }
+    }
+    shown.join(" | ")
+}
+
+/// Model `a` meets the fault; `b` would answer well if it were asked.
+async fn check(name: &str, dialect: Dialect, fault: Script, timers: Timers, expected: &str) {
+    let upstream = Upstream::start().await.unwrap();
+    upstream.push(fault);
+    upstream.push(dialect.reply(&["well"]));
+    let result = shown(turn(&upstream, dialect, &["a", "b"], timers)).await;
+    assert_eq!(result, expected, "{name} in {dialect:?}");
+    let asked = upstream.requests().len();
+    assert_eq!(asked, 1 + usize::from(expected.starts_with("a ")), "{name} in {dialect:?}: nothing is asked twice");
+    upstream.replying(0).await;
+}
+
+const WELL: &str = "\"well\" | completed b";
+
+#[tokio::test]
+async fn before_the_first_words_every_fault_fails_over() {
+    for dialect in Dialect::ALL {
+        let begun = |steps: Vec<Step>| Script::stream([dialect.begin()].into_iter().chain(steps));
+        let rows = [
+            ("401", Script::status(401, "{}"), "a model_refused"),
+            ("403", Script::status(403, "{}"), "a model_refused"),
+            (
+                "404",
+                Script::status(404, &format!(r#"{{"error":{{"message":"{CANARY}","type":"{CANARY}"}}}}"#)),
+                "a model_bad_request",
+            ),
+            ("413", Script::status(413, "too large"), "a model_bad_request"),
+            ("429", Script::status(429, "{}").header("retry-after", "2"), "a model_rate_limited"),
+            ("500", Script::status(500, "<html>"), "a model_unavailable"),
+            ("529", Script::status(529, "{}"), "a model_unavailable"),
+            ("redirect", Script::status(307, "").header("location", "/elsewhere"), "a model_protocol"),
+            ("empty body", Script::stream([]), "a model_truncated"),
+            ("cut before the status", Script::cut_at_once(), "a model_unavailable"),
+            ("cut after the role", begun(vec![Step::Cut]), "a model_truncated"),
+            ("early end", begun(vec![]), "a model_truncated"),
+            ("broken JSON", begun(vec![Step::Send("data: {\"choi\n\n".into())]), "a model_protocol"),
+            ("overloaded in the stream", begun(vec![dialect.overloaded()]), "a model_unavailable"),
+            (
+                "one JSON document",
+                Script::status(200, r#"[{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}]"#),
+                "a model_rate_limited",
+            ),
+            (
+                "huge event",
+                begun(vec![Step::Send(format!("data: {}\n\n", "x".repeat(MODEL_FRAME_BYTES_MAX + 1)))]),
+                "a model_protocol",
+            ),
+        ];
+        for (name, fault, failover) in rows {
+            // What an attempt used that had begun is estimated, and then the turn's sum is.
+            let usage = if fault.begins() { "" } else { " 20/4" };
+            check(name, dialect, fault, patient(), &format!("{failover} | {WELL}{usage}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_silent_model_is_given_up() {
+    let timers = Timers { first_content: SHORT, ..patient() };
+    for dialect in Dialect::ALL {
+        for (name, fault) in [
+            ("no status", Script::silence()),
+            ("no words", Script::stream([dialect.begin(), Step::Stall])),
+            ("heartbeats", Script::stream([dialect.begin()].into_iter().chain(heartbeats(200)).chain([Step::Stall]))),
+        ] {
+            check(name, dialect, fault, timers, &format!("a model_timeout | {WELL}")).await;
+        }
+    }
+}
+
+fn heartbeats(count: usize) -> impl Iterator<Item = Step> {
+    (0..count).flat_map(|_| [Step::Send(": still here\n\n".into()), Step::Gap(Duration::from_millis(10))])
+}
+
+#[tokio::test]
+async fn after_the_first_words_a_fault_ends_the_turn_incomplete() {
+    for dialect in Dialect::ALL {
+        let said = |steps: Vec<Step>| {
+            Script::stream([dialect.begin(), dialect.text("Good "), dialect.text("day")].into_iter().chain(steps))
+        };
+        let rows = [
+            ("early end", said(vec![]), "model_truncated"),
+            ("early end without chunks", said(vec![]).until_close(), "model_truncated"),
+            ("cut", said(vec![Step::Cut]), "model_truncated"),
+            ("broken JSON", said(vec![Step::Send("data: {\"choices\": oops}\n\n".into())]), "model_protocol"),
+            ("half an event", said(vec![Step::Send("data: {\"choi".into())]), "model_truncated"),
+            ("overloaded", said(vec![dialect.overloaded()]), "model_unavailable"),
+            (
+                "huge event",
+                said(vec![Step::Send(format!("data: {}\n\n", "x".repeat(MODEL_FRAME_BYTES_MAX + 1)))]),
+                "model_protocol",
+            ),
+        ];
+        for (name, fault, error) in rows {
+            check(name, dialect, fault, patient(), &format!("\"Good day\" | incomplete a {error}")).await;
+        }
+        let stalled = said(vec![Step::Stall]);
+        let timers = Timers { between_chunks: SHORT, ..patient() };
+        check("stall", dialect, stalled, timers, "\"Good day\" | incomplete a model_timeout").await;
+        let drip = said(heartbeats(500).collect());
+        let timers = Timers { total: 3 * SHORT, ..patient() };
+        check("endless drip", dialect, drip, timers, "\"Good day\" | incomplete a model_timeout").await;
+        let looping = Script::stream((0..200).map(|_| dialect.text("la ")).chain([dialect.end()]));
+        let expected = format!("{:?} | incomplete a model_protocol", "la ".repeat(99));
+        check("a loop", dialect, looping, patient(), &expected).await;
+    }
+}
+
+#[tokio::test]
+async fn odd_but_whole_streams_are_complete() {
+    for dialect in Dialect::ALL {
+        let whole = || dialect.reply(&["¿Qué ", "tal", "? 🐦"]);
+        let slow = [dialect.begin(), Step::Gap(SHORT), dialect.text("¿Qué tal? 🐦"), Step::Gap(SHORT), dialect.end()];
+        for (name, script) in [
+            ("plain", whole()),
+            ("byte by byte", whole().byte_by_byte()),
+            ("until close", whole().until_close()),
+            ("slow", Script::stream(slow)),
+        ] {
+            check(name, dialect, script, patient(), "\"¿Qué tal? 🐦\" | completed a 20/4").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_imitator_that_never_says_done_is_believed_on_a_clean_end_only() {
+    let finish = || Step::Send("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n".into());
+    let said = |last: Vec<Step>| Script::stream([Dialect::OpenAi.text("Hi"), finish()].into_iter().chain(last));
+    check("clean", Dialect::OpenAi, said(vec![]), patient(), "\"Hi\" | completed a").await;
+    let cut = said(vec![Step::Cut]);
+    check("cut", Dialect::OpenAi, cut, patient(), "\"Hi\" | incomplete a model_truncated").await;
+}
+
+#[tokio::test]
+async fn when_none_is_left_the_last_error_and_its_wait_are_told() {
+    for dialect in Dialect::ALL {
+        let upstream = Upstream::start().await.unwrap();
+        upstream.push(Script::status(529, "{}"));
+        upstream.push(
+            Script::status(429, "{}")
+                .header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+                .header("retry-after", "Sun, 06 Nov 1994 08:49:44 GMT"),
+        );
+        let pieces: Vec<Piece> = turn(&upstream, dialect, &["a", "b"], patient()).collect().await;
+        let Some(Piece::Ended(ended)) = pieces.last() else { panic!("{pieces:?}") };
+        let error = ended.error.clone().unwrap();
+        assert_eq!((ended.end.name(), error.code.name()), ("failed", "model_rate_limited"));
+        assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(upstream.requests().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn nobody_listens() {
+    let upstream = Upstream::start().await.unwrap();
+    let gone = turn(&upstream, Dialect::OpenAi, &["a"], patient());
+    drop(upstream);
+    assert_eq!(shown(gone).await, "failed a model_unavailable 0/0");
+}
+
+#[tokio::test]
+async fn dropping_a_turn_closes_the_socket() {
+    for dialect in Dialect::ALL {
+        for (name, script) in [
+            ("before the status", Script::silence()),
+            ("before the words", Script::stream([dialect.begin(), Step::Stall])),
+            ("in mid-reply", Script::stream([dialect.begin(), dialect.text("Hi"), Step::Stall])),
+        ] {
+            let upstream = Upstream::start().await.unwrap();
+            upstream.push(script);
+            let mut turn = Joined::new(turn(&upstream, dialect, &["a"], patient()));
+            if name == "in mid-reply" {
+                while !matches!(turn.next().await, Some(Piece::Text(_))) {}
+                assert_eq!(turn.inner().spent().usage.output_tokens, 1);
+            } else {
+                tokio::select! {
+                    () = upstream.replying(1) => {}
+                    () = async { while turn.next().await.is_some() {} } => panic!("{name} in {dialect:?} ended"),
+                }
+            }
+            drop(turn);
+            upstream.open(0).await;
+            upstream.replying(0).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_after_a_whole_reply() {
+    for dialect in Dialect::ALL {
+        let upstream = Upstream::start().await.unwrap();
+        let version = if dialect == Dialect::OpenAi { "/v1" } else { "" };
+        let provider = ProviderSettings { key: Some("k".into()), base: Some(format!("{}{version}/", upstream.url())) };
+        let settings = ModelSettings {
+            openai: provider.clone(),
+            anthropic: provider.clone(),
+            gemini: provider,
+            ..ModelSettings::default()
+        };
+        let registry = Registry::new(settings, None).unwrap();
+        let names = [format!("{}/m", dialect.provider())];
+        for _ in 0..5 {
+            upstream.push(dialect.reply(&["Hi"]));
+            let models = registry.candidates(&names).unwrap();
+            let turn = Failover::new(models, prompt(), patient(), Arc::default());
+            assert_eq!(shown(turn).await, "\"Hi\" | completed m 20/4");
+        }
+        assert_eq!(upstream.requests().len(), 5);
+        // On a crowded machine the body's last bytes may come late once.
+        assert!(upstream.accepted() <= 2, "{dialect:?} used {} connections", upstream.accepted());
+    }
+}
+
+#[tokio::test]
+async fn requests_are_what_each_dialect_wants() {
+    let rows = [
+        (Dialect::OpenAi, "POST /v1/chat/completions", "authorization", "Bearer sk-secret", "/messages/3/content"),
+        (Dialect::Anthropic, "POST /v1/messages", "x-api-key", "sk-secret", "/messages/2/content/0/text"),
+        (
+            Dialect::Gemini,
+            "POST /v1beta/models/a:streamGenerateContent?alt=sse",
+            "x-goog-api-key",
+            "sk-secret",
+            "/contents/2/parts/0/text",
+        ),
+    ];
+    for (dialect, line, header, key, newest) in rows {
+        let upstream = Upstream::start().await.unwrap();
+        upstream.push(dialect.reply(&["Hi"]));
+        shown(turn(&upstream, dialect, &["a"], patient())).await;
+        let [request] = upstream.requests().try_into().unwrap();
+        assert_eq!((request.line.as_str(), request.header(header)), (line, Some(key)));
+        assert_eq!(request.header("content-type"), Some("application/json"));
+        assert_eq!(request.header("anthropic-version").is_some(), dialect == Dialect::Anthropic);
+        let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!(body.pointer(newest).and_then(|text| text.as_str()), Some(CANARY), "{dialect:?}");
+    }
+}
