@@ -9,6 +9,7 @@ use schema::{Passage, Usage};
 use super::language::Language;
 use super::phrases::{Phrases, phrases};
 use super::quotes::{Asked, Quote};
+use super::reading::Read;
 use super::sentences::sentences;
 use super::small_talk;
 use super::words::words;
@@ -26,8 +27,8 @@ impl Model for Builtin {
         "builtin"
     }
 
-    /// Its tokens are words. The answer is made when the stream is first read, in well under a
-    /// millisecond for the passages a turn may have.
+    /// Its tokens are words. The answer is made when the stream is first read: about a millisecond
+    /// of work for the passages a turn may have.
     fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream {
         Box::pin(stream::iter(std::iter::once_with(move || chunks(&prompt)).flatten().map(Ok)))
     }
@@ -78,25 +79,23 @@ fn reply(said: &str, passages: &[Passage]) -> String {
         return reply.into();
     }
     let phrases = phrases(Language::of(&words(said)));
-    let questions: Vec<&str> = sentences(said)
-        .into_iter()
-        .filter(|sentence| sentence.ends_with('?') && !Asked::new(sentence, passages).is_empty())
-        .collect();
+    let passages: Vec<Read<'_>> = passages.iter().map(Read::new).collect();
+    let asked = |question| Asked::new(question, &passages);
+    // Few, however many question marks a message has.
+    let questions = sentences(said).into_iter().filter(|sentence| sentence.ends_with('?')).take(QUESTIONS_MAX);
+    let questions: Vec<Asked<'_>> = questions.map(asked).filter(|question| !question.is_empty()).collect();
     if questions.len() > 1 {
-        let answers =
-            questions.iter().take(QUESTIONS_MAX).filter_map(|question| Asked::new(question, passages).quote());
-        let answers: Vec<Quote> = answers.collect();
+        let answers: Vec<Quote> = questions.iter().filter_map(Asked::quote).collect();
         if !answers.is_empty() {
             return show_all(answers, phrases);
         }
     }
-    let whole = Asked::new(said, passages);
+    let whole = asked(said);
     if whole.is_empty() {
         return phrases.say_more.into();
     }
     // What leads up to a question may say more than the documents do: then the question alone counts.
-    let quote = whole.quote().or_else(|| questions.first().and_then(|last| Asked::new(last, passages).quote()));
-    match quote {
+    match whole.quote().or_else(|| questions.first().and_then(Asked::quote)) {
         Some(quote) => {
             let second = whole.second(&quote);
             show_all(std::iter::once(quote).chain(second).collect(), phrases)

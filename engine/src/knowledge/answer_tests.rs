@@ -97,6 +97,16 @@ fn the_stream_is_words_then_usage_then_the_end() {
     assert_eq!(Builtin.price(), Some(Price::default()));
 }
 
+#[test]
+fn a_message_full_of_questions_costs_no_more_than_a_few() {
+    let passages: Vec<Passage> = (1..=5).map(|n| passage(n, "Hours", &"The shop opens at 9:00. ".repeat(50))).collect();
+    for said in ["When does the shop open? ".repeat(650), (0..2_500).map(|n| format!("shopp{n} ")).collect()] {
+        let begun = std::time::Instant::now();
+        assert!(!reply(&said, &passages).is_empty());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5), "took {:?}", begun.elapsed());
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn any_question_over_any_passage_is_answered(question in "(?s).{0,400}", text in "(?s).{0,800}", heading in ".{0,60}") {

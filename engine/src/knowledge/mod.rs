@@ -14,6 +14,7 @@ pub mod metrics;
 mod phrases;
 mod quotes;
 mod ranking;
+mod reading;
 mod records;
 mod retriever;
 mod sentences;

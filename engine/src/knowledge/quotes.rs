@@ -2,15 +2,12 @@
 //! Invariant: what is quoted stands in a passage, word for word.
 
 use std::collections::HashSet;
-use std::sync::LazyLock;
 
 use schema::Passage;
 
-use super::blocks::{self, Block, Kind};
-use super::index::name_of;
-use super::language::Language;
-use super::ranking::nearly;
-use super::sentences::sentences;
+use super::blocks::{Block, Kind};
+use super::ranking::QUESTION_BYTES_MAX;
+use super::reading::{Read, ReadBlock, Sentence, Term, stems, terms};
 use super::words::{Word, words};
 
 /// A passage must have this share of the question's words, weighed …
@@ -28,15 +25,12 @@ const LIST_LINES_MAX: usize = 12;
 const ROWS_MAX: usize = 6;
 const CODE_LINES_MAX: usize = 24;
 
-/// What a word counts that could stand in any question.
-const COMMON_WEIGHT: f32 = 0.4;
-/// What a word with a digit counts: `E04`, `2024`.
-const EXACT_WEIGHT: f32 = 1.3;
-
 /// A question beside its passages.
 pub(super) struct Asked<'a> {
-    passages: Vec<Read<'a>>,
+    passages: &'a [Read<'a>],
     terms: Vec<Term>,
+    /// Every word of the question.
+    asked: HashSet<String>,
     cues: Cues,
 }
 
@@ -59,26 +53,6 @@ pub(super) struct Quote {
     pub(super) is_block: bool,
 }
 
-struct Term {
-    stem: String,
-    weight: f32,
-    /// Letters and digits mixed: it names one thing and no other.
-    is_code: bool,
-}
-
-/// A passage taken apart.
-struct Read<'a> {
-    passage: &'a Passage,
-    /// Words of the headings and the document's name.
-    above: HashSet<String>,
-    /// Words of the nearest heading alone.
-    heading: HashSet<String>,
-    /// Whether that heading is this very question: what stands below it answers.
-    is_asked: bool,
-    all: HashSet<String>,
-    blocks: Vec<Block>,
-}
-
 /// A quotation that could be made.
 struct Candidate {
     score: f32,
@@ -88,12 +62,11 @@ struct Candidate {
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn new(question: &str, passages: &'a [Passage]) -> Self {
-        let all = words(question);
-        let asked: HashSet<&str> = all.iter().map(|word| word.stem.as_str()).collect();
-        let passages: Vec<Read<'a>> = passages.iter().map(|passage| Read::new(passage, &asked)).collect();
-        let terms = terms(&all, &passages);
-        Self { passages, terms, cues: Cues::of(&all) }
+    pub(super) fn new(question: &str, passages: &'a [Read<'a>]) -> Self {
+        let all = words(&question[..question.floor_char_boundary(QUESTION_BYTES_MAX)]);
+        let terms = terms(&all, passages);
+        let cues = Cues::of(&all);
+        Self { passages, terms, cues, asked: all.into_iter().map(|word| word.stem).collect() }
     }
 
     /// Whether the question has no word that says about what.
@@ -159,16 +132,16 @@ impl<'a> Asked<'a> {
 
     fn candidates(&self, read: &Read<'_>) -> Vec<Candidate> {
         let mut found = Vec::new();
-        let mut lead = "";
-        for (at, block) in read.blocks.iter().enumerate() {
-            let follows = read.blocks.get(at + 1).filter(|next| next.kind != Kind::Prose);
+        let nothing = Sentence::default();
+        let mut lead = &nothing;
+        for (at, ReadBlock { block, sentences }) in read.blocks.iter().enumerate() {
+            let follows = read.blocks.get(at + 1).map(|next| &next.block).filter(|next| next.kind != Kind::Prose);
             match &block.kind {
                 Kind::Prose => {
-                    let all = sentences(&block.text);
-                    for first in 0..all.len() {
-                        found.extend(self.of_sentences(read, &all, first, follows));
+                    for first in 0..sentences.len() {
+                        found.extend(self.of_sentences(read, sentences, first, follows));
                     }
-                    lead = all.last().copied().unwrap_or_default();
+                    lead = sentences.last().unwrap_or(&nothing);
                 }
                 Kind::List => found.extend(self.of_lines(read, block, lead, 0, LIST_LINES_MAX)),
                 Kind::Table => found.extend(self.of_lines(read, block, lead, 2, ROWS_MAX)),
@@ -179,22 +152,23 @@ impl<'a> Asked<'a> {
     }
 
     /// One sentence, with those around it that it needs.
-    fn of_sentences(&self, read: &Read<'_>, all: &[&str], at: usize, follows: Option<&Block>) -> Option<Candidate> {
-        let own = self.judge(read, all[at], "")?;
+    fn of_sentences(&self, read: &Read<'_>, all: &[Sentence], at: usize, follows: Option<&Block>) -> Option<Candidate> {
+        let own = self.judge(read, &all[at].stems, |_| false)?;
         let mut from = at;
-        if from > 0 && leans_back(all[from]) {
+        if from > 0 && leans_back(&all[from].text) {
             from -= 1;
         }
         let mut to = at + 1;
         while to < all.len() && to - from < QUOTE_SENTENCES_MAX {
-            let length: usize = all[from..to].iter().map(|sentence| sentence.chars().count()).sum();
-            let says_more = leans_back(all[to]) || stems(all[to]).any(|stem| self.terms.iter().any(|t| t.stem == stem));
+            let length: usize = all[from..to].iter().map(|sentence| sentence.text.chars().count()).sum();
+            let says_more =
+                leans_back(&all[to].text) || self.terms.iter().any(|term| all[to].stems.contains(&term.stem));
             if length >= QUOTE_CHARS && !says_more {
                 break;
             }
             to += 1;
         }
-        let text = all[from..to].join(" ");
+        let text = all[from..to].iter().map(|sentence| sentence.text.as_str()).collect::<Vec<_>>().join(" ");
         // A sentence that announces something is shown with what it announces.
         if to == all.len()
             && text.ends_with(':')
@@ -203,53 +177,46 @@ impl<'a> Asked<'a> {
             let text = format!("{text}\n\n{}", shown(next, &next.text));
             return Some(self.candidate(read, own, &text, text.clone(), true));
         }
-        Some(self.candidate(read, own, all[at], text, false))
+        Some(self.candidate(read, own, &all[at].text, text, false))
     }
 
     /// A list or table, or of a long one the lines that match.
-    fn of_lines(&self, read: &Read<'_>, block: &Block, lead: &str, head: usize, max: usize) -> Option<Candidate> {
+    fn of_lines(&self, read: &Read<'_>, block: &Block, lead: &Sentence, head: usize, max: usize) -> Option<Candidate> {
         let lines: Vec<&str> = block.text.lines().collect();
-        let heads = lines[..head.min(lines.len())].join(" ");
-        let matching = |line: &str| {
-            let here: HashSet<String> = stems(line).collect();
-            self.share(|stem| here.contains(stem))
-        };
-        let rows = &lines[head.min(lines.len())..];
-        let shares: Vec<f32> = rows.iter().map(|line| matching(line)).collect();
+        let (heads, rows) = lines.split_at(head.min(lines.len()));
+        let rows: Vec<(&str, HashSet<String>)> = rows.iter().map(|row| (*row, stems(row).collect())).collect();
+        let shares: Vec<f32> = rows.iter().map(|(_, stems)| self.share(|stem| stems.contains(stem))).collect();
         let best = shares.iter().copied().fold(0.0, f32::max);
-        let chosen: Vec<&str> = if head == 0 && rows.len() <= max {
-            rows.to_vec()
-        } else if best > 0.0 {
-            let fits = rows.iter().zip(&shares).filter(|(_, share)| **share >= best * 0.9);
-            fits.map(|(line, _)| *line).take(max).collect()
-        } else {
-            rows.iter().take(max).copied().collect()
-        };
-        let own = self.judge(read, &chosen.join("\n"), &format!("{lead} {heads}"))?;
-        let text = lines[..head.min(lines.len())].iter().chain(&chosen).copied().collect::<Vec<_>>().join("\n");
-        let led = if lead.ends_with(':') && head == 0 { format!("{lead}\n\n{text}") } else { text.clone() };
-        // One row that says it beats a whole list in which it stands somewhere.
+        let all = head == 0 && rows.len() <= max;
+        let fits = rows.iter().zip(shares).filter(|(_, share)| all || *share >= best * 0.9);
+        let chosen: Vec<&(&str, HashSet<String>)> = fits.map(|(row, _)| row).take(max).collect();
+        let own: HashSet<String> = chosen.iter().flat_map(|(_, stems)| stems.iter().cloned()).collect();
+        let heading: HashSet<String> = heads.iter().flat_map(|line| stems(line)).collect();
+        let own = self.judge(read, &own, |stem| lead.stems.contains(stem) || heading.contains(stem))?;
+        let text = heads.iter().copied().chain(chosen.iter().map(|(row, _)| *row)).collect::<Vec<_>>().join("\n");
+        let led = if lead.text.ends_with(':') && head == 0 { format!("{}\n\n{text}", lead.text) } else { text.clone() };
+        // A sentence that says the same is the shorter answer.
         Some(self.candidate(read, own * 0.97, &text, led, true))
     }
 
-    fn of_code(&self, read: &Read<'_>, block: &Block, lead: &str) -> Option<Candidate> {
-        let own = self.judge(read, &block.text, lead)?;
+    fn of_code(&self, read: &Read<'_>, block: &Block, lead: &Sentence) -> Option<Candidate> {
+        let own: HashSet<String> = stems(&block.text).collect();
+        let own = self.judge(read, &own, |stem| lead.stems.contains(stem))?;
         let lines: Vec<&str> = block.text.lines().take(CODE_LINES_MAX).collect();
         let code = shown(block, &lines.join("\n"));
-        let text = if lead.is_empty() { code } else { format!("{lead}\n\n{code}") };
+        let text = if lead.text.is_empty() { code } else { format!("{}\n\n{code}", lead.text) };
         Some(self.candidate(read, own * 0.95, &block.text, text, true))
     }
 
     /// The share of the question in a piece: its own words count fully, those above it half, and
     /// fully where the heading is the question. `None` when that is too little.
-    fn judge(&self, read: &Read<'_>, text: &str, lead: &str) -> Option<f32> {
-        let own: HashSet<String> = stems(text).collect();
-        let lead: HashSet<String> = stems(lead).collect();
-        let itself = self.share(|stem| has(&own, stem));
-        let above = self.share(|stem| !has(&own, stem) && (read.above.contains(stem) || lead.contains(stem)));
-        let share = itself + if read.is_asked { 0.9 } else { 0.5 } * above;
+    fn judge(&self, read: &Read<'_>, own: &HashSet<String>, leads: impl Fn(&str) -> bool) -> Option<f32> {
+        let itself = self.share(|stem| own.contains(stem));
+        let above = self.share(|stem| !own.contains(stem) && (read.above.contains(stem) || leads(stem)));
+        let is_asked = read.is_asked(&self.asked);
+        let share = itself + if is_asked { 0.9 } else { 0.5 } * above;
         // Headings alone name a subject and say nothing about it, unless they are the question.
-        let says_it = share >= QUOTE_SHARE_MIN && (itself > 0.0 || read.is_asked || above >= 0.9);
+        let says_it = share >= QUOTE_SHARE_MIN && (itself > 0.0 || is_asked || above >= 0.9);
         says_it.then_some(share)
     }
 
@@ -333,63 +300,6 @@ impl Cues {
     }
 }
 
-impl<'a> Read<'a> {
-    fn new(passage: &'a Passage, asked: &HashSet<&str>) -> Self {
-        let above: HashSet<String> = stems(&passage.heading).chain(stems(&name_of(&passage.source))).collect();
-        let mut all = above.clone();
-        all.extend(stems(passage.text.as_str()));
-        let nearest = passage.heading.rsplit(" › ").next().unwrap_or_default();
-        let heading: HashSet<String> = stems(nearest).collect();
-        let small = |stem: &String| Language::English.is_small(stem);
-        let named = heading.iter().filter(|stem| !small(stem)).all(|stem| asked.contains(stem.as_str()));
-        let is_asked = !heading.is_empty() && (nearest.ends_with('?') || named);
-        Self { passage, above, heading, is_asked, all, blocks: blocks::markdown(passage.text.as_str()) }
-    }
-}
-
-/// The question's words that say about what, weighed: the rarer a word is among the passages and
-/// in general, the more it tells whether they answer.
-fn terms(question: &[Word], passages: &[Read<'_>]) -> Vec<Term> {
-    let language = Language::of(question);
-    let mut seen = HashSet::new();
-    let mut terms: Vec<Term> = Vec::new();
-    for word in question {
-        if language.is_small(&word.exact) || !seen.insert(word.stem.as_str()) {
-            continue;
-        }
-        let has_digit = word.exact.contains(|c: char| c.is_ascii_digit());
-        let is_code = has_digit && word.exact.contains(char::is_alphabetic);
-        let weight = if has_digit {
-            EXACT_WEIGHT
-        } else if COMMON.contains(word.stem.as_str()) {
-            COMMON_WEIGHT
-        } else {
-            1.0
-        };
-        let mut stem = word.stem.clone();
-        let mut having = passages.iter().filter(|read| read.all.contains(&stem)).count();
-        if having == 0 && stem.chars().count() >= 5 {
-            // The passages were found by the word it was meant to be.
-            let meant = passages.iter().flat_map(|read| &read.all).filter(|other| nearly(other, &stem)).min();
-            if let Some(meant) = meant {
-                stem = meant.clone();
-                having = passages.iter().filter(|read| read.all.contains(&stem)).count();
-            }
-        }
-        let everywhere = if passages.is_empty() { 0.0 } else { having as f32 / passages.len() as f32 };
-        terms.push(Term { stem, weight: weight * (1.0 - 0.35 * everywhere), is_code });
-    }
-    terms
-}
-
-fn stems(text: &str) -> impl Iterator<Item = String> + use<> {
-    words(text).into_iter().map(|word| word.stem)
-}
-
-fn has(words: &HashSet<String>, stem: &str) -> bool {
-    words.contains(stem)
-}
-
 /// Whether a sentence cannot stand without the one before it.
 fn leans_back(sentence: &str) -> bool {
     const LEANING: &[&str] = &[
@@ -444,15 +354,3 @@ fn shown(block: &Block, text: &str) -> String {
         _ => text.to_string(),
     }
 }
-
-/// Stems of words that could stand in any question.
-static COMMON: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    stems(
-        "use work make find time day way thing mean happen long new good help give take go come see show say ask look \
-         put keep try start different type number name answer information people person year week month today offer \
-         provide allow available able product item customer company service business website order buy sell have \
-         bring call write speak talk contact currently still normal standard best right correct first last next problem issue fix change set \
-         hacer usar producto pedido tienda servicio machen benutzen produkt bestellung laden",
-    )
-    .collect()
-});

@@ -7,22 +7,22 @@ use schema::{Passage, Text};
 use tantivy::collector::TopDocs;
 use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Value};
-use tantivy::{Searcher, TantivyDocument, Term};
+use tantivy::{DocAddress, DocSet, Searcher, TantivyDocument, TantivyError, Term};
 
 use super::KnowledgeError;
-use super::index::{Fields, TenantIndex, name_of};
+use super::index::{Fields, TenantIndex};
 use super::language::Language;
 use super::small_talk;
 use super::words::{Word, words};
 
 /// Of a longer question only the beginning is read, in bytes.
-const QUESTION_BYTES_MAX: usize = 4 * 1024;
+pub(super) const QUESTION_BYTES_MAX: usize = 4 * 1024;
 /// Of its words, the rarest so many are looked for.
-const TERMS_MAX: usize = 24;
+pub(super) const TERMS_MAX: usize = 24;
 /// Among fewer passages than this, how often a word occurs says little about how rare it is.
 const RARITY_PASSAGES_MIN: f32 = 20.0;
 /// Unknown words that may be misspelt, and how long they must be, in characters.
-const MISSPELT_MAX: usize = 3;
+pub(super) const MISSPELT_MAX: usize = 3;
 const MISSPELT_CHARS_MIN: usize = 5;
 /// What a misspelt word counts, compared to one that is spelt right.
 const MISSPELT_SHARE: f32 = 0.8;
@@ -63,11 +63,14 @@ pub(super) fn find(index: &TenantIndex, question: &str, limit: usize) -> Result<
     }
     let candidates = (limit * 4).max(20);
     let hits = searcher.search(&query(&terms, &index.fields), &TopDocs::with_limit(candidates).order_by_score())?;
+    let addresses: Vec<DocAddress> = hits.iter().map(|(_, address)| *address).collect();
+    let covered = covered(&searcher, &index.fields, &terms, &addresses)?;
+    let all: f32 = terms.iter().map(|term| term.idf).sum();
     let mut found = Vec::with_capacity(hits.len());
-    for (bm25, address) in hits {
+    for ((bm25, address), covered) in hits.into_iter().zip(covered) {
         let row: TantivyDocument = searcher.doc(address)?;
         let passage = passage(&row, &index.fields);
-        let coverage = coverage(&terms, &passage);
+        let coverage = (covered + covered_misspelt(&terms, &passage)) / all.max(f32::MIN_POSITIVE);
         let ordinal = row.get_first(index.fields.ordinal).and_then(|value| value.as_u64()).unwrap_or(0);
         found.push((ordinal, Found { passage, score: bm25 * (0.5 + 0.5 * coverage), coverage }));
     }
@@ -150,22 +153,50 @@ fn passage(row: &TantivyDocument, fields: &Fields) -> Passage {
     Passage { n: 0, source: text(fields.source), heading: text(fields.heading), text: Text::from(text(fields.text)) }
 }
 
-/// The share of the sought words that a passage has, each weighed by how rare it is.
-fn coverage(terms: &[Sought], passage: &Passage) -> f32 {
-    let mut here: HashSet<String> = HashSet::new();
-    for part in [passage.text.as_str(), &passage.heading, &name_of(&passage.source)] {
-        here.extend(words(part).into_iter().map(|word| word.stem));
-    }
-    let (mut hit, mut all) = (0.0, 0.0);
-    for Sought { word, idf, misspelt } in terms {
-        all += idf;
-        if here.contains(&word.stem) {
-            hit += idf;
-        } else if *misspelt && here.iter().any(|other| nearly(other, &word.stem)) {
-            hit += idf * MISSPELT_SHARE;
+/// For each passage, the weight of the sought words that it has. Asks the index and not the
+/// passages' texts: cutting twenty of those into words takes longer than the search itself.
+fn covered(
+    searcher: &Searcher,
+    fields: &Fields,
+    terms: &[Sought],
+    passages: &[DocAddress],
+) -> Result<Vec<f32>, KnowledgeError> {
+    let mut covered = vec![0.0; passages.len()];
+    let mut order: Vec<usize> = (0..passages.len()).collect();
+    order.sort_by_key(|at| passages[*at]);
+    for same_segment in order.chunk_by(|a, b| passages[*a].segment_ord == passages[*b].segment_ord) {
+        let segment = searcher.segment_reader(passages[same_segment[0]].segment_ord);
+        for Sought { word, idf, .. } in terms {
+            let mut has_it = vec![false; same_segment.len()];
+            for field in [fields.body_stems, fields.heading_stems, fields.name_stems] {
+                let term = Term::from_field_text(field, &word.stem);
+                let index = segment.inverted_index(field)?;
+                let postings = index.read_postings(&term, IndexRecordOption::Basic);
+                let Some(mut postings) = postings.map_err(TantivyError::from)? else { continue };
+                for (at, has_it) in same_segment.iter().zip(&mut has_it) {
+                    let wanted = passages[*at].doc_id;
+                    let reached = if postings.doc() < wanted { postings.seek(wanted) } else { postings.doc() };
+                    *has_it |= reached == wanted;
+                }
+            }
+            for (at, _) in same_segment.iter().zip(has_it).filter(|(_, has_it)| *has_it) {
+                covered[*at] += idf;
+            }
         }
     }
-    if all > 0.0 { hit / all } else { 0.0 }
+    Ok(covered)
+}
+
+/// The weight of the misspelt words for which a passage has the word that was meant.
+fn covered_misspelt(terms: &[Sought], passage: &Passage) -> f32 {
+    let mut misspelt = terms.iter().filter(|term| term.misspelt).peekable();
+    if misspelt.peek().is_none() {
+        return 0.0;
+    }
+    let parts = [passage.text.as_str(), &passage.heading];
+    let here: HashSet<String> = parts.into_iter().flat_map(words).map(|word| word.stem).collect();
+    let meant = misspelt.filter(|term| here.iter().any(|other| nearly(other, &term.word.stem)));
+    meant.map(|term| term.idf * MISSPELT_SHARE).sum()
 }
 
 /// One letter wrong, missing, too many, or two swapped.

@@ -3,10 +3,11 @@
 
 /// Short forms whose dot ends no sentence, in small letters, without the dot.
 const ABBREVIATIONS: &[&str] = &[
-    "e.g", "i.e", "etc", "vs", "cf", "mr", "mrs", "ms", "dr", "prof", "no", "nr", "approx", "incl", "excl", "max",
-    "min", "fig", "p", "pp", "st", "z.b", "d.h", "u.a", "bzw", "ca", "evtl", "ggf", "inkl", "str", "tel", "sr", "sra",
-    "ud", "p. ej", "ej", "art", "núm",
+    "e.g", "i.e", "etc", "vs", "cf", "mr", "mrs", "ms", "dr", "prof", "approx", "incl", "excl", "pp", "z.b", "d.h",
+    "u.a", "bzw", "ca", "evtl", "ggf", "inkl", "str", "tel", "sr", "sra", "ud", "ej",
 ];
+/// Words that are short forms before a number only.
+const BEFORE_NUMBERS: &[&str] = &["no", "nr", "núm", "fig", "art", "p", "max", "min"];
 
 /// The sentences of a text, trimmed, none of them empty.
 pub(super) fn sentences(text: &str) -> Vec<&str> {
@@ -28,7 +29,7 @@ pub(super) fn sentences(text: &str) -> Vec<&str> {
                 }
                 let rest = &text[end..];
                 let breaks = rest.is_empty() || rest.starts_with(char::is_whitespace);
-                (breaks && !goes_on(rest) && !(c == '.' && is_abbreviation(&text[from..at]))).then_some(end)
+                (breaks && !goes_on(rest) && !(c == '.' && is_abbreviation(&text[from..at], rest))).then_some(end)
             }
             _ => None,
         };
@@ -54,14 +55,16 @@ fn goes_on(rest: &str) -> bool {
 }
 
 /// Whether what stands before a dot is a short form, an initial or a list number.
-fn is_abbreviation(before: &str) -> bool {
+fn is_abbreviation(before: &str, rest: &str) -> bool {
     // Only the last few characters matter; a text without spaces must not be read again for every dot.
     let word = before.char_indices().rev().take(12).take_while(|(_, c)| !c.is_whitespace()).last();
     let word = word.map_or("", |(at, _)| &before[at..]).trim_start_matches(['(', '[', '"', '“', '„', '«']);
     let mut chars = word.chars();
     let single = matches!((chars.next(), chars.next()), (Some(c), None) if c.is_uppercase());
     let number_alone = !word.is_empty() && word == before.trim() && word.bytes().all(|b| b.is_ascii_digit());
-    single || number_alone || ABBREVIATIONS.contains(&word.to_lowercase().as_str())
+    let word = word.to_lowercase();
+    let counts = rest.trim_start().starts_with(|c: char| c.is_ascii_digit()) && BEFORE_NUMBERS.contains(&word.as_str());
+    single || number_alone || counts || ABBREVIATIONS.contains(&word.as_str())
 }
 
 #[cfg(test)]
@@ -80,6 +83,7 @@ mod tests {
             ("Wait... and see. J. Doe", &["Wait... and see.", "J. Doe"]),
             ("¿Qué es? Nada.", &["¿Qué es?", "Nada."]),
             ("今日は。明日も。", &["今日は。", "明日も。"]),
+            ("The answer is no. See No. 5 below.", &["The answer is no.", "See No. 5 below."]),
             ("no end", &["no end"]),
         ] {
             assert_eq!(sentences(text), expected, "{text}");

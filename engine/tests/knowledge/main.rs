@@ -1,4 +1,5 @@
 //! Knowledge from outside: what it finds and answers, what survives, how fast it is.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod learning;
 mod quality;

@@ -112,7 +112,7 @@ async fn the_questions_the_thresholds_were_tuned_on() {
     let Marks { answerable, recall_at_5, right, unanswerable, false_answers, .. } = marks;
     assert!(recall_at_5 * 100 >= answerable * 95);
     assert!(right * 100 >= answerable * 85);
-    assert!(false_answers * 100 <= unanswerable * 10);
+    assert!(false_answers * 100 <= unanswerable * 8);
 }
 
 #[tokio::test]
@@ -120,6 +120,6 @@ async fn questions_nothing_was_tuned_on() {
     let marks = mark("held-out.tsv").await;
     let Marks { answerable, recall_at_5, right, unanswerable, false_answers, .. } = marks;
     assert!(recall_at_5 * 100 >= answerable * 90);
-    assert!(right * 100 >= answerable * 70);
-    assert!(false_answers * 100 <= unanswerable * 20);
+    assert!(right * 100 >= answerable * 75);
+    assert!(false_answers * 100 <= unanswerable * 15);
 }
