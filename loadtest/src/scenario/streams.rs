@@ -73,7 +73,7 @@ impl Pace {
     #[must_use]
     pub fn patience(&self, start_ns: u64) -> Duration {
         let paced = match self.rate {
-            0 => 30,
+            0 => 90,
             rate => u64::from(self.tokens / rate) + 1,
         };
         Duration::from_nanos(start_ns.saturating_sub(clock::now())) + Duration::from_secs(paced) + GRACE

@@ -147,7 +147,7 @@ fn phase(rate: u32) -> u64 {
     static STREAMS: AtomicU64 = AtomicU64::new(0);
     let nth = STREAMS.fetch_add(1, Ordering::Relaxed);
     let fraction = nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-    (clock::SECOND / u64::from(rate)) * fraction >> 24
+    ((clock::SECOND / u64::from(rate)) * fraction) >> 24
 }
 
 async fn read_request(stream: &mut TcpStream) -> Result<Option<(String, Vec<u8>)>, HttpError> {
