@@ -1,1 +1,27 @@
-//! placeholder
+//! When and where conversations happen: mailboxes, supervision, timers, ownership, subscribers, drain.
+//! Invariant: `actix` is named in `runtime` alone.
+
+mod clock;
+mod conversation;
+mod directory;
+mod failure;
+mod frames;
+mod handle;
+mod metrics;
+mod outbox;
+mod runtime;
+mod supervision;
+mod sweeper;
+mod system;
+mod tenant;
+mod turn;
+
+pub use clock::{Clock, SystemClock};
+pub use conversation::{JoinFrom, Joined, Listener};
+pub use failure::Failure;
+pub use frames::{Format, Frames, error_frame, reply_frame};
+pub use handle::{Answer, ConversationHandle, ReplyTo};
+pub use metrics::describe as describe_metrics;
+pub use outbox::{Outbox, OutboxItem, OutboxStream};
+pub use system::{Options, System, Worker};
+pub use tenant::{SessionPermit, Tenant, TenantRecord, TenantUsage};

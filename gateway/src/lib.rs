@@ -1,1 +1,13 @@
-//! placeholder
+//! How the world reaches the engine: HTTP, sockets, auth, the command line.
+
+pub mod auth;
+pub mod cli;
+pub mod datadir;
+pub mod docs;
+pub mod http;
+mod metrics;
+mod models;
+pub mod node;
+mod session;
+pub mod socket;
+pub mod telemetry;

@@ -234,6 +234,20 @@ pub struct Usage {
     pub estimated: bool,
 }
 
+impl Usage {
+    /// Both together; estimated when either is.
+    #[must_use]
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            input_tokens: self.input_tokens + other.input_tokens,
+            output_tokens: self.output_tokens + other.output_tokens,
+            cached_tokens: self.cached_tokens + other.cached_tokens,
+            cache_write_tokens: self.cache_write_tokens + other.cache_write_tokens,
+            estimated: self.estimated || other.estimated,
+        }
+    }
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
 fn is_zero(count: &u64) -> bool {
     *count == 0

@@ -1,1 +1,23 @@
 //! Configuration: one annotated default file, a user's file over it, the environment over both.
+//! Invariant: what is read here is checked here; a wrong key or value is one line that says where.
+
+mod annotated;
+mod environment;
+mod error;
+mod keys;
+mod merge;
+mod model_name;
+mod settings;
+mod sources;
+mod values;
+
+pub use error::{ConfigError, Place};
+pub use model_name::{ModelName, ModelNameError, Provider};
+pub use settings::{
+    Config, Conversations, Knowledge, Limits, Log, LogFormat, LogLevel, Models, ProviderSettings, Providers, Server,
+    Store,
+};
+pub use sources::Sources;
+
+/// The defaults, with a comment on every key: the manual of the settings.
+pub const DEFAULT: &str = include_str!("default.toml");

@@ -1,6 +1,27 @@
 //! The conversation machine: commands in, effects out, state folded from events.
-//! Invariant: no clock, no I/O, no actix; it imports `schema` and nothing else.
+//! Invariant: no clock, no I/O, no actix; it imports `schema` and nothing else. The same commands
+//! at the same times give the same effects, and folding the log gives the state that lived it.
 
+mod cancel;
+mod command;
+mod effect;
+mod floor;
+mod machine;
+mod ownership;
+mod progress;
+mod refs;
+mod say;
+mod state;
 mod transcript;
+mod turn;
+mod wake;
 
+#[cfg(test)]
+mod tests;
+
+pub use command::{Command, Policy, Progress, Speaker};
+pub use effect::{Effect, Outcome, Refusal, Timer};
+pub use floor::{Floor, Running};
+pub use machine::Conversation;
+pub use state::{Owner, State, Unfinished};
 pub use transcript::{Exchange, Line, Transcript};

@@ -1,17 +1,33 @@
 //! What a tenant's assistant has learned: passages of documents, found by words.
 //! Invariant: every call names its tenant, and an index holds one tenant's passages only.
 
-use schema::wire::{DocumentView, Learned};
-use schema::{Passage, TenantId};
+mod answer;
+mod blocks;
+mod chunk;
+pub mod demo;
+mod gate;
+mod html;
+mod index;
+mod language;
+mod library;
+pub mod metrics;
+mod phrases;
+mod quotes;
+mod ranking;
+mod records;
+mod retriever;
+mod sentences;
+mod shelf;
+mod small_talk;
+mod words;
+mod work;
 
-/// Why something could not be learned or found.
-#[derive(Debug, thiserror::Error)]
-pub enum KnowledgeError {
-    #[error("the index cannot be used: {0}")]
-    Index(String),
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
-}
+pub use answer::Builtin;
+pub use library::Knowledge;
+pub use ranking::Found;
+pub use retriever::Retriever;
+
+use crate::store::StoreError;
 
 /// A document to learn.
 #[derive(Clone, Debug)]
@@ -22,5 +38,28 @@ pub struct Document {
     pub text: schema::Text,
 }
 
-#[doc(hidden)]
-pub type Unused = (DocumentView, Learned, Passage, TenantId);
+/// Why something could not be learned or found.
+#[derive(Debug, thiserror::Error)]
+pub enum KnowledgeError {
+    #[error("the index cannot be used: {0}")]
+    Index(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("`{source_name}` has {bytes} bytes; a document has at most {max}", max = schema::limits::DOCUMENT_BYTES_MAX)]
+    TooLarge {
+        /// The document's source.
+        source_name: String,
+        /// Its size.
+        bytes: usize,
+    },
+    #[error("a document's source has 1 to {max} visible characters", max = records::SOURCE_CHARS_MAX)]
+    Source,
+    #[error("too many searches or documents wait already")]
+    Busy,
+}
+
+impl From<tantivy::TantivyError> for KnowledgeError {
+    fn from(error: tantivy::TantivyError) -> Self {
+        Self::Index(error.to_string())
+    }
+}

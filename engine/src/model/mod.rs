@@ -1,10 +1,36 @@
 //! The `Model` port: a prompt in, a stream of typed chunks out, exactly one terminal item.
 
+mod anthropic;
+mod attempt;
+mod cooldown;
+mod errors;
+mod failover;
+mod gemini;
+mod http;
+mod joined;
+pub mod metrics;
+mod openai;
+mod prompt;
+mod registry;
+mod sse;
+mod tokens;
+
+pub use anthropic::Anthropic;
+pub use cooldown::CoolDowns;
+pub use failover::{Ended, Failover, Piece, Spent, TOOL_DECLINED, Timers};
+pub use gemini::Gemini;
+pub use http::{Http, install_crypto_provider};
+pub use joined::{Joined, Pieces};
+pub use openai::OpenAi;
+pub use registry::{ModelSettings, ProviderSettings, Registry, RegistryError};
+pub use tokens::{cost_microusd, estimate_prompt_tokens, estimate_tokens};
+
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::Stream;
+pub use schema::Price;
 use schema::{ErrorCode, Passage, Text, Usage};
 
 /// A model's reply as it comes. The last item is [`Chunk::End`] or an error, and there is only
@@ -38,7 +64,8 @@ pub struct Prompt {
     pub lines: Vec<PromptLine>,
     /// The contact's newest words alone, for a model that reads `passages` itself.
     pub question: Text,
-    /// What was found in the tenant's documents for this question.
+    /// What was found in the tenant's documents for this question, with the numbers the prompt gives
+    /// them: these are to be recorded with the reply, so that later prompts repeat them exactly.
     pub passages: Vec<Passage>,
     /// Length limit of the reply.
     pub max_output_tokens: u32,
@@ -67,6 +94,8 @@ pub enum Role {
 pub enum Chunk {
     /// Words for the contact; not empty.
     Text(String),
+    /// The connection lives, and that is all: a heartbeat, a role, a fragment of something longer.
+    Alive,
     /// The model thinks: it lives, and there is nothing to show.
     Thinking,
     /// The model asks for a tool; parsed, and declined until tools exist.
@@ -76,7 +105,8 @@ pub enum Chunk {
         /// Its arguments, as the model wrote them.
         arguments: String,
     },
-    /// Tokens known so far; replaces what was known before.
+    /// Tokens known so far; replaces what was known before. A model that costs nothing sends
+    /// zeros first, or its tokens would be estimated.
     Usage(Usage),
     /// The protocol's terminal mark was seen.
     End(Stop),
@@ -105,15 +135,4 @@ pub struct ModelError {
     pub retry_after: Option<Duration>,
     /// For the log: status and kind, never prompt or reply.
     pub detail: String,
-}
-
-/// What a million tokens cost, in millionths of a US dollar.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Price {
-    /// Input that was not cached.
-    pub input_microusd_per_million: u64,
-    /// Input served from the provider's cache.
-    pub cached_microusd_per_million: u64,
-    /// Output.
-    pub output_microusd_per_million: u64,
 }

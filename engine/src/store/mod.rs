@@ -1,6 +1,10 @@
 //! The `Store` port: a fenced log for each conversation, and small versioned records.
 //! Invariant: an append is acknowledged only when it is durable and `(epoch, head)` still held.
 
+pub mod memory;
+pub mod metrics;
+pub mod sqlite;
+
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -31,7 +35,9 @@ pub trait Log: Send + Sync + 'static {
     /// Completes after the disk has it.
     ///
     /// # Errors
-    /// [`StoreError::Fenced`] when another owner has claimed it or the head differs;
+    /// [`StoreError::Fenced`] when another owner has claimed it, the head differs, or the events
+    /// are none or not numbered from `head + 1`;
+    /// [`StoreError::NotFound`] when there is no such conversation;
     /// [`StoreError::Unknown`] when it may or may not have been stored: read to find out.
     fn append(&self, append: Append) -> Pending<()>;
 
@@ -57,7 +63,7 @@ pub trait Records: Send + Sync + 'static {
     /// [`StoreError::Conflict`] with the version found.
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64>;
 
-    /// Removes if the record is still at `expected`.
+    /// Removes if the record is still at `expected`; with 0, where there is none, nothing happens.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] with the version found (0 when there is none).
@@ -96,6 +102,16 @@ pub struct Append {
     pub head: Seq,
     /// What happened; not empty, numbered from `head + 1`.
     pub events: Vec<Event>,
+}
+
+impl Append {
+    /// Whether there are events and they are numbered from `head + 1`. An adapter refuses others
+    /// before it asks its database.
+    #[must_use]
+    pub fn continues_head(&self) -> bool {
+        let mut numbered = (1..).zip(&self.events);
+        !self.events.is_empty() && numbered.all(|(n, event)| self.head.checked_add(n) == Some(event.seq))
+    }
 }
 
 /// A piece of a log.

@@ -42,6 +42,9 @@ pub enum ClientFrame {
         conversation: ConversationId,
         /// What.
         text: Text,
+        /// A human agent's name, when it is their message and not the contact's. API keys only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<String>,
     },
     /// Stop the running reply.
     Cancel {

@@ -40,9 +40,13 @@ pub enum ServerFrame {
     Delta(Delta),
     /// Somebody is typing or has read. Never stored.
     Signal(Signal),
-    /// A frame without a usable `ref` was wrong.
+    /// A frame without a usable `ref` was wrong; or, with a conversation, that one cannot be heard
+    /// for now: join it again later.
     Error {
-        /// How.
+        /// Which conversation, if it concerns one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        conversation: Option<ConversationId>,
+        /// What is wrong.
         error: ErrorFace,
     },
     /// The socket is about to be closed by the server.

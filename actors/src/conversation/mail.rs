@@ -1,0 +1,53 @@
+//! What a conversation's actor is told.
+
+use std::time::Instant;
+
+use engine::conversation::{Command, Outcome, Progress, Timer};
+use engine::store::{Page, StoreError};
+use schema::wire::{ConversationView, SignalKind};
+use schema::{Author, Position, SessionId, Turn};
+use tokio::sync::oneshot;
+
+use super::join::{Joined, Listener};
+use super::subscribers::Subscribers;
+use crate::failure::Failure;
+use crate::handle::ReplyTo;
+
+/// One message to a conversation.
+pub(crate) enum Mail {
+    /// Somebody wishes something.
+    Command { command: Command, reply: ReplyTo<Outcome> },
+    /// A session wants to listen.
+    Join { listener: Listener, from: Position, reply: ReplyTo<Joined> },
+    /// A session listens no longer.
+    Leave { session: SessionId },
+    /// A sign of life of a participant.
+    Signal { session: SessionId, author: Author, kind: SignalKind },
+    /// Somebody wants to know how it stands.
+    View(oneshot::Sender<ConversationView>),
+    /// Sessions of the incarnation before this one.
+    Adopt(Subscribers),
+    /// A slow session has room again.
+    Drained { session: SessionId },
+    /// Nobody has needed it for a while: end, if that is still so.
+    Rest,
+    /// The store has answered an append.
+    Stored { result: Result<(), StoreError>, since: Instant },
+    /// The store has read what a session had missed.
+    Missed { session: SessionId, page: Result<Page, StoreError> },
+    /// The running turn reports; `at` is when its words arrived.
+    Progress { turn: Turn, attempt: u32, progress: Progress, at: Instant },
+    /// A timer has run out.
+    Elapsed(Timer),
+}
+
+impl Mail {
+    /// Answers whoever waits for it.
+    pub(crate) fn refuse(self, failure: &Failure) {
+        match self {
+            Self::Command { reply, .. } => reply.send(Err(failure.clone())),
+            Self::Join { reply, .. } => reply.send(Err(failure.clone())),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The conversation's actor: it stamps the time, calls the machine, and performs the effects.
+
+mod actor;
+mod gate;
+mod join;
+mod load;
+mod mail;
+mod perform;
+mod ring;
+mod subscribers;
+
+pub use join::{JoinFrom, Joined, Listener};
+pub(crate) use load::{WakeFailure, wake};
+pub(crate) use mail::Mail;
+pub(crate) use subscribers::Subscribers;

@@ -1,0 +1,178 @@
+//! Performs effects in order: events to the store, answers and pushes after they are durable,
+//! turns and timers at once.
+
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use engine::conversation::{Effect, Outcome, Progress, Refusal};
+use engine::store::{Append, StoreError};
+use schema::{Fact, Seq, Text, Turn};
+use tokio_util::sync::CancellationToken;
+
+use super::actor::{ActiveTurn, Conversation, Pushed};
+use super::mail::Mail;
+use crate::frames::event_json;
+use crate::handle::ReplyTo;
+use crate::metrics::{APPEND_WAIT, TURN_FIRST_TOKEN, TURN_GAP, TURN_PUSH, TURN_TOKENS, TURNS, TURNS_RUNNING};
+use crate::runtime::{Scope, spawn_local};
+use crate::turn::{self, Job};
+
+/// Something that waits for its events to be durable.
+pub(crate) enum Held {
+    /// The event itself, encoded.
+    Event { seq: Seq, json: String },
+    /// An answer.
+    Reply(ReplyTo<Outcome>, Result<Outcome, Refusal>),
+    /// A piece of a reply.
+    Delta { turn: Turn, offset: usize, text: Text, at: Instant },
+}
+
+impl Conversation {
+    pub(super) fn perform(
+        &mut self,
+        effects: Vec<Effect>,
+        reply: ReplyTo<Outcome>,
+        at: Instant,
+        scope: &mut Scope<'_, Self>,
+    ) {
+        let mut reply = Some(reply);
+        for effect in effects {
+            match effect {
+                Effect::Append(event) => {
+                    self.account(&event.fact, scope);
+                    let held = Held::Event { seq: event.seq, json: event_json(&event) };
+                    self.gate.append(event, held);
+                }
+                Effect::Reply(result) => {
+                    if let Some(reply) = reply.take() {
+                        self.hold(Held::Reply(reply, result));
+                    }
+                }
+                Effect::Delta { turn, offset, text } => self.hold(Held::Delta { turn, offset, text, at }),
+                Effect::Ask { turn, attempt } => self.start_turn(turn, attempt, scope),
+                Effect::Stop => self.stop_turn(scope),
+                Effect::Arm { timer, after } => {
+                    let sender = self.sender.clone();
+                    // Its own task, because a busy actor starves its own timers.
+                    spawn_local(async move {
+                        tokio::time::sleep(after).await;
+                        sender.send(Mail::Elapsed(timer)).await;
+                    });
+                }
+            }
+        }
+        self.flush(scope);
+    }
+
+    fn hold(&mut self, held: Held) {
+        if let Some(held) = self.gate.after_all(held) {
+            self.let_out(held);
+        }
+    }
+
+    fn let_out(&mut self, held: Held) {
+        match held {
+            Held::Event { seq, json } => {
+                let encoded = self.ring.push(seq, json);
+                self.subscribers.push_event(self.key.conversation, &encoded);
+            }
+            Held::Reply(reply, result) => reply.send(result.map_err(Into::into)),
+            Held::Delta { turn, offset, text, at } => {
+                self.pushed = Pushed { turn, chars: offset + text.chars() };
+                if self.subscribers.is_empty() {
+                    return;
+                }
+                let hook = self.drain_hook();
+                let Some(speech) = Self::speech(&self.machine, self.key, self.gate.durable()) else { return };
+                // A delta held back until its reply had ended: the event says it all.
+                if speech.turn == turn {
+                    self.subscribers.push_delta(speech, offset, text.as_str(), &*hook);
+                    metrics::histogram!(TURN_PUSH).record(at.elapsed());
+                }
+            }
+        }
+    }
+
+    /// Sends what was decided to the store, unless an append is under way: then it goes with the
+    /// next one.
+    fn flush(&mut self, scope: &mut Scope<'_, Self>) {
+        let Some((head, events)) = self.gate.next_append() else { return };
+        let append = Append { key: self.key, epoch: self.epoch, head, events };
+        let since = Instant::now();
+        let stored = self.worker.system().store().append(append);
+        scope.later(async move { Mail::Stored { result: stored.await, since } });
+    }
+
+    pub(super) fn on_stored(&mut self, result: Result<(), StoreError>, since: Instant, scope: &mut Scope<'_, Self>) {
+        metrics::histogram!(APPEND_WAIT).record(since.elapsed());
+        match result {
+            Ok(()) => {
+                self.gate.stored();
+                while let Some(held) = self.gate.release() {
+                    self.let_out(held);
+                }
+                self.flush(scope);
+            }
+            Err(error) => {
+                tracing::warn!(conversation = %self.key.conversation, %error, "append failed, reading the log again");
+                self.abandon(scope);
+            }
+        }
+    }
+
+    fn start_turn(&mut self, turn: Turn, attempt: u32, scope: &mut Scope<'_, Self>) {
+        let token = CancellationToken::new();
+        let permit = self.tenant.begin_turn();
+        let job = Job {
+            tenant: self.tenant.id(),
+            settings: self.tenant.settings(),
+            transcript: self.machine.state().transcript.clone(),
+            refused: permit.as_ref().err().cloned(),
+            token: token.clone(),
+        };
+        let pieces = turn::pieces(&self.worker, job);
+        let attached = scope.attach(futures_util::StreamExt::map(pieces, move |piece| Mail::Progress {
+            turn,
+            attempt,
+            progress: piece.progress,
+            at: piece.at,
+        }));
+        *self.shared.cancel.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        if self.turn.is_none() {
+            metrics::gauge!(TURNS_RUNNING).increment(1);
+        }
+        self.turn = Some(ActiveTurn { attached, token, began: Instant::now(), last_piece: None, _permit: permit.ok() });
+    }
+
+    /// Drops the running attempt, and with it the connection to the model.
+    pub(super) fn stop_turn(&mut self, scope: &mut Scope<'_, Self>) {
+        let Some(turn) = self.turn.take() else { return };
+        turn.token.cancel();
+        scope.detach(turn.attached);
+        *self.shared.cancel.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        metrics::gauge!(TURNS_RUNNING).decrement(1);
+    }
+
+    /// Measures what the listener feels.
+    pub(super) fn on_piece(&mut self, progress: &Progress, at: Instant) {
+        let Some(turn) = &mut self.turn else { return };
+        if let Progress::Text { .. } = progress {
+            match turn.last_piece.replace(at) {
+                None => metrics::histogram!(TURN_FIRST_TOKEN).record(at.duration_since(turn.began)),
+                Some(last) => metrics::histogram!(TURN_GAP).record(at.duration_since(last)),
+            }
+        }
+    }
+
+    /// Books a turn's end.
+    fn account(&mut self, fact: &Fact, scope: &mut Scope<'_, Self>) {
+        let Fact::Message { reply: Some(reply), .. } = fact else { return };
+        self.stop_turn(scope);
+        let usage = &reply.made.usage;
+        metrics::counter!(TURNS, "end" => reply.end.name()).increment(1);
+        metrics::counter!(TURN_TOKENS, "kind" => "input").increment(usage.input_tokens);
+        metrics::counter!(TURN_TOKENS, "kind" => "output").increment(usage.output_tokens);
+        metrics::counter!(TURN_TOKENS, "kind" => "cached").increment(usage.cached_tokens);
+        self.tenant.spent(usage, reply.made.cost_microusd);
+    }
+}

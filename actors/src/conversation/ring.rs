@@ -1,0 +1,64 @@
+//! The newest events, encoded, for readers that come and come back. Bounded in number and bytes.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use schema::{Seq, limits};
+
+/// A stored event with its JSON.
+#[derive(Clone)]
+pub(crate) struct Encoded {
+    pub(crate) seq: Seq,
+    pub(crate) json: Rc<str>,
+}
+
+/// A window that ends at the durable head.
+#[derive(Default)]
+pub(crate) struct Ring {
+    events: VecDeque<Encoded>,
+    bytes: usize,
+}
+
+impl Ring {
+    /// Takes the next durable event.
+    pub(crate) fn push(&mut self, seq: Seq, json: String) -> Encoded {
+        let encoded = Encoded { seq, json: json.into() };
+        self.bytes += encoded.json.len();
+        self.events.push_back(encoded.clone());
+        while self.events.len() > limits::RING_EVENTS_MAX || self.bytes > limits::RING_BYTES_MAX {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes -= oldest.json.len();
+        }
+        encoded
+    }
+
+    /// Everything after `after` up to the head, if the window reaches back that far.
+    pub(crate) fn since(&self, after: Seq, head: Seq) -> Option<impl Iterator<Item = &Encoded>> {
+        let missing = usize::try_from(head.saturating_sub(after)).unwrap_or(usize::MAX);
+        let skip = self.events.len().checked_sub(missing)?;
+        Some(self.events.iter().skip(skip))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_is_bounded_and_exact() {
+        let mut ring = Ring::default();
+        let head = limits::RING_EVENTS_MAX as Seq + 10;
+        for seq in 1..=head {
+            ring.push(seq, format!("{seq}"));
+        }
+        let seqs = |after| ring.since(after, head).map(|events| events.map(|event| event.seq).collect::<Vec<_>>());
+        assert_eq!(seqs(head), Some(vec![]));
+        assert_eq!(seqs(head - 2), Some(vec![head - 1, head]));
+        assert_eq!(seqs(10).map(|seqs| seqs.len()), Some(limits::RING_EVENTS_MAX));
+        assert_eq!(seqs(9), None);
+        for seq in 0..10 {
+            ring.push(head + 1 + seq, "x".repeat(limits::RING_BYTES_MAX / 4));
+        }
+        assert!(ring.events.len() <= 4);
+    }
+}

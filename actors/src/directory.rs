@@ -1,0 +1,217 @@
+//! Finds a conversation's actor, or has it started, once for all who ask at the same time.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use schema::ConversationKey;
+use tokio::sync::watch;
+
+use crate::conversation::{Subscribers, WakeFailure, wake};
+use crate::failure::Failure;
+use crate::handle::{ConversationHandle, Shared};
+use crate::metrics::{CONVERSATION_RESTS, CONVERSATIONS_AWAKE, CONVERSATIONS_QUARANTINED};
+use crate::runtime::spawn_local;
+use crate::supervision::{self, CrashBook, Verdict};
+use crate::system::Worker;
+
+/// So many that two threads seldom want the same one.
+const SHARDS: usize = 64;
+
+/// Where each conversation of this node is.
+pub(crate) struct Directory {
+    shards: Vec<Mutex<HashMap<ConversationKey, Entry>>>,
+    hasher: RandomState,
+}
+
+struct Entry {
+    place: Place,
+    crashes: CrashBook,
+}
+
+enum Place {
+    Awake(ConversationHandle),
+    /// Being started; the answer comes to all who wait.
+    Waking(watch::Receiver<Option<Result<ConversationHandle, Failure>>>),
+    /// Crashed, and waiting for its restart.
+    Down,
+    /// Nowhere; kept for the memory of its crashes.
+    Absent,
+    Quarantined,
+}
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Self { shards, hasher: RandomState::new() }
+    }
+
+    /// The conversation's actor, started here if it runs nowhere.
+    pub(crate) async fn find(&self, worker: &Rc<Worker>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
+        let mut waking = {
+            let mut shard = self.shard(key);
+            match shard.get(&key).map(|entry| &entry.place) {
+                Some(Place::Awake(handle)) if handle.is_open() => return Ok(handle.clone()),
+                Some(Place::Quarantined) => return Err(Failure::quarantined()),
+                Some(Place::Down) => return Err(Failure::restarting()),
+                Some(Place::Waking(waking)) => waking.clone(),
+                Some(Place::Awake(_) | Place::Absent) | None => {
+                    let (answer, waking) = watch::channel(None);
+                    let entry = shard.entry(key).or_insert_with(Entry::new);
+                    entry.place = Place::Waking(waking.clone());
+                    // Its own task: whoever asked first may give up, the others still wait.
+                    let worker = Rc::clone(worker);
+                    spawn_local(async move {
+                        let woken = wake(&worker, key, None).await;
+                        let found = worker.system().directory().woken(&worker, key, woken);
+                        answer.send_replace(Some(found));
+                    });
+                    waking
+                }
+            }
+        };
+        match waking.wait_for(Option::is_some).await {
+            Ok(found) => found.clone().unwrap_or_else(|| Err(Failure::restarting())),
+            Err(_) => {
+                // The task that woke it is gone without an answer.
+                self.forget_waking(key);
+                Err(Failure::restarting())
+            }
+        }
+    }
+
+    /// A new conversation has been started.
+    pub(crate) fn opened(&self, handle: &ConversationHandle) {
+        self.shard(handle.key()).insert(handle.key(), Entry { place: Place::Awake(handle.clone()), ..Entry::new() });
+        metrics::gauge!(CONVERSATIONS_AWAKE).increment(1);
+    }
+
+    fn woken(
+        &self,
+        worker: &Rc<Worker>,
+        key: ConversationKey,
+        woken: Result<ConversationHandle, WakeFailure>,
+    ) -> Result<ConversationHandle, Failure> {
+        match woken {
+            Ok(handle) => {
+                if let Some(entry) = self.shard(key).get_mut(&key) {
+                    entry.place = Place::Awake(handle.clone());
+                    metrics::gauge!(CONVERSATIONS_AWAKE).increment(1);
+                }
+                Ok(handle)
+            }
+            Err(WakeFailure::Failed(failure)) => {
+                self.forget_waking(key);
+                Err(failure)
+            }
+            Err(WakeFailure::Crashed) => {
+                supervision::crashed(worker, key, &Arc::default(), Subscribers::default());
+                Err(Failure::restarting())
+            }
+        }
+    }
+
+    fn forget_waking(&self, key: ConversationKey) {
+        let mut shard = self.shard(key);
+        if let Some(entry) = shard.get_mut(&key)
+            && matches!(entry.place, Place::Waking(_))
+        {
+            entry.place = Place::Absent;
+        }
+    }
+
+    /// The actor has ended in good order.
+    pub(crate) fn rested(&self, key: ConversationKey, shared: &Arc<Shared>) {
+        let mut shard = self.shard(key);
+        if shard.get(&key).is_some_and(|entry| entry.is(shared)) {
+            shard.remove(&key);
+            metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
+            metrics::counter!(CONVERSATION_RESTS).increment(1);
+        }
+    }
+
+    /// The actor has crashed.
+    pub(crate) fn crashed(&self, key: ConversationKey, shared: &Arc<Shared>, now: Instant, jitter: f64) -> Verdict {
+        let mut shard = self.shard(key);
+        let entry = shard.entry(key).or_insert_with(Entry::new);
+        if entry.is(shared) {
+            metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
+        }
+        let verdict = entry.crashes.crashed(now, jitter);
+        entry.place = if verdict == Verdict::Quarantine { Place::Quarantined } else { Place::Down };
+        verdict
+    }
+
+    /// The pause after a crash is over: it may be found again.
+    pub(crate) fn recovered(&self, key: ConversationKey) {
+        if let Some(entry) = self.shard(key).get_mut(&key)
+            && matches!(entry.place, Place::Down)
+        {
+            entry.place = Place::Absent;
+        }
+    }
+
+    /// An operator lets a conversation out of quarantine; false if it was not in it.
+    pub(crate) fn release(&self, key: ConversationKey) -> bool {
+        let mut shard = self.shard(key);
+        let quarantined = matches!(shard.get(&key), Some(Entry { place: Place::Quarantined, .. }));
+        if quarantined {
+            shard.remove(&key);
+            metrics::gauge!(CONVERSATIONS_QUARANTINED).decrement(1);
+        }
+        quarantined
+    }
+
+    /// The conversation's actor, if it is awake.
+    pub(crate) fn peek(&self, key: ConversationKey) -> Option<ConversationHandle> {
+        match self.shard(key).get(&key) {
+            Some(Entry { place: Place::Awake(handle), .. }) => Some(handle.clone()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_quarantined(&self, key: ConversationKey) -> bool {
+        matches!(self.shard(key).get(&key), Some(Entry { place: Place::Quarantined, .. }))
+    }
+
+    /// All conversations that are awake, a shard at a time.
+    pub(crate) fn awake(&self) -> impl Iterator<Item = Vec<ConversationHandle>> + '_ {
+        self.shards.iter().map(|shard| {
+            let shard = lock(shard);
+            let awake = shard.values().filter_map(|entry| match &entry.place {
+                Place::Awake(handle) => Some(handle.clone()),
+                _ => None,
+            });
+            awake.collect()
+        })
+    }
+
+    /// Forgets conversations that are nowhere and whose crashes are long past.
+    pub(crate) fn tidy(&self, now: Instant) {
+        for shard in &self.shards {
+            lock(shard).retain(|_, entry| !matches!(entry.place, Place::Absent) || entry.crashes.is_recent(now));
+        }
+    }
+
+    fn shard(&self, key: ConversationKey) -> MutexGuard<'_, HashMap<ConversationKey, Entry>> {
+        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
+        lock(&self.shards[index])
+    }
+}
+
+impl Entry {
+    fn new() -> Self {
+        Self { place: Place::Absent, crashes: CrashBook::default() }
+    }
+
+    /// Whether it is the incarnation with this shared part.
+    fn is(&self, shared: &Arc<Shared>) -> bool {
+        matches!(&self.place, Place::Awake(handle) if handle.is_incarnation(shared))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

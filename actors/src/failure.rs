@@ -1,0 +1,80 @@
+//! Why something asked of the engine was not done. The edge turns it into a status or a frame.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use engine::conversation::Refusal;
+use engine::store::StoreError;
+use schema::ErrorCode;
+
+/// A refusal or failure with the advice that goes with it.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{code}: {message}")]
+pub struct Failure {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For people; never holds what people said.
+    pub message: Cow<'static, str>,
+    /// When trying again may help.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure that waiting does not mend.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), retry_after: None }
+    }
+
+    /// One that may be gone after a while.
+    #[must_use]
+    pub fn later(code: ErrorCode, message: impl Into<Cow<'static, str>>, retry_after: Duration) -> Self {
+        Self { code, message: message.into(), retry_after: Some(retry_after) }
+    }
+
+    pub(crate) fn busy() -> Self {
+        let wait = Duration::from_secs(1);
+        Self::later(ErrorCode::Busy, "too much is waiting here; send it again with the same ref", wait)
+    }
+
+    pub(crate) fn restarting() -> Self {
+        let wait = Duration::from_secs(1);
+        Self::later(ErrorCode::Restarting, "the conversation restarts; send it again with the same ref", wait)
+    }
+
+    pub(crate) fn draining() -> Self {
+        let wait = Duration::from_secs(2);
+        Self::later(ErrorCode::Draining, "the node is shutting down; come back in a moment", wait)
+    }
+
+    pub(crate) fn quarantined() -> Self {
+        Self::new(
+            ErrorCode::Quarantined,
+            "the conversation crashed repeatedly and is out of service until an operator releases it",
+        )
+    }
+
+    /// The answer for a failed read or write of the store.
+    #[must_use]
+    pub fn store(error: &StoreError) -> Self {
+        match error {
+            StoreError::NotFound => Self::new(ErrorCode::UnknownConversation, "there is no such conversation"),
+            StoreError::Conflict { found } => {
+                Self::new(ErrorCode::VersionConflict, format!("it is at version {found} now; read it again"))
+            }
+            StoreError::Busy => Self::busy(),
+            StoreError::Fenced | StoreError::Unknown(_) => Self::restarting(),
+            StoreError::Unavailable(_) | StoreError::Corrupt(_) => Self::later(
+                ErrorCode::StoreUnavailable,
+                "the store does not take this just now; nothing acknowledged was lost",
+                Duration::from_secs(2),
+            ),
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code, refusal.message)
+    }
+}

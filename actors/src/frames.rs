@@ -1,0 +1,185 @@
+//! Encodes what is pushed, once for all who listen, in the two forms they read.
+
+use std::cell::OnceCell;
+use std::fmt::Write as _;
+
+use bytestring::ByteString;
+use schema::wire::{ErrorFace, ServerFrame, Signal};
+use schema::{ConversationId, Event, Ref, Seq, Text, Turn};
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// How a session reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Frames of a web socket: JSON objects that name their conversation.
+    Socket,
+    /// Server-sent events of one conversation; `id` is the position.
+    Sse,
+}
+
+/// Something pushed, in both forms; each is made when first asked for.
+pub struct Frames<'a> {
+    what: What<'a>,
+    socket: OnceCell<ByteString>,
+    sse: OnceCell<ByteString>,
+}
+
+enum What<'a> {
+    Event { conversation: ConversationId, json: &'a str, seq: Seq },
+    Delta { conversation: ConversationId, seq: Seq, turn: Turn, offset: usize, chars: usize, text: &'a str },
+    Signal(&'a Signal),
+}
+
+impl<'a> Frames<'a> {
+    pub(crate) fn event(conversation: ConversationId, seq: Seq, json: &'a str) -> Self {
+        Self::new(What::Event { conversation, json, seq })
+    }
+
+    /// `seq` is the log's head when the piece was said; `chars` the piece's length.
+    pub(crate) fn delta(conversation: ConversationId, seq: Seq, turn: Turn, offset: usize, text: &'a str) -> Self {
+        let chars = text.chars().count();
+        Self::new(What::Delta { conversation, seq, turn, offset, chars, text })
+    }
+
+    pub(crate) fn signal(signal: &'a Signal) -> Self {
+        Self::new(What::Signal(signal))
+    }
+
+    fn new(what: What<'a>) -> Self {
+        Self { what, socket: OnceCell::new(), sse: OnceCell::new() }
+    }
+
+    /// The frame in a session's form.
+    pub fn get(&self, format: Format) -> &ByteString {
+        match format {
+            Format::Socket => self.socket.get_or_init(|| self.encode_socket()),
+            Format::Sse => self.sse.get_or_init(|| self.encode_sse()),
+        }
+    }
+
+    fn encode_socket(&self) -> ByteString {
+        match &self.what {
+            What::Event { conversation, json, .. } => {
+                format!(r#"{{"type":"event","conversation":"{conversation}","event":{json}}}"#).into()
+            }
+            What::Delta { conversation, turn, offset, text, .. } => {
+                let mut frame = String::with_capacity(text.len() + 110);
+                // Writing to a string cannot fail.
+                let _ = write!(
+                    frame,
+                    r#"{{"type":"delta","conversation":"{conversation}","turn":{turn},"offset":{offset},"text":"#
+                );
+                push_json(&mut frame, text);
+                frame.push('}');
+                frame.into()
+            }
+            What::Signal(signal) => json(&ServerFrame::Signal((*signal).clone())).into(),
+        }
+    }
+
+    fn encode_sse(&self) -> ByteString {
+        match &self.what {
+            What::Event { json, seq, .. } => format!("id: {seq}\ndata: {json}\n\n").into(),
+            What::Delta { conversation, seq, turn, offset, chars, text } => {
+                let mut frame = String::with_capacity(text.len() + 160);
+                let end = offset + chars;
+                let _ = write!(
+                    frame,
+                    "id: {seq}:{turn}:{end}\ndata: {{\"type\":\"delta\",\"conversation\":\"{conversation}\",\"turn\":{turn},\"offset\":{offset},\"text\":"
+                );
+                push_json(&mut frame, text);
+                frame.push_str("}\n\n");
+                frame.into()
+            }
+            What::Signal(signal) => format!("data: {}\n\n", json(&ServerFrame::Signal((*signal).clone()))).into(),
+        }
+    }
+}
+
+/// An event as JSON, as it stands in frames and listings.
+pub(crate) fn event_json(event: &Event) -> String {
+    json(event)
+}
+
+/// The `reply` frame for a command that was done or refused.
+#[must_use]
+pub fn reply_frame(r#ref: &Ref, result: Result<serde_json::Value, Failure>) -> ByteString {
+    let (ok, error) = match result {
+        Ok(value) => (Some(value), None),
+        Err(failure) => (None, Some(failure.face())),
+    };
+    json(&ServerFrame::Reply { r#ref: r#ref.clone(), ok, error }).into()
+}
+
+/// The `error` frame that says a conversation cannot be heard for now.
+pub(crate) fn conversation_error_frame(conversation: ConversationId, failure: &Failure) -> ByteString {
+    json(&ServerFrame::Error { error: failure.face(), conversation: Some(conversation) }).into()
+}
+
+/// The `error` frame for something without a usable ref.
+#[must_use]
+pub fn error_frame(failure: &Failure) -> ByteString {
+    json(&ServerFrame::Error { error: failure.face(), conversation: None }).into()
+}
+
+impl Failure {
+    /// How clients see it.
+    #[must_use]
+    pub fn face(&self) -> ErrorFace {
+        let retry_after = self.retry_after.map(|after| after.as_millis().div_ceil(1000).max(1));
+        ErrorFace {
+            code: self.code,
+            message: self.message.clone().into_owned(),
+            retry_after: retry_after.and_then(|seconds| u64::try_from(seconds).ok()),
+        }
+    }
+}
+
+/// The characters from `from` up to `to` of a text.
+pub(crate) fn chars_between(text: &str, from: usize, to: usize) -> Text {
+    let start = text.char_indices().nth(from).map_or(text.len(), |(index, _)| index);
+    let rest = text.get(start..).unwrap_or_default();
+    let end = rest.char_indices().nth(to.saturating_sub(from)).map_or(rest.len(), |(index, _)| index);
+    Text::from(rest.get(..end).unwrap_or_default())
+}
+
+fn push_json(out: &mut String, text: &str) {
+    out.push_str(&json(text));
+}
+
+fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    // Only maps with keys that are no strings fail, and the wire has none.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use schema::wire::Delta;
+
+    #[test]
+    fn the_hand_written_delta_reads_as_the_documented_frame() {
+        let conversation = ConversationId::generate();
+        let text = "quote \" newline \n ünï";
+        let frames = Frames::delta(conversation, 7, 3, 12, text);
+        let read: ServerFrame = serde_json::from_str(frames.get(Format::Socket)).unwrap();
+        let delta = Delta { conversation, turn: 3, offset: 12, text: text.into() };
+        assert_eq!(read, ServerFrame::Delta(delta.clone()));
+        let sse = frames.get(Format::Sse);
+        let (id, data) = sse.trim_end().split_once('\n').unwrap();
+        assert_eq!(id, format!("id: 7:3:{}", 12 + text.chars().count()));
+        let read: ServerFrame = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
+        assert_eq!(read, ServerFrame::Delta(delta));
+    }
+
+    #[test]
+    fn a_piece_begins_at_a_character_not_at_a_byte() {
+        for (from, to, piece) in
+            [(0, 3, "aüb"), (1, 3, "üb"), (1, 2, "ü"), (2, 9, "b"), (3, 3, ""), (9, 12, ""), (2, 1, "")]
+        {
+            assert_eq!(chars_between("aüb", from, to).as_str(), piece, "{from}..{to}");
+        }
+    }
+}

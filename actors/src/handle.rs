@@ -1,0 +1,237 @@
+//! What others hold of a conversation: a handle with verbs, not a channel.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytestring::ByteString;
+use engine::conversation::{Command, Outcome};
+use schema::wire::ConversationView;
+use schema::wire::SignalKind;
+use schema::{Author, Contact, ConversationKey, Position, Ref, SessionId};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::conversation::{Joined, Listener, Mail};
+use crate::failure::Failure;
+use crate::frames::reply_frame;
+use crate::metrics::ACTOR_MAILBOX_FULL;
+use crate::outbox::Outbox;
+use crate::runtime::{SendFailure, Sender};
+
+/// The way in to a conversation that is awake. Cheap to clone.
+#[derive(Clone)]
+pub struct ConversationHandle {
+    key: ConversationKey,
+    contact: Contact,
+    sender: Sender<Mail>,
+    shared: Arc<Shared>,
+}
+
+/// What a conversation lets others see and do past its mailbox.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// Nobody listens, nothing runs, nothing waits for the store.
+    pub(crate) idle: AtomicBool,
+    /// Everything decided is durable.
+    pub(crate) stored: AtomicBool,
+    /// A reply runs.
+    pub(crate) running: AtomicBool,
+    /// Seconds of the system's life when it was last told something.
+    pub(crate) touched: AtomicU64,
+    /// Stops the running turn without queueing behind data.
+    pub(crate) cancel: Mutex<Option<CancellationToken>>,
+}
+
+impl ConversationHandle {
+    pub(crate) fn new(key: ConversationKey, contact: Contact, sender: Sender<Mail>, shared: Arc<Shared>) -> Self {
+        Self { key, contact, sender, shared }
+    }
+
+    /// Which conversation.
+    #[must_use]
+    pub const fn key(&self) -> ConversationKey {
+        self.key
+    }
+
+    /// Whom it is with.
+    #[must_use]
+    pub const fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    /// Whether it still runs; if not, find it again.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.sender.is_open()
+    }
+
+    /// Puts a command; the answer goes to `reply`, in every case.
+    pub fn command(&self, command: Command, reply: ReplyTo<Outcome>) {
+        if let Command::Cancel { turn: None } = command {
+            self.stop_turn();
+        }
+        self.mail(Mail::Command { command, reply });
+    }
+
+    /// Puts a command and waits for what comes of it.
+    ///
+    /// # Errors
+    /// The refusal, or why it could not be put.
+    pub async fn call(&self, command: Command) -> Result<Outcome, Failure> {
+        let (reply, answer) = ReplyTo::call();
+        self.command(command, reply);
+        answer.await.unwrap_or_else(|_| Err(Failure::restarting()))
+    }
+
+    /// Lets a session listen from a position on. Everything after it is pushed into the
+    /// listener's outbox, behind the reply.
+    pub fn join(&self, listener: Listener, from: Position, reply: ReplyTo<Joined>) {
+        self.mail(Mail::Join { listener, from, reply });
+    }
+
+    /// A session listens no longer.
+    pub fn leave(&self, session: SessionId) {
+        self.mail(Mail::Leave { session });
+    }
+
+    /// Tells those who listen, except `session`, of a sign of life.
+    pub fn signal(&self, session: SessionId, author: Author, kind: SignalKind) {
+        self.mail(Mail::Signal { session, author, kind });
+    }
+
+    /// How it stands.
+    ///
+    /// # Errors
+    /// [`Failure`] when it cannot answer now.
+    pub async fn view(&self) -> Result<ConversationView, Failure> {
+        let (reply, answer) = oneshot::channel();
+        match self.sender.try_send(Mail::View(reply)) {
+            Ok(()) => answer.await.map_err(|_| Failure::restarting()),
+            Err(SendFailure::Full(_)) => Err(Failure::busy()),
+            Err(SendFailure::Closed(_)) => Err(Failure::restarting()),
+        }
+    }
+
+    /// Silences the running turn at once, past the mailbox. The command that records it follows.
+    fn stop_turn(&self) {
+        let token = self.shared.cancel.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(token) = token {
+            token.cancel();
+        }
+    }
+
+    fn mail(&self, mail: Mail) {
+        match self.sender.try_send(mail) {
+            Ok(()) => {}
+            Err(SendFailure::Full(mail)) => {
+                metrics::counter!(ACTOR_MAILBOX_FULL, "actor" => "conversation").increment(1);
+                mail.refuse(&Failure::busy());
+            }
+            // Dropping it tells whoever waits to send again.
+            Err(SendFailure::Closed(_)) => {}
+        }
+    }
+
+    pub(crate) const fn sender(&self) -> &Sender<Mail> {
+        &self.sender
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    pub(crate) fn is_incarnation(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
+    /// Whether all it has decided is durable.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.shared.stored.load(Ordering::Relaxed) && self.sender.vitals().waiting() == 0
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.shared.running.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.shared.idle.load(Ordering::Relaxed)
+    }
+}
+
+/// Something that can stand as `ok` in a reply frame.
+pub trait Answer {
+    /// Its JSON.
+    fn to_json(&self) -> Value;
+}
+
+impl Answer for Outcome {
+    fn to_json(&self) -> Value {
+        let mut fields = serde_json::Map::new();
+        if let Some(seq) = self.seq {
+            fields.insert("seq".into(), json!(seq));
+        }
+        if let Some(turn) = self.turn {
+            fields.insert("turn".into(), json!(turn));
+        }
+        Value::Object(fields)
+    }
+}
+
+/// Who waits for an answer. Dropped unanswered, it tells them to send again: a crash or a rest
+/// never leaves anyone waiting.
+pub struct ReplyTo<T: Answer>(Option<Waiting<T>>);
+
+enum Waiting<T> {
+    Call(oneshot::Sender<Result<T, Failure>>),
+    Frame { outbox: Arc<Outbox>, r#ref: Ref },
+}
+
+impl<T: Answer> ReplyTo<T> {
+    /// Nobody waits.
+    #[must_use]
+    pub const fn nobody() -> Self {
+        Self(None)
+    }
+
+    /// A task waits.
+    #[must_use]
+    pub fn call() -> (Self, oneshot::Receiver<Result<T, Failure>>) {
+        let (sender, receiver) = oneshot::channel();
+        (Self(Some(Waiting::Call(sender))), receiver)
+    }
+
+    /// A session waits for the reply frame with its ref.
+    #[must_use]
+    pub const fn frame(outbox: Arc<Outbox>, r#ref: Ref) -> Self {
+        Self(Some(Waiting::Frame { outbox, r#ref }))
+    }
+
+    /// Answers.
+    pub fn send(mut self, result: Result<T, Failure>) {
+        if let Some(waiting) = self.0.take() {
+            waiting.answer(result);
+        }
+    }
+}
+
+impl<T: Answer> Waiting<T> {
+    fn answer(self, result: Result<T, Failure>) {
+        match self {
+            // The one who asked may have gone; then nobody needs the answer.
+            Self::Call(sender) => drop(sender.send(result)),
+            Self::Frame { outbox, r#ref } => {
+                let frame: ByteString = reply_frame(&r#ref, result.map(|answer| answer.to_json()));
+                outbox.push(frame);
+            }
+        }
+    }
+}
+
+impl<T: Answer> Drop for ReplyTo<T> {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.0.take() {
+            waiting.answer(Err(Failure::restarting()));
+        }
+    }
+}

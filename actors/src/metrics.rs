@@ -1,0 +1,52 @@
+//! The actors' metrics: names once, described once. No tenant or conversation is ever a label.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+pub(crate) const ACTOR_QUEUE_WAIT: &str = "tertulia_actor_queue_wait_seconds";
+pub(crate) const ACTOR_HANDLING: &str = "tertulia_actor_handling_seconds";
+pub(crate) const ACTOR_MAILBOX_FULL: &str = "tertulia_actor_mailbox_full_total";
+pub(crate) const ACTOR_STUCK: &str = "tertulia_actors_stuck";
+pub(crate) const CONVERSATIONS_AWAKE: &str = "tertulia_conversations_awake";
+pub(crate) const CONVERSATIONS_QUARANTINED: &str = "tertulia_conversations_quarantined";
+pub(crate) const CONVERSATIONS_WAITING: &str = "tertulia_conversations_waiting_commands";
+pub(crate) const CONVERSATION_WAKES: &str = "tertulia_conversation_wakes_total";
+pub(crate) const CONVERSATION_WAKE: &str = "tertulia_conversation_wake_seconds";
+pub(crate) const CONVERSATION_RESTS: &str = "tertulia_conversation_rests_total";
+pub(crate) const CONVERSATION_CRASHES: &str = "tertulia_conversation_crashes_total";
+pub(crate) const APPEND_WAIT: &str = "tertulia_append_wait_seconds";
+pub(crate) const SUBSCRIBERS: &str = "tertulia_subscribers";
+pub(crate) const RESUMES: &str = "tertulia_resumes_total";
+pub(crate) const SLOW_CONSUMERS: &str = "tertulia_slow_consumers_total";
+pub(crate) const DELTAS_SKIPPED: &str = "tertulia_deltas_skipped_total";
+pub(crate) const TURNS_RUNNING: &str = "tertulia_turns_running";
+pub(crate) const TURNS: &str = "tertulia_turns_total";
+pub(crate) const TURN_FIRST_TOKEN: &str = "tertulia_turn_first_token_seconds";
+pub(crate) const TURN_GAP: &str = "tertulia_turn_token_gap_seconds";
+pub(crate) const TURN_PUSH: &str = "tertulia_turn_push_seconds";
+pub(crate) const TURN_TOKENS: &str = "tertulia_turn_tokens_total";
+
+/// Tells the recorder what each name means. Call once, after it was installed.
+pub fn describe() {
+    describe_histogram!(ACTOR_QUEUE_WAIT, Unit::Seconds, "time a message waited in an actor's mailbox");
+    describe_histogram!(ACTOR_HANDLING, Unit::Seconds, "time an actor took for a message");
+    describe_counter!(ACTOR_MAILBOX_FULL, "messages refused because an actor's mailbox was full");
+    describe_gauge!(ACTOR_STUCK, "actors with waiting messages that made no progress between two looks");
+    describe_gauge!(CONVERSATIONS_AWAKE, "conversation actors that run");
+    describe_gauge!(CONVERSATIONS_QUARANTINED, "conversations out of service after repeated crashes");
+    describe_gauge!(CONVERSATIONS_WAITING, "commands that wait in conversations' mailboxes");
+    describe_counter!(CONVERSATION_WAKES, "conversations started from their log");
+    describe_histogram!(CONVERSATION_WAKE, Unit::Seconds, "time to start a conversation from its log");
+    describe_counter!(CONVERSATION_RESTS, "conversation actors that ended because nobody needed them");
+    describe_counter!(CONVERSATION_CRASHES, "conversation actors that ended by a panic or an unreadable log");
+    describe_histogram!(APPEND_WAIT, Unit::Seconds, "time from deciding events to their being durable");
+    describe_gauge!(SUBSCRIBERS, "sessions that listen to conversations");
+    describe_counter!(RESUMES, "joins by how they were served: ring, log or partial");
+    describe_counter!(SLOW_CONSUMERS, "sessions closed because they read too slowly");
+    describe_counter!(DELTAS_SKIPPED, "deltas held back from slow sessions, to be joined later");
+    describe_gauge!(TURNS_RUNNING, "replies in progress");
+    describe_counter!(TURNS, "replies ended, by how");
+    describe_histogram!(TURN_FIRST_TOKEN, Unit::Seconds, "time from a turn's start to its first words");
+    describe_histogram!(TURN_GAP, Unit::Seconds, "time between two pieces of a reply");
+    describe_histogram!(TURN_PUSH, Unit::Seconds, "time from a piece's arrival to its standing in all outboxes");
+    describe_counter!(TURN_TOKENS, "tokens used, by kind");
+}

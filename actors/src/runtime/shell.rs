@@ -1,0 +1,101 @@
+//! The actix actor around each of ours. actix neither restarts an actor that panicked nor tells
+//! anyone; the shell catches the panic, measures each message, and reports the end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix::{ActorContext, AsyncContext, StreamHandler};
+use metrics::Histogram;
+
+use super::scope::Scope;
+use super::sender::{Envelope, Sender, Vitals};
+use crate::metrics::{ACTOR_HANDLING, ACTOR_QUEUE_WAIT};
+
+/// One of our actors: a mailbox and a handler, no framework.
+pub(crate) trait Actor: Sized + Unpin + 'static {
+    /// What it is told.
+    type Message: Send + 'static;
+    /// Its kind, as a metric label.
+    const KIND: &'static str;
+
+    /// Deals with one message, quickly: its thread has others to serve.
+    fn handle(&mut self, message: Self::Message, scope: &mut Scope<'_, Self>);
+
+    /// A handler panicked; this is what is left. The panic hook has logged where.
+    fn crashed(self);
+}
+
+/// Starts an actor on the current thread. `build` gets the way in to the new actor.
+pub(crate) fn spawn<A: Actor>(capacity: usize, build: impl FnOnce(Sender<A::Message>) -> A) -> Sender<A::Message> {
+    let mut sender = None;
+    actix::Actor::create(|context: &mut actix::Context<Shell<A>>| {
+        context.set_mailbox_capacity(capacity);
+        let vitals = Arc::new(Vitals::default());
+        let made = Sender::new(context.address().recipient(), Arc::clone(&vitals));
+        sender = Some(made.clone());
+        Shell {
+            actor: Some(build(made)),
+            vitals,
+            queue_wait: metrics::histogram!(ACTOR_QUEUE_WAIT, "actor" => A::KIND),
+            handling: metrics::histogram!(ACTOR_HANDLING, "actor" => A::KIND),
+        }
+    });
+    // `create` runs the closure before it returns.
+    sender.unwrap_or_else(|| unreachable!("actix built the actor"))
+}
+
+/// Runs a future on the current worker thread. For short waits (timers, back-off) that end by
+/// themselves.
+pub(crate) fn spawn_local(future: impl Future<Output = ()> + 'static) {
+    actix_rt::spawn(future);
+}
+
+/// The actix side of an actor.
+pub(crate) struct Shell<A: Actor> {
+    actor: Option<A>,
+    vitals: Arc<Vitals>,
+    queue_wait: Histogram,
+    handling: Histogram,
+}
+
+/// An item of an attached stream.
+pub(super) struct Item<M>(pub(super) M);
+
+impl<A: Actor> actix::Actor for Shell<A> {
+    type Context = actix::Context<Self>;
+}
+
+impl<A: Actor> actix::Handler<Envelope<A::Message>> for Shell<A> {
+    type Result = ();
+
+    fn handle(&mut self, envelope: Envelope<A::Message>, context: &mut Self::Context) {
+        self.queue_wait.record(envelope.sent_at.elapsed());
+        self.run(envelope.message, context);
+        self.vitals.handled();
+    }
+}
+
+impl<A: Actor> StreamHandler<Item<A::Message>> for Shell<A> {
+    fn handle(&mut self, Item(message): Item<A::Message>, context: &mut Self::Context) {
+        self.run(message, context);
+    }
+
+    // The default would end the actor with its stream.
+    fn finished(&mut self, _: &mut Self::Context) {}
+}
+
+impl<A: Actor> Shell<A> {
+    pub(super) fn run(&mut self, message: A::Message, context: &mut actix::Context<Self>) {
+        let Some(actor) = &mut self.actor else { return };
+        let started = Instant::now();
+        let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, &mut Scope { context })));
+        self.handling.record(started.elapsed());
+        if handled.is_err() {
+            context.stop();
+            if let Some(actor) = self.actor.take() {
+                actor.crashed();
+            }
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What all threads share, and what each worker thread has for itself.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use engine::conversation::{Command, Outcome};
+use engine::knowledge::Retriever;
+use engine::model::{CoolDowns, Registry};
+use engine::store::SharedStore;
+use schema::{Contact, ConversationId, ConversationKey, SessionId, TenantId};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::clock::Clock;
+use crate::conversation::{WakeFailure, wake};
+use crate::directory::Directory;
+use crate::failure::Failure;
+use crate::handle::{ConversationHandle, ReplyTo};
+use crate::sweeper;
+use crate::tenant::{Tenant, Tenants};
+
+/// What an operator may set.
+#[derive(Clone)]
+pub struct Options {
+    /// How long a conversation nobody needs stays in memory.
+    pub rest_after: Duration,
+    /// Conversations that may be read from the store at the same time.
+    pub wakes_at_once: usize,
+    /// Called before each command is applied. Tests make it panic, to see what a crash does.
+    pub before: Option<fn(&Command)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { rest_after: Duration::from_secs(60), wakes_at_once: 64, before: None }
+    }
+}
+
+/// Everything the node's threads share.
+pub struct System {
+    store: SharedStore,
+    retriever: Arc<dyn Retriever>,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    directory: Directory,
+    tenants: Tenants,
+    wakes: Semaphore,
+    cool_downs: Arc<CoolDowns>,
+    started: Instant,
+    draining: AtomicBool,
+    closing: AtomicBool,
+}
+
+/// What one worker thread has: the shared system, and models whose connections live on this
+/// thread. Conversations started through it stay on it.
+pub struct Worker {
+    system: Arc<System>,
+    models: Registry,
+}
+
+impl System {
+    /// A system without threads; start [`System::sweep`] on one of them.
+    #[must_use]
+    pub fn new(
+        store: SharedStore,
+        retriever: Arc<dyn Retriever>,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            tenants: Tenants::new(Arc::clone(&store), Arc::clone(&clock)),
+            store,
+            retriever,
+            clock,
+            wakes: Semaphore::new(options.wakes_at_once.max(1)),
+            options,
+            directory: Directory::new(),
+            cool_downs: Arc::default(),
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        })
+    }
+
+    /// Looks after idle and stuck conversations until the system is closed.
+    pub async fn sweep(self: Arc<Self>) {
+        sweeper::sweep(self).await;
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// All tenants this node has met.
+    #[must_use]
+    pub fn known_tenants(&self) -> Vec<Arc<Tenant>> {
+        self.tenants.all()
+    }
+
+    /// A tenant this node has met.
+    #[must_use]
+    pub fn known_tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.tenants.known(id)
+    }
+
+    /// Whether a conversation is out of service after repeated crashes.
+    #[must_use]
+    pub fn is_quarantined(&self, key: ConversationKey) -> bool {
+        self.directory.is_quarantined(key)
+    }
+
+    /// A session listens no longer, whichever incarnation of the conversation it listened to.
+    pub fn leave(&self, key: ConversationKey, session: SessionId) {
+        if let Some(handle) = self.directory.peek(key) {
+            handle.leave(session);
+        }
+    }
+
+    /// Lets a conversation out of quarantine; false if it was not in it.
+    pub fn release(&self, key: ConversationKey) -> bool {
+        self.directory.release(key)
+    }
+
+    /// Whether the node has begun to shut down.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Refuses new conversations from now on.
+    pub fn begin_drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for running replies until `deadline`, then cuts what still runs and waits until
+    /// everything decided is durable, for at most `flush`.
+    pub async fn drain(&self, deadline: tokio::time::Instant, flush: Duration) {
+        self.begin_drain();
+        self.until(deadline, |handle| !handle.is_running()).await;
+        self.closing.store(true, Ordering::Relaxed);
+        for shard in self.directory.awake() {
+            for handle in shard {
+                handle.command(Command::Interrupt, ReplyTo::nobody());
+            }
+        }
+        self.until(tokio::time::Instant::now() + flush, |handle| !handle.is_running() && handle.is_stored()).await;
+    }
+
+    async fn until(&self, deadline: tokio::time::Instant, done: impl Fn(&ConversationHandle) -> bool) {
+        loop {
+            let all_done = self.directory.awake().all(|shard| shard.iter().all(&done));
+            if all_done || tokio::time::Instant::now() >= deadline {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Conversations that are awake with somebody listening: about as many as there are sessions.
+    #[must_use]
+    pub fn listeners(&self) -> u32 {
+        let busy =
+            self.directory.awake().map(|shard| shard.iter().filter(|handle| !handle.is_idle()).count()).sum::<usize>();
+        u32::try_from(busy).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    pub(crate) const fn tenants(&self) -> &Tenants {
+        &self.tenants
+    }
+
+    pub(crate) fn retriever(&self) -> &dyn Retriever {
+        &*self.retriever
+    }
+
+    pub(crate) const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    pub(crate) const fn cool_downs(&self) -> &Arc<CoolDowns> {
+        &self.cool_downs
+    }
+
+    pub(crate) fn uptime_seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    pub(crate) async fn wake_permit(&self) -> Option<SemaphorePermit<'_>> {
+        self.wakes.acquire().await.ok()
+    }
+
+    pub(crate) fn before(&self, command: &Command) {
+        if let Some(before) = self.options.before {
+            before(command);
+        }
+    }
+}
+
+impl Worker {
+    /// A worker for the current thread.
+    #[must_use]
+    pub fn new(system: Arc<System>, models: Registry) -> Rc<Self> {
+        Rc::new(Self { system, models })
+    }
+
+    /// What all workers share.
+    #[must_use]
+    pub const fn system(&self) -> &Arc<System> {
+        &self.system
+    }
+
+    /// This thread's models.
+    #[must_use]
+    pub const fn models(&self) -> &Registry {
+        &self.models
+    }
+
+    /// A tenant.
+    ///
+    /// # Errors
+    /// `not_found`, or why the store could not be read.
+    pub async fn tenant(self: &Rc<Self>, id: TenantId) -> Result<Arc<Tenant>, Failure> {
+        self.system.tenants.get(self, id).await
+    }
+
+    /// A conversation, started on this thread if it runs nowhere.
+    ///
+    /// # Errors
+    /// `unknown_conversation`, `quarantined`, `restarting`, or why the store could not be read.
+    pub async fn find(self: &Rc<Self>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
+        self.system.directory.find(self, key).await
+    }
+
+    /// A new conversation. It is durable when this completes.
+    ///
+    /// # Errors
+    /// `draining`, or why it could not be stored.
+    pub async fn open(
+        self: &Rc<Self>,
+        tenant: TenantId,
+        contact: Contact,
+    ) -> Result<(ConversationHandle, Outcome), Failure> {
+        if self.system.is_draining() {
+            return Err(Failure::draining());
+        }
+        let key = ConversationKey { tenant, conversation: ConversationId::generate() };
+        let (reply, answer) = ReplyTo::call();
+        let handle = wake(self, key, Some((contact, reply))).await.map_err(|failure| match failure {
+            WakeFailure::Failed(failure) => failure,
+            WakeFailure::Crashed => Failure::restarting(),
+        })?;
+        self.system.directory.opened(&handle);
+        let outcome = answer.await.unwrap_or_else(|_| Err(Failure::restarting()))?;
+        Ok((handle, outcome))
+    }
+
+    /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken
+    /// again: what it did not answer it has not done, or its `ref` tells.
+    ///
+    /// # Errors
+    /// The refusal, or why it could not be put.
+    pub async fn submit(self: &Rc<Self>, key: ConversationKey, command: Command) -> Result<Outcome, Failure> {
+        let handle = self.find(key).await?;
+        match handle.call(command.clone()).await {
+            Err(failure) if failure.code == schema::ErrorCode::Restarting && !handle.is_open() => {
+                self.find(key).await?.call(command).await
+            }
+            answer => answer,
+        }
+    }
+}

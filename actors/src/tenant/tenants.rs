@@ -1,0 +1,50 @@
+//! The tenants this node has met, each loaded once.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use engine::store::{SharedStore, StoreError};
+use schema::{ErrorCode, TenantId};
+
+use super::actor::Tenant;
+use crate::clock::Clock;
+use crate::failure::Failure;
+use crate::system::Worker;
+
+/// By id.
+pub(crate) struct Tenants {
+    store: SharedStore,
+    clock: Arc<dyn Clock>,
+    known: Mutex<HashMap<TenantId, Arc<Tenant>>>,
+}
+
+impl Tenants {
+    pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock, known: Mutex::default() }
+    }
+
+    /// A tenant, loaded if this node has not met it.
+    pub(crate) async fn get(&self, _: &Rc<Worker>, id: TenantId) -> Result<Arc<Tenant>, Failure> {
+        if let Some(tenant) = self.known(id) {
+            return Ok(tenant);
+        }
+        let loaded = Tenant::load(&self.store, &self.clock, id).await.map_err(|error| match error {
+            StoreError::NotFound => Failure::new(ErrorCode::NotFound, "there is no such tenant"),
+            error => Failure::store(&error),
+        })?;
+        // Two may have loaded it at once: the first stays.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Arc::clone(known.entry(id).or_insert(loaded)))
+    }
+
+    /// A tenant this node has met.
+    pub(crate) fn known(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()
+    }
+
+    /// All tenants this node has met.
+    pub(crate) fn all(&self) -> Vec<Arc<Tenant>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}

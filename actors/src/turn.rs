@@ -1,0 +1,160 @@
+//! One attempt at a turn: passages from the documents, the prompt, the model's stream, as reports
+//! to the conversation. It is a stream that the conversation's actor polls itself: a token changes
+//! neither task nor thread, and dropping the stream closes the connection to the model.
+//! Invariant: it ends with exactly one `Ended`, even when something in it panics.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::conversation::{Progress, Transcript};
+use engine::model::{self, Failover, Joined, Piece, Prompt, SharedModel};
+use futures_util::{Stream, StreamExt};
+use schema::{Author, End, ErrorCode, Passage, TenantId, Text, limits};
+use tokio_util::sync::CancellationToken;
+
+use crate::failure::Failure;
+use crate::system::Worker;
+use crate::tenant::Settings;
+
+/// Longest wait for passages; a reply without them is better than none.
+const RETRIEVAL_MAX: Duration = Duration::from_secs(2);
+/// What of a question is searched for, in bytes.
+const QUESTION_BYTES_MAX: usize = 2_000;
+
+/// What an attempt needs to know.
+pub(crate) struct Job {
+    pub(crate) tenant: TenantId,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) transcript: Transcript,
+    /// Set when the tenant has no room for another reply.
+    pub(crate) refused: Option<Failure>,
+    pub(crate) token: CancellationToken,
+}
+
+/// A report with the moment it came.
+pub(crate) struct Report {
+    pub(crate) progress: Progress,
+    pub(crate) at: Instant,
+}
+
+/// Runs an attempt.
+pub(crate) fn pieces(worker: &Rc<Worker>, job: Job) -> impl Stream<Item = Report> + 'static {
+    let token = job.token.clone();
+    let work = AssertUnwindSafe(run(Rc::clone(worker), job)).catch_unwind();
+    let work =
+        work.map(|progress| progress.unwrap_or_else(|_| ended(End::Incomplete, Some(ErrorCode::Internal), None)));
+    let work: Pin<Box<dyn Stream<Item = Progress>>> = Box::pin(work);
+    async_stream::stream! {
+        let mut work = work;
+        loop {
+            let progress = tokio::select! {
+                biased;
+                // Stop, from past the mailbox. The command that records it comes behind.
+                () = token.cancelled() => Some(ended(End::Cancelled, None, None)),
+                progress = work.next() => progress,
+            };
+            let Some(progress) = progress else { break };
+            let over = matches!(progress, Progress::Ended { .. });
+            if over {
+                drop(std::mem::replace(&mut work, Box::pin(futures_util::stream::empty())));
+            }
+            yield Report { progress, at: Instant::now() };
+            if over {
+                break;
+            }
+        }
+    }
+}
+
+fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
+    async_stream::stream! {
+        if let Some(failure) = job.refused {
+            yield ended(End::Failed, Some(failure.code), failure.retry_after);
+            return;
+        }
+        let models = candidates(&worker, &job.settings);
+        let passages = retrieve(&worker, job.tenant, &job.transcript).await;
+        if !passages.is_empty() {
+            yield Progress::Found(passages.clone());
+        }
+        let assistant = &job.settings.profile.assistant;
+        let prompt = Prompt::build(assistant, &job.transcript, passages, assistant.max_output_tokens.get());
+        let prompt = Arc::new(prompt);
+        let input_tokens = model::estimate_prompt_tokens(&prompt);
+        let registry = worker.models();
+        let prices: Vec<_> = models.iter().map(|model| (model.name().to_owned(), model.price())).collect();
+        let failover = Failover::new(models, prompt, registry.timers(), Arc::clone(worker.system().cool_downs()));
+        let mut pieces = Joined::new(failover);
+        while let Some(piece) = pieces.next().await {
+            yield match piece {
+                Piece::Asking { model } => {
+                    let price = prices.iter().find(|(name, _)| *name == model).and_then(|(_, price)| *price);
+                    Progress::Asking { model, price, input_tokens }
+                }
+                Piece::Text(text) => {
+                    let tokens = model::estimate_tokens(&text);
+                    Progress::Text { text: Text::from(text), tokens }
+                }
+                Piece::Usage(usage) => Progress::Usage(usage),
+                Piece::FailedOver { model, error } => {
+                    tracing::info!(model, code = %error.code, detail = error.detail, "model passed over");
+                    Progress::FailedOver(schema::Failover { model, error: error.code.name().to_owned() })
+                }
+                Piece::Ended(ended) => {
+                    if let Some(error) = &ended.error {
+                        tracing::warn!(model = ended.model, code = %error.code, detail = error.detail, "model failed");
+                    }
+                    Progress::Ended {
+                        end: ended.end,
+                        error: ended.error.as_ref().map(|error| error.code),
+                        retry_after: ended.error.and_then(|error| error.retry_after),
+                        spent: Some((ended.spent.usage, ended.spent.cost_microusd)),
+                    }
+                }
+            };
+        }
+    }
+}
+
+fn candidates(worker: &Worker, settings: &Settings) -> Vec<SharedModel> {
+    let registry = worker.models();
+    let own = &settings.profile.models;
+    match registry.candidates(own) {
+        Ok(models) => models,
+        Err(error) => {
+            // It was usable when the profile was written; the node's configuration has changed.
+            tracing::warn!(%error, "a model of the profile is not configured, using the node's list");
+            registry.candidates(&[]).unwrap_or_default()
+        }
+    }
+}
+
+/// Passages for the open question.
+async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) -> Vec<Passage> {
+    let mut asked = transcript.exchanges().rev().filter(|exchange| !exchange.asked.is_empty());
+    let words = |exchange: &engine::conversation::Exchange| {
+        let lines = exchange.asked.iter().filter(|line| line.author == Author::Contact);
+        lines.map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
+    };
+    let Some(question) = asked.next().map(words) else { return Vec::new() };
+    let bounded = |text: &str| text.chars().take(QUESTION_BYTES_MAX / 4).collect::<String>();
+    let search = worker.system().retriever().search(tenant, bounded(&question), limits::PASSAGES_MAX);
+    match tokio::time::timeout(RETRIEVAL_MAX, search).await {
+        Ok(Ok(passages)) => passages,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "passages could not be searched");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::warn!("searching passages took too long");
+            Vec::new()
+        }
+    }
+}
+
+fn ended(end: End, error: Option<ErrorCode>, retry_after: Option<Duration>) -> Progress {
+    Progress::Ended { end, error, retry_after, spent: None }
+}

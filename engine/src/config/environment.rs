@@ -1,0 +1,63 @@
+//! Settings from environment variables.
+
+use std::ffi::OsString;
+
+use super::error::{ConfigError, Place};
+use super::keys::{self, Path};
+
+/// Names that programs of this kind share, and the settings they stand for.
+const PLAIN: [(&str, [&str; 3]); 6] = [
+    ("OPENAI_API_KEY", ["providers", "openai", "key"]),
+    ("OPENAI_BASE_URL", ["providers", "openai", "base_url"]),
+    ("ANTHROPIC_API_KEY", ["providers", "anthropic", "key"]),
+    ("ANTHROPIC_BASE_URL", ["providers", "anthropic", "base_url"]),
+    ("GEMINI_API_KEY", ["providers", "gemini", "key"]),
+    ("GEMINI_BASE_URL", ["providers", "gemini", "base_url"]),
+];
+
+/// A variable that is a setting.
+#[derive(Clone)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) path: Path,
+    pub(super) value: String,
+}
+
+/// The variables that are settings; those named after Tertulia come last, so that they win.
+pub(super) fn read(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    all: &[Path],
+) -> Result<Vec<Variable>, ConfigError> {
+    let mut found = Vec::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str() else { continue };
+        let plain = PLAIN.iter().find(|(known, _)| *known == name);
+        if value.is_empty() || (plain.is_none() && !ours(name)) {
+            continue;
+        }
+        let path = match plain {
+            Some((_, path)) => path.iter().map(ToString::to_string).collect(),
+            None => all.iter().find(|path| keys::variable(path) == name).cloned().ok_or_else(|| {
+                let nearest = keys::nearest_variable(name, all);
+                ConfigError::UnknownKey { place: Place::Environment, key: name.into(), nearest }
+            })?,
+        };
+        let value = value.into_string().map_err(|_| ConfigError::BadValue {
+            place: Place::Environment,
+            key: name.into(),
+            problem: "is not valid UTF-8".into(),
+        })?;
+        found.push((plain.is_none(), Variable { name: name.into(), path, value }));
+    }
+    found.sort_by_key(|(ours, _)| *ours);
+    Ok(found.into_iter().map(|(_, variable)| variable).collect())
+}
+
+/// Whether a name is meant for us. Kubernetes sets `TERTULIA_PORT` and its like in every pod beside
+/// a service called tertulia, and the command line reads `TERTULIA_CONFIG` itself.
+fn ours(name: &str) -> bool {
+    name.strip_prefix("TERTULIA_").is_some_and(|rest| {
+        let service = rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_");
+        rest != "CONFIG" && !service
+    })
+}

@@ -1,0 +1,86 @@
+//! Which settings there are, how their environment variables are called, and what a wrong one
+//! probably meant. The default file is the list.
+
+use toml::de::{DeTable, DeValue};
+
+/// Under this table every key is a model's name, and holds the keys of [`PRICE_KEYS`].
+const PRICES: &str = "prices";
+const PRICE_KEYS: [&str; 3] = ["input", "cached", "output"];
+
+/// A setting's path, outermost table first.
+pub(super) type Path = Vec<String>;
+
+/// Every setting of the default file.
+pub(super) fn all(defaults: &DeTable<'_>) -> Vec<Path> {
+    let mut paths = vec![vec![PRICES.to_string()]];
+    collect(defaults, &mut Vec::new(), &mut paths);
+    paths
+}
+
+fn collect(table: &DeTable<'_>, above: &mut Path, paths: &mut Vec<Path>) {
+    for (key, value) in table {
+        above.push(key.get_ref().to_string());
+        match value.get_ref() {
+            DeValue::Table(inner) => collect(inner, above, paths),
+            _ => paths.push(above.clone()),
+        }
+        above.pop();
+    }
+}
+
+/// Whether a setting or a table of settings has this path.
+pub(super) fn known(path: &[String], all: &[Path]) -> bool {
+    match path {
+        [top, _model] if top == PRICES => true,
+        [top, _model, key] if top == PRICES => PRICE_KEYS.contains(&key.as_str()),
+        _ => all.iter().any(|known| known.starts_with(path)),
+    }
+}
+
+/// Whether a setting must not be shown.
+pub(super) fn secret(path: &[String]) -> bool {
+    path.last().is_some_and(|key| key == "key" || key == "api_key")
+}
+
+/// The path as it is written in messages.
+pub(super) fn dotted(path: &[String]) -> String {
+    let quoted = |part: &String| {
+        let bare = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        if bare && !part.is_empty() { part.clone() } else { format!("\"{}\"", part.escape_debug()) }
+    };
+    path.iter().map(quoted).collect::<Vec<_>>().join(".")
+}
+
+/// The environment variable of a setting.
+pub(super) fn variable(path: &[String]) -> String {
+    format!("TERTULIA_{}", path.join("__").to_uppercase())
+}
+
+/// The setting that was probably meant by `path`.
+pub(super) fn nearest(path: &[String], all: &[Path]) -> Option<String> {
+    if let [top, model, key] = path
+        && top == PRICES
+    {
+        let meant = closest(key, PRICE_KEYS.iter().map(ToString::to_string))?;
+        return Some(dotted(&[top.clone(), model.clone(), meant]));
+    }
+    // A key that exists in another table: most often it was written below the wrong header.
+    let elsewhere = all.iter().find(|known| known.last() == path.last() && !secret(known));
+    let by_spelling = closest(&dotted(path), all.iter().map(|known| dotted(known)));
+    by_spelling.or_else(|| elsewhere.map(|known| dotted(known)))
+}
+
+/// The variable that was probably meant by `name`.
+pub(super) fn nearest_variable(name: &str, all: &[Path]) -> Option<String> {
+    let one_underscore = all.iter().map(|path| variable(path)).find(|known| known.replace("__", "_") == name);
+    one_underscore.or_else(|| closest(name, all.iter().map(|path| variable(path))))
+}
+
+/// The candidate with the fewest mistypings, if that is few enough for its length.
+fn closest(found: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(found, &candidate), candidate))
+        .min_by_key(|(mistypings, _)| *mistypings)
+        .filter(|(mistypings, candidate)| *mistypings <= (candidate.len() / 4).clamp(2, 6))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,204 @@
+//! The settings as types. Invariant: secrets are never printed, not even by `Debug`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::model_name::{ModelName, Provider};
+use super::values;
+use crate::model::Price;
+
+/// Everything an operator decides. `default.toml` says what each key does.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen.
+    #[serde(deserialize_with = "values::listen")]
+    pub listen: SocketAddr,
+    /// Where everything is kept.
+    #[serde(deserialize_with = "values::path")]
+    pub data: PathBuf,
+    /// The demo tenant's key, when it is not to be generated.
+    #[serde(deserialize_with = "values::secret")]
+    pub api_key: Option<SecretString>,
+    /// Models in the order they are tried; never empty.
+    #[serde(rename = "model", deserialize_with = "values::models")]
+    pub model_list: Vec<ModelName>,
+    /// How to reach them.
+    pub providers: Providers,
+    /// Connections and threads.
+    pub server: Server,
+    /// Log lines.
+    pub log: Log,
+    /// How long models may take.
+    pub models: Models,
+    /// What models cost; a model that is not listed has no known cost.
+    #[serde(deserialize_with = "values::prices")]
+    pub prices: BTreeMap<ModelName, Price>,
+    /// Conversations in memory.
+    pub conversations: Conversations,
+    /// What one client may do.
+    pub limits: Limits,
+    /// The embedded store.
+    pub store: Store,
+    /// What assistants have learned.
+    pub knowledge: Knowledge,
+}
+
+/// How to reach each provider.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Providers {
+    pub openai: ProviderSettings,
+    pub anthropic: ProviderSettings,
+    pub gemini: ProviderSettings,
+}
+
+/// How to reach one provider.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderSettings {
+    /// Its key, if it wants one.
+    #[serde(deserialize_with = "values::secret")]
+    pub key: Option<SecretString>,
+    /// Where it is, without a slash at the end.
+    #[serde(deserialize_with = "values::base_url")]
+    pub base_url: String,
+}
+
+impl Providers {
+    /// The settings of one of them.
+    #[must_use]
+    pub const fn of(&self, provider: Provider) -> &ProviderSettings {
+        match provider {
+            Provider::Openai => &self.openai,
+            Provider::Anthropic => &self.anthropic,
+            Provider::Gemini => &self.gemini,
+        }
+    }
+}
+
+/// Connections and threads.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Threads; 0 for one a core.
+    pub workers: usize,
+    /// Connections open at once.
+    pub connections_max: NonZeroUsize,
+    /// Time for a request's head.
+    #[serde(deserialize_with = "values::duration")]
+    pub request_timeout: Duration,
+    /// Time for running replies once the node was told to stop.
+    #[serde(deserialize_with = "values::duration")]
+    pub drain_timeout: Duration,
+}
+
+/// Log lines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The least important that are written.
+    pub level: LogLevel,
+    /// How they look.
+    pub format: LogFormat,
+}
+
+/// How important a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// How long models may take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// Until connected.
+    #[serde(deserialize_with = "values::duration")]
+    pub connect: Duration,
+    /// Until the first words, while another model is left.
+    #[serde(deserialize_with = "values::duration")]
+    pub first_content: Duration,
+    /// Until the first words of the last model.
+    #[serde(deserialize_with = "values::duration")]
+    pub first_content_last: Duration,
+    /// Silence within a reply.
+    #[serde(deserialize_with = "values::duration")]
+    pub between_chunks: Duration,
+    /// A whole turn.
+    #[serde(deserialize_with = "values::duration")]
+    pub total: Duration,
+}
+
+/// Conversations in memory.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conversations {
+    /// Idle time before one rests.
+    #[serde(deserialize_with = "values::duration")]
+    pub rest_after: Duration,
+    /// How many may wake in a second.
+    pub wake_per_second: NonZeroU32,
+}
+
+/// What one client may do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Requests a second from one address; bursts are twice that.
+    pub requests_per_second_per_address: NonZeroU32,
+    /// Requests a second with one API key; bursts are twice that.
+    pub requests_per_second_per_key: NonZeroU32,
+    /// Sockets and streams from one address.
+    pub sockets_per_address: NonZeroU32,
+    /// Sockets and streams of one visitor.
+    pub sockets_per_visitor: NonZeroU32,
+    /// Frames a second from one visitor's socket.
+    pub messages_per_second: NonZeroU32,
+    /// Frames it may send at once.
+    pub messages_burst: NonZeroU32,
+    /// How long a visitor's token holds when its maker does not say.
+    #[serde(deserialize_with = "values::duration")]
+    pub visitor_token_ttl: Duration,
+}
+
+/// The embedded store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Connections that read.
+    pub readers: NonZeroUsize,
+    /// Writes that may wait.
+    pub queue: NonZeroUsize,
+}
+
+/// What assistants have learned.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Knowledge {
+    /// Whether the demo tenant learns this project's documentation.
+    pub demo_documents: bool,
+    /// Indexes kept open.
+    pub indexes_open_max: NonZeroUsize,
+}

@@ -1,0 +1,132 @@
+//! Reads the sources of a configuration and makes it one, checked.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::Deserializer;
+
+use super::environment::{self, Variable};
+use super::error::ConfigError;
+use super::merge::Merged;
+use super::model_name::ModelName;
+use super::settings::Config;
+use super::{annotated, keys};
+
+/// API keys of one's own making: their length in bytes.
+const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
+/// How long visitors' tokens may hold.
+const VISITOR_TOKEN_TTL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(3600);
+
+/// What the settings are made of, beside the defaults.
+pub struct Sources {
+    file: Option<(PathBuf, String)>,
+    variables: Vec<Variable>,
+}
+
+impl Sources {
+    /// Reads a file, if one is named, and the environment, which wins over it.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a variable that begins with `TERTULIA_` is no setting.
+    pub fn read(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
+        let file = match file {
+            Some(path) => {
+                let unreadable = |problem| ConfigError::Unreadable { path: path.into(), problem };
+                Some((path.to_path_buf(), fs::read_to_string(path).map_err(unreadable)?))
+            }
+            None => None,
+        };
+        let variables = environment::read(environment, &Merged::defaults()?.keys)?;
+        Ok(Self { file, variables })
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// The first key that is unknown, or value that makes no sense, and where it stands.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        let merged = self.merged()?;
+        let document = Deserializer::from(Spanned::new(0..0, merged.table.clone()));
+        let config = Config::deserialize(document).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            merged.complain(at, error.message())
+        })?;
+        check(&config, &merged)?;
+        Ok(config)
+    }
+
+    /// The annotated default file with what holds now in the place of what was changed. Secrets are
+    /// left out.
+    ///
+    /// # Errors
+    /// As [`Self::config`].
+    pub fn annotated(&self) -> Result<String, ConfigError> {
+        let config = self.config()?;
+        Ok(annotated::write(&self.merged()?, &config))
+    }
+
+    fn merged(&self) -> Result<Merged<'_>, ConfigError> {
+        let mut merged = Merged::defaults()?;
+        if let Some((path, text)) = &self.file {
+            merged.file(path, text)?;
+        }
+        for variable in &self.variables {
+            merged.variable(variable)?;
+        }
+        Ok(merged)
+    }
+}
+
+/// Checks what types alone cannot.
+fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
+    if let Some(key) = &config.api_key {
+        let key = key.expose_secret();
+        if !API_KEY_LENGTH.contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(merged.bad_value(&["api_key"], "expected 8 to 256 letters, digits and signs, without spaces"));
+        }
+    }
+    for name in &config.model_list {
+        check_reachable(name, config, merged)?;
+    }
+    if config.models.first_content_last > config.models.total {
+        return Err(merged.bad_value(&["models", "first_content_last"], "is longer than `models.total`"));
+    }
+    if config.models.first_content > config.models.total {
+        return Err(merged.bad_value(&["models", "first_content"], "is longer than `models.total`"));
+    }
+    if config.limits.messages_burst < config.limits.messages_per_second {
+        let problem = "expected at least as many as `limits.messages_per_second`";
+        return Err(merged.bad_value(&["limits", "messages_burst"], problem));
+    }
+    if !VISITOR_TOKEN_TTL.contains(&config.limits.visitor_token_ttl) {
+        return Err(merged.bad_value(&["limits", "visitor_token_ttl"], "expected \"30s\" to \"1h\""));
+    }
+    Ok(())
+}
+
+/// A provider's own server wants a key; a server of one's own may not.
+fn check_reachable(name: &ModelName, config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
+    let ModelName::Remote { provider, .. } = name else { return Ok(()) };
+    let key_path = ["providers", provider.name(), "key"].map(String::from);
+    let url_path = ["providers", provider.name(), "base_url"].map(String::from);
+    if config.providers.of(*provider).key.is_some() || merged.changed(&url_path).is_some() {
+        return Ok(());
+    }
+    let problem = format!(
+        "`{name}` needs a key: set `{}` or {}_API_KEY, or the `base_url` of a server that needs none",
+        keys::dotted(&key_path),
+        provider.name().to_uppercase()
+    );
+    Err(merged.bad_value(&["model"], problem))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+use super::super::{DEFAULT, annotated};
+use super::*;
+
+fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    sources(file, environment)?.config().map_err(|error| error.to_string())
+}
+
+fn sources(file: &str, environment: &[(&str, &str)]) -> Result<Sources, String> {
+    let environment = environment.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let mut sources = Sources::read(None, environment).map_err(|error| error.to_string())?;
+    sources.file = Some(("t.toml".into(), file.into()));
+    Ok(sources)
+}
+
+#[test]
+fn the_defaults_hold_when_nothing_is_said() {
+    let config = read("", &[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.data, PathBuf::from("./data"));
+    assert_eq!(config.model_list, [ModelName::Builtin]);
+    assert!(config.api_key.is_none() && config.providers.openai.key.is_none() && config.prices.is_empty());
+    assert_eq!(config.models.between_chunks, Duration::from_secs(20));
+}
+
+#[test]
+fn the_file_goes_over_the_defaults_and_the_environment_over_both() {
+    let file = r#"
+        listen = "0.0.0.0:1"
+        model = ["openai/gpt-x", "builtin"]
+        [providers.openai]
+        key = "from-file"
+        base_url = "http://localhost:11434/v1/"
+        [models]
+        connect = "1500ms"
+        [prices."openai/gpt-x"]
+        input = 1.25
+        output = "10"
+    "#;
+    let config = read(
+        file,
+        &[
+            ("TERTULIA_LISTEN", "127.0.0.1:9"),
+            ("OPENAI_API_KEY", "plain"),
+            ("TERTULIA_LIMITS__MESSAGES_BURST", "99"),
+            ("TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS", "false"),
+            ("TERTULIA_LOG__LEVEL", ""),
+            ("TERTULIA_CONFIG", "t.toml"),
+            ("TERTULIA_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+            ("TERTULIA_SERVICE_HOST", "10.0.0.1"),
+            ("HOME", "/root"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.listen.port(), 9);
+    assert_eq!(config.model_list[0].to_string(), "openai/gpt-x");
+    assert_eq!(config.providers.openai.key.as_ref().unwrap().expose_secret(), "plain");
+    assert_eq!(config.providers.openai.base_url, "http://localhost:11434/v1");
+    assert_eq!(config.models.connect, Duration::from_millis(1500));
+    assert_eq!(config.limits.messages_burst.get(), 99);
+    assert!(!config.knowledge.demo_documents);
+    let price = config.prices[&config.model_list[0]];
+    assert_eq!((price.input_microusd_per_million, price.cached_microusd_per_million), (1_250_000, 1_250_000));
+    assert_eq!(price.output_microusd_per_million, 10_000_000);
+}
+
+#[test]
+fn the_longer_name_wins_over_the_plain_one() {
+    let both = [("TERTULIA_PROVIDERS__OPENAI__KEY", "ours"), ("OPENAI_API_KEY", "plain")];
+    for order in [both, [both[1], both[0]]] {
+        let config = read("", &order).unwrap();
+        assert_eq!(config.providers.openai.key.unwrap().expose_secret(), "ours");
+    }
+}
+
+#[test]
+fn an_inline_table_of_prices_fits_a_variable() {
+    let text = r#"{ "gemini/g" = { input = 0.1, cached = 0.025, output = 0.4 } }"#;
+    let config = read("", &[("TERTULIA_PRICES", text)]).unwrap();
+    let price = config.prices.values().next().unwrap();
+    assert_eq!(price.cached_microusd_per_million, 25_000);
+}
+
+#[test]
+fn what_is_wrong_is_one_line_that_says_where() {
+    let file = |text: &'static str, complaint: &'static str| (text, None, complaint);
+    let variable =
+        |name: &'static str, value: &'static str, complaint: &'static str| ("", Some((name, value)), complaint);
+    let mut wrong = Vec::new();
+    for (text, variable, complaint) in [
+        file(
+            "listen = 1",
+            "t.toml, line 1: `listen`: invalid type: integer `1`, expected an address and a port such as",
+        ),
+        file("lisen = \"x\"", "t.toml, line 1: `lisen` is not a setting; did you mean `listen`?"),
+        file(
+            "\n[models]\nconect = \"1s\"",
+            "t.toml, line 3: `models.conect` is not a setting; did you mean `models.connect`?",
+        ),
+        file(
+            "[model]\nconnect = \"1s\"",
+            "t.toml, line 2: `model.connect` is not a setting; did you mean `models.connect`?",
+        ),
+        file("[log]\ndata = \"x\"", "t.toml, line 2: `log.data` is not a setting; did you mean `data`?"),
+        file("[quite.other]\nx = 1", "t.toml, line 1: `quite` is not a setting"),
+        file(
+            "[prices.\"openai/x\"]\ninptu = 1",
+            "t.toml, line 2: `prices.\"openai/x\".inptu` is not a setting; did you mean `prices.\"openai/x\".input`?",
+        ),
+        file("[prices.\"openai/x\"]\ninput = 1", "t.toml, line 1: `prices.\"openai/x\"`: missing field `output`"),
+        file(
+            "[prices.\"x\"]\ninput = 1\noutput = 2",
+            "t.toml, line 1: `prices.x`: `x` is not a model: write `openai/NAME`, `anthropic/NAME`, `gemini/NAME` or `builtin`",
+        ),
+        file(
+            "[prices.\"openai/x\"]\ninput = -1\noutput = 2",
+            "t.toml, line 2: `prices.\"openai/x\".input`: invalid value: integer `-1`, expected US dollars for a million tokens, such as 1.25, with at most six decimals",
+        ),
+        file(
+            "listen = \"here\"",
+            "t.toml, line 1: `listen`: invalid value: string \"here\", expected an address and a port such as \"127.0.0.1:8080\"",
+        ),
+        file(
+            "[models]\nconnect = \"soon\"",
+            "t.toml, line 2: `models.connect`: invalid value: string \"soon\", expected a duration such as \"1500ms\", \"20s\" or \"15m\", above zero and at most a day",
+        ),
+        file(
+            "[models]\nconnect = 20",
+            "t.toml, line 2: `models.connect`: invalid type: integer `20`, expected a duration such as \"1500ms\", \"20s\" or \"15m\", above zero and at most a day",
+        ),
+        file(
+            "[models]\ntotal = \"10s\"",
+            "default settings, line 0: `models.first_content_last`: is longer than `models.total`",
+        ),
+        file(
+            "[store]\nreaders = 0",
+            "t.toml, line 2: `store.readers`: invalid value: integer `0`, expected a whole number above 0",
+        ),
+        file("limits = 5", "t.toml, line 1: `limits`: invalid type: integer `5`, expected a table of settings"),
+        file(
+            "[log]\nlevel = \"loud\"",
+            "t.toml, line 2: `log.level`: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`",
+        ),
+        file(
+            "model = \"openai/gpt-x\"",
+            "t.toml, line 1: `model`: `openai/gpt-x` needs a key: set `providers.openai.key` or OPENAI_API_KEY, or the `base_url` of a server that needs none",
+        ),
+        file(
+            "model = [\"builtin\", \"opnai/x\"]",
+            "t.toml, line 1: `model`: `opnai` is not a provider: there are openai, anthropic and gemini",
+        ),
+        file("model = \"builtin,builtin\"", "t.toml, line 1: `model`: `builtin` stands in the list twice"),
+        file("model = \",\"", "t.toml, line 1: `model`: expected 1 to 8 models, found 0"),
+        file(
+            "api_key = \"short\"",
+            "t.toml, line 1: `api_key`: expected 8 to 256 letters, digits and signs, without spaces",
+        ),
+        file("api_key = 1234567890", "t.toml, line 1: `api_key`: expected a text in quotes"),
+        file(
+            "[limits]\nvisitor_token_ttl = \"2h\"",
+            "t.toml, line 2: `limits.visitor_token_ttl`: expected \"30s\" to \"1h\"",
+        ),
+        file("a = 1\nb = = 2", "t.toml, line 2: "),
+        file("listen = \"a\"\nlisten = \"b\"", "t.toml, line 2: duplicate key"),
+        variable(
+            "TERTULIA_LISTN",
+            "x",
+            "environment: `TERTULIA_LISTN` is not a setting; did you mean `TERTULIA_LISTEN`?",
+        ),
+        variable(
+            "TERTULIA_MODELS_CONNECT",
+            "1s",
+            "environment: `TERTULIA_MODELS_CONNECT` is not a setting; did you mean `TERTULIA_MODELS__CONNECT`?",
+        ),
+        variable(
+            "TERTULIA_MODELS__CONNECT",
+            "soon",
+            "environment: `TERTULIA_MODELS__CONNECT`: invalid value: string \"soon\", expected a duration",
+        ),
+        variable("TERTULIA_STORE__READERS", "many", "environment: `TERTULIA_STORE__READERS`: expected a whole number"),
+        variable(
+            "TERTULIA_STORE__READERS",
+            "true",
+            "environment: `TERTULIA_STORE__READERS`: invalid type: boolean `true`, expected a whole number above 0",
+        ),
+        variable(
+            "TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS",
+            "yes",
+            "environment: `TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS`: expected true or false",
+        ),
+        variable("TERTULIA_PRICES", "cheap", "environment: `TERTULIA_PRICES`: expected an inline table"),
+        variable(
+            "OPENAI_BASE_URL",
+            "ftp://x",
+            "environment: `OPENAI_BASE_URL`: invalid value: string \"ftp://x\", expected an address that begins",
+        ),
+    ] {
+        let environment: Vec<_> = variable.into_iter().collect();
+        let error = read(text, &environment).expect_err(text);
+        let complaint = complaint.replace("line 0", &format!("line {}", line_of("first_content_last = ")));
+        if !error.starts_with(&complaint) || error.contains('\n') {
+            wrong.push(format!("{text} {environment:?}\n  gives {error}\n  not   {complaint}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn line_of(beginning: &str) -> usize {
+    1 + DEFAULT.lines().position(|line| line.starts_with(beginning)).unwrap()
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let error = Sources::read(Some(Path::new("/no/such/file.toml")), []).err().unwrap().to_string();
+    assert!(error.starts_with("/no/such/file.toml: cannot be read: "), "{error}");
+}
+
+#[test]
+fn every_key_has_a_comment_that_names_its_variable() {
+    let mut table: Vec<String> = Vec::new();
+    let mut comment = String::new();
+    let mut keys = 0;
+    for line in DEFAULT.lines() {
+        if let Some(words) = line.strip_prefix('#') {
+            comment.push_str(words);
+            continue;
+        }
+        if let Some(header) = line.strip_prefix('[') {
+            table = header.trim_end_matches(']').split('.').map(String::from).collect();
+        }
+        if let Some(key) = annotated::key_of(line) {
+            let path: Vec<String> = table.iter().cloned().chain([key.to_string()]).collect();
+            let (words, variables) = comment.split_once("Env: ").unwrap_or_else(|| panic!("no `Env:` above {line}"));
+            assert!(words.trim().len() > 20, "no explanation above {line}");
+            assert!(variables.split(' ').any(|name| name == keys::variable(&path)), "{line}: {variables}");
+            keys += 1;
+        }
+        comment.clear();
+    }
+    let leaves = Merged::defaults().unwrap().keys.len() - 1;
+    assert_eq!(keys, leaves, "a key is written in a way this test and `tertulia config` do not see");
+}
+
+#[test]
+fn what_is_printed_reads_back_and_shows_no_secret() {
+    let file = "model = [\n  \"gemini/g\",\n  \"builtin\",\n]\n[providers.gemini]\nkey = \"canary-1\"\n\
+                [prices.'gemini/g']\ninput = 1\noutput = 2.5\n[log]\nformat = 'json'";
+    let variables =
+        [("TERTULIA_DATA", "/var/lib/a \"b\""), ("TERTULIA_API_KEY", "canary-22"), ("TERTULIA_STORE__READERS", " 9 ")];
+    let first = sources(file, &variables).unwrap();
+    let text = first.annotated().unwrap();
+    assert!(!text.contains("canary"), "{text}");
+    let again = read(&text, &[("GEMINI_API_KEY", "canary-1"), ("TERTULIA_API_KEY", "canary-22")]).unwrap();
+    assert_eq!(format!("{again:?}"), format!("{:?}", first.config().unwrap()));
+    assert!(!format!("{again:?}").contains("canary"));
+    assert_eq!(sources("", &[]).unwrap().annotated().unwrap(), DEFAULT);
+}

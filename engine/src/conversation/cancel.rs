@@ -1,0 +1,45 @@
+//! Somebody stops the running reply, or ends the conversation, or the node goes away.
+
+use schema::wire::Status;
+use schema::{Author, CloseReason, End, ErrorCode, Fact, Turn};
+
+use super::machine::Call;
+use super::turn::Ending;
+use super::{Conversation, Effect, Floor, Outcome};
+
+impl Conversation {
+    /// Stopping what does not run is no error: the button was pressed a moment late.
+    pub(super) fn on_cancel(&mut self, turn: Option<Turn>, call: &mut Call<'_>) {
+        let running = self.floor.running().map(|running| running.turn);
+        let stops = running.filter(|running| turn.is_none_or(|turn| turn == *running));
+        match stops {
+            Some(turn) => {
+                self.cancel_turn(call);
+                call.reply(Outcome { seq: Some(self.state.head), turn: Some(turn) });
+                self.go_on(call);
+            }
+            None => call.reply(Outcome::default()),
+        }
+    }
+
+    pub(super) fn on_close(&mut self, call: &mut Call<'_>) {
+        if self.state.status == Status::Closed {
+            return call.reply(Outcome::default());
+        }
+        if self.floor.running().is_some() {
+            self.cancel_turn(call);
+        }
+        self.floor = Floor::Idle;
+        self.record(Author::System, Fact::Closed { reason: CloseReason::Asked }, call);
+        call.reply(Outcome { seq: Some(self.state.head), turn: None });
+    }
+
+    pub(super) fn on_interrupt(&mut self, call: &mut Call<'_>) {
+        if self.floor.running().is_some() {
+            call.out.push(Effect::Stop);
+            let ending =
+                Ending { end: End::Incomplete, error: Some(ErrorCode::Interrupted), retry_after: None, spent: None };
+            self.end_turn(ending, call);
+        }
+    }
+}

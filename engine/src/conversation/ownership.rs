@@ -1,0 +1,36 @@
+//! A human agent takes the conversation over, and hands it back.
+//! Invariant: each change raises the ownership number, and no reply outlives a taking.
+
+use schema::{Author, ErrorCode, Fact};
+
+use super::machine::Call;
+use super::{Conversation, Floor, Outcome, Owner};
+
+impl Conversation {
+    pub(super) fn on_take(&mut self, agent: String, call: &mut Call<'_>) {
+        match &self.state.owner {
+            Owner::Human { agent: owner } if *owner == agent => return call.reply(Outcome::default()),
+            Owner::Human { .. } => {
+                return call.refuse(ErrorCode::WrongState, "another human agent has taken this conversation");
+            }
+            Owner::Assistant => {}
+        }
+        if self.floor.running().is_some() {
+            self.cancel_turn(call);
+        }
+        self.floor = Floor::Idle;
+        let ownership = self.state.ownership + 1;
+        self.record(Author::Human, Fact::TakenOver { agent, ownership }, call);
+        call.reply(Outcome { seq: Some(self.state.head), turn: None });
+    }
+
+    pub(super) fn on_hand_back(&mut self, agent: String, call: &mut Call<'_>) {
+        if self.state.owner == Owner::Assistant {
+            return call.refuse(ErrorCode::WrongState, "the assistant has this conversation already");
+        }
+        let ownership = self.state.ownership + 1;
+        self.record(Author::Human, Fact::HandedBack { agent, ownership }, call);
+        call.reply(Outcome { seq: Some(self.state.head), turn: None });
+        self.go_on(call);
+    }
+}

@@ -1,0 +1,57 @@
+//! Recognises a message sent twice: the senders' refs of late, each with the event that holds it.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use schema::{Author, Ref, Seq, Text, limits};
+
+/// The last [`limits::REFS_MAX`] refs. A sender's refs are their own: two authors may use the same.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Refs {
+    known: HashMap<(Author, Ref), Known>,
+    order: VecDeque<(Author, Ref)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Known {
+    seq: Seq,
+    /// Tells another text from the same one; a forged collision could only fool its own sender.
+    text: u64,
+}
+
+/// What is known about a ref.
+pub(super) enum Seen {
+    /// Nothing.
+    New,
+    /// The same message is event `seq`.
+    Same(Seq),
+    /// It stood for another text.
+    Other,
+}
+
+impl Refs {
+    pub(super) fn look(&self, author: Author, r#ref: &Ref, text: &Text) -> Seen {
+        match self.known.get(&(author, r#ref.clone())) {
+            None => Seen::New,
+            Some(known) if known.text == digest(text) => Seen::Same(known.seq),
+            Some(_) => Seen::Other,
+        }
+    }
+
+    pub(super) fn learn(&mut self, author: Author, r#ref: &Ref, text: &Text, seq: Seq) {
+        let key = (author, r#ref.clone());
+        self.known.insert(key.clone(), Known { seq, text: digest(text) });
+        self.order.push_back(key);
+        if self.order.len() > limits::REFS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+fn digest(text: &Text) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,125 @@
+//! What the log says: the only state that survives.
+//! Invariant: it changes by `fold` alone, so that replaying the log gives the state that lived it.
+
+use schema::wire::Status;
+use schema::{Author, Channel, Contact, Event, Fact, Ownership, Seq, Timestamp, Turn};
+
+use super::refs::Refs;
+use super::transcript::{Line, Transcript};
+
+/// A conversation as folded from its events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// The newest event; 0 before the first.
+    pub head: Seq,
+    /// Whom it is with.
+    pub contact: Option<Contact>,
+    /// How they came.
+    pub channel: Channel,
+    /// Whether it goes on.
+    pub status: Status,
+    /// Who answers.
+    pub owner: Owner,
+    /// Counts takings and hand-backs.
+    pub ownership: Ownership,
+    /// Turns begun so far.
+    pub turns: Turn,
+    /// The turn that began and has not ended.
+    pub unfinished: Option<Unfinished>,
+    /// Replies in a row that a crash or restart cut off.
+    pub interrupted: u32,
+    /// The contact's newest message.
+    pub asked: Seq,
+    /// The contact's newest message that somebody has answered.
+    pub answered: Seq,
+    /// When somebody last spoke.
+    pub last_at: Timestamp,
+    /// The recent talk.
+    pub transcript: Transcript,
+    pub(super) refs: Refs,
+}
+
+/// Who answers the contact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// The model's side.
+    #[default]
+    Assistant,
+    /// A human agent; the assistant is silent.
+    Human {
+        /// Their name.
+        agent: String,
+    },
+}
+
+/// A turn without its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfinished {
+    /// Which turn.
+    pub turn: Turn,
+    /// The contact's newest message when it began.
+    pub answers: Seq,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// What the checkpoints hold of it.
+    pub text: String,
+}
+
+impl State {
+    /// Takes in the next event of the log.
+    pub fn fold(&mut self, event: &Event) {
+        self.head = event.seq;
+        match &event.fact {
+            Fact::Opened { contact, channel } => {
+                self.contact = Some(contact.clone());
+                self.channel = *channel;
+                self.last_at = event.at;
+            }
+            Fact::Message { text, r#ref, reply, .. } => {
+                self.last_at = event.at;
+                if let Some(r#ref) = r#ref {
+                    self.refs.learn(event.author, r#ref, text, event.seq);
+                }
+                let cut = reply.as_ref().is_some_and(|reply| reply.end != schema::End::Completed);
+                let line = Line { seq: event.seq, author: event.author, text: text.clone(), cut };
+                match reply {
+                    Some(reply) => {
+                        self.unfinished = None;
+                        self.answered = self.answered.max(reply.answers);
+                        let crashed = reply.made.error.as_deref() == Some(schema::ErrorCode::Interrupted.name());
+                        self.interrupted = if crashed { self.interrupted + 1 } else { 0 };
+                        self.transcript.answer(line, reply.answers, reply.made.passages.clone());
+                    }
+                    None if event.author == Author::Contact => {
+                        self.asked = event.seq;
+                        self.transcript.ask(line);
+                    }
+                    None => {
+                        self.answered = self.asked;
+                        self.transcript.answer(line, self.asked, Vec::new());
+                    }
+                }
+            }
+            Fact::TurnStarted { turn } => {
+                self.turns = *turn;
+                self.unfinished =
+                    Some(Unfinished { turn: *turn, answers: self.asked, started_at: event.at, text: String::new() });
+            }
+            Fact::Checkpoint { text, .. } => {
+                if let Some(unfinished) = &mut self.unfinished {
+                    unfinished.text.push_str(text.as_str());
+                }
+            }
+            Fact::TakenOver { agent, ownership } => {
+                self.owner = Owner::Human { agent: agent.clone() };
+                self.ownership = *ownership;
+            }
+            Fact::HandedBack { ownership, .. } => {
+                self.owner = Owner::Assistant;
+                self.ownership = *ownership;
+            }
+            Fact::Closed { .. } => self.status = Status::Closed,
+            Fact::Reopened {} => self.status = Status::Open,
+        }
+    }
+}

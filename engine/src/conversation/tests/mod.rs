@@ -1,0 +1,4 @@
+//! The machine's proofs: scripts with their effects, and replay against living.
+
+mod replay;
+mod script;

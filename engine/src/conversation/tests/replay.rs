@@ -1,0 +1,126 @@
+//! Folding the log gives the state that lived it, whatever was commanded.
+
+use proptest::prelude::*;
+use schema::{Author, Channel, End, Event, Fact, FloorPolicy, Text, Timestamp, UnfinishedTurns, WhileSpeaking};
+
+use super::super::*;
+
+/// One step: which command, and a number it may use.
+fn steps() -> impl Strategy<Value = Vec<(u8, u16)>> {
+    prop::collection::vec((0u8..20, any::<u16>()), 1..120)
+}
+
+fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) -> Option<Command> {
+    let running = conversation.floor().running().map(|running| (running.turn, running.attempt));
+    // Now and then a report of a turn or attempt that is over.
+    let (turn, attempt) = running.map_or((1, 1), |(turn, attempt)| (turn - u32::from(n % 13 == 0), attempt));
+    let progress = |progress| Some(Command::Progress { turn, attempt, progress });
+    let say = |speaker| {
+        let words = ["hi", "where is my order?", "and another thing that is long enough."][usize::from(n % 3)];
+        Some(Command::Say { speaker, r#ref: (n % 40).to_string().parse().unwrap(), text: words.into() })
+    };
+    match kind {
+        0..=4 => say(Speaker::Contact),
+        5 => say(Speaker::Agent("Bo".into())),
+        6..=10 => progress(Progress::Text { text: Text::from("word ".repeat(usize::from(n % 200) + 1)), tokens: 1 }),
+        11 | 12 => {
+            let end = [End::Completed, End::Incomplete, End::Failed, End::Length][usize::from(n % 4)];
+            progress(Progress::Ended { end, error: None, retry_after: None, spent: None })
+        }
+        13 => Some(Command::Cancel { turn: (n % 2 == 0).then_some(turn) }),
+        14 => Some(Command::Take { agent: ["Bo", "Cy"][usize::from(n % 2)].into() }),
+        15 => Some(Command::HandBack { agent: "Bo".into() }),
+        16 => Some(Command::Close),
+        17 => armed.map(Command::Elapsed),
+        18 => Some(Command::Interrupt),
+        _ => None, // a crash
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn replay_equals_live(steps in steps(), interrupt in any::<bool>(), rerun in any::<bool>()) {
+        let policy = Policy {
+            floor: FloorPolicy {
+                while_speaking: if interrupt { WhileSpeaking::Interrupt } else { WhileSpeaking::Queue },
+                unfinished_turns: if rerun { UnfinishedTurns::Rerun } else { UnfinishedTurns::Mark },
+                ..FloorPolicy::default()
+            },
+            profile_version: 3,
+        };
+        let mut log: Vec<Event> = Vec::new();
+        let mut conversation = Conversation::default();
+        let mut armed = None;
+        let mut now = 0;
+        let open = Command::Open { contact: "ana".parse().unwrap(), channel: Channel::Web };
+        let mut commands = vec![open];
+        for step in std::iter::once(None).chain(steps.into_iter().map(Some)) {
+            if let Some((kind, n)) = step {
+                now += i64::from(n % 700);
+                match command(kind, n, &conversation, armed) {
+                    Some(command) => commands.push(command),
+                    None => {
+                        conversation = Conversation::from_events(&log);
+                        commands.push(Command::Wake);
+                    }
+                }
+            }
+            for command in commands.drain(..) {
+                let waits = !matches!(command, Command::Wake | Command::Progress { .. } | Command::Elapsed(_) | Command::Interrupt);
+                let mut out = Vec::new();
+                conversation.apply(command, &policy, Timestamp::from_millis(now), &mut out);
+                let replies = out.iter().filter(|effect| matches!(effect, Effect::Reply(_))).count();
+                prop_assert_eq!(replies, usize::from(waits));
+                for effect in out {
+                    match effect {
+                        Effect::Append(event) => log.push(event),
+                        Effect::Arm { timer, .. } => armed = Some(timer),
+                        _ => {}
+                    }
+                }
+            }
+            // Living it and reading it must be the same, after every single command.
+            let read = Conversation::from_events(&log);
+            prop_assert_eq!(read.state(), conversation.state());
+            check_log(&log)?;
+            let human = matches!(conversation.state().owner, Owner::Human { .. });
+            prop_assert!(!(human && conversation.floor().running().is_some()), "the assistant runs under a human");
+            let unfinished = conversation.state().unfinished.as_ref().map(|unfinished| unfinished.turn);
+            prop_assert_eq!(unfinished, conversation.floor().running().map(|running| running.turn));
+        }
+    }
+}
+
+/// What must hold of every log: seqs without gaps, one end for each turn, at most one turn open.
+fn check_log(log: &[Event]) -> Result<(), TestCaseError> {
+    let mut open = None;
+    let mut turns = 0;
+    let mut checkpointed = 0;
+    for (index, event) in log.iter().enumerate() {
+        prop_assert_eq!(event.seq, index as u64 + 1);
+        match &event.fact {
+            Fact::TurnStarted { turn } => {
+                prop_assert_eq!(open, None);
+                turns += 1;
+                prop_assert_eq!(*turn, turns);
+                open = Some(*turn);
+                checkpointed = 0;
+            }
+            Fact::Checkpoint { turn, offset, text } => {
+                prop_assert_eq!(open, Some(*turn));
+                prop_assert_eq!(*offset, checkpointed);
+                checkpointed += text.chars();
+            }
+            Fact::Message { reply: Some(reply), text, .. } => {
+                prop_assert_eq!(event.author, Author::Assistant);
+                prop_assert_eq!(open, Some(reply.turn));
+                prop_assert!(text.chars() >= checkpointed);
+                open = None;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,521 @@
+//! Little scripts and the effects they must give: a hundred rows, one `check`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use schema::{Channel, End, Event, Fact, FloorPolicy, Text, Timestamp, UnfinishedTurns, WhileSpeaking};
+
+use super::super::*;
+
+/// Runs `script` (steps between bars) and compares what comes out. Steps: `say WORDS`,
+/// `again WORDS` (the last ref once more), `agent WORDS`, `text PIECE`, `end NAME`, `late PIECE` (of
+/// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `crash`.
+fn check(policy: &FloorPolicy, script: &str, expected: &Expect) {
+    let policy = Policy { floor: policy.clone(), profile_version: 1 };
+    let mut run = Run { policy, ..Run::default() };
+    run.apply(Command::Open { contact: "ana".parse().unwrap(), channel: Channel::Web });
+    run.lines.clear();
+    for step in script.split('|').map(str::trim) {
+        run.step(step);
+    }
+    expected.assert_eq(&(run.lines.join("\n") + "\n"));
+}
+
+#[derive(Default)]
+struct Run {
+    conversation: Conversation,
+    policy: Policy,
+    now: i64,
+    log: Vec<Event>,
+    refs: u32,
+    armed: Option<Timer>,
+    lines: Vec<String>,
+}
+
+impl Run {
+    fn step(&mut self, step: &str) {
+        let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+        let running = self.conversation.floor().running().map(|r| (r.turn, r.attempt));
+        let (turn, attempt) = running.unwrap_or((self.conversation.state().turns, 1));
+        let progress = |progress| Command::Progress { turn, attempt, progress };
+        let text = |text: &str| Progress::Text { text: Text::from(text), tokens: 1 };
+        let command = match verb {
+            "say" | "again" | "agent" => {
+                self.refs += u32::from(verb != "again");
+                let speaker = if verb == "agent" { Speaker::Agent("Bo".into()) } else { Speaker::Contact };
+                Command::Say { speaker, r#ref: self.refs.to_string().parse().unwrap(), text: rest.into() }
+            }
+            "text" => progress(text(rest)),
+            "late" => Command::Progress { turn, attempt: attempt - 1, progress: text(rest) },
+            "end" => {
+                let end = serde_json::from_str::<End>(&format!("\"{rest}\"")).unwrap();
+                progress(Progress::Ended { end, error: None, retry_after: None, spent: None })
+            }
+            "cancel" => Command::Cancel { turn: None },
+            "take" => Command::Take { agent: rest.into() },
+            "back" => Command::HandBack { agent: "Bo".into() },
+            "close" => Command::Close,
+            "interrupt" => Command::Interrupt,
+            "elapse" => Command::Elapsed(self.armed.expect("a timer was armed")),
+            "crash" => {
+                self.conversation = Conversation::from_events(&self.log);
+                Command::Wake
+            }
+            wait => {
+                let millis = wait.strip_prefix('+').and_then(|wait| wait.strip_suffix("ms"));
+                self.now += millis.unwrap_or_else(|| panic!("no such step: {step}")).parse::<i64>().unwrap();
+                return;
+            }
+        };
+        self.lines.push(format!("> {}", if step.len() > 60 { verb } else { step }));
+        self.apply(command);
+    }
+
+    fn apply(&mut self, command: Command) {
+        let mut out = Vec::new();
+        self.conversation.apply(command, &self.policy, Timestamp::from_millis(self.now), &mut out);
+        for effect in out {
+            let line = match effect {
+                Effect::Append(event) => {
+                    let line = describe(&event);
+                    self.log.push(event);
+                    line
+                }
+                Effect::Reply(Ok(outcome)) => format!("reply {}", outcome.seq.unwrap_or_default()),
+                Effect::Reply(Err(refusal)) => format!("refuse {}", refusal.code),
+                Effect::Delta { turn, offset, text } => {
+                    format!("delta t{turn}@{offset} {}", if text.bytes() > 60 { "…" } else { text.as_str() })
+                }
+                Effect::Ask { turn, attempt } => format!("ask t{turn} #{attempt}"),
+                Effect::Stop => "stop".into(),
+                Effect::Arm { timer, after } => {
+                    self.armed = Some(timer);
+                    format!("arm {after:?}")
+                }
+            };
+            self.lines.push(format!("  {line}"));
+        }
+    }
+}
+
+fn describe(event: &Event) -> String {
+    let mut line = format!("{} {}", event.seq, event.fact.name());
+    if let Fact::Message { text, reply, .. } = &event.fact {
+        let words = if text.bytes() > 60 { format!("{} bytes", text.bytes()) } else { text.as_str().to_owned() };
+        write!(line, " {:?} \"{words}\"", event.author).unwrap();
+        if let Some(reply) = reply {
+            write!(line, " t{} {} answers {}", reply.turn, reply.end.name(), reply.answers).unwrap();
+        }
+    }
+    line
+}
+
+#[test]
+fn one_question_one_answer() {
+    check(
+        &FloorPolicy::default(),
+        "say when do you open? | text We | text  open at 9. | end completed",
+        &expect![[r#"
+        > say when do you open?
+          2 message Contact "when do you open?"
+          reply 2
+          3 turn_started
+          ask t1 #1
+        > text We
+          delta t1@0 We
+        > text  open at 9.
+          delta t1@2  open at 9.
+        > end completed
+          4 message Assistant "We open at 9." t1 completed answers 2
+    "#]],
+    );
+}
+
+#[test]
+fn the_same_ref_is_one_message_and_another_text_under_it_a_conflict() {
+    check(
+        &FloorPolicy::default(),
+        "say hello there. | again hello there. | again other",
+        &expect![[r#"
+        > say hello there.
+          2 message Contact "hello there."
+          reply 2
+          3 turn_started
+          ask t1 #1
+        > again hello there.
+          reply 2
+        > again other
+          refuse ref_conflict
+    "#]],
+    );
+}
+
+#[test]
+fn short_messages_wait_for_each_other() {
+    check(
+        &FloorPolicy::default(),
+        "say hi | +100ms | say I have | +150ms | elapse | text Yes? | end completed",
+        &expect![[r#"
+            > say hi
+              2 message Contact "hi"
+              reply 2
+              arm 150ms
+            > say I have
+              3 message Contact "I have"
+              reply 3
+              arm 150ms
+            > elapse
+              4 turn_started
+              ask t1 #1
+            > text Yes?
+              delta t1@0 Yes?
+            > end completed
+              5 message Assistant "Yes?" t1 completed answers 3
+        "#]],
+    );
+}
+
+#[test]
+fn a_burst_ends_with_its_first_long_message() {
+    check(
+        &FloorPolicy::default(),
+        "say hi | say where is my order 1234567 please",
+        &expect![[r#"
+        > say hi
+          2 message Contact "hi"
+          reply 2
+          arm 150ms
+        > say where is my order 1234567 please
+          3 message Contact "where is my order 1234567 please"
+          reply 3
+          4 turn_started
+          ask t1 #1
+    "#]],
+    );
+}
+
+#[test]
+fn before_the_first_word_a_message_restarts_the_turn() {
+    check(
+        &FloorPolicy::default(),
+        "say do you ship to Spain? | say and to Italy? | late Old. | text Both. | end completed",
+        &expect![[r#"
+            > say do you ship to Spain?
+              2 message Contact "do you ship to Spain?"
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > say and to Italy?
+              4 message Contact "and to Italy?"
+              reply 4
+              stop
+              ask t1 #2
+            > late Old.
+            > text Both.
+              delta t1@0 Both.
+            > end completed
+              5 message Assistant "Both." t1 completed answers 4
+        "#]],
+    );
+}
+
+#[test]
+fn after_the_first_word_a_message_queues() {
+    check(
+        &FloorPolicy::default(),
+        "say do you ship to Spain? | text Yes | say and to Italy? | text , we do. | end completed | text Too. | end completed",
+        &expect![[r#"
+            > say do you ship to Spain?
+              2 message Contact "do you ship to Spain?"
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Yes
+              delta t1@0 Yes
+            > say and to Italy?
+              4 message Contact "and to Italy?"
+              reply 4
+            > text , we do.
+              delta t1@3 , we do.
+            > end completed
+              5 message Assistant "Yes, we do." t1 completed answers 2
+              6 turn_started
+              ask t2 #1
+            > text Too.
+              delta t2@0 Too.
+            > end completed
+              7 message Assistant "Too." t2 completed answers 4
+        "#]],
+    );
+}
+
+#[test]
+fn or_it_interrupts() {
+    check(
+        &FloorPolicy { while_speaking: WhileSpeaking::Interrupt, ..FloorPolicy::default() },
+        "say do you ship to Spain? | text Yes | say and to Italy? | late , we do. | text Too.",
+        &expect![[r#"
+            > say do you ship to Spain?
+              2 message Contact "do you ship to Spain?"
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Yes
+              delta t1@0 Yes
+            > say and to Italy?
+              4 message Contact "and to Italy?"
+              reply 4
+              stop
+              5 message Assistant "Yes" t1 cancelled answers 2
+              6 turn_started
+              ask t2 #1
+            > late , we do.
+            > text Too.
+              delta t2@0 Too.
+        "#]],
+    );
+}
+
+#[test]
+fn cancel_keeps_what_was_said_and_is_idempotent() {
+    check(
+        &FloorPolicy::default(),
+        "cancel | say tell me all. | text Once upon | cancel | text late | cancel",
+        &expect![[r#"
+            > cancel
+              reply 0
+            > say tell me all.
+              2 message Contact "tell me all."
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Once upon
+              delta t1@0 Once upon
+            > cancel
+              stop
+              4 message Assistant "Once upon" t1 cancelled answers 2
+              reply 4
+            > text late
+            > cancel
+              reply 0
+        "#]],
+    );
+}
+
+#[test]
+fn a_human_silences_the_assistant_until_hand_back() {
+    check(
+        &FloorPolicy::default(),
+        "agent hello | say a refund, please! | text Sure | take Bo | take Cy | text late | agent I am Bo | say thanks! | back | text You are welcome. | end completed | back",
+        &expect![[r#"
+            > agent hello
+              refuse wrong_state
+            > say a refund, please!
+              2 message Contact "a refund, please!"
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Sure
+              delta t1@0 Sure
+            > take Bo
+              stop
+              4 message Assistant "Sure" t1 cancelled answers 2
+              5 taken_over
+              reply 5
+            > take Cy
+              refuse wrong_state
+            > text late
+            > agent I am Bo
+              6 message Human "I am Bo"
+              reply 6
+            > say thanks!
+              7 message Contact "thanks!"
+              reply 7
+            > back
+              8 handed_back
+              reply 8
+              9 turn_started
+              ask t2 #1
+            > text You are welcome.
+              delta t2@0 You are welcome.
+            > end completed
+              10 message Assistant "You are welcome." t2 completed answers 7
+            > back
+              refuse wrong_state
+        "#]],
+    );
+}
+
+#[test]
+fn a_closed_conversation_reopens_when_somebody_speaks() {
+    check(
+        &FloorPolicy::default(),
+        "say bye. | text Bye | close | close | say one more thing.",
+        &expect![[r#"
+        > say bye.
+          2 message Contact "bye."
+          reply 2
+          3 turn_started
+          ask t1 #1
+        > text Bye
+          delta t1@0 Bye
+        > close
+          stop
+          4 message Assistant "Bye" t1 cancelled answers 2
+          5 closed
+          reply 5
+        > close
+          reply 0
+        > say one more thing.
+          6 reopened
+          7 message Contact "one more thing."
+          reply 7
+          8 turn_started
+          ask t2 #1
+    "#]],
+    );
+}
+
+#[test]
+fn a_crash_in_mid_reply_is_marked() {
+    let long = "x".repeat(1100);
+    check(
+        &FloorPolicy::default(),
+        &format!("say tell me all. | text {long} | text and | say more. | crash"),
+        &expect![[r#"
+            > say tell me all.
+              2 message Contact "tell me all."
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text LONG
+              delta t1@0 LONG
+              4 checkpoint
+            > text and
+              delta t1@1100 and
+            > say more.
+              5 message Contact "more."
+              reply 5
+            > crash
+              6 message Assistant "LONG" t1 incomplete answers 2
+              7 turn_started
+              ask t2 #1
+        "#]],
+    );
+}
+
+#[test]
+fn or_the_question_is_asked_again_but_not_for_ever() {
+    check(
+        &FloorPolicy { unfinished_turns: UnfinishedTurns::Rerun, ..FloorPolicy::default() },
+        "say tell me all. | text Once | crash | crash | crash | interrupt",
+        &expect![[r#"
+            > say tell me all.
+              2 message Contact "tell me all."
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Once
+              delta t1@0 Once
+            > crash
+              4 message Assistant "" t1 incomplete answers 0
+              5 turn_started
+              ask t2 #1
+            > crash
+              6 message Assistant "" t2 incomplete answers 0
+              7 turn_started
+              ask t3 #1
+            > crash
+              8 message Assistant "" t3 incomplete answers 2
+            > interrupt
+        "#]],
+    );
+}
+
+#[test]
+fn a_question_whose_turn_never_began_is_answered_on_waking() {
+    check(
+        &FloorPolicy::default(),
+        "say hi | crash | interrupt",
+        &expect![[r#"
+        > say hi
+          2 message Contact "hi"
+          reply 2
+          arm 150ms
+        > crash
+          3 turn_started
+          ask t1 #1
+        > interrupt
+          stop
+          4 message Assistant "" t1 incomplete answers 2
+    "#]],
+    );
+}
+
+#[test]
+fn a_long_silence_closes() {
+    check(
+        &FloorPolicy { close_after_hours: 1, ..FloorPolicy::default() },
+        "+3600000ms | crash | say hello again.",
+        &expect![[r#"
+            > crash
+              2 closed
+            > say hello again.
+              3 reopened
+              4 message Contact "hello again."
+              reply 4
+              5 turn_started
+              ask t1 #1
+        "#]],
+    );
+}
+
+#[test]
+fn a_reply_leaves_checkpoints_by_age() {
+    check(
+        &FloorPolicy::default(),
+        "say tell me all. | text One | +2000ms | text  two | text  three | end completed",
+        &expect![[r#"
+            > say tell me all.
+              2 message Contact "tell me all."
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text One
+              delta t1@0 One
+            > text  two
+              delta t1@3  two
+              4 checkpoint
+            > text  three
+              delta t1@7  three
+            > end completed
+              5 message Assistant "One two three" t1 completed answers 2
+        "#]],
+    );
+}
+
+#[test]
+fn the_burst_window_never_lasts_longer_than_its_bound() {
+    let policy = FloorPolicy { burst_window_ms: 1500, ..FloorPolicy::default() };
+    check(
+        &policy,
+        "say a | +1400ms | say b | +1400ms | say c",
+        &expect![[r#"
+        > say a
+          2 message Contact "a"
+          reply 2
+          arm 1.5s
+        > say b
+          3 message Contact "b"
+          reply 3
+          arm 1.5s
+        > say c
+          4 message Contact "c"
+          reply 4
+          5 turn_started
+          ask t1 #1
+    "#]],
+    );
+    assert!(Duration::from_millis(u64::from(policy.burst_window_ms)) < schema::limits::BURST_WINDOW_MAX);
+}

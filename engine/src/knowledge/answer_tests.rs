@@ -1,0 +1,107 @@
+//! How replies look, word for word.
+
+use futures_util::FutureExt;
+use futures_util::StreamExt;
+use schema::Text;
+
+use super::*;
+
+fn passage(n: u32, heading: &str, text: &str) -> Passage {
+    Passage { n, source: "shop/returns.md".into(), heading: heading.into(), text: text.into() }
+}
+
+fn prompt(question: &str, passages: Vec<Passage>, max_output_tokens: u32) -> Arc<Prompt> {
+    let question = Text::from(question);
+    Arc::new(Prompt { system: "".into(), lines: Vec::new(), question, passages, max_output_tokens })
+}
+
+fn stream(prompt: Arc<Prompt>) -> Vec<Chunk> {
+    // Nothing in it waits: it must be ready whenever it is asked.
+    let all = Builtin.ask(prompt).collect::<Vec<_>>().now_or_never().expect("ready at once");
+    all.into_iter().map(|chunk| chunk.expect("a chunk")).collect()
+}
+
+#[test]
+fn replies_read_as_written_here() {
+    let returns = || {
+        vec![
+            passage(
+                1,
+                "Returns › Refunds",
+                "We refund the price within 5 working days. It goes back to your card.\n\nYour bank may need longer.",
+            ),
+            passage(
+                2,
+                "Returns › How to send something back",
+                "Sending a parcel back is easy:\n\n1. Print the label.\n2. Hand in the parcel.",
+            ),
+            passage(3, "Delivery › Prices", "| place | price |\n|---|---|\n| Austria | 5.90 € |\n| Norway | 14.90 € |"),
+            passage(4, "Start", "Start the node with this command:\n\n```sh\ntertulia serve\n```"),
+        ]
+    };
+    for (question, expected) in [
+        (
+            "When do I get my refund?",
+            "From “Refunds”: “We refund the price within 5 working days. It goes back to your card.” [1]",
+        ),
+        (
+            "How do I send a parcel back?",
+            "From “How to send something back” [2]:\n\nSending a parcel back is easy:\n\n1. Print the label.\n2. Hand in the parcel.",
+        ),
+        ("What is the price for Norway?", "From “Prices” [3]:\n\n| place | price |\n|---|---|\n| Norway | 14.90 € |"),
+        (
+            "Which command starts the node?",
+            "From “Start” [4]:\n\nStart the node with this command:\n\n```sh\ntertulia serve\n```",
+        ),
+        (
+            "Do you sell submarines?",
+            "I don't know: I could not find an answer to that in the documents I have. A person can help you with this.",
+        ),
+        ("Thanks!", "You are welcome! Is there anything else you would like to know?"),
+        ("what is it?", "Could you say in a few more words what you would like to know?"),
+    ] {
+        assert_eq!(reply(question, &returns()), expected, "{question}");
+    }
+    let none = reply("¿Venden submarinos?", &[]);
+    assert!(none.starts_with("No lo sé") || none.starts_with("I don't know"), "{none}");
+}
+
+#[test]
+fn two_questions_in_one_message_get_two_quotations() {
+    let passages = [
+        passage(1, "Hours", "The shop opens at 9:00 and closes at 18:00."),
+        passage(2, "Parking", "Parking behind the house is free."),
+    ];
+    assert_eq!(
+        reply("When does the shop open? Is parking free?", &passages),
+        "From “Hours”: “The shop opens at 9:00 and closes at 18:00.” [1]\n\n\
+         Also from “Parking”: “Parking behind the house is free.” [2]"
+    );
+}
+
+#[test]
+fn the_stream_is_words_then_usage_then_the_end() {
+    let passages = vec![passage(1, "Hours", "The shop opens at 9:00.")];
+    let chunks = stream(prompt("When does the shop open?", passages.clone(), 1024));
+    let (text, rest): (Vec<_>, Vec<_>) = chunks.into_iter().partition(|chunk| matches!(chunk, Chunk::Text(_)));
+    let words: Vec<String> =
+        text.into_iter().filter_map(|c| if let Chunk::Text(t) = c { Some(t) } else { None }).collect();
+    assert!(words.iter().all(|word| !word.trim().is_empty()), "{words:?}");
+    assert_eq!(words.concat(), "From “Hours”: “The shop opens at 9:00.” [1]");
+    let usage = Usage { input_tokens: 10, output_tokens: words.len() as u64, ..Usage::default() };
+    assert_eq!(rest, [Chunk::Usage(usage), Chunk::End(Stop::Completed)]);
+
+    let cut = stream(prompt("When does the shop open?", passages, 3));
+    assert_eq!(cut.len(), 5);
+    assert_eq!(cut.last(), Some(&Chunk::End(Stop::Length)));
+    assert_eq!(Builtin.price(), Some(Price::default()));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_question_over_any_passage_is_answered(question in "(?s).{0,400}", text in "(?s).{0,800}", heading in ".{0,60}") {
+        let chunks = stream(prompt(&question, vec![passage(1, &heading, &text)], 100_000));
+        proptest::prop_assert_eq!(chunks.last(), Some(&Chunk::End(Stop::Completed)));
+        proptest::prop_assert!(matches!(chunks.first(), Some(Chunk::Text(_))));
+    }
+}

@@ -1,0 +1,322 @@
+//! Documents taken apart into blocks: prose, lists, tables and code, each under its headings.
+//! Invariant: every visible word of a document is in some block or in the headings above one.
+
+use std::rc::Rc;
+
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+use super::html;
+
+/// A heading longer than this, in characters, is cut in the path and repeated in full below it.
+const HEADING_CHARS_MAX: usize = 120;
+/// Lists nested deeper than this are shown at this depth.
+const INDENT_LEVELS_MAX: usize = 4;
+
+/// What stands together in a document.
+#[derive(Debug, PartialEq)]
+pub(super) struct Block {
+    /// The headings above it, joined with ` › `.
+    pub(super) heading: Rc<str>,
+    pub(super) kind: Kind,
+    /// Its words; for code the lines alone.
+    pub(super) text: String,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Kind {
+    Prose,
+    /// One line for each item or continued item.
+    List,
+    /// The first two lines are the head and its rule.
+    Table,
+    Code {
+        language: String,
+    },
+}
+
+/// The blocks of a plain text: its paragraphs.
+pub(super) fn plain(text: &str) -> Vec<Block> {
+    let heading: Rc<str> = "".into();
+    let mut blocks = Vec::new();
+    let mut paragraph = String::new();
+    for line in text.lines().chain([""]) {
+        if !line.trim().is_empty() {
+            paragraph.push_str(line.trim_end());
+            paragraph.push('\n');
+        } else if !paragraph.is_empty() {
+            let text = std::mem::take(&mut paragraph).trim().to_string();
+            blocks.push(Block { heading: heading.clone(), kind: Kind::Prose, text });
+        }
+    }
+    blocks
+}
+
+/// The blocks of a Markdown document, front matter left out.
+pub(super) fn markdown(text: &str) -> Vec<Block> {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_GFM;
+    let mut reader = Reader::default();
+    for event in Parser::new_ext(without_front_matter(text), options) {
+        reader.read(event);
+    }
+    reader.finish()
+}
+
+/// A document may begin with settings for a page generator between two `---` or `+++` lines.
+fn without_front_matter(text: &str) -> &str {
+    let text = text.trim_start_matches('\u{feff}');
+    let Some((first, rest)) = text.split_once('\n') else { return text };
+    let fence = first.trim_end();
+    if fence != "---" && fence != "+++" {
+        return text;
+    }
+    let mut end = 0;
+    for (n, line) in rest.split_inclusive('\n').enumerate() {
+        end += line.len();
+        let line = line.trim_end();
+        if line == fence || (fence == "---" && line == "...") {
+            return &rest[end..];
+        }
+        let is_setting = line.is_empty()
+            || line.starts_with([' ', '\t', '#', '-', '[', ']', '}'])
+            || line.split_once([':', '=']).is_some_and(|(key, _)| !key.trim().contains(' '));
+        // A rule at the top of a text without settings is just a rule.
+        if !is_setting || n > 200 {
+            break;
+        }
+    }
+    text
+}
+
+#[derive(Default)]
+struct Reader {
+    blocks: Vec<Block>,
+    headings: Vec<Heading>,
+    path: Option<Rc<str>>,
+    /// Words of the paragraph, heading, cell or item being read.
+    inline: String,
+    /// Lines of the list being read.
+    list: String,
+    /// Next number of each open list, outermost first; none for bullets.
+    lists: Vec<Option<u64>>,
+    marker: Option<String>,
+    table: Vec<Vec<String>>,
+    html: String,
+    code: Option<(String, String)>,
+}
+
+struct Heading {
+    level: HeadingLevel,
+    title: String,
+    /// Whether a block stands under it, so that its words are in a passage's heading.
+    used: bool,
+}
+
+impl Reader {
+    fn read(&mut self, event: Event<'_>) {
+        match event {
+            Event::Text(words) => self.words(&words),
+            Event::Code(words) => self.code_span(&words),
+            Event::InlineMath(words) | Event::DisplayMath(words) => self.words(&words),
+            Event::Html(markup) => self.html.push_str(&markup),
+            Event::InlineHtml(markup) => {
+                if markup.to_ascii_lowercase().starts_with("<br") {
+                    self.inline.push('\n');
+                }
+            }
+            Event::SoftBreak => self.inline.push(' '),
+            Event::HardBreak => self.inline.push('\n'),
+            Event::TaskListMarker(done) => self.inline.push_str(if done { "[x] " } else { "[ ] " }),
+            Event::FootnoteReference(_) | Event::Rule => {}
+            Event::Start(tag) => self.start(tag),
+            Event::End(tag) => self.end(tag),
+        }
+    }
+
+    fn words(&mut self, words: &str) {
+        match &mut self.code {
+            Some((_, lines)) => lines.push_str(words),
+            None => self.inline.push_str(words),
+        }
+    }
+
+    fn code_span(&mut self, words: &str) {
+        let fence = if words.contains('`') { "`` " } else { "`" };
+        self.inline.push_str(fence);
+        self.inline.push_str(words);
+        self.inline.extend(fence.chars().rev());
+    }
+
+    fn start(&mut self, tag: Tag<'_>) {
+        match tag {
+            Tag::List(first) => {
+                self.end_of_text();
+                self.lists.push(first);
+            }
+            Tag::Item => {
+                self.end_of_text();
+                let indent = "  ".repeat((self.lists.len().saturating_sub(1)).min(INDENT_LEVELS_MAX));
+                self.marker = Some(match self.lists.last_mut() {
+                    Some(Some(number)) => {
+                        let marker = format!("{indent}{number}. ");
+                        *number = number.saturating_add(1);
+                        marker
+                    }
+                    _ => format!("{indent}- "),
+                });
+            }
+            Tag::CodeBlock(kind) => {
+                self.end_of_text();
+                self.end_of_list();
+                let language = match kind {
+                    CodeBlockKind::Fenced(info) => first_word(&info),
+                    CodeBlockKind::Indented => String::new(),
+                };
+                self.code = Some((language, String::new()));
+            }
+            Tag::Table(_) => {
+                self.end_of_text();
+                self.end_of_list();
+            }
+            Tag::TableHead | Tag::TableRow => self.table.push(Vec::new()),
+            Tag::Paragraph | Tag::Heading { .. } | Tag::HtmlBlock | Tag::BlockQuote(_) | Tag::FootnoteDefinition(_) => {
+                self.end_of_text();
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&mut self, tag: TagEnd) {
+        match tag {
+            TagEnd::Heading(level) if self.lists.is_empty() => {
+                let title = std::mem::take(&mut self.inline);
+                self.heading(level, &title);
+            }
+            TagEnd::List(_) => {
+                self.end_of_text();
+                self.lists.pop();
+                self.marker = None;
+                if self.lists.is_empty() {
+                    self.end_of_list();
+                }
+            }
+            TagEnd::CodeBlock => {
+                if let Some((language, lines)) = self.code.take() {
+                    self.push(Kind::Code { language }, lines.trim_end_matches('\n').to_string());
+                }
+            }
+            TagEnd::TableCell => {
+                let cell = std::mem::take(&mut self.inline);
+                if let Some(row) = self.table.last_mut() {
+                    row.push(cell.trim().replace('\n', " ").replace('|', "\\|"));
+                }
+            }
+            TagEnd::Table => {
+                let rows = std::mem::take(&mut self.table);
+                self.push(Kind::Table, table_lines(&rows));
+            }
+            TagEnd::HtmlBlock => {
+                let words = html::visible(&std::mem::take(&mut self.html));
+                self.push(Kind::Prose, words);
+            }
+            TagEnd::Paragraph
+            | TagEnd::Item
+            | TagEnd::Heading(_)
+            | TagEnd::BlockQuote(_)
+            | TagEnd::FootnoteDefinition => self.end_of_text(),
+            _ => {}
+        }
+    }
+
+    fn finish(mut self) -> Vec<Block> {
+        self.end_of_text();
+        self.end_of_list();
+        while let Some(heading) = self.headings.pop() {
+            self.leave(heading);
+        }
+        self.blocks
+    }
+
+    /// What was read so far is a paragraph, or a line of the open list.
+    fn end_of_text(&mut self) {
+        let words = std::mem::take(&mut self.inline);
+        let words = words.trim();
+        if words.is_empty() {
+            return;
+        }
+        if self.lists.is_empty() {
+            self.push(Kind::Prose, words.to_string());
+            return;
+        }
+        let indent = "  ".repeat(self.lists.len().min(INDENT_LEVELS_MAX + 1));
+        for line in words.lines() {
+            self.list.push_str(self.marker.take().as_deref().unwrap_or(&indent));
+            self.list.push_str(line.trim());
+            self.list.push('\n');
+        }
+    }
+
+    fn end_of_list(&mut self) {
+        let lines = std::mem::take(&mut self.list);
+        self.push(Kind::List, lines.trim_end().to_string());
+    }
+
+    fn heading(&mut self, level: HeadingLevel, title: &str) {
+        let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+        if title.is_empty() {
+            return;
+        }
+        while self.headings.last().is_some_and(|last| last.level >= level) {
+            if let Some(heading) = self.headings.pop() {
+                self.leave(heading);
+            }
+        }
+        let too_long = title.chars().nth(HEADING_CHARS_MAX).is_some();
+        let shown =
+            if too_long { title.chars().take(HEADING_CHARS_MAX - 1).chain(['…']).collect() } else { title.clone() };
+        self.headings.push(Heading { level, title: shown, used: false });
+        self.path = None;
+        if too_long {
+            self.push(Kind::Prose, title);
+        }
+    }
+
+    /// A heading with nothing under it becomes words of the section it stands in.
+    fn leave(&mut self, heading: Heading) {
+        self.path = None;
+        if !heading.used {
+            self.push(Kind::Prose, heading.title);
+        }
+    }
+
+    fn push(&mut self, kind: Kind, text: String) {
+        if text.trim().is_empty() {
+            return;
+        }
+        let headings = &mut self.headings;
+        let path = self.path.get_or_insert_with(|| {
+            headings.iter_mut().for_each(|heading| heading.used = true);
+            headings.iter().map(|heading| heading.title.as_str()).collect::<Vec<_>>().join(" › ").into()
+        });
+        self.blocks.push(Block { heading: path.clone(), kind, text });
+    }
+}
+
+fn first_word(info: &CowStr<'_>) -> String {
+    let word = info.split([' ', ',', '{']).next().unwrap_or_default();
+    word.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '+' | '#' | '.')).take(24).collect()
+}
+
+fn table_lines(rows: &[Vec<String>]) -> String {
+    let mut lines = String::new();
+    for (n, row) in rows.iter().enumerate() {
+        lines.push_str(&format!("| {} |\n", row.join(" | ")));
+        if n == 0 {
+            lines.push_str(&format!("|{}\n", "---|".repeat(row.len())));
+        }
+    }
+    lines.trim_end().to_string()
+}

@@ -1,0 +1,216 @@
+//! One tenant's index on disk: written by one learner at a time, read by many, never blocked.
+//! Invariant: it holds nothing that cannot be built again from the documents in the store.
+
+use std::path::{Path, PathBuf};
+
+use schema::limits::PASSAGE_CHARS_MAX;
+use tantivy::indexer::IndexWriterOptions;
+use tantivy::schema::{
+    Field, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
+};
+use tantivy::tokenizer::{PreTokenizedString, Token};
+use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, Term};
+
+use super::KnowledgeError;
+use super::chunk::Piece;
+use super::words::{Word, words};
+
+/// Raise it when the fields, the words or the passages change: indexes are then built anew.
+const FORMAT: &str = "tertulia-knowledge 1\n";
+const FORMAT_FILE: &str = "FORMAT";
+/// What one learner may use before it writes to disk; the least that tantivy takes.
+const WRITER_BYTES: usize = 15_000_000;
+
+const _: () = assert!(PASSAGE_CHARS_MAX * 4 < WRITER_BYTES / 100, "many passages fit a writer");
+
+/// An open index.
+pub(super) struct TenantIndex {
+    index: Index,
+    reader: IndexReader,
+    pub(super) fields: Fields,
+}
+
+/// The index's columns.
+#[derive(Clone, Copy)]
+pub(super) struct Fields {
+    /// The document's record id: what forgetting deletes by.
+    document: Field,
+    pub(super) source: Field,
+    pub(super) heading: Field,
+    pub(super) text: Field,
+    pub(super) ordinal: Field,
+    /// Searched: stems of the passage, of its headings, of the document's name, and whole words
+    /// of all three.
+    pub(super) body_stems: Field,
+    pub(super) heading_stems: Field,
+    pub(super) name_stems: Field,
+    pub(super) exact: Field,
+}
+
+/// A document on its way into an index.
+pub(super) struct Entry<'a> {
+    /// Its record's id.
+    pub(super) id: &'a str,
+    pub(super) source: &'a str,
+    pub(super) pieces: &'a [Piece],
+}
+
+impl TenantIndex {
+    /// Opens what is there. `None` when there is nothing, or nothing this version can read.
+    pub(super) fn open(dir: &Path) -> Option<Self> {
+        if std::fs::read_to_string(dir.join(FORMAT_FILE)).ok()? != FORMAT {
+            return None;
+        }
+        let (schema, fields) = layout();
+        let index = Index::open_in_dir(dir).ok()?;
+        if index.schema() != schema {
+            return None;
+        }
+        // Damage shows here, where building anew is still possible, and not in an answer.
+        if index.validate_checksum().ok()?.is_empty() { Self::with_reader(index, fields).ok() } else { None }
+    }
+
+    /// Makes an empty index in place of whatever is there.
+    pub(super) fn create(dir: &Path) -> Result<Self, KnowledgeError> {
+        remove(dir)?;
+        std::fs::create_dir_all(dir).map_err(|error| failed("cannot make its folder", &error))?;
+        let (schema, fields) = layout();
+        let index = Index::create_in_dir(dir, schema)?;
+        // Last, so that an index half made is not taken for a whole one.
+        std::fs::write(dir.join(FORMAT_FILE), FORMAT).map_err(|error| failed("cannot write its format", &error))?;
+        Ok(Self::with_reader(index, fields)?)
+    }
+
+    fn with_reader(index: Index, fields: Fields) -> Result<Self, TantivyError> {
+        // Manual: the learner reloads after its commit, and no thread has to watch the folder.
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        Ok(Self { index, reader, fields })
+    }
+
+    /// The state of the store this index was made from; 0 when it never was.
+    pub(super) fn stamp(&self) -> Result<u64, KnowledgeError> {
+        Ok(self.index.load_metas()?.payload.and_then(|payload| payload.parse().ok()).unwrap_or(0))
+    }
+
+    /// What was committed last. Stays as it is while learning goes on.
+    pub(super) fn searcher(&self) -> Searcher {
+        self.reader.searcher()
+    }
+
+    /// Begins to learn. There can be one at a time.
+    pub(super) fn writer(&self) -> Result<Writer<'_>, KnowledgeError> {
+        let options = IndexWriterOptions::builder()
+            .memory_budget_per_thread(WRITER_BYTES)
+            .num_worker_threads(1)
+            .num_merge_threads(1)
+            .build();
+        Ok(Writer { writer: self.index.writer_with_options(options)?, of: self })
+    }
+}
+
+/// A learner at work. Dropped without [`Writer::commit`], it leaves everything as it was.
+pub(super) struct Writer<'a> {
+    writer: IndexWriter,
+    of: &'a TenantIndex,
+}
+
+impl Writer<'_> {
+    /// Takes every document out.
+    pub(super) fn clear(&self) -> Result<(), KnowledgeError> {
+        self.writer.delete_all_documents()?;
+        Ok(())
+    }
+
+    /// Takes a document out.
+    pub(super) fn forget(&self, id: &str) {
+        self.writer.delete_term(Term::from_field_text(self.of.fields.document, id));
+    }
+
+    /// Puts a document in, in place of its former self.
+    pub(super) fn learn(&self, entry: &Entry<'_>) -> Result<(), KnowledgeError> {
+        self.forget(entry.id);
+        let fields = &self.of.fields;
+        let name = words(&name_of(entry.source));
+        for (ordinal, piece) in (0u64..).zip(entry.pieces) {
+            let (heading, body) = (words(&piece.heading), words(&piece.text));
+            let mut row = TantivyDocument::new();
+            row.add_text(fields.document, entry.id);
+            row.add_text(fields.source, entry.source);
+            row.add_text(fields.heading, &piece.heading);
+            row.add_text(fields.text, &piece.text);
+            row.add_u64(fields.ordinal, ordinal);
+            row.add_pre_tokenized_text(fields.body_stems, tokens(body.iter().map(|word| &word.stem)));
+            row.add_pre_tokenized_text(fields.heading_stems, tokens(heading.iter().map(|word| &word.stem)));
+            row.add_pre_tokenized_text(fields.name_stems, tokens(name.iter().map(|word| &word.stem)));
+            let all = name.iter().chain(&heading).chain(&body);
+            row.add_pre_tokenized_text(fields.exact, tokens(all.map(|word: &Word| &word.exact)));
+            self.writer.add_document(row)?;
+        }
+        Ok(())
+    }
+
+    /// Makes it all searchable at once, and notes the store's state it was made from.
+    pub(super) fn commit(mut self, stamp: u64) -> Result<(), KnowledgeError> {
+        let mut commit = self.writer.prepare_commit()?;
+        commit.set_payload(&stamp.to_string());
+        commit.commit()?;
+        self.writer.wait_merging_threads()?;
+        self.of.reader.reload()?;
+        Ok(())
+    }
+}
+
+/// Deletes an index from disk.
+pub(super) fn remove(dir: &Path) -> Result<(), KnowledgeError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("cannot remove its folder", &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Marks an index as unusable, so that it is built anew when it is next opened.
+pub(super) fn condemn(dir: &Path) -> Result<(), KnowledgeError> {
+    let file: PathBuf = dir.join(FORMAT_FILE);
+    std::fs::remove_file(file).map_err(|error| failed("cannot be marked for building anew", &error))
+}
+
+/// The telling part of a source: the last parts of a path or address, without its ending.
+pub(super) fn name_of(source: &str) -> String {
+    let path = source.split(['?', '#']).next().unwrap_or(source);
+    let mut parts: Vec<&str> = path.rsplit('/').filter(|part| !part.is_empty()).take(2).collect();
+    parts.reverse();
+    let name = parts.join(" ");
+    let end = name.rfind('.').filter(|at| *at > 0 && name.len() - at <= 6).unwrap_or(name.len());
+    name[..end].to_string()
+}
+
+fn tokens<'a>(words: impl Iterator<Item = &'a String>) -> PreTokenizedString {
+    let tokens = words.enumerate().map(|(position, text)| Token { position, text: text.clone(), ..Token::default() });
+    PreTokenizedString { text: String::new(), tokens: tokens.collect() }
+}
+
+fn layout() -> (Schema, Fields) {
+    let mut schema = Schema::builder();
+    // The words come cut already; the tokenizer's name is never asked for.
+    let indexing = |option| {
+        TextOptions::default()
+            .set_indexing_options(TextFieldIndexing::default().set_tokenizer("raw").set_index_option(option))
+    };
+    let counted = indexing(IndexRecordOption::WithFreqs);
+    let fields = Fields {
+        document: schema.add_text_field("document", STRING),
+        source: schema.add_text_field("source", STORED),
+        heading: schema.add_text_field("heading", STORED),
+        text: schema.add_text_field("text", STORED),
+        ordinal: schema.add_u64_field("ordinal", NumericOptions::default().set_stored()),
+        body_stems: schema.add_text_field("body_stems", counted.clone()),
+        heading_stems: schema.add_text_field("heading_stems", counted.clone()),
+        name_stems: schema.add_text_field("name_stems", counted.clone()),
+        exact: schema.add_text_field("exact", counted),
+    };
+    (schema.build(), fields)
+}
+
+fn failed(what: &str, error: &std::io::Error) -> KnowledgeError {
+    KnowledgeError::Index(format!("{what}: {error}"))
+}

@@ -1,0 +1,268 @@
+//! The tenants' knowledge: learn, forget, list, search. Everything that blocks runs on threads
+//! made for it; a search reads what was committed last and never waits for a learner.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use schema::wire::{DocumentView, Learned};
+use schema::{Passage, TenantId, Timestamp};
+use tokio::runtime::Handle;
+use tracing::warn;
+
+use super::gate::Gate;
+use super::index::TenantIndex;
+use super::ranking::{self, Found};
+use super::shelf::{Shelf, Slot};
+use super::work::Work;
+use super::{Document, KnowledgeError, index, metrics as names, records};
+use crate::store::Records;
+
+/// Indexes held open when nothing else is said.
+const OPEN_MAX: usize = 64;
+/// Passages one search may be asked for.
+const LIMIT_MAX: usize = 50;
+/// Searches that may wait for their turn.
+const SEARCHES_WAITING_MAX: usize = 1_024;
+/// Tenants that may learn at once: each takes 15 MB.
+const LEARNERS_MAX: usize = 2;
+/// Calls that may wait to learn or forget.
+const LEARNERS_WAITING_MAX: usize = 64;
+
+/// All tenants' knowledge on this node. Cloning shares it.
+#[derive(Clone)]
+pub struct Knowledge {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    records: Arc<dyn Records>,
+    shelf: Shelf,
+    searching: Gate,
+    learning: Gate,
+}
+
+impl Knowledge {
+    /// Keeps indexes under `<data>/knowledge/`, and documents in the store. Opens nothing yet:
+    /// an index is opened, and where needed built from the store, when its tenant first asks.
+    #[must_use]
+    pub fn open(data: &Path, records: Arc<dyn Records>) -> Self {
+        Self::with_open_max(data, records, OPEN_MAX)
+    }
+
+    /// The same, holding at most `open_max` indexes open that are not at work.
+    #[must_use]
+    pub fn with_open_max(data: &Path, records: Arc<dyn Records>, open_max: usize) -> Self {
+        let searchers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        let root: PathBuf = data.join("knowledge");
+        let inner = Inner {
+            records,
+            shelf: Shelf::new(root, open_max.max(1)),
+            searching: Gate::new(searchers, SEARCHES_WAITING_MAX),
+            learning: Gate::new(LEARNERS_MAX, LEARNERS_WAITING_MAX),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Learns documents, in their order, each in place of what its source said before. What has
+    /// not changed costs no work. One commit for all; what was begun is finished even when the
+    /// future is dropped.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::TooLarge`] or [`KnowledgeError::Source`] before anything is learned;
+    /// otherwise the documents before the one that failed are learned.
+    pub async fn learn(
+        &self,
+        tenant: TenantId,
+        documents: Vec<Document>,
+        now: Timestamp,
+    ) -> Result<Vec<Learned>, KnowledgeError> {
+        documents.iter().try_for_each(records::check).map_err(|error| failed("learn", error))?;
+        if documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let begun = Instant::now();
+        let learned = self.alone(tenant, "learn", move |work, index| work.learn(index, &documents, now)).await;
+        metrics::histogram!(names::LEARN_SECONDS).record(begun.elapsed());
+        learned
+    }
+
+    /// Forgets a document; false when it was not known.
+    ///
+    /// # Errors
+    /// When store or index fail.
+    pub async fn forget(&self, tenant: TenantId, source: String) -> Result<bool, KnowledgeError> {
+        self.alone(tenant, "forget", move |work, index| work.forget(index, &source)).await
+    }
+
+    /// What the tenant's assistant has learned, by name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, tenant: TenantId) -> Result<Vec<DocumentView>, KnowledgeError> {
+        let work = self.work(tenant);
+        blocking(move || work.list()).await.map_err(|error| failed("list", error))
+    }
+
+    /// The passages that bear on a question, best first, numbered from 1. Any text is a question;
+    /// there is no query language. Empty when nothing does.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Busy`] when too many wait; otherwise when store or index fail.
+    pub async fn search(&self, tenant: TenantId, question: &str, limit: usize) -> Result<Vec<Passage>, KnowledgeError> {
+        Ok(self.find(tenant, question, limit).await?.into_iter().map(|found| found.passage).collect())
+    }
+
+    /// The same, with how well each passage fits.
+    ///
+    /// # Errors
+    /// As [`Knowledge::search`].
+    pub async fn find(&self, tenant: TenantId, question: &str, limit: usize) -> Result<Vec<Found>, KnowledgeError> {
+        let begun = Instant::now();
+        let found = self.find_now(tenant, question, limit.min(LIMIT_MAX)).await;
+        metrics::histogram!(names::SEARCH_SECONDS).record(begun.elapsed());
+        if found.as_ref().is_ok_and(Vec::is_empty) {
+            metrics::counter!(names::EMPTY_SEARCHES).increment(1);
+        }
+        found.map_err(|error| failed("search", error))
+    }
+
+    /// Removes all a tenant has taught, from store and disk.
+    ///
+    /// # Errors
+    /// When store or disk fail; then it can be called again.
+    pub async fn drop_tenant(&self, tenant: TenantId) -> Result<(), KnowledgeError> {
+        let ticket = self.inner.learning.enter()?;
+        let (slot, learning) = self.slot_alone(tenant).await;
+        let turn = self.inner.learning.work(ticket).await?;
+        let opening = slot.opening.clone().lock_owned().await;
+        let work = self.work(tenant);
+        let dropped = blocking(move || {
+            let _held = (turn, learning, opening);
+            // First: whoever opens from now on opens what is left, not what goes.
+            slot.retire();
+            work.drop_tenant(&slot.dir)
+        });
+        let dropped = dropped.await.map_err(|error| failed("drop", error));
+        self.inner.shelf.put_away(tenant);
+        dropped
+    }
+
+    /// Closes a tenant's index if nobody uses it, so that the next search sees what other nodes
+    /// have learned since.
+    pub fn put_away(&self, tenant: TenantId) {
+        self.inner.shelf.put_away(tenant);
+    }
+
+    async fn find_now(&self, tenant: TenantId, question: &str, limit: usize) -> Result<Vec<Found>, KnowledgeError> {
+        if limit == 0 || !ranking::asks_something(question) {
+            return Ok(Vec::new());
+        }
+        let ticket = self.inner.searching.enter()?;
+        let slot = self.inner.shelf.slot(tenant);
+        self.open_slot(&slot, false).await?;
+        let turn = self.inner.searching.work(ticket).await?;
+        let question = question.to_string();
+        let found = blocking({
+            let slot = slot.clone();
+            move || {
+                let _held = turn;
+                slot.index.get().map_or_else(|| Ok(Vec::new()), |index| ranking::find(index, &question, limit))
+            }
+        });
+        let found = found.await;
+        if found.is_err() {
+            self.condemn(&slot);
+        }
+        found
+    }
+
+    /// A search failed on an index that opened well: it is built again when next opened.
+    fn condemn(&self, slot: &Slot) {
+        // A learner at work keeps it: the next failing search tries again.
+        let Ok(_alone) = slot.learning.try_lock() else { return };
+        if let Err(error) = index::condemn(&slot.dir) {
+            warn!(tenant = %slot.tenant, %error, "damaged index");
+        }
+        slot.retire();
+    }
+
+    /// Runs a change of one tenant's documents when no other is running.
+    async fn alone<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        operation: &'static str,
+        change: impl FnOnce(&Work, &TenantIndex) -> Result<T, KnowledgeError> + Send + 'static,
+    ) -> Result<T, KnowledgeError> {
+        let changed = async {
+            let ticket = self.inner.learning.enter()?;
+            let (slot, learning) = self.slot_alone(tenant).await;
+            let turn = self.inner.learning.work(ticket).await?;
+            self.open_slot(&slot, true).await?;
+            let work = self.work(tenant);
+            blocking(move || {
+                let _held = (turn, learning);
+                let Some(index) = slot.index.get() else {
+                    return Err(KnowledgeError::Index("it was not opened".into()));
+                };
+                change(&work, index)
+            })
+            .await
+        };
+        changed.await.map_err(|error| failed(operation, error))
+    }
+
+    /// The tenant's slot with its learner's lock.
+    async fn slot_alone(&self, tenant: TenantId) -> (Arc<Slot>, tokio::sync::OwnedMutexGuard<()>) {
+        loop {
+            let slot = self.inner.shelf.slot(tenant);
+            let learning = slot.learning.clone().lock_owned().await;
+            if !slot.is_retired() {
+                return (slot, learning);
+            }
+        }
+    }
+
+    /// Opens the slot's index, once for all who ask. Without `create`, a tenant that never taught
+    /// anything gets none.
+    async fn open_slot(&self, slot: &Arc<Slot>, create: bool) -> Result<(), KnowledgeError> {
+        if slot.index.get().is_some() {
+            return Ok(());
+        }
+        let opening = slot.opening.clone().lock_owned().await;
+        // A retired slot's folder belongs to its successor.
+        if slot.index.get().is_some() || slot.is_retired() {
+            return Ok(());
+        }
+        let (work, slot) = (self.work(slot.tenant), slot.clone());
+        blocking(move || {
+            let _held = opening;
+            if let Some(index) = work.open(&slot.dir, create)? {
+                // The lock is ours, so nobody else has set it.
+                let _ = slot.index.set(index);
+            }
+            Ok(())
+        })
+        .await?;
+        self.inner.shelf.report();
+        Ok(())
+    }
+
+    fn work(&self, tenant: TenantId) -> Work {
+        Work { tenant, records: self.inner.records.clone(), runtime: Handle::current() }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KnowledgeError> + Send + 'static,
+) -> Result<T, KnowledgeError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(KnowledgeError::Index(format!("its thread ended early: {error}"))),
+    }
+}
+
+fn failed(operation: &'static str, error: KnowledgeError) -> KnowledgeError {
+    metrics::counter!(names::ERRORS, "operation" => operation).increment(1);
+    error
+}

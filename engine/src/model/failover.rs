@@ -1,0 +1,340 @@
+//! One turn's models in order: the next is tried until one has begun to speak, and never after.
+//! Invariant: the last piece is [`Piece::Ended`], and there is only one.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::Stream;
+use schema::limits::REPLY_BYTES_MAX;
+use schema::{End, ErrorCode, Usage};
+use tokio::time::{Instant, Sleep};
+
+use super::attempt::{Attempt, Close, Phase};
+use super::{Chunk, CoolDowns, ModelError, Prompt, SharedModel, Stop};
+
+/// What the contact reads when the model wanted a tool and had said nothing.
+pub const TOOL_DECLINED: &str = "I cannot do that from here. Is there something I can answer for you instead?";
+
+/// How long to wait for a model. All but `total` begin anew with each attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timers {
+    /// For the connection alone; it is the HTTP client's, and no attempt outlives the others.
+    pub connect: Duration,
+    /// From the beginning of an attempt to its first words, or to the first sign that it thinks.
+    pub first_content: Duration,
+    /// The same for the last model that is left: there is nothing to gain by giving up early.
+    pub first_content_last: Duration,
+    /// Between two signs of life of a model that speaks or thinks.
+    pub between_chunks: Duration,
+    /// For the whole turn, all attempts together.
+    pub total: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            first_content: Duration::from_secs(10),
+            first_content_last: Duration::from_secs(30),
+            between_chunks: Duration::from_secs(20),
+            total: Duration::from_secs(180),
+        }
+    }
+}
+
+/// What a turn gets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// A model is being asked.
+    Asking {
+        /// Its name.
+        model: String,
+    },
+    /// Words for the contact; not empty.
+    Text(String),
+    /// Tokens of all attempts so far, as the providers counted them; replaces what was known before.
+    Usage(Usage),
+    /// A model was given up before its first words, and another is asked.
+    FailedOver {
+        /// Its name.
+        model: String,
+        /// Why.
+        error: ModelError,
+    },
+    /// The turn is over.
+    Ended(Ended),
+}
+
+/// How a turn ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// The outcome; never `Cancelled`, because a cancelled turn is dropped.
+    pub end: End,
+    /// The model that answered, or the last one that did not; empty when there was none to ask.
+    pub model: String,
+    /// Why it failed or broke off.
+    pub error: Option<ModelError>,
+    /// What it took.
+    pub spent: Spent,
+}
+
+/// Tokens and money of a turn, all attempts together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// The providers' counts, or estimates where none came.
+    pub usage: Usage,
+    /// Millionths of a US dollar, by each model's own price; absent when none of them has one.
+    pub cost_microusd: Option<u64>,
+}
+
+impl Spent {
+    pub(super) fn add(&mut self, other: Self) {
+        let sum = &mut self.usage;
+        sum.input_tokens = sum.input_tokens.saturating_add(other.usage.input_tokens);
+        sum.output_tokens = sum.output_tokens.saturating_add(other.usage.output_tokens);
+        sum.cached_tokens = sum.cached_tokens.saturating_add(other.usage.cached_tokens);
+        sum.cache_write_tokens = sum.cache_write_tokens.saturating_add(other.usage.cache_write_tokens);
+        sum.estimated |= other.usage.estimated;
+        self.cost_microusd = match (self.cost_microusd, other.cost_microusd) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+    }
+}
+
+/// A turn's stream. It asks nothing until it is polled, and must be polled on a tokio runtime.
+/// Dropping it drops the upstream connection at once; [`Failover::spent`] says what to book then.
+///
+/// - Until the first words any error, silence or early end moves on to the next model. Roles,
+///   heartbeats, thinking and counts are not words.
+/// - After the first words an error ends the turn `incomplete`: a second model would not go on
+///   where the first stopped.
+/// - A model that begins to think is no longer held to `first_content`, only to
+///   `between_chunks` and `total`. Heartbeats alone do not count as thinking.
+/// - A reply that only asks for a tool gets [`TOOL_DECLINED`] for its text and is `completed`; one
+///   that spoke before is `completed` as it stands.
+/// - Nothing is asked twice: a model appears once in a turn, and nothing below retries.
+pub struct Failover {
+    prompt: Arc<Prompt>,
+    timers: Timers,
+    cool: Arc<CoolDowns>,
+    waiting: VecDeque<SharedModel>,
+    attempt: Option<Attempt>,
+    last_error: Option<(String, ModelError)>,
+    spent: Spent,
+    out: VecDeque<Piece>,
+    /// Lies at or before the moment that matters, so that not every chunk has to move it.
+    alarm: Option<Pin<Box<Sleep>>>,
+    deadline: Option<Instant>,
+    over: bool,
+}
+
+impl Failover {
+    /// A turn over `models`, in the order to try them.
+    #[must_use]
+    pub fn new(models: Vec<SharedModel>, prompt: Arc<Prompt>, timers: Timers, cool: Arc<CoolDowns>) -> Self {
+        Self {
+            prompt,
+            timers,
+            cool,
+            waiting: models.into(),
+            attempt: None,
+            last_error: None,
+            spent: Spent::default(),
+            out: VecDeque::new(),
+            alarm: None,
+            deadline: None,
+            over: false,
+        }
+    }
+
+    /// What was used so far, as it would have to be booked if the turn were dropped now: counts
+    /// that have come, and an estimate for the attempt that runs where its own are missing.
+    #[must_use]
+    pub fn spent(&self) -> Spent {
+        let mut spent = self.spent;
+        if let Some(attempt) = &self.attempt {
+            spent.add(attempt.spent(&self.prompt, Close::Cut));
+        }
+        spent
+    }
+
+    fn begin(&mut self, now: Instant) {
+        let next = self.waiting.iter().position(|model| !self.cool.rests(model.name(), now)).unwrap_or(0);
+        let Some(model) = self.waiting.remove(next) else { return self.fail() };
+        self.out.push_back(Piece::Asking { model: model.name().to_owned() });
+        self.attempt = Some(Attempt::begin(model, &self.prompt, now));
+    }
+
+    /// The last model has failed, or there was none.
+    fn fail(&mut self) {
+        let nothing = || (String::new(), ModelError::new(ErrorCode::ModelUnavailable, "there is no model to ask"));
+        let (model, error) = self.last_error.take().unwrap_or_else(nothing);
+        self.finish(End::Failed, model, Some(error));
+    }
+
+    fn finish(&mut self, end: End, model: String, error: Option<ModelError>) {
+        self.over = true;
+        self.waiting.clear();
+        self.out.push_back(Piece::Ended(Ended { end, model, error, spent: self.spent }));
+    }
+
+    /// The attempt is over: its connection is closed and its tokens are booked.
+    fn settle(&mut self, outcome: &'static str, close: Close) -> Option<Attempt> {
+        let mut attempt = self.attempt.take()?;
+        self.spent.add(attempt.settle(&self.prompt, outcome, close));
+        Some(attempt)
+    }
+
+    fn on_chunk(&mut self, chunk: Chunk, now: Instant) {
+        let Some(attempt) = &mut self.attempt else { return };
+        attempt.heard(now);
+        match chunk {
+            Chunk::Alive | Chunk::ToolCall { .. } => {}
+            Chunk::Thinking => attempt.thinks(),
+            Chunk::Usage(usage) => {
+                attempt.usage = Some(usage);
+                let mut spent = self.spent;
+                spent.add(attempt.spent(&self.prompt, Close::Ended));
+                self.out.push_back(Piece::Usage(spent.usage));
+            }
+            Chunk::Text(text) => self.on_text(text, now),
+            Chunk::End(stop) => self.on_end(stop, now),
+        }
+    }
+
+    fn on_text(&mut self, mut text: String, now: Instant) {
+        let Some(attempt) = &mut self.attempt else { return };
+        let room = REPLY_BYTES_MAX - attempt.said_bytes().min(REPLY_BYTES_MAX);
+        let full = text.len() > room;
+        if full {
+            text.truncate((0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0));
+        }
+        if !text.is_empty() {
+            if attempt.repeats(&text) {
+                return self.on_error(ModelError::protocol("the model repeats the same chunk"), Close::Cut, now);
+            }
+            attempt.says(&text, now);
+            self.out.push_back(Piece::Text(text));
+        }
+        if full && let Some(attempt) = self.settle(End::Length.name(), Close::Cut) {
+            self.finish(End::Length, attempt.name(), None);
+        }
+    }
+
+    fn on_end(&mut self, stop: Stop, now: Instant) {
+        let end = match stop {
+            Stop::Completed | Stop::Tool => End::Completed,
+            Stop::Length => End::Length,
+            Stop::Filtered => End::Filtered,
+        };
+        let Some(attempt) = self.settle(end.name(), Close::Ended) else { return };
+        self.cool.succeeded(&attempt.name(), now);
+        if stop == Stop::Tool && attempt.phase() != Phase::Speaking {
+            self.out.push_back(Piece::Text(TOOL_DECLINED.to_owned()));
+        }
+        self.finish(end, attempt.name(), None);
+    }
+
+    fn on_error(&mut self, error: ModelError, close: Close, now: Instant) {
+        let Some(attempt) = self.settle(error.code.name(), close) else { return };
+        let model = attempt.name();
+        self.cool.failed(&model, &error, now);
+        if attempt.phase() == Phase::Speaking {
+            return self.finish(End::Incomplete, model, Some(error));
+        }
+        let timed_out = self.deadline.is_some_and(|deadline| now >= deadline);
+        if self.waiting.is_empty() || timed_out {
+            return self.finish(End::Failed, model, Some(error));
+        }
+        attempt.count_failover(&error);
+        self.out.push_back(Piece::FailedOver { model: model.clone(), error: error.clone() });
+        self.last_error = Some((model, error));
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        let what = match &self.attempt {
+            _ if self.deadline.is_some_and(|deadline| now >= deadline) => "the turn took too long",
+            Some(attempt) if attempt.phase() == Phase::Waiting => "the model did not begin in time",
+            _ => "the model did not go on in time",
+        };
+        self.on_error(ModelError::new(ErrorCode::ModelTimeout, what), Close::Cut, now);
+    }
+
+    /// When the attempt has been silent for too long.
+    fn due(&self) -> Option<Instant> {
+        let attempt = self.attempt.as_ref()?;
+        let last = self.waiting.is_empty();
+        let first = if last { self.timers.first_content_last } else { self.timers.first_content };
+        let due = match attempt.phase() {
+            Phase::Waiting => attempt.started() + first,
+            Phase::Thinking | Phase::Speaking => attempt.heard_at() + self.timers.between_chunks,
+        };
+        Some(self.deadline.map_or(due, |deadline| due.min(deadline)))
+    }
+
+    /// Whether the time is up; if not, it will wake the task when it is.
+    fn poll_alarm(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(due) = self.due() else { return false };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if alarm.deadline() > due {
+            alarm.as_mut().reset(due);
+        }
+        while alarm.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= due {
+                return true;
+            }
+            alarm.as_mut().reset(due);
+        }
+        false
+    }
+}
+
+impl Drop for Failover {
+    fn drop(&mut self) {
+        self.settle(End::Cancelled.name(), Close::Cut);
+    }
+}
+
+impl Stream for Failover {
+    type Item = Piece;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(piece) = this.out.pop_front() {
+                return Poll::Ready(Some(piece));
+            }
+            if this.over {
+                return Poll::Ready(None);
+            }
+            let now = Instant::now();
+            this.deadline.get_or_insert(now + this.timers.total);
+            let Some(attempt) = &mut this.attempt else {
+                this.begin(now);
+                continue;
+            };
+            // A model that always has something ready never lets the alarm be looked at.
+            if this.deadline.is_some_and(|deadline| now >= deadline) {
+                this.on_timeout(now);
+                continue;
+            }
+            match attempt.poll(cx) {
+                Poll::Ready(Some(Ok(chunk))) => this.on_chunk(chunk, now),
+                Poll::Ready(Some(Err(error))) => this.on_error(error, Close::Broke, now),
+                Poll::Ready(None) => {
+                    this.on_error(ModelError::truncated("the stream ended without an end"), Close::Broke, now);
+                }
+                Poll::Pending if this.poll_alarm(cx) => this.on_timeout(Instant::now()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "failover_tests.rs"]
+mod tests;

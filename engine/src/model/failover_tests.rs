@@ -1,0 +1,274 @@
+//! Turns as rows: what each model does, and what the turn then is. Time is virtual.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::StreamExt;
+use schema::Text;
+
+use super::super::{ChunkStream, Model, Price, PromptLine, Role};
+use super::*;
+
+/// A model that follows a script, one word a step:
+/// `=words` text, `alive`, `think`, `tool`, `use:in/out`, `end:stop`, `err:code`, `eof`, `wait:ms`.
+struct Scripted {
+    name: String,
+    script: Vec<String>,
+    asked: AtomicUsize,
+    open: Arc<AtomicUsize>,
+    price: Option<Price>,
+}
+
+impl Scripted {
+    fn new(name: &str, script: &str) -> Arc<Self> {
+        let script = script.split_whitespace().map(str::to_owned).collect();
+        let price = (name != "free").then_some(Price {
+            input_microusd_per_million: 1_000_000,
+            cached_microusd_per_million: 100_000,
+            output_microusd_per_million: 10_000_000,
+        });
+        Arc::new(Self { name: name.into(), script, asked: AtomicUsize::new(0), open: Arc::default(), price })
+    }
+}
+
+struct Open(Arc<AtomicUsize>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Model for Scripted {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn ask(&self, _: Arc<Prompt>) -> ChunkStream {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.open.fetch_add(1, Ordering::SeqCst);
+        let (open, script) = (Open(Arc::clone(&self.open)), self.script.clone());
+        Box::pin(async_stream::stream! {
+            let _open = open;
+            for step in script {
+                match step.split_once(':').unwrap_or((&step, "")) {
+                    ("wait", millis) => tokio::time::sleep(Duration::from_millis(millis.parse().unwrap())).await,
+                    ("err", code) => {
+                        let code = *ErrorCode::ALL.iter().find(|known| known.name() == code).unwrap();
+                        yield Err(ModelError { code, retry_after: Some(Duration::from_secs(2)), detail: String::new() });
+                        return;
+                    }
+                    ("eof", _) => return,
+                    (word, argument) => yield Ok(chunk(word, argument)),
+                }
+            }
+            std::future::pending::<()>().await;
+        })
+    }
+
+    fn price(&self) -> Option<Price> {
+        self.price
+    }
+}
+
+fn chunk(word: &str, argument: &str) -> Chunk {
+    match word {
+        "alive" => Chunk::Alive,
+        "think" => Chunk::Thinking,
+        "tool" => Chunk::ToolCall { name: "f".into(), arguments: "{}".into() },
+        "use" => {
+            let (input, output) = argument.split_once('/').unwrap();
+            let (input_tokens, output_tokens) = (input.parse().unwrap(), output.parse().unwrap());
+            Chunk::Usage(Usage { input_tokens, output_tokens, ..Usage::default() })
+        }
+        "end" => Chunk::End(match argument {
+            "length" => Stop::Length,
+            "filtered" => Stop::Filtered,
+            "tool" => Stop::Tool,
+            _ => Stop::Completed,
+        }),
+        text => Chunk::Text(text.strip_prefix('=').unwrap().to_owned()),
+    }
+}
+
+fn prompt() -> Arc<Prompt> {
+    let words = "x".repeat(120); // 30 tokens and 8 of framing
+    let lines = vec![PromptLine { role: Role::User, text: words.as_str().into() }];
+    Arc::new(Prompt { system: "".into(), lines, question: Text::default(), passages: Vec::new(), max_output_tokens: 9 })
+}
+
+fn turn(models: &[Arc<Scripted>], cool: &Arc<CoolDowns>) -> Failover {
+    let timers = Timers {
+        connect: Duration::from_secs(1),
+        first_content: Duration::from_secs(10),
+        first_content_last: Duration::from_secs(30),
+        between_chunks: Duration::from_secs(5),
+        total: Duration::from_secs(60),
+    };
+    let models = models.iter().map(|model| Arc::clone(model) as SharedModel).collect();
+    Failover::new(models, prompt(), timers, Arc::clone(cool))
+}
+
+fn shown(piece: &Piece) -> String {
+    match piece {
+        Piece::Asking { model } => format!("ask {model}"),
+        Piece::Text(text) => text.clone(),
+        Piece::Usage(usage) => format!("({}/{})", usage.input_tokens, usage.output_tokens),
+        Piece::FailedOver { model, error } => format!("{model} {}", error.code),
+        Piece::Ended(Ended { end, model, error, spent }) => {
+            let usage = spent.usage;
+            let about = if usage.estimated { "~" } else { "" };
+            let error = error.as_ref().map(|error| format!(" {}", error.code)).unwrap_or_default();
+            format!("{} {model}{error} {about}{}/{}", end.name(), usage.input_tokens, usage.output_tokens)
+        }
+    }
+}
+
+async fn run(scripts: &[&str]) -> (String, Duration) {
+    let models: Vec<_> =
+        scripts.iter().zip(["a", "b", "c"]).map(|(script, name)| Scripted::new(name, script)).collect();
+    let begun = Instant::now();
+    let pieces: Vec<Piece> = turn(&models, &Arc::default()).collect().await;
+    for model in &models {
+        assert!(model.asked.load(Ordering::SeqCst) <= 1, "{} was asked twice", model.name);
+        assert_eq!(model.open.load(Ordering::SeqCst), 0, "{} is still open", model.name);
+    }
+    let ends = pieces.iter().filter(|piece| matches!(piece, Piece::Ended(_))).count();
+    assert!(ends == 1 && matches!(pieces.last(), Some(Piece::Ended(_))), "{pieces:?}");
+    (pieces.iter().map(shown).collect::<Vec<_>>().join(" | "), begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn turns() {
+    let rows: &[(&[&str], &str)] = &[
+        // One model.
+        (&["=Hi =there use:9/2 end:completed"], "ask a | Hi | there | (9/2) | completed a 9/2"),
+        (&["=Hi end:length"], "ask a | Hi | length a ~38/1"),
+        (&["end:filtered"], "ask a | filtered a ~38/0"),
+        (&["use:0/0 =free end:completed"], "ask a | (0/0) | free | completed a 0/0"),
+        (&[], "failed  model_unavailable 0/0"),
+        (&["err:model_refused"], "ask a | failed a model_refused 0/0"),
+        (&["eof"], "ask a | failed a model_truncated 0/0"),
+        // Before the first words everything may fail over.
+        (&["err:model_unavailable", "=Hi end:"], "ask a | a model_unavailable | ask b | Hi | completed b ~38/1"),
+        (
+            &["alive think use:5/1 eof", "=Hi use:9/2 end:"],
+            "ask a | (5/1) | a model_truncated | ask b | Hi | (14/3) | completed b ~14/3",
+        ),
+        (
+            &["err:model_refused", "err:model_rate_limited"],
+            "ask a | a model_refused | ask b | failed b model_rate_limited 0/0",
+        ),
+        (&["wait:10001 =late end:", "=Hi end:"], "ask a | a model_timeout | ask b | Hi | completed b ~76/1"),
+        // Heartbeats do not put off the first words; thinking does, and is bounded in its turn.
+        (
+            &["alive wait:6000 alive wait:6000 =late end:", "=Hi end:"],
+            "ask a | a model_timeout | ask b | Hi | completed b ~76/1",
+        ),
+        (&["think wait:4000 think wait:4000 alive wait:4000 =Hi end:", "=no"], "ask a | Hi | completed a ~38/1"),
+        (&["think wait:5001 think =late", "=Hi end:"], "ask a | a model_timeout | ask b | Hi | completed b ~76/1"),
+        // The last model gets longer.
+        (&["err:model_refused", "wait:29000 =Hi end:"], "ask a | a model_refused | ask b | Hi | completed b ~38/1"),
+        (
+            &["err:model_refused", "wait:31000 =Hi end:"],
+            "ask a | a model_refused | ask b | failed b model_timeout ~38/0",
+        ),
+        // After the first words an error is the end.
+        (&["=Hi err:model_unavailable", "=no"], "ask a | Hi | incomplete a model_unavailable ~38/1"),
+        (&["=Hi eof", "=no"], "ask a | Hi | incomplete a model_truncated ~38/1"),
+        (
+            &["=Hi wait:4000 alive wait:4000 =you wait:5001 =late", "=no"],
+            "ask a | Hi | you | incomplete a model_timeout ~38/2",
+        ),
+        (&["=Hi use:9/1 err:model_truncated"], "ask a | Hi | (9/1) | incomplete a model_truncated ~9/1"),
+        // Tools are declined.
+        (
+            &["tool end:tool", "=no"],
+            "ask a | I cannot do that from here. Is there something I can answer for you instead? | completed a ~38/0",
+        ),
+        (&["=Wait tool end:tool"], "ask a | Wait | completed a ~38/1"),
+    ];
+    for (scripts, expected) in rows {
+        assert_eq!(run(scripts).await.0, *expected, "{scripts:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_whole_turn_is_bounded() {
+    let thinks = format!("{} end:", "think wait:4000 ".repeat(100));
+    let (shown, took) = run(&[&thinks, "=no"]).await;
+    assert_eq!((shown.as_str(), took.as_secs()), ("ask a | failed a model_timeout ~38/0", 60));
+    let speaks = "=word wait:4000 ".repeat(100);
+    let (shown, took) = run(&[&speaks]).await;
+    assert!(shown.ends_with("incomplete a model_timeout ~38/15"), "{shown}");
+    assert_eq!(took.as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_is_stopped_and_a_long_reply_cut() {
+    let (shown, _) = run(&[&"=la ".repeat(200)]).await;
+    assert_eq!(shown.matches("la").count(), 99);
+    assert!(shown.contains("| incomplete a model_protocol"), "{shown}");
+    let mut words: Vec<String> = (0..200).map(|n| format!("=la{}", n % 2)).collect();
+    words.push("end:".into());
+    assert!(run(&[&words.join(" ")]).await.0.contains("completed"));
+
+    let long = format!("={} ={} end:", "é".repeat(REPLY_BYTES_MAX / 2 - 1), "日本");
+    let models = [Scripted::new("a", &long)];
+    let pieces: Vec<Piece> = turn(&models, &Arc::default()).collect().await;
+    let text: String = pieces
+        .iter()
+        .filter_map(|piece| if let Piece::Text(text) = piece { Some(text.as_str()) } else { None })
+        .collect();
+    assert_eq!(text.len(), REPLY_BYTES_MAX - 2, "the next character did not fit whole");
+    assert!(matches!(pieces.last(), Some(Piece::Ended(Ended { end: End::Length, error: None, .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resting_model_is_skipped_while_there_is_another() {
+    let cool = Arc::new(CoolDowns::default());
+    let limited = Scripted::new("a", "err:model_rate_limited");
+    let well = Scripted::new("b", "=Hi end:");
+    let both = [Arc::clone(&limited), Arc::clone(&well)];
+    let order = |pieces: Vec<Piece>| -> String {
+        let asked =
+            pieces.into_iter().filter_map(|piece| if let Piece::Asking { model } = piece { Some(model) } else { None });
+        asked.collect()
+    };
+    assert_eq!(order(turn(&both, &cool).collect().await), "ab");
+    assert_eq!(order(turn(&both, &cool).collect().await), "b", "a asked for two seconds");
+    assert_eq!(order(turn(&both[..1], &cool).collect().await), "a", "there is no other");
+    tokio::time::advance(Duration::from_secs(3)).await;
+    assert_eq!(order(turn(&both, &cool).collect().await), "ab");
+    let down = Scripted::new("b", "err:model_unavailable");
+    assert_eq!(order(turn(&[limited, down], &cool).collect().await), "ba", "the resting one is the last resort");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_closes_the_attempt_and_its_cost_is_known() {
+    let model = Scripted::new("a", "use:40/1 =four =more wait:100000");
+    let mut turn = turn(&[Arc::clone(&model)], &Arc::default());
+    while !matches!(turn.next().await, Some(Piece::Text(text)) if text == "more") {}
+    assert_eq!(model.open.load(Ordering::SeqCst), 1);
+    let spent = turn.spent();
+    assert_eq!((spent.usage.input_tokens, spent.usage.output_tokens, spent.usage.estimated), (40, 2, true));
+    assert_eq!(spent.cost_microusd, Some(60));
+    drop(turn);
+    assert_eq!(model.open.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn costs_of_attempts_add_up_by_their_own_prices() {
+    let models = [Scripted::new("a", "use:100/0 err:model_unavailable"), Scripted::new("free", "use:0/0 =Hi end:")];
+    let pieces: Vec<Piece> = turn(&models, &Arc::default()).collect().await;
+    let Some(Piece::Ended(ended)) = pieces.last() else { panic!("{pieces:?}") };
+    assert_eq!((ended.spent.cost_microusd, ended.model.as_str()), (Some(100), "free"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_before_it_is_polled() {
+    let model = Scripted::new("a", "=Hi end:");
+    let mut turn = turn(&[Arc::clone(&model)], &Arc::default());
+    assert_eq!(model.asked.load(Ordering::SeqCst), 0);
+    turn.next().await;
+    assert_eq!(model.asked.load(Ordering::SeqCst), 1);
+}

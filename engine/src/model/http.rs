@@ -1,0 +1,257 @@
+//! One request, one streamed answer: the transport under the three adapters.
+//! Invariant: no retries, no redirects, no second connection; dropping the stream closes the socket.
+
+use std::time::Duration;
+
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, Url};
+use schema::ErrorCode;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::sse::{Decoder, Dialect};
+use super::{Chunk, ChunkStream, ModelError};
+
+/// How long an idle connection is kept. Providers and balancers close theirs after 30 to 60
+/// seconds; a request on a socket that the peer has just closed would fail for nothing.
+const POOL_IDLE: Duration = Duration::from_secs(20);
+/// Idle connections kept for one host.
+const POOL_IDLE_MAX: usize = 32;
+/// Bytes read of a body that explains an error.
+const ERROR_BODY_BYTES_MAX: usize = 4 * 1024;
+/// How long that may take; the status alone says enough.
+const ERROR_BODY_WAIT: Duration = Duration::from_secs(1);
+/// How long a finished reply may wait for its body's last bytes, so that the connection can be
+/// used again. They are nearly always there already.
+const LAST_BYTES_WAIT: Duration = Duration::from_millis(50);
+
+/// Makes rustls use ring in this process. To be called before the first [`Http`] is made; calling
+/// it again does nothing.
+pub fn install_crypto_provider() {
+    // An error says that one is installed already, which is all we want.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A connection pool. It belongs to one worker thread: its connections are driven by tasks on the
+/// runtime that made them, so adapters are built once for each worker, and a token never changes
+/// threads on its way. Clones share the pool.
+///
+/// HTTP/1.1 only, so that closing the socket is what stops a reply; `tcp_nodelay` is on. Of the
+/// environment only `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` matter, in the usual way, and never
+/// for an address of this machine (`localhost`, `127.0.0.0/8`, `::1`).
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: Client,
+}
+
+impl Http {
+    /// A pool for requests to `base`. Reading the machine's root certificates takes a moment and
+    /// fails where there are none, so it is done for `https` only.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up, in words for the operator.
+    pub fn new(base: &Url, connect_timeout: Duration) -> Result<Self, String> {
+        install_crypto_provider();
+        let mut builder = Client::builder()
+            .connect_timeout(connect_timeout)
+            .tcp_nodelay(true)
+            .http1_only()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_IDLE_MAX)
+            .user_agent(concat!("tertulia/", env!("CARGO_PKG_VERSION")));
+        if base.scheme() != "https" {
+            builder = builder.tls_certs_only([]);
+        }
+        if is_local(base) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|error| chain(&error))?;
+        Ok(Self { client })
+    }
+
+    /// A POST of a JSON body.
+    pub(super) fn post(&self, url: Url, body: Vec<u8>) -> RequestBuilder {
+        self.client.post(url).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body)
+    }
+}
+
+/// A key as a header that no log of the HTTP library prints.
+pub(super) fn secret_header(prefix: &str, key: &SecretString) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("{prefix}{}", key.expose_secret())).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// `base` with more path behind it, whether or not it ends in a slash.
+pub(super) fn join(base: &Url, more: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(more);
+    }
+    url
+}
+
+/// Sends the request and decodes the answer as it comes.
+pub(super) fn stream<D: Dialect>(request: RequestBuilder, mut decoder: Decoder<D>) -> ChunkStream {
+    Box::pin(async_stream::stream! {
+        let mut response = match accepted(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                yield Err(error);
+                return;
+            }
+        };
+        // Taken by the provider: from here on it is at work, and bills.
+        yield Ok(Chunk::Alive);
+        let mut out = Vec::new();
+        loop {
+            let result = match response.chunk().await {
+                Ok(Some(bytes)) => {
+                    let result = decoder.feed(bytes, &mut out);
+                    if out.is_empty() && result.is_ok() {
+                        yield Ok(Chunk::Alive);
+                    }
+                    result
+                }
+                Ok(None) => decoder.finish(&mut out),
+                // A cut connection is not a clean end, even after a finish reason.
+                Err(error) => Err(ModelError::truncated(format!("the connection broke: {}", chain(&error)))),
+            };
+            let over = decoder.is_over() || result.is_err();
+            let end = if over && matches!(out.last(), Some(Chunk::End(_))) { out.pop() } else { None };
+            for chunk in out.drain(..) {
+                yield Ok(chunk);
+            }
+            if let Some(end) = end {
+                let _ = tokio::time::timeout(LAST_BYTES_WAIT, response.chunk()).await;
+                yield Ok(end);
+            } else if let Err(error) = result {
+                yield Err(error);
+            }
+            if over {
+                return;
+            }
+        }
+    })
+}
+
+/// The response, if the provider took the request and answers with events.
+async fn accepted(request: RequestBuilder) -> Result<Response, ModelError> {
+    let sent = request.send().await;
+    let response = sent.map_err(|error| ModelError::new(ErrorCode::ModelUnavailable, chain(&error)))?;
+    let status = response.status().as_u16();
+    if status != 200 {
+        let wait = retry_after(response.headers());
+        let body = beginning(response).await;
+        return Err(ModelError::from_status(status, wait, &body));
+    }
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/json") {
+        // Some servers explain a failure with a status of success, outside the event stream.
+        let body = beginning(response).await;
+        let found = body.windows(7).any(|window| window == b"\"error\"");
+        return Err(if found {
+            ModelError::in_band(&body)
+        } else {
+            ModelError::protocol("the answer is one JSON document, not a stream of events")
+        });
+    }
+    Ok(response)
+}
+
+/// The first bytes of a body, as many as come soon.
+async fn beginning(mut response: Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    let read = async {
+        while let Ok(Some(bytes)) = response.chunk().await {
+            let room = ERROR_BODY_BYTES_MAX - body.len();
+            body.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+            if body.len() >= ERROR_BODY_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(ERROR_BODY_WAIT, read).await;
+    body
+}
+
+/// When the provider wants to be asked again. A date is measured against the response's own
+/// `Date`, so that our clock does not matter.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::trim);
+    if let Some(millis) = text("retry-after-ms").and_then(|millis| millis.parse::<u64>().ok()) {
+        return Some(Duration::from_millis(millis));
+    }
+    let wait = text(RETRY_AFTER.as_str())?;
+    if let Ok(seconds) = wait.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text: &str| DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok();
+    let seconds = date(wait)?.as_second() - date(text(DATE.as_str())?)?.as_second();
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+fn is_local(base: &Url) -> bool {
+    let host = base.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// An error with its causes; reqwest's own text stops at the first, and names the URL, which the
+/// log need not repeat.
+fn chain(error: &reqwest::Error) -> String {
+    let mut text = if error.is_connect() { "cannot connect" } else { "request failed" }.to_owned();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text.chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_milliseconds_or_a_date() {
+        let rows: &[(&[(&'static str, &str)], Option<u64>)] = &[
+            (&[("retry-after", "2")], Some(2_000)),
+            (&[("retry-after-ms", "150"), ("retry-after", "2")], Some(150)),
+            (
+                &[("retry-after", "Sun, 06 Nov 1994 08:49:40 GMT"), ("date", "Sun, 06 Nov 1994 08:49:37 GMT")],
+                Some(3_000),
+            ),
+            (&[("retry-after", "Sun, 06 Nov 1994 08:49:40 GMT"), ("date", "Sun, 06 Nov 1994 09:49:37 GMT")], Some(0)),
+            (&[("retry-after", "Sun, 06 Nov 1994 08:49:40 GMT")], None),
+            (&[("retry-after", "soon")], None),
+            (&[], None),
+        ];
+        for (given, wait) in rows {
+            let headers = given.iter().map(|(name, value)| {
+                (reqwest::header::HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+            });
+            assert_eq!(retry_after(&headers.collect()).map(|wait| wait.as_millis()), wait.map(u128::from), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn paths_join_with_and_without_a_slash() {
+        for base in ["http://h/v1", "http://h/v1/"] {
+            let url = join(&Url::parse(base).unwrap(), &["chat", "completions"]);
+            assert_eq!(url.as_str(), "http://h/v1/chat/completions");
+        }
+        let url = join(&Url::parse("http://h").unwrap(), &["models", "a/b?c:stream"]);
+        assert_eq!(url.as_str(), "http://h/models/a%2Fb%3Fc:stream");
+    }
+
+    #[test]
+    fn a_key_does_not_show() {
+        let value = secret_header("Bearer ", &SecretString::from("sk-123")).unwrap();
+        assert!(!format!("{value:?}").contains("sk-123"));
+        assert!(secret_header("", &SecretString::from("line\nbreak")).is_none());
+    }
+}

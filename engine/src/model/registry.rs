@@ -1,0 +1,271 @@
+//! From names in the configuration to models that can be asked.
+//! Invariant: one registry for each worker thread, because an adapter's connections belong to the thread that made them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::metrics::Labels;
+use super::{Anthropic, Gemini, Http, OpenAi, Price, SharedModel, Timers, anthropic, gemini, openai};
+
+/// Adapters kept for reuse; models named later are built for each turn, which costs little.
+const KEPT_MAX: usize = 256;
+
+/// What the registry is built from.
+#[derive(Clone, Debug, Default)]
+pub struct ModelSettings {
+    /// Models in the order they are tried by tenants who name none.
+    pub list: Vec<String>,
+    /// OpenAI, and whatever speaks its chat completions.
+    pub openai: ProviderSettings,
+    /// Anthropic, and whatever speaks its Messages.
+    pub anthropic: ProviderSettings,
+    /// Gemini.
+    pub gemini: ProviderSettings,
+    /// Prices by `provider/model`.
+    pub prices: BTreeMap<String, Price>,
+    /// How long to wait.
+    pub timers: Timers,
+}
+
+/// One provider's access.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderSettings {
+    /// The API key.
+    pub key: Option<SecretString>,
+    /// Another address than the provider's own.
+    pub base: Option<String>,
+}
+
+/// Why a name gives no model, in words for whoever wrote it.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RegistryError {
+    #[error("`{0}` is no model: write `openai/<model>`, `anthropic/<model>`, `gemini/<model>` or `builtin`")]
+    UnknownProvider(String),
+    #[error("`{name}` needs a key: set the environment variable {variable}")]
+    NoKey {
+        /// The model.
+        name: String,
+        /// What to set.
+        variable: &'static str,
+    },
+    #[error(
+        "`{0}` needs a key or a server: set the environment variable OPENAI_API_KEY, or OPENAI_BASE_URL for a server that wants no key"
+    )]
+    NoKeyOrBase(String),
+    #[error("the environment variable {variable} is not a usable address: {reason}")]
+    Base {
+        /// What to mend.
+        variable: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    #[error("`builtin` is not available here")]
+    NoBuiltin,
+    #[error("the HTTP client cannot be set up: {0}")]
+    Http(String),
+}
+
+/// Finds models by name.
+pub struct Registry {
+    settings: ModelSettings,
+    builtin: Option<SharedModel>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    models: HashMap<String, SharedModel>,
+    /// One pool for each base address.
+    pools: HashMap<String, Http>,
+}
+
+impl Registry {
+    /// A registry for the calling worker thread. `builtin` answers to that name.
+    ///
+    /// # Errors
+    /// When a name of the node's own list cannot be found, so that a node fails at its start and
+    /// not at its first conversation.
+    pub fn new(settings: ModelSettings, builtin: Option<SharedModel>) -> Result<Self, RegistryError> {
+        let registry = Self::unchecked(settings, builtin);
+        for name in &registry.settings.list {
+            Labels::of(name);
+            registry.model(name)?;
+        }
+        Ok(registry)
+    }
+
+    /// The same, of settings that have been checked: each worker thread builds its own.
+    #[must_use]
+    pub fn unchecked(settings: ModelSettings, builtin: Option<SharedModel>) -> Self {
+        Self { settings, builtin, kept: Mutex::default() }
+    }
+
+    /// The model of this name.
+    ///
+    /// # Errors
+    /// When the name or the provider's settings do not do.
+    pub fn model(&self, name: &str) -> Result<SharedModel, RegistryError> {
+        if name == "builtin" {
+            return self.builtin.clone().ok_or(RegistryError::NoBuiltin);
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = kept.models.get(name) {
+            return Ok(Arc::clone(model));
+        }
+        let model = self.build(name, &mut kept.pools)?;
+        if kept.models.len() < KEPT_MAX {
+            kept.models.insert(name.to_owned(), Arc::clone(&model));
+        }
+        Ok(model)
+    }
+
+    /// The models of these names in order; the node's own list when there are none.
+    ///
+    /// # Errors
+    /// The first name that gives no model.
+    pub fn candidates(&self, names: &[String]) -> Result<Vec<SharedModel>, RegistryError> {
+        let names = if names.is_empty() { &self.settings.list } else { names };
+        names.iter().map(|name| self.model(name)).collect()
+    }
+
+    /// How long to wait for a model.
+    pub fn timers(&self) -> Timers {
+        self.settings.timers
+    }
+
+    fn build(&self, name: &str, pools: &mut HashMap<String, Http>) -> Result<SharedModel, RegistryError> {
+        let unknown = || RegistryError::UnknownProvider(name.to_owned());
+        let (provider, model) = name.split_once('/').ok_or_else(unknown)?;
+        if model.is_empty() || model.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(unknown());
+        }
+        let price = self.settings.prices.get(name).copied();
+        let need = |settings: &ProviderSettings, variable| {
+            key_of(settings).ok_or_else(|| RegistryError::NoKey { name: name.to_owned(), variable })
+        };
+        Ok(match provider {
+            "openai" => {
+                let settings = &self.settings.openai;
+                let key = key_of(settings);
+                if key.is_none() && base_of(settings).is_none() {
+                    return Err(RegistryError::NoKeyOrBase(name.to_owned()));
+                }
+                let (http, base) = self.reach(settings, "OPENAI_BASE_URL", openai::BASE, pools)?;
+                Arc::new(OpenAi::new(model, http, &base, key, price))
+            }
+            "anthropic" => {
+                let settings = &self.settings.anthropic;
+                let key = need(settings, "ANTHROPIC_API_KEY")?;
+                let (http, base) = self.reach(settings, "ANTHROPIC_BASE_URL", anthropic::BASE, pools)?;
+                Arc::new(Anthropic::new(model, http, &base, key, price))
+            }
+            "gemini" => {
+                let settings = &self.settings.gemini;
+                let key = need(settings, "GEMINI_API_KEY")?;
+                let (http, base) = self.reach(settings, "GEMINI_BASE_URL", gemini::BASE, pools)?;
+                Arc::new(Gemini::new(model, http, &base, key, price))
+            }
+            _ => return Err(unknown()),
+        })
+    }
+
+    fn reach(
+        &self,
+        settings: &ProviderSettings,
+        variable: &'static str,
+        own: &str,
+        pools: &mut HashMap<String, Http>,
+    ) -> Result<(Http, Url), RegistryError> {
+        let wrong = |reason: &str| RegistryError::Base { variable, reason: reason.to_owned() };
+        let base = Url::parse(base_of(settings).unwrap_or(own)).map_err(|error| wrong(&error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
+            return Err(wrong("it must begin with http:// or https://"));
+        }
+        if base.query().is_some() || base.fragment().is_some() || !base.username().is_empty() {
+            return Err(wrong("it must have no user name, query or fragment"));
+        }
+        let http = match pools.get(base.as_str()) {
+            Some(http) => http.clone(),
+            None => {
+                let http = Http::new(&base, self.settings.timers.connect).map_err(RegistryError::Http)?;
+                pools.entry(base.to_string()).or_insert(http).clone()
+            }
+        };
+        Ok((http, base))
+    }
+}
+
+/// An empty key is no key: an empty environment variable means the same as none.
+fn key_of(settings: &ProviderSettings) -> Option<SecretString> {
+    settings.key.clone().filter(|key| !key.expose_secret().trim().is_empty())
+}
+
+fn base_of(settings: &ProviderSettings) -> Option<&str> {
+    settings.base.as_deref().map(str::trim).filter(|base| !base.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(openai: [&str; 2], anthropic: [&str; 2], gemini: [&str; 2]) -> ModelSettings {
+        let provider = |[key, base]: [&str; 2]| ProviderSettings {
+            key: Some(SecretString::from(key)),
+            base: Some(base.to_owned()),
+        };
+        ModelSettings {
+            openai: provider(openai),
+            anthropic: provider(anthropic),
+            gemini: provider(gemini),
+            ..ModelSettings::default()
+        }
+    }
+
+    #[test]
+    fn names_give_models_or_say_what_to_set() {
+        let local = ["", "http://127.0.0.1:1/v1"];
+        let keyed = ["key", "http://127.0.0.1:1"];
+        let rows: &[(&str, [[&str; 2]; 3], Result<&str, &str>)] = &[
+            ("openai/gpt-x", [local, ["", ""], ["", ""]], Ok("openai/gpt-x")),
+            ("openai/meta/llama", [keyed, ["", ""], ["", ""]], Ok("openai/meta/llama")),
+            ("openai/gpt-x", [["", ""], keyed, keyed], Err("OPENAI_API_KEY")),
+            ("anthropic/claude-y", [keyed, keyed, ["", ""]], Ok("anthropic/claude-y")),
+            ("anthropic/claude-y", [keyed, local, keyed], Err("ANTHROPIC_API_KEY")),
+            ("gemini/flash", [["", ""], ["", ""], keyed], Ok("gemini/flash")),
+            ("gemini/flash", [keyed, keyed, local], Err("GEMINI_API_KEY")),
+            ("gemini/flash", [keyed, keyed, ["key", "not an address"]], Err("GEMINI_BASE_URL")),
+            ("openai/x", [["key", "ftp://h"], keyed, keyed], Err("http:// or https://")),
+            ("openai/x", [["key", "http://h/v1?key=1"], keyed, keyed], Err("no user name, query")),
+            ("builtin", [keyed, keyed, keyed], Err("not available")),
+            ("openai/", [keyed, keyed, keyed], Err("openai/<model>")),
+            ("mistral/x", [keyed, keyed, keyed], Err("`mistral/x` is no model")),
+            ("gpt-x", [keyed, keyed, keyed], Err("is no model")),
+        ];
+        for (name, [openai, anthropic, gemini], expected) in rows {
+            let registry = Registry::new(settings(*openai, *anthropic, *gemini), None).unwrap();
+            match (registry.model(name), expected) {
+                (Ok(model), Ok(expected)) => assert_eq!(model.name(), *expected),
+                (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{name}: {error}"),
+                (Ok(model), Err(part)) => panic!("{name} gave {} and not {part}", model.name()),
+                (Err(error), Ok(_)) => panic!("{name}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_nodes_own_list_is_checked_at_the_start_and_used_by_default() {
+        let mut good = settings(["", "http://127.0.0.1:1"], ["", ""], ["", ""]);
+        good.list = vec!["openai/a".into(), "openai/b".into()];
+        let registry = Registry::new(good.clone(), None).unwrap();
+        let names = |list: &[String]| -> Vec<String> {
+            registry.candidates(list).unwrap().iter().map(|model| model.name().to_owned()).collect()
+        };
+        assert_eq!(names(&[]), ["openai/a", "openai/b"]);
+        assert_eq!(names(&["openai/c".into()]), ["openai/c"]);
+        good.list.push("anthropic/x".into());
+        assert!(Registry::new(good, None).is_err());
+    }
+}

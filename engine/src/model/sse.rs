@@ -1,0 +1,166 @@
+//! Server-sent events to chunks, without I/O.
+//! Invariant: the chunks depend on the bytes alone, never on where the network cut them.
+
+use std::num::NonZeroUsize;
+
+use bytes::Buf;
+use schema::limits::MODEL_FRAME_BYTES_MAX;
+use serde::Deserialize;
+use sse_core::{SseDecoder, SseEvent};
+
+use super::{Chunk, ModelError, Stop};
+
+/// Bytes of all tool arguments of one reply; past it the stream is refused.
+pub(super) const TOOL_BYTES_MAX: usize = 64 * 1024;
+/// Tool calls of one reply; past it the stream is refused.
+pub(super) const TOOL_CALLS_MAX: usize = 64;
+
+/// One provider's stream grammar: a pure fold of events into chunks.
+pub(super) trait Dialect: Send + 'static {
+    /// One event: its name (`message` when it has none) and its data.
+    ///
+    /// # Errors
+    /// When it is not what the dialect says, or reports an error.
+    fn event(&mut self, name: &str, data: &str, out: &mut Vec<Chunk>) -> Result<(), ModelError>;
+
+    /// The body ended cleanly without a mark that the dialect calls terminal.
+    ///
+    /// # Errors
+    /// When that makes the reply incomplete.
+    fn body_ended(&mut self, out: &mut Vec<Chunk>) -> Result<(), ModelError>;
+}
+
+/// Decodes one reply's body. After [`Chunk::End`] or an error it takes nothing more.
+pub(super) struct Decoder<D> {
+    sse: SseDecoder,
+    dialect: D,
+    over: bool,
+}
+
+impl<D: Dialect> Decoder<D> {
+    /// A decoder at the beginning of a body.
+    pub(super) fn new(dialect: D) -> Self {
+        let limit = NonZeroUsize::new(MODEL_FRAME_BYTES_MAX).unwrap_or(NonZeroUsize::MIN);
+        Self { sse: SseDecoder::with_limit(limit), dialect, over: false }
+    }
+
+    /// Whether the reply has ended, well or badly.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The next bytes of the body. Chunks decoded before an error are in `out` when it is given.
+    ///
+    /// # Errors
+    /// When an event is too large, or the dialect refuses it.
+    pub(super) fn feed(&mut self, mut bytes: impl Buf, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
+        while !self.over {
+            let Some(event) = self.sse.next(&mut bytes) else { break };
+            let result = match event {
+                Ok(SseEvent::Message(message)) => self.dialect.event(&message.event, &message.data, out),
+                Ok(SseEvent::Retry(_)) => Ok(()), // We never reconnect: a second POST is a second bill.
+                Err(_) => Err(ModelError::protocol(format!("an event is larger than {MODEL_FRAME_BYTES_MAX} bytes"))),
+            };
+            self.over = result.is_err() || matches!(out.last(), Some(Chunk::End(_)));
+            result?;
+        }
+        Ok(())
+    }
+
+    /// The body ended cleanly. A last event without its blank line still counts if it is whole.
+    ///
+    /// # Errors
+    /// When the dialect's terminal mark was not seen.
+    pub(super) fn finish(&mut self, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
+        if self.over {
+            return Ok(());
+        }
+        let before = out.len();
+        if let Err(error) = self.feed(&b"\n\n"[..], out) {
+            out.truncate(before);
+            return Err(if error.code == schema::ErrorCode::ModelProtocol {
+                ModelError::truncated("the body ended inside an event")
+            } else {
+                error
+            });
+        }
+        if self.over {
+            return Ok(());
+        }
+        self.over = true;
+        self.dialect.body_ended(out)
+    }
+}
+
+/// A string that is borrowed from the event unless it has escapes. `Option<Cow<str>>` would
+/// always copy.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Str<'a>(#[serde(borrow)] pub(super) std::borrow::Cow<'a, str>);
+
+impl Str<'_> {
+    /// The words, if there are any.
+    pub(super) fn words(this: Option<Self>) -> Option<String> {
+        this.map(|text| text.0.into_owned()).filter(|text| !text.is_empty())
+    }
+}
+
+/// Tool calls as their fragments arrive.
+#[derive(Debug, Default)]
+pub(super) struct ToolCalls {
+    calls: Vec<(u64, String, String)>,
+    bytes: usize,
+}
+
+impl ToolCalls {
+    /// A fragment of the call with this index; the name may come once or in every fragment.
+    ///
+    /// # Errors
+    /// When there are too many calls or arguments.
+    pub(super) fn add(&mut self, index: u64, name: Option<&str>, arguments: &str) -> Result<(), ModelError> {
+        self.bytes += arguments.len() + name.map_or(0, str::len);
+        if self.bytes > TOOL_BYTES_MAX || self.calls.len() > TOOL_CALLS_MAX {
+            return Err(ModelError::protocol("tool calls are larger than the limit"));
+        }
+        let at = match self.calls.iter().position(|call| call.0 == index) {
+            Some(at) => at,
+            None => {
+                self.calls.push((index, String::new(), String::new()));
+                self.calls.len() - 1
+            }
+        };
+        if let Some(call) = self.calls.get_mut(at) {
+            if let Some(name) = name.filter(|name| !name.is_empty()) {
+                name.clone_into(&mut call.1);
+            }
+            call.2.push_str(arguments);
+        }
+        Ok(())
+    }
+
+    /// The index for a call that brings none.
+    pub(super) fn next_index(&self) -> u64 {
+        self.calls.iter().map(|call| call.0 + 1).max().unwrap_or(0)
+    }
+
+    /// The index of the call begun last.
+    pub(super) fn last_index(&self) -> u64 {
+        self.calls.last().map_or(0, |call| call.0)
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// All of them, whole, and then the end.
+    pub(super) fn end(&mut self, stop: Stop, out: &mut Vec<Chunk>) {
+        let calls = std::mem::take(&mut self.calls);
+        out.extend(calls.into_iter().map(|(_, name, arguments)| Chunk::ToolCall { name, arguments }));
+        out.push(Chunk::End(stop));
+    }
+}
+
+#[cfg(test)]
+#[path = "sse_tests.rs"]
+pub(super) mod tests;

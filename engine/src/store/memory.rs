@@ -1,0 +1,230 @@
+//! The store as a model: what every adapter must do, in the plainest code, and faults on demand.
+//! Invariant: no threads, no files, no chance; the same calls and script give the same answers.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use schema::wire::ConversationPage;
+use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp};
+use tokio::time::{Instant, sleep_until};
+
+use super::{
+    Append, Claim, ListCursor, ListQuery, Log, Opening, Page, Pending, Record, RecordName, Records, Scope, StoreError,
+};
+
+/// A store that forgets everything when it is dropped.
+///
+/// A write takes effect in the call itself, and is answered by the future: at once, or as the
+/// script says. Answers come in the order of the calls.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+/// What shall happen to one write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scripted {
+    /// How long the answer takes, on tokio's clock.
+    pub delay: Duration,
+    /// What it is.
+    pub outcome: Outcome,
+}
+
+/// How a scripted write ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// As without a script.
+    #[default]
+    AsAsked,
+    /// It is done, and answered with [`StoreError::Unknown`].
+    DoneUnknown,
+    /// It is not done, and answered with [`StoreError::Unknown`].
+    LostUnknown,
+    /// It is not done, and answered with [`StoreError::Unavailable`].
+    Unavailable,
+    /// It is not done, and answered with [`StoreError::Busy`].
+    Busy,
+}
+
+#[derive(Default)]
+struct State {
+    conversations: BTreeMap<ConversationKey, Conversation>,
+    records: BTreeMap<RecordName, (u64, Vec<u8>)>,
+    script: VecDeque<Scripted>,
+    last_answer_at: Option<Instant>,
+}
+
+struct Conversation {
+    contact: Contact,
+    epoch: Epoch,
+    events: Vec<Event>,
+    last_at: Timestamp,
+}
+
+impl MemoryStore {
+    /// Says what shall happen to the next writes, one each, after those said before. A write is a
+    /// claim, an append or a change of a record.
+    pub fn script(&self, next: impl IntoIterator<Item = Scripted>) {
+        self.lock().script.extend(next);
+    }
+
+    /// Scripted writes that have not come yet.
+    #[must_use]
+    pub fn script_left(&self) -> usize {
+        self.lock().script.len()
+    }
+
+    fn write<T: Send + 'static>(&self, change: impl FnOnce(&mut State) -> Result<T, StoreError>) -> Pending<T> {
+        let mut state = self.lock();
+        let Scripted { delay, outcome } = state.script.pop_front().unwrap_or_default();
+        let unknown = || StoreError::Unknown("scripted".into());
+        let answer = match outcome {
+            Outcome::AsAsked => change(&mut state),
+            Outcome::DoneUnknown => change(&mut state).and_then(|_| Err(unknown())),
+            Outcome::LostUnknown => Err(unknown()),
+            Outcome::Unavailable => Err(StoreError::Unavailable("scripted".into())),
+            Outcome::Busy => Err(StoreError::Busy),
+        };
+        let wait_until = state.answer_at(delay);
+        drop(state);
+        Box::pin(async move {
+            if let Some(moment) = wait_until {
+                sleep_until(moment).await;
+            }
+            answer
+        })
+    }
+
+    fn read<T: Send + 'static>(&self, look: impl FnOnce(&State) -> Result<T, StoreError>) -> Pending<T> {
+        let answer = look(&self.lock());
+        Box::pin(async { answer })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    // Later writes are not answered before earlier ones, as with one writer's queue.
+    fn answer_at(&mut self, delay: Duration) -> Option<Instant> {
+        if delay.is_zero() && self.last_answer_at.is_none() {
+            return None;
+        }
+        let now = Instant::now();
+        let moment = (now + delay).max(self.last_answer_at.unwrap_or(now));
+        self.last_answer_at = (moment > now).then_some(moment);
+        self.last_answer_at
+    }
+}
+
+impl Log for MemoryStore {
+    fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
+        self.write(|state| {
+            let conversation = match (state.conversations.entry(key), open) {
+                (Entry::Occupied(found), _) => found.into_mut(),
+                (Entry::Vacant(place), Some(Opening { contact, at })) => {
+                    place.insert(Conversation { contact, epoch: 0, events: Vec::new(), last_at: at })
+                }
+                (Entry::Vacant(_), None) => return Err(StoreError::NotFound),
+            };
+            conversation.epoch += 1;
+            Ok(Claim { epoch: conversation.epoch, head: conversation.events.len() as Seq })
+        })
+    }
+
+    fn append(&self, append: Append) -> Pending<()> {
+        let newest = append.events.last().filter(|_| append.continues_head());
+        let Some(last_at) = newest.map(|event| event.at) else {
+            return Box::pin(async { Err(StoreError::Fenced) });
+        };
+        self.write(|state| {
+            let conversation = state.conversations.get_mut(&append.key).ok_or(StoreError::NotFound)?;
+            if conversation.epoch != append.epoch || conversation.events.len() as Seq != append.head {
+                return Err(StoreError::Fenced);
+            }
+            conversation.events.extend(append.events);
+            conversation.last_at = last_at;
+            Ok(())
+        })
+    }
+
+    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Pending<Page> {
+        self.read(|state| {
+            let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
+            let after = usize::try_from(after).unwrap_or(usize::MAX);
+            let events = conversation.events.iter().skip(after).take(limit).cloned().collect();
+            Ok(Page { events, head: conversation.events.len() as Seq })
+        })
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.read(|state| {
+            let mut pages: Vec<ConversationPage> = state
+                .conversations
+                .iter()
+                .filter(|(key, _)| key.tenant == query.tenant)
+                .filter(|(_, found)| query.contact.as_ref().is_none_or(|contact| *contact == found.contact))
+                .map(|(key, found)| ConversationPage {
+                    id: key.conversation,
+                    head: found.events.len() as Seq,
+                    last_at: found.last_at,
+                })
+                .filter(|page| {
+                    query.before.is_none_or(|ListCursor { last_at, id }| (page.last_at, page.id) < (last_at, id))
+                })
+                .collect();
+            pages.sort_by_key(|page| std::cmp::Reverse((page.last_at, page.id)));
+            pages.truncate(query.limit);
+            Ok(pages)
+        })
+    }
+}
+
+impl Records for MemoryStore {
+    fn get(&self, name: RecordName) -> Pending<Option<Record>> {
+        self.read(|state| {
+            let found = state.records.get(&name);
+            Ok(found.map(|(version, body)| Record { id: name.id, version: *version, body: body.clone() }))
+        })
+    }
+
+    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
+        self.write(|state| {
+            check(&state.records, &name, expected)?;
+            state.records.insert(name, (expected + 1, body));
+            Ok(expected + 1)
+        })
+    }
+
+    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
+        self.write(|state| {
+            check(&state.records, &name, expected)?;
+            state.records.remove(&name);
+            Ok(())
+        })
+    }
+
+    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
+        self.read(|state| {
+            let name = |id| RecordName { scope, kind, id };
+            let from = after.map_or(Bound::Included(name(String::new())), |id| Bound::Excluded(name(id)));
+            let found = state.records.range((from, Bound::Unbounded));
+            let found = found.take_while(|(name, _)| name.scope == scope && name.kind == kind).take(limit);
+            let records = found.map(|(name, (version, body))| Record {
+                id: name.id.clone(),
+                version: *version,
+                body: body.clone(),
+            });
+            Ok(records.collect())
+        })
+    }
+}
+
+fn check(records: &BTreeMap<RecordName, (u64, Vec<u8>)>, name: &RecordName, expected: u64) -> Result<(), StoreError> {
+    let found = records.get(name).map_or(0, |(version, _)| *version);
+    if found == expected { Ok(()) } else { Err(StoreError::Conflict { found }) }
+}

@@ -1,0 +1,27 @@
+//! What the stores measure: every name once, with its meaning. No label names a tenant or a conversation.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+/// One transaction of the embedded store, from its begin until the disk has it.
+pub const COMMIT_SECONDS: &str = "tertulia_store_commit_seconds";
+/// Writes that shared one transaction.
+pub const BATCH_WRITES: &str = "tertulia_store_batch_writes";
+/// Commands that wait, by `queue`: `writer` or `reader`.
+pub const QUEUE_DEPTH: &str = "tertulia_store_queue_depth";
+/// How long a command waited for its turn, by `queue`.
+pub const QUEUE_WAIT_SECONDS: &str = "tertulia_store_queue_wait_seconds";
+/// Commands that were not done for the store's own reasons, by `kind`: `busy`, `unavailable`,
+/// `unknown` or `corrupt`. A fenced append or a version conflict is an answer, not an error.
+pub const ERRORS: &str = "tertulia_store_errors_total";
+/// One run of copying the write-ahead log into the database.
+pub const CHECKPOINT_SECONDS: &str = "tertulia_store_checkpoint_seconds";
+
+/// Gives the exporter units and words for all of the above. Call it once, after the recorder is set.
+pub fn describe() {
+    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "one transaction until the disk has it");
+    describe_histogram!(BATCH_WRITES, Unit::Count, "writes that shared one transaction");
+    describe_gauge!(QUEUE_DEPTH, Unit::Count, "commands that wait for the store, by queue");
+    describe_histogram!(QUEUE_WAIT_SECONDS, Unit::Seconds, "how long a command waited for its turn, by queue");
+    describe_counter!(ERRORS, Unit::Count, "commands the store could not do, by kind");
+    describe_histogram!(CHECKPOINT_SECONDS, Unit::Seconds, "one copying of the write-ahead log into the database");
+}

@@ -1,0 +1,162 @@
+//! Opens the database file: settings that make an acknowledgement mean durable, and a refusal of
+//! files that are not ours.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::migrate::{self, MigrateError};
+
+/// `PRAGMA application_id` of our files: the letters `Tert`.
+const APPLICATION_ID: i64 = 0x5465_7274;
+/// Statements kept prepared on each connection; more than there are in this module's children.
+const STATEMENTS_MAX: usize = 32;
+/// How long a connection waits for another one of ours, for example while the log is recovered.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a database cannot be used. One line, for the person who started the node.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error("cannot create the database {}: {error}", path.display())]
+    Create { path: PathBuf, error: io::Error },
+    #[error("the database {} is a directory", path.display())]
+    Directory { path: PathBuf },
+    #[error("the file {} is not a Tertulia database", path.display())]
+    Foreign { path: PathBuf },
+    #[error("the database {} cannot be written", path.display())]
+    ReadOnly { path: PathBuf },
+    #[error("the database {} cannot keep a write-ahead log: its file system lacks locks or shared memory", path.display())]
+    NoWal { path: PathBuf },
+    #[error("cannot use the database {}: {error}", path.display())]
+    Migrate { path: PathBuf, error: MigrateError },
+    #[error("cannot use the database {}: {error}", path.display())]
+    Sqlite { path: PathBuf, error: rusqlite::Error },
+}
+
+/// Makes sure there is a file, durable in its directory. An existing one is left alone.
+pub(super) fn create_file(path: &Path) -> Result<(), OpenError> {
+    let create = |error| OpenError::Create { path: path.into(), error };
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => {
+            file.sync_all().map_err(create)?;
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(directory).and_then(|directory| directory.sync_all()).map_err(create)
+        }
+        // Not opened here to look at it: closing it would drop the locks this process has on it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            if path.is_dir() {
+                Err(OpenError::Directory { path: path.into() })
+            } else {
+                Ok(())
+            }
+        }
+        Err(error) => Err(create(error)),
+    }
+}
+
+/// The connection that writes, on a database of this program's version. The file must exist: one
+/// that vanished while the node ran must not come back empty.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |error| not_a_database(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(LOCK_PATIENCE).map_err(sqlite)?;
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(sqlite)? {
+        return Err(OpenError::ReadOnly { path: path.into() });
+    }
+    if !is_ours_or_empty(&connection).map_err(sqlite)? {
+        return Err(OpenError::Foreign { path: path.into() });
+    }
+    // The page size counts only while the file is empty, and only before the log mode is set.
+    connection.pragma_update(None, "page_size", 8192).map_err(sqlite)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(sqlite)?;
+    if mode != "wal" {
+        return Err(OpenError::NoWal { path: path.into() });
+    }
+    connection
+        .execute_batch(
+            // FULL: one sync at every commit. Checkpoints are the writer's, after it has answered.
+            "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = OFF;
+             PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;",
+        )
+        .map_err(sqlite)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    migrate::migrate(&mut connection, migrate::STEPS)
+        .map_err(|error| OpenError::Migrate { path: path.into(), error })?;
+    Ok(connection)
+}
+
+/// A connection that only reads. Needs a writer's to have been open before.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |error| not_a_database(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(LOCK_PATIENCE).map_err(sqlite)?;
+    connection.execute_batch("PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;").map_err(sqlite)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
+/// Writes something that changes nothing, durably: shows that the disk takes writes, and settles
+/// what a failed commit may have left behind the end of the write-ahead log.
+pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    let version = migrate::version(connection)?;
+    connection.execute_batch(&format!("BEGIN IMMEDIATE; PRAGMA user_version = {version}; COMMIT"))
+}
+
+fn is_ours_or_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if application == APPLICATION_ID {
+        return Ok(true);
+    }
+    let things: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(application == 0 && things == 0 && migrate::version(connection)? == 0)
+}
+
+fn not_a_database(path: &Path, error: rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => OpenError::Foreign { path: path.into() },
+        _ => OpenError::Sqlite { path: path.into(), error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settling_writes_to_the_log_and_changes_nothing() {
+        let directory = super::super::scratch::Scratch::new("settle");
+        let path = directory.file();
+        create_file(&path).unwrap();
+        let connection = open_writer(&path).unwrap();
+        let frames = || -> i64 { connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1)).unwrap() };
+        let (before, version) = (frames(), migrate::version(&connection).unwrap());
+        settle(&connection).unwrap();
+        assert!(frames() > before, "a frame was written");
+        assert_eq!(migrate::version(&connection).unwrap(), version);
+    }
+
+    #[test]
+    fn the_settings_hold() {
+        let directory = super::super::scratch::Scratch::new("settings");
+        let path = directory.file();
+        create_file(&path).unwrap();
+        let connection = open_writer(&path).unwrap();
+        for (pragma, wanted) in
+            [("page_size", "8192"), ("journal_mode", "wal"), ("synchronous", "2"), ("application_id", "1415934580")]
+        {
+            let found: rusqlite::types::Value = connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap();
+            let found = match found {
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                rusqlite::types::Value::Text(text) => text,
+                other => panic!("{pragma} is {other:?}"),
+            };
+            assert_eq!(found, wanted, "{pragma}");
+        }
+    }
+}

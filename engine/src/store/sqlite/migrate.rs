@@ -1,0 +1,106 @@
+//! Brings a database forward to this program's schema.
+//! Invariant: a step and its number are one transaction, so a crash leaves a whole version.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Every step there ever was, oldest first. A step that has been released is never edited.
+pub(super) const STEPS: &[&str] = &[include_str!("migrations/0001_log_and_records.sql")];
+
+/// A file as the first release wrote it. Never edited: it stands for the files in the field.
+#[cfg(test)]
+pub(super) const VERSION_1: &str = include_str!("migrations/fixtures/v1.sql");
+
+/// Why a database is not at this program's version.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MigrateError {
+    #[error("the database has schema version {found}, this program knows {known} at most: use a newer one")]
+    TooNew { found: usize, known: usize },
+    #[error("schema step {step} failed: {error}")]
+    Step { step: usize, error: rusqlite::Error },
+    #[error("the schema version cannot be read: {0}")]
+    Version(#[from] rusqlite::Error),
+}
+
+/// Applies the steps the database does not have yet, each in its own transaction.
+pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), MigrateError> {
+    let found = version(connection)?;
+    if found > steps.len() {
+        return Err(MigrateError::TooNew { found, known: steps.len() });
+    }
+    for (index, sql) in steps.iter().enumerate().skip(found) {
+        let step = index + 1;
+        apply(connection, step, sql).map_err(|error| MigrateError::Step { step, error })?;
+    }
+    Ok(())
+}
+
+/// How many steps the database has. 0 for an empty one.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version as usize)
+}
+
+fn apply(connection: &mut Connection, step: usize, sql: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(sql)?;
+    transaction.execute_batch(&format!("PRAGMA user_version = {step}"))?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_applied_once_and_in_order() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let steps = ["CREATE TABLE a (x INTEGER) STRICT", "ALTER TABLE a ADD y INTEGER"];
+        migrate(&mut connection, &steps[..1]).unwrap();
+        assert_eq!(version(&connection).unwrap(), 1);
+        migrate(&mut connection, &steps).unwrap();
+        migrate(&mut connection, &steps).unwrap();
+        assert_eq!(version(&connection).unwrap(), 2);
+        connection.execute("INSERT INTO a (x, y) VALUES (1, 2)", []).unwrap();
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let error = migrate(&mut connection, &["CREATE TABLE a (x)", "CREATE TABLE b (x); nonsense"]).unwrap_err();
+        assert!(matches!(error, MigrateError::Step { step: 2, .. }), "{error}");
+        assert_eq!(version(&connection).unwrap(), 1);
+        let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, 1, "the half of step 2 is gone");
+    }
+
+    #[test]
+    fn a_newer_database_is_refused_in_words() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&format!("PRAGMA user_version = {}", STEPS.len() + 1)).unwrap();
+        let error = migrate(&mut connection, STEPS).unwrap_err();
+        assert!(error.to_string().contains("use a newer one"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_version_1_ends_like_a_new_one() {
+        let mut old = Connection::open_in_memory().unwrap();
+        old.execute_batch(VERSION_1).unwrap();
+        assert_eq!(version(&old).unwrap(), 1);
+        migrate(&mut old, STEPS).unwrap();
+        let mut new = Connection::open_in_memory().unwrap();
+        migrate(&mut new, STEPS).unwrap();
+        assert_eq!(schema(&old), schema(&new));
+    }
+
+    // Spaces and comments aside, what `sqlite_schema` says.
+    fn schema(connection: &Connection) -> Vec<String> {
+        let mut rows = connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        let rows = rows.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        rows.map(|sql| {
+            let sql = sql.unwrap();
+            let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+            lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! The conversations' rows as the writer knows them: read once, then kept exact.
+//! Invariant: the writer is the only one that changes them, and forgets all after a rollback.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use schema::{Contact, ConversationKey, Epoch, Seq, Timestamp};
+
+/// Conversations remembered; past it the memory starts anew, at the price of one look-up each.
+const REMEMBERED_MAX: usize = 65_536;
+
+/// What the writer remembers between transactions.
+#[derive(Default)]
+pub(super) struct Memory {
+    rows: HashMap<ConversationKey, Row>,
+}
+
+/// A conversation's fence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) row_id: i64,
+    pub(super) epoch: Epoch,
+    pub(super) head: Seq,
+}
+
+/// The rows inside one transaction.
+pub(super) struct Rows<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) memory: &'a mut Memory,
+}
+
+impl Memory {
+    /// Forgets everything: the transaction that made it is gone.
+    pub(super) fn forget(&mut self) {
+        self.rows.clear();
+    }
+
+    fn remember(&mut self, key: ConversationKey, row: Row) {
+        if self.rows.len() >= REMEMBERED_MAX {
+            self.rows.clear();
+        }
+        self.rows.insert(key, row);
+    }
+}
+
+impl Rows<'_> {
+    /// The conversation's row, if there is one.
+    pub(super) fn find(&mut self, key: ConversationKey) -> rusqlite::Result<Option<Row>> {
+        if let Some(row) = self.memory.rows.get(&key) {
+            return Ok(Some(*row));
+        }
+        let found = self
+            .connection
+            .prepare_cached("SELECT row_id, epoch, head FROM conversations WHERE tenant = ?1 AND id = ?2")?
+            .query_row(params![key.tenant.as_bytes(), key.conversation.as_bytes()], |row| {
+                Ok(Row { row_id: row.get(0)?, epoch: natural(row.get(1)?), head: natural(row.get(2)?) })
+            })
+            .optional()?;
+        if let Some(row) = found {
+            self.memory.remember(key, row);
+        }
+        Ok(found)
+    }
+
+    /// A new conversation, not yet written to, owned for the first time.
+    pub(super) fn open(&mut self, key: ConversationKey, contact: &Contact, at: Timestamp) -> rusqlite::Result<Row> {
+        let row_id = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO conversations (tenant, id, contact, epoch, head, last_at) VALUES (?1, ?2, ?3, 1, 0, ?4)",
+            )?
+            .insert(params![key.tenant.as_bytes(), key.conversation.as_bytes(), contact.as_str(), at.as_millis()])?;
+        let row = Row { row_id, epoch: 1, head: 0 };
+        self.memory.remember(key, row);
+        Ok(row)
+    }
+
+    /// A new owner.
+    pub(super) fn set_epoch(&mut self, key: ConversationKey, row: Row, epoch: Epoch) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE conversations SET epoch = ?2 WHERE row_id = ?1")?
+            .execute(params![row.row_id, integer(epoch)])?;
+        self.memory.remember(key, Row { epoch, ..row });
+        Ok(())
+    }
+
+    /// A new newest event.
+    pub(super) fn set_head(
+        &mut self,
+        key: ConversationKey,
+        row: Row,
+        head: Seq,
+        last_at: Timestamp,
+    ) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("UPDATE conversations SET head = ?2, last_at = ?3 WHERE row_id = ?1")?
+            .execute(params![row.row_id, integer(head), last_at.as_millis()])?;
+        self.memory.remember(key, Row { head, ..row });
+        Ok(())
+    }
+}
+
+/// A number as SQLite keeps it. One past its range becomes its largest, which no row has.
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A number that was stored by [`integer`].
+pub(super) fn natural(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or(0)
+}

@@ -1,0 +1,184 @@
+//! What only the inside of the SQLite store can show: old files, foreign files, a writer in trouble.
+
+use rusqlite::Connection;
+use schema::wire::ConversationPage;
+use schema::{Author, Contact, ConversationId, ConversationKey, Fact, TenantId, Timestamp};
+
+use super::job::Write;
+use super::rows::Rows;
+use super::scratch::Scratch;
+use super::{SqliteOptions, SqliteStore, connect, migrate};
+use crate::store::{Claim, ListQuery, Log, Opening, RecordName, Records, Scope, StoreError};
+
+#[tokio::test]
+async fn a_file_of_version_1_is_opened_with_all_it_holds() {
+    let scratch = Scratch::new("version-1");
+    let file = Connection::open(scratch.file()).unwrap();
+    file.execute_batch(migrate::VERSION_1).unwrap();
+    drop(file);
+
+    let store = open(&scratch);
+    let tenant: TenantId = "ten_018f0000000070008000000000000001".parse().unwrap();
+    let conversation: ConversationId = "conv_018f00000000700080000000000000c1".parse().unwrap();
+    let key = ConversationKey { tenant, conversation };
+    let page = store.read(key, 0, 10).await.unwrap();
+    let said: Vec<_> = page.events.iter().map(|event| (event.seq, event.author, event.fact.name())).collect();
+    let wanted = [(1, Author::System, "opened"), (2, Author::Contact, "message"), (3, Author::Assistant, "message")];
+    assert_eq!((said.as_slice(), page.head), (wanted.as_slice(), 3));
+    let Fact::Message { text, reply, .. } = &page.events[2].fact else { panic!("event 3 is no message") };
+    assert_eq!((text.as_str(), reply.as_ref().unwrap().answers), ("Sí.", 2));
+    let listed = store.list(ListQuery { tenant, contact: "ana".parse().ok(), before: None, limit: 9 }).await.unwrap();
+    let last_at = Timestamp::from_millis(1_700_000_002_000);
+    assert_eq!(listed, [ConversationPage { id: conversation, head: 3, last_at }]);
+    let name = RecordName { scope: Scope::Node, kind: "tenant", id: tenant.to_string() };
+    assert_eq!(store.get(name).await.unwrap().unwrap().version, 2);
+    assert_eq!(store.claim(key, None).await, Ok(Claim { epoch: 4, head: 3 }));
+}
+
+#[test]
+fn files_that_are_not_ours_are_refused_and_left_alone() {
+    for (name, sql, words) in [
+        ("foreign", "CREATE TABLE notes (x)".to_string(), "is not a Tertulia database"),
+        ("other-application", "PRAGMA application_id = 7".to_string(), "is not a Tertulia database"),
+        (
+            "newer",
+            format!("PRAGMA application_id = 1415934580; PRAGMA user_version = {}", migrate::STEPS.len() + 1),
+            "use a newer one",
+        ),
+    ] {
+        let scratch = Scratch::new(name);
+        Connection::open(scratch.file()).unwrap().execute_batch(&sql).unwrap();
+        let before = schema(&scratch);
+        let Err(error) = SqliteStore::open(&scratch.file(), SqliteOptions::default()) else { panic!("{name} taken") };
+        assert!(matches!(&error, StoreError::Unavailable(line) if line.contains(words)), "{name}: {error}");
+        assert_eq!(schema(&scratch), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_writing_leaves_nobody_waiting() {
+    let scratch = Scratch::new("panic");
+    let store = open(&scratch);
+    let before = store.put(record("before"), 0, vec![]);
+    let panics = store.write(Panics);
+    assert!(matches!(panics.await, Err(StoreError::Unavailable(_) | StoreError::Unknown(_))));
+    // It may have shared the transaction, which is then undone; the record tells.
+    let kept = store.get(record("before")).await.unwrap().is_some();
+    match before.await {
+        Ok(version) => assert!(version == 1 && kept),
+        Err(error) => assert!(matches!(error, StoreError::Unknown(_)) && !kept, "{error}"),
+    }
+    assert_eq!(store.put(record("after"), 0, vec![]).await, Ok(1), "the next write finds a new connection");
+    assert_eq!(store.stats().reopened, 1);
+}
+
+#[tokio::test]
+async fn a_damaged_conversation_fails_alone() {
+    let scratch = Scratch::new("damaged");
+    let store = open(&scratch);
+    let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+    let opening = Opening { contact: Contact::anonymous(), at: Timestamp::from_millis(0) };
+    store.claim(key, Some(opening)).await.unwrap();
+    // Its row says head 0, and yet there is an event 1.
+    store
+        .write(Sql("INSERT INTO events (conversation, seq, w_epoch, format, body) VALUES (1, 1, 1, 1, '{}')"))
+        .await
+        .unwrap();
+    let event =
+        schema::Event { seq: 1, at: Timestamp::from_millis(0), author: Author::System, fact: Fact::Reopened {} };
+    let append = crate::store::Append { key, epoch: 1, head: 0, events: vec![event] };
+    let (before, damaged, after) =
+        (store.put(record("a"), 0, vec![]), store.append(append), store.put(record("b"), 0, vec![]));
+    assert_eq!((before.await, after.await), (Ok(1), Ok(1)));
+    assert!(matches!(damaged.await, Err(StoreError::Corrupt(_))));
+    assert_eq!(store.stats().reopened, 0, "the connection is fine");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_without_quoting_it() {
+    let scratch = Scratch::new("unreadable");
+    let store = open(&scratch);
+    for (format, body, head, words) in [
+        (1, r#"{"seq":1,"text":"secret"}"#, 1, "is not a readable event"),
+        (9, "secret", 1, "has a format this program does not know"),
+        (1, "", 2, "is missing"),
+    ] {
+        let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+        let opening = Opening { contact: Contact::anonymous(), at: Timestamp::from_millis(0) };
+        store.claim(key, Some(opening)).await.unwrap();
+        store.write(Damage { format, body, head }).await.unwrap();
+        let Err(StoreError::Corrupt(line)) = store.read(key, head - 1, 10).await else { panic!("{words}: was read") };
+        assert!(line.contains(words) && !line.contains("secret"), "{line}");
+    }
+}
+
+fn open(scratch: &Scratch) -> SqliteStore {
+    SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap()
+}
+
+fn record(id: &str) -> RecordName {
+    RecordName { scope: Scope::Node, kind: "test", id: id.into() }
+}
+
+fn schema(scratch: &Scratch) -> Vec<String> {
+    let connection = connect::open_reader(&scratch.file()).unwrap();
+    let mut rows = connection.prepare("SELECT name FROM sqlite_schema ORDER BY name").unwrap();
+    let names = rows.query_map([], |row| row.get(0)).unwrap();
+    names.collect::<Result<_, _>>().unwrap()
+}
+
+/// A write with a bug in it.
+struct Panics;
+
+impl Write for Panics {
+    type Output = ();
+
+    fn apply(&self, _: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        panic!("on purpose");
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (1, 0)
+    }
+}
+
+/// Damage done to the file, on the writer's own connection.
+struct Sql(&'static str);
+
+impl Write for Sql {
+    type Output = ();
+
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        rows.connection.execute(self.0, []).map(|_| Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (1, 0)
+    }
+}
+
+/// The newest conversation gets a strange event 1, and a head.
+struct Damage {
+    format: i64,
+    body: &'static str,
+    head: u64,
+}
+
+impl Write for Damage {
+    type Output = ();
+
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        let newest = "(SELECT max(row_id) FROM conversations)";
+        let head = super::rows::integer(self.head);
+        rows.connection.execute(&format!("UPDATE conversations SET head = ?1 WHERE row_id = {newest}"), [head])?;
+        rows.connection.execute(
+            &format!("INSERT INTO events (conversation, seq, w_epoch, format, body) VALUES ({newest}, 1, 1, ?1, ?2)"),
+            rusqlite::params![self.format, self.body],
+        )?;
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (1, 0)
+    }
+}

@@ -1,0 +1,24 @@
+//! Knowledge from outside: what it finds and answers, what survives, how fast it is.
+
+mod learning;
+mod quality;
+mod records;
+mod speed;
+
+use std::path::PathBuf;
+
+use engine::knowledge::Document;
+
+/// The document sets and questions that all knowledge tests share.
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/knowledge")
+}
+
+fn fixture(source: &str) -> Document {
+    let text = std::fs::read_to_string(fixtures().join(source)).expect(source);
+    Document { source: source.into(), text: text.into() }
+}
+
+fn document(source: &str, text: &str) -> Document {
+    Document { source: source.into(), text: text.into() }
+}

@@ -1,0 +1,81 @@
+//! Records in memory, with a switch that fails the n-th call.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use engine::store::{Pending, Record, RecordName, Records, Scope, StoreError};
+
+pub(crate) struct Memory {
+    rows: Mutex<BTreeMap<RecordName, Record>>,
+    calls_left: AtomicI64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { rows: Mutex::default(), calls_left: AtomicI64::new(i64::MAX) }
+    }
+}
+
+impl Memory {
+    /// From the call after the next `calls` on, everything fails.
+    pub(crate) fn fail_after(&self, calls: i64) {
+        self.calls_left.store(calls, Ordering::SeqCst);
+    }
+
+    pub(crate) fn heal(&self) {
+        self.fail_after(i64::MAX);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.lock().unwrap().len()
+    }
+
+    fn answer<T: Send + 'static>(&self, answer: impl FnOnce(&mut Rows) -> Result<T, StoreError>) -> Pending<T> {
+        let broken = self.calls_left.fetch_sub(1, Ordering::SeqCst) <= 0;
+        let answer = if broken {
+            Err(StoreError::Unavailable("switched off".into()))
+        } else {
+            answer(&mut self.rows.lock().unwrap())
+        };
+        Box::pin(std::future::ready(answer))
+    }
+}
+
+type Rows = BTreeMap<RecordName, Record>;
+
+fn at(rows: &Rows, name: &RecordName, expected: u64) -> Result<(), StoreError> {
+    let found = rows.get(name).map_or(0, |record| record.version);
+    if found == expected { Ok(()) } else { Err(StoreError::Conflict { found }) }
+}
+
+impl Records for Memory {
+    fn get(&self, name: RecordName) -> Pending<Option<Record>> {
+        self.answer(|rows| Ok(rows.get(&name).cloned()))
+    }
+
+    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
+        self.answer(|rows| {
+            at(rows, &name, expected)?;
+            let version = expected + 1;
+            rows.insert(name.clone(), Record { id: name.id, version, body });
+            Ok(version)
+        })
+    }
+
+    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
+        self.answer(|rows| {
+            at(rows, &name, expected)?;
+            rows.remove(&name);
+            Ok(())
+        })
+    }
+
+    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
+        self.answer(|rows| {
+            let of_kind = rows.iter().filter(|(name, _)| name.scope == scope && name.kind == kind);
+            let later = of_kind.filter(|(name, _)| after.as_ref().is_none_or(|after| name.id > *after));
+            Ok(later.take(limit).map(|(_, record)| record.clone()).collect())
+        })
+    }
+}

@@ -1,0 +1,99 @@
+//! What can go wrong at the door and with tenants, each with its public code.
+
+use std::io;
+
+use engine::store::StoreError;
+use schema::{ErrorCode, ProfileError};
+
+use super::token::TokenError;
+
+/// Why somebody is not let in.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    #[error("no key or token, or one that is not valid")]
+    Unauthorized,
+    #[error("the token has expired")]
+    Expired,
+    #[error("the tenant is disabled")]
+    Disabled,
+    #[error("this origin is not on the tenant's list")]
+    Origin,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AuthError {
+    /// The code a client sees.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unauthorized => ErrorCode::Unauthorized,
+            Self::Expired => ErrorCode::TokenExpired,
+            Self::Disabled => ErrorCode::TenantDisabled,
+            Self::Origin => ErrorCode::OriginRefused,
+            Self::Store(error) => store_code(error),
+        }
+    }
+}
+
+impl From<TokenError> for AuthError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Expired => Self::Expired,
+            TokenError::Invalid => Self::Unauthorized,
+        }
+    }
+}
+
+/// Why something about a tenant was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum TenantError {
+    #[error("there is no such tenant")]
+    NotFound,
+    #[error("there is a tenant of this name already")]
+    NameTaken,
+    #[error("a tenant's name has 1 to 80 characters on one line")]
+    Name,
+    #[error("this API key is mistyped, or belongs to another tenant")]
+    Key,
+    #[error("it was changed meanwhile: it is at version {found}")]
+    Version {
+        /// The version it has now.
+        found: u64,
+    },
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error("a profile has at most {} bytes", schema::limits::PROFILE_BYTES_MAX)]
+    ProfileSize,
+    #[error("the demo tenant's key file cannot be used: {0}")]
+    KeyFile(io::Error),
+    #[error("the system gives no random numbers: {0}")]
+    Random(io::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TenantError {
+    /// The code a client sees.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound => ErrorCode::NotFound,
+            Self::NameTaken | Self::Name | Self::Key | Self::Profile(_) => ErrorCode::BadField,
+            Self::ProfileSize => ErrorCode::TooLarge,
+            Self::Version { .. } => ErrorCode::VersionConflict,
+            Self::KeyFile(_) | Self::Random(_) => ErrorCode::Internal,
+            Self::Store(error) => store_code(error),
+        }
+    }
+}
+
+const fn store_code(error: &StoreError) -> ErrorCode {
+    match error {
+        StoreError::Busy => ErrorCode::Busy,
+        StoreError::Unavailable(_) | StoreError::Unknown(_) => ErrorCode::StoreUnavailable,
+        StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } | StoreError::Corrupt(_) => {
+            ErrorCode::Internal
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Who a key or token proves to be, and the questions handlers ask about it.
+
+use schema::{Contact, ConversationId, Origin, TenantId, Timestamp};
+
+use super::records::KeyId;
+
+/// Somebody who was let in. Everything they see or do belongs to `tenant`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Whose customer, or whose server, it is.
+    pub tenant: TenantId,
+    /// Which of them.
+    pub kind: Kind,
+}
+
+/// What was shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The tenant's API key: the tenant's own server, which may do everything the tenant may.
+    ApiKey {
+        /// Which key.
+        key: KeyId,
+    },
+    /// A visitor's token: one contact.
+    Visitor(Visitor),
+}
+
+/// What a visitor's token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    /// Who it is.
+    pub contact: Contact,
+    /// The only conversation it opens; none: all of the contact's.
+    pub conversation: Option<ConversationId>,
+    /// The only page it may be used from; none: it was made for an app.
+    pub origin: Option<Origin>,
+    /// Until when it holds, also on sockets that are open then.
+    pub expires_at: Timestamp,
+}
+
+impl Principal {
+    /// Whether it may act for the tenant: change the profile, teach, list everything, make
+    /// visitors' tokens, speak as a human agent.
+    #[must_use]
+    pub const fn may_manage(&self) -> bool {
+        matches!(self.kind, Kind::ApiKey { .. })
+    }
+
+    /// Whether it may read and speak in this conversation of its tenant, which is with `contact`.
+    /// When not, the conversation does not exist for it.
+    #[must_use]
+    pub fn may_see(&self, conversation: ConversationId, contact: &Contact) -> bool {
+        match &self.kind {
+            Kind::ApiKey { .. } => true,
+            Kind::Visitor(visitor) => {
+                visitor.contact == *contact && visitor.conversation.is_none_or(|only| only == conversation)
+            }
+        }
+    }
+
+    /// Whom a new conversation is with when this principal opens it and asks for `wanted`; none
+    /// when it may not. A visitor opens conversations as itself only, and none with a token that
+    /// is bound to one.
+    #[must_use]
+    pub fn opens_as(&self, wanted: Option<Contact>) -> Option<Contact> {
+        match &self.kind {
+            Kind::ApiKey { .. } => Some(wanted.unwrap_or_else(Contact::anonymous)),
+            Kind::Visitor(visitor) => {
+                let itself = wanted.is_none_or(|wanted| wanted == visitor.contact);
+                (itself && visitor.conversation.is_none()).then(|| visitor.contact.clone())
+            }
+        }
+    }
+
+    /// The visitor, if it is one.
+    #[must_use]
+    pub const fn visitor(&self) -> Option<&Visitor> {
+        match &self.kind {
+            Kind::ApiKey { .. } => None,
+            Kind::Visitor(visitor) => Some(visitor),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visitor_sees_its_own_and_a_key_sees_all() {
+        let [mine, other] = ["mine", "other"].map(|name| name.parse::<Contact>().unwrap());
+        let [first, second] = [ConversationId::generate(), ConversationId::generate()];
+        let tenant = TenantId::generate();
+        let key = Principal { tenant, kind: Kind::ApiKey { key: KeyId::of(&[7; 32]) } };
+        let visitor = |conversation| Principal {
+            tenant,
+            kind: Kind::Visitor(Visitor {
+                contact: mine.clone(),
+                conversation,
+                origin: None,
+                expires_at: Timestamp::from_millis(0),
+            }),
+        };
+        for (who, conversation, contact, sees) in [
+            (&key, first, &mine, true),
+            (&key, first, &other, true),
+            (&visitor(None), first, &mine, true),
+            (&visitor(None), first, &other, false),
+            (&visitor(Some(first)), first, &mine, true),
+            (&visitor(Some(first)), second, &mine, false),
+            (&visitor(Some(first)), first, &other, false),
+        ] {
+            assert_eq!(who.may_see(conversation, contact), sees, "{who:?} {conversation} {contact}");
+        }
+        for (who, wanted, opens) in [
+            (&key, Some(&other), Some(&other)),
+            (&visitor(None), None, Some(&mine)),
+            (&visitor(None), Some(&mine), Some(&mine)),
+            (&visitor(None), Some(&other), None),
+            (&visitor(Some(first)), None, None),
+        ] {
+            assert_eq!(who.opens_as(wanted.cloned()).as_ref(), opens, "{who:?} {wanted:?}");
+        }
+        assert!(key.opens_as(None).is_some() && key.may_manage() && key.visitor().is_none());
+        assert!(!visitor(None).may_manage() && visitor(None).visitor().is_some());
+    }
+}

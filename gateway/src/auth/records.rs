@@ -1,0 +1,161 @@
+//! How tenants and API keys are stored. Invariant: a key is valid while its tenant's record names
+//! it; so one compare-and-set on that record changes keys, and left-over key records open nothing.
+
+use std::fmt;
+
+use engine::store::{Record, RecordName, Records, Scope, StoreError};
+use schema::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The format of the bodies below.
+pub(super) const FORMAT: u32 = 1;
+
+const TENANT: &str = "tenant";
+const TENANT_NAME: &str = "tenant_name";
+const API_KEY: &str = "api_key";
+const PROFILE: &str = "profile";
+/// Records read at once in a listing.
+const PAGE: usize = 100;
+
+/// A tenant, as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantBody {
+    /// Of this body.
+    pub format: u32,
+    /// The tenant.
+    pub id: TenantId,
+    /// Its name, unique in the installation.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Whether its keys and tokens are refused.
+    pub disabled: bool,
+    /// Its valid API keys.
+    pub keys: Vec<KeyId>,
+}
+
+/// An API key, as stored: enough to recognise it, not enough to use it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct KeyBody {
+    pub(super) format: u32,
+    pub(super) tenant: TenantId,
+    /// HMAC-SHA-256 under the node's pepper, in hexadecimal.
+    pub(super) digest: String,
+    /// What people may know a key by.
+    pub(super) last4: String,
+    pub(super) created_at: Timestamp,
+}
+
+/// The name of an API key: the first half of its keyed hash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyId([u8; 16]);
+
+impl KeyId {
+    /// The name of the key with this keyed hash.
+    pub(super) fn of(digest: &[u8; 32]) -> Self {
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        unhex(&text).map(Self).ok_or_else(|| serde::de::Error::custom("a key's name has 32 hexadecimal digits"))
+    }
+}
+
+pub(super) fn tenant_name(id: TenantId) -> RecordName {
+    RecordName { scope: Scope::Node, kind: TENANT, id: id.to_string() }
+}
+
+/// The record that keeps a tenant's name its own; its body is the tenant's id.
+pub(super) fn name_name(name: &str) -> RecordName {
+    RecordName { scope: Scope::Node, kind: TENANT_NAME, id: name.into() }
+}
+
+pub(super) fn key_name(id: KeyId) -> RecordName {
+    RecordName { scope: Scope::Node, kind: API_KEY, id: id.to_string() }
+}
+
+pub(super) fn profile_name(id: TenantId) -> RecordName {
+    RecordName { scope: Scope::Tenant(id), kind: PROFILE, id: PROFILE.into() }
+}
+
+/// A body and its version, if the record exists.
+pub(super) async fn load<T: DeserializeOwned>(
+    records: &dyn Records,
+    name: RecordName,
+) -> Result<Option<(u64, T)>, StoreError> {
+    let kind = name.kind;
+    records.get(name).await?.map(|record| read(kind, &record)).transpose()
+}
+
+/// Writes a body over the version it was made from; gives the new version.
+pub(super) async fn save<T: Serialize>(
+    records: &dyn Records,
+    name: RecordName,
+    expected: u64,
+    body: &T,
+) -> Result<u64, StoreError> {
+    let body = serde_json::to_vec(body).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    records.put(name, expected, body).await
+}
+
+/// Every tenant, oldest first.
+pub(super) async fn all_tenants(records: &dyn Records) -> Result<Vec<TenantBody>, StoreError> {
+    let mut tenants: Vec<TenantBody> = Vec::new();
+    let mut after = None;
+    loop {
+        let page = records.scan(Scope::Node, TENANT, after, PAGE).await?;
+        let full = page.len() == PAGE;
+        for record in &page {
+            tenants.push(read(TENANT, record)?.1);
+        }
+        match page.into_iter().last() {
+            Some(last) if full => after = Some(last.id),
+            _ => return Ok(tenants),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(kind: &str, record: &Record) -> Result<(u64, T), StoreError> {
+    match serde_json::from_slice(&record.body) {
+        Ok(body) => Ok((record.version, body)),
+        Err(error) => Err(StoreError::Corrupt(format!("a record of kind {kind}: {error}"))),
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+    }
+    Some(bytes)
+}

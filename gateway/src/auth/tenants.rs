@@ -1,0 +1,290 @@
+//! Tenants: made, listed, disabled, given new keys and new profiles, each by compare-and-set.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use engine::store::{Records, StoreError};
+use schema::wire::TenantView;
+use schema::{Profile, TenantId, Timestamp, limits};
+use secrecy::{ExposeSecret, SecretString};
+use tracing::warn;
+
+use super::error::TenantError;
+use super::keys::ApiKeys;
+use super::records::{self, FORMAT, TenantBody};
+use super::secret::generate_api_key;
+use crate::datadir;
+
+/// The name of the tenant that is there from the first start.
+pub const DEMO: &str = "demo";
+
+/// Characters of a tenant's name.
+const NAME_CHARS_MAX: usize = 80;
+/// A key of one's own making that is shorter than this can be guessed, in bytes.
+const KEY_BYTES_STRONG: usize = 20;
+/// Others may change the same tenant meanwhile; more often than this is a fault.
+const ATTEMPTS_MAX: usize = 5;
+
+/// The installation's tenants.
+pub struct Tenants {
+    records: Arc<dyn Records>,
+    keys: Arc<ApiKeys>,
+    demo_file: PathBuf,
+}
+
+/// The demo tenant.
+pub struct Demo {
+    /// Its id.
+    pub tenant: TenantId,
+    /// Its key.
+    pub key: SecretString,
+    /// Whether it was made just now.
+    pub created: bool,
+}
+
+impl Tenants {
+    /// Tenants in `records`; the demo tenant's generated key is kept in `demo_file`.
+    #[must_use]
+    pub const fn new(records: Arc<dyn Records>, keys: Arc<ApiKeys>, demo_file: PathBuf) -> Self {
+        Self { records, keys, demo_file }
+    }
+
+    /// Makes a tenant and its first key. What a crash left half made is finished by calling again.
+    ///
+    /// # Errors
+    /// [`TenantError::NameTaken`], [`TenantError::Name`], or what the store says.
+    pub async fn create(&self, name: &str, now: Timestamp) -> Result<(TenantBody, SecretString), TenantError> {
+        let key = generate_api_key().map_err(TenantError::Random)?;
+        let body = self.create_with(name, key.expose_secret(), now).await?;
+        Ok((body, key))
+    }
+
+    /// All of them, oldest first.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn list(&self) -> Result<Vec<TenantView>, TenantError> {
+        let mut views = Vec::new();
+        for body in records::all_tenants(&*self.records).await? {
+            views.push(self.view_of(body).await?);
+        }
+        Ok(views)
+    }
+
+    /// The one with this name or id.
+    ///
+    /// # Errors
+    /// [`TenantError::NotFound`], or what the store says.
+    pub async fn find(&self, name_or_id: &str) -> Result<TenantBody, TenantError> {
+        let id = match name_or_id.parse() {
+            Ok(id) => Some(id),
+            Err(_) => self.named(name_or_id).await?,
+        };
+        Ok(self.load(id.ok_or(TenantError::NotFound)?).await?.1)
+    }
+
+    /// One of them, with its profile.
+    ///
+    /// # Errors
+    /// [`TenantError::NotFound`], or what the store says.
+    pub async fn view(&self, id: TenantId) -> Result<TenantView, TenantError> {
+        let (_, body) = self.load(id).await?;
+        self.view_of(body).await
+    }
+
+    /// Gives a tenant a new key. The old ones open nothing from now on here, and within five
+    /// seconds elsewhere.
+    ///
+    /// # Errors
+    /// [`TenantError::NotFound`], or what the store says.
+    pub async fn rotate_key(&self, id: TenantId, now: Timestamp) -> Result<(TenantBody, SecretString), TenantError> {
+        let (_, body) = self.load(id).await?;
+        let key = generate_api_key().map_err(TenantError::Random)?;
+        if body.name == DEMO {
+            // First the file: a crash in between leaves a key that the next start makes valid.
+            self.keep_demo_key(&key).await?;
+        }
+        let body = self.set_key(id, key.expose_secret(), now).await?;
+        Ok((body, key))
+    }
+
+    /// Refuses a tenant's keys and tokens, or takes them again.
+    ///
+    /// # Errors
+    /// [`TenantError::NotFound`], or what the store says.
+    pub async fn set_disabled(&self, id: TenantId, disabled: bool) -> Result<TenantView, TenantError> {
+        let (_, body) = self.change(id, |body| body.disabled = disabled).await?;
+        self.view_of(body).await
+    }
+
+    /// A tenant's profile and its version.
+    ///
+    /// # Errors
+    /// [`TenantError::NotFound`], or what the store says.
+    pub async fn profile(&self, id: TenantId) -> Result<(u64, Profile), TenantError> {
+        records::load(&*self.records, records::profile_name(id)).await?.ok_or(TenantError::NotFound)
+    }
+
+    /// Replaces a profile that is still at `version`; gives the new version.
+    ///
+    /// # Errors
+    /// [`TenantError::Version`] when it is not, [`TenantError::Profile`] when the new one is wrong.
+    pub async fn set_profile(&self, id: TenantId, version: u64, profile: &Profile) -> Result<u64, TenantError> {
+        profile.check()?;
+        let bytes = serde_json::to_vec(profile).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        if bytes.len() > limits::PROFILE_BYTES_MAX {
+            return Err(TenantError::ProfileSize);
+        }
+        if version == 0 {
+            // Every tenant's profile is at 1 or later: 0 would make one where there is none.
+            let (found, _) = self.profile(id).await?;
+            return Err(TenantError::Version { found });
+        }
+        match self.records.put(records::profile_name(id), version, bytes).await {
+            Ok(version) => Ok(version),
+            Err(StoreError::Conflict { found: 0 }) => Err(TenantError::NotFound),
+            Err(StoreError::Conflict { found }) => Err(TenantError::Version { found }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The demo tenant, made at the first start. Its key is `api_key`, or else the one in its
+    /// file, or else a new one, which goes into the file.
+    ///
+    /// # Errors
+    /// [`TenantError::Key`] when `api_key` is another tenant's, [`TenantError::KeyFile`], or what
+    /// the store says.
+    pub async fn ensure_demo(&self, api_key: Option<&SecretString>, now: Timestamp) -> Result<Demo, TenantError> {
+        let key = match api_key {
+            Some(key) => {
+                if key.expose_secret().len() < KEY_BYTES_STRONG {
+                    warn!(bytes_recommended = KEY_BYTES_STRONG, "the configured api_key is short enough to be guessed");
+                }
+                key.clone()
+            }
+            None => self.demo_key().await?,
+        };
+        let plain = key.expose_secret();
+        match self.named(DEMO).await? {
+            Some(tenant) if self.exists(tenant).await? => {
+                self.set_key(tenant, plain, now).await?;
+                Ok(Demo { tenant, key, created: false })
+            }
+            _ => {
+                let tenant = self.create_with(DEMO, plain, now).await?.id;
+                Ok(Demo { tenant, key, created: true })
+            }
+        }
+    }
+
+    async fn create_with(&self, name: &str, key: &str, now: Timestamp) -> Result<TenantBody, TenantError> {
+        let name = name.trim();
+        let count = name.chars().take(NAME_CHARS_MAX + 1).count();
+        // A name that reads as an id would hide the tenant with that id.
+        if count == 0
+            || count > NAME_CHARS_MAX
+            || name.chars().any(char::is_control)
+            || name.starts_with(TenantId::PREFIX)
+        {
+            return Err(TenantError::Name);
+        }
+        let id = self.reserve(name).await?;
+        match records::save(&*self.records, records::profile_name(id), 0, &Profile::default()).await {
+            Ok(_) | Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let keys = vec![self.keys.add(id, key, now).await?];
+        let body = TenantBody { format: FORMAT, id, name: name.into(), created_at: now, disabled: false, keys };
+        match records::save(&*self.records, records::tenant_name(id), 0, &body).await {
+            Ok(_) => Ok(body),
+            Err(StoreError::Conflict { .. }) => Err(TenantError::NameTaken),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The id for a new tenant of this name: reserved now, or by an attempt that did not finish.
+    async fn reserve(&self, name: &str) -> Result<TenantId, TenantError> {
+        let id = TenantId::generate();
+        match records::save(&*self.records, records::name_name(name), 0, &id).await {
+            Ok(_) => Ok(id),
+            Err(StoreError::Conflict { .. }) => match self.named(name).await? {
+                Some(id) if !self.exists(id).await? => Ok(id),
+                _ => Err(TenantError::NameTaken),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes this the tenant's only key.
+    async fn set_key(&self, id: TenantId, key: &str, now: Timestamp) -> Result<TenantBody, TenantError> {
+        let new = self.keys.add(id, key, now).await?;
+        let (old, body) = self.change(id, |body| body.keys = vec![new]).await?;
+        for old in old.keys.into_iter().filter(|old| *old != new) {
+            // It is no longer named by its tenant, so it is dead already; this tidies up.
+            if let Err(error) = self.keys.remove(old).await {
+                warn!(key = %old, %error, "an old key's record is left over");
+            }
+        }
+        Ok(body)
+    }
+
+    /// Changes a tenant's record, however often others do meanwhile; gives it before and after.
+    async fn change(
+        &self,
+        id: TenantId,
+        change: impl Fn(&mut TenantBody),
+    ) -> Result<(TenantBody, TenantBody), TenantError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let (version, before) = self.load(id).await?;
+            let mut after = before.clone();
+            change(&mut after);
+            if after == before {
+                return Ok((before, after));
+            }
+            match records::save(&*self.records, records::tenant_name(id), version, &after).await {
+                Ok(_) => {
+                    self.keys.forget(id);
+                    return Ok((before, after));
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    async fn load(&self, id: TenantId) -> Result<(u64, TenantBody), TenantError> {
+        records::load(&*self.records, records::tenant_name(id)).await?.ok_or(TenantError::NotFound)
+    }
+
+    async fn exists(&self, id: TenantId) -> Result<bool, TenantError> {
+        Ok(self.records.get(records::tenant_name(id)).await?.is_some())
+    }
+
+    async fn named(&self, name: &str) -> Result<Option<TenantId>, TenantError> {
+        Ok(records::load(&*self.records, records::name_name(name)).await?.map(|(_, id)| id))
+    }
+
+    async fn view_of(&self, body: TenantBody) -> Result<TenantView, TenantError> {
+        let (version, profile) = self.profile(body.id).await?;
+        Ok(TenantView { id: body.id, name: body.name, version, disabled: body.disabled, profile })
+    }
+
+    async fn demo_key(&self) -> Result<SecretString, TenantError> {
+        if let Some(key) = datadir::read_line(&self.demo_file).map_err(TenantError::KeyFile)? {
+            return Ok(key);
+        }
+        let key = generate_api_key().map_err(TenantError::Random)?;
+        self.keep_demo_key(&key).await?;
+        Ok(key)
+    }
+
+    async fn keep_demo_key(&self, key: &SecretString) -> Result<(), TenantError> {
+        let (file, key) = (self.demo_file.clone(), key.clone());
+        let written = tokio::task::spawn_blocking(move || datadir::write_line(&file, &key)).await;
+        written.map_err(std::io::Error::other).and_then(|written| written).map_err(TenantError::KeyFile)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! Visitors' tokens: PASETO v4.local, encrypted and authenticated, short-lived.
+//! Invariant: nothing in a token is looked at before it was authenticated, and a token is bounded
+//! before it is parsed.
+
+use std::time::Duration;
+
+use pasetors::Local;
+use pasetors::keys::SymmetricKey;
+use pasetors::token::UntrustedToken;
+use pasetors::version4::{LocalToken, V4};
+use schema::{Contact, ConversationId, Origin, SessionId, TenantId, Timestamp};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::principal::{Kind, Principal, Visitor};
+use super::secret::Key;
+
+/// The longest life of a token.
+pub const TOKEN_TTL_MAX: Duration = Duration::from_secs(3600);
+/// What every token begins with; no API key does.
+pub(super) const HEADER: &str = LocalToken::HEADER;
+/// How far the clocks of two nodes may be apart.
+const LEEWAY: Duration = Duration::from_secs(5);
+/// The largest token there is: its parts at their largest take 1.6 KiB.
+const TOKEN_BYTES_MAX: usize = 2048;
+/// Binds tokens to their purpose: sealed under the same key for another one, they are invalid.
+const PURPOSE: &[u8] = b"tertulia visitor v1";
+
+/// Why a token is not accepted.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum TokenError {
+    #[error("the token is not valid")]
+    Invalid,
+    #[error("the token has expired")]
+    Expired,
+}
+
+/// Seals and opens tokens.
+pub struct Tokens {
+    key: SymmetricKey<V4>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    tenant: TenantId,
+    contact: Contact,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    conversation: Option<ConversationId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Origin>,
+    iat: Timestamp,
+    exp: Timestamp,
+    /// The token's own name, so that no two are alike.
+    jti: SessionId,
+}
+
+impl Tokens {
+    /// Tokens under a key that is used for nothing else.
+    ///
+    /// # Errors
+    /// [`TokenError::Invalid`] when the key cannot be used; one of 256 bits can.
+    pub fn new(key: &Key) -> Result<Self, TokenError> {
+        Ok(Self { key: SymmetricKey::from(key.expose_secret()).map_err(|_| TokenError::Invalid)? })
+    }
+
+    /// A token for a visitor of `tenant`, valid until `visitor.expires_at`, or [`TOKEN_TTL_MAX`]
+    /// from now if that is sooner; and until when.
+    ///
+    /// # Errors
+    /// [`TokenError::Expired`] when it would never be valid, [`TokenError::Invalid`] when it
+    /// cannot be sealed.
+    pub fn seal(&self, tenant: TenantId, visitor: Visitor, now: Timestamp) -> Result<(String, Timestamp), TokenError> {
+        let exp = visitor.expires_at.min(now.plus(TOKEN_TTL_MAX));
+        if exp <= now {
+            return Err(TokenError::Expired);
+        }
+        let Visitor { contact, conversation, origin, .. } = visitor;
+        let claims = Claims { tenant, contact, conversation, origin, iat: now, exp, jti: SessionId::generate() };
+        let message = serde_json::to_vec(&claims).map_err(|_| TokenError::Invalid)?;
+        let token = LocalToken::encrypt(&self.key, &message, None, Some(PURPOSE)).map_err(|_| TokenError::Invalid)?;
+        Ok((token, exp))
+    }
+
+    /// Who shows this token.
+    ///
+    /// # Errors
+    /// Expired, or anything else that is wrong with it.
+    pub fn open(&self, token: &str, now: Timestamp) -> Result<Principal, TokenError> {
+        let claims = self.authenticated(token).ok_or(TokenError::Invalid)?;
+        let Claims { tenant, contact, conversation, origin, iat, exp, .. } = claims;
+        if exp.since(iat) > TOKEN_TTL_MAX || iat > now.plus(LEEWAY) {
+            return Err(TokenError::Invalid);
+        }
+        if now >= exp.plus(LEEWAY) {
+            return Err(TokenError::Expired);
+        }
+        Ok(Principal { tenant, kind: Kind::Visitor(Visitor { contact, conversation, origin, expires_at: exp }) })
+    }
+
+    fn authenticated(&self, token: &str) -> Option<Claims> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let untrusted = UntrustedToken::<Local, V4>::try_from(token).ok()?;
+        // Ours have no footer, and the library has no way to insist on that.
+        if !untrusted.untrusted_footer().is_empty() {
+            return None;
+        }
+        let trusted = LocalToken::decrypt(&self.key, &untrusted, None, Some(PURPOSE)).ok()?;
+        serde_json::from_str(trusted.payload()).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretBox;
+
+    use super::*;
+
+    fn tokens(byte: u8) -> Tokens {
+        Tokens::new(&SecretBox::new(Box::new([byte; 32]))).unwrap()
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
+    }
+
+    fn visitor(expires_at: Timestamp) -> Visitor {
+        Visitor {
+            contact: "ana".parse().unwrap(),
+            conversation: Some(ConversationId::generate()),
+            origin: Some("https://shop.example".parse().unwrap()),
+            expires_at,
+        }
+    }
+
+    #[test]
+    fn a_token_says_what_was_sealed_until_it_expires() {
+        let tenant = TenantId::generate();
+        let ana = visitor(at(60));
+        let (token, expires_at) = tokens(1).seal(tenant, ana.clone(), at(0)).unwrap();
+        assert_eq!(expires_at, at(60));
+        assert!(token.starts_with(HEADER) && !token.contains("ana"));
+        for (now, answer) in [
+            (-6, Err(TokenError::Invalid)),
+            (-5, Ok(())),
+            (0, Ok(())),
+            (64, Ok(())),
+            (65, Err(TokenError::Expired)),
+            (1_000_000, Err(TokenError::Expired)),
+        ] {
+            let opened = tokens(1).open(&token, at(now));
+            assert_eq!(opened.clone().map(|_| ()), answer, "{now}");
+            if let Ok(principal) = opened {
+                assert_eq!(principal, Principal { tenant, kind: Kind::Visitor(ana.clone()) });
+            }
+        }
+    }
+
+    #[test]
+    fn no_token_lives_longer_than_an_hour() {
+        let (_, expires_at) = tokens(1).seal(TenantId::generate(), visitor(at(1_000_000)), at(0)).unwrap();
+        assert_eq!(expires_at, at(3600));
+        assert_eq!(tokens(1).seal(TenantId::generate(), visitor(at(0)), at(0)), Err(TokenError::Expired));
+        // Not even one that our own key has sealed for longer.
+        let claims = format!(
+            r#"{{"tenant":"{}","contact":"ana","iat":"{}","exp":"{}","jti":"{}"}}"#,
+            TenantId::generate(),
+            at(0),
+            at(3601),
+            SessionId::generate()
+        );
+        let token = LocalToken::encrypt(&tokens(1).key, claims.as_bytes(), None, Some(PURPOSE)).unwrap();
+        assert_eq!(tokens(1).open(&token, at(1)), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn every_other_token_is_invalid() {
+        let (tokens, other) = (tokens(1), tokens(2));
+        let (good, _) = tokens.seal(TenantId::generate(), visitor(at(60)), at(0)).unwrap();
+        let sealed = |message: &str, footer: Option<&[u8]>, purpose: Option<&[u8]>| {
+            LocalToken::encrypt(&tokens.key, message.as_bytes(), footer, purpose).unwrap()
+        };
+        let claims = format!(
+            r#"{{"tenant":"{}","contact":"ana","iat":"{}","exp":"{}","jti":"{}"}}"#,
+            TenantId::generate(),
+            at(0),
+            at(60),
+            SessionId::generate()
+        );
+        assert!(tokens.open(&sealed(&claims, None, Some(PURPOSE)), at(1)).is_ok(), "the rows below differ from this");
+        let mut bad = vec![
+            ("no purpose", sealed(&claims, None, None)),
+            ("other purpose", sealed(&claims, None, Some(b"tertulia invitation v1"))),
+            ("a footer", sealed(&claims, Some(b"footer"), Some(PURPOSE))),
+            ("no claims", sealed("{}", None, Some(PURPOSE))),
+            ("not JSON", sealed("ana", None, Some(PURPOSE))),
+            ("a claim too many", sealed(&claims.replacen('{', r#"{"admin":true,"#, 1), None, Some(PURPOSE))),
+            (
+                "a number for a time",
+                sealed(&claims.replace(&format!("\"{}\"", at(60)), "9999999999"), None, Some(PURPOSE)),
+            ),
+            ("other key", other.seal(TenantId::generate(), visitor(at(60)), at(0)).unwrap().0),
+            ("public", good.replace("v4.local.", "v4.public.")),
+            ("older", good.replace("v4.local.", "v2.local.")),
+            ("cut", good[..good.len() - 1].into()),
+            ("longer", format!("{good}A")),
+            ("oversized", format!("v4.local.{}", "A".repeat(5_000_000))),
+            ("empty", String::new()),
+            ("header only", HEADER.into()),
+            ("garbage", "v4.local.🦀".into()),
+        ];
+        for byte in (HEADER.len()..good.len() - 1).step_by(7) {
+            let mut tampered = good.clone().into_bytes();
+            tampered[byte] = if tampered[byte] == b'A' { b'B' } else { b'A' };
+            bad.push(("tampered", String::from_utf8(tampered).unwrap()));
+        }
+        for (why, token) in bad {
+            assert_eq!(tokens.open(&token, at(1)), Err(TokenError::Invalid), "{why}");
+        }
+    }
+
+    #[test]
+    fn the_largest_token_is_within_the_bound() {
+        let largest = Visitor {
+            contact: "\u{10FFFD}".repeat(128).parse().unwrap(),
+            origin: Some(format!("https://{}", "a".repeat(245)).parse().unwrap()),
+            ..visitor(at(60))
+        };
+        let (token, _) = tokens(1).seal(TenantId::generate(), largest, at(0)).unwrap();
+        assert!(token.len() <= TOKEN_BYTES_MAX, "{}", token.len());
+        assert!(tokens(1).open(&token, at(1)).is_ok());
+    }
+}

@@ -1,0 +1,48 @@
+//! Where `learn` and `tenant` do their work: at the running node, or in its data directory.
+
+use engine::config::Config;
+use futures_util::future::BoxFuture;
+use schema::TenantId;
+use schema::wire::{DocumentIn, KeyMade, Learned, TenantView};
+
+use super::client;
+use super::error::CliError;
+use super::offline::Offline;
+use super::online::Online;
+
+/// What comes of a call.
+pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, CliError>>;
+
+/// The work of the commands that also run without a node.
+pub(super) trait Backend {
+    /// Learns one document for the tenant whose key is shown.
+    fn learn(&self, document: DocumentIn) -> Answer<'_, Learned>;
+
+    /// All tenants, oldest first.
+    fn tenants(&self) -> Answer<'_, Vec<TenantView>>;
+
+    /// Makes a tenant and its key.
+    fn create_tenant(&self, name: String) -> Answer<'_, KeyMade>;
+
+    /// Gives a tenant a new key.
+    fn rotate_key(&self, tenant: TenantId) -> Answer<'_, KeyMade>;
+
+    /// Refuses a tenant's keys, or takes them again.
+    fn set_disabled(&self, tenant: TenantId, disabled: bool) -> Answer<'_, TenantView>;
+}
+
+/// For a tenant's own work: shows its API key.
+pub(super) async fn for_tenant(config: &Config) -> Result<Box<dyn Backend>, CliError> {
+    if client::answers(config).await? {
+        return Ok(Box::new(Online::new(client::Client::for_tenant(config)?)));
+    }
+    Ok(Box::new(Offline::for_tenant(config).await?))
+}
+
+/// For the operator's work: shows the admin key, or has the data directory.
+pub(super) async fn for_operator(config: &Config) -> Result<Box<dyn Backend>, CliError> {
+    if client::answers(config).await? {
+        return Ok(Box::new(Online::new(client::Client::for_operator(config)?)));
+    }
+    Ok(Box::new(Offline::for_operator(config).await?))
+}

@@ -1,0 +1,20 @@
+//! The command line: `serve`, and commands that talk to a node or to its data directory.
+//! Invariant: what goes wrong is one line on standard error; 2 is for how it was called or
+//! configured, 1 for the rest.
+
+mod arguments;
+mod backend;
+mod chat;
+mod client;
+mod error;
+mod export;
+mod learn;
+mod offline;
+mod online;
+mod run;
+mod tenant;
+
+pub use run::main;
+
+#[cfg(test)]
+mod testing;

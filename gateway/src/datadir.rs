@@ -1,0 +1,337 @@
+//! The data directory: one process at a time, its format version, and the node's secrets.
+//! Invariant: secrets are made once, and a directory that has lost them is refused, not re-keyed.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+
+use crate::auth::{self, Key};
+
+/// The format of the directory that this program writes, and the newest it reads.
+pub const FORMAT: u32 = 1;
+
+const LOCK_FILE: &str = "lock";
+const VERSION_FILE: &str = "VERSION";
+const SECRET_FILE: &str = "secret.key";
+const ADMIN_FILE: &str = "admin.key";
+const DEMO_FILE: &str = "demo.key";
+const STORE_FILE: &str = "tertulia.db";
+/// No file with one line in it is longer.
+const LINE_BYTES_MAX: u64 = 1024;
+
+/// An open data directory. While it lives no other process can open it.
+pub struct DataDir {
+    path: PathBuf,
+    secret: Key,
+    admin_key: SecretString,
+    // Held for its lock, which the system gives back when the process ends, however it ends.
+    _lock: File,
+}
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    #[error("data directory {}: another process is using it", .path.display())]
+    InUse { path: PathBuf },
+    #[error("data directory {}: cannot {doing}: {problem}", .path.display())]
+    Io { path: PathBuf, doing: &'static str, problem: io::Error },
+    #[error(
+        "data directory {}: it has format {found}, and this program reads up to {FORMAT}; use a newer program",
+        .path.display()
+    )]
+    TooNew { path: PathBuf, found: u32 },
+    #[error("data directory {}: {file} {problem}", .path.display())]
+    Damaged { path: PathBuf, file: &'static str, problem: &'static str },
+}
+
+impl DataDir {
+    /// Opens the directory, makes it if there is none, and holds its lock. Blocks for a few disk
+    /// writes the first time.
+    ///
+    /// # Errors
+    /// One line for people: in use, not writable, too new, or damaged.
+    pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let failed = |doing| move |problem| DataDirError::Io { path: path.into(), doing, problem };
+        create_dir(path).map_err(failed("create it"))?;
+        let lock = lock(path)?;
+        let format = read_version(path)?;
+        let secret_file = path.join(SECRET_FILE);
+        let known = secret_file.try_exists().map_err(failed("read its secret.key"))?;
+        if format.is_some() && !known {
+            let problem = "is missing: put it back from a backup, for no key or token is valid without it";
+            return Err(DataDirError::Damaged { path: path.into(), file: SECRET_FILE, problem });
+        }
+        if !known {
+            auth::random_key()
+                .and_then(|secret| write_new(&secret_file, secret.expose_secret()))
+                .map_err(failed("write its secret.key"))?;
+        }
+        let secret = read_secret(path)?;
+        let admin_file = path.join(ADMIN_FILE);
+        let admin_key = match read_line(&admin_file).map_err(failed("read its admin.key"))? {
+            Some(key) => key,
+            None => {
+                let made = auth::generate_api_key();
+                made.and_then(|key| write_line(&admin_file, &key).map(|()| key))
+                    .map_err(failed("write its admin.key"))?
+            }
+        };
+        // Last, so that a directory with a version has all its secrets.
+        if format.is_none() {
+            let version = format!("{FORMAT}\n");
+            write_new(&path.join(VERSION_FILE), version.as_bytes()).map_err(failed("write its VERSION"))?;
+        }
+        Ok(Self { path: path.into(), secret, admin_key, _lock: lock })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the embedded store has its file.
+    #[must_use]
+    pub fn store_file(&self) -> PathBuf {
+        self.path.join(STORE_FILE)
+    }
+
+    /// Where the demo tenant's generated key is kept.
+    #[must_use]
+    pub fn demo_file(&self) -> PathBuf {
+        demo_file(&self.path)
+    }
+
+    /// The key for `/v1/admin`.
+    #[must_use]
+    pub fn admin_key(&self) -> &SecretString {
+        &self.admin_key
+    }
+
+    /// The key under which API keys are hashed.
+    #[must_use]
+    pub fn pepper(&self) -> Key {
+        self.derive(b"tertulia api keys v1")
+    }
+
+    /// The key that seals visitors' tokens.
+    #[must_use]
+    pub fn token_key(&self) -> Key {
+        self.derive(b"tertulia visitor tokens v1")
+    }
+
+    /// One key for one purpose: from none of them can another be found.
+    fn derive(&self, label: &[u8]) -> Key {
+        auth::mac(&self.secret, label)
+    }
+}
+
+/// Where the demo tenant's generated key is kept, in a directory that another process may hold.
+#[must_use]
+pub fn demo_file(directory: &Path) -> PathBuf {
+    directory.join(DEMO_FILE)
+}
+
+/// Where the key for `/v1/admin` is kept, in a directory that another process may hold.
+#[must_use]
+pub fn admin_file(directory: &Path) -> PathBuf {
+    directory.join(ADMIN_FILE)
+}
+
+/// The secret in a file of one line; none when there is no such file.
+///
+/// # Errors
+/// The system's, and `InvalidData` for a file that holds something else.
+pub fn read_line(file: &Path) -> io::Result<Option<SecretString>> {
+    let mut text = String::new();
+    match File::open(file) {
+        Ok(file) => file.take(LINE_BYTES_MAX).read_to_string(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let line = text.trim();
+    if line.is_empty() || line.contains(char::is_whitespace) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not hold one key"));
+    }
+    Ok(Some(line.into()))
+}
+
+/// Puts a secret into a file that its owner alone may read; whole or not at all.
+///
+/// # Errors
+/// The system's.
+pub fn write_line(file: &Path, secret: &SecretString) -> io::Result<()> {
+    write_new(file, format!("{}\n", secret.expose_secret()).as_bytes())
+}
+
+fn create_dir(path: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+fn lock(path: &Path) -> Result<File, DataDirError> {
+    let failed = |problem| DataDirError::Io { path: path.into(), doing: "write in it", problem };
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    private(&mut options);
+    let lock = options.open(path.join(LOCK_FILE)).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::InUse { path: path.into() }),
+        Err(TryLockError::Error(problem)) => Err(failed(problem)),
+    }
+}
+
+fn read_version(path: &Path) -> Result<Option<u32>, DataDirError> {
+    let text = match fs::read_to_string(path.join(VERSION_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(problem) => return Err(DataDirError::Io { path: path.into(), doing: "read its VERSION", problem }),
+    };
+    match text.trim().parse() {
+        Ok(found) if found > FORMAT => Err(DataDirError::TooNew { path: path.into(), found }),
+        Ok(found) => Ok(Some(found)),
+        Err(_) => Err(DataDirError::Damaged {
+            path: path.into(),
+            file: VERSION_FILE,
+            problem: "is not a number: is this a data directory of Tertulia?",
+        }),
+    }
+}
+
+fn read_secret(path: &Path) -> Result<Key, DataDirError> {
+    let mut secret = Box::new([0; 32]);
+    let mut rest = [0; 1];
+    let read = File::open(path.join(SECRET_FILE)).and_then(|mut file| {
+        file.read_exact(secret.as_mut())?;
+        file.read(&mut rest)
+    });
+    match read {
+        Ok(0) => Ok(SecretBox::new(secret)),
+        Err(problem) if problem.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(DataDirError::Io { path: path.into(), doing: "read its secret.key", problem })
+        }
+        _ => Err(DataDirError::Damaged { path: path.into(), file: SECRET_FILE, problem: "does not hold 32 bytes" }),
+    }
+}
+
+/// Writes beside, then renames over: a crash leaves the old file or the new one.
+fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = file.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.create_new(true).write(true);
+    private(&mut options);
+    let mut new = options.open(&beside)?;
+    new.write_all(bytes)?;
+    new.sync_all()?;
+    fs::rename(&beside, file)?;
+    match file.parent() {
+        // The rename itself is durable once the directory is.
+        #[cfg(unix)]
+        Some(directory) => File::open(directory)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+fn private(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    #[cfg(not(unix))]
+    let _ = options;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fresh() -> (tempfile::TempDir, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("some/data");
+        (root, path)
+    }
+
+    #[test]
+    fn secrets_are_made_once_and_kept() {
+        let (_root, path) = fresh();
+        let first = DataDir::open(&path).unwrap();
+        let keys = |dir: &DataDir| {
+            (
+                *dir.pepper().expose_secret(),
+                *dir.token_key().expose_secret(),
+                dir.admin_key().expose_secret().to_string(),
+            )
+        };
+        let before = keys(&first);
+        assert_ne!(before.0, before.1, "one purpose, one key");
+        drop(first);
+        assert_eq!(keys(&DataDir::open(&path).unwrap()), before);
+        assert_eq!(read_line(&admin_file(&path)).unwrap().unwrap().expose_secret(), before.2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_look() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_root, path) = fresh();
+        let _dir = DataDir::open(&path).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path), 0o700);
+        for file in [SECRET_FILE, ADMIN_FILE, LOCK_FILE] {
+            assert_eq!(mode(&path.join(file)), 0o600, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_second_one_fails_fast_and_plainly() {
+        let (_root, path) = fresh();
+        let first = DataDir::open(&path).unwrap();
+        let error = DataDir::open(&path).err().unwrap();
+        assert!(matches!(error, DataDirError::InUse { .. }), "{error}");
+        drop(first);
+        assert!(DataDir::open(&path).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_one_line() {
+        let spoil = |spoil: &dyn Fn(&Path)| {
+            let (_root, path) = fresh();
+            drop(DataDir::open(&path).unwrap());
+            spoil(&path);
+            DataDir::open(&path).err().unwrap().to_string()
+        };
+        for (error, part) in [
+            (spoil(&|path| fs::write(path.join("VERSION"), "2\n").unwrap()), "it has format 2"),
+            (spoil(&|path| fs::write(path.join("VERSION"), "tarte").unwrap()), "VERSION is not a number"),
+            (spoil(&|path| fs::remove_file(path.join("secret.key")).unwrap()), "secret.key is missing"),
+            (spoil(&|path| fs::write(path.join("secret.key"), "short").unwrap()), "secret.key does not hold 32 bytes"),
+            (spoil(&|path| fs::write(path.join("secret.key"), [0; 33]).unwrap()), "secret.key does not hold 32 bytes"),
+            (spoil(&|path| fs::write(path.join("admin.key"), "").unwrap()), "cannot read its admin.key"),
+            (
+                DataDir::open(Path::new("/dev/null/data")).err().unwrap().to_string(),
+                "/dev/null/data: cannot create it: ",
+            ),
+        ] {
+            assert!(error.starts_with("data directory ") && error.contains(part), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_crash_before_the_version_was_written_is_no_harm() {
+        let (_root, path) = fresh();
+        create_dir(&path).unwrap();
+        fs::write(path.join("secret.new"), "half").unwrap();
+        drop(DataDir::open(&path).unwrap());
+        fs::remove_file(path.join(VERSION_FILE)).unwrap();
+        assert!(DataDir::open(&path).is_ok());
+    }
+}

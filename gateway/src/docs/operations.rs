@@ -1,0 +1,264 @@
+//! What each route takes and gives, as data.
+
+use schema::wire::{
+    ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList, HumanIn, KeyMade, Learned,
+    MessageIn, OpenIn, Said, TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken,
+};
+use schemars::{Schema, SchemaGenerator};
+
+/// Makes a type's schema.
+pub(super) type Make = fn(&mut SchemaGenerator) -> Schema;
+
+/// One method on one path.
+pub struct Operation {
+    /// `get`, `post` …
+    pub method: &'static str,
+    /// With `{names}` for what varies.
+    pub path: &'static str,
+    /// What it does, in a sentence.
+    pub summary: &'static str,
+    /// Who may call it.
+    pub auth: Auth,
+    /// Query parameters: name, schema type, meaning.
+    pub query: &'static [(&'static str, &'static str, &'static str)],
+    pub(super) request: Option<(Make, Need)>,
+    pub(super) response: (u16, Answer),
+}
+
+/// Who may call an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// Anybody.
+    None,
+    /// An API key or a visitor's token.
+    Caller,
+    /// An API key.
+    Key,
+    /// The operator's key.
+    Operator,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    Required,
+    Optional,
+}
+
+pub(super) enum Answer {
+    Json(Make),
+    /// JSON described in words.
+    Plain(&'static str),
+    Media(&'static str, &'static str),
+}
+
+const fn schema_of<T: schemars::JsonSchema>() -> Make {
+    SchemaGenerator::subschema_for::<T>
+}
+
+/// An operation without query and request body.
+const fn operation(
+    method: &'static str,
+    path: &'static str,
+    summary: &'static str,
+    auth: Auth,
+    response: (u16, Answer),
+) -> Operation {
+    Operation { method, path, summary, auth, query: &[], request: None, response }
+}
+
+/// All of them.
+pub static OPERATIONS: &[Operation] = &[
+    operation("get", "/healthz", "Is the process alive", Auth::None, (200, Answer::Plain("Its state"))),
+    operation("get", "/readyz", "Does it take new work", Auth::None, (200, Answer::Plain("Its state"))),
+    operation("get", "/metrics", "Prometheus metrics", Auth::None, (200, Answer::Media("text/plain", "Metrics"))),
+    operation("get", "/openapi.json", "This description", Auth::None, (200, Answer::Plain("OpenAPI 3.1"))),
+    operation(
+        "get",
+        "/asyncapi.json",
+        "The web socket's description",
+        Auth::None,
+        (200, Answer::Plain("AsyncAPI 3.0")),
+    ),
+    operation(
+        "get",
+        "/v1/ws",
+        "Upgrade to a web socket with subprotocol `tertulia.v1`; see /asyncapi.json",
+        Auth::Caller,
+        (101, Answer::Plain("The socket")),
+    ),
+    Operation {
+        query: &[
+            ("before", "string", "`next` of the page before"),
+            ("limit", "integer", "At most so many, up to 100; 50 when left out"),
+            ("contact", "string", "Only conversations with this contact"),
+        ],
+        ..operation(
+            "get",
+            "/v1/conversations",
+            "The tenant's conversations, newest activity first; a visitor sees their own",
+            Auth::Caller,
+            (200, Answer::Json(schema_of::<ConversationList>())),
+        )
+    },
+    Operation {
+        request: Some((schema_of::<OpenIn>(), Need::Optional)),
+        ..operation(
+            "post",
+            "/v1/conversations",
+            "Open a conversation",
+            Auth::Caller,
+            (201, Answer::Json(schema_of::<Created>())),
+        )
+    },
+    operation(
+        "get",
+        "/v1/conversations/{id}",
+        "How a conversation stands: owner, head, what runs, quarantine",
+        Auth::Caller,
+        (200, Answer::Json(schema_of::<ConversationView>())),
+    ),
+    Operation {
+        request: Some((schema_of::<MessageIn>(), Need::Required)),
+        ..operation(
+            "post",
+            "/v1/conversations/{id}/messages",
+            "Say something; durable when answered, stored once for each ref",
+            Auth::Caller,
+            (200, Answer::Json(schema_of::<Said>())),
+        )
+    },
+    Operation {
+        query: &[
+            ("after", "integer", "Only events after this one; 0 when left out"),
+            ("limit", "integer", "At most so many, up to 500; 100 when left out"),
+        ],
+        ..operation(
+            "get",
+            "/v1/conversations/{id}/events",
+            "The log, in order",
+            Auth::Caller,
+            (200, Answer::Json(schema_of::<EventList>())),
+        )
+    },
+    Operation {
+        query: &[("after", "string", "A position, `seq` or `seq:turn:offset`; `Last-Event-ID` has precedence")],
+        ..operation(
+            "get",
+            "/v1/conversations/{id}/stream",
+            "Events and the running reply as server-sent events; `id` is the position",
+            Auth::Caller,
+            (200, Answer::Media("text/event-stream", "Each `data` is an event or a delta as on the socket")),
+        )
+    },
+    operation(
+        "post",
+        "/v1/conversations/{id}/cancel",
+        "Stop the running reply; no error when none runs",
+        Auth::Caller,
+        (200, Answer::Plain("`turn`: the one that was stopped, or null")),
+    ),
+    Operation {
+        request: Some((schema_of::<HumanIn>(), Need::Required)),
+        ..operation(
+            "post",
+            "/v1/conversations/{id}/human",
+            "A human agent takes over or hands back",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<ConversationView>())),
+        )
+    },
+    operation(
+        "post",
+        "/v1/conversations/{id}/close",
+        "End the conversation until somebody speaks in it again",
+        Auth::Key,
+        (200, Answer::Plain("`seq`: the event, or null when it was closed")),
+    ),
+    Operation {
+        request: Some((schema_of::<VisitorIn>(), Need::Optional)),
+        ..operation(
+            "post",
+            "/v1/visitors",
+            "Make a visitor's short-lived token, or renew the one shown",
+            Auth::Caller,
+            (201, Answer::Json(schema_of::<VisitorToken>())),
+        )
+    },
+    operation("get", "/v1/tenant", "The tenant's settings", Auth::Key, (200, Answer::Json(schema_of::<TenantView>()))),
+    Operation {
+        request: Some((schema_of::<TenantPut>(), Need::Required)),
+        ..operation(
+            "put",
+            "/v1/tenant",
+            "Replace the settings if they are still at `version`; running conversations go by them at once",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<TenantView>())),
+        )
+    },
+    operation(
+        "get",
+        "/v1/knowledge",
+        "What the assistant has learned",
+        Auth::Key,
+        (200, Answer::Json(schema_of::<DocumentList>())),
+    ),
+    Operation {
+        request: Some((schema_of::<DocumentIn>(), Need::Required)),
+        ..operation(
+            "post",
+            "/v1/knowledge",
+            "Learn a document, in place of what its source said before",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<Learned>())),
+        )
+    },
+    Operation {
+        query: &[("source", "string", "Which one")],
+        ..operation("delete", "/v1/knowledge", "Forget a document", Auth::Key, (204, Answer::Plain("Forgotten")))
+    },
+    operation(
+        "get",
+        "/v1/admin/tenants",
+        "All tenants",
+        Auth::Operator,
+        (200, Answer::Json(schema_of::<TenantList>())),
+    ),
+    Operation {
+        request: Some((schema_of::<TenantIn>(), Need::Required)),
+        ..operation(
+            "post",
+            "/v1/admin/tenants",
+            "Create a tenant; its key is shown this once",
+            Auth::Operator,
+            (201, Answer::Json(schema_of::<KeyMade>())),
+        )
+    },
+    operation(
+        "post",
+        "/v1/admin/tenants/{id}/rotate-key",
+        "Replace the tenant's keys by a new one",
+        Auth::Operator,
+        (200, Answer::Json(schema_of::<KeyMade>())),
+    ),
+    operation(
+        "post",
+        "/v1/admin/tenants/{id}/disable",
+        "Refuse the tenant's keys and tokens, and close its sockets",
+        Auth::Operator,
+        (200, Answer::Json(schema_of::<TenantView>())),
+    ),
+    operation(
+        "post",
+        "/v1/admin/tenants/{id}/enable",
+        "Accept them again",
+        Auth::Operator,
+        (200, Answer::Json(schema_of::<TenantView>())),
+    ),
+    operation(
+        "post",
+        "/v1/admin/tenants/{tenant}/conversations/{id}/release",
+        "Let a conversation out of quarantine",
+        Auth::Operator,
+        (200, Answer::Plain("`released`: true")),
+    ),
+];

@@ -1,0 +1,85 @@
+//! The operator's routes. They take the key in the data directory's `admin.key`, and no other.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use schema::wire::{KeyMade, TenantIn, TenantList, TenantView};
+use schema::{ConversationKey, ErrorCode, TenantId};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::body;
+use super::caller::Operator;
+use super::conversations::conversation;
+use super::edge::Edge;
+use super::error::ApiError;
+
+pub(super) async fn list(_: Operator, edge: web::Data<Edge>) -> Result<web::Json<TenantList>, ApiError> {
+    Ok(web::Json(TenantList { tenants: edge.parts.tenants.list().await? }))
+}
+
+pub(super) async fn create(
+    _: Operator,
+    edge: web::Data<Edge>,
+    body: web::Json<TenantIn>,
+) -> Result<HttpResponse, ApiError> {
+    let (tenant, key) = edge.parts.tenants.create(&body.name, edge.now()).await?;
+    let made = KeyMade { tenant: tenant.id, name: tenant.name, api_key: key.expose_secret().to_owned() };
+    Ok(HttpResponse::build(StatusCode::CREATED).json(made))
+}
+
+pub(super) async fn rotate_key(
+    _: Operator,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<web::Json<KeyMade>, ApiError> {
+    let (tenant, key) = edge.parts.tenants.rotate_key(tenant(&id)?, edge.now()).await?;
+    reload(&edge, tenant.id).await?;
+    Ok(web::Json(KeyMade { tenant: tenant.id, name: tenant.name, api_key: key.expose_secret().to_owned() }))
+}
+
+pub(super) async fn disable(
+    _: Operator,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<web::Json<TenantView>, ApiError> {
+    set_disabled(&edge, &id, true).await
+}
+
+pub(super) async fn enable(
+    _: Operator,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<web::Json<TenantView>, ApiError> {
+    set_disabled(&edge, &id, false).await
+}
+
+pub(super) async fn release(
+    _: Operator,
+    edge: web::Data<Edge>,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, ApiError> {
+    let (tenant_id, id) = path.into_inner();
+    let key = ConversationKey { tenant: tenant(&tenant_id)?, conversation: conversation(&id)? };
+    if edge.system().release(key) {
+        return Ok(HttpResponse::Ok().json(json!({"released": true})));
+    }
+    Err(ApiError::new(ErrorCode::WrongState, "the conversation is not in quarantine"))
+}
+
+async fn set_disabled(edge: &Edge, id: &str, disabled: bool) -> Result<web::Json<TenantView>, ApiError> {
+    let view = edge.parts.tenants.set_disabled(tenant(id)?, disabled).await?;
+    reload(edge, view.id).await?;
+    Ok(web::Json(view))
+}
+
+/// Lets running conversations and open sockets know at once.
+async fn reload(edge: &Edge, id: TenantId) -> Result<(), ApiError> {
+    match edge.system().known_tenant(id) {
+        Some(tenant) => Ok(tenant.reload().await?),
+        None => Ok(()),
+    }
+}
+
+fn tenant(id: &str) -> Result<TenantId, ApiError> {
+    body::parse(id, ErrorCode::NotFound)
+}

@@ -1,0 +1,124 @@
+//! Who is calling: key or token, tenant, limits. A handler that takes a `Caller` is guarded.
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+use actors::{Failure, Tenant};
+use schema::wire::TenantView;
+use schema::{Contact, ConversationId, ConversationKey, ErrorCode, TenantId};
+
+use super::edge::Edge;
+use super::error::ApiError;
+use crate::auth::{Admin, AuthError, Kind, Principal, Visitor, bearer};
+
+/// Somebody with a valid key or token, within their limits.
+pub(super) struct Caller {
+    pub(super) principal: Principal,
+    pub(super) tenant: Arc<Tenant>,
+}
+
+/// The operator.
+pub(super) struct Operator(#[allow(dead_code, reason = "it is the proof")] Admin);
+
+impl Caller {
+    /// # Errors
+    /// `forbidden` for a visitor.
+    pub(super) fn manages(&self) -> Result<(), ApiError> {
+        if self.principal.may_manage() {
+            return Ok(());
+        }
+        Err(ApiError::new(ErrorCode::Forbidden, "this needs the tenant's API key; a visitor's token may not do it"))
+    }
+
+    /// The full name of one of the caller's conversations; nobody can name another tenant's.
+    pub(super) fn key(&self, conversation: ConversationId) -> ConversationKey {
+        ConversationKey { tenant: self.tenant.id(), conversation }
+    }
+
+    /// # Errors
+    /// `unknown_conversation` when it is not theirs: it does not exist for them.
+    pub(super) fn sees(&self, conversation: ConversationId, contact: &Contact) -> Result<(), ApiError> {
+        if self.principal.may_see(conversation, contact) { Ok(()) } else { Err(unknown_conversation()) }
+    }
+
+    pub(super) fn tenant_view(&self) -> TenantView {
+        self.tenant.view()
+    }
+
+    pub(super) fn tenant_id(&self) -> TenantId {
+        self.tenant.id()
+    }
+}
+
+pub(super) fn unknown_conversation() -> ApiError {
+    ApiError::new(ErrorCode::UnknownConversation, "there is no such conversation")
+}
+
+/// The caller's address, for limits.
+pub(crate) fn address(request: &HttpRequest) -> IpAddr {
+    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
+}
+
+/// A visitor's token works on the page it was made for, while that page is on the tenant's list.
+pub(crate) fn check_visitor_origin(origin: Option<&str>, visitor: &Visitor, tenant: &Tenant) -> Result<(), AuthError> {
+    match (origin, &visitor.origin) {
+        // Programs other than browsers send none; they could send any.
+        (None, _) => Ok(()),
+        (Some(page), Some(bound)) if page == bound.as_str() && tenant.allows_origin(page) => Ok(()),
+        _ => Err(AuthError::Origin),
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let edge = edge(&request)?;
+            edge.parts.limiter.address(address(&request))?;
+            let credential = credential(&request).ok_or(AuthError::Unauthorized)?;
+            let principal = edge.parts.authority.principal(&credential, edge.now()).await?;
+            let tenant = edge.worker.tenant(principal.tenant).await?;
+            match &principal.kind {
+                Kind::ApiKey { key } => edge.parts.limiter.key(key)?,
+                Kind::Visitor(visitor) => {
+                    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+                    check_visitor_origin(origin, visitor, &tenant)?;
+                }
+            }
+            edge.parts.limiter.tenant(&tenant)?;
+            Ok(Self { principal, tenant })
+        })
+    }
+}
+
+impl FromRequest for Operator {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let checked = edge(request).and_then(|edge| {
+            edge.parts.limiter.address(address(request))?;
+            let credential = credential(request).ok_or(AuthError::Unauthorized)?;
+            Ok(Self(edge.parts.authority.admin(&credential)?))
+        });
+        std::future::ready(checked)
+    }
+}
+
+fn edge(request: &HttpRequest) -> Result<web::Data<Edge>, ApiError> {
+    let edge = request.app_data::<web::Data<Edge>>().cloned();
+    edge.ok_or_else(|| Failure::new(ErrorCode::Internal, "the node is not set up").into())
+}
+
+fn credential(request: &HttpRequest) -> Option<String> {
+    let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    bearer(header).map(str::to_owned)
+}

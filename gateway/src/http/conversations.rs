@@ -1,0 +1,246 @@
+//! Conversations over HTTP.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use engine::conversation::{Command, Speaker};
+use engine::store::{ListCursor, ListQuery};
+use schema::wire::{
+    ConversationList, ConversationView, Created, EventList, HumanAction, HumanIn, MessageIn, OpenIn, Said, Status,
+};
+use schema::{Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::body;
+use super::caller::{Caller, unknown_conversation};
+use super::edge::Edge;
+use super::error::ApiError;
+
+pub(super) async fn open(caller: Caller, edge: web::Data<Edge>, body: web::Bytes) -> Result<HttpResponse, ApiError> {
+    let OpenIn { contact } = body::optional(&body)?;
+    let contact = caller.principal.opens_as(contact).ok_or_else(|| {
+        ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")
+    })?;
+    let (handle, outcome) = edge.worker.open(caller.tenant_id(), contact).await?;
+    let created = Created { id: handle.key().conversation, head: outcome.seq.unwrap_or_default() };
+    Ok(HttpResponse::build(StatusCode::CREATED).json(created))
+}
+
+pub(super) async fn view(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<web::Json<ConversationView>, ApiError> {
+    let id: ConversationId = conversation(&id)?;
+    let key = caller.key(id);
+    if edge.system().is_quarantined(key) {
+        let (contact, page_head, last_at) = glance(&edge, &caller, id).await?;
+        return Ok(web::Json(quarantined(id, contact, page_head, last_at)));
+    }
+    let handle = edge.worker.find(key).await?;
+    caller.sees(id, handle.contact())?;
+    Ok(web::Json(handle.view().await?))
+}
+
+/// What can be told of a conversation that cannot be woken.
+fn quarantined(id: ConversationId, contact: Contact, head: Seq, last_at: Timestamp) -> ConversationView {
+    ConversationView {
+        id,
+        contact: Some(contact),
+        channel: Channel::default(),
+        status: Status::Open,
+        owner: "assistant".into(),
+        agent: None,
+        ownership: 0,
+        head,
+        epoch: 0,
+        floor: "idle".into(),
+        running: None,
+        subscribers: 0,
+        last_at,
+        read: None,
+        quarantine: Some("it crashed repeatedly; an operator can release it".into()),
+    }
+}
+
+pub(super) async fn say(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+    body: web::Json<MessageIn>,
+) -> Result<web::Json<Said>, ApiError> {
+    let id = conversation(&id)?;
+    let MessageIn { r#ref, text, agent } = body.into_inner();
+    check_text(&text)?;
+    let speaker = match agent {
+        Some(agent) => {
+            caller.manages()?;
+            Speaker::Agent(check_agent(agent)?)
+        }
+        None => Speaker::Contact,
+    };
+    seen(&edge, &caller, id).await?;
+    let outcome = edge.worker.submit(caller.key(id), Command::Say { speaker, r#ref, text }).await?;
+    Ok(web::Json(Said { seq: outcome.seq.unwrap_or_default() }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    #[serde(default)]
+    after: Seq,
+    limit: Option<usize>,
+}
+
+pub(super) async fn events(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+    page: web::Query<Page>,
+) -> Result<web::Json<EventList>, ApiError> {
+    let id = conversation(&id)?;
+    let limit = page.limit.unwrap_or(100);
+    if !(1..=limits::PAGE_EVENTS_MAX).contains(&limit) {
+        let message = format!("`limit` is from 1 to {}", limits::PAGE_EVENTS_MAX);
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    if !caller.principal.may_manage() {
+        glance(&edge, &caller, id).await?;
+    }
+    let read = edge.system().store().read(caller.key(id), page.after, limit).await?;
+    if read.head == 0 {
+        return Err(unknown_conversation());
+    }
+    Ok(web::Json(EventList { events: read.events, head: read.head }))
+}
+
+pub(super) async fn cancel(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let id = conversation(&id)?;
+    seen(&edge, &caller, id).await?;
+    let outcome = edge.worker.submit(caller.key(id), Command::Cancel { turn: None }).await?;
+    Ok(HttpResponse::Ok().json(json!({"turn": outcome.turn})))
+}
+
+pub(super) async fn human(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+    body: web::Json<HumanIn>,
+) -> Result<web::Json<ConversationView>, ApiError> {
+    caller.manages()?;
+    let key = caller.key(conversation(&id)?);
+    let HumanIn { action, agent } = body.into_inner();
+    let agent = check_agent(agent)?;
+    let command = match action {
+        HumanAction::Take => Command::Take { agent },
+        HumanAction::HandBack => Command::HandBack { agent },
+    };
+    edge.worker.submit(key, command).await?;
+    Ok(web::Json(edge.worker.find(key).await?.view().await?))
+}
+
+pub(super) async fn close(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.manages()?;
+    let outcome = edge.worker.submit(caller.key(conversation(&id)?), Command::Close).await?;
+    Ok(HttpResponse::Ok().json(json!({"seq": outcome.seq})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListPage {
+    before: Option<String>,
+    limit: Option<usize>,
+    contact: Option<String>,
+}
+
+pub(super) async fn list(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    page: web::Query<ListPage>,
+) -> Result<web::Json<ConversationList>, ApiError> {
+    let ListPage { before, limit, contact } = page.into_inner();
+    let limit = limit.unwrap_or(50);
+    if !(1..=limits::PAGE_CONVERSATIONS_MAX).contains(&limit) {
+        let message = format!("`limit` is from 1 to {}", limits::PAGE_CONVERSATIONS_MAX);
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    let contact = match caller.principal.visitor() {
+        Some(visitor) => Some(visitor.contact.clone()),
+        None => contact.map(|contact| body::parse(&contact, ErrorCode::BadField)).transpose()?,
+    };
+    let before = before.as_deref().map(read_cursor).transpose()?;
+    let query = ListQuery { tenant: caller.tenant_id(), contact, before, limit };
+    let mut conversations = edge.system().store().list(query).await?;
+    let next = (conversations.len() == limit).then(|| conversations.last().map(write_cursor)).flatten();
+    if let Some(only) = caller.principal.visitor().and_then(|visitor| visitor.conversation) {
+        conversations.retain(|row| row.id == only);
+    }
+    Ok(web::Json(ConversationList { conversations, next }))
+}
+
+fn write_cursor(row: &schema::wire::ConversationPage) -> String {
+    format!("{}:{}", row.last_at.as_millis(), row.id)
+}
+
+fn read_cursor(text: &str) -> Result<ListCursor, ApiError> {
+    let cursor = text.split_once(':').and_then(|(millis, id)| {
+        Some(ListCursor { last_at: Timestamp::from_millis(millis.parse().ok()?), id: id.parse().ok()? })
+    });
+    cursor.ok_or_else(|| ApiError::new(ErrorCode::BadField, "`before` is what an earlier page gave as `next`"))
+}
+
+/// The id in a path. One that cannot be an id is one that does not exist.
+pub(super) fn conversation(id: &str) -> Result<ConversationId, ApiError> {
+    id.parse().map_err(|_| unknown_conversation())
+}
+
+/// # Errors
+/// When there is nothing in it, or too much.
+pub(crate) fn check_text(text: &schema::Text) -> Result<(), ApiError> {
+    if text.as_str().trim().is_empty() {
+        return Err(ApiError::new(ErrorCode::BadField, "`text` is empty"));
+    }
+    if text.bytes() > limits::TEXT_BYTES_MAX {
+        let message = format!("`text` is longer than {} bytes of UTF-8", limits::TEXT_BYTES_MAX);
+        return Err(ApiError::new(ErrorCode::TooLarge, message));
+    }
+    Ok(())
+}
+
+/// # Errors
+/// When it is no name.
+pub(crate) fn check_agent(agent: String) -> Result<String, ApiError> {
+    let chars = agent.chars().count();
+    if chars == 0 || chars > limits::AGENT_CHARS_MAX || agent.chars().any(char::is_control) {
+        let message = format!("`agent` is a name of 1 to {} characters", limits::AGENT_CHARS_MAX);
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    Ok(agent)
+}
+
+/// Checks that a conversation is the caller's. An API key needs no look: its key names the tenant.
+async fn seen(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(), ApiError> {
+    if caller.principal.may_manage() {
+        return Ok(());
+    }
+    let handle = edge.worker.find(caller.key(id)).await?;
+    caller.sees(id, handle.contact())
+}
+
+/// Looks at a conversation without waking it.
+async fn glance(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(Contact, Seq, Timestamp), ApiError> {
+    let page = edge.system().store().read(caller.key(id), 0, 1).await?;
+    let Some((Fact::Opened { contact, .. }, at)) = page.events.first().map(|event| (&event.fact, event.at)) else {
+        return Err(unknown_conversation());
+    };
+    caller.sees(id, contact)?;
+    Ok((contact.clone(), page.head, at))
+}

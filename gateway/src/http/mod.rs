@@ -1,0 +1,25 @@
+//! The HTTP side: routes, who may use them, what they answer.
+
+mod admin;
+mod body;
+mod caller;
+mod conversations;
+mod cors;
+mod edge;
+mod error;
+mod health;
+mod knowledge;
+mod limiter;
+mod routes;
+mod stream;
+mod tenant;
+mod visitors;
+
+pub use edge::{Edge, EdgeParts};
+pub use error::ApiError;
+pub use limiter::Limiter;
+pub use routes::configure;
+
+pub(crate) use caller::{address, check_visitor_origin};
+pub(crate) use conversations::{check_agent, check_text};
+pub(crate) use cors::cors;

@@ -1,0 +1,66 @@
+//! Every route, top to bottom. What is not here answers in our own words too.
+
+use actix_web::Resource;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::{self, ServiceConfig, delete, get, post, put, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use schema::ErrorCode;
+
+use super::error::ApiError;
+use super::{admin, body, conversations, health, knowledge, stream, tenant, visitors};
+use crate::{docs, session};
+
+/// Mounts all routes. `Edge` must be among the app's data.
+pub fn configure(app: &mut ServiceConfig) {
+    app.app_data(body::json())
+        .app_data(body::payload())
+        .app_data(body::query())
+        .app_data(body::path())
+        .service(only("/healthz", "GET").route(get().to(health::alive)))
+        .service(only("/readyz", "GET").route(get().to(health::ready)))
+        .service(only("/metrics", "GET").route(get().to(health::metrics)))
+        .service(only("/openapi.json", "GET").route(get().to(docs::openapi)))
+        .service(only("/asyncapi.json", "GET").route(get().to(docs::asyncapi)))
+        .service(only("/v1/ws", "GET").route(get().to(session::open)))
+        .service(
+            only("/v1/conversations", "GET, POST")
+                .route(get().to(conversations::list))
+                .route(post().to(conversations::open)),
+        )
+        .service(only("/v1/conversations/{id}", "GET").route(get().to(conversations::view)))
+        .service(only("/v1/conversations/{id}/messages", "POST").route(post().to(conversations::say)))
+        .service(only("/v1/conversations/{id}/events", "GET").route(get().to(conversations::events)))
+        .service(only("/v1/conversations/{id}/stream", "GET").route(get().to(stream::open)))
+        .service(only("/v1/conversations/{id}/cancel", "POST").route(post().to(conversations::cancel)))
+        .service(only("/v1/conversations/{id}/human", "POST").route(post().to(conversations::human)))
+        .service(only("/v1/conversations/{id}/close", "POST").route(post().to(conversations::close)))
+        .service(only("/v1/visitors", "POST").route(post().to(visitors::make)))
+        .service(only("/v1/tenant", "GET, PUT").route(get().to(tenant::view)).route(put().to(tenant::replace)))
+        .service(
+            only("/v1/knowledge", "GET, POST, DELETE")
+                .app_data(body::document_json())
+                .route(get().to(knowledge::list))
+                .route(post().to(knowledge::learn))
+                .route(delete().to(knowledge::forget)),
+        )
+        .service(only("/v1/admin/tenants", "GET, POST").route(get().to(admin::list)).route(post().to(admin::create)))
+        .service(only("/v1/admin/tenants/{id}/rotate-key", "POST").route(post().to(admin::rotate_key)))
+        .service(only("/v1/admin/tenants/{id}/disable", "POST").route(post().to(admin::disable)))
+        .service(only("/v1/admin/tenants/{id}/enable", "POST").route(post().to(admin::enable)))
+        .service(only("/v1/admin/tenants/{tenant}/conversations/{id}/release", "POST").route(post().to(admin::release)))
+        .default_service(web::to(unknown_route));
+}
+
+/// A path that answers other methods with the ones it takes.
+fn only(path: &str, allow: &'static str) -> Resource {
+    resource(path).default_service(web::to(move || {
+        let error = ApiError::new(ErrorCode::MethodNotAllowed, format!("this path takes {allow}"));
+        let error = error.with_header(header::ALLOW, HeaderValue::from_static(allow));
+        std::future::ready(Err::<HttpResponse, _>(error))
+    }))
+}
+
+async fn unknown_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let path: String = request.path().chars().take(100).collect();
+    Err(ApiError::new(ErrorCode::UnknownRoute, format!("there is nothing at `{path}`; see /openapi.json")))
+}

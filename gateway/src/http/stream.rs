@@ -1,0 +1,108 @@
+//! Server-sent events of one conversation: durable events and the running reply, resumable by
+//! `Last-Event-ID` or `?after=`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actors::{Format, Listener, Outbox, OutboxItem, OutboxStream, ReplyTo};
+use bytes::Bytes;
+use futures_util::Stream;
+use schema::{ErrorCode, Position, SessionId};
+use serde::Deserialize;
+
+use super::body;
+use super::caller::{Caller, address};
+use super::conversations::conversation;
+use super::edge::Edge;
+use super::error::ApiError;
+use crate::session::Seat;
+
+/// What browsers wait before they come back, in milliseconds.
+const RETRY_MS: u32 = 1500;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct From {
+    after: Option<String>,
+}
+
+pub(super) async fn open(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+    from: web::Query<From>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let id = conversation(&id)?;
+    let last = request.headers().get("last-event-id").and_then(|last| last.to_str().ok());
+    // A browser that reconnects sends where it was; the address still says where it began.
+    let from = match last.or(from.after.as_deref()) {
+        Some(text) => body::parse::<Position>(text, ErrorCode::BadPosition)?,
+        None => Position::default(),
+    };
+    let key = caller.key(id);
+    let handle = edge.worker.find(key).await?;
+    caller.sees(id, handle.contact())?;
+    let permit = caller.tenant.begin_session()?;
+    let outbox = Outbox::new();
+    let session = SessionId::generate();
+    let seat = edge.sessions.stream(
+        session,
+        Arc::clone(&outbox),
+        &caller.principal,
+        &caller.tenant,
+        address(&request),
+        permit,
+    )?;
+    let (reply, joined) = ReplyTo::call();
+    handle.join(Listener { session, outbox: Arc::clone(&outbox), format: Format::Sse }, from, reply);
+    let body =
+        Body { first: true, items: outbox.stream(), leave: Leave { edge: edge.clone(), key, session }, _seat: seat };
+    joined.await.unwrap_or_else(|_| Err(actors::Failure::new(ErrorCode::Restarting, "the conversation restarts")))?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
+        // Tells nginx, among others, not to collect the stream into larger pieces.
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(body))
+}
+
+/// The response's body; dropped with the connection.
+struct Body {
+    first: bool,
+    items: OutboxStream,
+    leave: Leave,
+    _seat: Seat,
+}
+
+struct Leave {
+    edge: web::Data<Edge>,
+    key: schema::ConversationKey,
+    session: SessionId,
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, actix_web::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.first) {
+            return Poll::Ready(Some(Ok(Bytes::from(format!("retry: {RETRY_MS}\n\n")))));
+        }
+        let _ = &self.leave;
+        match Pin::new(&mut self.items).poll_next(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(OutboxItem::Frame(frame))) => Poll::Ready(Some(Ok(frame.into_bytes()))),
+            Poll::Ready(Some(OutboxItem::Ping)) => Poll::Ready(Some(Ok(Bytes::from_static(b": ping\n\n")))),
+            Poll::Ready(Some(OutboxItem::Close(_)) | None) => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.edge.system().leave(self.key, self.session);
+    }
+}

@@ -1,0 +1,28 @@
+//! A tenant's own settings.
+
+use actix_web::web;
+use schema::ErrorCode;
+use schema::wire::{TenantPut, TenantView};
+
+use super::caller::Caller;
+use super::edge::Edge;
+use super::error::ApiError;
+
+pub(super) async fn view(caller: Caller) -> Result<web::Json<TenantView>, ApiError> {
+    caller.manages()?;
+    Ok(web::Json(caller.tenant_view()))
+}
+
+pub(super) async fn replace(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    body: web::Json<TenantPut>,
+) -> Result<web::Json<TenantView>, ApiError> {
+    caller.manages()?;
+    let TenantPut { version, profile } = body.into_inner();
+    edge.worker
+        .models()
+        .candidates(&profile.models)
+        .map_err(|error| ApiError::new(ErrorCode::BadField, format!("`models`: {error}")))?;
+    Ok(web::Json(caller.tenant.put_profile(version, profile).await?))
+}

@@ -1,0 +1,66 @@
+//! Visitors' tokens: made with the API key, renewed with the token itself.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use schema::wire::{VisitorIn, VisitorToken};
+use schema::{Contact, ErrorCode};
+
+use super::body;
+use super::caller::Caller;
+use super::edge::Edge;
+use super::error::ApiError;
+use crate::auth::{AuthError, TOKEN_TTL_MAX, Visitor};
+
+pub(super) async fn make(caller: Caller, edge: web::Data<Edge>, body: web::Bytes) -> Result<HttpResponse, ApiError> {
+    let asked: VisitorIn = body::optional(&body)?;
+    let ttl = match asked.ttl_seconds {
+        Some(seconds) => {
+            let ttl = Duration::from_secs(u64::from(seconds));
+            if ttl.is_zero() || ttl > TOKEN_TTL_MAX {
+                let message = format!("`ttl_seconds` is from 1 to {}", TOKEN_TTL_MAX.as_secs());
+                return Err(ApiError::new(ErrorCode::BadField, message));
+            }
+            ttl
+        }
+        None => edge.parts.config.limits.visitor_token_ttl,
+    };
+    let expires_at = edge.now().plus(ttl);
+    let visitor = match caller.principal.visitor() {
+        Some(visitor) => renewed(visitor, &asked, expires_at)?,
+        None => {
+            let origin_allowed =
+                asked.origin.as_ref().is_none_or(|origin| caller.tenant.allows_origin(origin.as_str()));
+            if !origin_allowed {
+                return Err(AuthError::Origin.into());
+            }
+            let contact = match asked.conversation {
+                // A token for a conversation is a token for whom it is with.
+                Some(id) => {
+                    let with = edge.worker.find(caller.key(id)).await?.contact().clone();
+                    if asked.contact.as_ref().is_some_and(|contact| *contact != with) {
+                        let message = "`conversation` is with another contact";
+                        return Err(ApiError::new(ErrorCode::BadField, message));
+                    }
+                    with
+                }
+                None => asked.contact.unwrap_or_else(Contact::anonymous),
+            };
+            Visitor { contact, conversation: asked.conversation, origin: asked.origin, expires_at }
+        }
+    };
+    let contact = visitor.contact.clone();
+    let sealed = edge.parts.authority.tokens().seal(caller.tenant_id(), visitor, edge.now());
+    let (token, expires_at) = sealed.map_err(AuthError::from)?;
+    Ok(HttpResponse::build(StatusCode::CREATED).json(VisitorToken { token, expires_at, contact }))
+}
+
+/// A visitor gets the same rights for longer, and no others.
+fn renewed(visitor: &Visitor, asked: &VisitorIn, expires_at: schema::Timestamp) -> Result<Visitor, ApiError> {
+    if asked.origin.is_some() || asked.contact.is_some() || asked.conversation.is_some() {
+        let message = "a visitor's token is renewed as it is: leave `origin`, `contact` and `conversation` out";
+        return Err(ApiError::new(ErrorCode::Forbidden, message));
+    }
+    Ok(Visitor { expires_at, ..visitor.clone() })
+}

@@ -1,0 +1,24 @@
+//! The gateway's metrics: names once, described once.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+pub(crate) const RATE_LIMITED: &str = "tertulia_rate_limited_total";
+pub(crate) const SESSIONS: &str = "tertulia_sessions";
+pub(crate) const SESSIONS_OPENED: &str = "tertulia_sessions_opened_total";
+pub(crate) const SESSIONS_CLOSED: &str = "tertulia_sessions_closed_total";
+pub(crate) const FRAMES_IN: &str = "tertulia_frames_received_total";
+pub(crate) const FRAME_ERRORS: &str = "tertulia_frame_errors_total";
+pub(crate) const REQUESTS: &str = "tertulia_http_requests_total";
+pub(crate) const REQUEST_SECONDS: &str = "tertulia_http_request_seconds";
+
+/// Tells the recorder what each name means.
+pub(crate) fn describe() {
+    describe_counter!(RATE_LIMITED, "requests and frames refused, by whose limit");
+    describe_gauge!(SESSIONS, "open sockets and streams, by kind");
+    describe_counter!(SESSIONS_OPENED, "sockets and streams opened, by kind");
+    describe_counter!(SESSIONS_CLOSED, "sockets closed, by code");
+    describe_counter!(FRAMES_IN, "frames received on sockets, by type");
+    describe_counter!(FRAME_ERRORS, "frames answered with an error, by code");
+    describe_counter!(REQUESTS, "HTTP requests answered, by status class");
+    describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "time from a request's head to its answer's head");
+}

@@ -1,0 +1,290 @@
+//! Builds a node, top to bottom, in the order in which one thing needs another, and runs it until
+//! it is told to stop. The one place that names concrete adapters.
+
+use std::io::{self, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use actors::{Options, System, SystemClock, Worker};
+use engine::config::Config;
+use engine::knowledge::{Builtin, Knowledge, demo};
+use engine::model::{Registry, RegistryError, SharedModel, install_crypto_provider};
+use engine::store::sqlite::{SqliteOptions, SqliteStore};
+use engine::store::{SharedStore, StoreError};
+use metrics_exporter_prometheus::PrometheusHandle;
+use schema::TenantId;
+use secrecy::{ExposeSecret, SecretString};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::sync::watch;
+
+use crate::auth::{ApiKeys, Authority, TenantError, Tenants, TokenError, Tokens};
+use crate::datadir::{DataDir, DataDirError};
+use crate::http::{Edge, EdgeParts, Limiter, configure, cors};
+use crate::session::{Presence, Sessions};
+use crate::socket::{LINGER, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES};
+use crate::{models, telemetry};
+
+/// Connections the kernel may hold for us before we take them.
+const BACKLOG: i32 = 4096;
+/// Longest wait for what was decided to become durable, once replies have ended.
+const FLUSH_MAX: Duration = Duration::from_secs(5);
+/// Sessions closed in each second of a drain, so that they come back one after another.
+const CLOSES_PER_SECOND: u32 = 5_000;
+/// How often collected samples are folded into their buckets when nobody looks.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Why a node did not start, in one line for whoever started it.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why, and what to do.
+        reason: String,
+    },
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    #[error("model: {0}")]
+    Model(#[from] RegistryError),
+    #[error("the demo tenant cannot be set up: {0}")]
+    Tenant(#[from] TenantError),
+    #[error("visitors' tokens cannot be sealed: {0}")]
+    Token(#[from] TokenError),
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// A node that serves once it is polled.
+pub struct Node {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The demo tenant.
+    pub tenant: TenantId,
+    /// Its key.
+    pub api_key: SecretString,
+    server: Server,
+    system: Arc<System>,
+    drain: watch::Sender<Option<Duration>>,
+    drain_timeout: Duration,
+    metrics: PrometheusHandle,
+    _data: DataDir,
+}
+
+/// Serves until the process is told to stop, then drains.
+///
+/// # Errors
+/// Why it did not start.
+pub fn run(config: Config) -> Result<(), NodeError> {
+    telemetry::init_logs(&config.log);
+    actix_web::rt::System::new().block_on(async {
+        let models = config.model_list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let node = Node::build(config, Options::default()).await?;
+        greet(&node, &models)?;
+        node.serve(signals()).await
+    })
+}
+
+impl Node {
+    /// Builds everything; serves nothing yet. To be called inside an actix system. `options`
+    /// replace the configuration's where tests need it.
+    ///
+    /// # Errors
+    /// The first thing that is missing.
+    pub async fn build(config: Config, options: Options) -> Result<Self, NodeError> {
+        install_crypto_provider();
+        let metrics = telemetry::metrics()?;
+        // First, so that a taken port is told before anything is touched.
+        let listener = bind(config.listen)?;
+        let address = listener.local_addr()?;
+        let data = DataDir::open(&config.data)?;
+        let store_options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
+        let sqlite = Arc::new(SqliteStore::open(&data.store_file(), store_options)?);
+        let store: SharedStore = Arc::clone(&sqlite) as SharedStore;
+        let keys = Arc::new(ApiKeys::new(sqlite.clone(), data.pepper()));
+        let tenants = Tenants::new(sqlite.clone(), Arc::clone(&keys), data.demo_file());
+        let clock = Arc::new(SystemClock);
+        let now = actors::Clock::now(&*clock);
+        let demo = tenants.ensure_demo(config.api_key.as_ref(), now).await?;
+        let open_max = config.knowledge.indexes_open_max.get();
+        let knowledge = Knowledge::with_open_max(data.path(), sqlite.clone(), open_max);
+        if config.knowledge.demo_documents
+            && let Err(error) = knowledge.learn(demo.tenant, demo::documents(), now).await
+        {
+            tracing::warn!(%error, "the demo tenant could not learn this project's documentation");
+        }
+        let builtin: SharedModel = Arc::new(Builtin);
+        let settings = models::settings(&config);
+        // A model that cannot be used is told now, not at the first question.
+        Registry::new(settings.clone(), Some(Arc::clone(&builtin)))?;
+        let options = Options { rest_after: config.conversations.rest_after, ..options };
+        let system = System::new(store, Arc::new(knowledge.clone()), clock, options);
+        actix_web::rt::spawn(Arc::clone(&system).sweep());
+
+        let authority = Authority::new(keys, Tokens::new(&data.token_key())?, data.admin_key().clone());
+        let limits = &config.limits;
+        let limiter = Limiter::new(limits.requests_per_second_per_address, limits.requests_per_second_per_key);
+        let presence = Presence::new(limits.sockets_per_address.get(), limits.sockets_per_visitor.get());
+        let workers = match config.server.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
+        let connections = config.server.connections_max.get().div_ceil(workers);
+        let (request_timeout, drain_timeout) = (config.server.request_timeout, config.server.drain_timeout);
+        let parts = Arc::new(EdgeParts { config, authority, tenants, knowledge, limiter, metrics: metrics.clone() });
+        let (drain, draining) = watch::channel(None);
+        let shared = Arc::clone(&system);
+        let server = HttpServer::new(move || {
+            // Once in each worker thread: its models' connections and its sockets stay on it.
+            let models = Registry::unchecked(settings.clone(), Some(Arc::clone(&builtin)));
+            let edge = Edge {
+                worker: Worker::new(Arc::clone(&shared), models),
+                parts: Arc::clone(&parts),
+                sockets: Sockets { limits: Limits::default(), sweep: Sweep::start(Pace::default()) },
+                sessions: Sessions::start(Arc::clone(&presence), Arc::clone(&shared), draining.clone()),
+            };
+            App::new().app_data(web::Data::new(edge)).wrap(from_fn(cors)).configure(configure)
+        })
+        .workers(workers)
+        .max_connections(connections)
+        .tcp_nodelay(true)
+        .on_connect(Tcp::default().on_connect())
+        .client_request_timeout(request_timeout)
+        .client_disconnect_timeout(LINGER)
+        .h1_write_buffer_size(WRITE_BUFFER_BYTES)
+        .shutdown_timeout(2)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        Ok(Self {
+            address,
+            tenant: demo.tenant,
+            api_key: demo.key,
+            server,
+            system,
+            drain,
+            drain_timeout,
+            metrics,
+            _data: data,
+        })
+    }
+
+    /// What all its threads share.
+    #[must_use]
+    pub const fn system(&self) -> &Arc<System> {
+        &self.system
+    }
+
+    /// Serves until `stop` completes, then drains: running replies may end, sessions are told to
+    /// come back, everything decided becomes durable.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
+        let Self { server, system, drain, drain_timeout, metrics, .. } = self;
+        let handle = server.handle();
+        let upkeep = actix_web::rt::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP_EVERY).await;
+                metrics.run_upkeep();
+            }
+        });
+        let mut server = pin!(server);
+        tokio::select! {
+            () = stop => {}
+            // It ends by itself only when it fails.
+            ended = &mut server => return Ok(ended?),
+        }
+        let drained = drain_node(&system, &drain, &handle, drain_timeout);
+        let (ended, ()) = tokio::join!(server, drained);
+        upkeep.abort();
+        Ok(ended?)
+    }
+}
+
+async fn drain_node(
+    system: &System,
+    drain: &watch::Sender<Option<Duration>>,
+    server: &ServerHandle,
+    timeout: Duration,
+) {
+    tracing::info!("draining");
+    system.drain(tokio::time::Instant::now() + timeout, FLUSH_MAX).await;
+    let window = Duration::from_secs(1) * system.listeners() / CLOSES_PER_SECOND;
+    // Refused when no worker is left to hear it.
+    let _ = drain.send(Some(window));
+    tokio::time::sleep(window).await;
+    server.stop(true).await;
+    tracing::info!("drained");
+}
+
+/// Completes at the first signal to stop. A second one ends the process at once.
+async fn signals() {
+    wait_for_signal().await;
+    let _ = writeln!(io::stderr(), "stopping; once more to stop at once");
+    actix_web::rt::spawn(async {
+        wait_for_signal().await;
+        std::process::exit(130);
+    });
+}
+
+async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {
+    let listen = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok::<TcpListener, io::Error>(socket.into())
+    };
+    listen().map_err(|error| NodeError::Listen {
+        address,
+        reason: match error.kind() {
+            io::ErrorKind::AddrInUse => "another program uses this port; set TERTULIA_LISTEN to another one".into(),
+            io::ErrorKind::PermissionDenied => "this needs more rights; choose a port from 1024 on".into(),
+            io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+            _ => error.to_string(),
+        },
+    })
+}
+
+fn greet(node: &Node, models: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let version = env!("CARGO_PKG_VERSION");
+    let address = node.address;
+    writeln!(out, "tertulia {version} listens on http://{address}")?;
+    writeln!(out, "  API        http://{address}/openapi.json    metrics  http://{address}/metrics")?;
+    writeln!(out, "  answers    {models}    (set TERTULIA_MODEL for another model)")?;
+    writeln!(out, "  API key    {}    (tenant \"demo\")", node.api_key.expose_secret())?;
+    writeln!(out, "  talk to it tertulia chat")?;
+    out.flush()
+}

@@ -1,0 +1,239 @@
+//! What each frame of a client leads to.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use actors::{ConversationHandle, Failure, Format, Listener, ReplyTo, error_frame, reply_frame};
+use engine::conversation::{Command, Outcome, Speaker};
+use schema::wire::{ClientFrame, Close, SignalKind};
+use schema::{Author, ConversationId, ConversationKey, ErrorCode, Position, Ref, limits};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::peer::{Inner, Who};
+use crate::http::{ApiError, check_agent, check_text};
+use crate::metrics::{FRAME_ERRORS, FRAMES_IN};
+
+impl Inner {
+    /// Deals with one text frame.
+    pub(super) fn take(self: &Rc<Self>, text: &str) -> Result<(), Close> {
+        let frame = match serde_json::from_str::<ClientFrame>(text) {
+            Ok(frame) => frame,
+            Err(error) => {
+                self.refuse_unreadable(text, &error);
+                return Ok(());
+            }
+        };
+        let (name, r#ref) = outline(&frame);
+        metrics::counter!(FRAMES_IN, "type" => name).increment(1);
+        if let Err(failure) = self.allowed() {
+            if self.floods() {
+                return Err(Close::FLOOD);
+            }
+            self.refuse(r#ref.as_ref(), failure);
+            return Ok(());
+        }
+        match (frame, self.who()) {
+            (ClientFrame::Ping { r#ref }, _) => self.answer(&r#ref, json!({})),
+            (ClientFrame::Auth { r#ref, token }, _) => {
+                let inner = Rc::clone(self);
+                self.wait_for(async move { inner.authenticate(r#ref, token).await });
+            }
+            (_, None) => {
+                let failure = Failure::new(ErrorCode::Unauthorized, "say who you are first: send an `auth` frame");
+                self.refuse(r#ref.as_ref(), failure);
+            }
+            (_, Some(who)) if who.tenant.is_disabled() => return Err(Close::TENANT_DISABLED),
+            (frame, Some(who)) => self.dispatch(frame, &who),
+        }
+        Ok(())
+    }
+
+    fn dispatch(self: &Rc<Self>, frame: ClientFrame, who: &Rc<Who>) {
+        match frame {
+            ClientFrame::Auth { .. } | ClientFrame::Ping { .. } => {}
+            ClientFrame::Join { r#ref, conversation, after } => {
+                let (inner, who) = (Rc::clone(self), Rc::clone(who));
+                self.wait_for(async move {
+                    if let Err(failure) = inner.join(&who, &r#ref, conversation, after).await {
+                        inner.refuse(Some(&r#ref), failure);
+                    }
+                });
+            }
+            ClientFrame::Leave { r#ref, conversation } => match self.forget(conversation) {
+                Some(handle) => {
+                    self.edge.system().leave(handle.key(), self.id);
+                    self.answer(&r#ref, json!({}));
+                }
+                None => self.refuse(Some(&r#ref), not_joined()),
+            },
+            ClientFrame::Say { r#ref, conversation, text, agent } => {
+                let speaker = check_text(&text).and_then(|()| speaker(who, agent));
+                match speaker {
+                    Ok(speaker) => {
+                        let command = Command::Say { speaker, r#ref: r#ref.clone(), text };
+                        self.command(conversation, r#ref, command);
+                    }
+                    Err(error) => self.refuse(Some(&r#ref), error.failure().clone()),
+                }
+            }
+            ClientFrame::Cancel { r#ref, conversation, turn } => {
+                self.command(conversation, r#ref, Command::Cancel { turn });
+            }
+            ClientFrame::Typing { conversation, on } => self.signal(conversation, who, SignalKind::Typing { on }),
+            ClientFrame::Read { conversation, seq } => self.signal(conversation, who, SignalKind::Read { seq }),
+        }
+    }
+
+    async fn authenticate(&self, r#ref: Ref, token: String) {
+        let checked = match self.edge.parts.authority.principal(&token, self.edge.now()).await {
+            Ok(principal) => self.identify(principal).await,
+            Err(error) => Err(ApiError::from(error)),
+        };
+        match checked {
+            Ok(()) => self.answer(&r#ref, json!({})),
+            Err(error) => {
+                let failure = error.failure().clone();
+                let close = match failure.code {
+                    ErrorCode::OriginRefused => Some(Close::ORIGIN_REFUSED),
+                    ErrorCode::TenantDisabled => Some(Close::TENANT_DISABLED),
+                    ErrorCode::Unauthorized if self.who().is_none() => Some(Close::UNAUTHORIZED),
+                    ErrorCode::TokenExpired if self.who().is_none() => Some(Close::TOKEN_EXPIRED),
+                    _ => None,
+                };
+                self.refuse(Some(&r#ref), failure);
+                if let Some(close) = close {
+                    self.outbox.close(close);
+                }
+            }
+        }
+    }
+
+    async fn join(
+        &self,
+        who: &Who,
+        r#ref: &Ref,
+        conversation: Option<ConversationId>,
+        after: Position,
+    ) -> Result<(), Failure> {
+        if self.joins() >= limits::JOINS_MAX {
+            let message = format!("a socket joins at most {} conversations", limits::JOINS_MAX);
+            return Err(Failure::new(ErrorCode::RateLimited, message));
+        }
+        let handle = match conversation {
+            Some(conversation) => {
+                let key = ConversationKey { tenant: who.tenant.id(), conversation };
+                let handle = self.edge.worker.find(key).await?;
+                if !who.principal.may_see(conversation, handle.contact()) {
+                    return Err(Failure::new(ErrorCode::UnknownConversation, "there is no such conversation"));
+                }
+                handle
+            }
+            None => {
+                let contact = who
+                    .principal
+                    .opens_as(None)
+                    .ok_or_else(|| Failure::new(ErrorCode::Forbidden, "this token does not open conversations"))?;
+                self.edge.worker.open(who.tenant.id(), contact).await?.0
+            }
+        };
+        self.remember(handle.clone());
+        let listener = Listener { session: self.id, outbox: Arc::clone(&self.outbox), format: Format::Socket };
+        handle.join(listener, after, ReplyTo::frame(Arc::clone(&self.outbox), r#ref.clone()));
+        Ok(())
+    }
+
+    fn command(self: &Rc<Self>, conversation: ConversationId, r#ref: Ref, command: Command) {
+        let reply: ReplyTo<Outcome> = ReplyTo::frame(Arc::clone(&self.outbox), r#ref);
+        self.with(conversation, move |handle| match handle {
+            Ok(handle) => handle.command(command, reply),
+            Err(failure) => reply.send(Err(failure)),
+        });
+    }
+
+    fn signal(self: &Rc<Self>, conversation: ConversationId, who: &Who, kind: SignalKind) {
+        let author = if who.principal.may_manage() { Author::Human } else { Author::Contact };
+        let session = self.id;
+        self.with(conversation, move |handle| match handle {
+            Ok(handle) => handle.signal(session, author, kind),
+            // Nobody waits for an answer to a sign of life.
+            Err(failure) => drop(failure),
+        });
+    }
+
+    /// Gives `act` the joined conversation; one that has restarted is found again first.
+    fn with(
+        self: &Rc<Self>,
+        conversation: ConversationId,
+        act: impl FnOnce(Result<ConversationHandle, Failure>) + 'static,
+    ) {
+        match self.joined(conversation) {
+            None => act(Err(not_joined())),
+            Some(handle) if handle.is_open() => act(Ok(handle)),
+            Some(handle) => {
+                let inner = Rc::clone(self);
+                self.wait_for(async move {
+                    let found = inner.edge.worker.find(handle.key()).await;
+                    if let Ok(found) = &found {
+                        inner.remember(found.clone());
+                    }
+                    act(found);
+                });
+            }
+        }
+    }
+
+    fn answer(&self, r#ref: &Ref, ok: Value) {
+        self.outbox.push(reply_frame(r#ref, Ok(ok)));
+    }
+
+    fn refuse(&self, r#ref: Option<&Ref>, failure: Failure) {
+        metrics::counter!(FRAME_ERRORS, "code" => failure.code.name()).increment(1);
+        self.outbox.push(match r#ref {
+            Some(r#ref) => reply_frame(r#ref, Err(failure)),
+            None => error_frame(&failure),
+        });
+    }
+
+    /// Answers a frame that is none, by its ref if it has one.
+    fn refuse_unreadable(&self, text: &str, error: &serde_json::Error) {
+        #[derive(Deserialize)]
+        struct HasRef {
+            r#ref: Ref,
+        }
+        // A client that sends rubbish as fast as it can is a flood like any other.
+        let code = if error.is_data() { ErrorCode::BadFrame } else { ErrorCode::BadJson };
+        let failure = self.allowed().err().unwrap_or_else(|| Failure::new(code, format!("not a frame: {error}")));
+        if self.floods() {
+            return self.outbox.close(Close::FLOOD);
+        }
+        let r#ref = serde_json::from_str::<HasRef>(text).ok().map(|has| has.r#ref);
+        self.refuse(r#ref.as_ref(), failure);
+    }
+}
+
+fn not_joined() -> Failure {
+    Failure::new(ErrorCode::NotJoined, "join the conversation on this socket first")
+}
+
+fn speaker(who: &Who, agent: Option<String>) -> Result<Speaker, ApiError> {
+    match agent {
+        None => Ok(Speaker::Contact),
+        Some(agent) if who.principal.may_manage() => Ok(Speaker::Agent(check_agent(agent)?)),
+        Some(_) => Err(ApiError::new(ErrorCode::Forbidden, "a visitor does not speak as a human agent")),
+    }
+}
+
+/// A frame's name, and its ref if it wants an answer.
+fn outline(frame: &ClientFrame) -> (&'static str, Option<Ref>) {
+    match frame {
+        ClientFrame::Auth { r#ref, .. } => ("auth", Some(r#ref.clone())),
+        ClientFrame::Join { r#ref, .. } => ("join", Some(r#ref.clone())),
+        ClientFrame::Leave { r#ref, .. } => ("leave", Some(r#ref.clone())),
+        ClientFrame::Say { r#ref, .. } => ("say", Some(r#ref.clone())),
+        ClientFrame::Cancel { r#ref, .. } => ("cancel", Some(r#ref.clone())),
+        ClientFrame::Ping { r#ref } => ("ping", Some(r#ref.clone())),
+        ClientFrame::Typing { .. } => ("typing", None),
+        ClientFrame::Read { .. } => ("read", None),
+    }
+}

@@ -1,0 +1,243 @@
+//! One socket's session: who it is, what it has joined, how fast it may speak.
+//! Invariant: its frames are dealt with in the order in which they came. While one has to wait
+//! (for a token to be checked, for a conversation to wake), nothing more is read.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use actix_web::web;
+use actors::{ConversationHandle, Failure, Outbox, Tenant};
+use bytes::Bytes;
+use bytestring::ByteString;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use schema::wire::{Close, ServerFrame};
+use schema::{ConversationId, ErrorCode, SessionId, limits};
+
+use super::register::Seat;
+use super::upgrade::check_origin;
+use crate::auth::{Kind, Principal};
+use crate::http::{ApiError, Edge};
+use crate::metrics::SESSIONS_CLOSED;
+use crate::socket::{Closed, Peer};
+
+/// Frames over the limit, in a row, after which a socket is closed.
+const FLOOD_FRAMES: u32 = 200;
+
+/// A socket's session, as the transport sees it.
+pub(super) struct Session(Rc<Inner>);
+
+/// The same, shared with what it waits for.
+pub(super) struct Inner {
+    pub(super) edge: web::Data<Edge>,
+    pub(super) id: SessionId,
+    pub(super) outbox: Arc<Outbox>,
+    origin: Option<String>,
+    who: RefCell<Option<Rc<Who>>>,
+    joined: RefCell<Vec<ConversationHandle>>,
+    seat: RefCell<Option<Seat>>,
+    bucket: RefCell<Option<Box<DefaultDirectRateLimiter>>>,
+    refused_in_a_row: Cell<u32>,
+    busy: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+/// Who is speaking.
+pub(super) struct Who {
+    pub(super) principal: Principal,
+    pub(super) tenant: Arc<Tenant>,
+}
+
+impl Session {
+    pub(super) fn new(
+        edge: web::Data<Edge>,
+        id: SessionId,
+        outbox: Arc<Outbox>,
+        origin: Option<String>,
+        seat: Seat,
+    ) -> Self {
+        Self(Rc::new(Inner {
+            edge,
+            id,
+            outbox,
+            origin,
+            who: RefCell::default(),
+            joined: RefCell::default(),
+            seat: RefCell::new(Some(seat)),
+            bucket: RefCell::default(),
+            refused_in_a_row: Cell::new(0),
+            busy: Cell::new(false),
+            waker: RefCell::default(),
+        }))
+    }
+
+    /// Takes a checked credential for this socket.
+    pub(super) async fn identify(&self, principal: Principal) -> Result<(), ApiError> {
+        self.0.identify(principal).await
+    }
+}
+
+impl Inner {
+    /// Takes a checked credential: the first one, or a newer one of the same visitor.
+    pub(super) async fn identify(&self, principal: Principal) -> Result<(), ApiError> {
+        let tenant = self.edge.worker.tenant(principal.tenant).await?;
+        if tenant.is_disabled() {
+            return Err(ApiError::new(ErrorCode::TenantDisabled, "the tenant is disabled"));
+        }
+        check_origin(&principal, self.origin.as_deref(), &tenant)?;
+        if self.who().is_some_and(|who| !same_rights(&who.principal, &principal)) {
+            let message = "this socket belongs to somebody else; open another one";
+            return Err(ApiError::new(ErrorCode::Forbidden, message));
+        }
+        let permit = tenant.begin_session()?;
+        if let Some(seat) = self.seat.borrow_mut().as_mut() {
+            seat.identify(&principal, &tenant, permit)?;
+        }
+        if principal.visitor().is_some() && self.bucket.borrow().is_none() {
+            let limits = &self.edge.parts.config.limits;
+            let quota = Quota::per_second(limits.messages_per_second).allow_burst(limits.messages_burst);
+            *self.bucket.borrow_mut() = Some(Box::new(RateLimiter::direct(quota)));
+        }
+        *self.who.borrow_mut() = Some(Rc::new(Who { principal, tenant }));
+        Ok(())
+    }
+
+    pub(super) fn who(&self) -> Option<Rc<Who>> {
+        self.who.borrow().clone()
+    }
+
+    /// Whether one more frame may be dealt with.
+    pub(super) fn allowed(&self) -> Result<(), Failure> {
+        let checked = match self.who() {
+            // Before it has said who it is a socket has a few frames, and little time.
+            None => Ok(()),
+            Some(who) => self.check_rate(&who),
+        };
+        self.refused_in_a_row.set(if checked.is_err() { self.refused_in_a_row.get() + 1 } else { 0 });
+        checked
+    }
+
+    pub(super) fn floods(&self) -> bool {
+        self.refused_in_a_row.get() >= FLOOD_FRAMES
+    }
+
+    fn check_rate(&self, who: &Who) -> Result<(), Failure> {
+        let limiter = &self.edge.parts.limiter;
+        if let Some(bucket) = &*self.bucket.borrow()
+            && bucket.check().is_err()
+        {
+            let message = "too many frames on this socket; wait 1 s";
+            return Err(Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(1)));
+        }
+        if let Kind::ApiKey { key } = &who.principal.kind {
+            limiter.key(key)?;
+        }
+        limiter.tenant(&who.tenant)
+    }
+
+    /// The handle of a joined conversation.
+    pub(super) fn joined(&self, conversation: ConversationId) -> Option<ConversationHandle> {
+        self.joined.borrow().iter().find(|handle| handle.key().conversation == conversation).cloned()
+    }
+
+    pub(super) fn joins(&self) -> usize {
+        self.joined.borrow().len()
+    }
+
+    /// Remembers a conversation's handle in place of an older one.
+    pub(super) fn remember(&self, handle: ConversationHandle) {
+        let mut joined = self.joined.borrow_mut();
+        joined.retain(|other| other.key() != handle.key());
+        // One conversation is the rule: room for four would be waste.
+        joined.reserve_exact(1);
+        joined.push(handle);
+    }
+
+    pub(super) fn forget(&self, conversation: ConversationId) -> Option<ConversationHandle> {
+        let mut joined = self.joined.borrow_mut();
+        let index = joined.iter().position(|handle| handle.key().conversation == conversation)?;
+        Some(joined.swap_remove(index))
+    }
+
+    /// Deals with a frame that has to wait. Nothing more is read until it is done.
+    pub(super) fn wait_for(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
+        self.busy.set(true);
+        let inner = Rc::clone(self);
+        actix_web::rt::spawn(async move {
+            work.await;
+            inner.busy.set(false);
+            if let Some(waker) = inner.waker.borrow_mut().take() {
+                waker.wake();
+            }
+        });
+    }
+}
+
+impl Peer for Session {
+    fn opened(&mut self) {
+        let ping_ms = u64::try_from(limits::PING_INTERVAL.as_millis()).unwrap_or(u64::MAX);
+        if let Ok(hello) = serde_json::to_string(&ServerFrame::Hello { session: self.0.id, ping_ms }) {
+            self.0.outbox.push(hello.into());
+        }
+    }
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.busy.get() {
+            *self.0.waker.borrow_mut() = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    fn text(&mut self, text: ByteString) -> Result<(), Close> {
+        self.0.take(&text)
+    }
+
+    fn binary(&mut self, _: Bytes) -> Result<(), Close> {
+        Err(Close::UNSUPPORTED)
+    }
+
+    fn closed(&mut self, how: Closed) {
+        let code = match how {
+            Closed::ByClient(code) => code.unwrap_or(1005),
+            Closed::ByUs(close) => close.code,
+            Closed::Abnormal => 1006,
+        };
+        // A client may send any code; as a label only known ones are bounded.
+        let label = if Close::ALL.iter().any(|close| close.code == code) || matches!(code, 1001 | 1005 | 1006) {
+            code.to_string()
+        } else {
+            "other".to_owned()
+        };
+        metrics::counter!(SESSIONS_CLOSED, "code" => label).increment(1);
+        self.leave_all();
+    }
+}
+
+impl Session {
+    fn leave_all(&self) {
+        for handle in self.0.joined.borrow_mut().drain(..) {
+            self.0.edge.system().leave(handle.key(), self.0.id);
+        }
+        self.0.seat.borrow_mut().take();
+        self.0.outbox.abandon();
+    }
+}
+
+impl Drop for Session {
+    // A request that never became a socket has no `closed`.
+    fn drop(&mut self) {
+        self.leave_all();
+    }
+}
+
+/// A newer token may extend the time, not the rights.
+fn same_rights(old: &Principal, new: &Principal) -> bool {
+    let rights = |principal: &Principal| {
+        (principal.tenant, principal.visitor().map(|visitor| (visitor.contact.clone(), visitor.conversation)))
+    };
+    rights(old) == rights(new)
+}

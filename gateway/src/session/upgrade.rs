@@ -1,0 +1,75 @@
+//! A request becomes a socket: origin and credential are checked before it does.
+
+use std::sync::Arc;
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use actors::{Failure, Outbox, OutboxItem};
+use futures_util::StreamExt;
+use schema::wire::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
+use schema::{ErrorCode, SessionId};
+
+use super::peer::Session;
+use crate::auth::{Principal, bearer};
+use crate::http::{ApiError, Edge, address, check_visitor_origin};
+use crate::socket::{Outgoing, offered};
+
+pub(crate) async fn open(
+    request: HttpRequest,
+    payload: web::Payload,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, ApiError> {
+    let address = address(&request);
+    edge.parts.limiter.address(address)?;
+    if edge.system().is_draining() {
+        let wait = std::time::Duration::from_secs(2);
+        return Err(Failure::later(ErrorCode::Draining, "the node is shutting down", wait).into());
+    }
+    let headers = request.headers();
+    let origin = headers.get(header::ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
+    let named = offered(headers).any(|protocol| protocol == SUBPROTOCOL);
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|header| header.to_str().ok()).and_then(bearer);
+    // Browsers cannot set headers on a socket: their token rides as a second subprotocol.
+    let token = authorization
+        .or_else(|| offered(headers).find_map(|protocol| protocol.strip_prefix(TOKEN_SUBPROTOCOL_PREFIX)))
+        .map(str::to_owned);
+
+    let outbox = Outbox::new();
+    let id = SessionId::generate();
+    let seat = edge.sessions.socket(id, Arc::clone(&outbox), address)?;
+    let session = Session::new(edge.clone(), id, Arc::clone(&outbox), origin.clone(), seat);
+    if let Some(token) = token {
+        let principal = edge.parts.authority.principal(&token, edge.now()).await?;
+        session.identify(principal).await?;
+    }
+    let outgoing = outbox.stream().map(|item| match item {
+        OutboxItem::Frame(frame) => Outgoing::Text(frame),
+        OutboxItem::Ping => Outgoing::Ping,
+        OutboxItem::Close(close) => Outgoing::Close(close),
+    });
+    if !named && headers.contains_key(header::UPGRADE) {
+        let message = format!("offer the subprotocol `{SUBPROTOCOL}`");
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    Ok(edge.sockets.open(&request, payload, Some(SUBPROTOCOL), session, outgoing)?)
+}
+
+/// Checks that a credential may be used from where it comes.
+///
+/// # Errors
+/// `origin_refused` for a token on a page it was not made for; `forbidden` for an API key in a
+/// browser, where every visitor could read it.
+pub(super) fn check_origin(
+    principal: &Principal,
+    origin: Option<&str>,
+    tenant: &actors::Tenant,
+) -> Result<(), ApiError> {
+    match (principal.visitor(), origin) {
+        (Some(visitor), origin) => Ok(check_visitor_origin(origin, visitor, tenant).map_err(ApiError::from)?),
+        (None, None) => Ok(()),
+        (None, Some(_)) => {
+            let message = "an API key does not belong in a browser; use a visitor's token";
+            Err(ApiError::new(ErrorCode::Forbidden, message))
+        }
+    }
+}

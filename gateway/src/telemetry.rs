@@ -1,0 +1,60 @@
+//! Logs and metrics of the process. Invariant: nothing people said gets into either.
+
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+
+use engine::config::{Log, LogFormat};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// From 20 µs, a token's way through the node, to a minute, a slow model's reply.
+const SECONDS_BUCKETS: &[f64] = &[
+    0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0,
+    10.0, 30.0, 60.0,
+];
+
+/// Sends log lines to standard error. A second call in one process changes nothing.
+pub fn init_logs(log: &Log) {
+    // Libraries below us stay quiet unless something is wrong.
+    let level = format!("{:?}", log.level).to_lowercase();
+    let filter = EnvFilter::new(format!("warn,gateway={level},actors={level},engine={level}"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match log.format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    if set.is_ok() {
+        std::panic::set_hook(Box::new(on_panic));
+    }
+}
+
+/// Says where, never what: a panic's message may quote the text it fell over.
+fn on_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(|| "somewhere".to_owned(), ToString::to_string);
+    let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+    tracing::error!(place, thread, "panic");
+}
+
+/// The process's recorder, installed at the first call.
+///
+/// # Errors
+/// When the buckets are refused, which a test would have seen.
+pub fn metrics() -> Result<PrometheusHandle, BuildError> {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    if let Some(handle) = HANDLE.get() {
+        return Ok(handle.clone());
+    }
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS_BUCKETS)?
+        .build_recorder();
+    let handle = HANDLE.get_or_init(|| recorder.handle()).clone();
+    // Refused when another has come first; then its handle is the one that was kept.
+    if metrics::set_global_recorder(recorder).is_ok() {
+        actors::describe_metrics();
+        engine::model::metrics::describe();
+        engine::knowledge::metrics::describe();
+        engine::store::metrics::describe();
+        crate::metrics::describe();
+    }
+    Ok(handle)
+}

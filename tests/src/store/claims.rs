@@ -1,0 +1,61 @@
+//! Becoming owner.
+
+use engine::store::{Claim, ListQuery, SharedStore, StoreError};
+
+use super::Outcome;
+use super::words::{append, contact, fresh_key, open, opening, refused, same, texts};
+
+pub(super) async fn claim_of_an_unknown_conversation_is_not_found(store: SharedStore) -> Outcome {
+    let key = fresh_key();
+    refused("claim", store.claim(key, None).await, &StoreError::NotFound)?;
+    refused("and it was not made by asking", store.claim(key, None).await, &StoreError::NotFound)
+}
+
+pub(super) async fn claim_opens_a_conversation(store: SharedStore) -> Outcome {
+    let key = fresh_key();
+    same("first claim", &open(&store, key).await?, &Claim { epoch: 1, head: 0 })?;
+    same("its log", &texts(&store, key).await?, &vec![])
+}
+
+pub(super) async fn claim_raises_the_epoch_and_keeps_the_log(store: SharedStore) -> Outcome {
+    let key = fresh_key();
+    let first = open(&store, key).await?;
+    store.append(append(key, first, &["one", "two"])).await?;
+    for epoch in 2..5 {
+        same("claim", &store.claim(key, None).await?, &Claim { epoch, head: 2 })?;
+    }
+    same("the log", &texts(&store, key).await?, &vec!["one".into(), "two".into()])
+}
+
+pub(super) async fn an_opening_of_what_exists_changes_nothing_but_the_epoch(store: SharedStore) -> Outcome {
+    let key = fresh_key();
+    let (ana, bo) = (contact("ana")?, contact("bo")?);
+    store.claim(key, opening(&ana, 1_000)).await?;
+    same("second claim", &store.claim(key, opening(&bo, 9_000)).await?, &Claim { epoch: 2, head: 0 })?;
+    let query = |contact| ListQuery { tenant: key.tenant, contact: Some(contact), before: None, limit: 10 };
+    let listed = store.list(query(ana)).await?;
+    same("ana's, since", &listed.iter().map(|page| page.last_at.as_millis()).collect(), &vec![1_000])?;
+    same("bo's", &store.list(query(bo)).await?, &vec![])
+}
+
+pub(super) async fn an_old_epoch_is_fenced(store: SharedStore) -> Outcome {
+    let key = fresh_key();
+    let old = open(&store, key).await?;
+    store.append(append(key, old, &["one"])).await?;
+    let new = store.claim(key, None).await?;
+    let late = append(key, Claim { head: 1, ..old }, &["too late"]);
+    refused("the old owner", store.append(late.clone()).await, &StoreError::Fenced)?;
+    store.append(append(key, new, &["two"])).await?;
+    refused("once more", store.append(late).await, &StoreError::Fenced)?;
+    same("the log", &texts(&store, key).await?, &vec!["one".into(), "two".into()])
+}
+
+pub(super) async fn an_epoch_not_yet_given_is_fenced(store: SharedStore) -> Outcome {
+    let key = fresh_key();
+    let claim = open(&store, key).await?;
+    for epoch in [0, claim.epoch + 1, u64::MAX] {
+        let early = append(key, Claim { epoch, ..claim }, &["early"]);
+        refused("an append", store.append(early).await, &StoreError::Fenced)?;
+    }
+    same("the log", &texts(&store, key).await?, &vec![])
+}

@@ -1,0 +1,106 @@
+//! Listing conversations.
+
+use engine::store::{ListCursor, ListQuery, SharedStore};
+use schema::wire::ConversationPage;
+use schema::{Contact, ConversationId, ConversationKey, TenantId, Timestamp};
+
+use super::Outcome;
+use super::words::{append, contact, fresh_key, open, opening, same};
+
+pub(super) async fn the_list_is_by_newest_activity(store: SharedStore) -> Outcome {
+    let tenant = TenantId::generate();
+    let opened = openings(&store, tenant, &Contact::anonymous(), &[3_000, 1_000, 2_000]).await?;
+    let listed = store.list(all(tenant)).await?;
+    same("ids", &ids(&listed), &vec![opened[0], opened[2], opened[1]])?;
+    let rest: Vec<_> = listed.iter().map(|page| (page.head, page.last_at.as_millis())).collect();
+    same("heads and times", &rest, &vec![(0, 3_000), (0, 2_000), (0, 1_000)])
+}
+
+pub(super) async fn among_equals_the_list_is_by_id(store: SharedStore) -> Outcome {
+    let tenant = TenantId::generate();
+    let mut opened = openings(&store, tenant, &Contact::anonymous(), &[5; 6]).await?;
+    opened.sort_unstable_by(|a, b| b.cmp(a));
+    same("ids", &ids(&store.list(all(tenant)).await?), &opened)
+}
+
+pub(super) async fn pages_of_the_list_join_to_the_whole(store: SharedStore) -> Outcome {
+    let tenant = TenantId::generate();
+    // Negative is before 1970: nobody's clock should say so, and nothing should break if it does.
+    let times = [5, 5, 5, 1, 9, 9, -3, 0, 5, 2, 2];
+    openings(&store, tenant, &Contact::anonymous(), &times).await?;
+    let whole = store.list(all(tenant)).await?;
+    same("the whole", &whole.len(), &times.len())?;
+    for limit in 1..=times.len() {
+        let (mut joined, mut before) = (Vec::new(), None);
+        loop {
+            let page = store.list(ListQuery { before, limit, ..all(tenant) }).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(ListCursor { last_at: last.last_at, id: last.id });
+            joined.extend(page);
+        }
+        same(&format!("pages of {limit}"), &joined, &whole)?;
+    }
+    same("a page of none", &store.list(ListQuery { limit: 0, ..all(tenant) }).await?, &vec![])
+}
+
+pub(super) async fn an_append_moves_a_conversation_to_the_top(store: SharedStore) -> Outcome {
+    let tenant = TenantId::generate();
+    let opened = openings(&store, tenant, &Contact::anonymous(), &[100, 200, 300]).await?;
+    let key = ConversationKey { tenant, conversation: opened[0] };
+    let claim = store.claim(key, None).await?;
+    same("a claim alone moves nothing", &ids(&store.list(all(tenant)).await?)[0], &opened[2])?;
+    store.append(append(key, claim, &["one", "two"])).await?;
+    let listed = store.list(all(tenant)).await?;
+    same("ids", &ids(&listed), &vec![opened[0], opened[2], opened[1]])?;
+    same("the newest event's number and time", &(listed[0].head, listed[0].last_at.as_millis()), &(2, 2_000))
+}
+
+pub(super) async fn the_list_shows_one_tenant(store: SharedStore) -> Outcome {
+    let (ours, theirs) = (fresh_key(), fresh_key());
+    let shared = ConversationKey { conversation: ours.conversation, ..theirs };
+    for key in [ours, theirs, shared] {
+        open(&store, key).await?;
+    }
+    same("ours", &ids(&store.list(all(ours.tenant)).await?), &vec![ours.conversation])?;
+    let mut both = vec![theirs.conversation, shared.conversation];
+    both.sort_unstable_by(|a, b| b.cmp(a));
+    same("theirs", &ids(&store.list(all(theirs.tenant)).await?), &both)?;
+    same("nobody's", &store.list(all(TenantId::generate())).await?, &vec![])
+}
+
+pub(super) async fn the_list_can_be_one_contacts(store: SharedStore) -> Outcome {
+    let (tenant, other) = (TenantId::generate(), TenantId::generate());
+    let (ana, bo) = (contact("ana")?, contact("bo")?);
+    let anas = openings(&store, tenant, &ana, &[1, 3, 5]).await?;
+    let bos = openings(&store, tenant, &bo, &[2, 4]).await?;
+    openings(&store, other, &ana, &[6]).await?;
+    let of = |contact: &Contact| ListQuery { contact: Some(contact.clone()), ..all(tenant) };
+    same("ana's", &ids(&store.list(of(&ana)).await?), &vec![anas[2], anas[1], anas[0]])?;
+    same("bo's", &ids(&store.list(of(&bo)).await?), &vec![bos[1], bos[0]])?;
+    let before = Some(ListCursor { last_at: Timestamp::from_millis(5), id: anas[2] });
+    same("ana's older", &ids(&store.list(ListQuery { before, limit: 1, ..of(&ana) }).await?), &vec![anas[1]])?;
+    same("a part of a name is nobody", &store.list(of(&contact("an")?)).await?, &vec![])
+}
+
+fn all(tenant: TenantId) -> ListQuery {
+    ListQuery { tenant, contact: None, before: None, limit: 1_000 }
+}
+
+fn ids(pages: &[ConversationPage]) -> Vec<ConversationId> {
+    pages.iter().map(|page| page.id).collect()
+}
+
+async fn openings(
+    store: &SharedStore,
+    tenant: TenantId,
+    contact: &Contact,
+    times: &[i64],
+) -> anyhow::Result<Vec<ConversationId>> {
+    let mut opened = Vec::new();
+    for at in times {
+        let conversation = ConversationId::generate();
+        store.claim(ConversationKey { tenant, conversation }, opening(contact, *at)).await?;
+        opened.push(conversation);
+    }
+    Ok(opened)
+}

@@ -1,0 +1,104 @@
+//! The store's conformance suite: one list of named cases for every adapter.
+//! Invariant: a case makes its own tenants and ids, so that cases may share a store and its past.
+
+mod appends;
+mod claims;
+mod lists;
+mod races;
+mod random;
+mod reads;
+mod records;
+mod words;
+
+use std::panic::AssertUnwindSafe;
+
+use anyhow::ensure;
+use engine::store::SharedStore;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+pub use random::{Burst, compare, seed};
+pub use words::{append, fresh_key, message, opening, texts};
+
+/// What came of a case.
+pub type Outcome = anyhow::Result<()>;
+
+/// One promise of the port.
+pub struct Case {
+    /// What is promised.
+    pub name: &'static str,
+    /// Shows it on a store.
+    pub run: fn(SharedStore) -> BoxFuture<'static, Outcome>,
+}
+
+macro_rules! cases {
+    ($($module:ident: $($name:ident)*;)*) => {
+        /// Every promise that every adapter keeps.
+        pub const CASES: &[Case] = &[
+            $($(Case { name: stringify!($name), run: |store| Box::pin($module::$name(store)) },)*)*
+        ];
+    };
+}
+
+cases! {
+    claims:
+        claim_of_an_unknown_conversation_is_not_found
+        claim_opens_a_conversation
+        claim_raises_the_epoch_and_keeps_the_log
+        an_opening_of_what_exists_changes_nothing_but_the_epoch
+        an_old_epoch_is_fenced
+        an_epoch_not_yet_given_is_fenced;
+    appends:
+        an_append_is_there_when_it_is_acknowledged
+        a_wrong_head_is_fenced
+        a_batch_is_stored_whole_or_not_at_all
+        numbers_that_do_not_continue_the_head_are_refused
+        append_to_an_unknown_conversation_is_not_found
+        every_kind_of_fact_reads_back_as_it_was
+        large_events_read_back
+        any_unicode_reads_back;
+    reads:
+        reading_an_unknown_conversation_is_not_found
+        a_log_is_read_in_pages
+        reading_past_the_head_gives_nothing
+        the_same_conversation_id_in_two_tenants_is_two_logs;
+    lists:
+        the_list_is_by_newest_activity
+        among_equals_the_list_is_by_id
+        pages_of_the_list_join_to_the_whole
+        an_append_moves_a_conversation_to_the_top
+        the_list_shows_one_tenant
+        the_list_can_be_one_contacts;
+    records:
+        a_record_is_created_changed_and_removed
+        a_stale_change_conflicts_with_the_version_found
+        a_removed_record_begins_anew
+        records_are_scanned_by_id_in_pages
+        the_node_and_tenants_have_records_apart
+        kinds_are_apart
+        large_and_odd_records_read_back
+        of_many_who_create_one_wins;
+    races:
+        of_two_owners_one_wins_every_append
+        many_conversations_at_once_keep_their_order;
+    random:
+        random_commands_do_what_the_model_does;
+}
+
+/// Runs every case against stores that `open` makes, one for each case, and names all that fail.
+///
+/// # Errors
+/// When a store cannot be opened or a case fails.
+pub async fn conform(open: impl AsyncFn(&'static str) -> anyhow::Result<SharedStore>) -> Outcome {
+    let mut failed = Vec::new();
+    for case in CASES {
+        let store = open(case.name).await?;
+        match AssertUnwindSafe((case.run)(store)).catch_unwind().await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failed.push(format!("{}: {error:#}", case.name)),
+            Err(_) => failed.push(format!("{}: panicked", case.name)),
+        }
+    }
+    ensure!(failed.is_empty(), "{} of {} cases failed:\n{}", failed.len(), CASES.len(), failed.join("\n"));
+    Ok(())
+}

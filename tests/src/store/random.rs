@@ -1,0 +1,216 @@
+//! Random commands, given to a store and to the model: every answer must be the same.
+
+use anyhow::Context;
+use engine::store::memory::MemoryStore;
+use engine::store::{
+    Append, Claim, ListCursor, ListQuery, Log, Opening, Pending, RecordName, Records, Scope, SharedStore, StoreError,
+};
+use futures_util::future::join_all;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use schema::{Contact, ConversationId, ConversationKey, TenantId, Timestamp};
+
+use super::Outcome;
+use super::words::{message, same};
+
+/// The seed of this run: what `TERTULIA_SEED` says, or a new one. A failure names it.
+#[must_use]
+pub fn seed() -> u64 {
+    std::env::var("TERTULIA_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random)
+}
+
+/// How many writes are asked for before the first answer is waited for. Only a store that does
+/// writes in the order of the calls can do more than [`Burst::ONE`] predictably.
+#[derive(Clone, Copy, Debug)]
+pub struct Burst(pub usize);
+
+impl Burst {
+    /// One after the other.
+    pub const ONE: Self = Self(1);
+}
+
+pub(super) async fn random_commands_do_what_the_model_does(store: SharedStore) -> Outcome {
+    compare(&store, seed(), 60, Burst::ONE).await
+}
+
+/// Gives `writes` random writes to `store` and to a model, and compares what both say and hold.
+///
+/// # Errors
+/// At the first difference, with the seed.
+pub async fn compare(store: &SharedStore, seed: u64, writes: usize, burst: Burst) -> Outcome {
+    let model = MemoryStore::default();
+    let mut world = World::new(seed);
+    let mut done = 0;
+    while done < writes {
+        let size = world.random.random_range(1..=burst.0).min(writes - done);
+        let commands: Vec<Command> = (0..size).map(|_| world.command()).collect();
+        // Both are asked for all of it before either is waited for.
+        let asked: Vec<_> = commands.iter().map(|command| command.ask(store.as_ref())).collect();
+        let wanted: Vec<_> = commands.iter().map(|command| command.ask(&model)).collect();
+        let (found, wanted) = (join_all(asked).await, join_all(wanted).await);
+        for (n, command) in commands.iter().enumerate() {
+            world.learn(command, &wanted[n]);
+            let what = || format!("seed {seed}, write {}: {command:?}", done + n);
+            same(&what(), &found[n], &wanted[n])?;
+        }
+        done += size;
+        world.look(store.as_ref(), &model).await.with_context(|| format!("seed {seed}, after {done} writes"))?;
+    }
+    Ok(())
+}
+
+/// A write with all it says.
+#[derive(Clone, Debug)]
+enum Command {
+    Claim(ConversationKey, Option<Opening>),
+    Append(Append),
+    Put(RecordName, u64, Vec<u8>),
+    Delete(RecordName, u64),
+}
+
+/// An answer of any write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    Claimed(Claim),
+    Stored,
+    Version(u64),
+    Deleted,
+}
+
+impl Command {
+    fn ask(&self, store: &dyn engine::store::Store) -> Pending<Answer> {
+        match self.clone() {
+            Self::Claim(key, open) => answered(store.claim(key, open), Answer::Claimed),
+            Self::Append(append) => answered(store.append(append), |()| Answer::Stored),
+            Self::Put(name, expected, body) => answered(store.put(name, expected, body), Answer::Version),
+            Self::Delete(name, expected) => answered(store.delete(name, expected), |()| Answer::Deleted),
+        }
+    }
+}
+
+fn answered<T: 'static>(pending: Pending<T>, answer: fn(T) -> Answer) -> Pending<Answer> {
+    Box::pin(async move { pending.await.map(answer) })
+}
+
+/// A few names, so that commands meet; and what the last answers said, so that many succeed.
+struct World {
+    random: StdRng,
+    keys: Vec<ConversationKey>,
+    claims: Vec<Claim>,
+    names: Vec<RecordName>,
+    versions: Vec<u64>,
+    contacts: Vec<Contact>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        // Ids come from the seed too, so that it gives the very same run again.
+        let tenants = [0; 2].map(|_| TenantId::from_bytes(random.random()));
+        let ids = [0; 3].map(|_| ConversationId::from_bytes(random.random()));
+        let keys =
+            tenants.iter().flat_map(|tenant| ids.map(|conversation| ConversationKey { tenant: *tenant, conversation }));
+        let keys: Vec<_> = keys.collect();
+        let names = tenants.iter().flat_map(|tenant| {
+            ["a", "b", "c"].map(|id| RecordName { scope: Scope::Tenant(*tenant), kind: "random", id: id.into() })
+        });
+        let names: Vec<_> = names.collect();
+        let contacts = ["ana", "bo"].iter().filter_map(|name| name.parse().ok()).collect();
+        let (claims, versions) = (vec![Claim { epoch: 0, head: 0 }; keys.len()], vec![0; names.len()]);
+        Self { random, keys, claims, names, versions, contacts }
+    }
+
+    fn command(&mut self) -> Command {
+        let kind = self.random.random_range(0..10);
+        let (key, name) = (self.random.random_range(0..self.keys.len()), self.random.random_range(0..self.names.len()));
+        match kind {
+            0 => Command::Claim(self.keys[key], None),
+            1 => {
+                let contact = self.contacts[self.random.random_range(0..self.contacts.len())].clone();
+                let at = Timestamp::from_millis(self.random.random_range(0..5_000));
+                Command::Claim(self.keys[key], Some(Opening { contact, at }))
+            }
+            2..8 => Command::Append(self.append(key)),
+            8 => {
+                let body = (0..self.random.random_range(0..64)).map(|_| self.random.random()).collect();
+                Command::Put(self.names[name].clone(), self.near(self.versions[name]), body)
+            }
+            _ => Command::Delete(self.names[name].clone(), self.near(self.versions[name])),
+        }
+    }
+
+    // Mostly right; sometimes a number off, in each of the places that are checked.
+    fn append(&mut self, key: usize) -> Append {
+        let claim = self.claims[key];
+        let (epoch, head) = (self.near(claim.epoch), self.near(claim.head));
+        let first = self.near(head) + 1;
+        let count = self.random.random_range(0..4);
+        let events = (first..first + count).map(|seq| message(seq, format!("{seq} of {epoch}"))).collect::<Vec<_>>();
+        if first == head + 1 && (epoch, head) == (claim.epoch, claim.head) {
+            // In a burst the next one continues where this one will have ended, if it succeeds.
+            self.claims[key].head += count;
+        }
+        Append { key: self.keys[key], epoch, head, events }
+    }
+
+    fn near(&mut self, number: u64) -> u64 {
+        match self.random.random_range(0..20) {
+            0 => number + 1,
+            1 => number.saturating_sub(1),
+            _ => number,
+        }
+    }
+
+    fn learn(&mut self, command: &Command, answer: &Result<Answer, StoreError>) {
+        match (command, answer) {
+            (Command::Claim(key, _), Ok(Answer::Claimed(claim))) => {
+                let place = self.keys.iter().position(|one| one == key);
+                place.into_iter().for_each(|n| self.claims[n] = *claim);
+            }
+            (Command::Put(name, ..), Ok(Answer::Version(version))) => self.learn_version(name, *version),
+            (Command::Put(name, ..) | Command::Delete(name, _), Err(StoreError::Conflict { found })) => {
+                self.learn_version(name, *found);
+            }
+            (Command::Delete(name, _), Ok(_)) => self.learn_version(name, 0),
+            (Command::Append(append), Ok(_)) => {
+                let place = self.keys.iter().position(|one| *one == append.key);
+                let head = append.events.last().map_or(append.head, |event| event.seq);
+                place.into_iter().for_each(|n| self.claims[n].head = head);
+            }
+            (Command::Append(append), Err(_)) => {
+                let place = self.keys.iter().position(|one| *one == append.key);
+                place.into_iter().for_each(|n| self.claims[n].head = self.claims[n].head.min(append.head));
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_version(&mut self, name: &RecordName, version: u64) {
+        let place = self.names.iter().position(|one| one == name);
+        place.into_iter().for_each(|n| self.versions[n] = version);
+    }
+
+    /// Reads both in every way and compares.
+    async fn look(&mut self, store: &dyn engine::store::Store, model: &MemoryStore) -> Outcome {
+        for key in self.keys.clone() {
+            let (after, limit) = (self.random.random_range(0..6), self.random.random_range(0..12));
+            let found = store.read(key, after, limit).await.map(|page| (page.events, page.head));
+            let wanted = model.read(key, after, limit).await.map(|page| (page.events, page.head));
+            same(&format!("{limit} events of {key} after {after}"), &found, &wanted)?;
+        }
+        for name in self.names.clone() {
+            same("a record", &store.get(name.clone()).await, &model.get(name.clone()).await)?;
+        }
+        let tenant = self.keys[self.random.random_range(0..self.keys.len())].tenant;
+        let contact = self.random.random_bool(0.5).then(|| self.contacts[0].clone());
+        let id = self.keys[self.random.random_range(0..self.keys.len())].conversation;
+        let last_at = Timestamp::from_millis(self.random.random_range(0..9_000));
+        let before = self.random.random_bool(0.5).then_some(ListCursor { last_at, id });
+        let query = ListQuery { tenant, contact, before, limit: self.random.random_range(0..5) };
+        same(&format!("{query:?}"), &store.list(query.clone()).await, &model.list(query.clone()).await)?;
+        let (scope, limit) = (Scope::Tenant(tenant), self.random.random_range(0..4));
+        let after = self.random.random_bool(0.5).then(|| "a".to_string());
+        let found = store.scan(scope, "random", after.clone(), limit).await;
+        same("a scan", &found, &model.scan(scope, "random", after, limit).await)
+    }
+}

@@ -1,0 +1,79 @@
+//! Small sentences the cases are written in.
+
+use anyhow::{Context, ensure};
+use engine::store::{Append, Claim, Opening, SharedStore, StoreError};
+use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
+
+/// A conversation nobody has, of a tenant nobody has.
+#[must_use]
+pub fn fresh_key() -> ConversationKey {
+    ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() }
+}
+
+/// Another conversation of the same tenant.
+pub(super) fn sibling(key: ConversationKey) -> ConversationKey {
+    ConversationKey { conversation: ConversationId::generate(), ..key }
+}
+
+/// What a new conversation's row says: with whom, and since when, in milliseconds.
+#[must_use]
+pub fn opening(contact: &Contact, at: i64) -> Option<Opening> {
+    Some(Opening { contact: contact.clone(), at: Timestamp::from_millis(at) })
+}
+
+pub(super) fn contact(name: &str) -> anyhow::Result<Contact> {
+    name.parse().with_context(|| format!("`{name}` is no contact"))
+}
+
+/// A new conversation, owned.
+pub(super) async fn open(store: &SharedStore, key: ConversationKey) -> anyhow::Result<Claim> {
+    Ok(store.claim(key, opening(&Contact::anonymous(), 0)).await?)
+}
+
+/// Something said, at second `seq`.
+#[must_use]
+pub fn message(seq: Seq, text: impl Into<String>) -> Event {
+    let at = Timestamp::from_millis(seq.cast_signed().saturating_mul(1_000));
+    let text = Text::from(text.into());
+    Event { seq, at, author: Author::Contact, fact: Fact::Message { text, r#ref: None, agent: None, reply: None } }
+}
+
+/// An append of such messages after the claim's head.
+#[must_use]
+pub fn append(key: ConversationKey, claim: Claim, texts: &[&str]) -> Append {
+    let events = (claim.head + 1..).zip(texts).map(|(seq, text)| message(seq, *text)).collect();
+    Append { key, epoch: claim.epoch, head: claim.head, events }
+}
+
+/// The whole log's words, after a look at its numbers.
+///
+/// # Errors
+/// When it cannot be read, or its numbers are not exactly 1 to its head.
+pub async fn texts(store: &SharedStore, key: ConversationKey) -> anyhow::Result<Vec<String>> {
+    let page = store.read(key, 0, usize::MAX).await?;
+    let seqs: Vec<Seq> = page.events.iter().map(|event| event.seq).collect();
+    ensure!(seqs == (1..=page.head).collect::<Vec<_>>(), "the log is not numbered 1..={}: {seqs:?}", page.head);
+    let text = |event: Event| match event.fact {
+        Fact::Message { text, .. } => text.as_str().to_string(),
+        other => other.name().to_string(),
+    };
+    Ok(page.events.into_iter().map(text).collect())
+}
+
+/// Passes when both are equal; otherwise says what was found.
+pub(super) fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> anyhow::Result<()> {
+    ensure!(found == wanted, "{what}: found {found:?}, wanted {wanted:?}");
+    Ok(())
+}
+
+/// Passes when the store refused as wanted.
+pub(super) fn refused<T: std::fmt::Debug>(
+    what: &str,
+    found: Result<T, StoreError>,
+    wanted: &StoreError,
+) -> anyhow::Result<()> {
+    match found {
+        Err(error) if error == *wanted => Ok(()),
+        other => anyhow::bail!("{what}: found {other:?}, wanted Err({wanted:?})"),
+    }
+}
