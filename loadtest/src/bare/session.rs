@@ -85,7 +85,7 @@ impl Session {
                 self.feed = Some(feed);
                 self.reply(r#ref, json!({ "conversation": id, "head": head }))
             }
-            ClientFrame::Say { r#ref, conversation, text } => self.say(r#ref, conversation, text),
+            ClientFrame::Say { r#ref, conversation, text, .. } => self.say(r#ref, conversation, text),
             ClientFrame::Ping { r#ref } => self.reply(r#ref, json!({})),
             _ => Ok(()),
         }
