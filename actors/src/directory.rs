@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use schema::ConversationKey;
 use tokio::sync::watch;
 
-use crate::conversation::{Subscribers, WakeFailure, wake};
+use crate::conversation::{Prepared, Subscribers, WakeFailure, wake};
 use crate::failure::Failure;
 use crate::handle::{ConversationHandle, Shared};
-use crate::metrics::{CONVERSATION_RESTS, CONVERSATIONS_AWAKE, CONVERSATIONS_QUARANTINED};
+use crate::metrics::{CONVERSATION_MOVES, CONVERSATION_RESTS, CONVERSATIONS_AWAKE, CONVERSATIONS_QUARANTINED};
 use crate::runtime::spawn_local;
 use crate::supervision::{self, CrashBook, Verdict};
 use crate::system::Worker;
@@ -37,6 +37,8 @@ enum Place {
     Waking(watch::Receiver<Option<Result<ConversationHandle, Failure>>>),
     /// Crashed, and waiting for its restart.
     Down,
+    /// Nowhere, and ready to be started without asking the store.
+    Prepared(Box<Prepared>, Instant),
     /// Nowhere; kept for the memory of its crashes.
     Absent,
     Quarantined,
@@ -57,14 +59,18 @@ impl Directory {
                 Some(Place::Quarantined) => return Err(Failure::quarantined()),
                 Some(Place::Down) => return Err(Failure::restarting()),
                 Some(Place::Waking(waking)) => waking.clone(),
-                Some(Place::Awake(_) | Place::Absent) | None => {
+                Some(Place::Awake(_) | Place::Prepared(..) | Place::Absent) | None => {
                     let (answer, waking) = watch::channel(None);
                     let entry = shard.entry(key).or_insert_with(Entry::new);
-                    entry.place = Place::Waking(waking.clone());
+                    let place = std::mem::replace(&mut entry.place, Place::Waking(waking.clone()));
+                    let prepared = match place {
+                        Place::Prepared(prepared, _) => Some(*prepared),
+                        _ => None,
+                    };
                     // Its own task: whoever asked first may give up, the others still wait.
                     let worker = Rc::clone(worker);
                     spawn_local(async move {
-                        let woken = wake(&worker, key, None).await;
+                        let woken = wake(&worker, key, prepared).await;
                         let found = worker.system().directory().woken(&worker, key, woken);
                         answer.send_replace(Some(found));
                     });
@@ -82,10 +88,35 @@ impl Directory {
         }
     }
 
-    /// A new conversation has been started.
-    pub(crate) fn opened(&self, handle: &ConversationHandle) {
-        self.shard(handle.key()).insert(handle.key(), Entry { place: Place::Awake(handle.clone()), ..Entry::new() });
-        metrics::gauge!(CONVERSATIONS_AWAKE).increment(1);
+    /// The conversation's actor on this thread, if it runs nowhere or can come here; else
+    /// wherever it is.
+    pub(crate) async fn find_here(
+        &self,
+        worker: &Rc<Worker>,
+        key: ConversationKey,
+    ) -> Result<ConversationHandle, Failure> {
+        let handle = self.find(worker, key).await?;
+        if handle.could_move_here() && handle.ask_to_move().await {
+            metrics::counter!(CONVERSATION_MOVES).increment(1);
+            return self.find(worker, key).await;
+        }
+        Ok(handle)
+    }
+
+    /// A new conversation is in the store.
+    pub(crate) fn opened(&self, key: ConversationKey, prepared: Prepared) {
+        let place = Place::Prepared(Box::new(prepared), Instant::now());
+        self.shard(key).insert(key, Entry { place, ..Entry::new() });
+    }
+
+    /// The actor has left its thread, to be started on another one.
+    pub(crate) fn moved(&self, key: ConversationKey, shared: &Arc<Shared>, prepared: Prepared) {
+        if let Some(entry) = self.shard(key).get_mut(&key)
+            && entry.is(shared)
+        {
+            entry.place = Place::Prepared(Box::new(prepared), Instant::now());
+            metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
+        }
     }
 
     fn woken(
@@ -188,10 +219,15 @@ impl Directory {
         })
     }
 
-    /// Forgets conversations that are nowhere and whose crashes are long past.
-    pub(crate) fn tidy(&self, now: Instant) {
+    /// Forgets conversations that are nowhere: those that nobody came for in `rest_after`, and
+    /// those whose crashes are long past.
+    pub(crate) fn tidy(&self, now: Instant, rest_after: Duration) {
         for shard in &self.shards {
-            lock(shard).retain(|_, entry| !matches!(entry.place, Place::Absent) || entry.crashes.is_recent(now));
+            lock(shard).retain(|_, entry| match &entry.place {
+                Place::Prepared(_, since) => now.duration_since(*since) < rest_after,
+                Place::Absent => entry.crashes.is_recent(now),
+                _ => true,
+            });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 
 use bytestring::ByteString;
 use engine::conversation::{Command, Outcome};
@@ -26,6 +27,7 @@ pub struct ConversationHandle {
     contact: Contact,
     sender: Sender<Mail>,
     shared: Arc<Shared>,
+    thread: ThreadId,
 }
 
 /// What a conversation lets others see and do past its mailbox.
@@ -44,8 +46,9 @@ pub(crate) struct Shared {
 }
 
 impl ConversationHandle {
+    /// The way in to an actor that was started on this thread.
     pub(crate) fn new(key: ConversationKey, contact: Contact, sender: Sender<Mail>, shared: Arc<Shared>) -> Self {
-        Self { key, contact, sender, shared }
+        Self { key, contact, sender, shared, thread: thread::current().id() }
     }
 
     /// Which conversation.
@@ -119,6 +122,17 @@ impl ConversationHandle {
         if let Some(token) = token {
             token.cancel();
         }
+    }
+
+    /// Whether it could come to this thread: it runs on another one, and nobody needs it there.
+    pub(crate) fn could_move_here(&self) -> bool {
+        self.thread != thread::current().id() && self.is_idle()
+    }
+
+    /// Asks it to leave its thread; true if it did.
+    pub(crate) async fn ask_to_move(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.sender.try_send(Mail::Move(reply)).is_ok() && answer.await.unwrap_or(false)
     }
 
     fn mail(&self, mail: Mail) {

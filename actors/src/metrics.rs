@@ -11,6 +11,7 @@ pub(crate) const CONVERSATIONS_QUARANTINED: &str = "tertulia_conversations_quara
 pub(crate) const CONVERSATIONS_WAITING: &str = "tertulia_conversations_waiting_commands";
 pub(crate) const CONVERSATION_WAKES: &str = "tertulia_conversation_wakes_total";
 pub(crate) const CONVERSATION_WAKE: &str = "tertulia_conversation_wake_seconds";
+pub(crate) const CONVERSATION_MOVES: &str = "tertulia_conversation_moves_total";
 pub(crate) const CONVERSATION_RESTS: &str = "tertulia_conversation_rests_total";
 pub(crate) const CONVERSATION_CRASHES: &str = "tertulia_conversation_crashes_total";
 pub(crate) const APPEND_WAIT: &str = "tertulia_append_wait_seconds";
@@ -36,6 +37,7 @@ pub fn describe() {
     describe_gauge!(CONVERSATIONS_WAITING, "commands that wait in conversations' mailboxes");
     describe_counter!(CONVERSATION_WAKES, "conversations started from their log");
     describe_histogram!(CONVERSATION_WAKE, Unit::Seconds, "time to start a conversation from its log");
+    describe_counter!(CONVERSATION_MOVES, "idle conversations that went to the thread of a new listener");
     describe_counter!(CONVERSATION_RESTS, "conversation actors that ended because nobody needed them");
     describe_counter!(CONVERSATION_CRASHES, "conversation actors that ended by a panic or an unreadable log");
     describe_histogram!(APPEND_WAIT, Unit::Seconds, "time from deciding events to their being durable");

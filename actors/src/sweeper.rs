@@ -29,7 +29,7 @@ pub(crate) async fn sweep(system: Arc<System>) {
     while !system.is_closing() {
         ticks.tick().await;
         look(&system, &mut waiting).await;
-        system.directory().tidy(Instant::now());
+        system.directory().tidy(Instant::now(), system.options().rest_after);
     }
 }
 

@@ -9,11 +9,11 @@ use engine::conversation::{Command, Outcome};
 use engine::knowledge::Retriever;
 use engine::model::{CoolDowns, Registry};
 use engine::store::SharedStore;
-use schema::{Contact, ConversationId, ConversationKey, SessionId, TenantId};
+use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::clock::Clock;
-use crate::conversation::{WakeFailure, wake};
+use crate::conversation::open;
 use crate::directory::Directory;
 use crate::failure::Failure;
 use crate::handle::{ConversationHandle, ReplyTo};
@@ -247,27 +247,28 @@ impl Worker {
         self.system.directory.find(self, key).await
     }
 
-    /// A new conversation. It is durable when this completes.
+    /// The same, preferably on this thread: for somebody who will listen here. An idle
+    /// conversation comes over from another thread.
+    ///
+    /// # Errors
+    /// As [`Worker::find`].
+    pub async fn find_here(self: &Rc<Self>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
+        self.system.directory.find_here(self, key).await
+    }
+
+    /// A new conversation. It is durable when this completes, with its first event as its head.
     ///
     /// # Errors
     /// `draining`, or why it could not be stored.
-    pub async fn open(
-        self: &Rc<Self>,
-        tenant: TenantId,
-        contact: Contact,
-    ) -> Result<(ConversationHandle, Outcome), Failure> {
+    pub async fn open(self: &Rc<Self>, tenant: TenantId, contact: Contact) -> Result<(ConversationKey, Seq), Failure> {
         if self.system.is_draining() {
             return Err(Failure::draining());
         }
         let key = ConversationKey { tenant, conversation: ConversationId::generate() };
-        let (reply, answer) = ReplyTo::call();
-        let handle = wake(self, key, Some((contact, reply))).await.map_err(|failure| match failure {
-            WakeFailure::Failed(failure) => failure,
-            WakeFailure::Crashed => Failure::restarting(),
-        })?;
-        self.system.directory.opened(&handle);
-        let outcome = answer.await.unwrap_or_else(|_| Err(Failure::restarting()))?;
-        Ok((handle, outcome))
+        let prepared = open(self, key, contact).await?;
+        let head = prepared.machine.state().head;
+        self.system.directory.opened(key, prepared);
+        Ok((key, head))
     }
 
     /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken

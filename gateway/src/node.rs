@@ -126,7 +126,11 @@ impl Node {
         let settings = models::settings(&config);
         // A model that cannot be used is told now, not at the first question.
         Registry::new(settings.clone(), Some(Arc::clone(&builtin)))?;
-        let options = Options { rest_after: config.conversations.rest_after, ..options };
+        let options = Options {
+            rest_after: config.conversations.rest_after,
+            wakes_at_once: config.conversations.wakes_at_once.get(),
+            ..options
+        };
         let system = System::new(store, Arc::new(knowledge.clone()), clock, options);
         actix_web::rt::spawn(Arc::clone(&system).sweep());
 

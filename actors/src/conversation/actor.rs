@@ -8,9 +8,11 @@ use std::time::Instant;
 use engine::conversation::{Command, Conversation as Machine, Effect, Outcome, Owner, Policy};
 use schema::wire::{ConversationView, RunningTurn, Signal, SignalKind};
 use schema::{Author, ConversationKey, Epoch, Seq, SessionId, Turn, limits};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Gate;
+use super::load::Prepared;
 use super::mail::Mail;
 use super::perform::Held;
 use super::ring::Ring;
@@ -173,6 +175,18 @@ impl Conversation {
         }
     }
 
+    /// Leaves this thread without a trip to the store: epoch and state go along.
+    fn on_move(&mut self, reply: oneshot::Sender<bool>, scope: &mut Scope<'_, Self>) {
+        let free = self.is_idle() && self.sender.vitals().waiting() <= 1;
+        if free {
+            let prepared = Prepared { epoch: self.epoch, machine: std::mem::take(&mut self.machine) };
+            self.worker.system().directory().moved(self.key, &self.shared, prepared);
+            scope.stop();
+        }
+        // The one who asked may have gone; the next to need it starts it.
+        let _ = reply.send(free);
+    }
+
     fn is_idle(&self) -> bool {
         self.subscribers.is_empty()
             && self.machine.floor() == &engine::conversation::Floor::Idle
@@ -245,6 +259,7 @@ impl Actor for Conversation {
             Mail::Missed { session, page } => self.on_missed(session, page, scope),
             Mail::Elapsed(timer) => self.apply(Command::Elapsed(timer), ReplyTo::nobody(), Instant::now(), scope),
             Mail::Rest => return self.on_rest(scope),
+            Mail::Move(reply) => return self.on_move(reply, scope),
         }
         self.note();
     }

@@ -67,6 +67,11 @@ impl<H> Gate<H> {
         self.in_flight = 0;
     }
 
+    /// Everything still held, when it is known that it will never be durable.
+    pub(crate) fn give_up(&mut self) -> impl Iterator<Item = H> + use<H> {
+        mem::take(&mut self.held).into_iter().map(|(_, held)| held)
+    }
+
     /// The next thing that may go out.
     pub(crate) fn release(&mut self) -> Option<H> {
         let (seq, _) = self.held.front()?;

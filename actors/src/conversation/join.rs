@@ -138,7 +138,7 @@ impl Conversation {
         let conversation = self.key.conversation;
         let hook = self.drain_hook();
         let Some(subscriber) = self.subscribers.get_mut(session) else { return };
-        let Ok(page) = page else {
+        let Some(page) = page.ok().filter(|page| !page.events.is_empty()) else {
             // Without the log there is no way to bring it up to date: let it come back.
             subscriber.outbox.close(schema::wire::Close::GOING_AWAY);
             return self.subscribers.remove(session);

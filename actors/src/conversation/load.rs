@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::conversation::{Command, Conversation as Machine, Outcome};
-use engine::store::{Opening, Page, StoreError};
-use schema::{Channel, Contact, ConversationKey, limits};
+use engine::conversation::{Command, Conversation as Machine, Effect, Policy};
+use engine::store::{Append, Opening, Page, StoreError};
+use schema::{Channel, Contact, ConversationKey, Epoch, limits};
 
 use super::actor::Conversation;
 use super::mail::Mail;
@@ -25,42 +25,64 @@ pub(crate) enum WakeFailure {
     Crashed,
 }
 
+/// A conversation that runs nowhere and can be started without asking the store: just opened, or
+/// on its way to another thread. Whoever holds it owns the conversation under its epoch.
+pub(crate) struct Prepared {
+    pub(crate) epoch: Epoch,
+    pub(crate) machine: Machine,
+}
+
+/// Creates a conversation in the store. No actor is started: it will run on the thread of whoever
+/// needs it first.
+pub(crate) async fn open(worker: &Rc<Worker>, key: ConversationKey, contact: Contact) -> Result<Prepared, Failure> {
+    let system = worker.system();
+    let now = system.clock().now();
+    let failed = |error: StoreError| Failure::store(&error);
+    let opening = Opening { contact: contact.clone(), at: now };
+    let claim = system.store().claim(key, Some(opening)).await.map_err(failed)?;
+    let mut machine = Machine::default();
+    let mut effects = Vec::new();
+    machine.apply(Command::Open { contact, channel: Channel::Web }, &Policy::default(), now, &mut effects);
+    let events = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Append(event) => Some(event),
+        _ => None,
+    });
+    let append = Append { key, epoch: claim.epoch, head: claim.head, events: events.collect() };
+    system.store().append(append).await.map_err(failed)?;
+    Ok(Prepared { epoch: claim.epoch, machine })
+}
+
 /// Starts a conversation on this thread: the thread of the session that asked for it, so that a
-/// token does not change threads. With `open` it is a new one, and `reply` is told of its first
-/// event.
+/// token does not change threads.
 pub(crate) async fn wake(
     worker: &Rc<Worker>,
     key: ConversationKey,
-    open: Option<(Contact, ReplyTo<Outcome>)>,
+    prepared: Option<Prepared>,
 ) -> Result<ConversationHandle, WakeFailure> {
     let system = worker.system();
-    let _permit = system.wake_permit().await;
     let started = Instant::now();
     let tenant = system.tenants().get(worker, key.tenant).await.map_err(WakeFailure::Failed)?;
-    let opening = open.as_ref().map(|(contact, _)| Opening { contact: contact.clone(), at: system.clock().now() });
-    let store_failed = |error: StoreError| WakeFailure::Failed(Failure::store(&error));
-    let claim = system.store().claim(key, opening).await.map_err(store_failed)?;
-    let machine = read(worker, key, claim.head).await?;
-    if open.is_none() && machine.state().contact.is_none() {
+    let Prepared { epoch, machine } = match prepared {
+        Some(prepared) => prepared,
+        None => {
+            let _permit = system.wake_permit().await;
+            let claim = system.store().claim(key, None).await;
+            let claim = claim.map_err(|error| WakeFailure::Failed(Failure::store(&error)))?;
+            Prepared { epoch: claim.epoch, machine: read(worker, key, claim.head).await? }
+        }
+    };
+    let Some(contact) = machine.state().contact.clone() else {
         // It was claimed and never opened: its creator got no answer, so nobody knows it.
         return Err(WakeFailure::Failed(Failure::store(&StoreError::NotFound)));
-    }
-    let contact = match &open {
-        Some((contact, _)) => contact.clone(),
-        None => machine.state().contact.clone().unwrap_or_else(Contact::anonymous),
-    };
-    let (first, reply) = match open {
-        Some((contact, reply)) => (Command::Open { contact, channel: Channel::Web }, reply),
-        None => (Command::Wake, ReplyTo::nobody()),
     };
     let mut shared: Option<Arc<Shared>> = None;
     let sender: Sender<Mail> = spawn(limits::MAILBOX_COMMANDS_MAX, |sender| {
-        let (conversation, made) = Conversation::new(Rc::clone(worker), tenant, key, claim.epoch, machine, sender);
+        let (conversation, made) = Conversation::new(Rc::clone(worker), tenant, key, epoch, machine, sender);
         shared = Some(made);
         conversation
     });
     let handle = ConversationHandle::new(key, contact, sender, shared.unwrap_or_default());
-    handle.command(first, reply);
+    handle.command(Command::Wake, ReplyTo::nobody());
     metrics::counter!(CONVERSATION_WAKES).increment(1);
     metrics::histogram!(CONVERSATION_WAKE).record(started.elapsed());
     Ok(handle)

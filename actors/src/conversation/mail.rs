@@ -31,6 +31,9 @@ pub(crate) enum Mail {
     Drained { session: SessionId },
     /// Nobody has needed it for a while: end, if that is still so.
     Rest,
+    /// Somebody on another thread wants to listen: move there, if nobody is left behind. True if
+    /// the conversation can now be started there.
+    Move(oneshot::Sender<bool>),
     /// The store has answered an append.
     Stored { result: Result<(), StoreError>, since: Instant },
     /// The store has read what a session had missed.

@@ -10,6 +10,6 @@ mod ring;
 mod subscribers;
 
 pub use join::{JoinFrom, Joined, Listener};
-pub(crate) use load::{WakeFailure, wake};
+pub(crate) use load::{Prepared, WakeFailure, open, wake};
 pub(crate) use mail::Mail;
 pub(crate) use subscribers::Subscribers;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::{ActiveTurn, Conversation, Pushed};
 use super::mail::Mail;
+use crate::failure::Failure;
 use crate::frames::event_json;
 use crate::handle::ReplyTo;
 use crate::metrics::{APPEND_WAIT, TURN_FIRST_TOKEN, TURN_GAP, TURN_PUSH, TURN_TOKENS, TURNS, TURNS_RUNNING};
@@ -115,6 +116,11 @@ impl Conversation {
             }
             Err(error) => {
                 tracing::warn!(conversation = %self.key.conversation, %error, "append failed, reading the log again");
+                for held in self.gate.give_up() {
+                    if let Held::Reply(reply, _) = held {
+                        reply.send(Err(Failure::store(&error)));
+                    }
+                }
                 self.abandon(scope);
             }
         }

@@ -158,8 +158,8 @@ pub struct Conversations {
     /// Idle time before one rests.
     #[serde(deserialize_with = "values::duration")]
     pub rest_after: Duration,
-    /// How many may wake in a second.
-    pub wake_per_second: NonZeroU32,
+    /// How many may be woken at the same time.
+    pub wakes_at_once: NonZeroUsize,
 }
 
 /// What one client may do.

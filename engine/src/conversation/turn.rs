@@ -86,6 +86,7 @@ impl Conversation {
 }
 
 /// How a turn ends.
+#[derive(Clone, Copy)]
 pub(super) struct Ending {
     pub(super) end: End,
     pub(super) error: Option<ErrorCode>,

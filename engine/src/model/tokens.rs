@@ -19,7 +19,7 @@ pub fn estimate_tokens(text: &str) -> u64 {
     for c in text.chars() {
         quarters += match c as u32 {
             ..0x80 => 1,
-            ..0x2E80 => 2,
+            0x80..0x2E80 => 2,
             _ => 4,
         };
     }

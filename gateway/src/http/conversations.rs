@@ -21,8 +21,8 @@ pub(super) async fn open(caller: Caller, edge: web::Data<Edge>, body: web::Bytes
     let contact = caller.principal.opens_as(contact).ok_or_else(|| {
         ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")
     })?;
-    let (handle, outcome) = edge.worker.open(caller.tenant_id(), contact).await?;
-    let created = Created { id: handle.key().conversation, head: outcome.seq.unwrap_or_default() };
+    let (key, head) = edge.worker.open(caller.tenant_id(), contact).await?;
+    let created = Created { id: key.conversation, head };
     Ok(HttpResponse::build(StatusCode::CREATED).json(created))
 }
 

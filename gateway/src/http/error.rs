@@ -20,7 +20,8 @@ use crate::socket::HandshakeError;
 pub struct ApiError {
     failure: Failure,
     status: Option<StatusCode>,
-    extra: Option<(header::HeaderName, header::HeaderValue)>,
+    /// Boxed, because few have one and every result has room for it.
+    extra: Option<Box<(header::HeaderName, header::HeaderValue)>>,
 }
 
 impl ApiError {
@@ -32,7 +33,7 @@ impl ApiError {
     /// A header that says what to send instead.
     #[must_use]
     pub fn with_header(mut self, name: header::HeaderName, value: header::HeaderValue) -> Self {
-        self.extra = Some((name, value));
+        self.extra = Some(Box::new((name, value)));
         self
     }
 
@@ -90,7 +91,7 @@ impl ResponseError for ApiError {
         if self.failure.code == ErrorCode::Unauthorized || self.failure.code == ErrorCode::TokenExpired {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        if let Some((name, value)) = &self.extra {
+        if let Some((name, value)) = self.extra.as_deref() {
             response.insert_header((name.clone(), value.clone()));
         }
         response.json(ErrorBody { error: face })
@@ -154,6 +155,6 @@ impl From<HandshakeError> for ApiError {
             _ => ErrorCode::BadField,
         };
         let failure = Failure::new(code, error.to_string());
-        Self { failure, status: Some(error.status()), extra: error.header() }
+        Self { failure, status: Some(error.status()), extra: error.header().map(Box::new) }
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn open(
         None => Position::default(),
     };
     let key = caller.key(id);
-    let handle = edge.worker.find(key).await?;
+    let handle = edge.worker.find_here(key).await?;
     caller.sees(id, handle.contact())?;
     let permit = caller.tenant.begin_session()?;
     let outbox = Outbox::new();

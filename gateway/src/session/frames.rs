@@ -123,7 +123,7 @@ impl Inner {
         let handle = match conversation {
             Some(conversation) => {
                 let key = ConversationKey { tenant: who.tenant.id(), conversation };
-                let handle = self.edge.worker.find(key).await?;
+                let handle = self.edge.worker.find_here(key).await?;
                 if !who.principal.may_see(conversation, handle.contact()) {
                     return Err(Failure::new(ErrorCode::UnknownConversation, "there is no such conversation"));
                 }
@@ -134,7 +134,8 @@ impl Inner {
                     .principal
                     .opens_as(None)
                     .ok_or_else(|| Failure::new(ErrorCode::Forbidden, "this token does not open conversations"))?;
-                self.edge.worker.open(who.tenant.id(), contact).await?.0
+                let (key, _) = self.edge.worker.open(who.tenant.id(), contact).await?;
+                self.edge.worker.find_here(key).await?
             }
         };
         self.remember(handle.clone());

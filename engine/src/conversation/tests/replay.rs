@@ -13,7 +13,7 @@ fn steps() -> impl Strategy<Value = Vec<(u8, u16)>> {
 fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) -> Option<Command> {
     let running = conversation.floor().running().map(|running| (running.turn, running.attempt));
     // Now and then a report of a turn or attempt that is over.
-    let (turn, attempt) = running.map_or((1, 1), |(turn, attempt)| (turn - u32::from(n % 13 == 0), attempt));
+    let (turn, attempt) = running.map_or((1, 1), |(turn, attempt)| (turn - u32::from(n.is_multiple_of(13)), attempt));
     let progress = |progress| Some(Command::Progress { turn, attempt, progress });
     let say = |speaker| {
         let words = ["hi", "where is my order?", "and another thing that is long enough."][usize::from(n % 3)];
@@ -27,7 +27,7 @@ fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) 
             let end = [End::Completed, End::Incomplete, End::Failed, End::Length][usize::from(n % 4)];
             progress(Progress::Ended { end, error: None, retry_after: None, spent: None })
         }
-        13 => Some(Command::Cancel { turn: (n % 2 == 0).then_some(turn) }),
+        13 => Some(Command::Cancel { turn: (n.is_multiple_of(2)).then_some(turn) }),
         14 => Some(Command::Take { agent: ["Bo", "Cy"][usize::from(n % 2)].into() }),
         15 => Some(Command::HandBack { agent: "Bo".into() }),
         16 => Some(Command::Close),

@@ -389,8 +389,8 @@ fn a_crash_in_mid_reply_is_marked() {
               reply 2
               3 turn_started
               ask t1 #1
-            > text LONG
-              delta t1@0 LONG
+            > text
+              delta t1@0 …
               4 checkpoint
             > text and
               delta t1@1100 and
@@ -398,7 +398,7 @@ fn a_crash_in_mid_reply_is_marked() {
               5 message Contact "more."
               reply 5
             > crash
-              6 message Assistant "LONG" t1 incomplete answers 2
+              6 message Assistant "1100 bytes" t1 incomplete answers 2
               7 turn_started
               ask t2 #1
         "#]],
