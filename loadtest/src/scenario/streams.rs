@@ -63,10 +63,11 @@ impl Pace {
         Plan { tokens: self.tokens, rate: self.rate, start_ns: start_ns + spread }
     }
 
-    /// A start far enough ahead for all replies to be asked for before it.
+    /// A start far enough ahead for replies to be asked for before it; one that still comes late
+    /// begins at its next step.
     #[must_use]
     pub fn start(&self) -> u64 {
-        clock::now() + 300_000_000 + self.streams as u64 * 4_000_000
+        clock::now() + 300_000_000 + self.streams as u64 * 2_000_000
     }
 
     /// How long everything may take from now.
