@@ -27,8 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// Memory counts as settled when it moved by less than this share within a second.
 const SETTLED_SHARE: f64 = 0.005;
 const SETTLE_MAX: Duration = Duration::from_secs(6);
-/// How long the node's CPU is watched while nobody says anything.
-const WATCH: Duration = Duration::from_secs(3);
 
 /// Memory per idle connected conversation.
 #[derive(Clone, Debug, Args)]
@@ -50,6 +48,9 @@ pub struct Idle {
     /// How often all come and go.
     #[arg(long, default_value_t = 3)]
     pub rounds: usize,
+    /// Seconds to watch the node's CPU while nobody says anything.
+    #[arg(long, default_value_t = 3)]
+    pub watch: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +96,7 @@ pub async fn run(args: &Idle) -> Result<Report> {
         let opened = told.iter().map(|told| told.sockets).sum();
         let connected = settled(process).await?;
         let sockets = proc::sockets()?;
-        let idle_cores = cores(process).await?;
+        let idle_cores = cores(process, Duration::from_secs(args.watch)).await?;
         let told = everyone(&mut workers, "close").await?;
         let lost = told.iter().map(|told| told.lost).sum();
         let closed = settled(process).await?;
@@ -181,12 +182,12 @@ async fn settled(process: Option<Process>) -> Result<Option<Memory>> {
 }
 
 /// CPU of the node over a few seconds.
-async fn cores(process: Option<Process>) -> Result<Option<f64>> {
+async fn cores(process: Option<Process>, lasting: Duration) -> Result<Option<f64>> {
     let Some(process) = process else { return Ok(None) };
     let (before, begun) = (process.cpu()?, clock::now());
-    tokio::time::sleep(WATCH).await;
+    tokio::time::sleep(lasting).await;
     let used = process.cpu()?.since(&before, |_| true);
-    Ok(Some(used as f64 / (clock::now() - begun) as f64))
+    Ok(Some(used as f64 / (clock::now() - begun).max(1) as f64))
 }
 
 fn rows(args: &Idle, before: Option<Memory>, rounds: &[Round]) -> Vec<Row> {
