@@ -129,6 +129,13 @@ impl Account {
         self.delivered == self.expected && self.wrong == 0 && self.unfinished == 0
     }
 
+    /// Of the tokens asked for, those that came as they should; 100 only when all did.
+    #[must_use]
+    pub fn percent(&self) -> f64 {
+        let good = self.delivered.saturating_sub(self.wrong).min(self.expected);
+        100.0 * good as f64 / self.expected.max(1) as f64
+    }
+
     /// What is wrong with it, in words.
     #[must_use]
     pub fn fault(&self) -> Option<String> {
@@ -189,6 +196,7 @@ mod tests {
         assert!(fed(&holed, Some(&text)).is_whole());
         let account = fed(&holed, None);
         assert_eq!((account.delivered, account.gaps, account.unfinished), (1, 1, 1));
+        assert!((account.percent() - 20.0).abs() < 1e-9 && account.fault().is_some());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What the kernel says about a process and its sockets, read from `/proc`.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,22 @@ pub struct Queues {
     pub unsent_bytes: u64,
 }
 
+/// CPU time of a process at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Cpu {
+    threads: HashMap<PathBuf, (String, u64)>,
+}
+
+impl Cpu {
+    /// CPU time used since `earlier` by threads whose name `counts`, in nanoseconds.
+    #[must_use]
+    pub fn since(&self, earlier: &Self, counts: impl Fn(&str) -> bool) -> u64 {
+        let before = |thread| earlier.threads.get(thread).map_or(0, |(_, ran)| *ran);
+        let counted = self.threads.iter().filter(|(_, (name, _))| counts(name));
+        counted.map(|(thread, (_, ran))| ran.saturating_sub(before(thread))).sum()
+    }
+}
+
 impl Process {
     /// The process with this id.
     ///
@@ -56,13 +73,29 @@ impl Process {
         Self(std::process::id())
     }
 
-    /// CPU time it has used so far in user and kernel mode, in nanoseconds (to a clock tick).
+    /// The CPU time of each of its threads so far. A thread that ends before the next look takes
+    /// its last moments with it; servers keep theirs.
     ///
     /// # Errors
     /// The process is gone.
-    pub fn cpu_ns(&self) -> Result<u64> {
-        let ticks = ticks(&self.read("stat")?).context("unexpected format of /proc/PID/stat")?;
-        Ok(ticks * crate::clock::SECOND / rustix::param::clock_ticks_per_second().max(1))
+    pub fn cpu(&self) -> Result<Cpu> {
+        let mut threads = HashMap::new();
+        let tasks = format!("/proc/{}/task", self.0);
+        for task in fs::read_dir(&tasks).with_context(|| format!("reading {tasks}"))? {
+            let path = task?.path();
+            let read = |file: &str| fs::read_to_string(path.join(file)).ok();
+            // A thread may end between the listing and the reading.
+            let (Some(name), Some(stat)) = (read("comm"), read("stat")) else { continue };
+            // The scheduler counts nanoseconds; a kernel without its statistics counts clock ticks.
+            let exact = read("schedstat").and_then(|text| text.split(' ').next()?.parse::<u64>().ok());
+            let tick = crate::clock::SECOND / rustix::param::clock_ticks_per_second().max(1);
+            let ran = match exact {
+                Some(ran @ 1..) => ran,
+                _ => ticks(&stat).context("unexpected format of /proc/PID/task/TID/stat")? * tick,
+            };
+            threads.insert(path, (name.trim().to_owned(), ran));
+        }
+        Ok(Cpu { threads })
     }
 
     /// Its memory now.
@@ -71,26 +104,6 @@ impl Process {
     /// The process is gone.
     pub fn memory(&self) -> Result<Memory> {
         memory(&self.read("status")?).context("unexpected format of /proc/PID/status")
-    }
-
-    /// CPU time of its threads by name, in nanoseconds. Threads that have ended are missing.
-    ///
-    /// # Errors
-    /// The process is gone.
-    pub fn cpu_by_thread(&self) -> Result<BTreeMap<String, u64>> {
-        let mut by_name = BTreeMap::new();
-        for task in fs::read_dir(format!("/proc/{}/task", self.0))? {
-            let path = task?.path();
-            // A thread may end between the listing and the reading.
-            let (Ok(name), Ok(schedule)) =
-                (fs::read_to_string(path.join("comm")), fs::read_to_string(path.join("schedstat")))
-            else {
-                continue;
-            };
-            let ran = schedule.split(' ').next().and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();
-            *by_name.entry(name.trim().to_owned()).or_default() += ran;
-        }
-        Ok(by_name)
     }
 
     fn read(&self, file: &str) -> Result<String> {
@@ -199,8 +212,12 @@ mod tests {
     fn this_process_is_there_and_works() {
         let own = Process::own();
         assert!(own.memory().unwrap().rss_kib > 100);
-        assert!(own.cpu_by_thread().unwrap().values().sum::<u64>() > 0);
-        own.cpu_ns().unwrap();
+        let before = own.cpu().unwrap();
+        let mut spun = 0_u64;
+        while own.cpu().unwrap().since(&before, |_| true) == 0 {
+            spun += 1;
+        }
+        assert!(spun < 1_000_000 && own.cpu().unwrap().since(&before, |_| false) == 0);
         sockets().unwrap();
         queues(1).unwrap();
         assert!(raise_file_limit() > 0);

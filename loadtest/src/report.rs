@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::stats::Spread;
 
+/// Faults of one scenario that the table tells; the JSON has all.
+const FAULTS_TOLD_MAX: usize = 5;
+
 /// One scenario's results.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
@@ -129,8 +132,11 @@ pub fn table(reports: &[Report]) -> String {
         let _ = writeln!(out, "{}", row.line());
     }
     for report in reports {
-        for fault in &report.faults {
+        for fault in report.faults.iter().take(FAULTS_TOLD_MAX) {
             let _ = write!(out, "\n**Fault** in `{}`: {fault}\n", report.scenario);
+        }
+        if let Some(more @ 1..) = report.faults.len().checked_sub(FAULTS_TOLD_MAX) {
+            let _ = write!(out, "\n… and {more} more in `{}`.\n", report.scenario);
         }
     }
     out
@@ -140,7 +146,7 @@ pub fn table(reports: &[Report]) -> String {
 fn figure(value: f64) -> String {
     let size = value.abs();
     if size >= 100.0 {
-        let whole = format!("{:.0}", size);
+        let whole = format!("{size:.0}");
         let mut out = String::new();
         for (at, digit) in whole.chars().enumerate() {
             if at > 0 && (whole.len() - at) % 3 == 0 {
@@ -198,11 +204,12 @@ mod tests {
         let report = Report {
             scenario: "latency".into(),
             rows: vec![row],
-            faults: vec!["3 tokens lost".into()],
+            faults: vec!["3 tokens lost".into(); 7],
             ..Report::default()
         };
         let text = table(&[report]);
         assert!(text.contains("| added latency, p99 | µs | ≤ 500 | 100 (90 – 120) | yes | 50 | 2 |"), "{text}");
         assert!(text.contains("**Fault** in `latency`: 3 tokens lost"), "{text}");
+        assert!(text.contains("and 2 more"), "{text}");
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn serve(mut stream: TcpStream, buffer: BytesMut, shared: Rc<Sh
     let mut session = Session { shared, out: Vec::new(), feed: None, decoder: Decoder { buffer } };
     session.send(&ServerFrame::Hello { session: SessionId::generate(), ping_ms: 25_000 })?;
     loop {
-        while let Some(frame) = session.decoder.next()? {
+        while let Some(frame) = session.decoder.take()? {
             match frame.opcode {
                 Opcode::Text => session.obey(&frame.payload)?,
                 Opcode::Close => {

@@ -114,7 +114,6 @@ pub async fn run(args: &Durable) -> Result<Report> {
         checked += sent.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Acked(_))).count();
         faults.extend(verify(&sent, &events, head).into_iter().map(|told| format!("writer {}: {told}", writer.name)));
     }
-    faults.truncate(20);
     let details = json!({ "writers": args.writers, "text_bytes": args.text_bytes, "acknowledged_and_checked": checked,
         "parts": parts.iter().map(Part::details).collect::<Vec<_>>(), "fdatasync": syncs });
     let report =
@@ -133,8 +132,8 @@ async fn measure(
     lasting: Duration,
     process: Option<Process>,
 ) -> Result<(Vec<Writer>, Part, Vec<String>)> {
-    let cpu = |process: Option<Process>| process.map(|process| process.cpu_ns()).transpose();
-    let (node_before, own_before) = (cpu(process)?, Process::own().cpu_ns()?);
+    let cpu = || Ok::<_, anyhow::Error>((Process::own().cpu()?, process.map(|process| process.cpu()).transpose()?));
+    let (own_before, node_before) = cpu()?;
     let begun = clock::now();
     let until = begun + lasting.as_nanos() as u64;
     let mut tasks = JoinSet::new();
@@ -163,14 +162,16 @@ async fn measure(
         back.push(writer);
     }
     back.sort_by_key(|writer| writer.name);
-    let per_message = |from: u64, to: u64| to.saturating_sub(from) as f64 / 1e3 / acked.max(1) as f64;
+    let seconds = (clock::now() - begun) as f64 / 1e9;
+    let (own_after, node_after) = cpu()?;
+    let per_message = |ns: u64| ns as f64 / 1e3 / acked.max(1) as f64;
     let part = Part {
         window,
         acked,
-        seconds: (clock::now() - begun) as f64 / 1e9,
+        seconds,
         took: took.percentiles(),
-        node_cpu_us: node_before.zip(cpu(process)?).map(|(from, to)| per_message(from, to)),
-        client_cpu_us: per_message(own_before, Process::own().cpu_ns()?),
+        node_cpu_us: node_before.zip(node_after).map(|(from, to)| per_message(to.since(&from, |_| true))),
+        client_cpu_us: per_message(own_after.since(&own_before, |_| true)),
     };
     Ok((back, part, faults))
 }

@@ -1,5 +1,5 @@
-//! Many connected conversations that say nothing: what each costs, and what is left of the cost
-//! after all have gone and come again.
+//! Many connected conversations that say nothing: what each costs, and whether the cost grows when
+//! all leave and come back to their conversations.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::Target as Node;
 use super::idle_worker::Told;
+use crate::clock;
 use crate::proc::{self, Memory, Process, Sockets};
 use crate::report::{Report, Row, Target};
 use crate::stats::{Durations, Percentiles, Spread};
@@ -25,7 +26,7 @@ const WORKER_MAX: usize = 15_000;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Memory counts as settled when it moved by less than this share within a second.
 const SETTLED_SHARE: f64 = 0.005;
-const SETTLE_MAX: Duration = Duration::from_secs(8);
+const SETTLE_MAX: Duration = Duration::from_secs(6);
 
 /// Memory per idle connected conversation.
 #[derive(Clone, Debug, Args)]
@@ -44,6 +45,12 @@ pub struct Idle {
     /// Addresses 127.0.0.2, 127.0.0.3 … to come from; 0 leaves it to the system.
     #[arg(long, default_value_t = 8)]
     pub sources: u8,
+    /// How often all come and go.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// Seconds to watch the node's CPU while nobody says anything.
+    #[arg(long, default_value_t = 3)]
+    pub watch: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +63,8 @@ struct Round {
     closed: Option<Memory>,
     sockets: Sockets,
     lost: usize,
+    /// CPU of the node while nobody says anything, in cores.
+    idle_cores: Option<f64>,
 }
 
 /// Measures.
@@ -63,7 +72,7 @@ struct Round {
 /// # Errors
 /// The node cannot be reached or set up, or workers cannot be started.
 pub async fn run(args: &Idle) -> Result<Report> {
-    ensure!(args.connections > 0 && args.in_flight > 0, "there is nothing to measure");
+    ensure!(args.connections > 0 && args.in_flight > 0 && args.rounds > 0, "there is nothing to measure");
     let (place, _) = args.node.reach().await?;
     let process = args.node.process()?;
     let files = usize::try_from(proc::raise_file_limit().saturating_sub(SPARE_FILES)).unwrap_or(WORKER_MAX);
@@ -78,7 +87,7 @@ pub async fn run(args: &Idle) -> Result<Report> {
     let sockets_before = proc::sockets()?;
     let before = settled(process).await?;
     let (mut rounds, mut faults) = (Vec::new(), Vec::new());
-    for _ in 0..2 {
+    for _ in 0..args.rounds {
         let told = everyone(&mut workers, "open").await?;
         let mut joined_after = Durations::new()?;
         told.iter().flat_map(|told| &told.joined_us).for_each(|us| joined_after.record(us * 1_000));
@@ -87,18 +96,12 @@ pub async fn run(args: &Idle) -> Result<Report> {
         let opened = told.iter().map(|told| told.sockets).sum();
         let connected = settled(process).await?;
         let sockets = proc::sockets()?;
+        let idle_cores = cores(process, Duration::from_secs(args.watch)).await?;
         let told = everyone(&mut workers, "close").await?;
         let lost = told.iter().map(|told| told.lost).sum();
         let closed = settled(process).await?;
-        rounds.push(Round {
-            opened,
-            seconds,
-            joined_after: joined_after.percentiles(),
-            connected,
-            closed,
-            sockets,
-            lost,
-        });
+        let joined_after = joined_after.percentiles();
+        rounds.push(Round { opened, seconds, joined_after, connected, closed, sockets, lost, idle_cores });
     }
     for round in &rounds {
         if round.opened != args.connections {
@@ -108,7 +111,7 @@ pub async fn run(args: &Idle) -> Result<Report> {
             faults.push(format!("{} sockets ended by themselves", round.lost));
         }
     }
-    let rows = rows(args, before, sockets_before, &rounds);
+    let rows = rows(args, before, &rounds);
     let details = json!({ "connections": args.connections, "sources": sources, "workers": count, "before": before,
         "sockets_before": sockets_before, "rounds": rounds });
     let report = Report { scenario: "idle".into(), rows, faults, details };
@@ -178,38 +181,46 @@ async fn settled(process: Option<Process>) -> Result<Option<Memory>> {
     }
 }
 
-fn rows(args: &Idle, before: Option<Memory>, sockets_before: Sockets, rounds: &[Round]) -> Vec<Row> {
+/// CPU of the node over a few seconds.
+async fn cores(process: Option<Process>, lasting: Duration) -> Result<Option<f64>> {
+    let Some(process) = process else { return Ok(None) };
+    let (before, begun) = (process.cpu()?, clock::now());
+    tokio::time::sleep(lasting).await;
+    let used = process.cpu()?.since(&before, |_| true);
+    Ok(Some(used as f64 / (clock::now() - begun).max(1) as f64))
+}
+
+fn rows(args: &Idle, before: Option<Memory>, rounds: &[Round]) -> Vec<Row> {
     let count = args.connections as f64;
     let load = format!("{} connections", args.connections);
     let one = |figure: f64| Spread::of([figure]);
     let kib = |memory: Option<Memory>| memory.map(|memory| memory.rss_kib as f64);
     let mut rows = Vec::new();
     let connected: Vec<f64> = rounds.iter().filter_map(|round| kib(round.connected)).collect();
-    if let (Some(before), Some(&first), Some(&last)) = (kib(before), connected.first(), connected.last()) {
+    if let (Some(before), Some(&first)) = (kib(before), connected.first()) {
         let row = Row::new(
             format!("memory (RSS) per idle connected conversation, {load}"),
             "KiB",
             one((first - before) / count),
         );
         rows.push(row.target(Target::AtMost(16.0)));
-        // A few percent is how an allocator breathes; a leak shows as much more.
-        let row = Row::new(
-            format!("growth of the same after all left and came again, {load}"),
-            "KiB",
-            one((last - first) / count),
-        );
+        // An allocator's first round leaves holes that the next ones fill; a leak goes on growing.
+        let growth = Spread::of(connected.windows(2).map(|pair| (pair[1] - pair[0]) / count));
+        let row = Row::new(format!("growth of the same each time all have left and come again, {load}"), "KiB", growth);
         rows.push(row.target(Target::AtMost(0.5)));
         let left = rounds.last().and_then(|round| kib(round.closed)).unwrap_or_default();
         rows.push(Row::new(
-            format!("memory kept per conversation after all left, {load}"),
+            format!("memory kept per conversation just after all left, {load}"),
             "KiB",
             one((left - before) / count),
         ));
     }
-    if let Some(first) = rounds.first() {
-        let kernel = first.sockets.queued_kib as f64 - sockets_before.queued_kib as f64;
-        rows.push(Row::new(format!("kernel socket queues, both ends, {load}"), "KiB", one(kernel)));
+    if rounds.iter().all(|round| round.idle_cores.is_some()) {
+        let each = rounds.iter().filter_map(|round| round.idle_cores).map(|cores| cores * 1e6 / count);
+        rows.push(Row::new(format!("node CPU per idle connection, {load}"), "µs/s", Spread::of(each)));
     }
+    let queued = Spread::of(rounds.iter().map(|round| round.sockets.queued_kib as f64));
+    rows.push(Row::new(format!("kernel socket queues of the machine, {load}"), "KiB", queued));
     let rate = Spread::of(rounds.iter().map(|round| round.opened as f64 / round.seconds.max(1e-9)));
     let how = if args.arrivals == 0 {
         format!("{} at a time", args.in_flight)

@@ -1,13 +1,16 @@
-//! One process's share of idle sockets. It obeys two words on its input, `open` and `close`, and
+//! One process's share of idle sockets. The first `open` opens a new conversation for each, later
+//! ones come back to the same. It obeys two words on its input, `open` and `close`, and
 //! answers each with one line of JSON; it ends when its input does.
 
+use std::collections::HashMap;
 use std::io::BufRead;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use schema::ConversationId;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -81,6 +84,7 @@ pub async fn run(args: &IdleWorker) -> Result<()> {
 #[derive(Default)]
 struct Held {
     sockets: JoinSet<bool>,
+    conversations: HashMap<usize, ConversationId>,
     stop: watch::Sender<bool>,
 }
 
@@ -102,13 +106,14 @@ impl Held {
             let Ok(permit) = gate.clone().acquire_owned().await else { break };
             let (place, joined, mut stop) = (place.clone(), joined.clone(), self.stop.subscribe());
             let source = source(&place, args.sources, nth);
+            let known = self.conversations.get(&nth).copied();
             let from = due.unwrap_or_else(clock::now);
             self.sockets.spawn(async move {
-                let opened = open(&place, source).await;
+                let opened = open(&place, source, known).await;
                 drop(permit);
                 let mut link = match opened {
-                    Ok(link) => {
-                        let _ = joined.send(Ok((clock::now() - from) / 1_000));
+                    Ok((link, conversation)) => {
+                        let _ = joined.send(Ok((nth, conversation, (clock::now() - from) / 1_000)));
                         link
                     }
                     Err(error) => {
@@ -133,7 +138,10 @@ impl Held {
         let mut told = Told::default();
         while let Some(outcome) = joins.recv().await {
             match outcome {
-                Ok(us) => told.joined_us.push(us),
+                Ok((nth, conversation, us)) => {
+                    self.conversations.insert(nth, conversation);
+                    told.joined_us.push(us);
+                }
                 Err(error) => told.fault = told.fault.or(Some(error)),
             }
         }
@@ -159,11 +167,21 @@ fn source(place: &Place, sources: u8, nth: usize) -> Option<IpAddr> {
     place.server.ip().is_loopback().then_some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, nth.checked_add(2)?)))
 }
 
-async fn open(place: &Place, source: Option<IpAddr>) -> Result<Link> {
+async fn open(place: &Place, source: Option<IpAddr>, known: Option<ConversationId>) -> Result<(Link, ConversationId)> {
     let mut link = Link::open(Opening { source, ..place.opening() }).await?.reading(512);
-    link.queue(br#"{"type":"join","ref":"join"}"#);
-    reply(&mut link, "join").await?;
-    Ok(link)
+    match known {
+        Some(id) => {
+            link.queue(format!(r#"{{"type":"join","ref":"join","conversation":"{id}","after":1}}"#).as_bytes());
+            reply(&mut link, "join").await?;
+            Ok((link, id))
+        }
+        None => {
+            link.queue(br#"{"type":"join","ref":"join"}"#);
+            let ok = reply(&mut link, "join").await?;
+            let id = ok["conversation"].as_str().context("a join that does not name its conversation")?;
+            Ok((link, id.parse()?))
+        }
+    }
 }
 
 /// Answers pings until the server ends the socket.

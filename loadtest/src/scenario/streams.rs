@@ -63,17 +63,18 @@ impl Pace {
         Plan { tokens: self.tokens, rate: self.rate, start_ns: start_ns + spread }
     }
 
-    /// A start far enough ahead for all replies to be asked for before it.
+    /// A start far enough ahead for replies to be asked for before it; one that still comes late
+    /// begins at its next step.
     #[must_use]
     pub fn start(&self) -> u64 {
-        clock::now() + 300_000_000 + self.streams as u64 * 4_000_000
+        clock::now() + 300_000_000 + self.streams as u64 * 2_000_000
     }
 
     /// How long everything may take from now.
     #[must_use]
     pub fn patience(&self, start_ns: u64) -> Duration {
         let paced = match self.rate {
-            0 => 30,
+            0 => 90,
             rate => u64::from(self.tokens / rate) + 1,
         };
         Duration::from_nanos(start_ns.saturating_sub(clock::now())) + Duration::from_secs(paced) + GRACE

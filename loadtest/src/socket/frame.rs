@@ -59,7 +59,7 @@ impl Decoder {
     ///
     /// # Errors
     /// The bytes break RFC 6455.
-    pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+    pub fn take(&mut self) -> Result<Option<Frame>, FrameError> {
         let bytes = &self.buffer[..];
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
@@ -171,12 +171,12 @@ mod tests {
                 encode(role, Opcode::Text, &payload, &mut wire);
                 let mut decoder = Decoder::default();
                 for piece in wire.chunks(1 + size / 7) {
-                    assert_eq!(decoder.next(), Ok(None), "{size}");
+                    assert_eq!(decoder.take(), Ok(None), "{size}");
                     decoder.buffer.extend_from_slice(piece);
                 }
-                let frame = decoder.next().unwrap().unwrap();
+                let frame = decoder.take().unwrap().unwrap();
                 assert_eq!((frame.last, frame.opcode, &frame.payload[..]), (true, Opcode::Text, &payload[..]));
-                assert_eq!(decoder.next(), Ok(None));
+                assert_eq!(decoder.take(), Ok(None));
             }
         }
     }
@@ -194,7 +194,7 @@ mod tests {
         {
             let mut decoder = Decoder::default();
             decoder.buffer.extend_from_slice(bad);
-            assert!(decoder.next().is_err(), "{bad:?}");
+            assert!(decoder.take().is_err(), "{bad:?}");
         }
     }
 }

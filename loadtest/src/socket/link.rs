@@ -162,7 +162,7 @@ impl Link {
     /// # Errors
     /// The server broke RFC 6455.
     pub fn take(&mut self) -> Result<Option<Incoming>, LinkError> {
-        while let Some(frame) = self.decoder.next()? {
+        while let Some(frame) = self.decoder.take()? {
             match frame.opcode {
                 Opcode::Ping => self.queue_frame(Opcode::Pong, &frame.payload),
                 Opcode::Pong => {}

@@ -48,6 +48,7 @@ pub(super) struct Counters {
     pub(super) gone: AtomicU64,
     pub(super) tokens: AtomicU64,
     pub(super) blocked: AtomicU64,
+    pub(super) late: AtomicU64,
 }
 
 /// What a stub has done so far.
@@ -63,6 +64,8 @@ pub struct Done {
     pub tokens: u64,
     /// Times a reader's buffers were full.
     pub blocked: u64,
+    /// Streams that were asked for after they should have begun.
+    pub late: u64,
 }
 
 impl Stub {
@@ -80,7 +83,7 @@ impl Stub {
         let counters = Arc::new(Counters::default());
         let (jobs, waiting) = std::sync::mpsc::sync_channel(WAITING_MAX);
         let (stop, mut stopped) = oneshot::channel();
-        let for_pacer = counters.clone();
+        let (for_pacer, for_server) = (counters.clone(), counters.clone());
         std::thread::Builder::new()
             .name("stub-pacer".into())
             .spawn(move || pacer::run(&waiting, defaults.chunk_bytes, &for_pacer))?;
@@ -91,7 +94,7 @@ impl Stub {
                         _ = &mut stopped => return,
                         accepted = listener.accept() => {
                             let Ok((stream, _)) = accepted else { continue };
-                            tokio::spawn(serve(stream, jobs.clone(), defaults));
+                            tokio::spawn(serve(stream, jobs.clone(), for_server.clone(), defaults));
                         }
                     }
                 }
@@ -110,6 +113,7 @@ impl Stub {
             gone: read(&self.counters.gone),
             tokens: read(&self.counters.tokens),
             blocked: read(&self.counters.blocked),
+            late: read(&self.counters.late),
         }
     }
 }
@@ -122,7 +126,7 @@ pub(crate) fn listen(address: SocketAddr) -> Result<TcpListener> {
     Ok(socket.listen(4_096)?)
 }
 
-async fn serve(mut stream: TcpStream, jobs: SyncSender<Job>, defaults: Defaults) {
+async fn serve(mut stream: TcpStream, jobs: SyncSender<Job>, counters: Arc<Counters>, defaults: Defaults) {
     let Ok(Some((path, body))) = read_request(&mut stream).await else { return };
     if !path.ends_with("/chat/completions") {
         let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
@@ -131,8 +135,12 @@ async fn serve(mut stream: TcpStream, jobs: SyncSender<Job>, defaults: Defaults)
     let plan = Plan::find(&body).unwrap_or(Plan { tokens: defaults.tokens, rate: defaults.rate, start_ns: 0 });
     let start_ns = match (plan.start_ns, plan.rate) {
         (0, 1..) => clock::now() + phase(plan.rate),
-        (start, _) => start,
+        (start, 1..) => in_step(start, plan.rate, clock::now()),
+        (start, 0) => start,
     };
+    if start_ns > plan.start_ns && plan.start_ns > 0 {
+        counters.late.fetch_add(1, Ordering::Relaxed);
+    }
     let with_usage = body.windows(15).any(|part| part == b"\"include_usage\"");
     let _ = stream.set_nodelay(true);
     if let Ok(stream) = stream.into_std() {
@@ -148,6 +156,13 @@ fn phase(rate: u32) -> u64 {
     let nth = STREAMS.fetch_add(1, Ordering::Relaxed);
     let fraction = nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
     ((clock::SECOND / u64::from(rate)) * fraction) >> 24
+}
+
+/// A stream that is asked for too late begins at its next step instead: no model speaks before it
+/// is asked, and a rush to catch up would be another load than the one that was ordered.
+fn in_step(start_ns: u64, rate: u32, now_ns: u64) -> u64 {
+    let period = clock::SECOND / u64::from(rate);
+    start_ns + now_ns.saturating_sub(start_ns).div_ceil(period) * period
 }
 
 async fn read_request(stream: &mut TcpStream) -> Result<Option<(String, Vec<u8>)>, HttpError> {
@@ -171,6 +186,25 @@ async fn read_request(stream: &mut TcpStream) -> Result<Option<(String, Vec<u8>)
         }
         if body.len() > REQUEST_BYTES_MAX || stream.read_buf(&mut buffer).await? == 0 {
             return Err(HttpError::Closed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_stream_keeps_its_step() {
+        let period = clock::SECOND / 50;
+        for (start, now, begins) in [
+            (1_000, 0, 1_000),
+            (1_000, 1_000, 1_000),
+            (1_000, 1_001, 1_000 + period),
+            (1_000, 1_000 + 3 * period, 1_000 + 3 * period),
+            (1_000, 1_001 + 3 * period, 1_000 + 4 * period),
+        ] {
+            assert_eq!(in_step(start, 50, now), begins, "{start} {now}");
         }
     }
 }

@@ -11,7 +11,7 @@ fn run(defect: Defect, more: &[&str]) -> (bool, Report) {
     let node = bare(free(), defect);
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadtest"));
-    command.args(["idle", "--url", &node.url, "--key", "key", "--connections", "50"]);
+    command.args(["idle", "--url", &node.url, "--key", "key", "--connections", "50", "--rounds", "2", "--watch", "0"]);
     command.args(["--pid", &std::process::id().to_string(), "--json"]).arg(file.path()).args(more);
     let output = command.output().unwrap();
     let report = Report::load(file.path());
