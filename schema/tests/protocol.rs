@@ -1,5 +1,7 @@
 //! The protocol's page and its examples are pinned to the types that are sent.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
