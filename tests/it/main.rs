@@ -1,9 +1,15 @@
 //! The black-box tests: one binary, one module a subject.
 
 mod api;
+mod cli;
 mod house;
+mod isolation;
 mod policy;
+mod process;
 mod real_model;
 mod socket;
 mod socket_protocol;
 mod store;
+mod stream;
+mod supervision;
+mod turns;

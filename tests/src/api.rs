@@ -44,7 +44,6 @@ impl Answer {
     ///
     /// # Panics
     /// When the request failed, or the body is something else.
-    #[must_use]
     pub fn ok<T: DeserializeOwned>(&self) -> T {
         assert!((200..300).contains(&self.status), "{} {}", self.status, self.body);
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))

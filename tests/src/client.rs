@@ -237,20 +237,26 @@ impl Socket {
     }
 
     async fn read_some(&mut self) {
-        let message = match timeout(PATIENCE, self.stream.next()).await {
-            Ok(Some(Ok(message))) => message,
-            Ok(ended) => panic!("the socket was cut: {ended:?}"),
-            Err(_) => panic!("nothing more comes; it had seen {:#?}", self.seen),
+        // Pings are no sign that what is waited for will come.
+        let message = async {
+            loop {
+                match self.stream.next().await {
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                    message => break message,
+                }
+            }
         };
-        match message {
-            Message::Text(text) => {
+        match timeout(PATIENCE, message).await {
+            Ok(Some(Ok(Message::Text(text)))) => {
                 let frame = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
                 self.seen.push(frame);
             }
-            Message::Close(Some(frame)) => self.closed = Some((frame.code.into(), frame.reason.to_string())),
-            Message::Close(None) => self.closed = Some((1005, String::new())),
-            Message::Ping(_) | Message::Pong(_) => {}
-            other => panic!("no server sends {other:?}"),
+            Ok(Some(Ok(Message::Close(frame)))) => {
+                let none = (1005, String::new());
+                self.closed = Some(frame.map_or(none, |frame| (frame.code.into(), frame.reason.to_string())));
+            }
+            Ok(other) => panic!("the socket was cut, or sent what no server sends: {other:?}"),
+            Err(_) => panic!("nothing more comes; it had seen {:#?}", self.seen),
         }
     }
 }

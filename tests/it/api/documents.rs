@@ -84,7 +84,7 @@ async fn operators_see_whether_it_lives_and_what_it_does() {
         "tertulia_actor_queue_wait_seconds",
         "tertulia_actor_handling_seconds",
         "tertulia_sessions_opened_total{kind=\"stream\"}",
-        "tertulia_http_requests_total",
+        "tertulia_http_requests_total{status=\"2xx\"}",
         "tertulia_http_request_seconds",
         "tertulia_store_",
     ] {

@@ -2,10 +2,11 @@
 
 use schema::wire::{HumanAction, ServerFrame, SignalKind};
 use schema::{Author, ConversationId, End};
-use serde_json::{Value, json};
+use serde_json::json;
 use tests::client::Socket;
 use tests::node::Node;
 use tests::stream::{reply_of, text_of};
+use tests::stub::Stub;
 use tokio_tungstenite::tungstenite::Message;
 
 const RETURNS: &str = include_str!("../../fixtures/knowledge/shop/returns.md");
@@ -26,8 +27,7 @@ async fn a_question_is_answered_piece_by_piece() {
     let ended = reply_of(&reply).unwrap();
     assert_eq!((ended.turn, ended.end, ended.answers), (1, End::Completed, seq));
     assert!(text_of(&reply).contains("30 days"));
-    assert_eq!(ana.said(id, 1, 0), text_of(&reply), "the deltas say the same");
-    assert!(ana.deltas(id, 1).count() > 1, "it came in pieces");
+    assert!(text_of(&reply).starts_with(&ana.said(id, 1, 0)), "the deltas say the same, as far as they came");
     let seqs: Vec<_> = ana.events(id).map(|event| event.seq).collect();
     assert_eq!(seqs, (1..=reply.seq).collect::<Vec<_>>(), "each event once, in order");
     let said = ana.events(id).nth(1).unwrap();
@@ -49,8 +49,8 @@ async fn one_socket_hears_two_conversations_apart() {
     assert_eq!(api.view(second).await.subscribers, 1);
     let (a, b) = (ana.say(first, "r", "What do you know?").await, ana.say(second, "r2", "And who are you?").await);
     let (a, b) = (ana.reply_to(first, a).await, ana.reply_to(second, b).await);
-    assert_eq!(ana.said(first, 1, 0), text_of(&a));
-    assert_eq!(ana.said(second, 1, 0), text_of(&b));
+    assert!(text_of(&a).starts_with(&ana.said(first, 1, 0)));
+    assert!(text_of(&b).starts_with(&ana.said(second, 1, 0)));
 
     ana.call(json!({"type": "leave", "conversation": first})).await.unwrap();
     let left = ana.call(json!({"type": "leave", "conversation": first})).await.unwrap_err();
@@ -168,15 +168,25 @@ async fn a_human_agent_speaks_on_the_socket_too() {
 
 #[tokio::test]
 async fn every_listener_gets_the_same() {
-    let node = Node::start(&[]);
-    node.api().learn("returns.md", RETURNS).await;
+    let mut stub = Stub::start();
+    let node = Node::start(&[("OPENAI_BASE_URL", &stub.base()), ("TERTULIA_MODEL", "openai/stub")]);
     let mut ana = Socket::open(node.address, &node.demo_key()).await;
     let mut bo = Socket::open(node.address, &node.demo_key()).await;
     let id = ana.join_new().await;
     bo.join(id, 0).await;
     let mut stream = node.api().stream(id, "0").await;
     let asked = bo.say(id, "m1", "How many days do I have to return an unused item?").await;
+    let call = stub.call().await;
+    let words = ["Thirty ", "days — ", "日本語 ", "und Wörter ", "🎉."];
+    for n in 0..words.len() {
+        call.token(words[n]);
+        let chars = words[..=n].iter().map(|word| word.chars().count()).sum();
+        assert_eq!(ana.hears(id, 1, 0, chars).await, words[..=n].concat());
+    }
+    call.finish();
     let reply = ana.reply_to(id, asked).await;
+    assert_eq!(text_of(&reply), words.concat(), "the deltas said all of it");
+    assert_eq!(ana.deltas(id, 1).count(), words.len(), "each word as it came");
     assert_eq!(bo.reply_to(id, asked).await, reply);
     assert_eq!(ana.events(id).collect::<Vec<_>>(), bo.events(id).collect::<Vec<_>>());
     assert_eq!(ana.deltas(id, 1).collect::<Vec<_>>(), bo.deltas(id, 1).collect::<Vec<_>>());
@@ -186,5 +196,4 @@ async fn every_listener_gets_the_same() {
     let joined = ana.call(json!({"type": "join", "conversation": id, "after": reply.seq})).await.unwrap();
     assert_eq!(joined, json!({"conversation": id, "head": reply.seq, "complete": true}));
     assert_eq!(node.api().view(id).await.subscribers, 3, "joined twice, it listens once");
-    let _: Value = joined;
 }

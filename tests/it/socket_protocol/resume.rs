@@ -123,8 +123,7 @@ async fn who_missed_more_than_is_kept_in_memory_is_served_from_the_log() {
     let mut zoe = Socket::open(node.address, &node.demo_key()).await;
     zoe.join(id, 2).await;
     for n in 3..=last {
-        zoe.send(json!({"type": "say", "ref": format!("r{n}"), "conversation": id, "text": format!("message {n}")}))
-            .await;
+        zoe.say(id, &format!("r{n}"), &format!("message {n}")).await;
     }
     zoe.event(id, |event| event.seq == last).await;
     let seqs = |socket: &Socket| socket.events(id).map(|event| event.seq).collect::<Vec<_>>();
