@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, Authority, TenantError, Tenants, TokenError, Tokens};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{Edge, EdgeParts, Limiter, configure, cors};
+use crate::http::{Edge, EdgeParts, Limiter, configure, cors, measure};
 use crate::session::{Presence, Sessions};
 use crate::socket::{LINGER, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES};
 use crate::{models, telemetry};
@@ -156,7 +156,7 @@ impl Node {
                 sockets: Sockets { limits: Limits::default(), sweep: Sweep::start(Pace::default()) },
                 sessions: Sessions::start(Arc::clone(&presence), Arc::clone(&shared), draining.clone()),
             };
-            App::new().app_data(web::Data::new(edge)).wrap(from_fn(cors)).configure(configure)
+            App::new().app_data(web::Data::new(edge)).wrap(from_fn(cors)).wrap(from_fn(measure)).configure(configure)
         })
         .workers(workers)
         .max_connections(connections)

@@ -1,8 +1,16 @@
 //! The black-box tests: one binary, one module a subject.
 
+mod api;
+mod cli;
 mod house;
+mod isolation;
 mod model_faults;
 mod policy;
+mod process;
 mod real_model;
 mod socket;
+mod socket_protocol;
 mod store;
+mod stream;
+mod supervision;
+mod turns;

@@ -1,7 +1,18 @@
 //! What tests share: suites that run against every adapter of a port, and what they are made of.
 
+pub mod api;
+pub mod client;
 pub mod llm;
+pub mod node;
 pub mod rawsocket;
 pub mod source;
 pub mod store;
+pub mod stream;
+pub mod stub;
 pub mod upstream;
+pub mod within;
+
+use std::time::Duration;
+
+/// Longest wait for a fact. It only ends tests that will fail.
+pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,9 +1,12 @@
 //! Reads request bodies and paths; what is wrong with them comes back as our own errors.
 
+use std::pin::Pin;
 use std::str::FromStr;
 
-use actix_web::error::{JsonPayloadError, PathError, QueryPayloadError};
+use actix_web::dev::Payload;
+use actix_web::error::{JsonPayloadError, PathError, PayloadError, QueryPayloadError};
 use actix_web::web::{self, JsonConfig, PathConfig, PayloadConfig, QueryConfig};
+use actix_web::{FromRequest, HttpRequest};
 use schema::{ErrorCode, limits};
 use serde::de::DeserializeOwned;
 
@@ -48,11 +51,25 @@ pub(super) fn path() -> PathConfig {
 }
 
 /// A JSON body that may be left out.
-pub(super) fn optional<T: DeserializeOwned + Default>(body: &web::Bytes) -> Result<T, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Ok(T::default());
+pub(super) struct Optional<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Default> FromRequest for Optional<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let body = body.await.map_err(|error| match error.as_error::<PayloadError>() {
+                Some(PayloadError::Overflow) => too_large(limits::BODY_BYTES_MAX),
+                _ => unreadable(),
+            })?;
+            if body.iter().all(u8::is_ascii_whitespace) {
+                return Ok(Self(T::default()));
+            }
+            serde_json::from_slice(&body).map(Self).map_err(|error| from_serde(&error))
+        })
     }
-    serde_json::from_slice(body).map_err(|error| from_serde(&error))
 }
 
 /// A value of its own kind in a path or query.
@@ -65,15 +82,21 @@ where
 
 fn json_error(error: &JsonPayloadError) -> ApiError {
     match error {
-        JsonPayloadError::OverflowKnownLength { limit, .. } | JsonPayloadError::Overflow { limit } => {
-            ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes"))
-        }
+        JsonPayloadError::OverflowKnownLength { limit, .. } | JsonPayloadError::Overflow { limit } => too_large(*limit),
         JsonPayloadError::ContentType => {
             ApiError::new(ErrorCode::UnsupportedMediaType, "send the body as `Content-Type: application/json`")
         }
         JsonPayloadError::Deserialize(error) => from_serde(error),
-        _ => ApiError::new(ErrorCode::BadJson, "the body could not be read"),
+        _ => unreadable(),
     }
+}
+
+fn too_large(limit: usize) -> ApiError {
+    ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes"))
+}
+
+fn unreadable() -> ApiError {
+    ApiError::new(ErrorCode::BadJson, "the body could not be read")
 }
 
 /// serde's message names the field and the place, never what people said in it.

@@ -5,19 +5,23 @@ use actix_web::{HttpResponse, web};
 use engine::conversation::{Command, Speaker};
 use engine::store::{ListCursor, ListQuery};
 use schema::wire::{
-    ConversationList, ConversationView, Created, EventList, HumanAction, HumanIn, MessageIn, OpenIn, Said, Status,
+    ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn, MessageIn, OpenIn,
+    Said, Status,
 };
 use schema::{Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::body;
+use super::body::{self, Optional};
 use super::caller::{Caller, unknown_conversation};
 use super::edge::Edge;
 use super::error::ApiError;
 
-pub(super) async fn open(caller: Caller, edge: web::Data<Edge>, body: web::Bytes) -> Result<HttpResponse, ApiError> {
-    let OpenIn { contact } = body::optional(&body)?;
+pub(super) async fn open(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    Optional(OpenIn { contact }): Optional<OpenIn>,
+) -> Result<HttpResponse, ApiError> {
     let contact = caller.principal.opens_as(contact).ok_or_else(|| {
         ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")
     })?;
@@ -177,16 +181,26 @@ pub(super) async fn list(
         None => contact.map(|contact| body::parse(&contact, ErrorCode::BadField)).transpose()?,
     };
     let before = before.as_deref().map(read_cursor).transpose()?;
-    let query = ListQuery { tenant: caller.tenant_id(), contact, before, limit };
-    let mut conversations = edge.system().store().list(query).await?;
-    let next = (conversations.len() == limit).then(|| conversations.last().map(write_cursor)).flatten();
     if let Some(only) = caller.principal.visitor().and_then(|visitor| visitor.conversation) {
-        conversations.retain(|row| row.id == only);
+        // Not by way of the listing: even a page's cursor would name the contact's others.
+        let conversations = if before.is_none() { vec![row(&edge, &caller, only).await?] } else { Vec::new() };
+        return Ok(web::Json(ConversationList { conversations, next: None }));
     }
+    let query = ListQuery { tenant: caller.tenant_id(), contact, before, limit };
+    let conversations = edge.system().store().list(query).await?;
+    let next = (conversations.len() == limit).then(|| conversations.last().map(write_cursor)).flatten();
     Ok(web::Json(ConversationList { conversations, next }))
 }
 
-fn write_cursor(row: &schema::wire::ConversationPage) -> String {
+/// One conversation as the list shows it.
+async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<ConversationPage, ApiError> {
+    let (_, head, opened_at) = glance(edge, caller, id).await?;
+    let newest = edge.system().store().read(caller.key(id), head.saturating_sub(1), 1).await?;
+    let last_at = newest.events.first().map_or(opened_at, |event| event.at);
+    Ok(ConversationPage { id, head, last_at })
+}
+
+fn write_cursor(row: &ConversationPage) -> String {
     format!("{}:{}", row.last_at.as_millis(), row.id)
 }
 

@@ -7,14 +7,17 @@ use actix_web::{HttpResponse, web};
 use schema::wire::{VisitorIn, VisitorToken};
 use schema::{Contact, ErrorCode};
 
-use super::body;
+use super::body::Optional;
 use super::caller::Caller;
 use super::edge::Edge;
 use super::error::ApiError;
 use crate::auth::{AuthError, TOKEN_TTL_MAX, Visitor};
 
-pub(super) async fn make(caller: Caller, edge: web::Data<Edge>, body: web::Bytes) -> Result<HttpResponse, ApiError> {
-    let asked: VisitorIn = body::optional(&body)?;
+pub(super) async fn make(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    Optional(asked): Optional<VisitorIn>,
+) -> Result<HttpResponse, ApiError> {
     let ttl = match asked.ttl_seconds {
         Some(seconds) => {
             let ttl = Duration::from_secs(u64::from(seconds));

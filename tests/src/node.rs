@@ -1,0 +1,265 @@
+//! The real program in a process of its own, with a data directory that goes with it.
+//! Invariant: it is killed when dropped, and what it wrote is shown when the test fails.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a tool of tests")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+use crate::api::Api;
+
+/// Settings as environment variables.
+pub type Settings<'a> = &'a [(&'a str, &'a str)];
+
+/// A running node.
+pub struct Node {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it said on standard output when it started.
+    pub banner: Vec<String>,
+    child: Child,
+    /// Turns true when its standard output has ended, and it with it.
+    over: watch::Receiver<bool>,
+    root: Arc<TempDir>,
+    log: Arc<Mutex<String>>,
+}
+
+/// What came of a command that ran to its end.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output.
+    pub out: String,
+    /// Its standard error.
+    pub err: String,
+}
+
+impl Node {
+    /// Starts one on fresh data.
+    #[must_use]
+    pub fn start(settings: Settings<'_>) -> Self {
+        Self::start_in(fresh(), settings)
+    }
+
+    /// Starts one on data that an earlier one has left.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_in(root: Arc<TempDir>, settings: Settings<'_>) -> Self {
+        let mut child = command(root.path(), settings).spawn().expect("the program can be started");
+        let log = Arc::new(Mutex::new(String::new()));
+        let errors = child.stderr.take().expect("it is piped");
+        let into = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                let mut log = into.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let output = child.stdout.take().expect("it is piped");
+        let (to_test, lines) = mpsc::channel();
+        let (ended, over) = watch::channel(false);
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // What it says later is read, so that it is never blocked, and forgotten.
+                let _ = to_test.send(line);
+            }
+            ended.send_replace(true);
+        });
+        let mut banner = Vec::new();
+        // The last line of the banner says how to talk to it.
+        while !banner.last().is_some_and(|line: &String| line.contains("tertulia chat")) {
+            match lines.recv_timeout(PATIENCE) {
+                Ok(line) => banner.push(line),
+                Err(_) => {
+                    let _ = child.kill();
+                    let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+                    panic!("the node did not start; it said {banner:?} and\n{log}");
+                }
+            }
+        }
+        let address = banner[0].rsplit("http://").next().and_then(|address| address.trim().parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in {:?}", banner[0]));
+        Self { address, banner, child, over, root, log }
+    }
+
+    /// A client with the demo tenant's key.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        Api::new(self.address, Some(self.demo_key()))
+    }
+
+    /// A client with the operator's key.
+    #[must_use]
+    pub fn operator(&self) -> Api {
+        Api::new(self.address, Some(self.admin_key()))
+    }
+
+    /// The demo tenant's key.
+    #[must_use]
+    pub fn demo_key(&self) -> String {
+        read_key(&self.data().join("demo.key"))
+    }
+
+    /// The operator's key.
+    #[must_use]
+    pub fn admin_key(&self) -> String {
+        read_key(&self.data().join("admin.key"))
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        data_in(self.root.path())
+    }
+
+    /// What holds its data directory, to start another one on it.
+    #[must_use]
+    pub fn root(&self) -> Arc<TempDir> {
+        Arc::clone(&self.root)
+    }
+
+    /// What it has written to standard error so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A command with this node's settings: it talks to this node.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(self.root.path(), &[("TERTULIA_LISTEN", &self.address.to_string())]);
+        command.args(arguments);
+        command
+    }
+
+    /// Sends it a signal by its name, as `kill` knows it.
+    ///
+    /// # Panics
+    /// When it cannot be sent.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("`kill` can be started");
+        assert!(sent.success(), "kill -{name} {pid}");
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.over.wait_for(|over| *over)).await.expect("it ends in time").expect("it is read");
+        self.child.wait().expect("a child of ours")
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            let _ = writeln!(std::io::stderr(), "--- the node's log\n{}---", self.log());
+        }
+    }
+}
+
+/// Room for a data directory.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn fresh() -> Arc<TempDir> {
+    Arc::new(tempfile::tempdir().expect("a temporary directory"))
+}
+
+/// Where a node's data is in a directory of [`fresh`].
+#[must_use]
+pub fn data_in(root: &Path) -> PathBuf {
+    root.join("data")
+}
+
+/// The program with settings for data in `root`, and none of this process's own.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn command(root: &Path, settings: Settings<'_>) -> Command {
+    let test = std::env::current_exe().expect("this program's own path");
+    let program = test.parent().and_then(Path::parent).map(|profile| profile.join("tertulia"));
+    let program = program.filter(|program| program.is_file());
+    let mut command = Command::new(program.expect("run `cargo build -p gateway` first"));
+    command
+        .env_clear()
+        .env("TERTULIA_LISTEN", "127.0.0.1:0")
+        .env("TERTULIA_DATA", data_in(root))
+        // Quicker to start; the tests that want the documents ask for them.
+        .env("TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS", "false")
+        .envs(settings.iter().copied())
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Runs a command to its end, with something to read.
+///
+/// # Panics
+/// When it does not end.
+#[must_use]
+pub fn run(mut command: Command, input: &str) -> Ran {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("the program can be started");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let pid = child.id().to_string();
+    // One that does not read its input has ended already, or never will.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let (mut stdout, mut stderr) =
+        (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
+    let errors = thread::spawn(move || {
+        let mut err = String::new();
+        let _ = stderr.read_to_string(&mut err);
+        err
+    });
+    let (to_test, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let mut out = String::new();
+        let _ = stdout.read_to_string(&mut out);
+        let _ = to_test.send((child.wait(), out));
+    });
+    match ended.recv_timeout(2 * PATIENCE) {
+        Ok((status, out)) => Ran {
+            code: status.expect("a child of ours").code(),
+            out,
+            err: errors.join().expect("the reader does not panic"),
+        },
+        Err(_) => {
+            let _ = Command::new("kill").args(["-KILL", &pid]).status();
+            panic!("it does not end; it said {}", errors.join().unwrap_or_default());
+        }
+    }
+}
+
+pub(crate) fn read_key(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display())).trim().to_owned()
+}
