@@ -46,6 +46,9 @@ async fn the_demo_tenant_knows_the_projects_own_documentation() {
     assert!(text_of(&reply).contains("[1]"), "{}", text_of(&reply));
 }
 
+/// Settings of the environment, arguments, the exit code, and what the line on stderr names.
+type Refusal<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], i32, &'a [&'a str]);
+
 #[test]
 fn what_cannot_start_says_why_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -60,7 +63,7 @@ fn what_cannot_start_says_why_in_one_line() {
     let in_place = root.path().join("a-file");
     fs::write(&in_place, "not a directory").unwrap();
     let in_place = in_place.to_str().unwrap().to_owned();
-    let rows: &[(&[(&str, &str)], &[&str], i32, &[&str])] = &[
+    let rows: &[Refusal<'_>] = &[
         (&[("TERTULIA_LISTEN", &port)], &[], 1, &[&port, "TERTULIA_LISTEN"]),
         (&[("TERTULIA_DATA", &in_place)], &[], 1, &["data directory", &in_place]),
         (&[("TERTULIA_DATA", "/dev/null/data")], &[], 1, &["data directory", "/dev/null/data"]),

@@ -101,7 +101,6 @@ impl Api {
     }
 
     /// A request, to be made up further.
-    #[must_use]
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let request = self.http.request(method, format!("http://{}{path}", self.address)).timeout(PATIENCE);
@@ -203,7 +202,6 @@ impl Api {
     }
 
     /// A request for a stream, without a time limit, to be made up further.
-    #[must_use]
     pub fn stream_request(&self, id: ConversationId, query: &str) -> RequestBuilder {
         let request = self.http.get(format!("http://{}/v1/conversations/{id}/stream{query}", self.address));
         match &self.key {
