@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use schema::ConversationKey;
+use schema::{ConversationKey, SessionId};
 use tokio::sync::watch;
 
 use crate::conversation::{Prepared, Subscribers, WakeFailure, wake};
@@ -34,15 +34,17 @@ struct Entry {
 enum Place {
     Awake(ConversationHandle),
     /// Being started; the answer comes to all who wait.
-    Waking(watch::Receiver<Option<Result<ConversationHandle, Failure>>>),
+    Waking(Waking, Subscribers),
     /// Crashed, and waiting for its restart.
-    Down,
+    Down(Subscribers),
     /// Nowhere, and ready to be started without asking the store.
     Prepared(Box<Prepared>, Instant),
-    /// Nowhere; kept for the memory of its crashes.
-    Absent,
+    /// Nowhere; kept for the memory of its crashes, or for those who still listen.
+    Absent(Subscribers),
     Quarantined,
 }
+
+type Waking = watch::Receiver<Option<Result<ConversationHandle, Failure>>>;
 
 impl Directory {
     pub(crate) fn new() -> Self {
@@ -57,12 +59,13 @@ impl Directory {
             match shard.get(&key).map(|entry| &entry.place) {
                 Some(Place::Awake(handle)) if handle.is_open() => return Ok(handle.clone()),
                 Some(Place::Quarantined) => return Err(Failure::quarantined()),
-                Some(Place::Down) => return Err(Failure::restarting()),
-                Some(Place::Waking(waking)) => waking.clone(),
-                Some(Place::Awake(_) | Place::Prepared(..) | Place::Absent) | None => {
+                Some(Place::Down(_)) => return Err(Failure::restarting()),
+                Some(Place::Waking(waking, _)) => waking.clone(),
+                Some(Place::Awake(_) | Place::Prepared(..) | Place::Absent(_)) | None => {
                     let (answer, waking) = watch::channel(None);
                     let entry = shard.entry(key).or_insert_with(Entry::new);
-                    let place = std::mem::replace(&mut entry.place, Place::Waking(waking.clone()));
+                    let listening = entry.place.take_listening();
+                    let place = std::mem::replace(&mut entry.place, Place::Waking(waking.clone(), listening));
                     let prepared = match place {
                         Place::Prepared(prepared, _) => Some(*prepared),
                         _ => None,
@@ -128,6 +131,9 @@ impl Directory {
         match woken {
             Ok(handle) => {
                 if let Some(entry) = self.shard(key).get_mut(&key) {
+                    // Before anybody else can put anything: should the first command crash it again,
+                    // those who listen are with it, and are passed on.
+                    handle.begin(entry.place.take_listening());
                     entry.place = Place::Awake(handle.clone());
                     metrics::gauge!(CONVERSATIONS_AWAKE).increment(1);
                 }
@@ -147,9 +153,9 @@ impl Directory {
     fn forget_waking(&self, key: ConversationKey) {
         let mut shard = self.shard(key);
         if let Some(entry) = shard.get_mut(&key)
-            && matches!(entry.place, Place::Waking(_))
+            && matches!(entry.place, Place::Waking(..))
         {
-            entry.place = Place::Absent;
+            entry.place = Place::Absent(entry.place.take_listening());
         }
     }
 
@@ -163,25 +169,73 @@ impl Directory {
         }
     }
 
-    /// The actor has crashed.
-    pub(crate) fn crashed(&self, key: ConversationKey, shared: &Arc<Shared>, now: Instant, jitter: f64) -> Verdict {
+    /// The actor has ended because the store failed it: it may be found again at once, and those
+    /// who listened stay with it.
+    pub(crate) fn abandoned(&self, key: ConversationKey, shared: &Arc<Shared>, listening: Subscribers) {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_insert_with(Entry::new);
         if entry.is(shared) {
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
         }
-        let verdict = entry.crashes.crashed(now, jitter);
-        entry.place = if verdict == Verdict::Quarantine { Place::Quarantined } else { Place::Down };
-        verdict
+        entry.place = Place::Absent(listening);
+    }
+
+    /// The actor has crashed, or could not be started from its log. Those who listened come back
+    /// out if nothing will be started for them.
+    pub(crate) fn crashed(
+        &self,
+        key: ConversationKey,
+        shared: &Arc<Shared>,
+        mut listening: Subscribers,
+        jitter: f64,
+    ) -> (Verdict, Subscribers) {
+        let mut shard = self.shard(key);
+        let entry = shard.entry(key).or_insert_with(Entry::new);
+        if entry.is(shared) {
+            metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
+        }
+        listening.absorb(entry.place.take_listening());
+        let verdict = entry.crashes.crashed(Instant::now(), jitter);
+        let (place, told) = match verdict {
+            Verdict::Restart(_) => (Place::Down(listening), Subscribers::default()),
+            Verdict::Quarantine => (Place::Quarantined, listening),
+        };
+        entry.place = place;
+        (verdict, told)
     }
 
     /// The pause after a crash is over: it may be found again.
     pub(crate) fn recovered(&self, key: ConversationKey) {
         if let Some(entry) = self.shard(key).get_mut(&key)
-            && matches!(entry.place, Place::Down)
+            && matches!(entry.place, Place::Down(_))
         {
-            entry.place = Place::Absent;
+            entry.place = Place::Absent(entry.place.take_listening());
         }
+    }
+
+    /// Whether sessions wait for a conversation that runs nowhere.
+    pub(crate) fn is_awaited(&self, key: ConversationKey) -> bool {
+        matches!(self.shard(key).get(&key), Some(Entry { place: Place::Absent(listening), .. }) if !listening.is_empty())
+    }
+
+    /// Those who wait for a conversation that runs nowhere.
+    pub(crate) fn strand(&self, key: ConversationKey) -> Subscribers {
+        match self.shard(key).get_mut(&key) {
+            Some(Entry { place: Place::Absent(listening), .. }) => std::mem::take(listening),
+            _ => Subscribers::default(),
+        }
+    }
+
+    /// A session listens no longer, whatever has become of the conversation.
+    pub(crate) fn leave(&self, key: ConversationKey, session: SessionId) {
+        let handle = match self.shard(key).get_mut(&key).map(|entry| &mut entry.place) {
+            Some(Place::Awake(handle)) => handle.clone(),
+            Some(Place::Waking(_, listening) | Place::Down(listening) | Place::Absent(listening)) => {
+                return listening.remove(session);
+            }
+            _ => return,
+        };
+        handle.leave(session);
     }
 
     /// An operator lets a conversation out of quarantine; false if it was not in it.
@@ -193,14 +247,6 @@ impl Directory {
             metrics::gauge!(CONVERSATIONS_QUARANTINED).decrement(1);
         }
         quarantined
-    }
-
-    /// The conversation's actor, if it is awake.
-    pub(crate) fn peek(&self, key: ConversationKey) -> Option<ConversationHandle> {
-        match self.shard(key).get(&key) {
-            Some(Entry { place: Place::Awake(handle), .. }) => Some(handle.clone()),
-            _ => None,
-        }
     }
 
     pub(crate) fn is_quarantined(&self, key: ConversationKey) -> bool {
@@ -225,7 +271,7 @@ impl Directory {
         for shard in &self.shards {
             lock(shard).retain(|_, entry| match &entry.place {
                 Place::Prepared(_, since) => now.duration_since(*since) < rest_after,
-                Place::Absent => entry.crashes.is_recent(now),
+                Place::Absent(listening) => !listening.is_empty() || entry.crashes.is_recent(now),
                 _ => true,
             });
         }
@@ -239,12 +285,22 @@ impl Directory {
 
 impl Entry {
     fn new() -> Self {
-        Self { place: Place::Absent, crashes: CrashBook::default() }
+        Self { place: Place::Absent(Subscribers::default()), crashes: CrashBook::default() }
     }
 
     /// Whether it is the incarnation with this shared part.
     fn is(&self, shared: &Arc<Shared>) -> bool {
         matches!(&self.place, Place::Awake(handle) if handle.is_incarnation(shared))
+    }
+}
+
+impl Place {
+    /// Takes out those who wait for the next incarnation.
+    fn take_listening(&mut self) -> Subscribers {
+        match self {
+            Self::Waking(_, listening) | Self::Down(listening) | Self::Absent(listening) => std::mem::take(listening),
+            Self::Awake(_) | Self::Prepared(..) | Self::Quarantined => Subscribers::default(),
+        }
     }
 }
 

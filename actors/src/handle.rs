@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::conversation::{Joined, Listener, Mail};
+use crate::conversation::{Joined, Listener, Mail, Subscribers};
 use crate::failure::Failure;
 use crate::frames::reply_frame;
 use crate::metrics::ACTOR_MAILBOX_FULL;
@@ -67,6 +67,15 @@ impl ConversationHandle {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.sender.is_open()
+    }
+
+    /// The first messages of a new incarnation: those who listened to the one before it, and the
+    /// wish to look at what the log says.
+    pub(crate) fn begin(&self, listening: Subscribers) {
+        if !listening.is_empty() {
+            self.mail(Mail::Adopt(listening));
+        }
+        self.command(Command::Wake, ReplyTo::nobody());
     }
 
     /// Puts a command; the answer goes to `reply`, in every case.

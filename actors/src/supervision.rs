@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use schema::{ConversationKey, limits};
+use schema::{ConversationKey, ErrorCode, limits};
 
-use crate::conversation::{Mail, Subscribers};
+use crate::conversation::Subscribers;
 use crate::failure::Failure;
 use crate::handle::Shared;
 use crate::metrics::{CONVERSATION_CRASHES, CONVERSATIONS_QUARANTINED};
@@ -61,11 +61,11 @@ impl CrashBook {
 /// A conversation's actor panicked, or its log could not be folded.
 pub(crate) fn crashed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Shared>, subscribers: Subscribers) {
     metrics::counter!(CONVERSATION_CRASHES).increment(1);
-    let verdict = worker.system().directory().crashed(key, shared, Instant::now(), jitter());
+    let (verdict, subscribers) = worker.system().directory().crashed(key, shared, subscribers, jitter());
     match verdict {
         Verdict::Restart(pause) => {
             tracing::error!(conversation = %key.conversation, pause_ms = pause.as_millis(), "conversation crashed, restarting");
-            restart(worker, key, pause, subscribers);
+            restart(worker, key, pause);
         }
         Verdict::Quarantine => {
             tracing::error!(conversation = %key.conversation, "conversation crashed too often, quarantined");
@@ -78,24 +78,29 @@ pub(crate) fn crashed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Sh
 /// A conversation ended itself because the store failed. That says nothing against it: it may be
 /// found again at once, and is started again for those who listen.
 pub(crate) fn store_failed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Shared>, subscribers: Subscribers) {
-    worker.system().directory().rested(key, shared);
-    if !subscribers.is_empty() {
-        restart(worker, key, STORE_PAUSE.mul_f64(0.5 + jitter()), subscribers);
+    let awaited = !subscribers.is_empty();
+    worker.system().directory().abandoned(key, shared, subscribers);
+    if awaited {
+        restart(worker, key, STORE_PAUSE.mul_f64(0.5 + jitter()));
     }
 }
 
-fn restart(worker: &Rc<Worker>, key: ConversationKey, pause: Duration, subscribers: Subscribers) {
+/// Starts a conversation after a pause. Those who listened wait for it in the directory, which
+/// gives them to whatever incarnation comes next, by this restart or by somebody's command.
+fn restart(worker: &Rc<Worker>, key: ConversationKey, pause: Duration) {
     let worker = Rc::clone(worker);
     spawn_local(async move {
         tokio::time::sleep(pause).await;
-        worker.system().directory().recovered(key);
-        match worker.find(key).await {
-            Ok(handle) => handle.sender().send(Mail::Adopt(subscribers)).await,
-            Err(failure) if failure.code == schema::ErrorCode::StoreUnavailable && !subscribers.is_empty() => {
-                restart(&worker, key, STORE_PAUSE.mul_f64(0.5 + jitter()), subscribers);
+        let directory = worker.system().directory();
+        directory.recovered(key);
+        let Err(failure) = worker.find(key).await else { return };
+        if failure.code == ErrorCode::StoreUnavailable {
+            if directory.is_awaited(key) {
+                restart(&worker, key, STORE_PAUSE.mul_f64(0.5 + jitter()));
             }
-            // A crash while waking has booked itself; those who listen come back by themselves.
-            Err(failure) => subscribers.tell(key.conversation, &failure),
+        } else {
+            // Nobody is left behind here if it crashed while waking: that has booked itself.
+            directory.strand(key).tell(key.conversation, &failure);
         }
     });
 }

@@ -120,9 +120,7 @@ impl System {
 
     /// A session listens no longer, whichever incarnation of the conversation it listened to.
     pub fn leave(&self, key: ConversationKey, session: SessionId) {
-        if let Some(handle) = self.directory.peek(key) {
-            handle.leave(session);
-        }
+        self.directory.leave(key, session);
     }
 
     /// Lets a conversation out of quarantine; false if it was not in it.

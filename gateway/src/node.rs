@@ -89,6 +89,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     actix_web::rt::System::new().block_on(async {
         let models = config.model_list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let node = Node::build(config, Options::default()).await?;
+        tracing::info!(address = %node.address, models, version = env!("CARGO_PKG_VERSION"), "listening");
         greet(&node, &models)?;
         node.serve(signals()).await
     })

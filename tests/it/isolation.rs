@@ -31,7 +31,8 @@ async fn two() -> Two {
     let document = format!("# Lanterns\n\nThe secret number of the lantern is {LEARNED}, for our staff alone.\n");
     acme.learn(&format!("{LEARNED}.md"), &document).await;
     let secret = acme.open_with(NAMED).await;
-    let reply = acme.ask(secret, "r1", &format!("What is the secret number of the lantern? {SAID}")).await;
+    acme.ask(secret, "r0", &format!("My own number is {SAID}.")).await;
+    let reply = acme.ask(secret, "r1", "What is the secret number of the lantern?").await;
     assert!(text_of(&reply).contains(LEARNED), "the canary sings for its own tenant: {}", text_of(&reply));
     let own = other.open().await;
     Two { node, acme, acme_id: made.tenant, other, secret, own }
@@ -126,7 +127,7 @@ async fn no_canary_sings_where_another_tenant_an_operator_or_a_log_can_hear_it()
     for body in [json!({"ref": "r9", "text": SAID, LEARNED: 1}), json!({"ref": SAID.repeat(9), "text": SAID})] {
         assert_eq!(acme.post(&format!("/v1/conversations/{secret}/messages"), &body).await.status, 400);
     }
-    acme.try_say(secret, "r1", &format!("another text for the same ref {SAID}")).await;
+    acme.try_say(secret, "r0", &format!("another text for the same ref {SAID}")).await;
     let mut socket = Socket::open(node.address, acme.key.as_deref().unwrap()).await;
     socket.send(json!({"type": "say", "ref": "q", "conversation": secret, "text": {"deep": SAID}})).await;
     socket.replied("q").await.unwrap_err();

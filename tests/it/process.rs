@@ -135,7 +135,9 @@ async fn a_node_that_is_told_to_stop_lets_replies_finish() {
         let mut stream = node.api().stream(id, "0").await;
         node.signal(signal);
         // From now on it takes nothing new, and says so.
-        while node.api().nobody().get("/readyz").await.status == 200 {}
+        while node.api().nobody().get("/readyz").await.status == 200 {
+            tests::look_again().await;
+        }
         assert_eq!(node.api().nobody().get("/readyz").await.failure(), (503, "draining"));
         assert_eq!(node.api().post("/v1/conversations", &json!({})).await.failure(), (503, "draining"));
         assert_eq!(node.api().nobody().get("/healthz").await.status, 200);

@@ -73,7 +73,9 @@ async fn the_tenant_has_no_more_streams_and_sockets_than_its_profile_allows() {
     assert_eq!((refused.0, &refused.1["error"]["code"]), (429, &json!("quota_exhausted")));
     // There is room again when the first has gone.
     drop(stream);
-    while api.view(id).await.subscribers > 0 {}
+    while api.view(id).await.subscribers > 0 {
+        tests::look_again().await;
+    }
     let mut again = Stream::open(api.stream_request(id, "")).await;
     again.next().await.unwrap();
 }

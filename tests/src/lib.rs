@@ -16,3 +16,8 @@ use std::time::Duration;
 
 /// Longest wait for a fact. It only ends tests that will fail.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks at a fact that nobody announces.
+pub async fn look_again() {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+}

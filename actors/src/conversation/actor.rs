@@ -179,7 +179,8 @@ impl Conversation {
     fn on_move(&mut self, reply: oneshot::Sender<bool>, scope: &mut Scope<'_, Self>) {
         let free = self.is_idle() && self.sender.vitals().waiting() <= 1;
         if free {
-            let prepared = Prepared { epoch: self.epoch, machine: std::mem::take(&mut self.machine) };
+            let (machine, ring) = (std::mem::take(&mut self.machine), std::mem::take(&mut self.ring));
+            let prepared = Prepared { epoch: self.epoch, machine, ring };
             self.worker.system().directory().moved(self.key, &self.shared, prepared);
             scope.stop();
         }
@@ -247,11 +248,10 @@ impl Actor for Conversation {
             Mail::Leave { session } => self.subscribers.remove(session),
             Mail::Signal { session, author, kind } => self.on_signal(session, author, kind),
             Mail::View(reply) => drop(reply.send(self.view())),
-            Mail::Adopt(mut subscribers) => {
-                for mut subscriber in subscribers.take() {
-                    subscriber.pace = Pace::Catching;
-                    let session = subscriber.session;
-                    self.subscribers.add(subscriber);
+            Mail::Adopt(subscribers) => {
+                // All of them before the first is served: should that crash, all are passed on.
+                self.subscribers.absorb(subscribers);
+                for session in self.subscribers.catching() {
                     self.catch_up(session, scope);
                 }
             }

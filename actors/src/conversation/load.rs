@@ -11,8 +11,10 @@ use schema::{Channel, Contact, ConversationKey, Epoch, limits};
 
 use super::actor::Conversation;
 use super::mail::Mail;
+use super::ring::Ring;
 use crate::failure::Failure;
-use crate::handle::{ConversationHandle, ReplyTo, Shared};
+use crate::frames::event_json;
+use crate::handle::{ConversationHandle, Shared};
 use crate::metrics::{CONVERSATION_WAKE, CONVERSATION_WAKES};
 use crate::runtime::{Sender, spawn};
 use crate::system::Worker;
@@ -30,6 +32,8 @@ pub(crate) enum WakeFailure {
 pub(crate) struct Prepared {
     pub(crate) epoch: Epoch,
     pub(crate) machine: Machine,
+    /// The newest events, for those who will listen.
+    pub(crate) ring: Ring,
 }
 
 /// Creates a conversation in the store. No actor is started: it will run on the thread of whoever
@@ -48,8 +52,12 @@ pub(crate) async fn open(worker: &Rc<Worker>, key: ConversationKey, contact: Con
         _ => None,
     });
     let append = Append { key, epoch: claim.epoch, head: claim.head, events: events.collect() };
+    let mut ring = Ring::default();
+    for event in &append.events {
+        ring.push(event.seq, event_json(event));
+    }
     system.store().append(append).await.map_err(failed)?;
-    Ok(Prepared { epoch: claim.epoch, machine })
+    Ok(Prepared { epoch: claim.epoch, machine, ring })
 }
 
 /// Starts a conversation on this thread: the thread of the session that asked for it, so that a
@@ -62,13 +70,14 @@ pub(crate) async fn wake(
     let system = worker.system();
     let started = Instant::now();
     let tenant = system.tenants().get(worker, key.tenant).await.map_err(WakeFailure::Failed)?;
-    let Prepared { epoch, machine } = match prepared {
+    let Prepared { epoch, machine, ring } = match prepared {
         Some(prepared) => prepared,
         None => {
             let _permit = system.wake_permit().await;
             let claim = system.store().claim(key, None).await;
             let claim = claim.map_err(|error| WakeFailure::Failed(Failure::store(&error)))?;
-            Prepared { epoch: claim.epoch, machine: read(worker, key, claim.head).await? }
+            let machine = read(worker, key, claim.head).await?;
+            Prepared { epoch: claim.epoch, machine, ring: Ring::default() }
         }
     };
     let Some(contact) = machine.state().contact.clone() else {
@@ -79,10 +88,9 @@ pub(crate) async fn wake(
     let sender: Sender<Mail> = spawn(limits::MAILBOX_COMMANDS_MAX, |sender| {
         let (conversation, made) = Conversation::new(Rc::clone(worker), tenant, key, epoch, machine, sender);
         shared = Some(made);
-        conversation
+        Conversation { ring, ..conversation }
     });
     let handle = ConversationHandle::new(key, contact, sender, shared.unwrap_or_default());
-    handle.command(Command::Wake, ReplyTo::nobody());
     metrics::counter!(CONVERSATION_WAKES).increment(1);
     metrics::histogram!(CONVERSATION_WAKE).record(started.elapsed());
     Ok(handle)

@@ -179,6 +179,16 @@ impl Conversation {
         metrics::counter!(TURN_TOKENS, "kind" => "input").increment(usage.input_tokens);
         metrics::counter!(TURN_TOKENS, "kind" => "output").increment(usage.output_tokens);
         metrics::counter!(TURN_TOKENS, "kind" => "cached").increment(usage.cached_tokens);
+        tracing::debug!(
+            conversation = %self.key.conversation,
+            turn = reply.turn,
+            end = reply.end.name(),
+            model = reply.made.model,
+            first_token_ms = reply.made.first_token_ms,
+            input_tokens = usage.input_tokens,
+            output_tokens = usage.output_tokens,
+            "turn ended"
+        );
         self.tenant.spent(usage, reply.made.cost_microusd);
     }
 }

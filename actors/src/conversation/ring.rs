@@ -1,7 +1,7 @@
 //! The newest events, encoded, for readers that come and come back. Bounded in number and bytes.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use schema::{Seq, limits};
 
@@ -9,7 +9,7 @@ use schema::{Seq, limits};
 #[derive(Clone)]
 pub(crate) struct Encoded {
     pub(crate) seq: Seq,
-    pub(crate) json: Rc<str>,
+    pub(crate) json: Arc<str>,
 }
 
 /// A window that ends at the durable head.

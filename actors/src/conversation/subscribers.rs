@@ -78,8 +78,23 @@ impl Subscribers {
         self.0.iter_mut().find(|subscriber| subscriber.session == session)
     }
 
-    /// The sessions, to be passed on to another incarnation.
-    pub(crate) fn take(&mut self) -> Vec<Subscriber> {
+    /// Takes over those of another incarnation, as far as they still listen. They are behind.
+    pub(crate) fn absorb(&mut self, mut others: Self) {
+        for mut subscriber in others.take() {
+            if subscriber.outbox.is_open() {
+                subscriber.pace = Pace::Catching;
+                self.add(subscriber);
+            }
+        }
+    }
+
+    /// The sessions that are behind.
+    pub(crate) fn catching(&self) -> Vec<SessionId> {
+        let behind = self.0.iter().filter(|subscriber| subscriber.pace == Pace::Catching);
+        behind.map(|subscriber| subscriber.session).collect()
+    }
+
+    fn take(&mut self) -> Vec<Subscriber> {
         metrics::gauge!(SUBSCRIBERS).decrement(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
         std::mem::take(&mut self.0)
     }
@@ -125,9 +140,10 @@ impl Subscribers {
     pub(crate) fn push_signal(&mut self, from: SessionId, signal: &Signal) {
         let frames = Frames::signal(signal);
         for subscriber in self.0.iter().filter(|subscriber| subscriber.session != from) {
-            // Nobody misses a sign of life: a slow session goes without.
-            if subscriber.pace == Pace::Live {
-                subscriber.outbox.push(frames.get(subscriber.format).clone());
+            // Nobody misses a sign of life: a slow session goes without. It has no place among the
+            // events, so one that is still behind them gets it all the same.
+            if subscriber.pace != Pace::Lagging {
+                subscriber.outbox.push_notice(frames.get(subscriber.format).clone());
             }
         }
     }

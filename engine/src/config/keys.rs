@@ -66,7 +66,9 @@ pub(super) fn nearest(path: &[String], all: &[Path]) -> Option<String> {
     }
     // A key that exists in another table: most often it was written below the wrong header.
     let elsewhere = all.iter().find(|known| known.last() == path.last() && !secret(known));
-    let by_spelling = closest(&dotted(path), all.iter().map(|known| dotted(known)));
+    // Tables too: a header may be mistyped.
+    let known = all.iter().flat_map(|known| (1..=known.len()).map(|depth| dotted(&known[..depth])));
+    let by_spelling = closest(&dotted(path), known);
     by_spelling.or_else(|| elsewhere.map(|known| dotted(known)))
 }
 

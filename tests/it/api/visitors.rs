@@ -120,6 +120,7 @@ async fn a_token_is_renewed_while_it_holds_and_then_says_that_it_is_over() {
             assert_eq!(answer.header("www-authenticate"), "Bearer");
             break;
         }
+        tests::look_again().await;
     }
     assert_eq!(ana.call("POST", "/v1/visitors").await.failure(), (401, "token_expired"), "too late to renew it");
     assert_eq!(api.showing(renewed.token).view(id).await.head, 1);

@@ -1,3 +1,5 @@
+//! Where settings come from, and what is said about those that are wrong.
+
 use super::super::{DEFAULT, annotated};
 use super::*;
 

@@ -1,4 +1,5 @@
 //! The machine's proofs: scripts with their effects, and replay against living.
 
 mod replay;
+mod scenarios;
 mod script;

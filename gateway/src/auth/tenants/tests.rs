@@ -1,3 +1,5 @@
+//! Tenants and their keys, on records in memory.
+
 use std::time::Duration;
 
 use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};

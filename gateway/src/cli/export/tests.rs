@@ -1,3 +1,5 @@
+//! An export read page by page from a scripted node.
+
 use schema::ConversationId;
 
 use super::super::testing::{ScriptedNode, config};

@@ -1,3 +1,5 @@
+//! Which files are learned, which are passed over, and what is said about it.
+
 use std::os::unix::fs::symlink;
 
 use super::super::testing::ScriptedNode;

@@ -1,3 +1,5 @@
+//! The tenant commands on a running node and on a stopped one.
+
 use super::super::backend;
 use super::super::testing::ScriptedNode;
 use super::*;

@@ -1,3 +1,5 @@
+//! The client's socket against a scripted server.
+
 use schema::ConversationId;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

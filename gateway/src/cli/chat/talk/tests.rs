@@ -1,3 +1,5 @@
+//! The talk as a pure machine: frames in, lines out.
+
 use serde_json::json;
 
 use super::*;
