@@ -1,17 +1,27 @@
-//! The real language model that other tests lean on: both dialects, and the counter that proves a cancel.
+//! The real language model: alone, in both dialects, with the counter that proves a cancel; and
+//! through a node, as the words of a conversation.
 //! Tests that need the model stand in modules of this name, so that `tests/run fast` can leave them out.
 
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use schema::End;
 use serde_json::{Value, json};
+use tests::client::Socket;
 use tests::llm::RealModel;
+use tests::node::Node;
+use tests::stream::{reply_of, text_of};
+use tokio::sync::Mutex;
 
 /// Patience for a model on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Held by whoever counts what the model computes.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 #[tokio::test(flavor = "multi_thread")]
 async fn it_streams_in_both_dialects_and_stops_when_its_client_goes() {
+    let _turn = TURN.lock().await;
     let model = RealModel::shared().unwrap();
     for (path, last) in [("/v1/chat/completions", "data: [DONE]"), ("/v1/messages", "event: message_stop")] {
         let answer = ask(model, path, 8).await.text().await.unwrap();
@@ -21,10 +31,67 @@ async fn it_streams_in_both_dialects_and_stops_when_its_client_goes() {
         stream.next().await.unwrap().unwrap();
         assert_eq!(model.busy().await.unwrap(), 1, "{path}: streaming");
         drop(stream);
-        let dropped = Instant::now();
-        while model.busy().await.unwrap() != 0 {
-            assert!(dropped.elapsed() < PATIENCE, "{path}: the model still computes for a client that has gone");
+        idle(model, path).await;
+    }
+}
+
+/// Waits until the model computes for nobody.
+async fn idle(model: &RealModel, who: &str) {
+    let began = Instant::now();
+    while model.busy().await.unwrap() != 0 {
+        assert!(began.elapsed() < PATIENCE, "{who}: the model still computes for a client that has gone");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_speaks_through_a_conversation_that_can_be_left_and_rejoined_and_stopped() {
+    let _turn = TURN.lock().await;
+    let model = RealModel::shared().unwrap();
+    let openai = format!("{}/v1", model.base_url);
+    for (provider, variable, base) in
+        [("openai", "OPENAI_BASE_URL", openai.as_str()), ("anthropic", "ANTHROPIC_BASE_URL", model.base_url.as_str())]
+    {
+        let name = format!("{provider}/{}", RealModel::NAME);
+        let node = Node::start(&[(variable, base), ("TERTULIA_MODEL", name.as_str())]);
+        let key = node.demo_key();
+
+        // A reply, heard by three sockets one after the other, each going on where the last one was cut.
+        let mut ana = Socket::open(node.address, &key).await;
+        let id = ana.join_new().await;
+        let asked = ana.say(id, "r1", "Tell me about the sea in three sentences.").await;
+        let mut text = ana.hears(id, 1, 0, 1).await;
+        let mut head = 0;
+        for _ in 0..2 {
+            head = ana.events(id).map(|event| event.seq).max().unwrap_or(head);
+            let reached = text.chars().count();
+            drop(ana);
+            ana = Socket::open(node.address, &key).await;
+            ana.join(id, format!("{head}:1:{reached}")).await;
+            text.push_str(&ana.hears(id, 1, reached, reached + 1).await);
         }
+        let reply = ana.reply_to(id, asked).await;
+        assert!(text_of(&reply).starts_with(&text), "{provider}: {text:?} is how {:?} begins", text_of(&reply));
+        let ended = reply_of(&reply).unwrap();
+        assert!(matches!(ended.end, End::Completed | End::Length), "{provider}: {:?}", ended.end);
+        let made = &ended.made;
+        assert_eq!(made.model, name);
+        assert!(!made.usage.estimated, "{provider}: the model's own count: {:?}", made.usage);
+        assert!(made.usage.input_tokens > 5 && made.usage.output_tokens > 1, "{provider}: {:?}", made.usage);
+        assert!(made.first_token_ms.is_some_and(|first| first <= made.total_ms), "{provider}: {made:?}");
+        assert_eq!(node.api().log(id).await.events.last(), Some(&reply), "{provider}: durable");
+
+        // One that is stopped while it is being said. What was said is kept, and the model rests.
+        let asked =
+            ana.say(id, "r2", "Now count from one to five hundred, in words, each number on its own line.").await;
+        ana.hears(id, 2, 0, 1).await;
+        assert_eq!(model.busy().await.unwrap(), 1, "{provider}: it speaks");
+        ana.call(json!({"type": "cancel", "conversation": id})).await.unwrap();
+        let reply = ana.reply_to(id, asked).await;
+        idle(model, provider).await;
+        let ended = reply_of(&reply).unwrap();
+        assert_eq!(ended.end, End::Cancelled, "{provider}: {}", text_of(&reply));
+        let usage = &ended.made.usage;
+        assert!(usage.input_tokens > 5 && usage.output_tokens >= 1, "{provider}: {usage:?}");
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Anthropic {
     model: String,
     http: Http,
     url: Url,
-    key: SecretString,
+    key: Option<SecretString>,
     price: Option<Price>,
 }
 
@@ -34,7 +34,7 @@ impl Anthropic {
     /// `model` as the endpoint calls it. `base` has no version, as Anthropic's own libraries want
     /// it; one that ends in `/v1` is understood too.
     #[must_use]
-    pub fn new(model: &str, http: Http, base: &Url, key: SecretString, price: Option<Price>) -> Self {
+    pub fn new(model: &str, http: Http, base: &Url, key: Option<SecretString>, price: Option<Price>) -> Self {
         let versioned = base.path().trim_end_matches('/').ends_with("/v1");
         let url = join(base, if versioned { &["messages"] } else { &["v1", "messages"] });
         Self { name: format!("anthropic/{model}"), model: model.to_owned(), http, url, key, price }
@@ -49,7 +49,7 @@ impl Model for Anthropic {
     fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream {
         let mut request = self.http.post(self.url.clone(), body(&self.model, &prompt));
         request = request.header("anthropic-version", HeaderValue::from_static(VERSION));
-        if let Some(key) = secret_header("", &self.key) {
+        if let Some(key) = self.key.as_ref().and_then(|key| secret_header("", key)) {
             request = request.header("x-api-key", key);
         }
         stream(request, Decoder::new(AnthropicDialect::default()))

@@ -115,7 +115,7 @@ fn base_urls_with_and_without_a_version() {
     for base in ["http://127.0.0.1:9", "http://127.0.0.1:9/", "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/"] {
         let base = Url::parse(base).unwrap();
         let http = Http::new(&base, std::time::Duration::from_secs(1)).unwrap();
-        let model = Anthropic::new("m", http, &base, SecretString::from("k"), None);
+        let model = Anthropic::new("m", http, &base, Some(SecretString::from("k")), None);
         assert_eq!(model.url.as_str(), "http://127.0.0.1:9/v1/messages");
         assert!(!format!("{model:?}").contains("\"k\""));
     }

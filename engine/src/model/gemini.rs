@@ -22,7 +22,7 @@ pub struct Gemini {
     name: String,
     http: Http,
     url: Url,
-    key: SecretString,
+    key: Option<SecretString>,
     price: Option<Price>,
 }
 
@@ -30,7 +30,7 @@ impl Gemini {
     /// `model` as the endpoint calls it. `base` has no version, as Google's own libraries want
     /// it; one that ends in `/v1beta` or `/v1` is understood too.
     #[must_use]
-    pub fn new(model: &str, http: Http, base: &Url, key: SecretString, price: Option<Price>) -> Self {
+    pub fn new(model: &str, http: Http, base: &Url, key: Option<SecretString>, price: Option<Price>) -> Self {
         let path = base.path().trim_end_matches('/');
         let versioned = path.ends_with("/v1beta") || path.ends_with("/v1");
         let base = if versioned { base.clone() } else { join(base, &["v1beta"]) };
@@ -48,7 +48,7 @@ impl Model for Gemini {
     fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream {
         let mut request = self.http.post(self.url.clone(), body(&prompt));
         // In a header, because addresses end up in logs.
-        if let Some(key) = secret_header("", &self.key) {
+        if let Some(key) = self.key.as_ref().and_then(|key| secret_header("", key)) {
             request = request.header("x-goog-api-key", key);
         }
         stream(request, Decoder::new(GeminiDialect::default()))

@@ -77,7 +77,7 @@ fn the_key_stays_out_of_the_address() {
     {
         let base = Url::parse(base).unwrap();
         let http = Http::new(&base, std::time::Duration::from_secs(1)).unwrap();
-        let model = Gemini::new("flash", http, &base, SecretString::from("k"), None);
+        let model = Gemini::new("flash", http, &base, Some(SecretString::from("k")), None);
         assert_eq!(model.url.as_str(), "http://127.0.0.1:9/v1beta/models/flash:streamGenerateContent?alt=sse");
     }
 }

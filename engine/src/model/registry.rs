@@ -44,17 +44,13 @@ pub struct ProviderSettings {
 pub enum RegistryError {
     #[error("`{0}` is no model: write `openai/<model>`, `anthropic/<model>`, `gemini/<model>` or `builtin`")]
     UnknownProvider(String),
-    #[error("`{name}` needs a key: set the environment variable {variable}")]
+    #[error("`{name}` needs a key: set {provider}_API_KEY, or {provider}_BASE_URL for a server that wants none")]
     NoKey {
         /// The model.
         name: String,
-        /// What to set.
-        variable: &'static str,
+        /// The provider, as environment variables begin.
+        provider: &'static str,
     },
-    #[error(
-        "`{0}` needs a key or a server: set the environment variable OPENAI_API_KEY, or OPENAI_BASE_URL for a server that wants no key"
-    )]
-    NoKeyOrBase(String),
     #[error("the environment variable {variable} is not a usable address: {reason}")]
     Base {
         /// What to mend.
@@ -143,28 +139,29 @@ impl Registry {
             return Err(unknown());
         }
         let price = self.settings.prices.get(name).copied();
-        let need = |settings: &ProviderSettings, variable| {
-            key_of(settings).ok_or_else(|| RegistryError::NoKey { name: name.to_owned(), variable })
+        // The provider's own server wants a key; one of one's own may not.
+        let key = |settings: &ProviderSettings, provider, own| match key_of(settings) {
+            None if base_of(settings).is_none_or(|base| base == own) => {
+                Err(RegistryError::NoKey { name: name.to_owned(), provider })
+            }
+            key => Ok(key),
         };
         Ok(match provider {
             "openai" => {
                 let settings = &self.settings.openai;
-                let key = key_of(settings);
-                if key.is_none() && base_of(settings).is_none() {
-                    return Err(RegistryError::NoKeyOrBase(name.to_owned()));
-                }
+                let key = key(settings, "OPENAI", openai::BASE)?;
                 let (http, base) = self.reach(settings, "OPENAI_BASE_URL", openai::BASE, pools)?;
                 Arc::new(OpenAi::new(model, http, &base, key, price))
             }
             "anthropic" => {
                 let settings = &self.settings.anthropic;
-                let key = need(settings, "ANTHROPIC_API_KEY")?;
+                let key = key(settings, "ANTHROPIC", anthropic::BASE)?;
                 let (http, base) = self.reach(settings, "ANTHROPIC_BASE_URL", anthropic::BASE, pools)?;
                 Arc::new(Anthropic::new(model, http, &base, key, price))
             }
             "gemini" => {
                 let settings = &self.settings.gemini;
-                let key = need(settings, "GEMINI_API_KEY")?;
+                let key = key(settings, "GEMINI", gemini::BASE)?;
                 let (http, base) = self.reach(settings, "GEMINI_BASE_URL", gemini::BASE, pools)?;
                 Arc::new(Gemini::new(model, http, &base, key, price))
             }
@@ -234,9 +231,11 @@ mod tests {
             ("openai/meta/llama", [keyed, ["", ""], ["", ""]], Ok("openai/meta/llama")),
             ("openai/gpt-x", [["", ""], keyed, keyed], Err("OPENAI_API_KEY")),
             ("anthropic/claude-y", [keyed, keyed, ["", ""]], Ok("anthropic/claude-y")),
-            ("anthropic/claude-y", [keyed, local, keyed], Err("ANTHROPIC_API_KEY")),
+            ("openai/gpt-x", [["", openai::BASE], keyed, keyed], Err("OPENAI_API_KEY")),
+            ("anthropic/claude-y", [keyed, local, keyed], Ok("anthropic/claude-y")),
+            ("anthropic/claude-y", [keyed, ["", ""], keyed], Err("ANTHROPIC_API_KEY")),
             ("gemini/flash", [["", ""], ["", ""], keyed], Ok("gemini/flash")),
-            ("gemini/flash", [keyed, keyed, local], Err("GEMINI_API_KEY")),
+            ("gemini/flash", [keyed, keyed, ["", gemini::BASE]], Err("GEMINI_API_KEY")),
             ("gemini/flash", [keyed, keyed, ["key", "not an address"]], Err("GEMINI_BASE_URL")),
             ("openai/x", [["key", "ftp://h"], keyed, keyed], Err("http:// or https://")),
             ("openai/x", [["key", "http://h/v1?key=1"], keyed, keyed], Err("no user name, query")),
