@@ -24,6 +24,9 @@ const RETRIEVAL_MAX: Duration = Duration::from_secs(2);
 /// What of a question is searched for, in bytes.
 const QUESTION_BYTES_MAX: usize = 2_000;
 
+/// How long a turn that was told to stop waits for the command that says so.
+const COMMAND_MAX: Duration = Duration::from_secs(1);
+
 /// What an attempt needs to know.
 pub(crate) struct Job {
     pub(crate) tenant: TenantId,
@@ -52,8 +55,13 @@ pub(crate) fn pieces(worker: &Rc<Worker>, job: Job) -> impl Stream<Item = Report
         loop {
             let progress = tokio::select! {
                 biased;
-                // Stop, from past the mailbox. The command that records it comes behind.
-                () = token.cancelled() => Some(ended(End::Cancelled, None, None)),
+                // Stop, from past the mailbox: the model is left at once. The command behind it ends the
+                // turn, and can say which; only one that did not get in leaves that to us.
+                () = token.cancelled() => {
+                    work = Box::pin(futures_util::stream::empty());
+                    tokio::time::sleep(COMMAND_MAX).await;
+                    Some(ended(End::Cancelled, None, None))
+                }
                 progress = work.next() => progress,
             };
             let Some(progress) = progress else { break };

@@ -27,7 +27,6 @@ struct Files;
 const NAMED: &[(&str, &str)] = &[
     ("/", "chat/index.html"),
     ("/studio", "studio/index.html"),
-    ("/tertulia.js", "tertulia.js"),
     ("/tertulia.d.ts", "tertulia.d.ts"),
     ("/widget.js", "widget.js"),
 ];
@@ -37,6 +36,8 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
     for (address, file) in NAMED {
         app.route(address, web::get().to(move |request: HttpRequest| std::future::ready(serve(&request, file))));
     }
+    // A redirect, because the client's own modules lie beside the file.
+    app.service(web::redirect("/tertulia.js", "/web/tertulia.js"));
     app.route(
         "/web/{file:.*}",
         web::get().to(|request: HttpRequest, file: web::Path<String>| std::future::ready(serve(&request, &file))),

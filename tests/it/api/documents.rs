@@ -25,6 +25,8 @@ async fn every_documented_operation_is_served_and_guarded() {
             if path == "/v1/ws" {
                 // A socket may say who it is later; a plain request is told what is missing.
                 assert_eq!(answer.failure(), (426, "bad_field"), "{answer:?}");
+            } else if path.starts_with("/v1/widget/") {
+                assert_eq!(answer.failure(), (403, "origin_refused"), "the page is the key: {method} {path}");
             } else if operation.get("security").is_some() {
                 assert_eq!(answer.failure(), (401, "unauthorized"), "{method} {path}");
             } else {
