@@ -11,3 +11,4 @@ pub mod node;
 mod session;
 pub mod socket;
 pub mod telemetry;
+mod web;

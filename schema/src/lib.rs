@@ -17,7 +17,9 @@ pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, Made, 
 pub use ids::{Contact, ConversationId, ConversationKey, IdError, Ref, SessionId, TenantId};
 pub use position::{Position, PositionError, Reached};
 pub use price::Price;
-pub use profile::{Assistant, FloorPolicy, Origin, Profile, ProfileError, Quotas, UnfinishedTurns, WhileSpeaking};
+pub use profile::{
+    Assistant, FloorPolicy, Origin, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
+};
 pub use text::Text;
 pub use time::Timestamp;
 

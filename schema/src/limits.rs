@@ -81,6 +81,8 @@ pub const MODEL_FRAME_BYTES_MAX: usize = 1024 * 1024;
 pub const PROFILE_BYTES_MAX: usize = 48 * 1024;
 /// An assistant's instructions, in bytes.
 pub const INSTRUCTIONS_BYTES_MAX: usize = 24 * 1024;
+/// The chat's greeting, in bytes.
+pub const GREETING_BYTES_MAX: usize = 1024;
 /// Origins one tenant may allow.
 pub const ORIGINS_MAX: usize = 64;
 

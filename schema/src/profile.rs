@@ -23,6 +23,45 @@ pub struct Profile {
     pub quotas: Quotas,
     /// Pages that may talk to this tenant, each as a browser sends it: `https://shop.example`.
     pub allowed_origins: Vec<Origin>,
+    /// How the chat looks to visitors.
+    pub widget: Widget,
+}
+
+/// How the chat looks to visitors; the assistant's name is `assistant.name`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Widget {
+    /// What stands in a new conversation before anybody has said anything; may be empty.
+    pub greeting: String,
+    /// The accent, as `#rrggbb`.
+    #[schemars(regex(pattern = r"^#[0-9a-fA-F]{6}$"))]
+    pub color: String,
+    /// The corner in which the button stands.
+    pub side: Side,
+    /// The language of the chat's own words as a BCP 47 tag, `es`; empty: the visitor's.
+    pub language: String,
+}
+
+/// A corner of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// At the end of a line: right, where people write from left to right.
+    #[default]
+    Right,
+    /// The other one.
+    Left,
+}
+
+impl Default for Widget {
+    fn default() -> Self {
+        Self {
+            greeting: "Hello! What would you like to know?".into(),
+            color: "#a3411f".into(),
+            side: Side::Right,
+            language: String::new(),
+        }
+    }
 }
 
 /// Who answers, and how.
@@ -185,6 +224,12 @@ pub enum ProfileError {
     BurstWindow,
     #[error("`models` holds at most 8 names")]
     Models,
+    #[error("`widget.greeting` holds at most {} bytes", limits::GREETING_BYTES_MAX)]
+    Greeting,
+    #[error("`widget.color` is written `#rrggbb`, for example `#a3411f`")]
+    Color,
+    #[error("`widget.language` is a language tag such as `es` or `pt-BR`, or empty")]
+    Language,
 }
 
 impl Profile {
@@ -208,6 +253,25 @@ impl Profile {
         }
         if self.models.len() > 8 {
             return Err(ProfileError::Models);
+        }
+        self.widget.check()
+    }
+}
+
+impl Widget {
+    fn check(&self) -> Result<(), ProfileError> {
+        if self.greeting.len() > limits::GREETING_BYTES_MAX {
+            return Err(ProfileError::Greeting);
+        }
+        let digits = self.color.strip_prefix('#').unwrap_or_default();
+        if digits.len() != 6 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(ProfileError::Color);
+        }
+        let tag = |text: &str| {
+            text.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+        };
+        if !self.language.is_empty() && (self.language.len() > 35 || !tag(&self.language)) {
+            return Err(ProfileError::Language);
         }
         Ok(())
     }

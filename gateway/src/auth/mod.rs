@@ -4,7 +4,7 @@
 mod authority;
 mod error;
 mod keys;
-mod origin;
+mod page;
 mod principal;
 mod records;
 mod secret;
@@ -14,7 +14,7 @@ mod token;
 pub use authority::{Admin, Authority, bearer};
 pub use error::{AuthError, TenantError};
 pub use keys::ApiKeys;
-pub use origin::allowed as origin_allowed;
+pub use page::Page;
 pub use principal::{Kind, Principal, Visitor};
 pub use records::{KeyId, TenantBody};
 pub use secret::{Key, generate_api_key, mac, random_key};

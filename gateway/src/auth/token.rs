@@ -10,6 +10,7 @@ use pasetors::token::UntrustedToken;
 use pasetors::version4::{LocalToken, V4};
 use schema::{Contact, ConversationId, Origin, SessionId, TenantId, Timestamp};
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::principal::{Kind, Principal, Visitor};
@@ -25,6 +26,10 @@ const LEEWAY: Duration = Duration::from_secs(5);
 const TOKEN_BYTES_MAX: usize = 2048;
 /// Binds tokens to their purpose: sealed under the same key for another one, they are invalid.
 const PURPOSE: &[u8] = b"tertulia visitor v1";
+/// The same for the secrets by which visitors are known again.
+const RETURN_PURPOSE: &[u8] = b"tertulia returning visitor v1";
+/// How long a visitor who does not come is remembered.
+const RETURN_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -53,6 +58,15 @@ struct Claims {
     exp: Timestamp,
     /// The token's own name, so that no two are alike.
     jti: SessionId,
+}
+
+/// What brings a visitor back. It opens nothing by itself.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Returning {
+    tenant: TenantId,
+    contact: Contact,
+    exp: Timestamp,
 }
 
 impl Tokens {
@@ -98,7 +112,28 @@ impl Tokens {
         Ok(Principal { tenant, kind: Kind::Visitor(Visitor { contact, conversation, origin, expires_at: exp }) })
     }
 
+    /// A secret by which `contact` is known again for 90 days. It is no token: it opens nothing.
+    ///
+    /// # Errors
+    /// [`TokenError::Invalid`] when it cannot be sealed.
+    pub fn remember(&self, tenant: TenantId, contact: Contact, now: Timestamp) -> Result<String, TokenError> {
+        let claims = Returning { tenant, contact, exp: now.plus(RETURN_TTL) };
+        let message = serde_json::to_vec(&claims).map_err(|_| TokenError::Invalid)?;
+        LocalToken::encrypt(&self.key, &message, None, Some(RETURN_PURPOSE)).map_err(|_| TokenError::Invalid)
+    }
+
+    /// The contact of `tenant` who shows this secret, if it still holds.
+    #[must_use]
+    pub fn recognise(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Option<Contact> {
+        let claims: Returning = self.opened(secret, RETURN_PURPOSE)?;
+        (claims.tenant == tenant && now < claims.exp).then_some(claims.contact)
+    }
+
     fn authenticated(&self, token: &str) -> Option<Claims> {
+        self.opened(token, PURPOSE)
+    }
+
+    fn opened<T: DeserializeOwned>(&self, token: &str, purpose: &[u8]) -> Option<T> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
@@ -107,7 +142,7 @@ impl Tokens {
         if !untrusted.untrusted_footer().is_empty() {
             return None;
         }
-        let trusted = LocalToken::decrypt(&self.key, &untrusted, None, Some(PURPOSE)).ok()?;
+        let trusted = LocalToken::decrypt(&self.key, &untrusted, None, Some(purpose)).ok()?;
         serde_json::from_str(trusted.payload()).ok()
     }
 }
@@ -219,6 +254,26 @@ mod tests {
         for (why, token) in bad {
             assert_eq!(tokens.open(&token, at(1)), Err(TokenError::Invalid), "{why}");
         }
+    }
+
+    #[test]
+    fn a_returning_visitor_is_known_by_a_secret_that_opens_nothing() {
+        let (tenant, other) = (TenantId::generate(), TenantId::generate());
+        let contact: Contact = "ana".parse().unwrap();
+        let secret = tokens(1).remember(tenant, contact.clone(), at(0)).unwrap();
+        let day = 24 * 3600;
+        for (key, tenant, now, known) in [
+            (1, tenant, 0, true),
+            (1, tenant, 90 * day - 1, true),
+            (1, tenant, 90 * day, false),
+            (1, other, 0, false),
+            (2, tenant, 0, false),
+        ] {
+            assert_eq!(tokens(key).recognise(tenant, &secret, at(now)), known.then(|| contact.clone()), "{now}");
+        }
+        assert_eq!(tokens(1).open(&secret, at(1)), Err(TokenError::Invalid));
+        let (token, _) = tokens(1).seal(tenant, visitor(at(60)), at(0)).unwrap();
+        assert_eq!(tokens(1).recognise(tenant, &token, at(1)), None);
     }
 
     #[test]

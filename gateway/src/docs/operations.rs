@@ -2,7 +2,8 @@
 
 use schema::wire::{
     ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList, HumanIn, KeyMade, Learned,
-    MessageIn, OpenIn, Said, TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken,
+    MessageIn, OpenIn, Said, TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn,
+    WidgetSession,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -182,6 +183,16 @@ pub static OPERATIONS: &[Operation] = &[
             "Make a visitor's short-lived token, or renew the one shown",
             Auth::Caller,
             (201, Answer::Json(schema_of::<VisitorToken>())),
+        )
+    },
+    Operation {
+        request: Some((schema_of::<WidgetIn>(), Need::Optional)),
+        ..operation(
+            "post",
+            "/v1/widget/{tenant}",
+            "What one of our own pages, or one on the tenant's list, needs to hold a conversation; `tenant` is its id or name",
+            Auth::None,
+            (200, Answer::Json(schema_of::<WidgetSession>())),
         )
     },
     operation("get", "/v1/tenant", "The tenant's settings", Auth::Key, (200, Answer::Json(schema_of::<TenantView>()))),

@@ -14,7 +14,7 @@ use schema::{Contact, ConversationId, ConversationKey, ErrorCode, TenantId};
 
 use super::edge::Edge;
 use super::error::ApiError;
-use crate::auth::{Admin, AuthError, Kind, Principal, Visitor, bearer};
+use crate::auth::{Admin, AuthError, Kind, Page, Principal, Visitor, bearer};
 
 /// Somebody with a valid key or token, within their limits.
 pub(super) struct Caller {
@@ -64,12 +64,18 @@ pub(crate) fn address(request: &HttpRequest) -> IpAddr {
     request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
 }
 
-/// A visitor's token works on the page it was made for, while that page is on the tenant's list.
-pub(crate) fn check_visitor_origin(origin: Option<&str>, visitor: &Visitor, tenant: &Tenant) -> Result<(), AuthError> {
-    match (origin, &visitor.origin) {
-        // Programs other than browsers send none; they could send any.
+/// The page a request comes from. Programs other than browsers name none; they could name any.
+pub(crate) fn page(request: &HttpRequest) -> Option<Page> {
+    let headers = request.headers();
+    let host = headers.get(header::HOST).map(|host| host.as_bytes());
+    headers.get(header::ORIGIN).map(|origin| Page::of(origin.as_bytes(), host))
+}
+
+/// A visitor's token works on the page it was made for, while that page may speak to the tenant.
+pub(crate) fn check_visitor_page(page: Option<&Page>, visitor: &Visitor, tenant: &Tenant) -> Result<(), AuthError> {
+    match (page, &visitor.origin) {
         (None, _) => Ok(()),
-        (Some(page), Some(bound)) if page == bound.as_str() && tenant.allows_origin(page) => Ok(()),
+        (Some(page), Some(bound)) if page.is(bound) && page.may_speak(|origin| tenant.allows_origin(origin)) => Ok(()),
         _ => Err(AuthError::Origin),
     }
 }
@@ -88,10 +94,7 @@ impl FromRequest for Caller {
             let tenant = edge.worker.tenant(principal.tenant).await?;
             match &principal.kind {
                 Kind::ApiKey { key } => edge.parts.limiter.key(key)?,
-                Kind::Visitor(visitor) => {
-                    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-                    check_visitor_origin(origin, visitor, &tenant)?;
-                }
+                Kind::Visitor(visitor) => check_visitor_page(page(&request).as_ref(), visitor, &tenant)?,
             }
             edge.parts.limiter.tenant(&tenant)?;
             Ok(Self { principal, tenant })

@@ -15,13 +15,14 @@ mod routes;
 mod stream;
 mod tenant;
 mod visitors;
+mod widget;
 
 pub use edge::{Edge, EdgeParts};
 pub use error::ApiError;
 pub use limiter::Limiter;
 pub use routes::configure;
 
-pub(crate) use caller::{address, check_visitor_origin};
+pub(crate) use caller::{address, check_visitor_page, page};
 pub(crate) use conversations::{check_agent, check_text};
 pub(crate) use cors::cors;
 pub(crate) use measure::measure;

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use schema::ErrorCode;
 
 use super::error::ApiError;
-use super::{admin, body, conversations, health, knowledge, stream, tenant, visitors};
+use super::{admin, body, conversations, health, knowledge, stream, tenant, visitors, widget};
 use crate::{docs, session};
 
 /// Mounts all routes. `Edge` must be among the app's data.
@@ -35,6 +35,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(only("/v1/conversations/{id}/human", "POST").route(post().to(conversations::human)))
         .service(only("/v1/conversations/{id}/close", "POST").route(post().to(conversations::close)))
         .service(only("/v1/visitors", "POST").route(post().to(visitors::make)))
+        .service(only("/v1/widget/{tenant}", "POST").route(post().to(widget::session)))
         .service(only("/v1/tenant", "GET, PUT").route(get().to(tenant::view)).route(put().to(tenant::replace)))
         .service(
             only("/v1/knowledge", "GET, POST, DELETE")
@@ -48,6 +49,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(only("/v1/admin/tenants/{id}/disable", "POST").route(post().to(admin::disable)))
         .service(only("/v1/admin/tenants/{id}/enable", "POST").route(post().to(admin::enable)))
         .service(only("/v1/admin/tenants/{tenant}/conversations/{id}/release", "POST").route(post().to(admin::release)))
+        .configure(crate::web::configure)
         .default_service(web::to(unknown_route));
 }
 

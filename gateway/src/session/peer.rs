@@ -18,8 +18,8 @@ use schema::wire::{Close, ServerFrame};
 use schema::{ConversationId, ErrorCode, SessionId, limits};
 
 use super::register::Seat;
-use super::upgrade::check_origin;
-use crate::auth::{Kind, Principal};
+use super::upgrade::check_page;
+use crate::auth::{Kind, Page, Principal};
 use crate::http::{ApiError, Edge};
 use crate::metrics::SESSIONS_CLOSED;
 use crate::socket::{Closed, Peer};
@@ -35,7 +35,7 @@ pub(super) struct Inner {
     pub(super) edge: web::Data<Edge>,
     pub(super) id: SessionId,
     pub(super) outbox: Arc<Outbox>,
-    origin: Option<String>,
+    page: Option<Page>,
     who: RefCell<Option<Rc<Who>>>,
     joined: RefCell<Vec<ConversationHandle>>,
     seat: RefCell<Option<Seat>>,
@@ -56,14 +56,14 @@ impl Session {
         edge: web::Data<Edge>,
         id: SessionId,
         outbox: Arc<Outbox>,
-        origin: Option<String>,
+        page: Option<Page>,
         seat: Seat,
     ) -> Self {
         Self(Rc::new(Inner {
             edge,
             id,
             outbox,
-            origin,
+            page,
             who: RefCell::default(),
             joined: RefCell::default(),
             seat: RefCell::new(Some(seat)),
@@ -87,7 +87,7 @@ impl Inner {
         if tenant.is_disabled() {
             return Err(ApiError::new(ErrorCode::TenantDisabled, "the tenant is disabled"));
         }
-        check_origin(&principal, self.origin.as_deref(), &tenant)?;
+        check_page(&principal, self.page.as_ref(), &tenant)?;
         if self.who().is_some_and(|who| !same_rights(&who.principal, &principal)) {
             let message = "this socket belongs to somebody else; open another one";
             return Err(ApiError::new(ErrorCode::Forbidden, message));

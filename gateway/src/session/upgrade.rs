@@ -10,8 +10,8 @@ use schema::wire::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 use schema::{ErrorCode, SessionId};
 
 use super::peer::Session;
-use crate::auth::{Principal, bearer};
-use crate::http::{ApiError, Edge, address, check_visitor_origin};
+use crate::auth::{Page, Principal, bearer};
+use crate::http::{ApiError, Edge, address, check_visitor_page, page};
 use crate::socket::{Outgoing, offered};
 
 pub(crate) async fn open(
@@ -26,7 +26,6 @@ pub(crate) async fn open(
         return Err(Failure::later(ErrorCode::Draining, "the node is shutting down", wait).into());
     }
     let headers = request.headers();
-    let origin = headers.get(header::ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()).into_owned());
     let named = offered(headers).any(|protocol| protocol == SUBPROTOCOL);
     let authorization = headers.get(header::AUTHORIZATION).and_then(|header| header.to_str().ok()).and_then(bearer);
     // Browsers cannot set headers on a socket: their token rides as a second subprotocol.
@@ -37,7 +36,7 @@ pub(crate) async fn open(
     let outbox = Outbox::new();
     let id = SessionId::generate();
     let seat = edge.sessions.socket(id, Arc::clone(&outbox), address)?;
-    let session = Session::new(edge.clone(), id, Arc::clone(&outbox), origin.clone(), seat);
+    let session = Session::new(edge.clone(), id, Arc::clone(&outbox), page(&request), seat);
     if let Some(token) = token {
         let principal = edge.parts.authority.principal(&token, edge.now()).await?;
         session.identify(principal).await?;
@@ -59,13 +58,9 @@ pub(crate) async fn open(
 /// # Errors
 /// `origin_refused` for a token on a page it was not made for; `forbidden` for an API key in a
 /// browser, where every visitor could read it.
-pub(super) fn check_origin(
-    principal: &Principal,
-    origin: Option<&str>,
-    tenant: &actors::Tenant,
-) -> Result<(), ApiError> {
-    match (principal.visitor(), origin) {
-        (Some(visitor), origin) => Ok(check_visitor_origin(origin, visitor, tenant).map_err(ApiError::from)?),
+pub(super) fn check_page(principal: &Principal, page: Option<&Page>, tenant: &actors::Tenant) -> Result<(), ApiError> {
+    match (principal.visitor(), page) {
+        (Some(visitor), page) => Ok(check_visitor_page(page, visitor, tenant).map_err(ApiError::from)?),
         (None, None) => Ok(()),
         (None, Some(_)) => {
             let message = "an API key does not belong in a browser; use a visitor's token";

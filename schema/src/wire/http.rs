@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Channel, Contact, ConversationId, Epoch, ErrorCode, Event, Origin, Ownership, Profile, Ref, Seq, TenantId, Text,
-    Timestamp, Turn,
+    Timestamp, Turn, Widget,
 };
 
 /// What every failure looks like.
@@ -205,6 +205,42 @@ pub struct VisitorToken {
     pub expires_at: Timestamp,
     /// Whose it is.
     pub contact: Contact,
+}
+
+/// `POST /v1/widget/{tenant}`, from one of our own pages or one on the tenant's list; the body may be
+/// left out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WidgetIn {
+    /// `visitor` of an earlier answer: brings the same contact back. One that is not valid any more
+    /// makes a new contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visitor: Option<String>,
+}
+
+/// What a page needs to hold a conversation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct WidgetSession {
+    /// A visitor's token, bound to the page's origin.
+    pub token: String,
+    /// Until when it holds; ask again before that.
+    pub expires_at: Timestamp,
+    /// Whose it is.
+    pub contact: Contact,
+    /// To be kept in the browser: it brings the same contact back for 90 days.
+    pub visitor: String,
+    /// How the chat looks.
+    pub look: Look,
+}
+
+/// How a tenant's chat looks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Look {
+    /// The assistant's name.
+    pub name: String,
+    /// Greeting, accent, corner, language.
+    #[serde(flatten)]
+    pub widget: Widget,
 }
 
 /// `GET /v1/tenant`.

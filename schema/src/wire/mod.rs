@@ -9,8 +9,8 @@ pub use client::ClientFrame;
 pub use close::Close;
 pub use http::{
     ConversationList, ConversationPage, ConversationView, Created, DocumentIn, DocumentList, DocumentView, ErrorBody,
-    ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Learned, MessageIn, OpenIn, RunningTurn, Said, Status,
-    TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken,
+    ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Learned, Look, MessageIn, OpenIn, RunningTurn, Said, Status,
+    TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 pub use server::{Delta, ServerFrame, Signal, SignalKind};
 
