@@ -169,6 +169,7 @@ export class Conversation extends Transcript {
   #hear(ok) {
     this.#joining = false;
     this.#joined = true;
+    this.#wanted = true;
     const opened = this.id === null;
     if (opened) {
       this.#client.store.save(null, []);

@@ -12,7 +12,7 @@
   const PAUSES_MS = [2_000, 10_000, 60_000];
 
   const STYLE = `
-    :host { all: initial; position: fixed; inset: auto 0 0 auto; z-index: 2147483000; }
+    :host { all: initial; color-scheme: light dark; position: fixed; inset: auto 0 0 auto; z-index: 2147483000; }
     .launcher {
       position: fixed; inset-block-end: max(1.25rem, env(safe-area-inset-bottom)); inset-inline-end: 1.25rem;
       display: grid; place-items: center; inline-size: 3.5rem; block-size: 3.5rem; padding: 0; border: 0;

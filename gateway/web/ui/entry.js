@@ -90,15 +90,16 @@ export class Entry {
   }
 
   #showSources({ sources = [], text }) {
+    const { words } = this.#options;
     const cited = sources.filter(({ n }) => text.includes(`[${n}]`));
-    // A reply that names none may still rest on all it was given.
-    const shown = cited.length ? cited : sources;
-    this.sources.hidden = !shown.length;
-    this.sources.replaceChildren(
-      h('p', { class: 'label' }, this.#options.words('sources')),
-      ...shown.map((source) => h('details', { 'data-n': source.n },
-        h('summary', {}, h('span', { class: 'number' }, String(source.n)), h('span', { class: 'title', dir: 'auto' }, title(source)), icon('chevron')),
-        h('blockquote', { dir: 'auto' }, source.text))));
+    const list = (shown) => shown.map((source) => h('details', { 'data-n': source.n },
+      h('summary', {}, h('span', { class: 'number' }, String(source.n)), h('span', { class: 'title', dir: 'auto' }, title(source)), icon('chevron')),
+      h('blockquote', { dir: 'auto' }, source.text)));
+    this.sources.hidden = !sources.length;
+    // A reply that names none had them all the same: they are there, but not in the way.
+    this.sources.replaceChildren(...(cited.length
+      ? [h('p', { class: 'label' }, words('sources')), ...list(cited)]
+      : [h('details', { class: 'unnamed' }, h('summary', {}, h('span', { class: 'label' }, words('unnamed', { n: sources.length })), icon('chevron')), ...list(sources))]));
   }
 
   #remark(entry) {
@@ -122,5 +123,5 @@ export class Entry {
 }
 
 function title({ source, heading }) {
-  return heading ? `${source} · ${heading}` : source;
+  return (heading ? `${source} · ${heading}` : source).replaceAll('`', '');
 }

@@ -153,6 +153,7 @@ export class Thread {
       const who = { assistant: name, human: event.agent, contact: words('someone') }[event.author];
       // Read from what is drawn, so that no mark of Markdown is spoken.
       requestAnimationFrame(() => {
+        this.#draw();
         const entry = this.#conversation?.entries.find((one) => one.seq === event.seq);
         const text = this.#views.get(entry?.key)?.body.textContent || words('failed');
         this.told.textContent = `${who}: ${text}`;
