@@ -12,7 +12,9 @@
   const PAUSES_MS = [2_000, 10_000, 60_000];
 
   const STYLE = `
-    :host { all: initial; color-scheme: light dark; position: fixed; inset: auto 0 0 auto; z-index: 2147483000; }
+    :host { all: initial; position: fixed; inset: auto 0 0 auto; z-index: 2147483000; }
+    /* The page's rules reach the host, and what is inherited would come in from there. */
+    .stage { all: initial; }
     .launcher {
       position: fixed; inset-block-end: max(1.25rem, env(safe-area-inset-bottom)); inset-inline-end: 1.25rem;
       display: grid; place-items: center; inline-size: 3.5rem; block-size: 3.5rem; padding: 0; border: 0;
@@ -80,17 +82,23 @@
     const remembered = `tertulia:conversation:${node}:${tenant}`;
     const host = h('tertulia-widget', { lang: words.language });
     const root = host.attachShadow({ mode: 'open' });
-    const sheet = new CSSStyleSheet();
-    sheet.replaceSync(STYLE);
-    root.adoptedStyleSheets = [sheet];
     setAccent(host, look.color);
-    if (scheme) host.style.colorScheme = scheme;
     const dir = look.language ? direction(look.language) : getComputedStyle(document.documentElement).direction;
     const badge = h('span', { class: 'badge', hidden: true, 'aria-hidden': 'true' });
     const launcher = h('button', { class: 'launcher', type: 'button', 'aria-expanded': 'false', 'aria-label': words('open'), onclick: () => toggle() }, icon('chat'), badge);
-    const stage = h('div', { dir, class: look.side === 'left' ? 'at-left' : null }, launcher);
+    const stage = h('aside', { dir, class: look.side === 'left' ? 'stage at-left' : 'stage', 'aria-label': words('thread') }, launcher);
     root.append(stage);
     document.body.append(host);
+    Object.assign(stage.style, { colorScheme: scheme || 'light dark', fontSize: 'medium' });
+    // Pages change what a `rem` is for their own ends; what the reader has set is `medium`.
+    const rem = parseFloat(getComputedStyle(stage).fontSize);
+    const sheetOf = (text) => {
+      const made = new CSSStyleSheet();
+      made.replaceSync(text.replace(/([\d.]+)rem\b/g, (_, count) => `${count * rem}px`));
+      return made;
+    };
+    const own = sheetOf(STYLE);
+    root.adoptedStyleSheets = [own];
 
     let loading = null;
     let chat = null;
@@ -108,11 +116,7 @@
     }
 
     function build(Tertulia, Panel, styles) {
-      root.adoptedStyleSheets = [...styles.map((text) => {
-        const made = new CSSStyleSheet();
-        made.replaceSync(text);
-        return made;
-      }), sheet];
+      root.adoptedStyleSheets = [...styles.map(sheetOf), own];
       const client = new Tertulia({ url: node, token, storage: sessionStorage });
       const panel = new Panel({ client, words, look, draft: `widget:${tenant}`, fresh });
       panel.onread = () => count(0);

@@ -32,7 +32,7 @@ def main():
     parser.add_argument("--shots", type=pathlib.Path)
     options = parser.parse_args()
     chromium = os.environ.get("TERTULIA_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    tests = [test for test in found() if all(word in test.__name__ for word in options.words)]
+    tests = [test for test in found() if all(word in f"{test.__module__} {test.__name__}" for word in options.words)]
     model = stub.start()
     node = Node(model, options.proxy)
     relay = Relay(node.front)

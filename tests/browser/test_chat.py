@@ -97,8 +97,8 @@ def test_a_longer_cut_is_told_and_mended(room):
     notice = page.locator(".notice")
     notice.get_by_text("The connection is gone").wait_for()
     held = text(page)
-    room.relay.refusing = False
     notice.get_by_role("button", name="Try now").click()
+    room.relay.refusing = False
     notice.get_by_text("Connected again").wait_for()
     finished(page)
     assert text(page) == expected("say 100 words 30").strip() and text(page).startswith(held.strip())

@@ -47,13 +47,13 @@ function start(look) {
   const drawer = h('button', { class: 'tool drawer', type: 'button', 'aria-expanded': 'false', 'aria-controls': 'history', onclick: () => toggle() },
     icon('history'), h('span', {}, words('history')));
   const begin = h('button', { class: 'tool', type: 'button', onclick: () => fresh() }, icon('plus'), h('span', {}, words('startNew')));
+  const skip = h('a', { class: 'skip', href: '#', onclick: (event) => { event.preventDefault(); panel.composer.focus(); } }, words('skip'));
   const side = h('nav', { class: 'side', id: 'history', 'aria-label': words('history') },
     h('h2', {}, words('history')), history.element);
   const shade = h('div', { class: 'shade', onclick: () => toggle(false) });
 
   document.body.replaceChildren(
-    h('a', { class: 'skip', href: '#', onclick: (event) => { event.preventDefault(); panel.composer.focus(); } }, words('skip')),
-    h('header', { class: 'top' }, drawer, h('h1', { dir: 'auto' }, name), begin),
+    h('header', { class: 'top' }, skip, drawer, h('h1', { dir: 'auto' }, name), begin),
     h('div', { class: 'middle' }, side, shade, h('main', {}, panel.element)));
 
   addEventListener('hashchange', () => open());

@@ -1,7 +1,8 @@
 // A tenant's one colour, turned into those that stay readable beside it, on paper and on night.
 
-const PAPER = '#fbf8f3';
-const NIGHT = '#1d1915';
+/** The grounds that are nearest to ink in `tokens.css`: what is readable there is so everywhere. */
+const PAPER = '#efe7d9';
+const NIGHT = '#332c25';
 const READABLE = 4.6;
 
 /** Sets the accent's custom properties on an element; what is no `#rrggbb` changes nothing. */

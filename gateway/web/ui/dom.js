@@ -6,11 +6,13 @@ const SVG = 'http://www.w3.org/2000/svg';
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
-    if (value === undefined || value === null || value === false) continue;
+    if (value === undefined || value === null || value === false || name === 'dir') continue;
     if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? '' : value);
   }
   for (const child of children.flat(Infinity)) if (child !== null && child !== undefined && child !== false) element.append(child);
+  // Last: with `dir="auto"` every child that comes after it has the browser look for the direction anew.
+  if (props.dir) element.setAttribute('dir', props.dir);
   return element;
 }
 

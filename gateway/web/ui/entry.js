@@ -13,7 +13,8 @@ export class Entry {
 
   constructor(entry, options) {
     this.#options = options;
-    this.body = h('div', { class: 'body', dir: 'auto' });
+    // A reply's paragraphs have directions of their own.
+    this.body = h('div', { class: 'body', dir: entry.author === 'assistant' ? null : 'auto' });
     this.element = entry.kind === 'message' ? h('li', {}) : h('li', { class: 'change' }, this.body);
     if (entry.kind === 'message') {
       this.who = h('p', { class: 'who' });

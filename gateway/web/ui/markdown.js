@@ -179,9 +179,10 @@ function mark(text, index, token, stack, flatten, add) {
   const before = text[index - 1] ?? ' ';
   const after = text[index + token.length] ?? ' ';
   const word = /[\p{L}\p{N}]/u;
-  const under = token[0] === '_';
-  const closes = /\S/.test(before) && !(under && word.test(after));
-  const opens = /\S/.test(after) && !(under && word.test(before));
+  // Within a word they are part of it: `snake_case`, `2*3*4`.
+  const whole = token[0] === '_' || token === '*';
+  const closes = /\S/.test(before) && !(whole && word.test(after));
+  const opens = /\S/.test(after) && !(whole && word.test(before));
   const open = closes ? stack.findLastIndex((frame) => frame.mark === token) : -1;
   if (open > 0 && !stack.slice(open).some((frame) => frame.mark === '[')) {
     flatten(open + 1);
