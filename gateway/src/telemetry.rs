@@ -1,5 +1,6 @@
 //! Logs and metrics of the process. Invariant: nothing people said gets into either.
 
+use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
@@ -18,7 +19,10 @@ pub fn init_logs(log: &Log) {
     // Libraries below us stay quiet unless something is wrong.
     let level = format!("{:?}", log.level).to_lowercase();
     let filter = EnvFilter::new(format!("warn,gateway={level},actors={level},engine={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     let set = match log.format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -6,3 +6,4 @@ mod errors;
 mod knowledge;
 mod tenant;
 mod visitors;
+mod widget;
