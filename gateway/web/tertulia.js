@@ -203,7 +203,7 @@ export class Tertulia extends EventTarget {
 
   #end(code, reason, error) {
     this.#drop();
-    const refusal = error instanceof Refusal ? error : new Refusal({ code: 'closed', message: reason || `closed with ${code}` });
+    const refusal = error instanceof Refusal ? error : new Refusal({ code: error?.code ?? 'closed', message: reason || `closed with ${code}` });
     this.#set('closed', { code, reason, error: refusal });
     for (const conversation of this.#conversations) conversation.refused(refusal);
   }

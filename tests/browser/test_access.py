@@ -3,6 +3,10 @@
 from room import DESKTOP, PHONE, check_axe, conversation, finished, grown, reply, say
 from test_widget import open_it, say_in, visit
 
+#: Enough of the sample's words to be found for it.
+SHIPPING = ("# Shipping\n\nYes, we ship to Portugal in two to four working days: put the goods into the basket, choose express or normal. "
+            "Express costs 9 €, normal is free from 40 €. Portugal 4.90, Spain 3.90. We pay the way back. See our page.")
+
 SAMPLE = """quote Yes, **we ship to Portugal** in two to four working days [1].
 
 ## How it goes
@@ -26,7 +30,7 @@ See [our page](https://shop.example/shipping)."""
 
 
 def test_axe_finds_nothing_on_the_chat_page(room):
-    room.node.call("POST", "/v1/knowledge", {"source": "shipping.md", "text": "# Shipping\n\nWe ship to Portugal in two to four working days by parcel."})
+    room.node.call("POST", "/v1/knowledge", {"source": "shipping.md", "text": SHIPPING})
     for device, options in (("desktop", DESKTOP), ("phone", PHONE)):
         for scheme in ("light", "dark"):
             name = f"chat-{device}-{scheme}"
@@ -36,7 +40,8 @@ def test_axe_finds_nothing_on_the_chat_page(room):
             room.shot(page, f"{name}-1-empty")
             say(page, SAMPLE)
             finished(page)
-            page.locator(".sources details").first.evaluate("one => { one.open = true; }")
+            page.locator(".sources details[data-n='1']").evaluate("one => { one.open = true; }")
+            page.locator(".sources").last.scroll_into_view_if_needed()
             check_axe(page, f"{name}, a reply")
             room.shot(page, f"{name}-2-reply")
             say(page, "say 300 words 30")

@@ -34,7 +34,7 @@ export class Panel {
       stop: () => this.conversation.cancel().catch(() => {}),
     });
     this.notice = h('div', { class: 'notice', role: 'status' });
-    this.caution = h('p', { class: 'caution' }, words('caution', { name }));
+    this.caution = h('p', { class: 'caution', dir: 'auto' }, words('caution', { name }));
     this.element = h('div', { class: 'panel' }, this.thread.element, h('div', { class: 'foot' }, this.notice, this.composer.element, this.caution));
     setAccent(this.element, look.color);
     client.addEventListener('state', ({ detail }) => this.#state(detail));
@@ -102,7 +102,7 @@ export class Panel {
     Object.assign(this.notice.dataset, { sort: sort ?? '', text: text ?? '' });
     this.notice.replaceChildren();
     if (!sort) return;
-    this.notice.append(sort === 'warning' ? icon('warning') : h('span', { class: 'pulse', 'aria-hidden': 'true' }), h('span', {}, text));
+    this.notice.append(sort === 'warning' ? icon('warning') : h('span', { class: 'pulse', 'aria-hidden': 'true' }), h('span', { dir: 'auto' }, text));
     if (action) this.notice.append(h('button', { type: 'button', class: 'link', onclick: act }, action));
   }
 }
