@@ -1,0 +1,161 @@
+/** The client of a Tertulia node. See the protocol for what its words mean. */
+
+export type State = 'connecting' | 'open' | 'waiting' | 'closed';
+
+export interface TokenAnswer {
+  token: string;
+  /** RFC 3339. With it the token is kept until then and renewed on the living socket before. */
+  expires_at?: string;
+}
+
+export interface Options {
+  /** The node's origin. Default: where this module came from. */
+  url?: string;
+  /** A visitor's token, or a function that gets one. An error it throws is tried again, unless it has `fatal: true` or a `status` of 4xx. */
+  token: string | (() => Promise<string | TokenAnswer>);
+  /** Keeps what was said and not yet answered over a reload: `sessionStorage` or `localStorage`. Default: nowhere. */
+  storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null;
+  /** For surroundings without them, and for tests. */
+  WebSocket?: typeof WebSocket;
+  fetch?: typeof fetch;
+  now?: () => number;
+  random?: () => number;
+  setTimeout?: (act: () => void, ms: number) => any;
+}
+
+export interface StateDetail {
+  state: State;
+  /** When the next attempt is made, in milliseconds since 1970; with `waiting`. */
+  retryAt?: number;
+  code?: number;
+  reason?: string;
+  error?: Refusal;
+}
+
+/** A connection to a node that comes back by itself. */
+export class Tertulia extends EventTarget {
+  constructor(options: Options);
+  readonly state: State;
+  readonly url: string;
+  /** Listens to a conversation. Without an id a new one is opened when something is said. The first join opens the socket. */
+  join(conversation?: string | null, options?: { after?: string | number }): Conversation;
+  /** Comes back now instead of at the next attempt; also from `closed`. */
+  reconnect(): void;
+  /** Ends the socket for good. */
+  close(): void;
+  /** Calls an HTTP route of the node with the token. Rejects with a `Refusal`. */
+  request(path: string, init?: { method?: string; body?: unknown }): Promise<any>;
+  addEventListener(type: 'state', listener: (event: CustomEvent<StateDetail>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'error', listener: (event: CustomEvent<Refusal>) => void, options?: AddEventListenerOptions): void;
+}
+
+export interface Source {
+  /** Its number in the text: `[1]`. */
+  n: number;
+  source: string;
+  heading?: string;
+  text: string;
+}
+
+export interface Entry {
+  /** Stays the same from the first sign of the entry to its last. */
+  key: string;
+  /** What it is: something said, or a change of who speaks. */
+  kind: 'message' | 'taken_over' | 'handed_back' | 'closed' | 'reopened';
+  seq?: number;
+  author: 'contact' | 'assistant' | 'human' | 'system';
+  /** A human agent's name. */
+  agent?: string;
+  text: string;
+  /** RFC 3339. */
+  at?: string;
+  /** `sending`: not acknowledged; `failed`: refused for good; `streaming`: a reply that runs. */
+  status: 'sending' | 'sent' | 'failed' | 'streaming' | 'done';
+  turn?: number;
+  end?: 'completed' | 'length' | 'filtered' | 'cancelled' | 'incomplete' | 'failed';
+  sources?: Source[];
+  error?: { code: string };
+  /** How the reply came about, as the log has it. */
+  made?: Record<string, any>;
+  ref?: string;
+}
+
+export interface ChangeDetail {
+  /** The entry that changed; null when any of them may have. */
+  entry: Entry | null;
+}
+
+/** What was said, folded from events and deltas. Feed it from any transport. */
+export class Transcript extends EventTarget {
+  readonly id: string | null;
+  /** The newest event it has. */
+  readonly head: number;
+  /** In the order of showing. */
+  readonly entries: Entry[];
+  readonly status: 'open' | 'closed';
+  readonly owner: 'assistant' | 'human';
+  /** The human agent who has it. */
+  readonly agent: string | null;
+  /** The entry of the reply that runs. */
+  readonly running: Entry | null;
+  /** Events that were passed over, both ends inclusive. */
+  readonly missing: [number, number] | null;
+  /** From where to resume: `seq`, or in mid-reply `seq:turn:offset`. */
+  readonly position: string | number;
+  take(event: Record<string, any>, options?: { old?: boolean; live?: boolean }): void;
+  delta(delta: { turn: number; offset: number; text: string }): void;
+  signal(signal: Record<string, any>): void;
+  /** Shows something said before the log has it. */
+  pend(message: { ref: string; text: string; agent?: string }): Entry;
+  fail(ref: string, error: Error): void;
+  /** Takes back an entry that the log does not have. */
+  drop(ref: string): void;
+  reset(): void;
+  addEventListener(type: 'change', listener: (event: CustomEvent<ChangeDetail>) => void, options?: AddEventListenerOptions): void;
+  /** Each event of the log, as the wire has it. */
+  addEventListener(type: 'event', listener: (event: CustomEvent<Record<string, any>>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'delta', listener: (event: CustomEvent<{ entry: Entry; turn: number; offset: number; text: string }>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'signal', listener: (event: CustomEvent<Record<string, any>>) => void, options?: AddEventListenerOptions): void;
+  /** A delta begins beyond the text that is there: resume from the position. */
+  addEventListener(type: 'gap', listener: (event: CustomEvent<{ turn: number; offset: number }>) => void, options?: AddEventListenerOptions): void;
+}
+
+/** A conversation on the client's socket. */
+export class Conversation extends Transcript {
+  /** Whether the log is still being sent again after a join. */
+  readonly replaying: boolean;
+  /** Says something; resolves when it is on the node's disk. While offline it waits. Rejects with a refusal that will not pass. */
+  say(text: string, options?: { agent?: string }): Promise<{ seq: number }>;
+  /** Says what failed once more, as a new message. */
+  retry(ref: string): Promise<{ seq: number }>;
+  /** Stops the running reply. */
+  cancel(): Promise<void>;
+  /** Tells the others that somebody types here. May be called at every key. */
+  typing(on: boolean): void;
+  /** Tells the others what was seen here. */
+  read(seq: number): void;
+  /** Listens no longer. */
+  leave(): void;
+  /** Fetches a page of what was passed over (`missing`). */
+  earlier(limit?: number): Promise<void>;
+  addEventListener(type: 'joined', listener: (event: CustomEvent<{ conversation: string; head: number; opened: boolean }>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'caughtup', listener: (event: CustomEvent<null>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'error', listener: (event: CustomEvent<Refusal>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'change', listener: (event: CustomEvent<ChangeDetail>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'event', listener: (event: CustomEvent<Record<string, any>>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'delta', listener: (event: CustomEvent<{ entry: Entry; turn: number; offset: number; text: string }>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'signal', listener: (event: CustomEvent<Record<string, any>>) => void, options?: AddEventListenerOptions): void;
+  addEventListener(type: 'gap', listener: (event: CustomEvent<{ turn: number; offset: number }>) => void, options?: AddEventListenerOptions): void;
+}
+
+/** A failure as the node puts it. */
+export class Refusal extends Error {
+  constructor(error: { code: string; message?: string; retry_after?: number }, status?: number);
+  /** A code of the node's list of errors, or `closed`. */
+  readonly code: string;
+  readonly status?: number;
+  /** In seconds. */
+  readonly retryAfter?: number;
+  /** Whether it passes by itself. */
+  readonly temporary: boolean;
+}

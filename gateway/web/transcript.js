@@ -1,0 +1,185 @@
+// What was said in a conversation, folded from its events and deltas into entries to show.
+// Invariant: no network and no clock. Same events and deltas, same entries.
+
+/** Refusals that end by themselves: the same frame is sent again. */
+const TEMPORARY = new Set([
+  'rate_limited', 'quota_exhausted', 'busy', 'draining', 'restarting', 'quarantined', 'store_unavailable', 'internal',
+]);
+
+/** A failure as the node puts it: `code` is for programs. */
+export class Refusal extends Error {
+  constructor({ code, message, retry_after: retryAfter }, status) {
+    super(message ?? code);
+    this.name = 'Refusal';
+    this.code = code;
+    this.status = status;
+    this.retryAfter = retryAfter;
+    this.temporary = TEMPORARY.has(code);
+  }
+}
+
+/** What a conversation looks like so far, folded from events and deltas. It knows no network. */
+export class Transcript extends EventTarget {
+  id = null;
+  head = 0;
+  entries = [];
+  status = 'open';
+  owner = 'assistant';
+  agent = null;
+  /** The entry of the reply that runs. */
+  running = null;
+  /** Events that were passed over, both ends inclusive: too many for one join. */
+  missing = null;
+  #byKey = new Map();
+  #pending = 0;
+
+  /** From where to resume: in mid-reply the character, else the event. */
+  get position() {
+    const { turn, chars } = this.running ?? {};
+    return chars ? `${this.head}:${turn}:${chars}` : this.head;
+  }
+
+  /** Takes an event of the log. `old` ones fill a gap and tell nothing about how things stand. */
+  take(event, { old = false, live = false } = {}) {
+    if (!old) {
+      if (event.seq <= this.head) return;
+      if (event.seq > this.head + 1) this.missing = [(this.missing?.[0] ?? this.head + 1), event.seq - 1];
+      this.head = event.seq;
+      this.#stand(event);
+    }
+    const folded = this.#fold(event, live);
+    this.#emit('event', event);
+    if (folded) this.#emit('change', { entry: folded });
+  }
+
+  /** Takes a piece of the running reply. */
+  delta({ turn, offset, text }) {
+    let entry = this.#byKey.get(`t${turn}`);
+    if (entry && entry.status !== 'streaming') return;
+    entry ??= this.#start(turn, this.head);
+    if (offset > entry.chars) return this.#emit('gap', { turn, offset });
+    if (offset < entry.chars) entry.text = cut(entry.text, offset);
+    entry.text += text;
+    entry.chars = offset + length(text);
+    this.running = entry;
+    this.#emit('delta', { entry, turn, offset, text });
+    this.#emit('change', { entry });
+  }
+
+  signal(signal) {
+    this.#emit('signal', signal);
+  }
+
+  /** Shows something said before the log has it. */
+  pend({ ref, text, agent }) {
+    const author = agent ? 'human' : 'contact';
+    return this.#put({ key: `${author}:${ref}`, kind: 'message', author, agent, text, ref, status: 'sending' }, Infinity);
+  }
+
+  /** The log will not have it. */
+  fail(ref, error) {
+    for (const entry of this.entries) {
+      if (entry.ref === ref && entry.status === 'sending') this.#emit('change', { entry: Object.assign(entry, { status: 'failed', error }) });
+    }
+  }
+
+  /** Takes back what was never sent, or failed. */
+  drop(ref) {
+    const entry = this.entries.find((one) => one.ref === ref && one.seq === undefined);
+    if (!entry) return;
+    this.entries.splice(this.entries.indexOf(entry), 1);
+    this.#byKey.delete(entry.key);
+    this.#emit('change', { entry: null, removed: entry });
+  }
+
+  /** Forgets all: the log is another than was thought. */
+  reset() {
+    const unsent = this.entries.filter((entry) => entry.seq === undefined && entry.ref);
+    Object.assign(this, { head: 0, entries: [], running: null, missing: null, status: 'open', owner: 'assistant', agent: null });
+    this.#byKey.clear();
+    for (const entry of unsent) this.#put(entry, Infinity);
+    this.#emit('change', { entry: null, reset: true });
+  }
+
+  #stand(event) {
+    if (event.type === 'taken_over') Object.assign(this, { owner: 'human', agent: event.agent });
+    if (event.type === 'handed_back') Object.assign(this, { owner: 'assistant', agent: null });
+    if (event.type === 'closed') this.status = 'closed';
+    if (event.type === 'reopened') this.status = 'open';
+  }
+
+  #fold(event, live) {
+    const { seq, at, type, author } = event;
+    if (type === 'turn_started') return this.#start(event.turn, seq, at);
+    if (type === 'message' && event.turn) {
+      const { made } = event;
+      const known = this.#byKey.get(`t${event.turn}`);
+      const entry = known ?? { key: `t${event.turn}`, kind: 'message', author, turn: event.turn };
+      Object.assign(entry, { seq, at, text: event.text, chars: length(event.text), status: 'done', end: event.end });
+      entry.sources = made?.passages ?? [];
+      if (made?.error) entry.error = { code: made.error };
+      entry.made = made;
+      if (this.running === entry) this.running = null;
+      // A reply stands behind what it answers, also when that came after the turn had begun.
+      return this.#put(entry, Math.max(known?.order ?? 0, (event.answers ?? seq) + 0.5));
+    }
+    if (type === 'message') {
+      const key = event.ref ? `${author}:${event.ref}` : `s${seq}`;
+      const entry = this.#byKey.get(key) ?? { key, kind: 'message', author, text: event.text, ref: event.ref };
+      delete entry.error;
+      Object.assign(entry, { seq, at, text: event.text, agent: event.agent, status: 'sent' });
+      this.#put(entry, seq);
+      // Said before the reply's first word: the assistant is asked again, with this.
+      if (live && this.running?.text === '' && author === 'contact') this.#put(this.running, seq + 0.5);
+      return entry;
+    }
+    if (['taken_over', 'handed_back', 'closed', 'reopened'].includes(type)) {
+      return this.#put({ key: `s${seq}`, seq, at, kind: type, author, agent: event.agent, reason: event.reason, text: '', status: 'done' }, seq);
+    }
+    return null;
+  }
+
+  #start(turn, order, at) {
+    const known = this.#byKey.get(`t${turn}`);
+    if (known) return this.#put(known, known.status === 'done' ? known.order : Math.min(known.order, order));
+    const entry = { key: `t${turn}`, kind: 'message', author: 'assistant', text: '', chars: 0, at, status: 'streaming', turn };
+    this.running = entry;
+    return this.#put(entry, order);
+  }
+
+  /** Puts an entry where it belongs; `Infinity` is behind all, in the order of coming. */
+  #put(entry, order) {
+    if (order === Infinity) order = 1e15 + this.#pending++;
+    if (this.#byKey.get(entry.key) === entry) {
+      if (entry.order === order) return entry;
+      this.entries.splice(this.entries.indexOf(entry), 1);
+    }
+    entry.order = order;
+    this.#byKey.set(entry.key, entry);
+    let index = this.entries.length;
+    while (index > 0 && this.entries[index - 1].order > order) index -= 1;
+    this.entries.splice(index, 0, entry);
+    return entry;
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** Characters as the protocol counts them: code points, not UTF-16 units. */
+function length(text) {
+  let count = 0;
+  for (const _ of text) count += 1;
+  return count;
+}
+
+/** The first so many characters. */
+function cut(text, chars) {
+  let units = 0;
+  for (const char of text) {
+    if (chars-- <= 0) break;
+    units += char.length;
+  }
+  return text.slice(0, units);
+}

@@ -1,0 +1,128 @@
+// One entry of a conversation on the page: who said it, the words, where they are from, how it went.
+
+import { h, icon } from './dom.js';
+import { Markdown, plain } from './markdown.js';
+
+const ENDS = { cancelled: 'stopped', incomplete: 'cut', length: 'length', filtered: 'filtered', failed: 'failed' };
+const CHANGES = { taken_over: 'takenOver', handed_back: 'handedBack', closed: 'closed', reopened: 'reopened' };
+
+export class Entry {
+  #options;
+  #markdown = null;
+  #shown = null;
+
+  constructor(entry, options) {
+    this.#options = options;
+    // A reply's paragraphs have directions of their own.
+    this.body = h('div', { class: 'body', dir: entry.author === 'assistant' ? null : 'auto' });
+    this.element = entry.kind === 'message' ? h('li', {}) : h('li', { class: 'change' }, this.body);
+    if (entry.kind === 'message') {
+      this.who = h('p', { class: 'who' });
+      this.sources = h('div', { class: 'sources', hidden: true });
+      this.note = h('p', { class: 'note', hidden: true });
+      this.element.append(this.who, this.body, this.sources, this.note);
+    }
+    this.update(entry);
+  }
+
+  update(entry) {
+    this.entry = entry;
+    const { words, own, decorate } = this.#options;
+    if (entry.kind !== 'message') {
+      this.body.textContent = words(CHANGES[entry.kind], { name: entry.agent });
+    } else {
+      this.element.className = `entry by-${entry.author} ${entry.status}${entry.author === own ? ' own' : ''}`;
+      this.#name(entry);
+      if (entry.author === 'assistant') this.#reply(entry);
+      else if (this.#shown !== entry.text) this.body.replaceChildren(plain(entry.text));
+      this.#shown = entry.text;
+      this.#remark(entry);
+    }
+    decorate?.(entry, this.element);
+  }
+
+  #name(entry) {
+    const { words, name, own } = this.#options;
+    const who = { contact: own === 'contact' ? words('you') : words('someone'), assistant: name, human: entry.agent ?? words('agent') }[entry.author] ?? '';
+    const at = entry.at && new Date(entry.at);
+    const label = `${who}|${entry.at}`;
+    if (this.who.dataset.label === label) return;
+    this.who.dataset.label = label;
+    this.who.replaceChildren(
+      h('span', { class: 'name', dir: 'auto' }, who),
+      entry.author === 'human' && own === 'contact' ? h('span', { class: 'role' }, words('agent')) : '',
+      at ? h('time', { datetime: entry.at, title: at.toLocaleString(words.locale) }, at.toLocaleTimeString(words.locale, { hour: '2-digit', minute: '2-digit' })) : '');
+  }
+
+  #reply(entry) {
+    const { words, name } = this.#options;
+    const waits = entry.status === 'streaming' && !entry.text;
+    this.element.setAttribute('aria-busy', String(entry.status === 'streaming'));
+    if (waits) {
+      this.#markdown = null;
+      this.body.replaceChildren(h('span', { class: 'dots', role: 'img', 'aria-label': words('thinking', { name }) }, h('i'), h('i'), h('i')));
+      return;
+    }
+    // The finished reply is built once more, whole: only now its sources are known.
+    const finished = entry.status === 'done';
+    if (!this.#markdown || (finished && this.finished !== entry.seq)) {
+      this.body.replaceChildren();
+      this.#markdown = new Markdown(this.body, { words, cite: (n) => this.#cite(n, finished ? entry.sources : null) });
+    }
+    if (finished && this.finished !== entry.seq) this.#showSources(entry);
+    this.finished = finished ? entry.seq : undefined;
+    this.#markdown.update(entry.text);
+  }
+
+  /** A number in the text: while the reply runs it only looks like what it will be. */
+  #cite(n, sources) {
+    if (!sources) return h('sup', { class: 'cite' }, String(n));
+    const source = sources.find((one) => one.n === n);
+    if (!source) return null;
+    const label = `${this.#options.words('source', { n })}: ${title(source)}`;
+    return h('sup', { class: 'cite' }, h('button', { type: 'button', 'aria-label': label, title: title(source), onclick: () => this.#open(n) }, String(n)));
+  }
+
+  #open(n) {
+    const details = this.sources.querySelector(`[data-n="${n}"]`);
+    details.open = true;
+    details.querySelector('summary').focus();
+    details.scrollIntoView({ block: 'nearest' });
+  }
+
+  #showSources({ sources = [], text }) {
+    const { words } = this.#options;
+    const cited = sources.filter(({ n }) => text.includes(`[${n}]`));
+    const list = (shown) => shown.map((source) => h('details', { 'data-n': source.n },
+      h('summary', {}, h('span', { class: 'number' }, String(source.n)), h('span', { class: 'title', dir: 'auto' }, title(source)), icon('chevron')),
+      h('blockquote', { dir: 'auto' }, source.text)));
+    this.sources.hidden = !sources.length;
+    // A reply that names none had them all the same: they are there, but not in the way.
+    this.sources.replaceChildren(...(cited.length
+      ? [h('p', { class: 'label' }, words('sources')), ...list(cited)]
+      : [h('details', { class: 'unnamed' }, h('summary', {}, h('span', { class: 'label' }, words('unnamed', { n: sources.length })), icon('chevron')), ...list(sources))]));
+  }
+
+  #remark(entry) {
+    const { words, retry, drop } = this.#options;
+    const remark = {
+      sending: words('sending'), failed: words('unsent'),
+      done: entry.end && ENDS[entry.end] && words(ENDS[entry.end]),
+    }[entry.status];
+    const label = `${entry.status}|${remark}`;
+    if (this.note.dataset.label === label) return;
+    this.note.dataset.label = label;
+    this.note.hidden = !remark;
+    this.note.replaceChildren(
+      entry.status === 'failed' || entry.end === 'failed' ? icon('warning') : '',
+      remark ?? '',
+      ...(entry.status === 'failed' ? [
+        h('button', { type: 'button', class: 'link', onclick: () => retry(entry.ref)?.catch(() => {}) }, words('again')),
+        h('button', { type: 'button', class: 'link', onclick: () => drop(entry.ref) }, words('discard')),
+      ] : []));
+  }
+}
+
+function title({ source, heading }) {
+  return (heading ? `${source} · ${heading}` : source).replaceAll('`', '');
+}

@@ -1,0 +1,65 @@
+// What the chat says in its own words, in English, Spanish and German.
+
+const CHAT = {
+  en: {
+    you: 'You', assistant: 'Assistant', agent: 'agent', thread: 'Conversation', write: 'Write a message', placeholder: 'Write a message…',
+    send: 'Send', stop: 'Stop the reply', stopped: 'Stopped', cut: 'Cut off', length: 'Ended at the length limit',
+    filtered: 'Withheld by the model’s provider', failed: 'No answer could be given. Please ask again.', thinking: '{name} is thinking',
+    typing: '{name} is typing', someone: 'Someone', sources: 'Sources', unnamed: 'Passages it was given: {n}', source: 'Source {n}', newer: 'New messages', earlier: 'Show earlier messages',
+    sending: 'Sending…', waiting: 'Waiting for the connection', unsent: 'Not sent', again: 'Try again', discard: 'Discard',
+    takenOver: '{name} has joined the conversation', handedBack: '{name} has left; the assistant answers again',
+    closed: 'The conversation has ended', reopened: 'The conversation goes on', tooLong: 'This message is too long.',
+    connecting: 'Connecting…', lost: 'The connection is gone. Trying again…', back: 'Connected again', cutOff: 'The chat is not connected.', retryNow: 'Try now',
+    ended: 'The chat is not available here.', gone: 'This conversation is no longer available.', startNew: 'New conversation', history: 'Your conversations',
+    noHistory: 'Nothing yet. What you ask appears here.', close: 'Close', open: 'Open the chat', unread: '{n} unread', caution: '{name} is an AI assistant and can be wrong.',
+    untitled: 'Conversation', skip: 'To the message field', code: 'Code', table: 'Table', more: 'Show more',
+  },
+  es: {
+    you: 'Usted', assistant: 'Asistente', agent: 'agente', thread: 'Conversación', write: 'Escriba un mensaje', placeholder: 'Escriba un mensaje…',
+    send: 'Enviar', stop: 'Detener la respuesta', stopped: 'Detenida', cut: 'Interrumpida', length: 'Terminó en el límite de longitud',
+    filtered: 'Retenida por el proveedor del modelo', failed: 'No se pudo dar una respuesta. Pregunte de nuevo, por favor.', thinking: '{name} está pensando',
+    typing: '{name} está escribiendo', someone: 'Alguien', sources: 'Fuentes', unnamed: 'Pasajes que recibió: {n}', source: 'Fuente {n}', newer: 'Mensajes nuevos', earlier: 'Mostrar mensajes anteriores',
+    sending: 'Enviando…', waiting: 'Esperando la conexión', unsent: 'No enviado', again: 'Reintentar', discard: 'Descartar',
+    takenOver: '{name} se ha unido a la conversación', handedBack: '{name} se ha ido; vuelve a responder el asistente',
+    closed: 'La conversación ha terminado', reopened: 'La conversación continúa', tooLong: 'Este mensaje es demasiado largo.',
+    connecting: 'Conectando…', lost: 'Se perdió la conexión. Reintentando…', back: 'Conectado de nuevo', cutOff: 'El chat no está conectado.', retryNow: 'Reintentar ya',
+    ended: 'El chat no está disponible aquí.', gone: 'Esta conversación ya no está disponible.', startNew: 'Nueva conversación', history: 'Sus conversaciones',
+    noHistory: 'Todavía nada. Lo que pregunte aparecerá aquí.', close: 'Cerrar', open: 'Abrir el chat', unread: '{n} sin leer', caution: '{name} es un asistente de IA y puede equivocarse.',
+    untitled: 'Conversación', skip: 'Al campo de mensaje', code: 'Código', table: 'Tabla', more: 'Mostrar más',
+  },
+  de: {
+    you: 'Sie', assistant: 'Assistent', agent: 'Mitarbeiter', thread: 'Gespräch', write: 'Nachricht schreiben', placeholder: 'Nachricht schreiben…',
+    send: 'Senden', stop: 'Antwort anhalten', stopped: 'Angehalten', cut: 'Abgebrochen', length: 'Endete an der Längengrenze',
+    filtered: 'Vom Anbieter des Modells zurückgehalten', failed: 'Es konnte keine Antwort gegeben werden. Bitte fragen Sie noch einmal.', thinking: '{name} denkt nach',
+    typing: '{name} schreibt', someone: 'Jemand', sources: 'Quellen', unnamed: 'Stellen, die vorlagen: {n}', source: 'Quelle {n}', newer: 'Neue Nachrichten', earlier: 'Frühere Nachrichten zeigen',
+    sending: 'Wird gesendet…', waiting: 'Wartet auf die Verbindung', unsent: 'Nicht gesendet', again: 'Noch einmal', discard: 'Verwerfen',
+    takenOver: '{name} ist dem Gespräch beigetreten', handedBack: '{name} ist gegangen; der Assistent antwortet wieder',
+    closed: 'Das Gespräch ist beendet', reopened: 'Das Gespräch geht weiter', tooLong: 'Diese Nachricht ist zu lang.',
+    connecting: 'Verbindet…', lost: 'Die Verbindung ist weg. Neuer Versuch…', back: 'Wieder verbunden', cutOff: 'Der Chat ist nicht verbunden.', retryNow: 'Jetzt versuchen',
+    ended: 'Der Chat ist hier nicht verfügbar.', gone: 'Dieses Gespräch ist nicht mehr verfügbar.', startNew: 'Neues Gespräch', history: 'Ihre Gespräche',
+    noHistory: 'Noch nichts. Was Sie fragen, steht dann hier.', close: 'Schließen', open: 'Chat öffnen', unread: '{n} ungelesen', caution: '{name} ist ein KI-Assistent und kann sich irren.',
+    untitled: 'Gespräch', skip: 'Zum Nachrichtenfeld', code: 'Code', table: 'Tabelle', more: 'Mehr zeigen',
+  },
+};
+
+const RIGHT_TO_LEFT = new Set(['ar', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', 'yi']);
+
+/**
+ * The words for the first language there is a catalogue for. The function has `language`, for `lang`
+ * and for dates. A catalogue of another page has the same shape.
+ */
+export function words(languages = navigator.languages, catalogue = CHAT) {
+  const wished = [languages].flat().filter(Boolean);
+  const language = wished.map((tag) => tag.toLowerCase().split('-')[0]).find((tag) => catalogue[tag]) ?? 'en';
+  const say = (key, values = {}) => (catalogue[language][key] ?? catalogue.en[key] ?? key)
+    .replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+  say.language = language;
+  // A regional form the reader asked for decides how dates look.
+  say.locale = wished.find((tag) => tag.toLowerCase().startsWith(language)) ?? language;
+  return say;
+}
+
+/** Where lines of this language begin: `ltr` or `rtl`. */
+export function direction(language) {
+  return RIGHT_TO_LEFT.has((language ?? '').toLowerCase().split('-')[0]) ? 'rtl' : 'ltr';
+}

@@ -1,0 +1,176 @@
+// A conversation's entries on the page, kept in step with it. For tokens only the reply that runs
+// is touched; the view stays at the end while the reader is there, and nowhere else.
+
+import { h, icon } from './dom.js';
+import { Entry } from './entry.js';
+
+/** So near the end counts as being there. */
+const AT_END_PX = 48;
+const TYPING_MS = 6_000;
+
+export class Thread {
+  #words;
+  #options;
+  #conversation = null;
+  #stop = null;
+  #views = new Map();
+  #dirty = new Set();
+  #frame = 0;
+  #atEnd = true;
+  #typing = 0;
+  #seen = 0;
+
+  /**
+   * `own` is whose words stand at the end of the line: `contact`, or `human` for an agent.
+   * `decorate(entry, element)` is called after an entry was drawn, for what a page adds.
+   */
+  constructor({ words, name = words('assistant'), own = 'contact', decorate = null }) {
+    this.#words = words;
+    this.#options = { words, name, own, decorate, retry: (ref) => this.#conversation.retry?.(ref), drop: (ref) => this.#conversation.drop(ref) };
+    this.list = h('ol', { class: 'entries', role: 'list' });
+    this.opening = h('div', { class: 'opening' });
+    this.signs = h('p', { class: 'signs', hidden: true });
+    this.earlier = h('button', { class: 'quiet earlier', type: 'button', hidden: true, onclick: () => this.#earlier() }, words('earlier'));
+    // The log itself is not live: a reader would hear each token. What is finished is told once, here.
+    this.told = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
+    this.scroller = h('div', { class: 'scroller', role: 'log', 'aria-live': 'off', 'aria-label': words('thread'), tabindex: '0', onscroll: () => this.#scrolled() },
+      h('div', { class: 'column' }, this.opening, this.earlier, this.list, this.signs));
+    this.newer = h('button', { class: 'newer', type: 'button', hidden: true, onclick: () => this.toEnd(true) }, icon('down'), words('newer'));
+    this.element = h('section', { class: 'thread', 'aria-label': words('thread') }, this.scroller, this.newer, this.told);
+    new ResizeObserver(() => this.#atEnd && this.#snap()).observe(this.list);
+    new ResizeObserver(() => this.#atEnd && this.#snap()).observe(this.scroller);
+  }
+
+  /** Whether the newest is in view. */
+  get atEnd() {
+    return this.#atEnd;
+  }
+
+  set name(name) {
+    this.#options.name = name;
+    for (const view of this.#views.values()) this.#dirty.add(view.entry);
+    this.#later();
+  }
+
+  /** What stands there before anybody has said anything. */
+  greet(...nodes) {
+    this.opening.replaceChildren(...nodes);
+  }
+
+  /** Shows a conversation in place of the one before. */
+  show(conversation) {
+    this.#stop?.abort();
+    this.#stop = new AbortController();
+    this.#conversation = conversation;
+    for (const view of this.#views.values()) view.element.remove();
+    this.#views.clear();
+    this.#dirty.clear();
+    this.#atEnd = true;
+    this.#sign(null);
+    const on = (type, act) => conversation?.addEventListener(type, ({ detail }) => act(detail ?? {}), { signal: this.#stop.signal });
+    on('change', ({ entry }) => {
+      if (entry) this.#dirty.add(entry);
+      this.#later();
+    });
+    on('event', (event) => this.#tell(event));
+    on('signal', (signal) => this.#sign(signal));
+    this.#draw();
+  }
+
+  toEnd(smoothly = false) {
+    this.#atEnd = true;
+    this.newer.hidden = true;
+    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: smoothly && !calm ? 'smooth' : 'instant' });
+  }
+
+  #later() {
+    // A hidden page draws no frames, but what it holds is read out and searched all the same.
+    if (document.visibilityState === 'hidden') return this.#draw();
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
+  }
+
+  #draw() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    const entries = this.#conversation?.entries ?? [];
+    let grown = false;
+    const there = new Set();
+    let before = null;
+    for (const entry of entries) {
+      there.add(entry.key);
+      let view = this.#views.get(entry.key);
+      if (!view) {
+        view = new Entry(entry, this.#options);
+        this.#views.set(entry.key, view);
+        grown = true;
+        if (entry.author === this.#options.own && entry.status === 'sending') this.#atEnd = true;
+      } else if (this.#dirty.has(entry) || view.entry !== entry) view.update(entry);
+      const place = before ? before.nextSibling : this.list.firstChild;
+      if (view.element !== place) this.list.insertBefore(view.element, place);
+      before = view.element;
+    }
+    for (const [key, view] of this.#views) {
+      if (there.has(key)) continue;
+      view.element.remove();
+      this.#views.delete(key);
+    }
+    this.#dirty.clear();
+    this.opening.hidden = entries.length > 0;
+    this.earlier.hidden = !this.#conversation?.missing;
+    if (this.#atEnd) this.#snap();
+    else if (grown && entries.length > this.#seen) this.newer.hidden = false;
+    this.#seen = entries.length;
+  }
+
+  #snap() {
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+  }
+
+  #scrolled() {
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    this.#atEnd = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    if (this.#atEnd) this.newer.hidden = true;
+  }
+
+  async #earlier() {
+    const { scrollHeight, scrollTop } = this.scroller;
+    this.earlier.disabled = true;
+    this.#atEnd = false;
+    await this.#conversation.earlier().catch(() => {});
+    this.#draw();
+    this.earlier.disabled = false;
+    // What was in view stays where it was.
+    this.scroller.scrollTop = scrollTop + this.scroller.scrollHeight - scrollHeight;
+  }
+
+  #tell(event) {
+    if (this.#conversation.replaying) return;
+    const { own, name } = this.#options;
+    const words = this.#words;
+    if (event.type === 'message' && event.author !== own) {
+      this.#sign(null);
+      const who = { assistant: name, human: event.agent, contact: words('someone') }[event.author];
+      // Read from what is drawn, so that no mark of Markdown is spoken.
+      requestAnimationFrame(() => {
+        this.#draw();
+        const entry = this.#conversation?.entries.find((one) => one.seq === event.seq);
+        const text = this.#views.get(entry?.key)?.body.textContent || words('failed');
+        this.told.textContent = `${who}: ${text}`;
+      });
+    }
+    if (event.type === 'taken_over') this.told.textContent = words('takenOver', { name: event.agent });
+    if (event.type === 'handed_back') this.told.textContent = words('handedBack', { name: event.agent });
+  }
+
+  #sign(signal) {
+    clearTimeout(this.#typing);
+    const other = this.#options.own === 'contact' ? 'human' : 'contact';
+    const on = signal?.signal === 'typing' && signal.on && signal.author === other;
+    if (signal && (signal.signal !== 'typing' || signal.author !== other)) return;
+    this.signs.hidden = !on;
+    this.signs.textContent = on ? this.#words('typing', { name: (other === 'human' && this.#conversation.agent) || this.#words('someone') }) : '';
+    if (on) this.#typing = setTimeout(() => this.#sign(null), TYPING_MS);
+    if (on && this.#atEnd) this.#snap();
+  }
+}

@@ -1,0 +1,61 @@
+// A visitor of a page: gets tokens from the node, and is the same person when they come back.
+
+const PATIENCE_MS = 15_000;
+
+/**
+ * A token function for the client. `look` holds how the tenant wants its chat to look, after the first call.
+ * Its failure has the node's `code`; with `fatal` there is no use in trying again.
+ */
+export function visitor({ url = location.origin, tenant = 'demo', storage = localStorageOrNothing() } = {}) {
+  const key = `tertulia:visitor:${url}:${tenant}`;
+  let first = null;
+
+  async function ask() {
+    const known = storage?.getItem(key) ?? undefined;
+    const response = await fetch(`${url}/v1/widget/${encodeURIComponent(tenant)}`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(known ? { visitor: known } : {}),
+      credentials: 'omit',
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+    const answer = await response.json();
+    if (!response.ok) {
+      const { code, message, retry_after: retryAfter } = answer.error ?? {};
+      const fatal = response.status < 500 && response.status !== 429;
+      throw Object.assign(new Error(message ?? response.statusText), { code, fatal, retryAfter, status: response.status });
+    }
+    try {
+      storage?.setItem(key, answer.visitor);
+    } catch {
+      // Without storage each visit is a new visitor.
+    }
+    token.look = answer.look;
+    token.contact = answer.contact;
+    return answer;
+  }
+
+  function token() {
+    const made = first ?? ask();
+    first = null;
+    return made;
+  }
+
+  /** Asks ahead of the client's need; the client then gets this answer. */
+  token.ready = async () => {
+    first ??= ask();
+    const mine = first;
+    mine.catch(() => { if (first === mine) first = null; });
+    return (await mine).look;
+  };
+  return token;
+}
+
+/** Reading `localStorage` throws where the browser forbids it. */
+export function localStorageOrNothing() {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return null;
+  }
+}
