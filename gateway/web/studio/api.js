@@ -1,0 +1,173 @@
+// The node's REST routes as the owner uses them, with the tenant's API key.
+// Invariant: the key leaves this module in the Authorization header only, and only to the node.
+
+/** A request that was not answered as hoped. `code` is the node's, or `offline` when nothing came. */
+export class ApiError extends Error {
+  constructor(message, { status = 0, code = 'offline', retryAfter } = {}) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = code;
+    this.retryAfter = retryAfter;
+  }
+
+  /** Whether the node does not have the route at all, as an older one does not. */
+  get missing() {
+    return this.status === 404 && this.code === 'unknown_route';
+  }
+}
+
+const TYPES = {
+  md: 'text/markdown',
+  markdown: 'text/markdown',
+  txt: 'text/plain',
+  text: 'text/plain',
+  html: 'text/html',
+  htm: 'text/html',
+  pdf: 'application/pdf',
+  docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+};
+
+/** The type of a file by the end of its name; undefined when it cannot be learned. */
+export function typeOf(name) {
+  return TYPES[/\.([^./]+)$/.exec(name)?.[1]?.toLowerCase()];
+}
+
+export class Api extends EventTarget {
+  #key;
+
+  /** Fires `refused` when the key stops being valid. */
+  constructor(key, origin = location.origin) {
+    super();
+    this.#key = key;
+    this.origin = origin;
+  }
+
+  get authorization() {
+    return `Bearer ${this.#key}`;
+  }
+
+  async #call(method, path, { json, raw, type, signal } = {}) {
+    const headers = { Authorization: this.authorization };
+    if (json !== undefined) headers['Content-Type'] = 'application/json';
+    if (type) headers['Content-Type'] = type;
+    let response;
+    try {
+      const body = json === undefined ? raw : JSON.stringify(json);
+      response = await fetch(this.origin + path, { method, headers, body, signal, cache: 'no-store' });
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw new ApiError('the node does not answer');
+    }
+    const text = await response.text();
+    let answer = null;
+    try {
+      answer = text ? JSON.parse(text) : null;
+    } catch {
+      // A proxy's own page; its status says enough.
+    }
+    if (response.ok) return answer;
+    const { code = response.status === 404 ? 'unknown_route' : 'internal', message, retry_after } = answer?.error ?? {};
+    const error = new ApiError(message ?? `HTTP ${response.status}`, {
+      status: response.status,
+      code,
+      retryAfter: retry_after,
+    });
+    this.judge(error);
+    throw error;
+  }
+
+  /** Tells when a failure, here or on a stream, means that the key is no longer taken. */
+  judge(error) {
+    if (error.status === 401 || error.code === 'tenant_disabled')
+      this.dispatchEvent(new CustomEvent('refused', { detail: error }));
+  }
+
+  tenant() {
+    return this.#call('GET', '/v1/tenant');
+  }
+
+  putTenant(version, profile) {
+    return this.#call('PUT', '/v1/tenant', { json: { version, profile } });
+  }
+
+  async documents() {
+    return (await this.#call('GET', '/v1/knowledge')).documents;
+  }
+
+  forget(source) {
+    return this.#call('DELETE', `/v1/knowledge?source=${encodeURIComponent(source)}`);
+  }
+
+  /** Teaches a file. A node that reads no files yet is given the text of those that are text. */
+  async learnFile(source, file, signal) {
+    const type = typeOf(source);
+    try {
+      const path = `/v1/knowledge/files?source=${encodeURIComponent(source)}`;
+      return await this.#call('POST', path, { raw: file, type, signal });
+    } catch (error) {
+      if (!error.missing || (type !== 'text/markdown' && type !== 'text/plain')) throw error;
+    }
+    return this.#call('POST', '/v1/knowledge', { json: { source, text: await file.text() }, signal });
+  }
+
+  /** Begins to read a web site, and again every so many hours if asked; answers with the job's id. */
+  async readSite(url, { pages, depth, hours } = {}) {
+    const json = { url, pages_max: pages, depth_max: depth, every_hours: hours };
+    return (await this.#call('POST', '/v1/knowledge/sites', { json })).job;
+  }
+
+  /** The sites that were read, with their last job; none where the node reads no sites. */
+  async sites() {
+    try {
+      return (await this.#call('GET', '/v1/knowledge/sites')).sites;
+    } catch (error) {
+      if (error.status === 404 || error.status === 405) return [];
+      throw error;
+    }
+  }
+
+  /** Forgets a site with all its pages. */
+  forgetSite(url) {
+    return this.#call('DELETE', `/v1/knowledge/sites?url=${encodeURIComponent(url)}`);
+  }
+
+  job(id, signal) {
+    return this.#call('GET', `/v1/knowledge/jobs/${encodeURIComponent(id)}`, { signal });
+  }
+
+  conversations({ before, limit = 30, signal } = {}) {
+    const query = new URLSearchParams({ limit: String(limit) });
+    if (before) query.set('before', before);
+    return this.#call('GET', `/v1/conversations?${query}`, { signal });
+  }
+
+  conversation(id) {
+    return this.#call('GET', `/v1/conversations/${id}`);
+  }
+
+  events(id, { after = 0, limit = 100, signal } = {}) {
+    return this.#call('GET', `/v1/conversations/${id}/events?after=${after}&limit=${limit}`, { signal });
+  }
+
+  open(contact) {
+    return this.#call('POST', '/v1/conversations', { json: { contact } });
+  }
+
+  say(id, ref, text, agent) {
+    const json = agent ? { ref, text, agent } : { ref, text };
+    return this.#call('POST', `/v1/conversations/${id}/messages`, { json });
+  }
+
+  cancel(id) {
+    return this.#call('POST', `/v1/conversations/${id}/cancel`);
+  }
+
+  human(id, action, agent) {
+    return this.#call('POST', `/v1/conversations/${id}/human`, { json: { action, agent } });
+  }
+
+  close(id) {
+    return this.#call('POST', `/v1/conversations/${id}/close`);
+  }
+}

@@ -1,0 +1,143 @@
+// The studio from top to bottom: who is signed in, which page is open, what surrounds the pages.
+
+import { Api } from './api.js';
+import { fill, h, icon } from './dom.js';
+import { keys } from './keys.js';
+import { notices } from './notices.js';
+import { ProfileDraft } from './profile.js';
+import { signIn } from './signin.js';
+import { t } from './texts.js';
+import { assistant } from './pages/assistant.js';
+import { conversations } from './pages/conversations.js';
+import { teach } from './pages/teach.js';
+import { tryOut } from './pages/try.js';
+import { website } from './pages/website.js';
+
+// In the order in which a new owner needs them.
+const PAGES = { teach, try: tryOut, assistant, website, conversations };
+
+const root = document.getElementById('studio');
+const notice = notices();
+document.body.append(notice.node);
+
+let studio = null;
+let open = null;
+
+begin();
+addEventListener('hashchange', () => studio && show());
+addEventListener('beforeunload', (event) => {
+  if (studio?.draft.dirty || open?.page.busy?.()) event.preventDefault();
+});
+
+/** Goes on with the key kept from last time, or asks for one. */
+async function begin() {
+  const key = keys.read();
+  if (!key) return ask();
+  fill(root, h('p', { class: 'waiting', role: 'status' }, t('opening')));
+  const api = new Api(key);
+  try {
+    enter(api, await api.tenant());
+  } catch (error) {
+    if (error.status === 401 || error.status === 403) keys.forget();
+    ask(error.status === 401 ? t('signin.outdated') : t('problem', { reason: error.message }));
+  }
+}
+
+function ask(trouble) {
+  document.title = t('title.signin');
+  fill(root, signIn({ trouble, onEnter: enter }));
+}
+
+function enter(api, tenant) {
+  const draft = new ProfileDraft(api, tenant);
+  studio = { api, draft, notice, t, go: (to) => (location.hash = to) };
+  api.addEventListener('refused', ({ detail }) =>
+    leave(detail.code === 'tenant_disabled' ? detail.message : t('signin.refused')),
+  );
+  fill(root, frame(tenant));
+  show(true);
+}
+
+/** Ends the session here. What was not saved is gone, so the person is asked first. */
+async function signOut() {
+  if (
+    studio.draft.dirty &&
+    !(await notice.confirm({ title: t('signout.title'), text: t('signout.text'), action: t('signout.action') }))
+  )
+    return;
+  leave();
+}
+
+function leave(trouble) {
+  if (!studio) return;
+  keys.forget();
+  open?.page.leave?.();
+  open = null;
+  studio = null;
+  notice.clear();
+  ask(trouble);
+}
+
+let main;
+
+function frame(tenant) {
+  const tabs = Object.keys(PAGES).map((name) =>
+    h('li', {}, h('a', { href: `#/${name}`, data: { page: name } }, icon(name), h('span', {}, t(`nav.${name}`)))),
+  );
+  main = h('main', { id: 'page', tabindex: '-1' });
+  return [
+    h(
+      'a',
+      {
+        class: 'skip',
+        href: '#page',
+        on: {
+          click: (event) => {
+            event.preventDefault();
+            main.focus();
+          },
+        },
+      },
+      t('skip'),
+    ),
+    h(
+      'header',
+      { class: 'top' },
+      h(
+        'a',
+        { class: 'brand', href: '#/teach' },
+        h('img', { src: '/web/ui/icon.svg', alt: '', width: 28, height: 28 }),
+        h('span', {}, t('brand')),
+      ),
+      h('p', { class: 'tenant' }, h('span', { class: 'unseen' }, t('tenant')), tenant.name),
+      h(
+        'a',
+        { class: 'button plain', href: `/?tenant=${encodeURIComponent(tenant.name)}`, target: '_blank', rel: 'noopener' },
+        icon('chat'),
+        h('span', {}, t('openchat')),
+      ),
+      h('button', { class: 'button plain', type: 'button', on: { click: signOut } }, icon('leave'), h('span', {}, t('signout'))),
+    ),
+    h('nav', { class: 'rail', 'aria-label': t('nav') }, h('ul', {}, tabs)),
+    main,
+  ];
+}
+
+/** Shows the page that the address names. */
+function show(first = false) {
+  const [name, ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
+  const page = PAGES[name] ? name : 'teach';
+  if (open?.name === page && open.page.update) return open.page.update(rest);
+  open?.page.leave?.();
+  const shown = PAGES[page](studio, rest);
+  open = { name: page, page: shown };
+  for (const link of document.querySelectorAll('nav.rail a')) {
+    if (link.dataset.page === page) link.setAttribute('aria-current', 'page');
+    else link.removeAttribute('aria-current');
+  }
+  main.dataset.page = page;
+  fill(main, shown.node);
+  document.title = t('title', { page: t(`nav.${page}`), tenant: studio.draft.tenant.name });
+  main.scrollTop = 0;
+  if (!first) shown.node.querySelector('h1')?.focus();
+}

@@ -1,0 +1,212 @@
+// One conversation, live: what is said, and a person's place in it: take over, answer, hand back, close.
+
+import { Feed } from '../../ui/feed.js';
+import { button, field, fill, h, icon } from '../dom.js';
+import { glance, nameOf } from '../people.js';
+import { composer, thread } from '../talk.js';
+import { t } from '../texts.js';
+
+const AGENT = 'tertulia.studio.agent';
+const AGENT_CHARS_MAX = 80;
+
+export function conversationDesk(studio, id, { onChange }) {
+  const { api, notice } = studio;
+  const feed = new Feed(id, { url: api.origin, authorization: api.authorization });
+  const title = h('h1', { tabindex: '-1', dir: 'auto' }, t('desk.title'));
+  const stand = h('p', { class: 'stand', role: 'status' });
+  const actions = h('div', { class: 'desk-actions' });
+  const names = { someone: t('desk.title'), write: t('desk.write'), placeholder: t('desk.placeholder') };
+  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human' });
+  const foot = h('div', { class: 'desk-foot' });
+  const write = composer({
+    words: names,
+    draft: `studio:${id}`,
+    say: (text) => feed.say(text, { agent: feed.agent }).catch(() => {}),
+  });
+  const node = h(
+    'section',
+    { class: 'desk-open', 'aria-label': t('desk.label') },
+    h(
+      'header',
+      { class: 'desk-head' },
+      h('a', { class: 'button bare back', href: '#/conversations', 'aria-label': t('desk.back') }, icon('back')),
+      h('div', { class: 'desk-who' }, title, stand),
+      actions,
+    ),
+    talk.element,
+    foot,
+  );
+
+  let busy = false;
+  let shown = '';
+
+  glance(api, id, 1).then(
+    ({ contact }) => {
+      names.someone = title.textContent = nameOf(contact);
+      title.title = contact;
+      talk.show(feed);
+    },
+    () => talk.show(feed),
+  );
+  feed.addEventListener('caughtup', settle, { once: true });
+  feed.addEventListener('error', ({ detail }) => {
+    api.judge(detail);
+    if (detail.temporary) notice.fail(detail);
+  });
+  for (const type of ['event', 'state', 'delta', 'caughtup']) feed.addEventListener(type, draw);
+  draw();
+
+  /** A long log is not sent from its start: how it stands today is asked for. */
+  async function settle() {
+    if (!feed.missing) return;
+    const view = await api.conversation(id).catch(() => null);
+    if (view) Object.assign(feed, { owner: view.owner, agent: view.agent ?? null, status: view.status });
+    draw();
+  }
+
+  function mine() {
+    return feed.owner === 'human' && feed.agent === agentName();
+  }
+
+  function draw() {
+    const { owner, agent, status, state, running, replaying } = feed;
+    const look = [owner, agent, status, state, Boolean(running), replaying, busy].join();
+    // A token changes nothing here; only what is said does, and the thread shows that.
+    if (look === shown) return;
+    shown = look;
+    if (state === 'closed') stand.textContent = t('desk.lost');
+    else if (state === 'waiting') stand.textContent = t('desk.waiting');
+    else if (replaying) stand.textContent = t('loading');
+    else if (owner === 'human') stand.textContent = mine() ? t('desk.mine') : t('desk.theirs', { agent });
+    else if (status === 'closed') stand.textContent = t('desk.closed');
+    else stand.textContent = t(running ? 'desk.answering' : 'desk.assistant');
+    node.dataset.owner = mine() ? 'me' : owner;
+
+    const had = document.activeElement;
+    const within = actions.contains(had) || foot.contains(had);
+    const typing = foot.contains(write.element);
+    fill(
+      actions,
+      !replaying && owner === 'assistant'
+        ? button(t('desk.take'), { icon: 'person', kind: 'primary', 'aria-disabled': busy, on: { click: take } })
+        : null,
+      mine()
+        ? button(t('desk.back.hand'), { icon: 'assistant', kind: 'primary', 'aria-disabled': busy, on: { click: handBack } })
+        : null,
+      running && owner === 'assistant'
+        ? button(t('desk.stop'), { icon: 'stop', on: { click: () => run(() => feed.cancel()) } })
+        : null,
+      !replaying && status === 'open'
+        ? button(t('desk.close'), { kind: 'plain', 'aria-disabled': busy, on: { click: close } })
+        : null,
+    );
+    if (mine()) {
+      if (!typing)
+        fill(foot, write.element, h('p', { class: 'hint as' }, t('desk.as', { agent }), ' ', h('span', {}, t('desk.as.hint'))));
+    } else if (!replaying) {
+      fill(
+        foot,
+        h(
+          'p',
+          { class: 'hint' },
+          owner === 'human' ? t('desk.foot.theirs', { agent }) : t(status === 'closed' ? 'desk.foot.closed' : 'desk.foot'),
+        ),
+      );
+    }
+    // Who pressed the button that went away stays where they were.
+    if (within && !had.isConnected) (mine() ? write.input : (actions.querySelector('button') ?? title)).focus();
+  }
+
+  async function run(act) {
+    if (busy) return false;
+    busy = true;
+    draw();
+    try {
+      await act();
+      onChange();
+      return true;
+    } catch (error) {
+      notice.tell(
+        error.code === 'wrong_state' ? t('desk.taken', { agent: feed.agent ?? '' }) : t('problem', { reason: error.message }),
+        { bad: true },
+      );
+      return false;
+    } finally {
+      busy = false;
+      draw();
+    }
+  }
+
+  async function take() {
+    const agent = agentName() ?? (await askName(notice));
+    if (!agent) return;
+    if (await run(() => api.human(id, 'take', agent))) setTimeout(() => foot.contains(write.input) && write.input.focus());
+  }
+
+  function handBack() {
+    return run(() => api.human(id, 'hand_back', feed.agent));
+  }
+
+  async function close() {
+    // Closing loses nothing: the next word reopens it. It needs no question.
+    if (await run(() => api.close(id))) notice.tell(t('desk.closed.done'));
+  }
+
+  return {
+    node,
+    focus: () => title.focus(),
+    leave: () => {
+      feed.leave();
+      talk.show(null);
+    },
+  };
+}
+
+function agentName() {
+  try {
+    return localStorage.getItem(AGENT);
+  } catch {
+    return agentName.once ?? null;
+  }
+}
+
+/** Customers see who answers them, so the name is the person's own choice. */
+async function askName(notice) {
+  const input = h('input', { type: 'text', name: 'agent', autocomplete: 'given-name', maxlength: AGENT_CHARS_MAX });
+  const name = field(t('agent.label'), input, { hint: t('agent.hint') });
+  let done;
+  const form = h(
+    'form',
+    {
+      novalidate: true,
+      on: {
+        submit: (event) => {
+          event.preventDefault();
+          if (input.value.trim()) done('yes');
+          else name.complain(t('agent.empty'));
+        },
+      },
+    },
+    name,
+  );
+  const answer = await notice.ask({
+    title: t('agent.title'),
+    body: form,
+    actions: (close) => {
+      done = close;
+      return [
+        button(t('agent.cancel'), { kind: 'plain', on: { click: () => close('') } }),
+        button(t('desk.take'), { kind: 'primary', on: { click: () => form.requestSubmit() } }),
+      ];
+    },
+  });
+  if (answer !== 'yes') return null;
+  const agent = input.value.trim();
+  agentName.once = agent;
+  try {
+    localStorage.setItem(AGENT, agent);
+  } catch {
+    // Without storage the name is asked for again after a reload.
+  }
+  return agent;
+}

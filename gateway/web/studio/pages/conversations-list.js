@@ -1,0 +1,152 @@
+// The list of conversations, newest activity first, kept up to date while somebody looks at it.
+// Invariant: it reads logs only. Asking how a conversation stands would wake it, and a conversation
+// that wakes after a long rest writes that it closed.
+
+import { button, fill, h, icon } from '../dom.js';
+import { glance, nameOf } from '../people.js';
+import { ago, moment, t } from '../texts.js';
+
+const REFRESH_MS = 2500;
+const PAGE = 30;
+const READS_AT_ONCE = 4;
+/** A conversation in which something happened so lately is shown as live. */
+const LIVE_MS = 90_000;
+
+export function conversationList(studio) {
+  const { api } = studio;
+  const rows = new Map();
+  const abort = new AbortController();
+  const items = h('ul', { class: 'rows', 'aria-label': t('list.label') });
+  const heading = h('h1', { tabindex: '-1' }, t('list.title'));
+  const trouble = h('p', { class: 'remark bad', role: 'status', hidden: true });
+  const empty = h(
+    'div',
+    { class: 'blank', hidden: true },
+    icon('conversations'),
+    h('p', { class: 'blank-title' }, t('list.empty')),
+    h('p', {}, t('list.empty.text')),
+    h('p', {}, h('a', { class: 'button', href: '#/website' }, icon('website'), h('span', {}, t('list.empty.action')))),
+  );
+  const more = button(t('list.more'), { kind: 'plain', hidden: true, on: { click: () => page(next) } });
+  const node = h('section', { class: 'list' }, heading, h('p', { class: 'lede' }, t('list.lede')), trouble, empty, items, more);
+  const queue = [];
+  let reading = 0;
+  let next = null;
+  let selected = null;
+  let timer;
+
+  async function refresh() {
+    clearTimeout(timer);
+    if (abort.signal.aborted) return;
+    try {
+      // A page that nobody looks at need not be new.
+      if (!document.hidden) await page(null);
+      trouble.hidden = true;
+    } catch (error) {
+      if (abort.signal.aborted) return;
+      trouble.textContent = t('list.trouble', { reason: error.message });
+      trouble.hidden = false;
+    }
+    timer = setTimeout(refresh, REFRESH_MS);
+  }
+
+  async function page(before) {
+    const answer = await api.conversations({ before, limit: PAGE, signal: abort.signal });
+    for (const one of answer.conversations) take(one);
+    if (before || next === null) {
+      next = answer.next ?? '';
+      more.hidden = next === '';
+    }
+    arrange();
+  }
+
+  function take({ id, head, last_at: at }) {
+    const row = rows.get(id) ?? build(id);
+    row.at = Date.parse(at);
+    if (row.head === head) return;
+    row.wanted = head;
+    if (!row.queued) {
+      row.queued = true;
+      queue.push(row);
+    }
+    pump();
+  }
+
+  async function pump() {
+    if (reading >= READS_AT_ONCE) return;
+    reading += 1;
+    for (let row = queue.shift(); row; row = queue.shift()) {
+      const head = row.wanted;
+      try {
+        row.seen = await glance(api, row.id, head, row.seen, abort.signal);
+        row.head = head;
+      } catch {
+        // It stays as it was, and is asked for again with the next refresh.
+      }
+      row.queued = false;
+      if (abort.signal.aborted) return;
+      draw(row);
+    }
+    reading -= 1;
+  }
+
+  function build(id) {
+    const who = h('span', { class: 'row-who', dir: 'auto' });
+    const time = h('time', { class: 'row-time' });
+    const said = h('span', { class: 'row-said', dir: 'auto' }, t('loading'));
+    const badges = h('span', { class: 'row-badges' });
+    const link = h('a', { href: `#/conversations/${id}`, class: 'row' }, who, time, said, badges);
+    const row = { id, link, who, time, said, badges, item: h('li', {}, link), head: 0 };
+    rows.set(id, row);
+    if (id === selected) link.setAttribute('aria-current', 'true');
+    return row;
+  }
+
+  function draw(row) {
+    const { seen, at } = row;
+    row.time.textContent = ago(at);
+    row.time.dateTime = new Date(at).toISOString();
+    row.time.title = moment(at);
+    if (!seen) return;
+    row.who.textContent = nameOf(seen.contact);
+    row.said.textContent = seen.last
+      ? `${t(`list.by.${seen.last.author}`, { agent: seen.last.agent })} ${seen.last.text}`
+      : t('list.silent');
+    const badges = [];
+    if (seen.owner === 'human') badges.push(h('span', { class: 'badge person' }, icon('person'), seen.agent));
+    else if (seen.running) badges.push(h('span', { class: 'badge live' }, t('list.answering')));
+    if (seen.status === 'closed') badges.push(h('span', { class: 'badge' }, t('list.closed')));
+    fill(row.badges, badges);
+    row.link.classList.toggle('live', Date.now() - at < LIVE_MS);
+  }
+
+  function arrange() {
+    empty.hidden = rows.size > 0;
+    const ordered = [...rows.values()].sort((a, b) => b.at - a.at);
+    const focused = document.activeElement;
+    ordered.forEach((row, index) => {
+      draw(row);
+      if (items.children[index] !== row.item) items.insertBefore(row.item, items.children[index] ?? null);
+    });
+    // What is moved loses the focus.
+    if (focused !== document.activeElement && items.contains(focused)) focused.focus({ preventScroll: true });
+  }
+
+  document.addEventListener('visibilitychange', () => !document.hidden && refresh(), { signal: abort.signal });
+  refresh();
+
+  return {
+    node,
+    refresh,
+    focus: () => (rows.get(selected)?.link ?? heading).focus(),
+    select(id) {
+      rows.get(selected)?.link.removeAttribute('aria-current');
+      selected = id ?? selected;
+      if (id) rows.get(id)?.link.setAttribute('aria-current', 'true');
+    },
+    leave: () => {
+      clearTimeout(timer);
+      abort.abort();
+    },
+  };
+}

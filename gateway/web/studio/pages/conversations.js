@@ -1,0 +1,44 @@
+// Conversations as they happen: the list beside the one that is open.
+
+import { fill, h, icon } from '../dom.js';
+import { t } from '../texts.js';
+import { conversationList } from './conversations-list.js';
+import { conversationDesk } from './conversations-desk.js';
+
+export function conversations(studio, [id]) {
+  const list = conversationList(studio);
+  const desk = h('div', { class: 'desk' });
+  const node = h('div', { class: 'page split' }, list.node, desk);
+  let open = null;
+
+  function update([wanted], first = false) {
+    open?.leave();
+    open = wanted ? conversationDesk(studio, wanted, { onChange: list.refresh }) : null;
+    node.classList.toggle('detail', Boolean(wanted));
+    list.select(wanted);
+    fill(
+      desk,
+      open?.node ??
+        h(
+          'div',
+          { class: 'blank' },
+          icon('conversations'),
+          h('p', { class: 'blank-title' }, t('desk.none')),
+          h('p', {}, t('desk.none.text')),
+        ),
+    );
+    if (first) return;
+    if (open) open.focus();
+    else list.focus();
+  }
+
+  update([id], true);
+  return {
+    node,
+    update,
+    leave: () => {
+      list.leave();
+      open?.leave();
+    },
+  };
+}

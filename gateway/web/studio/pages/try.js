@@ -1,0 +1,153 @@
+// A conversation of the owner's own with the assistant, beside what each answer was made from.
+
+import { Feed } from '../../ui/feed.js';
+import { button, fill, h, icon } from '../dom.js';
+import { TRYING } from '../people.js';
+import { composer, thread } from '../talk.js';
+import { t } from '../texts.js';
+import { inspector } from './try-inspector.js';
+
+const KEPT = 'tertulia.studio.try';
+
+export function tryOut(studio) {
+  const { api, draft, notice } = studio;
+  const sources = inspector(studio);
+  const talk = thread({ name: draft.get('assistant.name'), decorate });
+  const anew = button(t('try.new'), { icon: 'again', kind: 'plain', on: { click: begin } });
+  const write = composer({
+    words: { write: t('try.write'), placeholder: t('try.placeholder') },
+    say,
+    stop: () => feed?.cancel().catch(notice.fail),
+  });
+  const state = h('p', { class: 'stand', role: 'status' });
+  const node = h(
+    'div',
+    { class: 'page try' },
+    h(
+      'div',
+      { class: 'try-main' },
+      h(
+        'header',
+        { class: 'try-head' },
+        h('div', {}, h('h1', { tabindex: '-1' }, t('try.title')), h('p', { class: 'lede' }, t('try.lede'))),
+        anew,
+      ),
+      talk.element,
+      h('div', { class: 'try-foot' }, state, write.element),
+    ),
+    sources.node,
+  );
+  // A source's number in the text leads to the passage beside the talk, where it stands with the others.
+  talk.list.addEventListener(
+    'click',
+    (event) => {
+      const cited = event.target.closest('.cite button');
+      if (!cited) return;
+      event.stopPropagation();
+      const key = cited.closest('.entry').dataset.key;
+      sources.show(
+        feed.entries.find((entry) => entry.key === key),
+        { asked: true, passage: Number(cited.textContent) },
+      );
+    },
+    true,
+  );
+
+  let feed = null;
+  let opening = null;
+
+  const kept = sessionStorage.getItem(KEPT);
+  if (kept) attach(kept);
+  else begin();
+
+  /** Puts the present conversation away; the next one is opened with its first word. */
+  function begin(event) {
+    feed?.leave();
+    feed = opening = null;
+    sessionStorage.removeItem(KEPT);
+    sources.show(null);
+    state.textContent = '';
+    write.running = false;
+    anew.hidden = true;
+    talk.greet(
+      h(
+        'div',
+        { class: 'blank' },
+        icon('try'),
+        h('p', { class: 'blank-title' }, t('try.empty')),
+        h('p', {}, t('try.empty.text')),
+        h(
+          'ul',
+          { class: 'asks' },
+          t('try.asks')
+            .split('|')
+            .map((text) => h('li', {}, button(text, { kind: 'plain', on: { click: () => say(text) } }))),
+        ),
+      ),
+    );
+    talk.show(null);
+    if (event) write.focus();
+  }
+
+  function attach(id) {
+    const mine = (feed = new Feed(id, { url: api.origin, authorization: api.authorization }));
+    talk.show(feed);
+    anew.hidden = false;
+    sessionStorage.setItem(KEPT, id);
+    feed.addEventListener('event', ({ detail }) => {
+      if (feed === mine && detail.type === 'message' && detail.turn)
+        sources.show(feed.entries.find(({ turn }) => turn === detail.turn));
+    });
+    for (const type of ['event', 'delta', 'state', 'caughtup']) feed.addEventListener(type, () => feed === mine && draw());
+    feed.addEventListener('error', ({ detail }) => {
+      api.judge(detail);
+      // Kept from another tenant, or from a node that was set up anew.
+      if (detail.code === 'unknown_conversation' && feed === mine) begin();
+    });
+  }
+
+  function draw() {
+    const { running, state: line } = feed;
+    write.running = Boolean(running);
+    state.textContent = line === 'waiting' ? t('desk.waiting') : '';
+    if (running) sources.running(running);
+  }
+
+  async function say(text) {
+    write.focus();
+    try {
+      if (!feed) {
+        opening ??= api.open(TRYING);
+        const { id } = await opening;
+        if (!feed) attach(id);
+      }
+      feed.say(text).catch(() => {});
+    } catch (error) {
+      opening = null;
+      notice.fail(error);
+      if (!write.input.value) write.input.value = text;
+    }
+  }
+
+  /** Below each answer: how much it was made from, and the way to see it. */
+  function decorate(entry, element) {
+    element.dataset.key = entry.key;
+    if (entry.author !== 'assistant' || entry.status !== 'done') return;
+    const label = sources.chip(entry);
+    const known = element.querySelector('.made-chip');
+    if (known?.textContent === label) return;
+    known?.remove();
+    element.append(
+      button(label, { icon: 'teach', kind: 'plain small made-chip', on: { click: () => sources.show(entry, { asked: true }) } }),
+    );
+  }
+
+  return {
+    node,
+    leave: () => {
+      feed?.leave();
+      talk.show(null);
+      sources.leave();
+    },
+  };
+}

@@ -1,0 +1,62 @@
+// Who a conversation is with and how it stands, read from its log without waking it.
+
+import { t } from './texts.js';
+
+/** The contact under which the owner tries the assistant out. */
+export const TRYING = 'studio';
+/** Far enough back to find the last words and who answers, in all but very long silences of people. */
+const TAIL = 40;
+
+/** What a list shows of a conversation whose newest event is `head`; `before` is what it showed last. */
+export async function glance(api, id, head, before, signal) {
+  const after = Math.max(0, head - TAIL, before?.head ?? 0);
+  const { events } = await api.events(id, { after, limit: TAIL, signal });
+  let seen = before ?? { owner: 'assistant', status: 'open', agent: null, contact: null, last: null };
+  if (!seen.contact && events[0]?.seq !== 1) {
+    const first = await api.events(id, { after: 0, limit: 1, signal });
+    seen = { ...seen, contact: first.events[0]?.contact };
+  }
+  return events.reduce(fold, { ...seen, head });
+}
+
+function fold(seen, event) {
+  switch (event.type) {
+    case 'opened':
+      return { ...seen, contact: event.contact };
+    case 'message': {
+      const running = event.turn ? false : seen.running;
+      return event.text
+        ? { ...seen, running, last: { author: event.author, agent: event.agent, text: glimpse(event.text) } }
+        : { ...seen, running };
+    }
+    case 'turn_started':
+      return { ...seen, running: true };
+    case 'taken_over':
+      return { ...seen, owner: 'human', agent: event.agent };
+    case 'handed_back':
+      return { ...seen, owner: 'assistant', agent: null };
+    case 'closed':
+      return { ...seen, status: 'closed' };
+    case 'reopened':
+      return { ...seen, status: 'open' };
+    default:
+      return seen;
+  }
+}
+
+/** The first words, without the marks of Markdown and of sources. */
+function glimpse(text) {
+  return text
+    .slice(0, 200)
+    .replace(/\*\*|`+|^#+ |\[\d+\]/gm, '')
+    .replace(/\s+/g, ' ')
+    .trim();
+}
+
+/** A name to show: generated ones are long and say nothing, so only their end is shown. */
+export function nameOf(contact) {
+  if (!contact) return '';
+  if (contact === TRYING) return t('people.trying');
+  const generated = /^anon_[0-9a-f]*([0-9a-f]{4})$/.exec(contact);
+  return generated ? t('people.visitor', { id: generated[1] }) : contact;
+}

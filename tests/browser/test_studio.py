@@ -1,0 +1,324 @@
+"""The studio: signing in, teaching, trying, and following conversations."""
+
+import json
+import re
+
+from node import KEY
+from room import PHONE, finished, grown, say, text, wait_for
+from stub import expected
+
+
+def door(room):
+    """The studio's address, as somebody who is not signed in comes to it."""
+    # An older node has no list of sites, and the browser says so in its console.
+    room.expected.append("404")
+    return room.page(room.url + "/studio")
+
+
+def studio(room, page="teach", **options):
+    """A page of the studio, signed in."""
+    room.expected.append("404")
+    context = room.context(**options)
+    context.add_init_script(f"sessionStorage.getItem('signed') || sessionStorage.setItem('tertulia.studio.key', '{KEY}'); sessionStorage.setItem('signed', 'once')")
+    shown = room.page(f"{room.url}/studio#/{page}", context)
+    shown.locator("#page[data-page]").wait_for()
+    return shown
+
+
+def toast(page, words):
+    page.locator(".toast").get_by_text(words).wait_for()
+
+
+def test_a_key_opens_the_studio_and_is_kept_for_this_tab(room):
+    room.expected.append("401")
+    page = door(room)
+    page.get_by_label("API key").fill("tk_wrong_wrong_wrong_wrong")
+    page.keyboard.press("Enter")
+    page.get_by_text("The node does not know this key").wait_for()
+    assert page.evaluate("document.activeElement.name") == "key", "the keyboard lost its place"
+    page.get_by_label("API key").fill(KEY)
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Teach", level=1).wait_for()
+    assert page.evaluate("localStorage.length") == 0
+    page.reload()
+    page.get_by_role("heading", name="Teach", level=1).wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("API key").wait_for()
+    assert KEY not in page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
+
+
+def test_a_key_is_remembered_only_when_asked(room):
+    page = door(room)
+    page.get_by_label("API key").fill(KEY)
+    page.get_by_label("Remember me on this device").check()
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Teach", level=1).wait_for()
+    other = room.page(room.url + "/studio", page.context)
+    other.get_by_role("heading", name="Teach", level=1).wait_for()
+
+
+def test_a_key_that_stops_being_valid_leads_back_to_the_door(room):
+    room.expected.append("401")
+    page = studio(room)
+    page.get_by_text("Learned", exact=True).wait_for()
+    refusal = {"error": {"code": "unauthorized", "message": "no"}}
+    page.route("**/v1/**", lambda route: route.fulfill(status=401, json=refusal))
+    page.get_by_role("link", name="Conversations").click()
+    page.get_by_text("Your key is no longer valid").wait_for()
+    assert page.get_by_role("navigation").count() == 0
+    assert KEY not in page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
+
+
+def test_files_are_learned_and_what_was_not_says_why(room):
+    page = studio(room)
+    missing = {"error": {"code": "unknown_route", "message": "there is nothing here"}}
+    page.route("**/v1/knowledge/files?**", lambda route: route.fulfill(status=404, json=missing) if ".pdf" in route.request.url else route.continue_())
+    page.locator("input[type=file]").set_input_files([
+        {"name": "returns.md", "mimeType": "text/markdown", "buffer": b"# Returns\n\nYou have thirty days to return coffee that you have not opened."},
+        {"name": "hours.txt", "mimeType": "text/plain", "buffer": b"We are open from nine to five on working days."},
+        {"name": "empty.md", "mimeType": "text/markdown", "buffer": b""},
+        {"name": "photo.png", "mimeType": "image/png", "buffer": b"\x89PNG"},
+        {"name": "manual.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"},
+    ])
+    page.get_by_text("Learned 2 files (2 passages). 3 were not learned; the reasons stand beside them.").wait_for()
+    line = lambda name: page.locator(".outcome", has_text=name).inner_text()
+    assert "learned, 1 passage" in line("returns.md")
+    assert "The file is empty." in line("empty.md")
+    assert "This kind of file cannot be learned." in line("photo.png")
+    assert "This node cannot read PDF files yet." in line("manual.pdf")
+    page.locator(".document", has_text="returns.md").wait_for()
+    # Teaching the same again changes nothing, and says so.
+    page.locator("input[type=file]").set_input_files([{"name": "hours.txt", "mimeType": "text/plain", "buffer": b"We are open from nine to five on working days."}])
+    page.get_by_text("1 was known already.").wait_for()
+
+
+def test_dropped_files_are_learned(room):
+    page = studio(room)
+    page.evaluate("""() => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File(['# Parcels\\n\\nA parcel takes two days.'], 'parcels.md', {type: 'text/markdown'}));
+        document.body.dispatchEvent(new DragEvent('drop', {dataTransfer: transfer, bubbles: true, cancelable: true}));
+    }""")
+    page.locator(".document", has_text="parcels.md").wait_for()
+
+
+def test_forgetting_is_asked_first(room):
+    room.node.call("POST", "/v1/knowledge", {"source": "old prices.md", "text": "# Prices\n\nA coffee is two euros."})
+    page = studio(room)
+    forget = page.get_by_role("button", name="Forget old prices.md")
+    forget.click()
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
+    assert forget.evaluate("node => node === document.activeElement"), "the keyboard lost its place"
+    forget.click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget").click()
+    toast(page, "Forgot “old prices.md”.")
+    forget.wait_for(state="detached")
+    assert "old prices.md" not in [one["source"] for one in room.node.call("GET", "/v1/knowledge")["documents"]]
+
+
+def test_a_site_is_followed_over_a_reload_and_summed_up(room):
+    page = studio(room)
+    job = {"id": "job_1", "url": "https://shop.example/help", "state": "running", "started_at": "2026-11-22T06:00:00Z", "pages_read": 0,
+           "pages_waiting": 1, "pages_skipped": [], "pages_skipped_total": 0, "learned": {"changed": 0, "unchanged": 0, "removed": 0}}
+    site = {"url": job["url"], "pages_max": 200, "depth_max": 5, "every_hours": 24, "next_at": "2026-11-23T06:00:00Z", "pages": 2, "last": job}
+    documents = [{"source": f"https://shop.example/{name}", "passages": 6, "bytes": 900, "learned_at": job["started_at"]} for name in ("help", "faq")]
+    asked, forgotten = [], []
+
+    def sites(route):
+        if route.request.method == "DELETE":
+            forgotten.append(route.request.url)
+            documents.clear()
+            return route.fulfill(status=204)
+        if route.request.method == "GET":
+            return route.fulfill(json={"sites": [site] if asked and not forgotten else []})
+        asked.append(route.request.post_data_json)
+        return route.fulfill(status=202, json={"job": "job_1"})
+
+    page.context.route(re.compile("/v1/knowledge/sites"), sites)
+    page.context.route("**/v1/knowledge/jobs/job_1", lambda route: route.fulfill(json=job))
+    address = page.get_by_label("Web address")
+    address.fill("not an address")
+    page.get_by_role("button", name="Read the site").click()
+    page.get_by_text("That is not a web address.").wait_for()
+    address.fill("shop.example/help")
+    page.get_by_label("Read it again").select_option("every day")
+    page.get_by_role("button", name="Read the site").click()
+    job.update(pages_read=3, pages_waiting=7)
+    page.get_by_text("3 pages read so far from https://shop.example/help (7 wait)").wait_for()
+    assert asked == [{"url": "https://shop.example/help", "pages_max": 200, "depth_max": 5, "every_hours": 24}]
+    page.reload()
+    page.get_by_text("3 pages read so far").wait_for()
+    page.context.route("**/v1/knowledge", lambda route: route.fulfill(json={"documents": documents}))
+    job.update(state="done", pages_read=4, pages_waiting=0, learned={"changed": 2, "unchanged": 1, "removed": 0}, pages_skipped_total=2,
+               pages_skipped=[{"url": "https://shop.example/private", "reason": "robots.txt forbids it"}])
+    page.get_by_text("Learned 2 pages from https://shop.example/help. 1 page was known already.").wait_for()
+    page.get_by_text("2 pages were skipped").wait_for()
+    page.get_by_text("robots.txt forbids it").wait_for()
+    page.get_by_text("https://shop.example/help is read again on Nov 23, 2026.").wait_for()
+    page.get_by_role("button", name="Forget all of shop.example").click()
+    page.get_by_role("dialog").get_by_role("button", name="Forget all 2").click()
+    page.get_by_text("Nothing learned yet").wait_for()
+    assert len(forgotten) == 1, "the site itself would be read again"
+
+
+def test_a_node_that_reads_no_sites_says_so(room):
+    page = studio(room)
+    page.route("**/v1/knowledge/sites", lambda route: route.fulfill(status=404, json={"error": {"code": "unknown_route", "message": "no"}}))
+    page.get_by_label("Web address").fill("https://shop.example")
+    page.keyboard.press("Enter")
+    page.get_by_text("This node cannot read web sites yet.").wait_for()
+
+
+def test_an_answer_is_shown_beside_what_it_was_made_from(room):
+    room.node.call("POST", "/v1/knowledge", {"source": "shipping.md", "text": "# Shipping\n\nWe ship to Portugal in two to four working days by parcel."})
+    page = studio(room, "try")
+    say(page, "quote We ship to Portugal in two to four working days by parcel [1].")
+    finished(page)
+    made = page.get_by_role("complementary")
+    made.get_by_text("shipping.md").first.wait_for()
+    facts = made.locator(".facts").inner_text()
+    assert "openai/stub" in facts and re.search(r"First words\s+\d", facts) and re.search(r"\d+ in, \d+ out", facts), facts
+    page.get_by_role("button", name=re.compile("^Source 1:")).click()
+    assert page.evaluate("document.activeElement.closest('.passage')?.dataset.n") == "1"
+    page.reload()
+    page.locator(".by-assistant.done").wait_for()
+    page.get_by_role("button", name="New conversation").click()
+    page.get_by_text("Ask the first question").wait_for()
+    assert page.locator(".entry").count() == 0
+
+
+def test_on_a_phone_the_sources_come_as_a_sheet(room):
+    page = studio(room, "try", **PHONE)
+    say(page, "quote hello")
+    finished(page)
+    page.get_by_role("button", name=re.compile("first words after")).click()
+    sheet = page.get_by_role("dialog", name="Made from")
+    sheet.get_by_text("openai/stub").wait_for()
+    sheet.get_by_role("button", name="Close").click()
+    sheet.wait_for(state="detached")
+
+
+def test_a_cut_in_mid_reply_goes_on_at_the_same_character(room):
+    page = studio(room, "try")
+    asked = []
+    page.on("request", lambda request: "/stream?" in request.url and asked.append(request.url))
+    say(page, "say 150 words 25")
+    for chars in (80, 250, 500):
+        grown(page, chars)
+        before = len(asked)
+        room.relay.cut()
+        wait_for(lambda: page.wait_for_timeout(20) or len(asked) > before, "the stream's return")
+    finished(page)
+    assert text(page) == expected("say 150 words 25").strip()
+    assert len([url for url in asked if re.search(r"after=\d+%3A\d+%3A\d+", url)]) == 3, asked
+
+
+def test_what_is_said_while_the_line_is_down_is_said_once(room):
+    page = studio(room, "try")
+    say(page, "first")
+    finished(page)
+    room.relay.refusing = True
+    room.relay.cut()
+    page.get_by_text("Connection lost. Coming back").wait_for()
+    say(page, "said offline.")
+    page.locator(".by-contact.sending").wait_for()
+    page.wait_for_timeout(1500)
+    room.relay.refusing = False
+    finished(page, 2)
+    conversation = page.evaluate("sessionStorage.getItem('tertulia.studio.try')")
+    assert room.node.messages(conversation, "contact") == ["first", "said offline."]
+
+
+def test_a_reply_is_stopped(room):
+    page = studio(room, "try")
+    say(page, "say 400 words 30")
+    grown(page, 60)
+    page.get_by_role("button", name="Stop the reply").click()
+    finished(page)
+    assert "Stopped" in page.locator(".by-assistant").inner_text()
+    page.get_by_text("This answer was stopped").wait_for()
+
+
+def visitor(room, contact, words):
+    """Somebody writes to the tenant from elsewhere."""
+    conversation = room.node.call("POST", "/v1/conversations", {"contact": contact})["id"]
+    room.node.call("POST", f"/v1/conversations/{conversation}/messages", {"ref": "1", "text": words})
+    return conversation
+
+
+def test_conversations_appear_and_stream_as_they_happen(room):
+    page = studio(room, "conversations")
+    conversation = visitor(room, "berta", "say 250 words 30")
+    row = page.get_by_role("link", name=re.compile("^berta"))
+    row.wait_for()
+    row.click()
+    page.get_by_role("heading", name="berta").wait_for()
+    assert page.evaluate("document.activeElement.textContent") == "berta", "the keyboard was not led along"
+    page.get_by_text("The assistant is answering now").wait_for()
+    grown(page, 60)
+    finished(page)
+    assert text(page) == expected("say 250 words 30").strip()
+    room.node.call("POST", f"/v1/conversations/{conversation}/messages", {"ref": "2", "text": "thank you for that"})
+    page.locator(".row-said", has_text="I heard you").wait_for()
+    assert page.locator(".row").first.inner_text().startswith("berta")
+
+
+def test_a_person_takes_over_answers_and_hands_back(room):
+    conversation = visitor(room, "carla", "quote hello")
+    page = studio(room, f"conversations/{conversation}")
+    page.get_by_role("button", name="Take over").click()
+    dialog = page.get_by_role("dialog", name="Who answers?")
+    dialog.get_by_role("button", name="Take over").click()
+    dialog.get_by_text("Enter the name that the customer will see.").wait_for()
+    dialog.get_by_label("Your name").fill("Marta")
+    page.keyboard.press("Enter")
+    page.get_by_text("You answer; the assistant is silent").wait_for()
+    page.wait_for_function("() => document.activeElement.tagName === 'TEXTAREA'")
+    say(page, "Hello Carla, this is Marta.")
+    page.locator(".by-human.sent").wait_for()
+    room.node.call("POST", f"/v1/conversations/{conversation}/messages", {"ref": "2", "text": "say 5 words 5"})
+    page.locator(".by-contact", has_text="say 5 words 5").wait_for()
+    page.get_by_role("button", name="Hand back").click()
+    page.locator(".by-assistant.done").nth(1).wait_for()
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.get_by_text("Closed; the customer’s next message opens it again").wait_for()
+    facts = [(event["type"], event.get("agent")) for event in room.node.events(conversation) if event["author"] in ("human", "system")]
+    assert facts == [("opened", None), ("taken_over", "Marta"), ("message", "Marta"), ("handed_back", "Marta"), ("closed", None)], facts
+
+
+def test_what_a_colleague_has_is_read_only(room):
+    conversation = visitor(room, "dora", "quote hello")
+    page = studio(room, f"conversations/{conversation}")
+    page.get_by_role("button", name="Take over").wait_for()
+    room.node.call("POST", f"/v1/conversations/{conversation}/human", {"action": "take", "agent": "Ines"})
+    page.get_by_text("Ines answers; the assistant is silent").wait_for()
+    assert page.get_by_role("button", name="Take over").count() == 0
+    assert page.locator("textarea").count() == 0
+    page.locator(".row", has_text="dora").locator(".badge", has_text="Ines").wait_for()
+
+
+def test_a_takeover_in_mid_reply_ends_it(room):
+    conversation = visitor(room, "emma", "say 300 words 30")
+    page = studio(room, f"conversations/{conversation}")
+    page.evaluate("localStorage.setItem('tertulia.studio.agent', 'Marta')")
+    grown(page, 60)
+    page.get_by_role("button", name="Take over").click()
+    page.get_by_text("You answer; the assistant is silent").wait_for()
+    finished(page)
+    assert [event["end"] for event in room.node.events(conversation) if event.get("turn") and event["type"] == "message"] == ["cancelled"]
+
+
+def test_a_foreign_conversation_is_not_shown(room):
+    page = studio(room, "conversations/conv_" + "0" * 32)
+    page.get_by_text("This conversation cannot be shown.").wait_for()
+
+
+def test_looking_changes_nothing(room):
+    """The list reads logs: it must not wake conversations, and write nothing."""
+    conversation = visitor(room, "fritzi", "quote hello")
+    wait_for(lambda: room.node.messages(conversation, "assistant"), "the answer")
+    before = json.dumps(room.node.events(conversation))
+    page = studio(room, "conversations")
+    page.get_by_role("link", name=re.compile("^fritzi")).wait_for()
+    assert json.dumps(room.node.events(conversation)) == before
