@@ -260,7 +260,7 @@ def test_conversations_appear_and_stream_as_they_happen(room):
     finished(page)
     assert text(page) == expected("say 250 words 30").strip()
     room.node.call("POST", f"/v1/conversations/{conversation}/messages", {"ref": "2", "text": "thank you for that"})
-    page.locator(".row-said", has_text="I heard you").wait_for()
+    row.locator(".row-said", has_text="I heard you").wait_for()
     assert page.locator(".row").first.inner_text().startswith("berta")
 
 
