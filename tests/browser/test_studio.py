@@ -261,7 +261,7 @@ def test_conversations_appear_and_stream_as_they_happen(room):
     grown(page, 60)
     finished(page, 2)
     assert text(page) == expected("say 100 words 30").strip()
-    page.locator(".row-said", has_text="word1 word2").wait_for()
+    row.locator(".row-said", has_text="word1 word2").wait_for()
     assert page.locator(".row").first.inner_text().startswith("berta")
 
 
