@@ -109,7 +109,7 @@
     function prepare() {
       loading ??= Promise.all([
         load('tertulia.js'), load('ui/panel.js'),
-        ...['tokens', 'chat'].map(async (style) => (await fetch(`${node}/web/ui/${style}.css`)).text()),
+        ...['tokens', 'chat', 'reply'].map(async (style) => (await fetch(`${node}/web/ui/${style}.css`)).text()),
       ]).then(([{ Tertulia }, { Panel }, ...styles]) => build(Tertulia, Panel, styles));
       loading.catch(() => { loading = null; });
       return loading;
