@@ -29,7 +29,7 @@ async fn each_fault_has_its_code() {
 
     let rows: Vec<(Who, &str, String, &str, u16, &str)> = vec![
         // Routes and methods.
-        (Tenant, "GET", "/".into(), "", 404, "unknown_route"),
+        (Tenant, "GET", "/v1".into(), "", 404, "unknown_route"),
         (Nobody, "GET", "/v1/nothing".into(), "", 404, "unknown_route"),
         (Tenant, "GET", "/v1/conversations/".into(), "", 404, "unknown_route"),
         (Tenant, "GET", at(&id, "/"), "", 404, "unknown_route"),
