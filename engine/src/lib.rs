@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod conversation;
+pub mod documents;
 pub mod knowledge;
 pub mod model;
 pub mod store;

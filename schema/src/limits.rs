@@ -70,6 +70,8 @@ pub const WRITER_QUEUE_MAX: usize = 4_096;
 
 /// One document to learn, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One file to read a document from, in bytes: pictures and fonts in it are not learned.
+pub const FILE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// One passage of a document, in characters.
 pub const PASSAGE_CHARS_MAX: usize = 1_200;
 /// Passages given to a turn.
