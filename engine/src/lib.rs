@@ -3,6 +3,7 @@
 
 pub mod config;
 pub mod conversation;
+pub mod crawl;
 pub mod documents;
 pub mod knowledge;
 pub mod model;

@@ -81,6 +81,17 @@ impl Unreadable {
     }
 }
 
+/// Whether a list of words for robots says `noindex`, and `nofollow`. A list may be for one robot
+/// only: `otherbot: noindex`.
+#[must_use]
+pub fn robots_words(list: &str) -> (bool, bool) {
+    match list.split_once(':') {
+        Some((name, words)) if name.trim().eq_ignore_ascii_case("tertulia") => html::directives(words),
+        Some(_) => (false, false),
+        None => html::directives(list),
+    }
+}
+
 /// Reads a document. `charset` is what a server said of its letters.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ fn is_for_us(name: &str) -> bool {
 }
 
 /// Whether a list of words for robots says `noindex`, and `nofollow`.
-pub(in crate::documents) fn directives(content: &str) -> (bool, bool) {
+pub(crate) fn directives(content: &str) -> (bool, bool) {
     let words: Vec<String> = content.split([',', ' ']).map(|word| word.trim().to_ascii_lowercase()).collect();
     let says = |wanted: &str| words.iter().any(|word| word == wanted || word == "none");
     (says("noindex"), says("nofollow"))

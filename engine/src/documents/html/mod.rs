@@ -7,6 +7,8 @@ mod render;
 mod tests;
 mod tree;
 
+pub(super) use head::directives;
+
 use super::{Page, Unreadable};
 
 pub(super) fn read(html: &str) -> Result<Page, Unreadable> {

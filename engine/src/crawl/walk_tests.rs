@@ -1,0 +1,1 @@
+//! Walks through sites that are made up.
