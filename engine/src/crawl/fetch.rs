@@ -147,7 +147,10 @@ impl Web {
         let request = self
             .client
             .get(url.clone())
-            .header(ACCEPT, "text/html, application/xhtml+xml, application/pdf, text/markdown, text/plain;q=0.9, */*;q=0.5")
+            .header(
+                ACCEPT,
+                "text/html, application/xhtml+xml, application/pdf, text/markdown, text/plain;q=0.9, */*;q=0.5",
+            )
             .header(ACCEPT_ENCODING, "gzip");
         let response = request.send().await.map_err(|error| why(&error))?;
         let from = response.remote_addr().map(|address| address.ip());

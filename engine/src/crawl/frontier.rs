@@ -99,7 +99,8 @@ mod tests {
         ] {
             assert_eq!(frontier.find(&url(link), depth), taken, "{link}");
         }
-        let order: Vec<String> = std::iter::from_fn(|| frontier.next()).map(|target| target.url.path().into()).collect();
+        let order: Vec<String> =
+            std::iter::from_fn(|| frontier.next()).map(|target| target.url.path().into()).collect();
         assert_eq!(order, ["/", "/b", "/a", "/guide.pdf"]);
     }
 

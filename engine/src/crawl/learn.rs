@@ -10,9 +10,9 @@ use schema::{TenantId, Text, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::Bounds;
 use super::fetch::Fetch;
 use super::walk::{Step, Walk};
-use super::Bounds;
 use crate::documents::Reader;
 use crate::knowledge::{Document, Knowledge, KnowledgeError};
 
@@ -38,6 +38,10 @@ pub enum SiteError {
     Knowledge(#[from] KnowledgeError),
     #[error("it was stopped")]
     Stopped,
+    #[error("it was begun several times and never came to its end")]
+    Abandoned,
+    #[error("HTTP cannot be set up: {0}")]
+    Setup(String),
 }
 
 /// What a walk has come to so far.
@@ -45,11 +49,11 @@ pub enum SiteError {
 pub struct Outcome {
     /// Addresses that are known now.
     pub pages: Vec<String>,
-    read: usize,
+    pub(super) read: usize,
     waiting: usize,
-    skipped: Vec<SkippedPage>,
+    pub(super) skipped: Vec<SkippedPage>,
     skipped_total: usize,
-    learned: LearnedCounts,
+    pub(super) learned: LearnedCounts,
     /// The walk ended before the site did.
     pub cut: bool,
 }

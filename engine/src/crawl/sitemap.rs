@@ -52,7 +52,11 @@ pub(super) fn read(bytes: &[u8]) -> Sitemap {
             }
             Event::End(end) if end.local_name().into_inner() == "loc" => {
                 let Some(url) = location.take().and_then(|location| Url::parse(location.trim()).ok()) else { continue };
-                if in_index { sitemap.sitemaps.push(url) } else { sitemap.pages.push(url) }
+                if in_index {
+                    sitemap.sitemaps.push(url)
+                } else {
+                    sitemap.pages.push(url)
+                }
                 taken += 1;
                 if taken == LOCATIONS_MAX {
                     break;
@@ -78,14 +82,27 @@ mod tests {
                 vec![url("https://x.example/a?b=1&c=2"), url("https://x.example/b")],
                 vec![],
             ),
-            ("<sitemapindex><sitemap><loc>https://x.example/s1.xml</loc></sitemap></sitemapindex>", vec![], vec![url("https://x.example/s1.xml")]),
-            ("https://x.example/a\nnothing\nhttps://x.example/b\n", vec![url("https://x.example/a"), url("https://x.example/b")], vec![]),
-            ("<urlset><url><loc>https://x.example/a</loc></url><url><loc>https://x.ex", vec![url("https://x.example/a")], vec![]),
+            (
+                "<sitemapindex><sitemap><loc>https://x.example/s1.xml</loc></sitemap></sitemapindex>",
+                vec![],
+                vec![url("https://x.example/s1.xml")],
+            ),
+            (
+                "https://x.example/a\nnothing\nhttps://x.example/b\n",
+                vec![url("https://x.example/a"), url("https://x.example/b")],
+                vec![],
+            ),
+            (
+                "<urlset><url><loc>https://x.example/a</loc></url><url><loc>https://x.ex",
+                vec![url("https://x.example/a")],
+                vec![],
+            ),
             ("<urlset><url><loc>/relative</loc></url></wrong>", vec![], vec![]),
         ] {
             assert_eq!(read(text.as_bytes()), Sitemap { pages, sitemaps }, "{text}");
         }
-        let many: String = (0..2 * LOCATIONS_MAX).map(|n| format!("<url><loc>https://x.example/{n}</loc></url>")).collect();
+        let many: String =
+            (0..2 * LOCATIONS_MAX).map(|n| format!("<url><loc>https://x.example/{n}</loc></url>")).collect();
         assert_eq!(read(format!("<urlset>{many}").as_bytes()).pages.len(), LOCATIONS_MAX);
     }
 }

@@ -192,8 +192,7 @@ impl<'a> Walk<'a> {
         let kind = Kind::of(media_type.as_deref(), url.path(), &bytes);
         let kind = kind.ok_or_else(|| gone(Unreadable::UnknownKind.to_string()))?;
         let read = self.reader.read(kind, charset.as_deref(), bytes).await;
-        let mut page =
-            read.map_err(|error| Pass { reason: error.to_string(), may_pass: error.may_pass() })?;
+        let mut page = read.map_err(|error| Pass { reason: error.to_string(), may_pass: error.may_pass() })?;
         if !nofollow {
             self.follow(&page, url, target.depth + 1);
         }

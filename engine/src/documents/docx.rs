@@ -126,7 +126,8 @@ fn styles(xml: &str) -> Result<HashMap<String, Style>, Unreadable> {
                 }
             }
             "outlineLvl" => {
-                let level = value(start, "val").and_then(|level| level.parse::<usize>().ok()).filter(|level| *level < 9);
+                let level =
+                    value(start, "val").and_then(|level| level.parse::<usize>().ok()).filter(|level| *level < 9);
                 if let (Some(id), Some(level)) = (&id, level) {
                     styles.entry(id.clone()).or_insert(Style::Heading(level + 1));
                 }

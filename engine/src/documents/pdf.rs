@@ -10,10 +10,8 @@ use super::{Kind, Page, Unreadable, pdf_text};
 const PAGES_MAX: usize = 5_000;
 
 pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
-    let mut document = catch_unwind(|| Document::load_mem(bytes).ok())
-        .ok()
-        .flatten()
-        .ok_or(Unreadable::Malformed(Kind::Pdf))?;
+    let mut document =
+        catch_unwind(|| Document::load_mem(bytes).ok()).ok().flatten().ok_or(Unreadable::Malformed(Kind::Pdf))?;
     // Many are encrypted only so that they cannot be changed, and open without a password.
     if document.is_encrypted() && document.decrypt("").is_err() {
         return Err(Unreadable::Encrypted);

@@ -27,8 +27,12 @@ pub(super) fn markdown(pages: &[String]) -> String {
             near && text_lines.len() > 1 && (edges.contains(&shape(page[at])) || is_page_number(page[at]))
         };
         let longest = text_lines.iter().map(|at| page[*at].chars().count()).max().unwrap_or(0);
-        let kept: Vec<&str> =
-            page.iter().enumerate().filter(|(at, line)| line.is_empty() || !is_edge(*at)).map(|(_, line)| *line).collect();
+        let kept: Vec<&str> = page
+            .iter()
+            .enumerate()
+            .filter(|(at, line)| line.is_empty() || !is_edge(*at))
+            .map(|(_, line)| *line)
+            .collect();
         let mut of_page = paragraphs_of(&kept, longest);
         // The first words of a page go on with the last ones of the page before.
         if let (Some(last), Some(first)) = (paragraphs.last_mut(), of_page.first())
@@ -124,7 +128,9 @@ fn is_page_number(line: &str) -> bool {
     let others = words.iter().filter(|word| !word.bytes().any(|b| b.is_ascii_digit())).count();
     numbers > 0 && words.len() <= 4 && others <= 2 && line.chars().count() <= 20 && {
         let known = ["page", "seite", "página", "pagina", "of", "von", "de", "/", "-", "–", "|"];
-        words.iter().all(|word| word.bytes().all(|b| b.is_ascii_digit()) || known.contains(&word.to_lowercase().as_str()))
+        words
+            .iter()
+            .all(|word| word.bytes().all(|b| b.is_ascii_digit()) || known.contains(&word.to_lowercase().as_str()))
     }
 }
 
@@ -154,7 +160,10 @@ mod tests {
     #[test]
     fn a_page_break_does_not_break_a_sentence() {
         for (pages, expected) in [
-            (&["You may return what you have\nnot used within", "thirty days.\n\nNext."][..], "You may return what you have not used within thirty days.\n\nNext.\n"),
+            (
+                &["You may return what you have\nnot used within", "thirty days.\n\nNext."][..],
+                "You may return what you have not used within thirty days.\n\nNext.\n",
+            ),
             (&["An exam-\nple of a well-\nKnown word."], "An example of a well-Known word.\n"),
             (&["One.\n\n1", "Two.\n\n2"], "One.\n\nTwo.\n"),
             (

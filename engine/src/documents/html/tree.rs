@@ -72,7 +72,9 @@ impl Tree {
             match &node.data {
                 Data::Text(text) => words.push_str(text),
                 // The words of two lines or blocks are not one word.
-                Data::Element { name, .. } if LINES.contains(&name.as_str()) && !words.ends_with('\n') => words.push('\n'),
+                Data::Element { name, .. } if LINES.contains(&name.as_str()) && !words.ends_with('\n') => {
+                    words.push('\n')
+                }
                 Data::Element { .. } => {}
             }
         }
