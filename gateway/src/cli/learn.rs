@@ -110,11 +110,7 @@ async fn learn(backend: &dyn Backend, work: &find::Work, screen: &mut Screen<'_>
 }
 
 /// Forgets what was learned from these folders and is not in them any more.
-async fn forget_gone(
-    backend: &dyn Backend,
-    work: &find::Work,
-    screen: &mut Screen<'_>,
-) -> Result<usize, CliError> {
+async fn forget_gone(backend: &dyn Backend, work: &find::Work, screen: &mut Screen<'_>) -> Result<usize, CliError> {
     if work.folders.is_empty() {
         return Ok(0);
     }

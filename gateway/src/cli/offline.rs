@@ -74,7 +74,8 @@ impl Backend for Offline {
     }
 
     fn forget(&self, source: String) -> Answer<'_, bool> {
-        async move { self.knowledge.forget(self.tenant()?, source).await.map_err(|error| refused(error.into())) }.boxed()
+        async move { self.knowledge.forget(self.tenant()?, source).await.map_err(|error| refused(error.into())) }
+            .boxed()
     }
 
     fn learn_site(&self, site: SiteIn) -> Answer<'_, JobId> {
