@@ -138,7 +138,7 @@ async fn a_site_is_learned_and_learned_again_and_forgotten() {
     site.put("/guide.pdf", Page::Status(503));
     site.remove("/bulbs");
     let job = learn(&api, &site.url("/")).await;
-    assert_eq!((job.pages_read, job.learned.changed, job.pages_skipped_total), (2, 2, 1), "{job:?}");
+    assert_eq!((job.pages_read, job.learned.changed, job.pages_skipped_total), (2, 1, 1), "{job:?}");
     assert!(sources(&api).await.contains(&site.url("/guide.pdf")), "it is only out of reach");
     site.put("/guide.pdf", Page::Status(410));
     let job = learn(&api, &site.url("/")).await;
@@ -185,7 +185,8 @@ async fn a_hostile_site_harms_nobody() {
         ("/picture", file("text/html", b"\x89PNG\0\0"), "it is none of Markdown, text, HTML, PDF and DOCX"),
         ("/broken.pdf", file("application/pdf", b"%PDF-1.7\nnothing more"), "it is not a whole PDF"),
         ("/scanned.pdf", file("application/pdf", SCANNED_PDF), "it has no text; scanned pages are not read"),
-        ("/bomb.pdf", file("application/pdf", BOMB_PDF), "it"),
+        // By memory or by time, whichever ends first.
+        ("/bomb.pdf", file("application/pdf", BOMB_PDF), ""),
         ("/bomb.docx", file("application/octet-stream", &docx_bomb()), "it unpacks to far more than it should"),
     ];
     let links: Vec<&str> = rows.iter().map(|(path, ..)| *path).collect();
@@ -222,7 +223,7 @@ async fn a_hostile_site_harms_nobody() {
     for (path, _, reason) in &rows {
         let skipped = job.pages_skipped.iter().find(|skipped| skipped.url == site.url(path));
         let said = skipped.map(|skipped| skipped.reason.as_str()).unwrap_or_default();
-        assert!(said.starts_with(reason), "{path}: `{said}`, not `{reason}`");
+        assert!(!said.is_empty() && said.starts_with(reason), "{path}: `{said}`, not `{reason}`");
     }
     assert_eq!(sources(&api).await, [site.url("/"), site.url("/bulbs")]);
 }

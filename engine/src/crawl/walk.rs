@@ -23,6 +23,8 @@ const REDIRECTS_MAX: usize = 5;
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Rules for robots that are read, in bytes.
 const ROBOTS_BYTES_MAX: usize = 128 * 1024;
+/// Requests beyond two for each page that may be read.
+const REQUESTS_MORE: usize = 50;
 /// Lists of pages that are fetched.
 const SITEMAPS_MAX: usize = 8;
 
@@ -122,10 +124,11 @@ impl<'a> Walk<'a> {
     /// The next page; none at the end.
     pub async fn next(&mut self) -> Option<Step> {
         loop {
-            if self.read >= self.bounds.pages_max || self.requests >= 2 * self.bounds.pages_max + 50 {
+            if self.read >= self.bounds.pages_max {
                 return None;
             }
-            if Instant::now() >= self.deadline {
+            let requests_max = 2 * self.bounds.pages_max + REQUESTS_MORE;
+            if Instant::now() >= self.deadline || self.requests >= requests_max {
                 self.cut = self.frontier.waiting() > 0;
                 return None;
             }
@@ -144,7 +147,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether time ended the walk before its end.
+    /// Whether the walk ended before its end: by time, or because too many pages led nowhere.
     #[must_use]
     pub const fn was_cut(&self) -> bool {
         self.cut

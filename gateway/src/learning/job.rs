@@ -9,7 +9,7 @@ use schema::{JobId, TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{Learning, Reserved};
+use super::{Learning, Place};
 
 /// How often what was learned is written down, so that a crash loses little track of it.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
@@ -94,7 +94,9 @@ impl Job {
         state.view.ended_at = Some(now);
         state.view.state = if result.is_ok() { JobState::Done } else { JobState::Failed };
         state.view.error = match result {
-            Ok(()) => cut.then(|| "time was up before all pages were read".to_owned()),
+            Ok(()) => {
+                cut.then(|| "it ended before all pages were read: time was up, or too many were passed over".to_owned())
+            }
             Err(error) => Some(error.to_string()),
         };
     }
@@ -104,18 +106,16 @@ impl Job {
     }
 }
 
-impl Learning {
-    /// Runs a job to its end, whoever goes away meanwhile.
-    pub(super) fn launch(&self, tenant: TenantId, job: Arc<Job>, kept: Kept) {
-        let learning = self.clone();
-        let run = async move {
-            // Gives the place back even if the job panics.
-            let _held = Reserved { learning: &learning, tenant, job: Arc::clone(&job) };
-            learning.run(tenant, &job, kept).await;
-        };
-        self.inner.tasks.spawn_on(run, &self.inner.runtime);
+impl Place {
+    /// Runs the job to its end, whoever goes away meanwhile.
+    pub(super) fn launch(self, kept: Kept) {
+        let inner = Arc::clone(&self.learning.inner);
+        let run = async move { self.learning.run(self.tenant, &self.job, kept).await };
+        inner.tasks.spawn_on(run, &inner.runtime);
     }
+}
 
+impl Learning {
     async fn run(&self, tenant: TenantId, job: &Job, mut kept: Kept) {
         let (url, attempts) = (kept.site.url.clone(), kept.site.attempts);
         kept.site.attempts += 1;

@@ -132,18 +132,11 @@ impl Learning {
     /// When it cannot be learned, or not now.
     pub async fn learn_site(&self, tenant: TenantId, asked: SiteIn) -> Result<JobId, LearningError> {
         let url = self.check(&asked)?;
-        let job = self.reserve(tenant, &url)?;
-        match self.keep(tenant, &url, &asked).await {
-            Ok(kept) => {
-                let id = job.id();
-                self.launch(tenant, job, kept);
-                Ok(id)
-            }
-            Err(error) => {
-                self.release(tenant, None);
-                Err(error)
-            }
-        }
+        let place = self.reserve(tenant, &url)?;
+        let kept = self.keep(tenant, &url, &asked).await?;
+        let id = place.job.id();
+        place.launch(kept);
+        Ok(id)
     }
 
     /// A job of the tenant's: one that runs, one that ended lately, or a site's last one.
@@ -191,7 +184,7 @@ impl Learning {
             tokio::time::timeout(STOP_MAX, job.ended()).await.map_err(|_| LearningError::Running)?;
         }
         // Held, so that nobody begins to learn it meanwhile.
-        let _held = Reserved { learning: self, tenant, job: self.reserve(tenant, &url)? };
+        let _place = self.reserve(tenant, &url)?;
         let kept = self.inner.sites.get(tenant, url.as_str()).await?.ok_or(LearningError::NotFound)?;
         let others = self.inner.sites.list(tenant).await?;
         let shared = |page: &String| others.iter().any(|site| site.url != kept.site.url && site.pages.contains(page));
@@ -257,7 +250,7 @@ impl Learning {
     }
 
     /// The tenant's only place for a job.
-    fn reserve(&self, tenant: TenantId, url: &Url) -> Result<Arc<Job>, LearningError> {
+    fn reserve(&self, tenant: TenantId, url: &Url) -> Result<Place, LearningError> {
         let mut jobs = self.jobs();
         if self.inner.stop.is_cancelled() {
             return Err(LearningError::Draining);
@@ -270,21 +263,7 @@ impl Learning {
         }
         let job = Arc::new(Job::new(url, self.inner.clock.now(), self.inner.stop.child_token()));
         jobs.running.insert(tenant, Arc::clone(&job));
-        Ok(job)
-    }
-
-    /// Gives the place back; `view` is remembered.
-    fn release(&self, tenant: TenantId, view: Option<JobView>) {
-        let mut jobs = self.jobs();
-        if let Some(job) = jobs.running.remove(&tenant) {
-            job.end();
-        }
-        if let Some(view) = view {
-            if jobs.ended.len() >= ENDED_MAX {
-                jobs.ended.pop_front();
-            }
-            jobs.ended.push_back((tenant, view));
-        }
+        Ok(Place { learning: self.clone(), tenant, job })
     }
 
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
@@ -292,16 +271,24 @@ impl Learning {
     }
 }
 
-/// A tenant's place for a job, given back whatever happens.
-struct Reserved<'a> {
-    learning: &'a Learning,
+/// A tenant's place for a job. It is given back when dropped: when the job is over, when it
+/// panicked, or when whoever wanted to begin one went away.
+struct Place {
+    learning: Learning,
     tenant: TenantId,
     job: Arc<Job>,
 }
 
-impl Drop for Reserved<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        let view = self.job.outcome();
-        self.learning.release(self.tenant, view);
+        let mut jobs = self.learning.jobs();
+        jobs.running.remove(&self.tenant);
+        if let Some(view) = self.job.outcome() {
+            if jobs.ended.len() >= ENDED_MAX {
+                jobs.ended.pop_front();
+            }
+            jobs.ended.push_back((self.tenant, view));
+        }
+        self.job.end();
     }
 }

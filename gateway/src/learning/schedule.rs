@@ -78,23 +78,15 @@ impl Learning {
             return Ok(());
         }
         let start = start_url(url).map_err(LearningError::Url)?;
-        let job = self.reserve(tenant, &start)?;
-        match self.inner.sites.get(tenant, url).await {
-            Ok(Some(kept)) if kept.site.due_at.is_some_and(|due| due <= self.inner.clock.now()) => {
+        let place = self.reserve(tenant, &start)?;
+        match self.inner.sites.get(tenant, url).await? {
+            Some(kept) if kept.site.due_at.is_some_and(|due| due <= self.inner.clock.now()) => {
                 self.plan(tenant, url, None);
-                self.launch(tenant, job, kept);
-                Ok(())
+                place.launch(kept);
             }
-            Ok(kept) => {
-                self.release(tenant, None);
-                self.plan(tenant, url, kept.and_then(|kept| kept.site.due_at));
-                Ok(())
-            }
-            Err(error) => {
-                self.release(tenant, None);
-                Err(error.into())
-            }
+            kept => self.plan(tenant, url, kept.and_then(|kept| kept.site.due_at)),
         }
+        Ok(())
     }
 }
 

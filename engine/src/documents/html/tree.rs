@@ -11,6 +11,8 @@ use crate::documents::Unreadable;
 
 /// Elements within each other. Browsers stop at 512.
 const DEPTH_MAX: usize = 512;
+/// Elements that seem open at once, by their tags alone: honest pages forget a few.
+const OPEN_MAX: usize = 8_192;
 /// Nodes of one page.
 const NODES_MAX: usize = 1_000_000;
 
@@ -20,6 +22,11 @@ const SILENT: &[&str] = &[
     "select", "button", "input", "textarea", "dialog", "map",
 ];
 
+/// Elements that have no end, or may leave it out.
+const UNCLOSED: &[&str] = &[
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li",
+    "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup", "rt", "rp",
+];
 /// Elements that begin a line of their own.
 const LINES: &[&str] = &["br", "p", "div", "li", "tr", "dt", "dd", "td", "th"];
 
@@ -88,6 +95,9 @@ impl Tree {
 }
 
 pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
+    if is_deep(html) {
+        return Err(Unreadable::TooDeep);
+    }
     let dom = parse_document(RcDom::default(), ParseOpts::default()).one(html);
     let mut tree = Tree { nodes: Vec::new() };
     // What is still to be taken, last first; a mark closes the node it names.
@@ -100,8 +110,11 @@ pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
                 continue;
             }
         };
-        if depth > DEPTH_MAX || tree.nodes.len() > NODES_MAX {
+        if depth > DEPTH_MAX {
             return Err(Unreadable::TooDeep);
+        }
+        if tree.nodes.len() > NODES_MAX {
+            return Err(Unreadable::TooLong);
         }
         let Some(data) = data_of(&handle) else { continue };
         let at = tree.nodes.len();
@@ -114,6 +127,27 @@ pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
         todo.extend(children.iter().rev().map(|child| (Step::Open(child.clone(), at), depth + 1)));
     }
     Ok(tree)
+}
+
+/// Whether so many elements are open at once that the parser, which looks through all of them at
+/// each tag, would take for ever. Elements that need no closing tag do not count.
+fn is_deep(html: &str) -> bool {
+    let mut open = 0usize;
+    for tag in html.split('<').skip(1) {
+        if tag.starts_with('/') {
+            open = open.saturating_sub(1);
+            continue;
+        }
+        let end = tag.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(tag.len());
+        let name = tag[..end].to_ascii_lowercase();
+        if !name.is_empty() && !UNCLOSED.contains(&name.as_str()) {
+            open += 1;
+            if open > OPEN_MAX {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 enum Step {
