@@ -3,6 +3,8 @@
 
 pub mod config;
 pub mod conversation;
+pub mod crawl;
+pub mod documents;
 pub mod knowledge;
 pub mod model;
 pub mod store;

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod datadir;
 pub mod docs;
 pub mod http;
+pub mod learning;
 mod metrics;
 mod models;
 pub mod node;

@@ -12,6 +12,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use actors::{Options, System, SystemClock, Worker};
 use engine::config::Config;
+use engine::documents::Reader;
 use engine::knowledge::{Builtin, Knowledge, demo};
 use engine::model::{Registry, RegistryError, SharedModel, install_crypto_provider};
 use engine::store::sqlite::{SqliteOptions, SqliteStore};
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 use crate::auth::{ApiKeys, Authority, TenantError, Tenants, TokenError, Tokens};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{Edge, EdgeParts, Limiter, configure, cors, measure};
+use crate::learning::Learning;
 use crate::session::{Presence, Sessions};
 use crate::socket::{LINGER, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES};
 use crate::{models, telemetry};
@@ -74,6 +76,7 @@ pub struct Node {
     pub api_key: SecretString,
     server: Server,
     system: Arc<System>,
+    learning: Learning,
     drain: watch::Sender<Option<Duration>>,
     drain_timeout: Duration,
     metrics: PrometheusHandle,
@@ -123,6 +126,9 @@ impl Node {
         {
             tracing::warn!(%error, "the demo tenant could not learn this project's documentation");
         }
+        let private = config.learning.private_hosts;
+        let reader = Reader::new(None);
+        let learning = Learning::new(knowledge.clone(), sqlite.clone(), reader, clock.clone(), private);
         let builtin: SharedModel = Arc::new(Builtin);
         let settings = models::settings(&config);
         // A model that cannot be used is told now, not at the first question.
@@ -145,7 +151,17 @@ impl Node {
         };
         let connections = config.server.connections_max.get().div_ceil(workers);
         let (request_timeout, drain_timeout) = (config.server.request_timeout, config.server.drain_timeout);
-        let parts = Arc::new(EdgeParts { config, authority, tenants, knowledge, limiter, metrics: metrics.clone() });
+        let parts = Arc::new(EdgeParts {
+            config,
+            authority,
+            tenants,
+            knowledge,
+            learning: learning.clone(),
+            limiter,
+            metrics: metrics.clone(),
+        });
+        let (scheduler, with) = (learning.clone(), Arc::clone(&parts));
+        actix_web::rt::spawn(async move { scheduler.schedule(&with.tenants).await });
         let (drain, draining) = watch::channel(None);
         let shared = Arc::clone(&system);
         let server = HttpServer::new(move || {
@@ -176,6 +192,7 @@ impl Node {
             api_key: demo.key,
             server,
             system,
+            learning,
             drain,
             drain_timeout,
             metrics,
@@ -195,7 +212,7 @@ impl Node {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-        let Self { server, system, drain, drain_timeout, metrics, .. } = self;
+        let Self { server, system, learning, drain, drain_timeout, metrics, .. } = self;
         let handle = server.handle();
         let upkeep = actix_web::rt::spawn(async move {
             loop {
@@ -209,7 +226,10 @@ impl Node {
             // It ends by itself only when it fails.
             ended = &mut server => return Ok(ended?),
         }
-        let drained = drain_node(&system, &drain, &handle, drain_timeout);
+        let drained = async {
+            let drained = drain_node(&system, &drain, &handle, drain_timeout);
+            tokio::join!(drained, learning.drain());
+        };
         let (ended, ()) = tokio::join!(server, drained);
         upkeep.abort();
         Ok(ended?)

@@ -39,6 +39,8 @@ codes! {
     BadPosition = "bad_position",
     /// The request's body has a type this route does not take.
     UnsupportedMediaType = "unsupported_media_type",
+    /// The document is broken, empty, encrypted or too hard to read.
+    UnreadableDocument = "unreadable_document",
     /// The request, frame or document is larger than this place takes.
     TooLarge = "too_large",
     /// No such route.

@@ -111,6 +111,10 @@ id!(
     /// One live socket or stream of one participant.
     SessionId, "ses_"
 );
+id!(
+    /// One learning of a site.
+    JobId, "job_"
+);
 
 /// A conversation's full name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -14,7 +14,7 @@ pub mod wire;
 
 pub use error::ErrorCode;
 pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, Made, Passage, Reply, Usage};
-pub use ids::{Contact, ConversationId, ConversationKey, IdError, Ref, SessionId, TenantId};
+pub use ids::{Contact, ConversationId, ConversationKey, IdError, JobId, Ref, SessionId, TenantId};
 pub use position::{Position, PositionError, Reached};
 pub use price::Price;
 pub use profile::{

@@ -70,6 +70,22 @@ pub const WRITER_QUEUE_MAX: usize = 4_096;
 
 /// One document to learn, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One file to read a document from, in bytes: pictures and fonts in it are not learned.
+pub const FILE_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Pages of a site that are learned when nothing else is asked for.
+pub const SITE_PAGES_DEFAULT: usize = 200;
+/// Pages of a site that may be asked for.
+pub const SITE_PAGES_MAX: usize = 2_000;
+/// Links from a site's first page to its last when nothing else is asked for.
+pub const SITE_DEPTH_DEFAULT: usize = 5;
+/// The same that may be asked for.
+pub const SITE_DEPTH_MAX: usize = 50;
+/// Sites of one tenant.
+pub const SITES_MAX: usize = 16;
+/// Pages passed over that a report names; further ones are counted.
+pub const SKIPPED_SHOWN_MAX: usize = 100;
+/// Hours between two learnings of a site that may be asked for: a year.
+pub const SITE_HOURS_MAX: u32 = 8_760;
 /// One passage of a document, in characters.
 pub const PASSAGE_CHARS_MAX: usize = 1_200;
 /// Passages given to a turn.
@@ -104,4 +120,7 @@ const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a req
 const _: () = assert!(INSTRUCTIONS_BYTES_MAX < PROFILE_BYTES_MAX, "instructions fit a profile");
 const _: () = assert!(CHECKPOINT_BYTES < REPLY_BYTES_MAX, "a reply is longer than its checkpoint");
 const _: () = assert!(RING_EVENTS_MAX <= REPLAY_EVENTS_MAX, "the ring alone never overfills a resume");
+const _: () =
+    assert!(SITE_PAGES_DEFAULT <= SITE_PAGES_MAX && SITE_DEPTH_DEFAULT <= SITE_DEPTH_MAX, "defaults are allowed");
+const _: () = assert!(FILE_BYTES_MAX >= DOCUMENT_BYTES_MAX, "a document of text is a file");
 const _: () = assert!(PING_INTERVAL.as_secs() * 2 < SILENCE_MAX.as_secs(), "two pings may be lost");

@@ -6,6 +6,7 @@ mod api;
 mod cli;
 mod house;
 mod isolation;
+mod learning;
 mod model_faults;
 mod policy;
 mod process;

@@ -5,6 +5,7 @@ pub mod client;
 pub mod llm;
 pub mod node;
 pub mod rawsocket;
+pub mod site;
 pub mod source;
 pub mod store;
 pub mod stream;

@@ -14,8 +14,8 @@ mod values;
 pub use error::{ConfigError, Place};
 pub use model_name::{ModelName, ModelNameError, Provider};
 pub use settings::{
-    Config, Conversations, Knowledge, Limits, Log, LogFormat, LogLevel, Models, ProviderSettings, Providers, Server,
-    Store,
+    Config, Conversations, Knowledge, Learning, Limits, Log, LogFormat, LogLevel, Models, ProviderSettings, Providers,
+    Server, Store,
 };
 pub use sources::Sources;
 

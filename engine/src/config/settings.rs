@@ -48,6 +48,8 @@ pub struct Config {
     pub store: Store,
     /// What assistants have learned.
     pub knowledge: Knowledge,
+    /// How sites are learned.
+    pub learning: Learning,
 }
 
 /// How to reach each provider.
@@ -201,4 +203,12 @@ pub struct Knowledge {
     pub demo_documents: bool,
     /// Indexes kept open.
     pub indexes_open_max: NonZeroUsize,
+}
+
+/// How sites are learned.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Learning {
+    /// Whether sites may be in private networks.
+    pub private_hosts: bool,
 }

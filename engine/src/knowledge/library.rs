@@ -92,7 +92,18 @@ impl Knowledge {
     /// # Errors
     /// When store or index fail.
     pub async fn forget(&self, tenant: TenantId, source: String) -> Result<bool, KnowledgeError> {
-        self.alone(tenant, "forget", move |work, index| work.forget(index, &source)).await
+        Ok(self.forget_all(tenant, vec![source]).await? > 0)
+    }
+
+    /// Forgets documents; says how many of them were known. One commit for all.
+    ///
+    /// # Errors
+    /// When store or index fail; then some may be forgotten.
+    pub async fn forget_all(&self, tenant: TenantId, sources: Vec<String>) -> Result<usize, KnowledgeError> {
+        if sources.is_empty() {
+            return Ok(0);
+        }
+        self.alone(tenant, "forget", move |work, index| work.forget(index, &sources)).await
     }
 
     /// What the tenant's assistant has learned, by name.

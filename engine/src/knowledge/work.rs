@@ -84,22 +84,29 @@ impl Work {
         outcome.map(|()| learned)
     }
 
-    /// Forgets a document; false when it was not known.
-    pub(super) fn forget(&self, index: &TenantIndex, source: &str) -> Result<bool, KnowledgeError> {
+    /// Forgets documents; says how many were known.
+    pub(super) fn forget(&self, index: &TenantIndex, sources: &[String]) -> Result<usize, KnowledgeError> {
         let before = self.stamp()?;
         self.build_if_stale(index, before)?;
-        let id = records::sha256(source);
-        let name = records::document(self.tenant, id.clone());
-        if self.wait(self.records.get(name.clone()))?.is_none() {
-            return Ok(false);
+        let mut known = Vec::new();
+        for source in sources {
+            let id = records::sha256(source);
+            let name = records::document(self.tenant, id.clone());
+            if self.wait(self.records.get(name.clone()))?.is_some() {
+                known.push((id, name));
+            }
+        }
+        if known.is_empty() {
+            return Ok(0);
         }
         let (writer, begun) = self.begin(index)?;
-        let outcome = self.delete(&name);
-        if outcome.is_ok() {
-            writer.forget(&id);
-        }
+        let outcome = known.iter().try_for_each(|(id, name)| {
+            self.delete(name)?;
+            writer.forget(id);
+            Ok(())
+        });
         self.end(writer, begun, outcome.is_ok())?;
-        outcome.map(|()| true)
+        outcome.map(|()| known.len())
     }
 
     /// Every document, by name.

@@ -24,13 +24,16 @@ pub(super) enum Command {
     Config,
     /// Talk to the running node as a contact of the demo tenant
     Chat(Chat),
-    /// Teach the assistant Markdown and text files
+    /// Teach the assistant documents or a site
     Learn(Learn),
     /// Manage tenants, whether the node runs or not
     #[command(subcommand)]
     Tenant(Tenant),
     /// Print a conversation of the running node
     Export(Export),
+    /// What this program starts to read a document that may be hostile
+    #[command(hide = true)]
+    ReadDocument(ReadDocument),
 }
 
 #[derive(Debug, Args)]
@@ -45,9 +48,31 @@ pub(super) struct Chat {
 
 #[derive(Debug, Args)]
 pub(super) struct Learn {
-    /// Files, or folders that are searched for .md, .markdown and .txt files
-    #[arg(required = true, value_name = "FOLDER|FILE")]
-    pub(super) paths: Vec<PathBuf>,
+    /// Folders, files (Markdown, text, HTML, PDF, DOCX) and sites (https://…)
+    #[arg(required = true, value_name = "FOLDER|FILE|SITE")]
+    pub(super) targets: Vec<PathBuf>,
+    /// Read at most so many pages of a site
+    #[arg(long, value_name = "N")]
+    pub(super) pages_max: Option<usize>,
+    /// Follow at most so many links from a site's first page
+    #[arg(long, value_name = "N")]
+    pub(super) depth_max: Option<usize>,
+    /// Have the node learn a site again after so many hours, from then on
+    #[arg(long, value_name = "HOURS")]
+    pub(super) every_hours: Option<u32>,
+    /// Learn sites of this machine and private networks too, while no node runs
+    #[arg(long)]
+    pub(super) allow_private_hosts: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReadDocument {
+    /// What it is
+    #[arg(long)]
+    pub(super) kind: engine::documents::Kind,
+    /// In which letters
+    #[arg(long)]
+    pub(super) charset: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -112,7 +137,10 @@ mod tests {
             (&format!("chat --conversation {id} --contact Ana"), false),
             ("chat --conversation 7", false),
             ("learn docs README.md", true),
+            ("learn https://shop.example --pages-max 50 --depth-max 2 --every-hours 24", true),
             ("learn", false),
+            ("read-document --kind pdf", true),
+            ("read-document --kind exe", false),
             ("tenant create acme", true),
             ("tenant list", true),
             ("tenant rotate-key acme", true),

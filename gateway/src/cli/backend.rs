@@ -1,9 +1,10 @@
 //! Where `learn` and `tenant` do their work: at the running node, or in its data directory.
 
+use bytes::Bytes;
 use engine::config::Config;
 use futures_util::future::BoxFuture;
-use schema::TenantId;
-use schema::wire::{DocumentIn, KeyMade, Learned, TenantView};
+use schema::wire::{DocumentView, JobView, KeyMade, Learned, SiteIn, TenantView};
+use schema::{JobId, TenantId};
 
 use super::client;
 use super::error::CliError;
@@ -15,8 +16,20 @@ pub(super) type Answer<'a, T> = BoxFuture<'a, Result<T, CliError>>;
 
 /// The work of the commands that also run without a node.
 pub(super) trait Backend {
-    /// Learns one document for the tenant whose key is shown.
-    fn learn(&self, document: DocumentIn) -> Answer<'_, Learned>;
+    /// Learns one file for the tenant whose key is shown.
+    fn learn_file(&self, source: String, bytes: Bytes) -> Answer<'_, Learned>;
+
+    /// What that tenant's assistant has learned.
+    fn documents(&self) -> Answer<'_, Vec<DocumentView>>;
+
+    /// Forgets one document; false when it was not known.
+    fn forget(&self, source: String) -> Answer<'_, bool>;
+
+    /// Begins to learn a site.
+    fn learn_site(&self, site: SiteIn) -> Answer<'_, JobId>;
+
+    /// How that stands.
+    fn job(&self, job: JobId) -> Answer<'_, JobView>;
 
     /// All tenants, oldest first.
     fn tenants(&self) -> Answer<'_, Vec<TenantView>>;
@@ -31,12 +44,17 @@ pub(super) trait Backend {
     fn set_disabled(&self, tenant: TenantId, disabled: bool) -> Answer<'_, TenantView>;
 }
 
-/// For a tenant's own work: shows its API key.
-pub(super) async fn for_tenant(config: &Config) -> Result<Box<dyn Backend>, CliError> {
+/// For a tenant's own work: shows its API key. `private` lets sites be in private networks, which a
+/// running node decides for itself.
+pub(super) async fn for_tenant(config: &Config, private: bool) -> Result<Box<dyn Backend>, CliError> {
     if client::answers(config).await? {
+        if private {
+            let how = "start it with TERTULIA_LEARNING__PRIVATE_HOSTS=true";
+            return Err(CliError::Usage(format!("a running node decides this itself: {how}")));
+        }
         return Ok(Box::new(Online::new(client::Client::for_tenant(config)?)));
     }
-    Ok(Box::new(Offline::for_tenant(config).await?))
+    Ok(Box::new(Offline::for_tenant(config, private).await?))
 }
 
 /// For the operator's work: shows the admin key, or has the data directory.

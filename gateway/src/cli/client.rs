@@ -3,12 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use bytes::Bytes;
 use engine::config::Config;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder};
+use schema::ErrorCode;
 use schema::wire::ErrorBody;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::CliError;
 use crate::datadir;
@@ -76,6 +79,21 @@ impl Client {
         self.answer(self.request(Method::POST, path).json(body)).await
     }
 
+    /// `POST` of bytes that are what they are.
+    pub(super) async fn post_bytes<T: DeserializeOwned>(&self, path: &str, bytes: Bytes) -> Result<T, CliError> {
+        let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/octet-stream");
+        self.answer(request.body(bytes)).await
+    }
+
+    /// `DELETE`; false when there was nothing to delete.
+    pub(super) async fn delete(&self, path: &str) -> Result<bool, CliError> {
+        match self.answer::<IgnoredAny>(self.request(Method::DELETE, path)).await {
+            Ok(_) => Ok(true),
+            Err(CliError::Refused { code: ErrorCode::NotFound, .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let url = format!("http://{}{path}", self.address);
         self.http.request(method, url).bearer_auth(self.credential.expose_secret()).timeout(TIMEOUT)
@@ -97,7 +115,8 @@ impl Client {
         let status = response.status();
         let body = response.bytes().await.map_err(failed)?;
         if status.is_success() {
-            return serde_json::from_slice(&body)
+            let body = if body.is_empty() { b"null" } else { &*body };
+            return serde_json::from_slice(body)
                 .map_err(|error| CliError::Strange { address: address.clone(), problem: error.to_string() });
         }
         match serde_json::from_slice::<ErrorBody>(&body) {

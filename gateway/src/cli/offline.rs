@@ -3,23 +3,28 @@
 use std::sync::Arc;
 
 use actors::{Clock, SystemClock};
+use bytes::Bytes;
 use engine::config::Config;
-use engine::knowledge::{Document, Knowledge, KnowledgeError};
+use engine::documents::Reader;
+use engine::knowledge::Knowledge;
 use engine::store::sqlite::{SqliteOptions, SqliteStore};
 use futures_util::FutureExt;
-use schema::TenantId;
-use schema::wire::{DocumentIn, KeyMade, Learned, TenantView};
+use schema::wire::{DocumentView, JobView, KeyMade, Learned, SiteIn, TenantView};
+use schema::{JobId, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::backend::{Answer, Backend};
 use super::error::CliError;
 use crate::auth::{ApiKeys, TenantBody, Tenants};
 use crate::datadir::DataDir;
+use crate::http::ApiError;
+use crate::learning::{Learning, LearningError};
 
 /// Store, tenants and documents, without a node around them.
 pub(super) struct Offline {
     tenants: Tenants,
     knowledge: Knowledge,
+    learning: Learning,
     /// Whose documents are learned.
     tenant: Option<TenantId>,
     clock: SystemClock,
@@ -28,8 +33,8 @@ pub(super) struct Offline {
 
 impl Offline {
     /// For the demo tenant's documents, or those of the tenant whose key is configured.
-    pub(super) async fn for_tenant(config: &Config) -> Result<Self, CliError> {
-        let mut offline = Self::open(config)?;
+    pub(super) async fn for_tenant(config: &Config, private: bool) -> Result<Self, CliError> {
+        let mut offline = Self::open(config, private)?;
         let demo = offline.tenants.ensure_demo(config.api_key.as_ref(), offline.clock.now()).await?;
         offline.tenant = Some(demo.tenant);
         Ok(offline)
@@ -38,31 +43,47 @@ impl Offline {
     /// For tenants.
     #[allow(clippy::unused_async, reason = "the same shape as for a tenant")]
     pub(super) async fn for_operator(config: &Config) -> Result<Self, CliError> {
-        Self::open(config)
+        Self::open(config, false)
     }
 
-    fn open(config: &Config) -> Result<Self, CliError> {
+    fn open(config: &Config, private: bool) -> Result<Self, CliError> {
         let data = DataDir::open(&config.data)?;
         let store = SqliteStore::open(&data.store_file(), SqliteOptions::default())
             .map_err(|error| CliError::Failed(format!("the store cannot be opened: {error}")))?;
         let store = Arc::new(store);
         let keys = Arc::new(ApiKeys::new(store.clone(), data.pepper()));
         let tenants = Tenants::new(store.clone(), keys, data.demo_file());
-        let knowledge = Knowledge::open(data.path(), store);
-        Ok(Self { tenants, knowledge, tenant: None, clock: SystemClock, _data: data })
+        let knowledge = Knowledge::open(data.path(), store.clone());
+        let (reader, private) = (Reader::new(None), private || config.learning.private_hosts);
+        let learning = Learning::new(knowledge.clone(), store, reader, Arc::new(SystemClock), private);
+        Ok(Self { tenants, knowledge, learning, tenant: None, clock: SystemClock, _data: data })
+    }
+
+    fn tenant(&self) -> Result<TenantId, CliError> {
+        self.tenant.ok_or_else(|| CliError::Failed("no tenant to learn for".into()))
     }
 }
 
 impl Backend for Offline {
-    fn learn(&self, document: DocumentIn) -> Answer<'_, Learned> {
-        async move {
-            let tenant = self.tenant.ok_or_else(|| CliError::Failed("no tenant to learn for".into()))?;
-            let document = Document { source: document.source, text: document.text };
-            let learned = self.knowledge.learn(tenant, vec![document], self.clock.now()).await;
-            let learned = learned.map_err(|error: KnowledgeError| CliError::Failed(error.to_string()))?;
-            learned.into_iter().next().ok_or_else(|| CliError::Failed("nothing was learned".into()))
-        }
-        .boxed()
+    fn learn_file(&self, source: String, bytes: Bytes) -> Answer<'_, Learned> {
+        async move { self.learning.learn_file(self.tenant()?, source, None, bytes).await.map_err(refused) }.boxed()
+    }
+
+    fn documents(&self) -> Answer<'_, Vec<DocumentView>> {
+        async move { self.knowledge.list(self.tenant()?).await.map_err(|error| refused(error.into())) }.boxed()
+    }
+
+    fn forget(&self, source: String) -> Answer<'_, bool> {
+        async move { self.knowledge.forget(self.tenant()?, source).await.map_err(|error| refused(error.into())) }
+            .boxed()
+    }
+
+    fn learn_site(&self, site: SiteIn) -> Answer<'_, JobId> {
+        async move { self.learning.learn_site(self.tenant()?, site).await.map_err(refused) }.boxed()
+    }
+
+    fn job(&self, job: JobId) -> Answer<'_, JobView> {
+        async move { self.learning.job(self.tenant()?, job).await.map_err(refused) }.boxed()
     }
 
     fn tenants(&self) -> Answer<'_, Vec<TenantView>> {
@@ -84,4 +105,10 @@ impl Backend for Offline {
 
 fn made((tenant, key): (TenantBody, SecretString)) -> KeyMade {
     KeyMade { tenant: tenant.id, name: tenant.name, api_key: key.expose_secret().to_owned() }
+}
+
+/// The same code and words as a node would answer with.
+fn refused(error: LearningError) -> CliError {
+    let failure = ApiError::from(error).failure().clone();
+    CliError::Refused { code: failure.code, message: failure.message.into_owned() }
 }

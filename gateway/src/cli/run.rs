@@ -34,6 +34,11 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), CliError> {
+    if let Some(Command::ReadDocument(asked)) = &arguments.command {
+        // It has no settings, and nothing of its parent.
+        let (mut input, mut out) = (io::stdin(), io::stdout().lock());
+        return Ok(engine::documents::answer(asked.kind, asked.charset.as_deref(), &mut input, &mut out)?);
+    }
     let file = arguments.config.filter(|file| !file.as_os_str().is_empty());
     let sources = Sources::read(file.as_deref(), std::env::vars_os())?;
     let config = sources.config()?;
@@ -41,8 +46,10 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Serve => Ok(node::run(config)?),
         Command::Config => Ok(io::stdout().write_all(sources.annotated()?.as_bytes())?),
         Command::Chat(chat) => block_on(chat::run(&config, chat)),
-        Command::Learn(learn) => block_on(learn::run(&config, &learn.paths)),
+        Command::Learn(asked) => block_on(learn::run(&config, &asked)),
         Command::Tenant(command) => block_on(manage(&config, command)),
+        // Done above.
+        Command::ReadDocument(_) => Ok(()),
         Command::Export(export) => block_on(async {
             let client = client::Client::for_tenant(&config)?;
             export::run(&client, &export, &mut io::stdout().lock()).await

@@ -80,6 +80,10 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         described["requestBody"] =
             json!({"required": need == Need::Required, "content": {"application/json": {"schema": make(generator)}}});
     }
+    if let Some(words) = operation.file {
+        let any = json!({"schema": {"type": "string", "format": "binary"}});
+        described["requestBody"] = json!({"required": true, "description": words, "content": {"*/*": any}});
+    }
     match operation.auth {
         Auth::None => {}
         Auth::Caller | Auth::Key => described["security"] = json!([{"key": []}]),

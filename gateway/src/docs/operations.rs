@@ -1,9 +1,9 @@
 //! What each route takes and gives, as data.
 
 use schema::wire::{
-    ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList, HumanIn, KeyMade, Learned,
-    MessageIn, OpenIn, Said, TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn,
-    WidgetSession,
+    ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList, HumanIn, JobStarted, JobView,
+    KeyMade, Learned, MessageIn, OpenIn, Said, SiteIn, SiteList, TenantIn, TenantList, TenantPut, TenantView,
+    VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -23,6 +23,8 @@ pub struct Operation {
     /// Query parameters: name, schema type, meaning.
     pub query: &'static [(&'static str, &'static str, &'static str)],
     pub(super) request: Option<(Make, Need)>,
+    /// What the raw body is, where it is none of JSON.
+    pub(super) file: Option<&'static str>,
     pub(super) response: (u16, Answer),
 }
 
@@ -64,7 +66,7 @@ const fn operation(
     auth: Auth,
     response: (u16, Answer),
 ) -> Operation {
-    Operation { method, path, summary, auth, query: &[], request: None, response }
+    Operation { method, path, summary, auth, query: &[], request: None, file: None, response }
 }
 
 /// All of them.
@@ -227,6 +229,51 @@ pub static OPERATIONS: &[Operation] = &[
         query: &[("source", "string", "Which one")],
         ..operation("delete", "/v1/knowledge", "Forget a document", Auth::Key, (204, Answer::Plain("Forgotten")))
     },
+    Operation {
+        query: &[("source", "string", "Its name; learning the same source again replaces it")],
+        file: Some("The file: Markdown, text, HTML, PDF or DOCX, at most 20 MiB"),
+        ..operation(
+            "post",
+            "/v1/knowledge/files",
+            "Learn a file; `Content-Type`, its first bytes and its name tell what it is",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<Learned>())),
+        )
+    },
+    operation(
+        "get",
+        "/v1/knowledge/sites",
+        "The tenant's sites, with schedule and last job",
+        Auth::Key,
+        (200, Answer::Json(schema_of::<SiteList>())),
+    ),
+    Operation {
+        request: Some((schema_of::<SiteIn>(), Need::Required)),
+        ..operation(
+            "post",
+            "/v1/knowledge/sites",
+            "Learn a site, now and from then on if asked; goes on when the caller leaves",
+            Auth::Key,
+            (202, Answer::Json(schema_of::<JobStarted>())),
+        )
+    },
+    Operation {
+        query: &[("url", "string", "Where it begins")],
+        ..operation(
+            "delete",
+            "/v1/knowledge/sites",
+            "Forget a site with all its pages",
+            Auth::Key,
+            (204, Answer::Plain("Forgotten")),
+        )
+    },
+    operation(
+        "get",
+        "/v1/knowledge/jobs/{id}",
+        "How the learning of a site stands",
+        Auth::Key,
+        (200, Answer::Json(schema_of::<JobView>())),
+    ),
     operation(
         "get",
         "/v1/admin/tenants",

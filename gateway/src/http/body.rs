@@ -91,11 +91,11 @@ fn json_error(error: &JsonPayloadError) -> ApiError {
     }
 }
 
-fn too_large(limit: usize) -> ApiError {
+pub(super) fn too_large(limit: usize) -> ApiError {
     ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes"))
 }
 
-fn unreadable() -> ApiError {
+pub(super) fn unreadable() -> ApiError {
     ApiError::new(ErrorCode::BadJson, "the body could not be read")
 }
 

@@ -11,6 +11,7 @@ use schema::Timestamp;
 
 use super::limiter::Limiter;
 use crate::auth::{Authority, Tenants};
+use crate::learning::Learning;
 use crate::session::Sessions;
 use crate::socket::Sockets;
 
@@ -24,6 +25,8 @@ pub struct EdgeParts {
     pub tenants: Tenants,
     /// Documents.
     pub knowledge: Knowledge,
+    /// Files and sites.
+    pub learning: Learning,
     /// Buckets.
     pub limiter: Limiter,
     /// Renders the metrics.

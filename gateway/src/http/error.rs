@@ -6,12 +6,14 @@ use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use actors::Failure;
+use engine::documents::Unreadable;
 use engine::knowledge::KnowledgeError;
 use engine::store::StoreError;
 use schema::ErrorCode;
 use schema::wire::ErrorBody;
 
 use crate::auth::{AuthError, TenantError};
+use crate::learning::LearningError;
 use crate::socket::HandshakeError;
 
 /// A failure on its way to a client.
@@ -50,6 +52,7 @@ const fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::BadJson | ErrorCode::BadField | ErrorCode::BadFrame | ErrorCode::BadPosition => {
             StatusCode::BAD_REQUEST
         }
+        ErrorCode::UnreadableDocument => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnknownRoute | ErrorCode::UnknownConversation | ErrorCode::NotFound => StatusCode::NOT_FOUND,
@@ -144,6 +147,29 @@ impl From<KnowledgeError> for ApiError {
                 Self::new(ErrorCode::Internal, "the documents cannot be used just now; the node's log says why")
             }
         }
+    }
+}
+
+impl From<LearningError> for ApiError {
+    fn from(error: LearningError) -> Self {
+        let code = match error {
+            LearningError::Store(error) => return error.into(),
+            LearningError::Knowledge(error) => return error.into(),
+            LearningError::Unreadable(Unreadable::Busy) | LearningError::Full | LearningError::Running => {
+                return Failure::later(ErrorCode::Busy, error.to_string(), Duration::from_secs(5)).into();
+            }
+            LearningError::Draining => {
+                return Failure::later(ErrorCode::Draining, error.to_string(), Duration::from_secs(2)).into();
+            }
+            LearningError::Unreadable(Unreadable::UnknownKind) => ErrorCode::UnsupportedMediaType,
+            LearningError::Unreadable(Unreadable::TooLarge | Unreadable::TooLong) => ErrorCode::TooLarge,
+            LearningError::Unreadable(Unreadable::NoReader) | LearningError::Lost => ErrorCode::Internal,
+            LearningError::Unreadable(_) => ErrorCode::UnreadableDocument,
+            LearningError::NotFound => ErrorCode::NotFound,
+            LearningError::Url(_) | LearningError::Address(_) | LearningError::Bound { .. } => ErrorCode::BadField,
+            LearningError::TooMany => ErrorCode::QuotaExhausted,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -9,6 +9,7 @@ mod edge;
 mod error;
 mod health;
 mod knowledge;
+mod learning;
 mod limiter;
 mod measure;
 mod routes;

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use schema::ErrorCode;
 
 use super::error::ApiError;
-use super::{admin, body, conversations, health, knowledge, stream, tenant, visitors, widget};
+use super::{admin, body, conversations, health, knowledge, learning, stream, tenant, visitors, widget};
 use crate::{docs, session};
 
 /// Mounts all routes. `Edge` must be among the app's data.
@@ -44,6 +44,14 @@ pub fn configure(app: &mut ServiceConfig) {
                 .route(post().to(knowledge::learn))
                 .route(delete().to(knowledge::forget)),
         )
+        .service(only("/v1/knowledge/files", "POST").route(post().to(learning::file)))
+        .service(
+            only("/v1/knowledge/sites", "GET, POST, DELETE")
+                .route(get().to(learning::sites))
+                .route(post().to(learning::learn_site))
+                .route(delete().to(learning::forget_site)),
+        )
+        .service(only("/v1/knowledge/jobs/{id}", "GET").route(get().to(learning::job)))
         .service(only("/v1/admin/tenants", "GET, POST").route(get().to(admin::list)).route(post().to(admin::create)))
         .service(only("/v1/admin/tenants/{id}/rotate-key", "POST").route(post().to(admin::rotate_key)))
         .service(only("/v1/admin/tenants/{id}/disable", "POST").route(post().to(admin::disable)))

@@ -3,6 +3,7 @@
 mod client;
 mod close;
 mod http;
+mod learning;
 mod server;
 
 pub use client::ClientFrame;
@@ -12,6 +13,7 @@ pub use http::{
     ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Learned, Look, MessageIn, OpenIn, RunningTurn, Said, Status,
     TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
+pub use learning::{JobStarted, JobState, JobView, LearnedCounts, SiteIn, SiteList, SiteView, SkippedPage};
 pub use server::{Delta, ServerFrame, Signal, SignalKind};
 
 /// The socket's subprotocol; its number grows when a frame changes its meaning.

@@ -1,5 +1,6 @@
 //! Which files are learned, which are passed over, and what is said about it.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 
 use super::super::testing::ScriptedNode;
@@ -15,6 +16,12 @@ fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     root
 }
 
+async fn said(backend: &dyn Backend, work: &find::Work) -> (Result<(), CliError>, String, String) {
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    let learned = learn(backend, work, &mut Screen::plain(&mut out, &mut notes)).await;
+    (learned, String::from_utf8(out).unwrap(), String::from_utf8(notes).unwrap())
+}
+
 #[test]
 fn a_folder_is_searched_and_what_is_passed_over_has_a_reason() {
     let root = folder(&[
@@ -22,6 +29,9 @@ fn a_folder_is_searched_and_what_is_passed_over_has_a_reason() {
         ("docs/a.MD", b"a"),
         ("docs/deep/er/c.txt", b"c"),
         ("docs/deep/d.markdown", b"d"),
+        ("docs/e.pdf", b"e"),
+        ("docs/f.docx", b"f"),
+        ("docs/g.html", b"g"),
         ("docs/.hidden.md", b"x"),
         ("docs/.git/e.md", b"x"),
         ("docs/logo.png", b"x"),
@@ -30,92 +40,146 @@ fn a_folder_is_searched_and_what_is_passed_over_has_a_reason() {
     ]);
     symlink(root.path().join("docs"), root.path().join("docs/loop")).unwrap();
     let docs = root.path().join("docs");
-    let (found, mut skipped) = find(&[docs.clone(), root.path().join("alone.rst"), docs.join("b.md")]).unwrap();
-    let sources: Vec<&str> = found.iter().map(|found| found.source.as_str()).collect();
-    assert_eq!(sources, ["alone.rst", "b.md", "docs/a.MD", "docs/b.md", "docs/deep/d.markdown", "docs/deep/er/c.txt"]);
-    skipped.sort_by(|a, b| a.path.cmp(&b.path));
-    let skipped: Vec<(&str, &str)> =
-        skipped.iter().map(|skipped| (skipped.path.file_name().unwrap().to_str().unwrap(), skipped.reason)).collect();
+    let mut work = find::find(&[&docs, &root.path().join("alone.rst"), &docs.join("b.md")]).unwrap();
+    let sources: Vec<&str> = work.found.iter().map(|found| found.source.as_str()).collect();
     assert_eq!(
-        skipped,
+        sources,
         [
-            (".git", "hidden"),
-            (".hidden.md", "hidden"),
-            ("Makefile", "not Markdown or text"),
-            ("logo.png", "not Markdown or text"),
-            ("loop", "a link"),
+            "alone.rst",
+            "b.md",
+            "docs/a.MD",
+            "docs/b.md",
+            "docs/deep/d.markdown",
+            "docs/deep/er/c.txt",
+            "docs/e.pdf",
+            "docs/f.docx",
+            "docs/g.html"
         ]
     );
+    assert_eq!(work.folders, ["docs"]);
+    work.skipped.sort_by(|a, b| a.path.cmp(&b.path));
+    let named = |skipped: &Skipped| (skipped.path.file_name().unwrap().to_str().unwrap().to_owned(), skipped.reason);
+    let skipped: Vec<(String, &str)> = work.skipped.iter().map(named).collect();
+    let other = "none of Markdown, text, HTML, PDF and DOCX";
+    let expected =
+        [(".git", "hidden"), (".hidden.md", "hidden"), ("Makefile", other), ("logo.png", other), ("loop", "a link")];
+    assert_eq!(skipped, expected.map(|(name, reason)| (name.to_owned(), reason)));
 }
 
 #[test]
 fn two_files_of_one_name_do_not_replace_each_other() {
     let root = folder(&[("a/x.md", b"1"), ("b/x.md", b"2")]);
-    let (found, _) = find(&[root.path().join("a/x.md"), root.path().join("b/x.md")]).unwrap();
-    assert_eq!(found[0].source, "x.md");
-    assert_eq!(found[1].source, root.path().join("b/x.md").to_str().unwrap());
-    let missing = find(&[root.path().join("none")]).unwrap_err().to_string();
+    let work = find::find(&[&root.path().join("a/x.md"), &root.path().join("b/x.md")]).unwrap();
+    assert_eq!(work.found[0].source, "x.md");
+    assert_eq!(work.found[1].source, root.path().join("b/x.md").to_str().unwrap());
+    let missing = find::find(&[&root.path().join("none")]).unwrap_err().to_string();
     assert!(missing.contains("none: "), "{missing}");
 }
 
 #[test]
-fn only_texts_are_read() {
-    let large = vec![b'a'; DOCUMENT_BYTES_MAX + 1];
-    let root = folder(&[
-        ("good.md", "Grüße".as_bytes()),
-        ("large.md", &large),
-        ("binary.md", b"a\0b"),
-        ("latin.md", b"Gr\xfc\xdfe"),
-        ("empty.md", b" \n"),
-    ]);
-    for (name, outcome) in [
-        ("good.md", Ok("Grüße")),
-        ("large.md", Err("larger than 4 MiB")),
-        ("binary.md", Err("binary")),
-        ("latin.md", Err("not UTF-8")),
-        ("empty.md", Err("empty")),
+fn addresses_are_told_from_files() {
+    for (target, expected) in [
+        ("https://shop.example/docs", true),
+        ("HTTP://shop.example", true),
+        ("docs", false),
+        ("https", false),
+        ("./https://x", false),
+        ("ftp://shop.example", false),
     ] {
-        let read = read(&root.path().join(name));
-        assert_eq!(read.as_deref().map_err(String::as_str), outcome, "{name}");
+        assert_eq!(site::is_address(target), expected, "{target}");
     }
 }
 
 #[tokio::test]
-async fn documents_go_to_the_node_one_by_one_with_the_tenants_key() {
-    let root = folder(&[("docs/a.md", b"# A"), ("docs/empty.md", b""), ("docs/x.bin", b"x")]);
-    let learned = r#"{"source":"docs/a.md","passages":2,"changed":true}"#;
-    let script = [("GET /healthz", 200, "{}"), ("POST /v1/knowledge", 201, learned)];
+async fn files_go_to_the_node_one_by_one_and_what_is_gone_is_forgotten() {
+    let root = folder(&[("docs/a b.md", b"# A"), ("docs/x.bin", b"x")]);
+    let learned = r#"{"source":"docs/a b.md","passages":2,"changed":true}"#;
+    let known = r#"{"documents":[
+        {"source":"docs/a b.md","passages":2,"bytes":3,"learned_at":"2026-01-01T00:00:00Z"},
+        {"source":"docs/gone.md","passages":2,"bytes":3,"learned_at":"2026-01-01T00:00:00Z"},
+        {"source":"docs2/b.md","passages":2,"bytes":3,"learned_at":"2026-01-01T00:00:00Z"}]}"#;
+    let script = [
+        ("GET /healthz", 200, "{}"),
+        ("POST /v1/knowledge/files?source=docs%2Fa+b.md", 200, learned),
+        ("GET /v1/knowledge", 200, known),
+        ("DELETE /v1/knowledge?source=docs%2Fgone.md", 204, ""),
+    ];
     let node = ScriptedNode::start(root.path(), &script).await;
-    let (found, skipped) = find(&[root.path().join("docs")]).unwrap();
-    let backend = backend::for_tenant(&node.config).await.unwrap();
-    let (mut out, mut notes) = (Vec::new(), Vec::new());
-    learn(&*backend, &found, &skipped, &mut out, &mut notes).await.unwrap();
+    let work = find::find(&[&root.path().join("docs")]).unwrap();
+    let backend = backend::for_tenant(&node.config, false).await.unwrap();
+    let (result, out, notes) = said(&*backend, &work).await;
+    result.unwrap();
     assert_eq!(
-        String::from_utf8(out).unwrap(),
-        "learned docs/a.md: 2 passages\n1 learned, 0 known already, 2 skipped, 0 failed; 2 passages\n"
+        out,
+        "learned docs/a b.md: 2 passages\nforgot docs/gone.md: it is not in its folder any more\n\
+         1 learned, 0 known already, 1 skipped, 0 failed, 1 forgotten; 2 passages\n"
     );
-    let notes = String::from_utf8(notes).unwrap();
-    assert!(notes.contains("x.bin: not Markdown or text") && notes.contains("empty.md: empty"), "{notes}");
+    assert!(notes.contains("x.bin: none of Markdown"), "{notes}");
     assert_eq!(
         *node.asked.lock().unwrap(),
-        ["GET /healthz []", r##"POST /v1/knowledge [Bearer my-own-key] {"source":"docs/a.md","text":"# A"}"##,]
+        [
+            "GET /healthz []",
+            "POST /v1/knowledge/files?source=docs%2Fa+b.md [Bearer my-own-key] # A",
+            "GET /v1/knowledge [Bearer my-own-key]",
+            "DELETE /v1/knowledge?source=docs%2Fgone.md [Bearer my-own-key]",
+        ]
     );
+    let refused = backend::for_tenant(&node.config, true).await.err().unwrap();
+    assert_eq!(refused.exit_code(), 2, "{refused}");
 }
 
 #[tokio::test]
 async fn a_document_that_is_refused_does_not_stop_the_others_and_a_wrong_key_does() {
-    let root = folder(&[("docs/a.md", b"a"), ("docs/b.md", b"b")]);
-    for (code, asked, complaint) in
-        [("bad_field", 2, "2 documents were not learned"), ("unauthorized", 1, "no (unauthorized)")]
-    {
+    let root = folder(&[("a.md", b"a"), ("b.md", b"b")]);
+    for (code, asked, complaint) in [
+        ("bad_field", 2, "2 documents were not learned"),
+        ("unreadable_document", 2, "nothing was learned"),
+        ("unauthorized", 1, "no (unauthorized)"),
+    ] {
         let refusal = format!(r#"{{"error":{{"code":"{code}","message":"no"}}}}"#);
-        let script = [("GET /healthz", 200, "{}"), ("POST /v1/knowledge", 400, refusal.as_str())];
+        let file = |name: &str| format!("POST /v1/knowledge/files?source={name}");
+        let (a, b) = (file("a.md"), file("b.md"));
+        let script = [("GET /healthz", 200, "{}"), (&a, 400, refusal.as_str()), (&b, 400, refusal.as_str())];
         let node = ScriptedNode::start(root.path(), &script).await;
-        let (found, skipped) = find(&[root.path().join("docs")]).unwrap();
-        let backend = backend::for_tenant(&node.config).await.unwrap();
-        let error = learn(&*backend, &found, &skipped, &mut Vec::new(), &mut Vec::new()).await.unwrap_err();
+        let work = find::find(&[&root.path().join("a.md"), &root.path().join("b.md")]).unwrap();
+        let backend = backend::for_tenant(&node.config, false).await.unwrap();
+        let (result, ..) = said(&*backend, &work).await;
+        let error = result.unwrap_err();
         assert_eq!(error.to_string(), complaint);
         assert_eq!(error.exit_code(), 1);
         assert_eq!(node.asked.lock().unwrap().len(), 1 + asked);
     }
+}
+
+#[tokio::test]
+async fn a_site_is_waited_for_and_summed_up() {
+    let root = tempfile::tempdir().unwrap();
+    let id = "job_0123456789abcdef0123456789abcdef";
+    let started = format!(r#"{{"job":"{id}"}}"#);
+    let job = format!(
+        r#"{{"id":"{id}","url":"https://shop.example/","state":"done","started_at":"2026-01-01T00:00:00Z","pages_read":3,
+        "pages_waiting":0,"pages_skipped":[{{"url":"https://shop.example/x","reason":"status 404"}}],
+        "pages_skipped_total":5,"learned":{{"changed":2,"unchanged":1,"removed":4}}}}"#
+    );
+    let path = format!("GET /v1/knowledge/jobs/{id}");
+    let script = [("GET /healthz", 200, "{}"), ("POST /v1/knowledge/sites", 202, started.as_str()), (&path, 200, &job)];
+    let node = ScriptedNode::start(root.path(), &script).await;
+    let backend = backend::for_tenant(&node.config, false).await.unwrap();
+    let asked = Learn {
+        targets: Vec::new(),
+        pages_max: Some(50),
+        depth_max: None,
+        every_hours: Some(24),
+        allow_private_hosts: false,
+    };
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    let mut screen = Screen::plain(&mut out, &mut notes);
+    site::learn(&*backend, "https://shop.example/", &asked, &mut screen).await.unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "https://shop.example/: 3 pages read, 5 skipped; 2 learned, 1 known already, 4 forgotten\n"
+    );
+    assert_eq!(String::from_utf8(notes).unwrap(), "skipped https://shop.example/x: status 404\nskipped 4 more\n");
+    let body = r#"{"url":"https://shop.example/","pages_max":50,"every_hours":24}"#;
+    assert_eq!(node.asked.lock().unwrap()[1], format!("POST /v1/knowledge/sites [Bearer my-own-key] {body}"));
 }

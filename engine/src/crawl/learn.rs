@@ -1,0 +1,202 @@
+//! A walk through a site, and what the tenant's assistant learns from it.
+//! Invariant: a page is forgotten only when it is gone or no longer linked, never because it could
+//! not be reached.
+
+use std::collections::HashSet;
+
+use schema::limits::SKIPPED_SHOWN_MAX;
+use schema::wire::{JobView, LearnedCounts, SkippedPage};
+use schema::{TenantId, Text, Timestamp};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::Bounds;
+use super::fetch::Fetch;
+use super::walk::{Step, Walk};
+use crate::documents::Reader;
+use crate::knowledge::{Document, Knowledge, KnowledgeError};
+
+/// Pages learned in one commit, …
+const BATCH_PAGES: usize = 16;
+/// … or fewer that have so many bytes.
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
+/// Times a batch is offered again to a learner that is busy.
+const RETRIES_MAX: u32 = 5;
+
+/// Why a site as a whole could not be learned.
+#[derive(Debug, thiserror::Error)]
+pub enum SiteError {
+    #[error("the site's rules for robots cannot be read: {0}")]
+    Rules(String),
+    #[error("the site's rules for robots exclude its first page")]
+    Robots,
+    #[error("the first page cannot be read: {0}")]
+    Start(String),
+    #[error("no page of it could be read")]
+    Nothing,
+    #[error(transparent)]
+    Knowledge(#[from] KnowledgeError),
+    #[error("it was stopped")]
+    Stopped,
+    #[error("it was begun several times and never came to its end")]
+    Abandoned,
+    #[error("HTTP cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// What a walk has come to so far.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Addresses that are known now.
+    pub pages: Vec<String>,
+    pub(super) read: usize,
+    waiting: usize,
+    pub(super) skipped: Vec<SkippedPage>,
+    skipped_total: usize,
+    pub(super) learned: LearnedCounts,
+    /// The walk ended before the site did.
+    pub cut: bool,
+}
+
+impl Outcome {
+    /// Writes the numbers into a view.
+    pub fn show(&self, view: &mut JobView) {
+        view.pages_read = self.read;
+        view.pages_waiting = self.waiting;
+        view.pages_skipped.clone_from(&self.skipped);
+        view.pages_skipped_total = self.skipped_total;
+        view.learned = self.learned;
+    }
+
+    fn skip(&mut self, url: String, reason: String) {
+        self.skipped_total += 1;
+        if self.skipped.len() < SKIPPED_SHOWN_MAX {
+            self.skipped.push(SkippedPage { url, reason });
+        }
+    }
+}
+
+/// Learns sites for one tenant.
+pub struct Learner<'a> {
+    /// Where documents are learned.
+    pub knowledge: &'a Knowledge,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Where pages come from.
+    pub fetch: &'a dyn Fetch,
+    /// Reads them.
+    pub reader: &'a Reader,
+    /// Ends the walk in good order.
+    pub stop: &'a CancellationToken,
+    /// Tells the time.
+    pub now: &'a (dyn Fn() -> Timestamp + Send + Sync),
+}
+
+impl Learner<'_> {
+    /// Learns a site of which `known` pages are known; `report` is told after every page.
+    ///
+    /// # Errors
+    /// With what was learned until then in `outcome`.
+    pub async fn learn(
+        &self,
+        start: &Url,
+        bounds: Bounds,
+        known: &[String],
+        outcome: &mut Outcome,
+        mut report: impl FnMut(&Outcome) + Send,
+    ) -> Result<(), SiteError> {
+        outcome.pages = known.to_vec();
+        let mut walk = tokio::select! {
+            walk = Walk::begin(start, bounds, self.fetch, self.reader) => walk?,
+            () = self.stop.cancelled() => return Err(SiteError::Stopped),
+        };
+        let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
+        let mut unsure = false;
+        let mut batch = Batch::default();
+        let stopped = loop {
+            outcome.waiting = walk.waiting();
+            report(outcome);
+            let step = tokio::select! {
+                step = walk.next() => step,
+                () = self.stop.cancelled() => break true,
+            };
+            match step {
+                None => break false,
+                Some(Step::Read { url, page }) => {
+                    outcome.read += 1;
+                    kept.insert(url.clone());
+                    if batch.add(url, page.markdown) {
+                        self.learn_batch(&mut batch, outcome).await?;
+                    }
+                }
+                Some(Step::Skipped { url, reason, may_pass }) => {
+                    unsure |= may_pass;
+                    if may_pass {
+                        kept.insert(url.clone());
+                    } else {
+                        gone.insert(url.clone());
+                    }
+                    outcome.skip(url, reason);
+                }
+            }
+        };
+        outcome.waiting = walk.waiting();
+        self.learn_batch(&mut batch, outcome).await?;
+        outcome.cut = stopped || walk.was_cut();
+        // What was not met is gone only if all that could have led to it was seen.
+        let whole = !unsure && !outcome.cut;
+        let lost = |url: &String| !kept.contains(url) && (whole || gone.contains(url));
+        if outcome.read > 0 {
+            let (lost, left): (Vec<String>, Vec<String>) = outcome.pages.drain(..).partition(lost);
+            outcome.pages = left;
+            outcome.learned.removed = self.knowledge.forget_all(self.tenant, lost).await?;
+        }
+        report(outcome);
+        match (stopped, outcome.read) {
+            (true, _) => Err(SiteError::Stopped),
+            (false, 0) => Err(SiteError::Nothing),
+            _ => Ok(()),
+        }
+    }
+
+    async fn learn_batch(&self, batch: &mut Batch, outcome: &mut Outcome) -> Result<(), SiteError> {
+        let documents = std::mem::take(batch).documents;
+        let mut tries = 0;
+        let learned = loop {
+            match self.knowledge.learn(self.tenant, documents.clone(), (self.now)()).await {
+                Err(KnowledgeError::Busy) if tries < RETRIES_MAX => {
+                    tries += 1;
+                    tokio::time::sleep(std::time::Duration::from_secs(1) * tries).await;
+                }
+                learned => break learned?,
+            }
+        };
+        for one in learned {
+            if one.changed {
+                outcome.learned.changed += 1;
+            } else {
+                outcome.learned.unchanged += 1;
+            }
+            if !outcome.pages.contains(&one.source) {
+                outcome.pages.push(one.source);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pages that are learned together.
+#[derive(Default)]
+struct Batch {
+    documents: Vec<Document>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// True when it is full.
+    fn add(&mut self, source: String, text: String) -> bool {
+        self.bytes += text.len();
+        self.documents.push(Document { source, text: Text::from(text) });
+        self.documents.len() >= BATCH_PAGES || self.bytes >= BATCH_BYTES
+    }
+}

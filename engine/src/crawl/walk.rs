@@ -1,0 +1,327 @@
+//! Walks through a site: asks for one page after the other, reads it, and follows its links.
+//! Invariant: one request at a time, with a pause; every number and time is bounded.
+
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use bytes::Bytes;
+use texting_robots::Robot;
+use tokio::time::Instant;
+use url::Url;
+
+use super::fetch::{Body, Fetch, FetchError, Fetched, unpack};
+use super::frontier::{Frontier, Target};
+use super::learn::SiteError;
+use super::place::Place;
+use super::{Bounds, ROBOT, sitemap};
+use crate::documents::{Kind, Page, Reader, Unreadable, robots_words};
+
+const REDIRECTS_MAX: usize = 5;
+/// The longest pause that a site may ask for between two requests.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Rules for robots that are read, in bytes.
+const ROBOTS_BYTES_MAX: usize = 128 * 1024;
+/// Requests beyond two for each page that may be read.
+const REQUESTS_MORE: usize = 50;
+/// Lists of pages that are fetched.
+const SITEMAPS_MAX: usize = 8;
+
+/// What became of a page.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It was read.
+    Read {
+        /// Its address: the document's name.
+        url: String,
+        /// Its text.
+        page: Page,
+    },
+    /// It was passed over.
+    Skipped {
+        /// Its address.
+        url: String,
+        /// Why.
+        reason: String,
+        /// Whether it may be there another time; else it is gone.
+        may_pass: bool,
+    },
+}
+
+/// A site being walked through.
+pub struct Walk<'a> {
+    fetch: &'a dyn Fetch,
+    reader: &'a Reader,
+    bounds: Bounds,
+    frontier: Frontier,
+    robot: Option<Robot>,
+    deadline: Instant,
+    /// When the next request may be made.
+    free_at: Instant,
+    requests: usize,
+    read: usize,
+    /// Texts that were read: a page under a second address is learned once.
+    texts: HashSet<u64>,
+    cut: bool,
+}
+
+/// Why a page is passed over.
+struct Pass {
+    reason: String,
+    may_pass: bool,
+}
+
+impl From<FetchError> for Pass {
+    fn from(error: FetchError) -> Self {
+        Self { reason: error.to_string(), may_pass: error.may_pass() }
+    }
+}
+
+impl<'a> Walk<'a> {
+    /// Reads the site's rules for robots, finds where its first page really is, and what it lists.
+    ///
+    /// # Errors
+    /// When the site as a whole cannot be learned.
+    pub async fn begin(
+        start: &Url,
+        bounds: Bounds,
+        fetch: &'a dyn Fetch,
+        reader: &'a Reader,
+    ) -> Result<Self, SiteError> {
+        let now = Instant::now();
+        let mut walk = Self {
+            fetch,
+            reader,
+            bounds,
+            frontier: Frontier::new(Place::new(start), bounds),
+            robot: None,
+            deadline: now + bounds.time_max,
+            free_at: now,
+            requests: 0,
+            read: 0,
+            texts: HashSet::new(),
+            cut: false,
+        };
+        walk.robot = walk.robots().await?;
+        if !walk.may_fetch(start) {
+            return Err(SiteError::Robots);
+        }
+        // The site is known under the name to which its first page leads.
+        let real = walk.settle(start).await?;
+        if Place::new(&real).at("/") != Place::new(start).at("/") {
+            walk.frontier = Frontier::new(Place::new(&real), bounds);
+            walk.robot = walk.robots().await?;
+        }
+        walk.frontier.find(&real, 0);
+        let listed = walk.sitemaps().await;
+        for page in listed {
+            walk.frontier.find(&page, 1);
+        }
+        Ok(walk)
+    }
+
+    /// The next page; none at the end.
+    pub async fn next(&mut self) -> Option<Step> {
+        loop {
+            if self.read >= self.bounds.pages_max {
+                return None;
+            }
+            let requests_max = 2 * self.bounds.pages_max + REQUESTS_MORE;
+            if Instant::now() >= self.deadline || self.requests >= requests_max {
+                self.cut = self.frontier.waiting() > 0;
+                return None;
+            }
+            let target = self.frontier.next()?;
+            let mut url = target.url.clone();
+            match self.visit(&target, &mut url).await {
+                Ok(Some(page)) => {
+                    self.read += 1;
+                    return Some(Step::Read { url: url.into(), page });
+                }
+                Ok(None) => {}
+                Err(Pass { reason, may_pass }) => {
+                    return Some(Step::Skipped { url: target.url.into(), reason, may_pass });
+                }
+            }
+        }
+    }
+
+    /// Whether the walk ended before its end: by time, or because too many pages led nowhere.
+    #[must_use]
+    pub const fn was_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Pages that are known and wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.frontier.waiting()
+    }
+
+    /// Fetches and reads one page; nothing where it is another page that is known.
+    async fn visit(&mut self, target: &Target, url: &mut Url) -> Result<Option<Page>, Pass> {
+        let gone = |reason: &str| Pass { reason: reason.to_owned(), may_pass: false };
+        for _ in 0..=REDIRECTS_MAX {
+            if !self.may_fetch(url) {
+                return Err(gone("the site's rules for robots exclude it"));
+            }
+            match self.request(url).await? {
+                Fetched::Status(status @ (404 | 410)) => return Err(gone(&format!("status {status}"))),
+                Fetched::Status(status) => {
+                    return Err(Pass { reason: format!("status {status}"), may_pass: true });
+                }
+                Fetched::Redirect(to) => {
+                    let to = self.frontier.place().spell(&to).ok_or_else(|| gone("it redirects to another site"))?;
+                    if to == *url {
+                        return Err(gone("it redirects to itself"));
+                    }
+                    if !self.frontier.meet(&to) {
+                        return Ok(None);
+                    }
+                    *url = to;
+                }
+                Fetched::Page(body) => return self.take(target, url, body).await,
+            }
+        }
+        Err(gone("it redirects too often"))
+    }
+
+    /// Reads a page that has come, and finds its links.
+    async fn take(&mut self, target: &Target, url: &mut Url, body: Body) -> Result<Option<Page>, Pass> {
+        let gone = |reason: String| Pass { reason, may_pass: false };
+        let Body { media_type, charset, robots, bytes } = body;
+        let (noindex, nofollow) = robots.as_deref().map(robots_words).unwrap_or_default();
+        let kind = Kind::of(media_type.as_deref(), url.path(), &bytes);
+        let kind = kind.ok_or_else(|| gone(Unreadable::UnknownKind.to_string()))?;
+        let read = self.reader.read(kind, charset.as_deref(), bytes).await;
+        let mut page = read.map_err(|error| Pass { reason: error.to_string(), may_pass: error.may_pass() })?;
+        if !nofollow {
+            self.follow(&page, url, target.depth + 1);
+        }
+        page.links.clear();
+        if noindex || page.noindex {
+            return Err(gone("it asks not to be kept".into()));
+        }
+        if page.markdown.trim().is_empty() {
+            return Err(gone(Unreadable::Empty.to_string()));
+        }
+        if let Some(canonical) = page.canonical.take().and_then(|text| url.join(&text).ok()) {
+            self.rename(url, &canonical, target.depth);
+        }
+        let mut hasher = DefaultHasher::new();
+        page.markdown.hash(&mut hasher);
+        if !self.texts.insert(hasher.finish()) {
+            return Err(gone("another page says the same".into()));
+        }
+        Ok(Some(page))
+    }
+
+    fn follow(&mut self, page: &Page, url: &Url, depth: usize) {
+        let base = page.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or_else(|| url.clone());
+        for link in &page.links {
+            if let Ok(link) = base.join(link) {
+                self.frontier.find(&link, depth);
+            }
+        }
+    }
+
+    /// A page may say under which address it wants to be known. It is believed where only the query
+    /// differs; another path is one more page to look at, since many sites get this wrong.
+    fn rename(&mut self, url: &mut Url, canonical: &Url, depth: usize) {
+        let Some(canonical) = self.frontier.place().spell(canonical) else { return };
+        if canonical == *url {
+            return;
+        }
+        if canonical.path() == url.path() && self.frontier.meet(&canonical) {
+            *url = canonical;
+        } else {
+            self.frontier.find(&canonical, depth);
+        }
+    }
+
+    /// The site's rules: none where it has none.
+    async fn robots(&mut self) -> Result<Option<Robot>, SiteError> {
+        let Some(mut url) = self.frontier.place().at("/robots.txt") else { return Ok(None) };
+        for _ in 0..=REDIRECTS_MAX {
+            match self.request(&url).await {
+                Ok(Fetched::Page(body)) => {
+                    let bytes = body.bytes.slice(..body.bytes.len().min(ROBOTS_BYTES_MAX));
+                    return Ok(rules(bytes).await);
+                }
+                Ok(Fetched::Redirect(to)) if self.frontier.place().holds(&to) => url = to,
+                // It is not this site's to say where the rules of it are.
+                Ok(Fetched::Redirect(_)) | Err(FetchError::TooLarge | FetchError::Encoding) => return Ok(None),
+                Ok(Fetched::Status(400..=499)) => return Ok(None),
+                Ok(Fetched::Status(status)) => return Err(SiteError::Rules(format!("status {status}"))),
+                Err(error) => return Err(SiteError::Rules(error.to_string())),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the first page is in the end.
+    async fn settle(&mut self, start: &Url) -> Result<Url, SiteError> {
+        let mut url = start.clone();
+        for _ in 0..=REDIRECTS_MAX {
+            match self.request(&url).await {
+                Ok(Fetched::Page(_)) => return Ok(url),
+                Ok(Fetched::Status(status)) => return Err(SiteError::Start(format!("status {status}"))),
+                Ok(Fetched::Redirect(to)) if self.frontier.place().holds(&to) => url = to,
+                Ok(Fetched::Redirect(_)) => return Err(SiteError::Start("it redirects to another site".into())),
+                Err(error) => return Err(SiteError::Start(error.to_string())),
+            }
+        }
+        Err(SiteError::Start("it redirects too often".into()))
+    }
+
+    /// Pages that the site lists itself. A list that cannot be read is no reason to stop.
+    async fn sitemaps(&mut self) -> Vec<Url> {
+        let named = self.robot.as_ref().map(|robot| robot.sitemaps.clone()).unwrap_or_default();
+        let mut todo: Vec<Url> = named.iter().filter_map(|text| Url::parse(text).ok()).collect();
+        if todo.is_empty() {
+            todo.extend(self.frontier.place().at("/sitemap.xml"));
+        }
+        let (mut seen, mut pages) = (HashSet::new(), Vec::new());
+        while let Some(url) = todo.pop() {
+            if seen.len() >= SITEMAPS_MAX || Instant::now() >= self.deadline {
+                break;
+            }
+            if !self.frontier.place().holds(&url) || !seen.insert(url.clone()) {
+                continue;
+            }
+            match self.request(&url).await {
+                Ok(Fetched::Page(body)) => {
+                    let is_packed = body.bytes.starts_with(&[0x1f, 0x8b]);
+                    let bytes = if is_packed { unpack(&body.bytes).map(Bytes::from) } else { Ok(body.bytes) };
+                    let found = bytes.map(|bytes| sitemap::read(&bytes)).unwrap_or_default();
+                    pages.extend(found.pages);
+                    todo.extend(found.sitemaps.into_iter().take(SITEMAPS_MAX));
+                }
+                Ok(Fetched::Redirect(to)) => todo.push(to),
+                Ok(Fetched::Status(_)) | Err(_) => {}
+            }
+        }
+        pages
+    }
+
+    fn may_fetch(&self, url: &Url) -> bool {
+        self.robot.as_ref().is_none_or(|robot| robot.allowed(url.as_str()))
+    }
+
+    async fn request(&mut self, url: &Url) -> Result<Fetched, FetchError> {
+        tokio::time::sleep_until(self.free_at).await;
+        self.requests += 1;
+        let fetched = self.fetch.get(url).await;
+        let asked = self.robot.as_ref().and_then(|robot| robot.delay).filter(|delay| delay.is_finite());
+        let asked = Duration::from_secs_f32(asked.unwrap_or(0.0).clamp(0.0, PAUSE_MAX.as_secs_f32()));
+        self.free_at = Instant::now() + self.bounds.pause.max(asked);
+        fetched
+    }
+}
+
+/// The rules in a stranger's file, read where neither time nor a panic matters.
+async fn rules(bytes: Bytes) -> Option<Robot> {
+    let read = move || catch_unwind(AssertUnwindSafe(|| Robot::new(ROBOT, &bytes).ok())).ok().flatten();
+    tokio::task::spawn_blocking(read).await.ok().flatten()
+}

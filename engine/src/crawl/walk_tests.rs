@@ -1,0 +1,209 @@
+//! Walks through sites that are made up, and what is learned from them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use schema::{TenantId, Timestamp};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::fetch::{Body, Fetch, FetchError, Fetched};
+use super::{Bounds, Learner, Outcome, SiteError};
+use crate::documents::Reader;
+use crate::knowledge::Knowledge;
+use crate::store::memory::MemoryStore;
+
+/// A site as a script: by path, `200 text`, `301 address`, a status, or `slow`.
+#[derive(Default)]
+struct Site {
+    answers: HashMap<String, String>,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Site {
+    fn new(answers: &[(&str, &str)]) -> Self {
+        let answers = answers.iter().map(|(path, answer)| ((*path).into(), (*answer).into())).collect();
+        Self { answers, asked: Mutex::default() }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl Fetch for Site {
+    fn get<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<Fetched, FetchError>> {
+        let path = &url[url::Position::BeforePath..];
+        self.asked.lock().unwrap().push(path.to_owned());
+        let answer = self.answers.get(path).map_or("404", String::as_str);
+        let answer = match answer.split_once(' ') {
+            Some(("200", text)) => Ok(Fetched::Page(Body { bytes: text.to_owned().into(), ..Body::default() })),
+            Some((_, to)) => Ok(Fetched::Redirect(url.join(to).unwrap())),
+            None if answer == "slow" => Err(FetchError::TooSlow),
+            None => Ok(Fetched::Status(answer.parse().unwrap())),
+        };
+        std::future::ready(answer).boxed()
+    }
+}
+
+/// A page of HTML with words of its own, and links.
+fn page(words: &str, links: &[&str]) -> String {
+    let links: String = links.iter().map(|link| format!("<a href='{link}'>go</a>")).collect();
+    format!("200 <!doctype html><title>{words}</title><p>{words} is what this page is about.</p>{links}")
+}
+
+struct Shop {
+    knowledge: Knowledge,
+    tenant: TenantId,
+    known: Vec<String>,
+    _data: tempfile::TempDir,
+}
+
+impl Shop {
+    fn new() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let knowledge = Knowledge::open(data.path(), Arc::new(MemoryStore::default()));
+        Self { knowledge, tenant: TenantId::generate(), known: Vec::new(), _data: data }
+    }
+
+    async fn learn(&mut self, site: &Site, bounds: Bounds) -> (Result<(), SiteError>, Outcome) {
+        let start = Url::parse("https://x.example/").unwrap();
+        let (reader, stop) = (Reader::here(), CancellationToken::new());
+        let now = || Timestamp::from_millis(0);
+        let learner = Learner {
+            knowledge: &self.knowledge,
+            tenant: self.tenant,
+            fetch: site,
+            reader: &reader,
+            stop: &stop,
+            now: &now,
+        };
+        let mut outcome = Outcome::default();
+        let learned = learner.learn(&start, bounds, &self.known, &mut outcome, |_| {}).await;
+        self.known.clone_from(&outcome.pages);
+        (learned, outcome)
+    }
+
+    async fn sources(&self) -> Vec<String> {
+        let list = self.knowledge.list(self.tenant).await.unwrap();
+        list.into_iter().map(|view| view.source.trim_start_matches("https://x.example").to_owned()).collect()
+    }
+}
+
+fn quick() -> Bounds {
+    Bounds { pause: Duration::ZERO, ..Bounds::default() }
+}
+
+fn show(outcome: &Outcome) -> (usize, usize, usize, usize) {
+    let learned = outcome.learned;
+    (outcome.read, learned.changed, learned.unchanged, learned.removed)
+}
+
+#[tokio::test]
+async fn a_site_is_learned_and_learned_again() {
+    let mut shop = Shop::new();
+    let first = Site::new(&[
+        ("/robots.txt", "200 User-agent: *\nDisallow: /secret\n"),
+        ("/sitemap.xml", "200 <urlset><url><loc>https://x.example/listed</loc></url></urlset>"),
+        ("/", &page("Home", &["/a", "b#x", "/secret/c", "https://y.example/", "/old", "/moved", "/a?utm_source=q"])),
+        ("/a", &page("Apples", &["/a/deep"])),
+        ("/a/deep", &page("Depth", &[])),
+        ("/b", &page("Bread", &[])),
+        ("/old", "410"),
+        ("/moved", "301 /a"),
+        ("/listed", &page("Listed", &[])),
+    ]);
+    let (learned, outcome) = shop.learn(&first, quick()).await;
+    learned.unwrap();
+    assert_eq!(show(&outcome), (5, 5, 0, 0));
+    assert_eq!(shop.sources().await, ["/", "/a", "/a/deep", "/b", "/listed"]);
+    let skipped: Vec<(&str, &str)> =
+        outcome.skipped.iter().map(|skip| (skip.url.as_str(), skip.reason.as_str())).collect();
+    assert_eq!(
+        skipped,
+        [
+            ("https://x.example/secret/c", "the site's rules for robots exclude it"),
+            ("https://x.example/old", "status 410")
+        ]
+    );
+    assert!(!first.asked().contains(&"/secret/c".to_owned()));
+    // One page changed, one is gone, one cannot be reached, one is not linked any more.
+    let again =
+        Site::new(&[("/", &page("Home", &["/a", "/b"])), ("/a", &page("Avocados", &["/a/deep"])), ("/b", "503")]);
+    let (learned, outcome) = shop.learn(&again, quick()).await;
+    learned.unwrap();
+    assert_eq!(show(&outcome), (2, 2, 0, 1), "the page of links and the changed one; what is gone");
+    assert_eq!(shop.sources().await, ["/", "/a", "/b", "/listed"], "a page out of reach may have linked to it");
+    let whole = Site::new(&[("/", &page("Home", &["/b"])), ("/b", &page("Bread", &[]))]);
+    let (learned, outcome) = shop.learn(&whole, quick()).await;
+    learned.unwrap();
+    assert_eq!(outcome.learned.removed, 2);
+    assert_eq!(shop.sources().await, ["/", "/b"]);
+    // A site that is down takes nothing with it.
+    for (answers, complaint) in [
+        (&[("/robots.txt", "500")][..], "the site's rules for robots cannot be read: status 500"),
+        (&[("/", "slow")], "the first page cannot be read: it took longer than 10 s"),
+        (&[("/", "301 https://y.example/")], "the first page cannot be read: it redirects to another site"),
+        (&[("/", "301 /x"), ("/x", "301 /")], "the first page cannot be read: it redirects too often"),
+        (
+            &[("/robots.txt", "200 User-agent: tertulia\nDisallow: /")],
+            "the site's rules for robots exclude its first page",
+        ),
+    ] {
+        let (learned, _) = shop.learn(&Site::new(answers), quick()).await;
+        assert_eq!(learned.unwrap_err().to_string(), complaint);
+        assert_eq!(shop.sources().await, ["/", "/b"]);
+    }
+}
+
+#[tokio::test]
+async fn number_and_depth_bound_a_walk() {
+    let links: Vec<String> = (0..50).map(|n| format!("/p{n}")).collect();
+    let links: Vec<&str> = links.iter().map(String::as_str).collect();
+    let mut answers = vec![("/", page("Home", &links))];
+    answers.extend(links.iter().map(|path| (*path, page(path, &["/deep"]))));
+    answers.push(("/deep", page("Deep", &[])));
+    let answers: Vec<(&str, &str)> = answers.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    for (pages_max, depth_max, read) in [(10, 5, 10), (100, 1, 51), (100, 0, 1), (100, 2, 52)] {
+        let (learned, outcome) =
+            Shop::new().learn(&Site::new(&answers), Bounds { pages_max, depth_max, ..quick() }).await;
+        learned.unwrap();
+        assert_eq!(outcome.read, read, "{pages_max} pages, depth {depth_max}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_learned_once_and_only_if_it_wants_to_be() {
+    let site = Site::new(&[
+        ("/", &page("Home", &["/one?session=1", "/one?session=2", "/print", "/private", "/menu"])),
+        ("/one?session=1", &format!("{}<link rel=canonical href=/one>", page("One", &[]))),
+        ("/one?session=2", &format!("{}<link rel=canonical href=/one>", page("One", &[]))),
+        ("/print", &page("One", &[])),
+        ("/private", &format!("{}<meta name=robots content=noindex>", page("Private", &["/behind"]))),
+        ("/behind", &page("Behind", &[])),
+        ("/menu", "200 <!doctype html><meta name=robots content=nofollow><p>Soup of the day.<a href=/kitchen>k</a>"),
+        ("/kitchen", &page("Kitchen", &[])),
+    ]);
+    let mut shop = Shop::new();
+    shop.learn(&site, quick()).await.0.unwrap();
+    assert_eq!(shop.sources().await, ["/", "/behind", "/menu", "/one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_site_may_ask_for_patience_and_time_ends_a_walk() {
+    let site = Site::new(&[
+        ("/robots.txt", "200 User-agent: *\nCrawl-delay: 600\n"),
+        ("/", &page("Home", &["/a", "/b", "/c", "/d"])),
+        ("/a", &page("A", &[])),
+        ("/b", &page("B", &[])),
+    ]);
+    let begun = tokio::time::Instant::now();
+    let (learned, outcome) = Shop::new().learn(&site, Bounds { time_max: Duration::from_secs(45), ..quick() }).await;
+    learned.unwrap();
+    assert!(outcome.cut && outcome.read >= 1, "{outcome:?}");
+    let took = begun.elapsed();
+    assert!(took >= Duration::from_secs(40) && took <= Duration::from_secs(60), "{took:?}");
+}

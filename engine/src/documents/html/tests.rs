@@ -1,0 +1,79 @@
+//! Pages and what is left of them.
+
+use super::*;
+use crate::documents::Unreadable;
+
+fn markdown(html: &str) -> String {
+    read(html).unwrap().markdown
+}
+
+const LONG: &str = "You may send back what you have not used within thirty days of the day on which it was delivered, \
+                    and we pay for the parcel. Refunds take up to five working days after it has arrived with us, and \
+                    go back to the card or account from which you paid.";
+
+#[test]
+fn menus_footers_and_notices_go_and_the_text_stays() {
+    let links: String = (0..40).map(|n| format!("<li><a href='/p{n}'>Page {n} of many</a></li>")).collect();
+    let page = format!(
+        "<!doctype html><html><head><title>Returns | Shop</title><style>p {{}}</style></head><body>
+         <header><a href='/'>Shop</a></header><nav><ul>{links}</ul></nav>
+         <div class='cookie-consent'>We use cookies. Accept?</div>
+         <div class='layout'><div class='side-bar-box'><ul>{links}</ul></div>
+         <main><h1>Returns</h1><p>{LONG}</p><h2>How long?</h2><ul><li>Shoes: <b>14</b> days<li>Books<ol><li>new
+         <li>old</ol></ul><table><tr><th>Item<th>Days<tr><td>Lamp | desk<td>30</table>
+         <p>Mail <a href='mailto:a@b.example'>a@b.example</a><br>or call.</p><pre>let x = 1;\n  let y;</pre>
+         <p hidden>secret</p><script>evil()</script></main></div>
+         <footer>Imprint, {LONG}</footer></body></html>"
+    );
+    let read = read(&page).unwrap();
+    assert_eq!(read.title.as_deref(), Some("Returns"));
+    assert_eq!(
+        read.markdown,
+        format!(
+            "# Returns\n\n{LONG}\n\n### How long?\n\n-   Shoes: 14 days\n-   Books\n    1.  new\n    2.  old\n\n\
+             | Item | Days |\n|---|---|\n| Lamp \\| desk | 30 |\n\nMail a@b.example  \nor call.\n\n\
+             ```\nlet x = 1;\n  let y;\n```\n"
+        )
+    );
+    assert_eq!(read.links.len(), 1 + 80 + 1, "menus are not text, and lead on all the same");
+}
+
+#[test]
+fn a_page_without_a_main_element_keeps_its_text() {
+    let page = format!("<title>A</title><div id=menu><a href=/x>x</a></div><div class=content><p>{LONG}</div>");
+    assert_eq!(markdown(&page), format!("# A\n\n{LONG}\n"));
+    // Little text under a strange name is still text.
+    assert_eq!(markdown("<div class='banner'>Open from nine to five.</div>"), "Open from nine to five.\n");
+    assert_eq!(markdown("<title>Only a title</title><nav><a href=/>x</a></nav>"), "");
+}
+
+#[test]
+fn words_are_not_taken_for_markup() {
+    let page = "<p># not a heading</p><p>1. not a list</p><p>a*b*c _d_ &lt;b&gt; [x](y) `z`</p><p>- nor this";
+    assert_eq!(
+        markdown(page),
+        "\\# not a heading\n\n1\\. not a list\n\na\\*b\\*c \\_d\\_ \\<b> \\[x\\](y) \\`z\\`\n\n\\- nor this\n"
+    );
+}
+
+#[test]
+fn a_page_says_what_it_wants() {
+    let page = read(
+        "<base href='/docs/'><link rel=canonical href='https://x.example/a'><meta name=ROBOTS content='noindex, follow'>
+         <a href='b'>b</a><a href='c' rel='nofollow noopener'>c</a><p>text</p>",
+    )
+    .unwrap();
+    assert_eq!((page.base.as_deref(), page.canonical.as_deref()), (Some("/docs/"), Some("https://x.example/a")));
+    assert!(page.noindex && !page.nofollow && page.markdown.is_empty());
+    assert_eq!(page.links, ["b"]);
+    let none = read("<meta name=robots content=none><a href=b>b</a>").unwrap();
+    assert!(none.noindex && none.nofollow && none.links.is_empty());
+}
+
+#[test]
+fn a_deep_page_is_refused_and_a_broken_one_is_read() {
+    assert_eq!(read(&"<div>".repeat(3_000)).unwrap_err(), Unreadable::TooDeep);
+    assert_eq!(read(&"<div>".repeat(1_000_000)).unwrap_err(), Unreadable::TooDeep);
+    assert_eq!(markdown(&"<p>a<br><li>b".repeat(10_000)).matches('b').count(), 10_000);
+    assert_eq!(markdown("<p>a<table><tr><td>b</b></i><p>c<li>d"), "a\n\nb c d\n");
+}

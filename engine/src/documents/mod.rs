@@ -1,0 +1,124 @@
+//! Documents turned into Markdown: HTML, PDF, DOCX, Markdown and plain text.
+//! Invariant: [`read`] is pure and may panic, overflow its stack or ask for more memory than there
+//! is on a hostile document; so a node calls [`Reader`], which runs it in a process of its own.
+
+mod confine;
+mod docx;
+mod html;
+mod kind;
+mod markdown;
+mod pdf;
+mod pdf_text;
+mod reader;
+mod text;
+
+pub use confine::confine;
+pub use kind::Kind;
+pub use reader::{Reader, answer};
+
+use serde::{Deserialize, Serialize};
+
+/// A file to be read, in bytes.
+pub const FILE_BYTES_MAX: usize = schema::limits::FILE_BYTES_MAX;
+/// Links kept of a page.
+const LINKS_MAX: usize = 2_000;
+
+/// A document that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// What it calls itself.
+    pub title: Option<String>,
+    /// Its main text as Markdown, under its title.
+    pub markdown: String,
+    /// Where its links lead, as written.
+    pub links: Vec<String>,
+    /// Against what they are to be read, where the page says so.
+    pub base: Option<String>,
+    /// Under which address it wants to be known, as written.
+    pub canonical: Option<String>,
+    /// It asks not to be kept.
+    pub noindex: bool,
+    /// It asks that its links not be followed.
+    pub nofollow: bool,
+}
+
+/// Why a document is passed over. Never holds the document's own words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+pub enum Unreadable {
+    #[error("it has no text")]
+    Empty,
+    #[error("it has no text; scanned pages are not read")]
+    Scanned,
+    #[error("it is encrypted")]
+    Encrypted,
+    #[error("it is not a whole {0}")]
+    Malformed(Kind),
+    #[error("it is nested too deeply")]
+    TooDeep,
+    #[error("it unpacks to far more than it should")]
+    Bomb,
+    #[error("its text is larger than {} MiB", schema::limits::DOCUMENT_BYTES_MAX >> 20)]
+    TooLong,
+    #[error("it is larger than {} MiB", FILE_BYTES_MAX >> 20)]
+    TooLarge,
+    #[error("it is none of Markdown, text, HTML, PDF and DOCX")]
+    UnknownKind,
+    #[error("it took too long to read")]
+    TooSlow,
+    #[error("reading it broke down or took too much memory")]
+    Broke,
+    #[error("too many documents wait to be read")]
+    Busy,
+    #[error("the program that reads documents cannot be started")]
+    NoReader,
+}
+
+impl Unreadable {
+    /// Whether the same document may be read another time.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy | Self::NoReader)
+    }
+}
+
+/// Whether a list of words for robots says `noindex`, and `nofollow`. A list may be for one robot
+/// only: `otherbot: noindex`.
+#[must_use]
+pub fn robots_words(list: &str) -> (bool, bool) {
+    match list.split_once(':') {
+        Some((name, words)) if name.trim().eq_ignore_ascii_case("tertulia") => html::directives(words),
+        Some(_) => (false, false),
+        None => html::directives(list),
+    }
+}
+
+/// Reads a document. `charset` is what a server said of its letters.
+///
+/// # Errors
+/// Why it cannot be learned.
+pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<Page, Unreadable> {
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(Unreadable::TooLarge);
+    }
+    let mut page = match kind {
+        Kind::Markdown | Kind::Text => {
+            let markdown = text::decode(bytes, charset)?.into_owned();
+            Page { markdown, ..Page::default() }
+        }
+        Kind::Html => html::read(&text::decode_html(bytes, charset))?,
+        Kind::Pdf => pdf::read(bytes)?,
+        Kind::Docx => docx::read(bytes)?,
+    };
+    if page.markdown.contains(text::is_stray) {
+        page.markdown.retain(|c| !text::is_stray(c));
+    }
+    if page.markdown.len() > schema::limits::DOCUMENT_BYTES_MAX {
+        return Err(Unreadable::TooLong);
+    }
+    // A page that asks not to be kept has no text for us, and its links may matter all the same.
+    if page.markdown.trim().is_empty() && page.links.is_empty() {
+        return Err(Unreadable::Empty);
+    }
+    page.links.truncate(LINKS_MAX);
+    Ok(page)
+}

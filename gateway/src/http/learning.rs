@@ -1,0 +1,96 @@
+//! Files and sites that the tenant's assistant learns.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use schema::limits::FILE_BYTES_MAX;
+use schema::wire::{JobStarted, JobView, Learned, SiteIn, SiteList};
+use schema::{ErrorCode, JobId};
+use serde::Deserialize;
+
+use super::body::{self, parse};
+use super::caller::Caller;
+use super::edge::Edge;
+use super::error::ApiError;
+
+/// A file may come slowly; longer than this it does not.
+const FILE_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(120);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Named {
+    source: String,
+}
+
+pub(super) async fn file(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    named: web::Query<Named>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<web::Json<Learned>, ApiError> {
+    caller.manages()?;
+    let learning = &edge.parts.learning;
+    let _place = learning.file_place()?;
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let bytes = tokio::time::timeout(FILE_TIME_MAX, whole(payload)).await;
+    let bytes = bytes.unwrap_or_else(|_| Err(ApiError::new(ErrorCode::BadField, "the file came too slowly")))?;
+    let source = named.into_inner().source;
+    Ok(web::Json(learning.learn_file(caller.tenant_id(), source, media_type, bytes).await?))
+}
+
+pub(super) async fn learn_site(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    asked: web::Json<SiteIn>,
+) -> Result<HttpResponse, ApiError> {
+    caller.manages()?;
+    let job = edge.parts.learning.learn_site(caller.tenant_id(), asked.into_inner()).await?;
+    Ok(HttpResponse::Accepted().json(JobStarted { job }))
+}
+
+pub(super) async fn sites(caller: Caller, edge: web::Data<Edge>) -> Result<web::Json<SiteList>, ApiError> {
+    caller.manages()?;
+    let sites = edge.parts.learning.sites(caller.tenant_id()).await?;
+    Ok(web::Json(SiteList { sites }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    url: String,
+}
+
+pub(super) async fn forget_site(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    which: web::Query<Which>,
+) -> Result<HttpResponse, ApiError> {
+    caller.manages()?;
+    edge.parts.learning.forget_site(caller.tenant_id(), &which.url).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+pub(super) async fn job(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<web::Json<JobView>, ApiError> {
+    caller.manages()?;
+    let id: JobId = parse(&id, ErrorCode::BadField)?;
+    Ok(web::Json(edge.parts.learning.job(caller.tenant_id(), id).await?))
+}
+
+/// The body, as far as it may be.
+async fn whole(mut payload: web::Payload) -> Result<Bytes, ApiError> {
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(|_| body::unreadable())?;
+        if bytes.len() + piece.len() > FILE_BYTES_MAX {
+            return Err(body::too_large(FILE_BYTES_MAX));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.freeze())
+}

@@ -1,0 +1,201 @@
+//! One learning of one site, from its first page to its last.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::crawl::{Bounds, Kept, Learner, Outcome, SiteError, Web};
+use schema::wire::{JobState, JobView, LearnedCounts};
+use schema::{JobId, TenantId, Timestamp};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{Learning, Place};
+
+/// How often what was learned is written down, so that a crash loses little track of it.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// Times a site is begun without an end before it is left alone.
+const ATTEMPTS_MAX: u32 = 3;
+/// An hour, and what is added at most to each, so that sites do not come due together.
+const HOUR: Duration = Duration::from_secs(3_600);
+const JITTER_PERCENT: u32 = 5;
+
+/// A job that runs.
+pub(super) struct Job {
+    url: Url,
+    state: Mutex<State>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+}
+
+struct State {
+    view: JobView,
+    /// Addresses that are known so far.
+    pages: Vec<String>,
+}
+
+impl Job {
+    pub(super) fn new(url: &Url, now: Timestamp, stop: CancellationToken) -> Self {
+        let view = JobView {
+            id: JobId::generate(),
+            url: url.as_str().to_owned(),
+            state: JobState::Running,
+            started_at: now,
+            ended_at: None,
+            pages_read: 0,
+            pages_waiting: 0,
+            pages_skipped: Vec::new(),
+            pages_skipped_total: 0,
+            learned: LearnedCounts::default(),
+            error: None,
+        };
+        let state = Mutex::new(State { view, pages: Vec::new() });
+        Self { url: url.clone(), state, stop, ended: CancellationToken::new() }
+    }
+
+    pub(super) fn id(&self) -> JobId {
+        self.state().view.id
+    }
+
+    pub(super) fn view(&self) -> JobView {
+        self.state().view.clone()
+    }
+
+    /// How it ended, if it has.
+    pub(super) fn outcome(&self) -> Option<JobView> {
+        Some(self.view()).filter(|view| view.state != JobState::Running)
+    }
+
+    pub(super) fn is_of(&self, url: &Url) -> bool {
+        self.url == *url
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.cancel();
+    }
+
+    pub(super) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    fn show(&self, outcome: &Outcome) {
+        let mut state = self.state();
+        outcome.show(&mut state.view);
+        if state.pages.len() != outcome.pages.len() {
+            state.pages.clone_from(&outcome.pages);
+        }
+    }
+
+    fn close(&self, result: &Result<(), SiteError>, cut: bool, now: Timestamp) {
+        let mut state = self.state();
+        state.view.ended_at = Some(now);
+        state.view.state = if result.is_ok() { JobState::Done } else { JobState::Failed };
+        state.view.error = match result {
+            Ok(()) => {
+                cut.then(|| "it ended before all pages were read: time was up, or too many were passed over".to_owned())
+            }
+            Err(error) => Some(error.to_string()),
+        };
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// Runs the job to its end, whoever goes away meanwhile.
+    pub(super) fn launch(self, kept: Kept) {
+        let inner = Arc::clone(&self.learning.inner);
+        let run = async move { self.learning.run(self.tenant, &self.job, kept).await };
+        inner.tasks.spawn_on(run, &inner.runtime);
+    }
+}
+
+impl Learning {
+    async fn run(&self, tenant: TenantId, job: &Job, mut kept: Kept) {
+        let (url, attempts) = (kept.site.url.clone(), kept.site.attempts);
+        kept.site.attempts += 1;
+        // Who loses this race leaves the site to whoever has won it.
+        if let Err(error) = self.inner.sites.put(tenant, &mut kept).await {
+            tracing::warn!(%tenant, %error, "a site is not learned now");
+            job.close(&Err(SiteError::Stopped), false, self.inner.clock.now());
+            return;
+        }
+        let mut outcome = Outcome::default();
+        let result = if attempts >= ATTEMPTS_MAX {
+            Err(SiteError::Abandoned)
+        } else {
+            self.walk(tenant, job, &mut kept, &mut outcome).await
+        };
+        let drained = self.inner.stop.is_cancelled() && matches!(result, Err(SiteError::Stopped));
+        let now = self.inner.clock.now();
+        job.close(&result, outcome.cut, now);
+        let pages = outcome.pages;
+        let site = &mut kept.site;
+        if attempts < ATTEMPTS_MAX {
+            site.pages = pages;
+        }
+        site.attempts = if drained { attempts } else { 0 };
+        if !drained {
+            // What a drain has stopped stays due.
+            site.due_at = site.every_hours.map(|hours| now.plus(jittered(HOUR * hours)));
+            site.last = Some(job.view());
+        }
+        let due = site.due_at;
+        let view = job.view();
+        match self.inner.sites.put(tenant, &mut kept).await {
+            Ok(()) => self.plan(tenant, &url, due),
+            Err(error) => tracing::warn!(%tenant, %error, "a learned site's record cannot be written"),
+        }
+        let took = now.since(view.started_at).as_secs();
+        let (read, skipped) = (view.pages_read, view.pages_skipped_total);
+        tracing::info!(%tenant, job = %view.id, state = ?view.state, read, skipped, took, "a site was walked through");
+    }
+
+    async fn walk(&self, tenant: TenantId, job: &Job, kept: &mut Kept, outcome: &mut Outcome) -> Result<(), SiteError> {
+        let inner = &self.inner;
+        let known = kept.site.pages.clone();
+        outcome.pages.clone_from(&known);
+        let web = Web::new(inner.private).map_err(SiteError::Setup)?;
+        let now = || inner.clock.now();
+        let learner = Learner {
+            knowledge: &inner.knowledge,
+            tenant,
+            fetch: &web,
+            reader: &inner.reader,
+            stop: &job.stop,
+            now: &now,
+        };
+        let (pages_max, depth_max) = (kept.site.pages_max, kept.site.depth_max);
+        let bounds = Bounds { pages_max, depth_max, ..Bounds::default() };
+        let mut learn = Box::pin(learner.learn(&job.url, bounds, &known, outcome, |outcome| job.show(outcome)));
+        let mut saved = known.len();
+        loop {
+            tokio::select! {
+                result = &mut learn => return result,
+                () = tokio::time::sleep(SAVE_EVERY) => {
+                    let pages = job.state().pages.clone();
+                    if pages.len() == saved {
+                        continue;
+                    }
+                    saved = pages.len();
+                    kept.site.pages = pages;
+                    // It is written once more at the end.
+                    if let Err(error) = inner.sites.put(tenant, kept).await {
+                        tracing::debug!(%tenant, %error, "a site's pages cannot be written down now");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A little longer, so that sites do not come due together.
+fn jittered(pause: Duration) -> Duration {
+    let percent = u32::from(super::schedule::random_byte()) * JITTER_PERCENT / 255;
+    pause + pause * percent / 100
+}

@@ -1,0 +1,294 @@
+//! Learning that takes its time: files that are taken apart, sites that are walked through.
+//! Invariant: one job a tenant, few on a node; a job outlives the request that began it, and what a
+//! drain or a crash leaves undone is due at the next start.
+
+mod error;
+mod job;
+mod schedule;
+
+pub use error::LearningError;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actors::Clock;
+use bytes::Bytes;
+use engine::crawl::{Kept, Site, Sites, Web, start_url};
+use engine::documents::{Kind, Reader, Unreadable};
+use engine::knowledge::{Document, Knowledge};
+use engine::store::Records;
+use schema::limits::{
+    SITE_DEPTH_DEFAULT, SITE_DEPTH_MAX, SITE_HOURS_MAX, SITE_PAGES_DEFAULT, SITE_PAGES_MAX, SITES_MAX,
+};
+use schema::wire::{JobView, Learned, SiteIn, SiteView};
+use schema::{JobId, TenantId, Text, Timestamp};
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use job::Job;
+
+/// Jobs of all tenants at once.
+const JOBS_MAX: usize = 4;
+/// Jobs that are remembered after their end; a site's last one is also in its record.
+const ENDED_MAX: usize = 256;
+/// Files that may be on their way in at once: each is held in memory.
+const FILES_MAX: usize = 4;
+/// Longest wait for a job that was told to stop.
+const STOP_MAX: Duration = Duration::from_secs(30);
+/// Format of a site's record.
+const FORMAT: u32 = 1;
+
+/// What learns for all tenants. Cloning shares it.
+#[derive(Clone)]
+pub struct Learning {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    knowledge: Knowledge,
+    sites: Sites,
+    reader: Reader,
+    clock: Arc<dyn Clock>,
+    /// Whether sites in private networks may be learned.
+    private: bool,
+    /// Where jobs run: not on the threads that serve conversations.
+    runtime: Handle,
+    jobs: Mutex<Jobs>,
+    files: Semaphore,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+#[derive(Default)]
+struct Jobs {
+    running: HashMap<TenantId, Arc<Job>>,
+    ended: VecDeque<(TenantId, JobView)>,
+    /// Sites that are to be learned again, by when.
+    due: BTreeSet<(Timestamp, TenantId, String)>,
+}
+
+impl Learning {
+    /// To be called on the runtime on which jobs are to run.
+    #[must_use]
+    pub fn new(
+        knowledge: Knowledge,
+        records: Arc<dyn Records>,
+        reader: Reader,
+        clock: Arc<dyn Clock>,
+        private: bool,
+    ) -> Self {
+        let inner = Inner {
+            knowledge,
+            sites: Sites::new(records),
+            reader,
+            clock,
+            private,
+            runtime: Handle::current(),
+            jobs: Mutex::default(),
+            files: Semaphore::new(FILES_MAX),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Room for one file on its way in; to be had before its body is read.
+    ///
+    /// # Errors
+    /// [`LearningError::Full`] when too many are.
+    pub fn file_place(&self) -> Result<SemaphorePermit<'_>, LearningError> {
+        self.inner.files.try_acquire().map_err(|_| LearningError::Full)
+    }
+
+    /// Learns a file of any kind that can be read.
+    ///
+    /// # Errors
+    /// Why it cannot be learned.
+    pub async fn learn_file(
+        &self,
+        tenant: TenantId,
+        source: String,
+        media_type: Option<&str>,
+        bytes: Bytes,
+    ) -> Result<Learned, LearningError> {
+        let inner = &self.inner;
+        let kind = Kind::of(media_type, &source, &bytes).ok_or(Unreadable::UnknownKind)?;
+        let page = inner.reader.read(kind, None, bytes).await?;
+        if page.markdown.trim().is_empty() {
+            return Err(Unreadable::Empty.into());
+        }
+        let document = Document { source, text: Text::from(page.markdown) };
+        let learned = inner.knowledge.learn(tenant, vec![document], inner.clock.now()).await?;
+        learned.into_iter().next().ok_or(LearningError::Lost)
+    }
+
+    /// Begins to learn a site, and keeps it with its schedule.
+    ///
+    /// # Errors
+    /// When it cannot be learned, or not now.
+    pub async fn learn_site(&self, tenant: TenantId, asked: SiteIn) -> Result<JobId, LearningError> {
+        let url = self.check(&asked)?;
+        let place = self.reserve(tenant, &url)?;
+        let kept = self.keep(tenant, &url, &asked).await?;
+        let id = place.job.id();
+        place.launch(kept);
+        Ok(id)
+    }
+
+    /// A job of the tenant's: one that runs, one that ended lately, or a site's last one.
+    ///
+    /// # Errors
+    /// [`LearningError::NotFound`]; or when the store fails.
+    pub async fn job(&self, tenant: TenantId, id: JobId) -> Result<JobView, LearningError> {
+        {
+            let jobs = self.jobs();
+            let running = jobs.running.get(&tenant).filter(|job| job.id() == id).map(|job| job.view());
+            let ended = || jobs.ended.iter().find(|(owner, view)| *owner == tenant && view.id == id);
+            if let Some(view) = running.or_else(|| ended().map(|(_, view)| view.clone())) {
+                return Ok(view);
+            }
+        }
+        let sites = self.inner.sites.list(tenant).await?;
+        let mut last = sites.into_iter().filter_map(|site| site.last);
+        last.find(|view| view.id == id).ok_or(LearningError::NotFound)
+    }
+
+    /// The tenant's sites.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sites(&self, tenant: TenantId) -> Result<Vec<SiteView>, LearningError> {
+        let mut views: Vec<SiteView> = self.inner.sites.list(tenant).await?.into_iter().map(Site::view).collect();
+        let running = self.jobs().running.get(&tenant).map(|job| job.view());
+        if let Some(running) = running
+            && let Some(view) = views.iter_mut().find(|view| view.url == running.url)
+        {
+            view.last = Some(running);
+        }
+        Ok(views)
+    }
+
+    /// Forgets a site with all its pages; a job that learns it ends first.
+    ///
+    /// # Errors
+    /// [`LearningError::NotFound`]; or when store or index fail, and it can be called again.
+    pub async fn forget_site(&self, tenant: TenantId, url: &str) -> Result<(), LearningError> {
+        let url = start_url(url).map_err(LearningError::Url)?;
+        let running = self.jobs().running.get(&tenant).filter(|job| job.is_of(&url)).cloned();
+        if let Some(job) = running {
+            job.stop();
+            tokio::time::timeout(STOP_MAX, job.ended()).await.map_err(|_| LearningError::Running)?;
+        }
+        // Held, so that nobody begins to learn it meanwhile.
+        let _place = self.reserve(tenant, &url)?;
+        let kept = self.inner.sites.get(tenant, url.as_str()).await?.ok_or(LearningError::NotFound)?;
+        let others = self.inner.sites.list(tenant).await?;
+        let shared = |page: &String| others.iter().any(|site| site.url != kept.site.url && site.pages.contains(page));
+        let pages = kept.site.pages.iter().filter(|page| !shared(page)).cloned().collect();
+        self.inner.knowledge.forget_all(tenant, pages).await?;
+        self.inner.sites.delete(tenant, &kept).await?;
+        self.jobs().due.retain(|(_, owner, site)| *owner != tenant || site != url.as_str());
+        Ok(())
+    }
+
+    /// Ends all jobs in good order; what they leave undone is due at the next start.
+    pub async fn drain(&self) {
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        if tokio::time::timeout(STOP_MAX, self.inner.tasks.wait()).await.is_err() {
+            tracing::warn!("jobs that learn sites did not end in time");
+        }
+    }
+
+    fn check(&self, asked: &SiteIn) -> Result<Url, LearningError> {
+        let url = start_url(&asked.url).map_err(LearningError::Url)?;
+        Web::check(&url, self.inner.private).map_err(LearningError::Address)?;
+        for (name, value, least, most) in [
+            ("pages_max", asked.pages_max, 1, SITE_PAGES_MAX),
+            ("depth_max", asked.depth_max, 0, SITE_DEPTH_MAX),
+            ("every_hours", asked.every_hours.map(|hours| hours as usize), 1, SITE_HOURS_MAX as usize),
+        ] {
+            if value.is_some_and(|value| value < least || value > most) {
+                return Err(LearningError::Bound { name, least, most });
+            }
+        }
+        Ok(url)
+    }
+
+    /// The site's record as asked for, due now.
+    async fn keep(&self, tenant: TenantId, url: &Url, asked: &SiteIn) -> Result<Kept, LearningError> {
+        let sites = &self.inner.sites;
+        let mut kept = match sites.get(tenant, url.as_str()).await? {
+            Some(kept) => kept,
+            None if sites.list(tenant).await?.len() >= SITES_MAX => return Err(LearningError::TooMany),
+            None => Kept {
+                version: 0,
+                site: Site {
+                    format: FORMAT,
+                    url: url.as_str().to_owned(),
+                    pages_max: SITE_PAGES_DEFAULT,
+                    depth_max: SITE_DEPTH_DEFAULT,
+                    every_hours: None,
+                    due_at: None,
+                    attempts: 0,
+                    pages: Vec::new(),
+                    last: None,
+                },
+            },
+        };
+        kept.site.pages_max = asked.pages_max.unwrap_or(SITE_PAGES_DEFAULT);
+        kept.site.depth_max = asked.depth_max.unwrap_or(SITE_DEPTH_DEFAULT);
+        kept.site.every_hours = asked.every_hours;
+        kept.site.due_at = Some(self.inner.clock.now());
+        kept.site.attempts = 0;
+        sites.put(tenant, &mut kept).await?;
+        Ok(kept)
+    }
+
+    /// The tenant's only place for a job.
+    fn reserve(&self, tenant: TenantId, url: &Url) -> Result<Place, LearningError> {
+        let mut jobs = self.jobs();
+        if self.inner.stop.is_cancelled() {
+            return Err(LearningError::Draining);
+        }
+        if jobs.running.contains_key(&tenant) {
+            return Err(LearningError::Running);
+        }
+        if jobs.running.len() >= JOBS_MAX {
+            return Err(LearningError::Full);
+        }
+        let job = Arc::new(Job::new(url, self.inner.clock.now(), self.inner.stop.child_token()));
+        jobs.running.insert(tenant, Arc::clone(&job));
+        Ok(Place { learning: self.clone(), tenant, job })
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.inner.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A tenant's place for a job. It is given back when dropped: when the job is over, when it
+/// panicked, or when whoever wanted to begin one went away.
+struct Place {
+    learning: Learning,
+    tenant: TenantId,
+    job: Arc<Job>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut jobs = self.learning.jobs();
+        jobs.running.remove(&self.tenant);
+        if let Some(view) = self.job.outcome() {
+            if jobs.ended.len() >= ENDED_MAX {
+                jobs.ended.pop_front();
+            }
+            jobs.ended.push_back((self.tenant, view));
+        }
+        self.job.end();
+    }
+}
