@@ -80,7 +80,7 @@ impl Place {
         }
         let mut spelled = self.origin.clone();
         spelled.set_path(url.path());
-        let query: Vec<&str> = url.query().unwrap_or_default().split('&').filter(|pair| tells_the_page(pair)).collect();
+        let query: Vec<&str> = url.query().unwrap_or_default().split('&').filter(tells_the_page).collect();
         spelled.set_query((!query.is_empty()).then(|| query.join("&")).as_deref());
         let segments: Vec<&str> = spelled.path().split('/').filter(|part| !part.is_empty()).collect();
         let repeated = segments.iter().any(|one| segments.iter().filter(|other| *other == one).count() > REPEATS_MAX);

@@ -53,9 +53,9 @@ pub(super) fn read(bytes: &[u8]) -> Sitemap {
             Event::End(end) if end.local_name().into_inner() == "loc" => {
                 let Some(url) = location.take().and_then(|location| Url::parse(location.trim()).ok()) else { continue };
                 if in_index {
-                    sitemap.sitemaps.push(url)
+                    sitemap.sitemaps.push(url);
                 } else {
-                    sitemap.pages.push(url)
+                    sitemap.pages.push(url);
                 }
                 taken += 1;
                 if taken == LOCATIONS_MAX {

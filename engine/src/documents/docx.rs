@@ -49,13 +49,14 @@ fn part(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Result<Option<St
 }
 
 /// What is met on the way through a part, names without their prefix.
+#[derive(Clone, Copy)]
 enum Step<'a> {
     Open(&'a BytesStart<'a>),
     Close(&'a str),
     Words(&'a str),
 }
 
-fn each<'a>(xml: &'a str, mut step: impl FnMut(Step<'_>)) -> Result<(), Unreadable> {
+fn each(xml: &str, mut step: impl FnMut(Step<'_>)) -> Result<(), Unreadable> {
     let mut reader = Reader::from_str(xml);
     let mut depth = 0usize;
     loop {

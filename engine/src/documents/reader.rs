@@ -175,7 +175,7 @@ pub fn answer(kind: Kind, charset: Option<&str>, input: &mut (dyn Read + Send), 
             input.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
             io::Result::Ok(read(kind, charset, &bytes))
         })?;
-        work.join().unwrap_or_else(|_| Ok(Err(Unreadable::Broke)))
+        work.join().unwrap_or(Ok(Err(Unreadable::Broke)))
     })?;
     serde_json::to_writer(&mut *out, &work)?;
     out.flush()

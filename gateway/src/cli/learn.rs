@@ -78,12 +78,10 @@ async fn learn(backend: &dyn Backend, work: &find::Work, screen: &mut Screen<'_>
                 }
             }
             // The document is to blame, and the next one may be better.
-            Err(CliError::Refused { code, message })
-                if matches!(
-                    code,
-                    ErrorCode::UnreadableDocument | ErrorCode::UnsupportedMediaType | ErrorCode::TooLarge
-                ) =>
-            {
+            Err(CliError::Refused {
+                code: ErrorCode::UnreadableDocument | ErrorCode::UnsupportedMediaType | ErrorCode::TooLarge,
+                message,
+            }) => {
                 counts.skipped += 1;
                 screen.note(&format!("skipped {}: {message}", path.display()))?;
             }

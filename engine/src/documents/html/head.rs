@@ -25,7 +25,7 @@ pub(super) fn read(tree: &Tree) -> Page {
             "link" if attribute("rel").is_some_and(|rel| rel.eq_ignore_ascii_case("canonical")) => {
                 page.canonical = page.canonical.take().or_else(|| attribute("href").map(str::to_owned));
             }
-            "meta" if attribute("name").is_some_and(|name| is_for_us(name)) => {
+            "meta" if attribute("name").is_some_and(is_for_us) => {
                 let content = attribute("content").unwrap_or_default();
                 let (noindex, nofollow) = directives(content);
                 page.noindex |= noindex;

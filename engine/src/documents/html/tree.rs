@@ -80,7 +80,7 @@ impl Tree {
                 Data::Text(text) => words.push_str(text),
                 // The words of two lines or blocks are not one word.
                 Data::Element { name, .. } if LINES.contains(&name.as_str()) && !words.ends_with('\n') => {
-                    words.push('\n')
+                    words.push('\n');
                 }
                 Data::Element { .. } => {}
             }
@@ -101,7 +101,7 @@ pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
     let dom = parse_document(RcDom::default(), ParseOpts::default()).one(html);
     let mut tree = Tree { nodes: Vec::new() };
     // What is still to be taken, last first; a mark closes the node it names.
-    let mut todo: Vec<(Step, usize)> = vec![(Step::Open(dom.document.clone(), 0), 0)];
+    let mut todo: Vec<(Step, usize)> = vec![(Step::Open(dom.document, 0), 0)];
     while let Some((step, depth)) = todo.pop() {
         let (handle, parent) = match step {
             Step::Open(handle, parent) => (handle, parent),
