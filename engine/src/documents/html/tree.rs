@@ -101,7 +101,7 @@ pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
     let dom = parse_document(RcDom::default(), ParseOpts::default()).one(html);
     let mut tree = Tree { nodes: Vec::new() };
     // What is still to be taken, last first; a mark closes the node it names.
-    let mut todo: Vec<(Step, usize)> = vec![(Step::Open(dom.document, 0), 0)];
+    let mut todo: Vec<(Step, usize)> = vec![(Step::Open(dom.document.clone(), 0), 0)];
     while let Some((step, depth)) = todo.pop() {
         let (handle, parent) = match step {
             Step::Open(handle, parent) => (handle, parent),
@@ -126,6 +126,8 @@ pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
         let children = handle.children.borrow();
         todo.extend(children.iter().rev().map(|child| (Step::Open(child.clone(), at), depth + 1)));
     }
+    // Not sooner: a node that is dropped empties those below it.
+    drop(dom);
     Ok(tree)
 }
 
