@@ -244,7 +244,7 @@ async fn files_of_every_kind_are_learned_and_broken_ones_are_refused() {
     }
     let id = api.open().await;
     for (n, (question, answer, source)) in [
-        ("Within how many days may I send a lamp back that I have not used?", "forty-two days", "guide.pdf"),
+        ("May I send back what I have not used?", "forty-two days", "guide.pdf"),
         ("When is a lamp replaced that broke on its way?", "within fourteen days", "guide.pdf"),
         ("How long does the warranty last?", "seven years", "warranty.docx"),
         ("What is the price of a shade?", "48 euros", "warranty.docx"),
@@ -278,7 +278,8 @@ async fn files_of_every_kind_are_learned_and_broken_ones_are_refused() {
     api.ask(id, "last", "Is anybody there?").await;
 }
 
-#[tokio::test]
+// The site goes on while the test waits for a command.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn inner_addresses_are_refused_unless_the_operator_allows_them() {
     let site = Site::start([("/", page("Welcome", BULBS, &[]))]).await;
     let node = Node::start(&[]);
