@@ -1,13 +1,13 @@
 //! Finds a conversation's actor, or has it started, once for all who ask at the same time.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schema::{ConversationKey, SessionId};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::conversation::{Prepared, Subscribers, WakeFailure, wake};
 use crate::failure::Failure;
@@ -22,8 +22,8 @@ const SHARDS: usize = 64;
 
 /// Where each conversation of this node is.
 pub(crate) struct Directory {
-    shards: Vec<Mutex<HashMap<ConversationKey, Entry>>>,
-    hasher: RandomState,
+    /// Ordered, so that looking through them takes the same way each time.
+    shards: Vec<Mutex<BTreeMap<ConversationKey, Entry>>>,
 }
 
 struct Entry {
@@ -48,8 +48,7 @@ type Waking = watch::Receiver<Option<Result<ConversationHandle, Failure>>>;
 
 impl Directory {
     pub(crate) fn new() -> Self {
-        let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new() }
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
     /// The conversation's actor, started here if it runs nowhere.
@@ -277,9 +276,10 @@ impl Directory {
         }
     }
 
-    fn shard(&self, key: ConversationKey) -> MutexGuard<'_, HashMap<ConversationKey, Entry>> {
-        let index = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
-        lock(&self.shards[index])
+    fn shard(&self, key: ConversationKey) -> MutexGuard<'_, BTreeMap<ConversationKey, Entry>> {
+        // An id's last byte is random.
+        let [.., last] = key.conversation.as_bytes();
+        lock(&self.shards[usize::from(*last) % SHARDS])
     }
 }
 

@@ -6,12 +6,12 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use bytestring::ByteString;
 use futures_util::Stream;
 use schema::limits;
 use schema::wire::Close;
+use tokio::time::Instant;
 
 use crate::metrics::SLOW_CONSUMERS;
 

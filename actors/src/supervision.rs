@@ -2,12 +2,12 @@
 //! up; then quarantine, visibly.
 
 use std::collections::VecDeque;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schema::{ConversationKey, ErrorCode, limits};
+use tokio::time::Instant;
 
 use crate::conversation::Subscribers;
 use crate::failure::Failure;
@@ -61,7 +61,8 @@ impl CrashBook {
 /// A conversation's actor panicked, or its log could not be folded.
 pub(crate) fn crashed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Shared>, subscribers: Subscribers) {
     metrics::counter!(CONVERSATION_CRASHES).increment(1);
-    let (verdict, subscribers) = worker.system().directory().crashed(key, shared, subscribers, jitter());
+    let (verdict, subscribers) =
+        worker.system().directory().crashed(key, shared, subscribers, worker.system().jitter());
     match verdict {
         Verdict::Restart(pause) => {
             tracing::error!(conversation = %key.conversation, pause_ms = pause.as_millis(), "conversation crashed, restarting");
@@ -81,7 +82,7 @@ pub(crate) fn store_failed(worker: &Rc<Worker>, key: ConversationKey, shared: &A
     let awaited = !subscribers.is_empty();
     worker.system().directory().abandoned(key, shared, subscribers);
     if awaited {
-        restart(worker, key, STORE_PAUSE.mul_f64(0.5 + jitter()));
+        restart(worker, key, STORE_PAUSE.mul_f64(0.5 + worker.system().jitter()));
     }
 }
 
@@ -96,19 +97,13 @@ fn restart(worker: &Rc<Worker>, key: ConversationKey, pause: Duration) {
         let Err(failure) = worker.find(key).await else { return };
         if failure.code == ErrorCode::StoreUnavailable {
             if directory.is_awaited(key) {
-                restart(&worker, key, STORE_PAUSE.mul_f64(0.5 + jitter()));
+                restart(&worker, key, STORE_PAUSE.mul_f64(0.5 + worker.system().jitter()));
             }
         } else {
             // Nobody is left behind here if it crashed while waking: that has booked itself.
             directory.strand(key).tell(key.conversation, &failure);
         }
     });
-}
-
-/// Between 0 and 1, different each time.
-fn jitter() -> f64 {
-    let random = RandomState::new().hash_one(0u8);
-    (random >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]

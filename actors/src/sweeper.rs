@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use schema::ConversationKey;
+use tokio::time::Instant;
 
 use crate::conversation::Mail;
 use crate::metrics::{ACTOR_STUCK, CONVERSATIONS_WAITING};

@@ -1,9 +1,10 @@
 //! What all threads share, and what each worker thread has for itself.
 
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::conversation::{Command, Outcome};
 use engine::knowledge::Retriever;
@@ -11,6 +12,7 @@ use engine::model::{CoolDowns, Registry};
 use engine::store::SharedStore;
 use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::conversation::open;
@@ -29,11 +31,13 @@ pub struct Options {
     pub wakes_at_once: usize,
     /// Called before each command is applied. Tests make it panic, to see what a crash does.
     pub before: Option<fn(&Command)>,
+    /// A number from 0 to 1 that spreads pauses; a simulation draws it from its seed.
+    pub jitter: fn() -> f64,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rest_after: Duration::from_secs(60), wakes_at_once: 64, before: None }
+        Self { rest_after: Duration::from_secs(60), wakes_at_once: 64, before: None, jitter: random }
     }
 }
 
@@ -141,7 +145,7 @@ impl System {
 
     /// Waits for running replies until `deadline`, then cuts what still runs and waits until
     /// everything decided is durable, for at most `flush`.
-    pub async fn drain(&self, deadline: tokio::time::Instant, flush: Duration) {
+    pub async fn drain(&self, deadline: Instant, flush: Duration) {
         self.begin_drain();
         self.until(deadline, |handle| !handle.is_running()).await;
         self.closing.store(true, Ordering::Relaxed);
@@ -150,13 +154,13 @@ impl System {
                 handle.command(Command::Interrupt, ReplyTo::nobody());
             }
         }
-        self.until(tokio::time::Instant::now() + flush, |handle| !handle.is_running() && handle.is_stored()).await;
+        self.until(Instant::now() + flush, |handle| !handle.is_running() && handle.is_stored()).await;
     }
 
-    async fn until(&self, deadline: tokio::time::Instant, done: impl Fn(&ConversationHandle) -> bool) {
+    async fn until(&self, deadline: Instant, done: impl Fn(&ConversationHandle) -> bool) {
         loop {
             let all_done = self.directory.awake().all(|shard| shard.iter().all(&done));
-            if all_done || tokio::time::Instant::now() >= deadline {
+            if all_done || Instant::now() >= deadline {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -203,11 +207,21 @@ impl System {
         self.wakes.acquire().await.ok()
     }
 
+    pub(crate) fn jitter(&self) -> f64 {
+        (self.options.jitter)()
+    }
+
     pub(crate) fn before(&self, command: &Command) {
         if let Some(before) = self.options.before {
             before(command);
         }
     }
+}
+
+/// Between 0 and 1, different each time.
+fn random() -> f64 {
+    let random = RandomState::new().hash_one(0u8);
+    (random >> 11) as f64 / (1u64 << 53) as f64
 }
 
 impl Worker {
@@ -259,14 +273,22 @@ impl Worker {
     /// # Errors
     /// `draining`, or why it could not be stored.
     pub async fn open(self: &Rc<Self>, tenant: TenantId, contact: Contact) -> Result<(ConversationKey, Seq), Failure> {
+        let key = ConversationKey { tenant, conversation: ConversationId::generate() };
+        Ok((key, self.open_as(key, contact).await?))
+    }
+
+    /// A new conversation under a name that nobody has used; gives its head.
+    ///
+    /// # Errors
+    /// As [`Worker::open`].
+    pub async fn open_as(self: &Rc<Self>, key: ConversationKey, contact: Contact) -> Result<Seq, Failure> {
         if self.system.is_draining() {
             return Err(Failure::draining());
         }
-        let key = ConversationKey { tenant, conversation: ConversationId::generate() };
         let prepared = open(self, key, contact).await?;
         let head = prepared.machine.state().head;
         self.system.directory.opened(key, prepared);
-        Ok((key, head))
+        Ok(head)
     }
 
     /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken

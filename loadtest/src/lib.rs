@@ -2,6 +2,7 @@
 //! each beside what the same machine allows without a node.
 
 pub mod bare;
+pub mod checker;
 pub mod clock;
 pub mod http;
 pub mod ledger;

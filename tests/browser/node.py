@@ -42,7 +42,7 @@ class Node:
         self.data = tempfile.mkdtemp(prefix="tertulia-browser-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.settings = {"TERTULIA_MODEL": "openai/stub", "OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "unused", **settings}
+        self.settings = {"TERTULIA_MODEL": "openai/stub", "OPENAI_BASE_URL": model_url, "OPENAI_API_KEY": "unused", "TERTULIA_LEARNING__PRIVATE_HOSTS": "true", **settings}
         self.program = os.environ.get("TERTULIA_TEST_PROGRAM", str(ROOT / "target/debug/tertulia"))
         self.process = None
         self.proxy = None

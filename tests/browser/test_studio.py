@@ -3,21 +3,21 @@
 import json
 import re
 
-from node import KEY
+from node import KEY, ROOT
 from room import PHONE, finished, grown, say, text, wait_for
 from stub import expected
+from website import Website
+
+DOCUMENTS = ROOT / "tests/fixtures/documents"
 
 
 def door(room):
     """The studio's address, as somebody who is not signed in comes to it."""
-    # An older node has no list of sites, and the browser says so in its console.
-    room.expected.append("404")
     return room.page(room.url + "/studio")
 
 
 def studio(room, page="teach", **options):
     """A page of the studio, signed in."""
-    room.expected.append("404")
     context = room.context(**options)
     context.add_init_script(f"sessionStorage.getItem('signed') || sessionStorage.setItem('tertulia.studio.key', '{KEY}'); sessionStorage.setItem('signed', 'once')")
     shown = room.page(f"{room.url}/studio#/{page}", context)
@@ -70,22 +70,23 @@ def test_a_key_that_stops_being_valid_leads_back_to_the_door(room):
 
 
 def test_files_are_learned_and_what_was_not_says_why(room):
+    room.expected.append("400|422")
+    guide = (DOCUMENTS / "guide.pdf").read_bytes()
     page = studio(room)
-    missing = {"error": {"code": "unknown_route", "message": "there is nothing here"}}
-    page.route("**/v1/knowledge/files?**", lambda route: route.fulfill(status=404, json=missing) if ".pdf" in route.request.url else route.continue_())
     page.locator("input[type=file]").set_input_files([
         {"name": "returns.md", "mimeType": "text/markdown", "buffer": b"# Returns\n\nYou have thirty days to return coffee that you have not opened."},
         {"name": "hours.txt", "mimeType": "text/plain", "buffer": b"We are open from nine to five on working days."},
         {"name": "empty.md", "mimeType": "text/markdown", "buffer": b""},
         {"name": "photo.png", "mimeType": "image/png", "buffer": b"\x89PNG"},
-        {"name": "manual.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"},
+        {"name": "guide.pdf", "mimeType": "application/pdf", "buffer": guide},
+        {"name": "broken.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4"},
     ])
-    page.get_by_text("Learned 2 files (2 passages). 3 were not learned; the reasons stand beside them.").wait_for()
+    page.get_by_text(re.compile(r"Learned 3 files \(\d+ passages\)\. 3 were not learned; the reasons stand beside them\.")).wait_for()
     line = lambda name: page.locator(".outcome", has_text=name).inner_text()
     assert "learned, 1 passage" in line("returns.md")
     assert "The file is empty." in line("empty.md")
     assert "This kind of file cannot be learned." in line("photo.png")
-    assert "This node cannot read PDF files yet." in line("manual.pdf")
+    assert "PDF" in line("broken.pdf"), line("broken.pdf")
     page.locator(".document", has_text="returns.md").wait_for()
     # Teaching the same again changes nothing, and says so.
     page.locator("input[type=file]").set_input_files([{"name": "hours.txt", "mimeType": "text/plain", "buffer": b"We are open from nine to five on working days."}])
@@ -118,56 +119,49 @@ def test_forgetting_is_asked_first(room):
 
 
 def test_a_site_is_followed_over_a_reload_and_summed_up(room):
+    site = Website()
+    try:
+        page = studio(room)
+        address = page.get_by_label("Web address")
+        address.fill("not an address")
+        page.get_by_role("button", name="Read the site").click()
+        page.get_by_text("That is not a web address.").wait_for()
+        address.fill(site.url)
+        page.get_by_label("Read it again").select_option("every day")
+        page.get_by_role("button", name="Read the site").click()
+        page.get_by_text(f"3 pages read so far from {site.url}").wait_for()
+        page.reload()
+        page.get_by_text("3 pages read so far").wait_for()
+        site.go_on()
+        page.get_by_text(f"Learned 4 pages from {site.url}.").wait_for()
+        page.get_by_text("1 page was skipped").wait_for()
+        page.get_by_text("robots.txt").wait_for()
+        page.get_by_text(re.compile(f"{re.escape(site.url)} is read again on ")).wait_for()
+        kept = room.node.call("GET", "/v1/knowledge/sites")["sites"]
+        assert [(one["url"], one["pages"], one["every_hours"]) for one in kept] == [(site.url, 4, 24)], kept
+
+        # Once more: what has not changed is not learned again, what is gone is forgotten.
+        del site.pages["/faq"]
+        site.pages["/returns"] = ("Returns", "Unopened coffee can be returned within sixty days.")
+        page.get_by_role("button", name=f"Read {site.url} now").click()
+        page.get_by_text(f"Learned 1 page from {site.url}. 2 pages were known already. 1 page is gone").wait_for()
+
+        page.get_by_role("button", name=f"Forget all of {site.address}").click()
+        page.get_by_role("dialog").get_by_role("button", name="Forget all 3").click()
+        page.get_by_role("button", name=f"Forget all of {site.address}").wait_for(state="detached")
+        assert room.node.call("GET", "/v1/knowledge/sites")["sites"] == [], "the site itself would be read again"
+        assert not [one for one in room.node.call("GET", "/v1/knowledge")["documents"] if site.address in one["source"]]
+    finally:
+        site.close()
+
+
+def test_a_site_that_cannot_be_read_says_why(room):
     page = studio(room)
-    job = {"id": "job_1", "url": "https://shop.example/help", "state": "running", "started_at": "2026-11-22T06:00:00Z", "pages_read": 0,
-           "pages_waiting": 1, "pages_skipped": [], "pages_skipped_total": 0, "learned": {"changed": 0, "unchanged": 0, "removed": 0}}
-    site = {"url": job["url"], "pages_max": 200, "depth_max": 5, "every_hours": 24, "next_at": "2026-11-23T06:00:00Z", "pages": 2, "last": job}
-    documents = [{"source": f"https://shop.example/{name}", "passages": 6, "bytes": 900, "learned_at": job["started_at"]} for name in ("help", "faq")]
-    asked, forgotten = [], []
-
-    def sites(route):
-        if route.request.method == "DELETE":
-            forgotten.append(route.request.url)
-            documents.clear()
-            return route.fulfill(status=204)
-        if route.request.method == "GET":
-            return route.fulfill(json={"sites": [site] if asked and not forgotten else []})
-        asked.append(route.request.post_data_json)
-        return route.fulfill(status=202, json={"job": "job_1"})
-
-    page.context.route(re.compile("/v1/knowledge/sites"), sites)
-    page.context.route("**/v1/knowledge/jobs/job_1", lambda route: route.fulfill(json=job))
-    address = page.get_by_label("Web address")
-    address.fill("not an address")
-    page.get_by_role("button", name="Read the site").click()
-    page.get_by_text("That is not a web address.").wait_for()
-    address.fill("shop.example/help")
-    page.get_by_label("Read it again").select_option("every day")
-    page.get_by_role("button", name="Read the site").click()
-    job.update(pages_read=3, pages_waiting=7)
-    page.get_by_text("3 pages read so far from https://shop.example/help (7 wait)").wait_for()
-    assert asked == [{"url": "https://shop.example/help", "pages_max": 200, "depth_max": 5, "every_hours": 24}]
-    page.reload()
-    page.get_by_text("3 pages read so far").wait_for()
-    page.context.route("**/v1/knowledge", lambda route: route.fulfill(json={"documents": documents}))
-    job.update(state="done", pages_read=4, pages_waiting=0, learned={"changed": 2, "unchanged": 1, "removed": 0}, pages_skipped_total=2,
-               pages_skipped=[{"url": "https://shop.example/private", "reason": "robots.txt forbids it"}])
-    page.get_by_text("Learned 2 pages from https://shop.example/help. 1 page was known already.").wait_for()
-    page.get_by_text("2 pages were skipped").wait_for()
-    page.get_by_text("robots.txt forbids it").wait_for()
-    page.get_by_text("https://shop.example/help is read again on Nov 23, 2026.").wait_for()
-    page.get_by_role("button", name="Forget all of shop.example").click()
-    page.get_by_role("dialog").get_by_role("button", name="Forget all 2").click()
-    page.get_by_text("Nothing learned yet").wait_for()
-    assert len(forgotten) == 1, "the site itself would be read again"
-
-
-def test_a_node_that_reads_no_sites_says_so(room):
-    page = studio(room)
-    page.route("**/v1/knowledge/sites", lambda route: route.fulfill(status=404, json={"error": {"code": "unknown_route", "message": "no"}}))
-    page.get_by_label("Web address").fill("https://shop.example")
+    site = Website()
+    site.close()
+    page.get_by_label("Web address").fill(site.url)
     page.keyboard.press("Enter")
-    page.get_by_text("This node cannot read web sites yet.").wait_for()
+    page.get_by_text(re.compile(f"Reading {re.escape(site.url)} did not work: .+")).wait_for()
 
 
 def test_an_answer_is_shown_beside_what_it_was_made_from(room):

@@ -2,9 +2,13 @@
 
 pub mod api;
 pub mod client;
+pub mod crashes;
 pub mod llm;
 pub mod node;
+pub mod patient;
 pub mod rawsocket;
+#[path = "../sim/mod.rs"]
+pub mod sim;
 pub mod site;
 pub mod source;
 pub mod store;

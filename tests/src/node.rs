@@ -205,8 +205,9 @@ pub fn data_in(root: &Path) -> PathBuf {
 #[must_use]
 pub fn command(root: &Path, settings: Settings<'_>) -> Command {
     let test = std::env::current_exe().expect("this program's own path");
-    let program = test.parent().and_then(Path::parent).map(|profile| profile.join("tertulia"));
-    let program = program.filter(|program| program.is_file());
+    // Tests stand in a folder below the programs, our own programs beside them.
+    let program =
+        test.ancestors().skip(1).take(2).map(|folder| folder.join("tertulia")).find(|program| program.is_file());
     let mut command = Command::new(program.expect("run `cargo build -p gateway` first"));
     command
         .env_clear()

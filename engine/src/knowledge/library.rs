@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::gate::Gate;
 use super::index::TenantIndex;
-use super::ranking::{self, Found};
+use super::ranking::{self, Found, Weights};
 use super::shelf::{Shelf, Slot};
 use super::work::Work;
 use super::{Document, KnowledgeError, index, metrics as names, records};
@@ -121,16 +121,22 @@ impl Knowledge {
     /// # Errors
     /// [`KnowledgeError::Busy`] when too many wait; otherwise when store or index fail.
     pub async fn search(&self, tenant: TenantId, question: &str, limit: usize) -> Result<Vec<Passage>, KnowledgeError> {
-        Ok(self.find(tenant, question, limit).await?.into_iter().map(|found| found.passage).collect())
+        Ok(self.find(tenant, question, limit, Weights::USED).await?.into_iter().map(|found| found.passage).collect())
     }
 
-    /// The same, with how well each passage fits.
+    /// The same by other weights, with how well each passage fits.
     ///
     /// # Errors
     /// As [`Knowledge::search`].
-    pub async fn find(&self, tenant: TenantId, question: &str, limit: usize) -> Result<Vec<Found>, KnowledgeError> {
+    pub async fn find(
+        &self,
+        tenant: TenantId,
+        question: &str,
+        limit: usize,
+        weights: Weights,
+    ) -> Result<Vec<Found>, KnowledgeError> {
         let begun = Instant::now();
-        let found = self.find_now(tenant, question, limit.min(LIMIT_MAX)).await;
+        let found = self.find_now(tenant, question, limit.min(LIMIT_MAX), weights).await;
         metrics::histogram!(names::SEARCH_SECONDS).record(begun.elapsed());
         if found.as_ref().is_ok_and(Vec::is_empty) {
             metrics::counter!(names::EMPTY_SEARCHES).increment(1);
@@ -165,7 +171,13 @@ impl Knowledge {
         self.inner.shelf.put_away(tenant);
     }
 
-    async fn find_now(&self, tenant: TenantId, question: &str, limit: usize) -> Result<Vec<Found>, KnowledgeError> {
+    async fn find_now(
+        &self,
+        tenant: TenantId,
+        question: &str,
+        limit: usize,
+        weights: Weights,
+    ) -> Result<Vec<Found>, KnowledgeError> {
         if limit == 0 || !ranking::asks_something(question) {
             return Ok(Vec::new());
         }
@@ -178,7 +190,9 @@ impl Knowledge {
             let slot = slot.clone();
             move || {
                 let _held = turn;
-                slot.index.get().map_or_else(|| Ok(Vec::new()), |index| ranking::find(index, &question, limit))
+                slot.index
+                    .get()
+                    .map_or_else(|| Ok(Vec::new()), |index| ranking::find(index, &question, limit, &weights))
             }
         });
         let found = found.await;

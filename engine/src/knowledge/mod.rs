@@ -25,7 +25,7 @@ mod work;
 
 pub use answer::Builtin;
 pub use library::Knowledge;
-pub use ranking::Found;
+pub use ranking::{Found, Weights};
 pub use retriever::Retriever;
 
 use crate::store::StoreError;
@@ -37,6 +37,19 @@ pub struct Document {
     pub source: String,
     /// Markdown or plain text.
     pub text: schema::Text,
+}
+
+impl Document {
+    /// What it is cut into, in its order, numbered from 1.
+    #[must_use]
+    pub fn passages(&self) -> Vec<schema::Passage> {
+        let pieces = chunk::pieces(&self.source, self.text.as_str()).into_iter();
+        let passage = |(n, chunk::Piece { heading, text })| {
+            let source = self.source.clone();
+            schema::Passage { n, source, heading, text: text.into() }
+        };
+        (1..).zip(pieces).map(passage).collect()
+    }
 }
 
 /// Why something could not be learned or found.

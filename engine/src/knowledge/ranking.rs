@@ -24,13 +24,31 @@ const RARITY_PASSAGES_MIN: f32 = 20.0;
 /// Unknown words that may be misspelt, and how long they must be, in characters.
 pub(super) const MISSPELT_MAX: usize = 3;
 const MISSPELT_CHARS_MIN: usize = 5;
-/// What a misspelt word counts, compared to one that is spelt right.
-const MISSPELT_SHARE: f32 = 0.8;
-/// How a hit counts in each column.
-const BODY: f32 = 1.0;
-const HEADING: f32 = 1.6;
-const NAME: f32 = 0.7;
-const EXACT: f32 = 0.4;
+/// How a search weighs what it finds. Other weights than [`Weights::USED`] are for measuring what
+/// each is worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// A hit in a passage's text.
+    pub body: f32,
+    /// In its headings.
+    pub heading: f32,
+    /// In its document's name.
+    pub name: f32,
+    /// Of the whole word, endings included.
+    pub exact: f32,
+    /// What a misspelt word counts, compared to one that is spelt right.
+    pub misspelt: f32,
+    /// How much of a passage's score depends on the share of the question that it has, 0 to 1.
+    pub coverage: f32,
+}
+
+impl Weights {
+    /// What answers are made with; `tests/retrieval/run` measures them against others.
+    pub const USED: Self = Self { body: 1.0, heading: 1.6, name: 0.7, exact: 0.4, misspelt: 0.8, coverage: 0.5 };
+    /// Only how often words occur in a passage's text, and how rare they are.
+    pub const BM25: Self = Self { body: 1.0, heading: 0.0, name: 0.0, exact: 0.0, misspelt: 0.0, coverage: 0.0 };
+}
+
 /// A passage with less of the question than this, weighed by rarity, does not bear on it …
 const COVERAGE_MIN: f32 = 0.2;
 /// … nor does one that scores less than this share of the best.
@@ -55,14 +73,20 @@ pub(super) fn asks_something(question: &str) -> bool {
 }
 
 /// The passages that bear on a question, best first.
-pub(super) fn find(index: &TenantIndex, question: &str, limit: usize) -> Result<Vec<Found>, KnowledgeError> {
+pub(super) fn find(
+    index: &TenantIndex,
+    question: &str,
+    limit: usize,
+    weights: &Weights,
+) -> Result<Vec<Found>, KnowledgeError> {
     let searcher = index.searcher();
-    let terms = terms(&searcher, &index.fields, question)?;
+    let terms = terms(&searcher, &index.fields, question, weights)?;
     if terms.is_empty() || searcher.num_docs() == 0 {
         return Ok(Vec::new());
     }
     let candidates = (limit * 4).max(20);
-    let hits = searcher.search(&query(&terms, &index.fields), &TopDocs::with_limit(candidates).order_by_score())?;
+    let hits =
+        searcher.search(&query(&terms, &index.fields, weights), &TopDocs::with_limit(candidates).order_by_score())?;
     let addresses: Vec<DocAddress> = hits.iter().map(|(_, address)| *address).collect();
     let covered = covered(&searcher, &index.fields, &terms, &addresses)?;
     let all: f32 = terms.iter().map(|term| term.idf).sum();
@@ -70,9 +94,12 @@ pub(super) fn find(index: &TenantIndex, question: &str, limit: usize) -> Result<
     for ((bm25, address), covered) in hits.into_iter().zip(covered) {
         let row: TantivyDocument = searcher.doc(address)?;
         let passage = passage(&row, &index.fields);
-        let coverage = (covered + covered_misspelt(&terms, &passage)) / all.max(f32::MIN_POSITIVE);
+        let coverage = (covered + weights.misspelt * covered_misspelt(&terms, &passage)) / all.max(f32::MIN_POSITIVE);
         let ordinal = row.get_first(index.fields.ordinal).and_then(|value| value.as_u64()).unwrap_or(0);
-        found.push((ordinal, Found { passage, score: bm25 * (0.5 + 0.5 * coverage), coverage }));
+        found.push((
+            ordinal,
+            Found { passage, score: bm25 * (1.0 - weights.coverage + weights.coverage * coverage), coverage },
+        ));
     }
     // Ties by name and place, so that the same question gets the same answer on every node.
     found.sort_by(|(a_place, a), (b_place, b)| {
@@ -99,7 +126,12 @@ fn subject_words(question: &str) -> Vec<Word> {
     all.into_iter().filter(|word| !language.is_small(&word.exact) && seen.insert(word.stem.clone())).collect()
 }
 
-fn terms(searcher: &Searcher, fields: &Fields, question: &str) -> Result<Vec<Sought>, KnowledgeError> {
+fn terms(
+    searcher: &Searcher,
+    fields: &Fields,
+    question: &str,
+    weights: &Weights,
+) -> Result<Vec<Sought>, KnowledgeError> {
     let passages = (searcher.num_docs() as f32).max(RARITY_PASSAGES_MIN);
     let mut terms = Vec::new();
     for word in subject_words(question) {
@@ -110,7 +142,7 @@ fn terms(searcher: &Searcher, fields: &Fields, question: &str) -> Result<Vec<Sou
         // Deleted passages are counted until their segment is merged.
         let known = (known as f32).min(passages);
         let idf = (1.0 + (passages - known + 0.5) / (known + 0.5)).ln();
-        let misspelt = known == 0.0 && word.stem.chars().count() >= MISSPELT_CHARS_MIN;
+        let misspelt = weights.misspelt > 0.0 && known == 0.0 && word.stem.chars().count() >= MISSPELT_CHARS_MIN;
         terms.push(Sought { word, idf, misspelt });
     }
     terms.sort_by(|a, b| b.idf.total_cmp(&a.idf));
@@ -123,25 +155,27 @@ fn terms(searcher: &Searcher, fields: &Fields, question: &str) -> Result<Vec<Sou
     Ok(terms)
 }
 
-fn query(terms: &[Sought], fields: &Fields) -> BooleanQuery {
+fn query(terms: &[Sought], fields: &Fields, weights: &Weights) -> BooleanQuery {
     let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
     for Sought { word, idf, misspelt } in terms {
         let mut any = |query: Box<dyn Query>, boost: f32| {
-            clauses.push((Occur::Should, Box::new(BoostQuery::new(query, boost))));
+            if boost > 0.0 {
+                clauses.push((Occur::Should, Box::new(BoostQuery::new(query, boost))));
+            }
         };
         for (field, text, boost) in [
-            (fields.body_stems, &word.stem, BODY),
-            (fields.heading_stems, &word.stem, HEADING),
-            (fields.name_stems, &word.stem, NAME),
-            (fields.exact, &word.exact, EXACT),
+            (fields.body_stems, &word.stem, weights.body),
+            (fields.heading_stems, &word.stem, weights.heading),
+            (fields.name_stems, &word.stem, weights.name),
+            (fields.exact, &word.exact, weights.exact),
         ] {
             any(Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs)), boost);
         }
         if *misspelt {
-            for (field, boost) in [(fields.body_stems, BODY), (fields.heading_stems, HEADING)] {
+            for (field, boost) in [(fields.body_stems, weights.body), (fields.heading_stems, weights.heading)] {
                 let term = Term::from_field_text(field, &word.stem);
                 // A fuzzy hit scores 1 whatever it hits: give it the weight of a rare word.
-                any(Box::new(FuzzyTermQuery::new(term, 1, true)), boost * idf * MISSPELT_SHARE);
+                any(Box::new(FuzzyTermQuery::new(term, 1, true)), boost * idf * weights.misspelt);
             }
         }
     }
@@ -196,7 +230,7 @@ fn covered_misspelt(terms: &[Sought], passage: &Passage) -> f32 {
     let parts = [passage.text.as_str(), &passage.heading];
     let here: HashSet<String> = parts.into_iter().flat_map(words).map(|word| word.stem).collect();
     let meant = misspelt.filter(|term| here.iter().any(|other| nearly(other, &term.word.stem)));
-    meant.map(|term| term.idf * MISSPELT_SHARE).sum()
+    meant.map(|term| term.idf).sum()
 }
 
 /// One letter wrong, missing, too many, or two swapped.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::knowledge::{Builtin, Knowledge};
+use engine::knowledge::{Builtin, Knowledge, Weights};
 use engine::model::{Chunk, Model, Prompt, Stop};
 use futures_util::StreamExt;
 use schema::{Passage, TenantId, Timestamp};
@@ -71,7 +71,7 @@ async fn mark(file: &str) -> Marks {
     knowledge.learn(tenant, documents, Timestamp::from_millis(0)).await.unwrap();
     let mut marks = Marks::default();
     for Row { question, expected } in rows(file) {
-        let found = knowledge.find(tenant, &question, 5).await.unwrap();
+        let found = knowledge.find(tenant, &question, 5, Weights::USED).await.unwrap();
         let passages: Vec<Passage> = found.iter().map(|found| found.passage.clone()).collect();
         let text = answer(&question, passages.clone()).await;
         let refused = REFUSALS.iter().any(|refusal| text.starts_with(refusal));

@@ -7,12 +7,13 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actors::{Failure, Outbox, SessionPermit, System, Tenant};
 use schema::wire::{Close, ServerFrame};
 use schema::{Contact, ErrorCode, SessionId, TenantId, Timestamp, limits};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::auth::Principal;
 use crate::metrics::{SESSIONS, SESSIONS_OPENED};
@@ -220,7 +221,7 @@ async fn close_all(shared: &Shared, window: Duration) {
     let outboxes: Vec<_> = shared.rows.borrow().values().map(|row| Arc::clone(&row.outbox)).collect();
     let pause = window.checked_div(u32::try_from(outboxes.len()).unwrap_or(u32::MAX)).unwrap_or_default();
     let chance = RandomState::new();
-    let began = tokio::time::Instant::now();
+    let began = Instant::now();
     for (index, outbox) in (0u32..).zip(outboxes) {
         let retry_after_ms = 500 + chance.hash_one(index) % 2000;
         if let Ok(frame) = serde_json::to_string(&ServerFrame::GoingAway { retry_after_ms }) {

@@ -10,11 +10,6 @@ export class ApiError extends Error {
     this.code = code;
     this.retryAfter = retryAfter;
   }
-
-  /** Whether the node does not have the route at all, as an older one does not. */
-  get missing() {
-    return this.status === 404 && this.code === 'unknown_route';
-  }
 }
 
 const TYPES = {
@@ -67,7 +62,7 @@ export class Api extends EventTarget {
       // A proxy's own page; its status says enough.
     }
     if (response.ok) return answer;
-    const { code = response.status === 404 ? 'unknown_route' : 'internal', message, retry_after } = answer?.error ?? {};
+    const { code = 'internal', message, retry_after } = answer?.error ?? {};
     const error = new ApiError(message ?? `HTTP ${response.status}`, {
       status: response.status,
       code,
@@ -99,16 +94,10 @@ export class Api extends EventTarget {
     return this.#call('DELETE', `/v1/knowledge?source=${encodeURIComponent(source)}`);
   }
 
-  /** Teaches a file. A node that reads no files yet is given the text of those that are text. */
-  async learnFile(source, file, signal) {
-    const type = typeOf(source);
-    try {
-      const path = `/v1/knowledge/files?source=${encodeURIComponent(source)}`;
-      return await this.#call('POST', path, { raw: file, type, signal });
-    } catch (error) {
-      if (!error.missing || (type !== 'text/markdown' && type !== 'text/plain')) throw error;
-    }
-    return this.#call('POST', '/v1/knowledge', { json: { source, text: await file.text() }, signal });
+  /** Teaches a file. */
+  learnFile(source, file, signal) {
+    const path = `/v1/knowledge/files?source=${encodeURIComponent(source)}`;
+    return this.#call('POST', path, { raw: file, type: typeOf(source), signal });
   }
 
   /** Begins to read a web site, and again every so many hours if asked; answers with the job's id. */
@@ -117,14 +106,9 @@ export class Api extends EventTarget {
     return (await this.#call('POST', '/v1/knowledge/sites', { json })).job;
   }
 
-  /** The sites that were read, with their last job; none where the node reads no sites. */
+  /** The sites that were read, with their last job. */
   async sites() {
-    try {
-      return (await this.#call('GET', '/v1/knowledge/sites')).sites;
-    } catch (error) {
-      if (error.status === 404 || error.status === 405) return [];
-      throw error;
-    }
+    return (await this.#call('GET', '/v1/knowledge/sites')).sites;
   }
 
   /** Forgets a site with all its pages. */

@@ -66,7 +66,6 @@ export const english = {
   'files.unknown': 'This kind of file cannot be learned. Save it as PDF, Word, HTML, Markdown or text.',
   'files.empty': 'The file is empty.',
   'files.large': 'The file is larger than 20 MB.',
-  'files.unsupported': 'This node cannot read {kind} files yet. Update it, or save the file as Markdown or text.',
   'files.again': 'Try {source} again',
 
   'site.title': 'Web site',
@@ -105,7 +104,6 @@ export const english = {
   'site.failed': 'Reading {url} did not work: {reason}',
   'site.lost': 'The node no longer knows how reading {url} went. What it learned until then stands below.',
   'site.skipped': { one: '{count} page was skipped', other: '{count} pages were skipped' },
-  'site.unsupported': 'This node cannot read web sites yet. Update it, or save the pages as files and drop them here.',
 
   'shelf.title': 'Learned',
   'shelf.count': { one: '{count} document, {passages} passages', other: '{count} documents, {passages} passages' },

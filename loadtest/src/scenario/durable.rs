@@ -109,10 +109,15 @@ pub async fn run(args: &Durable) -> Result<Report> {
     let mut checked = 0;
     for writer in &writers {
         let (events, head) = node.events(writer.conversation).await?;
-        let sent: Vec<(String, Outcome)> =
-            writer.sent.iter().enumerate().map(|(nth, (_, outcome))| (name(writer.name, nth), *outcome)).collect();
+        let refs = (0..).map(|nth| name(writer.name, nth).parse::<schema::Ref>());
+        let outcomes = writer.sent.iter().map(|(_, outcome)| *outcome);
+        let sent = refs.zip(outcomes).map(|(re, outcome)| Ok((re?, outcome))).collect::<Result<Vec<_>>>()?;
         checked += sent.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Acked(_))).count();
-        faults.extend(verify(&sent, &events, head).into_iter().map(|told| format!("writer {}: {told}", writer.name)));
+        faults.extend(
+            verify(&sent, &writer.text, &events, head)
+                .into_iter()
+                .map(|told| format!("writer {}: {told}", writer.name)),
+        );
     }
     let details = json!({ "writers": args.writers, "text_bytes": args.text_bytes, "acknowledged_and_checked": checked,
         "parts": parts.iter().map(Part::details).collect::<Vec<_>>(), "fdatasync": syncs });

@@ -107,10 +107,7 @@ export function fileIntake(studio, onLearned) {
         if (item.changed === false) item.state = 'known';
       } catch (error) {
         if (abort.signal.aborted) return;
-        const reason = error.missing
-          ? t('files.unsupported', { kind: item.source.split('.').pop().toUpperCase() })
-          : error.message;
-        Object.assign(item, { state: 'failed', reason, again: !error.missing });
+        Object.assign(item, { state: 'failed', reason: error.message, again: true });
       }
       draw();
     }

@@ -87,7 +87,6 @@ export function siteIntake(studio, onLearned) {
     } catch (error) {
       busy(false);
       said.textContent = '';
-      if (error.missing) return fill(outcome, note(t('site.unsupported')));
       address.complain(error.message);
       input.focus();
     }

@@ -1,0 +1,161 @@
+//! One who listens, over as many connections as it takes: where it stands, and what it was shown.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use schema::{Author, End, Event, Fact, Position, Reached, Seq, Turn};
+
+use super::{Findings, Rule};
+
+/// A listener that keeps its position as a client does, and so knows what must come next.
+#[derive(Clone, Debug, Default)]
+pub struct Observer {
+    seen: Vec<(Seq, u64)>,
+    seq: Seq,
+    /// The reply it hears.
+    hearing: Option<Heard>,
+    /// Replies it has heard something of and whose end it has seen, to be compared with the log.
+    heard: Vec<Heard>,
+    /// It must have seen everything up to here.
+    owed: Seq,
+    words: String,
+    keeps_words: bool,
+    findings: Findings,
+}
+
+#[derive(Clone, Debug)]
+struct Heard {
+    turn: Turn,
+    text: String,
+    chars: usize,
+}
+
+impl Observer {
+    /// One that also keeps every word, to be searched for another tenant's.
+    #[must_use]
+    pub fn that_keeps_words() -> Self {
+        Self { keeps_words: true, ..Self::default() }
+    }
+
+    /// Where it stands: what to come back with.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        let reached = self.hearing.as_ref().map(|heard| Reached { turn: heard.turn, offset: heard.chars });
+        Position { seq: self.seq, reached }
+    }
+
+    /// It was told that events come from after `after` on, because it had missed too much.
+    pub fn skipped_to(&mut self, after: Seq) {
+        if after < self.seq {
+            self.findings.add(Rule::Complete, format!("sent back from {} to {after}", self.seq));
+        }
+        self.seq = after;
+        self.hearing = None;
+    }
+
+    /// It listens no longer, and does not come back from where it was: the next join is a new look.
+    pub fn forgets(&mut self) {
+        self.seq = 0;
+        self.hearing = None;
+    }
+
+    /// It was shown an event.
+    pub fn event(&mut self, event: &Event) {
+        if event.seq != self.seq + 1 {
+            let expected = self.seq + 1;
+            self.findings.add(Rule::Complete, format!("shown event {} where {expected} was next", event.seq));
+        }
+        self.seq = event.seq;
+        self.seen.push((event.seq, digest(event)));
+        if let Fact::Message { reply: Some(reply), .. } = &event.fact
+            && let Some(heard) = self.hearing.take_if(|heard| heard.turn <= reply.turn)
+        {
+            self.heard.push(heard);
+        }
+    }
+
+    /// It was shown a piece of a running reply that begins at character `offset`.
+    pub fn delta(&mut self, turn: Turn, offset: usize, text: &str) {
+        if self.keeps_words {
+            self.words.push_str(text);
+        }
+        if self.hearing.as_ref().is_some_and(|heard| heard.turn != turn)
+            && let Some(before) = self.hearing.take()
+        {
+            self.findings.add(Rule::Character, format!("turn {turn} spoke before {} had ended", before.turn));
+        }
+        let heard = self.hearing.get_or_insert_with(|| Heard { turn, text: String::new(), chars: 0 });
+        if offset != heard.chars {
+            let reached = heard.chars;
+            self.findings
+                .add(Rule::Character, format!("turn {turn}: a piece begins at {offset}, reached was {reached}"));
+        }
+        heard.text.push_str(text);
+        heard.chars = offset + text.chars().count();
+    }
+
+    /// Any other frame, as it came: searched for foreign words only.
+    pub fn frame(&mut self, raw: &str) {
+        if self.keeps_words {
+            self.words.push_str(raw);
+        }
+    }
+
+    /// It stayed to the end: it must have seen everything up to `head`.
+    pub fn stayed_until(&mut self, head: Seq) {
+        self.owed = head;
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    pub(super) fn has_seen_words(&self, word: &str) -> bool {
+        self.words.contains(word)
+    }
+
+    pub(super) fn check(&self, log: &[Event], findings: &mut Findings) {
+        findings.0.extend(self.findings.0.iter().cloned());
+        findings.unless(self.seq >= self.owed, Rule::Complete, || {
+            format!("stayed to the end at {} and was shown events up to {} only", self.owed, self.seq)
+        });
+        let at = |seq: Seq| usize::try_from(seq).ok().and_then(|seq| log.get(seq.checked_sub(1)?));
+        for (seq, shown) in &self.seen {
+            findings.unless(at(*seq).is_some_and(|event| digest(event) == *shown), Rule::Shown, || {
+                format!("event {seq} was shown, and the log has another or none")
+            });
+        }
+        for heard in &self.heard {
+            heard.check(log, findings);
+        }
+    }
+}
+
+impl Heard {
+    fn check(&self, log: &[Event], findings: &mut Findings) {
+        let stored = log.iter().find_map(|event| match &event.fact {
+            Fact::Message { text, reply: Some(reply), .. } if reply.turn == self.turn => {
+                Some((event.author, reply, text.as_str()))
+            }
+            _ => None,
+        });
+        let Some((Author::Assistant, reply, text)) = stored else {
+            return findings.add(Rule::Reply, format!("turn {} was heard and is not in the log", self.turn));
+        };
+        // A crash leaves what checkpoints hold, and more may have been heard.
+        let interrupted = reply.end == End::Incomplete && reply.made.error.as_deref() == Some("interrupted");
+        let agrees = text.starts_with(&self.text) || (interrupted && self.text.starts_with(text));
+        findings.unless(agrees, Rule::Reply, || {
+            format!("turn {}: what was heard is not how the stored reply ({}) begins", self.turn, reply.end.name())
+        });
+    }
+}
+
+/// The same for the same event on every machine: the hasher's keys are fixed.
+fn digest(event: &Event) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(event).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
+}

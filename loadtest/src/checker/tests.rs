@@ -1,0 +1,199 @@
+//! A sound history passes; each planted fault is found by its rule.
+
+use schema::{Author, CloseReason, End, Event, Fact, Made, Ref, Reply, Seq, Text, Timestamp, Turn};
+
+use super::{History, Observer, Rule, Sender};
+
+fn event(seq: Seq, author: Author, fact: Fact) -> Event {
+    Event { seq, at: Timestamp::from_millis(0), author, fact }
+}
+
+fn reference(name: &str) -> Ref {
+    name.parse().unwrap()
+}
+
+fn said(seq: Seq, name: &str, text: &str) -> Event {
+    let fact = Fact::Message { text: Text::from(text), r#ref: Some(reference(name)), agent: None, reply: None };
+    event(seq, Author::Contact, fact)
+}
+
+fn started(seq: Seq, turn: Turn) -> Event {
+    event(seq, Author::Assistant, Fact::TurnStarted { turn })
+}
+
+fn replied(seq: Seq, turn: Turn, text: &str, end: End, error: Option<&str>) -> Event {
+    let made = Made { error: error.map(str::to_owned), ..Made::default() };
+    let reply = Reply { turn, end, answers: 1, made };
+    let fact = Fact::Message { text: Text::from(text), r#ref: None, agent: None, reply: Some(Box::new(reply)) };
+    event(seq, Author::Assistant, fact)
+}
+
+fn closed(seq: Seq) -> Event {
+    event(seq, Author::System, Fact::Closed { reason: CloseReason::Asked })
+}
+
+/// Two messages, two replies, a listener that was cut in the middle of the first.
+fn sound() -> (History, Vec<Event>) {
+    let log = vec![
+        said(1, "a", "one"),
+        started(2, 1),
+        replied(3, 1, "first reply", End::Completed, None),
+        said(4, "b", "two"),
+        started(5, 2),
+        replied(6, 2, "", End::Failed, Some("model_down")),
+        closed(7),
+    ];
+    let mut sender = Sender::new(Author::Contact);
+    for (name, text, seq) in [("a", "one", 1), ("b", "two", 4)] {
+        sender.sends(&reference(name), text);
+        sender.sends(&reference(name), text);
+        sender.acknowledged(&reference(name), seq);
+    }
+    let mut observer = Observer::that_keeps_words();
+    observer.event(&log[0]);
+    observer.event(&log[1]);
+    observer.delta(1, 0, "fir");
+    assert_eq!(observer.position().to_string(), "2:1:3");
+    observer.delta(1, 3, "st rep");
+    for event in &log[2..] {
+        observer.event(event);
+    }
+    observer.stayed_until(7);
+    (
+        History { senders: vec![sender], observers: vec![observer], foreign: vec!["canary".into()], nobody_else: true },
+        log,
+    )
+}
+
+type Plant = fn(&mut History, &mut Vec<Event>);
+
+#[test]
+fn what_is_sound_passes() {
+    let (history, log) = sound();
+    assert_eq!(history.check(&log), []);
+}
+
+#[test]
+fn a_crash_may_have_said_more_than_it_stored() {
+    let (mut history, mut log) = sound();
+    log[2] = replied(3, 1, "fir", End::Incomplete, Some("interrupted"));
+    let mut observer = Observer::default();
+    observer.event(&log[0]);
+    observer.event(&log[1]);
+    observer.delta(1, 0, "first re");
+    observer.event(&log[2]);
+    history.observers = vec![observer];
+    assert_eq!(history.check(&log), []);
+}
+
+#[test]
+fn pipelined_messages_may_change_places_only_when_nothing_was_settled() {
+    let log = vec![said(1, "b", "two"), said(2, "a", "one"), said(3, "c", "three")];
+    let mut sender = Sender::new(Author::Contact);
+    sender.sends(&reference("a"), "one");
+    sender.sends(&reference("b"), "two");
+    sender.acknowledged(&reference("b"), 1);
+    let refused_once = {
+        let mut sender = sender.clone();
+        sender.sends(&reference("a"), "one");
+        sender.acknowledged(&reference("a"), 2);
+        sender.sends(&reference("c"), "three");
+        sender
+    };
+    let history = History { senders: vec![refused_once], ..History::default() };
+    assert_eq!(history.check(&log), []);
+    // Each was taken at its first coming: on one line they could not change places.
+    sender.acknowledged(&reference("a"), 2);
+    let found = History { senders: vec![sender], ..History::default() }.check(&log);
+    assert!(found.iter().all(|violation| violation.rule == Rule::Order) && !found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn every_rule_finds_what_was_planted_for_it() {
+    let plants: &[(Rule, &str, Plant)] = &[
+        (Rule::Numbers, "a number twice", |_, log| log[6].seq = 6),
+        (Rule::Numbers, "a hole", |_, log| log[6].seq = 8),
+        (Rule::Kept, "an acknowledged message is lost", |_, log| log[3] = closed(4)),
+        (Rule::Kept, "it stands elsewhere", |history, _| history.senders[0] = acknowledged_as(5)),
+        (Rule::Kept, "it has other words", |_, log| log[3] = said(4, "b", "tow")),
+        (Rule::Kept, "two acknowledgements differ", |history, _| {
+            history.senders[0].acknowledged(&reference("a"), 2);
+        }),
+        (Rule::Kept, "an acknowledgement of nothing", |history, _| {
+            history.senders[0].acknowledged(&reference("zzz"), 2);
+        }),
+        (Rule::Once, "a message twice", |_, log| log[6] = said(7, "a", "one")),
+        (Rule::Order, "later words stand before earlier ones", |history, log| {
+            log[0] = said(1, "b", "two");
+            log[3] = said(4, "a", "one");
+            let mut sender = Sender::new(Author::Contact);
+            sender.sends(&reference("a"), "one");
+            sender.acknowledged(&reference("a"), 4);
+            sender.sends(&reference("b"), "two");
+            sender.acknowledged(&reference("b"), 1);
+            history.senders[0] = sender;
+        }),
+        (Rule::Sent, "a message of nobody", |_, log| log[6] = said(7, "x", "who said this?")),
+        (Rule::Shown, "an event that was shown is another one", |_, log| {
+            log[6] = event(7, Author::System, Fact::Reopened {});
+        }),
+        (Rule::Shown, "an event that was shown is gone", |_, log| drop(log.pop())),
+        (Rule::Complete, "an event was passed over", |history, log| {
+            let mut observer = Observer::default();
+            observer.event(&log[0]);
+            observer.event(&log[2]);
+            history.observers.push(observer);
+        }),
+        (Rule::Complete, "an event came twice", |history, log| {
+            let mut observer = Observer::default();
+            observer.event(&log[0]);
+            observer.event(&log[0]);
+            history.observers.push(observer);
+        }),
+        (Rule::Complete, "the end was never shown", |history, _| {
+            let mut observer = Observer::default();
+            observer.stayed_until(7);
+            history.observers.push(observer);
+        }),
+        (Rule::Complete, "sent back", |history, _| history.observers[0].skipped_to(3)),
+        (Rule::Character, "a character twice", |history, _| delta_after_cut(history, 2)),
+        (Rule::Character, "a character missing", |history, _| delta_after_cut(history, 4)),
+        (Rule::Character, "two replies at once", |history, _| {
+            let mut observer = Observer::default();
+            observer.delta(1, 0, "first");
+            observer.delta(2, 0, "second");
+            history.observers.push(observer);
+        }),
+        (Rule::Reply, "other words than were heard", |_, log| {
+            log[2] = replied(3, 1, "quite another", End::Completed, None);
+        }),
+        (Rule::Turn, "a turn without end", |_, log| log[5] = closed(6)),
+        (Rule::Turn, "an end without a beginning", |_, log| log[4] = closed(5)),
+        (Rule::Turn, "two ends", |_, log| log[6] = replied(7, 2, "", End::Failed, None)),
+        (Rule::Turn, "two turns at once", |_, log| log[5] = started(6, 3)),
+        (Rule::Foreign, "another tenant's word is stored", |_, log| log[6] = said(7, "c", "a canary sings")),
+        (Rule::Foreign, "another tenant's word is shown", |history, _| history.observers[0].frame("canary")),
+    ];
+    for (rule, name, plant) in plants {
+        let (mut history, mut log) = sound();
+        plant(&mut history, &mut log);
+        let found = history.check(&log);
+        assert!(found.iter().any(|violation| violation.rule == *rule), "{name}: {found:?}");
+    }
+}
+
+/// The second message, acknowledged under a wrong number.
+fn acknowledged_as(seq: Seq) -> Sender {
+    let mut sender = Sender::new(Author::Contact);
+    sender.sends(&reference("b"), "two");
+    sender.acknowledged(&reference("b"), seq);
+    sender
+}
+
+/// A listener that has three characters, and is sent on from `offset`.
+fn delta_after_cut(history: &mut History, offset: usize) {
+    let mut observer = Observer::default();
+    observer.delta(1, 0, "fir");
+    observer.delta(1, offset, "st reply");
+    history.observers.push(observer);
+}

@@ -1,0 +1,4 @@
+//! What tries to break the promises: simulated worlds, kills, full disks, hostile peers, overload.
+
+mod crash_loop;
+mod simulation;

@@ -1,0 +1,44 @@
+//! Simulated worlds: a few hundred pass, and each planted fault is found.
+
+use tests::sim::{Plant, run};
+
+/// Enough to meet each kind of trouble many times; `cargo sim --seeds 10000` runs more.
+const SEEDS: u64 = 300;
+/// Within so many a planted fault must be found.
+const SEEDS_TO_FIND: u64 = 1_000;
+
+#[test]
+fn worlds_keep_their_promises() {
+    let mut wrong = Vec::new();
+    let (mut acknowledged, mut restarts) = (0, 0);
+    for seed in 0..SEEDS {
+        let report = run(seed, None, false);
+        acknowledged += report.acknowledged;
+        restarts += report.restarts;
+        if !report.violations.is_empty() {
+            wrong.push(format!("cargo sim --seed {seed} --trace: {}", report.violations.join("; ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(acknowledged > SEEDS as usize && restarts > SEEDS as usize, "{acknowledged} messages, {restarts} restarts");
+}
+
+#[test]
+fn the_same_seed_is_the_same_world() {
+    for seed in [3, 17, 40] {
+        let [first, second] = [run(seed, None, false), run(seed, None, false)];
+        assert_eq!(
+            (first.events, first.acknowledged, first.restarts),
+            (second.events, second.acknowledged, second.restarts)
+        );
+    }
+}
+
+#[test]
+fn planted_faults_are_found() {
+    for plant in Plant::ALL {
+        let found = (0..SEEDS_TO_FIND).find(|seed| !run(*seed, Some(plant), false).violations.is_empty());
+        assert!(found.is_some(), "{plant:?} is not found in {SEEDS_TO_FIND} seeds");
+        println!("{plant:?} is found by seed {}", found.unwrap_or_default());
+    }
+}

@@ -1,0 +1,289 @@
+//! The store of the simulated world: one disk for all nodes, and a node's way to it, on which
+//! requests are slow, lost, answered too late or done without an answer.
+//! Invariant: a log only grows, and no epoch writes after a higher one has; looked at after each write.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use engine::store::memory::MemoryStore;
+use engine::store::{
+    Append, Claim, ListQuery, Log, Opening, Page, Pending, Record, RecordName, Records, Scope, StoreError,
+};
+use schema::wire::ConversationPage;
+use schema::{ConversationKey, Epoch, Event, Seq};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::chance::Chance;
+use super::plant::Plant;
+
+/// Longer than any answer takes; what is unknown by then stays so.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// A request that comes back to life after its sender has given it up.
+const LATE_MS: u64 = 6_000;
+
+/// Work that goes on whatever becomes of the node that asked for it.
+pub(super) type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What is durable.
+#[derive(Default)]
+pub(super) struct Disk {
+    rows: Mutex<BTreeMap<ConversationKey, Row>>,
+    /// Tenants and such: nothing here depends on their faults.
+    pub(super) records: MemoryStore,
+    plant: Option<Plant>,
+}
+
+#[derive(Default)]
+struct Row {
+    epoch: Epoch,
+    events: Vec<Event>,
+    newest_writer: Epoch,
+    /// What must never be, and was.
+    broken: Vec<String>,
+}
+
+/// How a node's requests fare at present.
+#[derive(Default)]
+pub(super) struct Weather {
+    now: Mutex<Troubles>,
+    dead: AtomicBool,
+}
+
+/// Shares of requests that suffer each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Troubles {
+    pub(super) lost: f64,
+    pub(super) unanswered: f64,
+    pub(super) late: f64,
+    pub(super) refused: f64,
+    pub(super) slow: bool,
+}
+
+/// A node's way to the disk.
+pub(super) struct Way {
+    pub(super) disk: Arc<Disk>,
+    pub(super) weather: Arc<Weather>,
+    pub(super) errands: mpsc::UnboundedSender<Errand>,
+    pub(super) chance: Chance,
+    pub(super) usual_ms: u64,
+}
+
+impl Disk {
+    pub(super) fn new(plant: Option<Plant>) -> Self {
+        Self { plant, ..Self::default() }
+    }
+
+    /// A conversation's log, as it stands.
+    pub(super) fn log(&self, key: ConversationKey) -> Vec<Event> {
+        self.rows().get(&key).map(|row| row.events.clone()).unwrap_or_default()
+    }
+
+    /// What was seen to be broken while it ran.
+    pub(super) fn broken(&self) -> Vec<String> {
+        self.rows()
+            .iter()
+            .flat_map(|(key, row)| row.broken.iter().map(move |what| format!("{}: {what}", key.conversation)))
+            .collect()
+    }
+
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<ConversationKey, Row>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claim(&self, key: ConversationKey, may_open: bool) -> Result<Claim, StoreError> {
+        let mut rows = self.rows();
+        if !may_open && !rows.contains_key(&key) {
+            return Err(StoreError::NotFound);
+        }
+        let row = rows.entry(key).or_default();
+        if self.plant != Some(Plant::NoFence) || row.epoch == 0 {
+            row.epoch += 1;
+        }
+        Ok(Claim { epoch: row.epoch, head: row.events.len() as Seq })
+    }
+
+    fn may_append(&self, append: &Append) -> Result<(), StoreError> {
+        let rows = self.rows();
+        let row = rows.get(&append.key).ok_or(StoreError::NotFound)?;
+        let holds = match self.plant {
+            Some(Plant::NoCondition) => true,
+            Some(Plant::NoFence) => row.epoch == append.epoch,
+            _ => row.epoch == append.epoch && row.events.len() as Seq == append.head,
+        };
+        if holds && append.continues_head() { Ok(()) } else { Err(StoreError::Fenced) }
+    }
+
+    fn append(&self, append: Append) -> Result<(), StoreError> {
+        self.may_append(&append)?;
+        let mut rows = self.rows();
+        let row = rows.get_mut(&append.key).ok_or(StoreError::NotFound)?;
+        let at = usize::try_from(append.head).unwrap_or(usize::MAX);
+        if at > row.events.len() {
+            return Err(StoreError::Fenced);
+        }
+        // Rows are written under their numbers: without a condition they replace what stands there.
+        if at < row.events.len() {
+            row.broken.push(format!("events from {} on were written over", append.head + 1));
+            row.events.truncate(at);
+        }
+        if append.epoch < row.newest_writer {
+            row.broken.push(format!("epoch {} wrote after {}", append.epoch, row.newest_writer));
+        }
+        row.newest_writer = append.epoch;
+        row.events.extend(append.events);
+        Ok(())
+    }
+
+    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Result<Page, StoreError> {
+        let rows = self.rows();
+        let row = rows.get(&key).ok_or(StoreError::NotFound)?;
+        let after = usize::try_from(after).unwrap_or(usize::MAX);
+        let events = row.events.iter().skip(after).take(limit).cloned().collect();
+        Ok(Page { events, head: row.events.len() as Seq })
+    }
+}
+
+impl Weather {
+    pub(super) fn set(&self, troubles: Troubles) {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner) = troubles;
+    }
+
+    /// The node is gone; what it has only promised is gone with it.
+    pub(super) fn die(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Troubles {
+        *self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Way {
+    fn delay(&self) -> Duration {
+        let factor = if self.weather.now().slow { 10 } else { 1 };
+        self.chance.delay(self.usual_ms * factor)
+    }
+
+    fn unknown() -> StoreError {
+        StoreError::Unknown("no answer came".into())
+    }
+
+    /// Sends a write on its way. It is done, or not, independently of the node.
+    fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Disk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<T> {
+        let troubles = self.weather.now();
+        let (there, back) = (self.delay(), self.delay());
+        let late = Duration::from_millis(self.chance.draw(100..=LATE_MS));
+        let fate = [troubles.lost, troubles.unanswered, troubles.late, troubles.refused]
+            .map(|share| self.chance.happens(share));
+        let (answer, answered) = oneshot::channel();
+        let disk = Arc::clone(&self.disk);
+        let errand: Errand = Box::pin(async move {
+            sleep(there).await;
+            let result = match fate {
+                [true, ..] => Err(Self::unknown()),
+                [_, true, ..] => change(&disk).and(Err(Self::unknown())),
+                [_, _, true, _] => {
+                    // The sender has been told before it happens.
+                    let _ = answer.send(Err(Self::unknown()));
+                    sleep(late).await;
+                    let _ = change(&disk);
+                    return;
+                }
+                [.., true] => Err(StoreError::Unavailable("the weather".into())),
+                _ => change(&disk),
+            };
+            sleep(back).await;
+            let _ = answer.send(result);
+        });
+        self.sent(errand, answered)
+    }
+
+    fn sent<T: Send + 'static>(
+        &self,
+        errand: Errand,
+        answered: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Pending<T> {
+        // The world outlives every node.
+        let _ = self.errands.send(errand);
+        Box::pin(async move {
+            let answered = tokio::time::timeout(ANSWER_MAX, answered).await;
+            answered.unwrap_or_else(|_| Ok(Err(Self::unknown()))).unwrap_or_else(|_| Err(Self::unknown()))
+        })
+    }
+
+    /// The planted fault: says yes, and means to write later.
+    fn promise(&self, append: Append) -> Pending<()> {
+        let (there, later) = (self.delay(), self.chance.millis(1..=400));
+        let (disk, weather) = (Arc::clone(&self.disk), Arc::clone(&self.weather));
+        let (answer, answered) = oneshot::channel();
+        let errand: Errand = Box::pin(async move {
+            sleep(there).await;
+            let allowed = disk.may_append(&append);
+            let promised = allowed.is_ok();
+            let _ = answer.send(allowed);
+            sleep(later).await;
+            if promised && !weather.dead.load(Ordering::Relaxed) {
+                let _ = disk.append(append);
+            }
+        });
+        self.sent(errand, answered)
+    }
+}
+
+impl Log for Way {
+    fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
+        self.write(move |disk| disk.claim(key, open.is_some()))
+    }
+
+    fn append(&self, append: Append) -> Pending<()> {
+        if self.disk.plant == Some(Plant::EarlyAcknowledgement) {
+            return self.promise(append);
+        }
+        self.write(move |disk| disk.append(append))
+    }
+
+    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Pending<Page> {
+        let refused = self.chance.happens(self.weather.now().refused);
+        let (there, back) = (self.delay(), self.delay());
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move {
+            sleep(there).await;
+            if refused {
+                return Err(StoreError::Unavailable("the weather".into()));
+            }
+            let page = disk.read(key, after, limit);
+            sleep(back).await;
+            page
+        })
+    }
+
+    fn list(&self, _: ListQuery) -> Pending<Vec<ConversationPage>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+impl Records for Way {
+    fn get(&self, name: RecordName) -> Pending<Option<Record>> {
+        self.disk.records.get(name)
+    }
+
+    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
+        self.disk.records.put(name, expected, body)
+    }
+
+    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
+        self.disk.records.delete(name, expected)
+    }
+
+    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
+        self.disk.records.scan(scope, kind, after, limit)
+    }
+}

@@ -1,0 +1,62 @@
+//! `cargo sim`: runs simulated worlds and says which seed failed, and how to run it alone.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use tests::sim::{Plant, run};
+
+const USAGE: &str = "cargo sim --seeds N [--from S] [--plant FAULT]   runs N worlds
+cargo sim --seed S [--trace] [--plant FAULT]   runs one";
+
+struct Wanted {
+    from: u64,
+    seeds: u64,
+    story: bool,
+    plant: Option<Plant>,
+}
+
+fn main() -> ExitCode {
+    let wanted = match wanted(std::env::args().skip(1)) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            eprintln!("{error}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let started = Instant::now();
+    let (mut failed, mut events, mut acknowledged, mut restarts) = (0u64, 0, 0, 0);
+    for seed in wanted.from..wanted.from.saturating_add(wanted.seeds) {
+        let report = run(seed, wanted.plant, wanted.story);
+        events += report.events;
+        acknowledged += report.acknowledged;
+        restarts += report.restarts;
+        if !report.violations.is_empty() {
+            failed += 1;
+            println!("seed {seed} failed; run it alone with: cargo sim --seed {seed} --trace");
+            report.violations.iter().for_each(|what| println!("  {what}"));
+        }
+    }
+    println!(
+        "{} worlds in {:.1} s, {failed} failed: {acknowledged} messages stored, {events} events, {restarts} nodes lost",
+        wanted.seeds,
+        started.elapsed().as_secs_f64()
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn wanted(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {
+    let mut wanted = Wanted { from: 0, seeds: 100, story: false, plant: None };
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value"));
+        let number = |text: String| text.parse::<u64>().map_err(|_| format!("`{text}` is no number"));
+        match argument.as_str() {
+            "--seeds" => wanted.seeds = number(value()?)?,
+            "--from" => wanted.from = number(value()?)?,
+            "--seed" => (wanted.from, wanted.seeds) = (number(value()?)?, 1),
+            "--plant" => wanted.plant = Some(value()?.parse()?),
+            "--trace" => wanted.story = true,
+            other => return Err(format!("unknown argument `{other}`")),
+        }
+    }
+    Ok(wanted)
+}

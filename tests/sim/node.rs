@@ -1,0 +1,130 @@
+//! A node of the simulated world: the actors as they are, on a set of tasks that a crash drops.
+
+use std::panic::panic_any;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use actors::{Clock, Format, Listener, Options, Outbox, OutboxItem, ReplyTo, System, Worker, reply_frame};
+use engine::conversation::Command;
+use engine::knowledge::{KnowledgeError, Retriever};
+use engine::model::{ModelSettings, Registry, SharedModel};
+use engine::store::SharedStore;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use schema::{ConversationKey, Passage, SessionId, TenantId, Timestamp};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+
+use super::chance::{panics, system_draw};
+use super::disk::{Way, Weather};
+use super::line::{Ask, NodeEnd};
+
+/// When every simulated world begins.
+const EPOCH_MS: i64 = 1_800_000_000_000;
+
+pub(super) struct Node {
+    pub(super) tasks: LocalSet,
+    pub(super) worker: Rc<Worker>,
+    pub(super) weather: Arc<Weather>,
+    pub(super) clock: Arc<Skewed>,
+}
+
+/// A clock that goes right and shows wrong.
+pub(super) struct Skewed {
+    began: Instant,
+    skew_ms: AtomicI64,
+}
+
+struct Nothing;
+
+impl Node {
+    pub(super) fn start(way: Way, brain: SharedModel, began: Instant) -> Self {
+        let weather = Arc::clone(&way.weather);
+        let clock = Arc::new(Skewed { began, skew_ms: AtomicI64::new(0) });
+        let options = Options {
+            rest_after: Duration::from_secs(2),
+            wakes_at_once: 4,
+            before: Some(maybe_panic),
+            jitter: system_draw,
+        };
+        let system =
+            System::new(Arc::new(way) as SharedStore, Arc::new(Nothing), Arc::clone(&clock) as Arc<dyn Clock>, options);
+        let settings = ModelSettings { list: vec!["builtin".into()], ..ModelSettings::default() };
+        let worker = Worker::new(Arc::clone(&system), Registry::unchecked(settings, Some(brain)));
+        let tasks = LocalSet::new();
+        tasks.spawn_local(system.sweep());
+        Self { tasks, worker, weather, clock }
+    }
+
+    /// Serves a client.
+    pub(super) fn accept(&self, key: ConversationKey, end: NodeEnd) {
+        self.tasks.spawn_local(serve(Rc::clone(&self.worker), key, end));
+    }
+}
+
+#[allow(clippy::panic, reason = "a crash is what it is for")]
+fn maybe_panic(_: &Command) {
+    if panics() {
+        panic_any(Planted);
+    }
+}
+
+/// What a planted panic carries, so that it can be told from a real one.
+pub(super) struct Planted;
+
+/// A session, as the gateway has them: dumb, and gone when its client is.
+async fn serve(worker: Rc<Worker>, key: ConversationKey, mut end: NodeEnd) {
+    let outbox = Outbox::new();
+    let mut items = outbox.stream();
+    let session = SessionId::generate();
+    loop {
+        tokio::select! {
+            biased;
+            ask = end.asks.recv() => match ask {
+                None => break,
+                Some(Ask::Join { r#ref, from }) => match worker.find_here(key).await {
+                    Ok(handle) => {
+                        let listener = Listener { session, outbox: Arc::clone(&outbox), format: Format::Socket };
+                        handle.join(listener, from, ReplyTo::frame(Arc::clone(&outbox), r#ref));
+                    }
+                    Err(failure) => outbox.push(reply_frame(&r#ref, Err(failure))),
+                },
+                Some(Ask::Command { r#ref, command }) => match worker.find(key).await {
+                    Ok(handle) => handle.command(command, ReplyTo::frame(Arc::clone(&outbox), r#ref)),
+                    Err(failure) => outbox.push(reply_frame(&r#ref, Err(failure))),
+                },
+            },
+            item = items.next() => match item {
+                Some(OutboxItem::Frame(frame)) => {
+                    if end.frames.send(frame).is_err() {
+                        break;
+                    }
+                }
+                Some(OutboxItem::Ping) => {}
+                Some(OutboxItem::Close(_)) | None => break,
+            },
+        }
+    }
+    worker.system().leave(key, session);
+}
+
+impl Skewed {
+    pub(super) fn jump_to(&self, skew_ms: i64) {
+        self.skew_ms.store(skew_ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Skewed {
+    fn now(&self) -> Timestamp {
+        let passed = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Timestamp::from_millis(EPOCH_MS + passed + self.skew_ms.load(Ordering::Relaxed))
+    }
+}
+
+impl Retriever for Nothing {
+    fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}

@@ -1,0 +1,58 @@
+//! What one seed makes of a run: how many of everything, and how bad the weather.
+
+use std::time::Duration;
+
+use schema::{FloorPolicy, UnfinishedTurns, WhileSpeaking};
+
+use super::chance::Chance;
+
+/// One run's measures.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Nodes that share the store.
+    pub nodes: usize,
+    /// Conversations, every second one another tenant's.
+    pub conversations: usize,
+    /// Contacts' clients in each, as from two tabs.
+    pub clients: usize,
+    /// Messages of each client.
+    pub messages: usize,
+    /// Whether a human agent comes and goes.
+    pub agent: bool,
+    /// How long things go wrong, in virtual time.
+    pub trouble: Duration,
+    /// Between two troubles, in milliseconds.
+    pub pause_ms: u64,
+    /// Usual delay of the store and of a line, in milliseconds.
+    pub store_ms: u64,
+    /// Usual delay of a line, in milliseconds.
+    pub line_ms: u64,
+    /// Share of commands whose handler panics.
+    pub panics: f64,
+    /// Who may speak when, at every tenant.
+    pub floor: FloorPolicy,
+}
+
+impl Plan {
+    pub(super) fn draw(chance: &Chance) -> Self {
+        Self {
+            nodes: 1 + chance.index(3),
+            conversations: 1 + chance.index(3),
+            clients: 1 + chance.index(2),
+            messages: 2 + chance.index(5),
+            agent: chance.happens(0.3),
+            trouble: Duration::from_secs(chance.draw(4..=25)),
+            pause_ms: chance.draw(150..=2_500),
+            store_ms: chance.draw(1..=40),
+            line_ms: chance.draw(1..=60),
+            // The last is enough for quarantine.
+            panics: [0.0, 0.0, 0.01, 0.01, 0.3][chance.index(5)],
+            floor: FloorPolicy {
+                while_speaking: if chance.happens(0.5) { WhileSpeaking::Queue } else { WhileSpeaking::Interrupt },
+                burst_window_ms: [0, 0, 300][chance.index(3)],
+                unfinished_turns: if chance.happens(0.5) { UnfinishedTurns::Rerun } else { UnfinishedTurns::Mark },
+                ..FloorPolicy::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! One run: builds the world of a seed, lets it go wrong for a while, heals it, waits until all is
+//! quiet, and has the checker judge every conversation.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io::Write as _;
+use std::panic::PanicHookInfo;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Once};
+use std::task::Poll;
+use std::time::Duration;
+
+use actors::TenantRecord;
+use engine::model::SharedModel;
+use engine::store::Records;
+use loadtest::checker::History;
+use schema::wire::ConversationView;
+use schema::{Contact, ConversationId, ConversationKey, Event, Fact, Profile, TenantId, Timestamp};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::brain::Brain;
+use super::chance::{Chance, set_panics};
+use super::client::{Client, Role, Shared};
+use super::disk::{Disk, Errand, Troubles, Way, Weather};
+use super::line::{Line, line};
+use super::node::{Node, Planted};
+use super::{Plan, Plant, faults, replay};
+
+/// After it has healed, a world that is not quiet by then never will be.
+const SETTLING_MAX: Duration = Duration::from_secs(300);
+const TENANTS: usize = 2;
+
+thread_local! {
+    /// Panics that nobody planted.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What came of a seed.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The seed.
+    pub seed: u64,
+    /// What is wrong; nothing, if all is well.
+    pub violations: Vec<String>,
+    /// Events in the logs at the end.
+    pub events: usize,
+    /// Messages that were acknowledged.
+    pub acknowledged: usize,
+    /// Crashes and planned restarts of nodes.
+    pub restarts: usize,
+}
+
+/// Runs the world of a seed, with a planted fault or none. `story` prints what happens.
+#[must_use]
+pub fn run(seed: u64, plant: Option<Plant>, story: bool) -> Report {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+            if !info.payload().is::<Planted>() {
+                PANICS.with_borrow_mut(|panics| panics.push(info.to_string()));
+                usual(info);
+            }
+        }));
+    });
+    PANICS.with_borrow_mut(Vec::clear);
+    let built = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = match built {
+        Ok(runtime) => runtime,
+        Err(error) => return Report { seed, violations: vec![error.to_string()], ..Report::default() },
+    };
+    let mut report = runtime.block_on(World::life(seed, plant, story));
+    report.violations.extend(PANICS.with_borrow_mut(std::mem::take));
+    report
+}
+
+/// Everything there is.
+pub(super) struct World {
+    plan: Plan,
+    plant: Option<Plant>,
+    story: bool,
+    chance: Chance,
+    disk: Arc<Disk>,
+    errands: mpsc::UnboundedSender<Errand>,
+    brain: SharedModel,
+    nodes: RefCell<Vec<Option<Node>>>,
+    lines: RefCell<Vec<CancellationToken>>,
+    keys: Vec<ConversationKey>,
+    began: Instant,
+    healed: Cell<bool>,
+    restarts: Cell<usize>,
+    /// A node was started, and nobody polls it yet.
+    unpolled: Cell<bool>,
+    complaints: RefCell<Vec<String>>,
+}
+
+impl World {
+    async fn life(seed: u64, plant: Option<Plant>, story: bool) -> Report {
+        let chance = Chance::new(seed);
+        chance.fork().for_system();
+        let plan = Plan::draw(&chance);
+        let (errands, work) = mpsc::unbounded_channel();
+        let tenants: Vec<TenantId> = (0..TENANTS).map(|_| TenantId::from_bytes(name(&chance))).collect();
+        let key = |n: usize| ConversationKey {
+            tenant: tenants[n % TENANTS],
+            conversation: ConversationId::from_bytes(name(&chance)),
+        };
+        let world = Rc::new(Self {
+            keys: (0..plan.conversations).map(key).collect(),
+            plant,
+            story,
+            disk: Arc::new(Disk::new(plant)),
+            errands,
+            brain: Arc::new(Brain::new(chance.fork())),
+            nodes: RefCell::new((0..plan.nodes).map(|_| None).collect()),
+            lines: RefCell::default(),
+            began: Instant::now(),
+            healed: Cell::new(false),
+            restarts: Cell::new(0),
+            unpolled: Cell::new(false),
+            complaints: RefCell::default(),
+            chance,
+            plan,
+        });
+        world.tell(|| format!("seed {seed}: {:?}", world.plan));
+        let mut ground = LocalSet::new();
+        ground.spawn_local(errands_done(work));
+        let done = ground.spawn_local(Rc::clone(&world).story_of(tenants));
+        world.turn_round(&mut ground, || done.is_finished()).await;
+        let violations = done.await.unwrap_or_else(|error| vec![format!("the world broke: {error}")]);
+        let logs: Vec<Vec<Event>> = world.keys.iter().map(|key| world.disk.log(*key)).collect();
+        let is_said = |event: &&Event| matches!(&event.fact, Fact::Message { r#ref: Some(_), .. });
+        Report {
+            seed,
+            violations,
+            events: logs.iter().map(Vec::len).sum(),
+            acknowledged: logs.iter().flatten().filter(is_said).count(),
+            restarts: world.restarts.get(),
+        }
+    }
+
+    /// Polls the ground and the nodes, each time in another order, until the end.
+    async fn turn_round(&self, ground: &mut LocalSet, over: impl Fn() -> bool) {
+        let chance = self.chance.fork();
+        poll_fn(|context| {
+            let places = self.plan.nodes + 1;
+            let first = chance.index(places);
+            for place in (first..places).chain(0..first) {
+                if place == self.plan.nodes {
+                    let _ = Pin::new(&mut *ground).poll(context);
+                } else if let Some(node) = &mut self.nodes.borrow_mut()[place] {
+                    let _ = Pin::new(&mut node.tasks).poll(context);
+                }
+            }
+            if self.unpolled.take() {
+                context.waker().wake_by_ref();
+            }
+            if over() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    async fn story_of(self: Rc<Self>, tenants: Vec<TenantId>) -> Vec<String> {
+        for tenant in tenants {
+            let record =
+                TenantRecord { id: tenant, name: "one".into(), created_at: Timestamp::from_millis(0), disabled: false };
+            let body = serde_json::to_vec(&record).unwrap_or_default();
+            if self.disk.records.put(TenantRecord::record_name(tenant), 0, body).await.is_err() {
+                return vec!["a tenant could not be created".into()];
+            }
+            let profile = Profile { floor: self.plan.floor.clone(), ..Profile::default() };
+            let body = serde_json::to_vec(&profile).unwrap_or_default();
+            if self.disk.records.put(TenantRecord::profile_name(tenant), 0, body).await.is_err() {
+                return vec!["a profile could not be written".into()];
+            }
+        }
+        (0..self.plan.nodes).for_each(|node| self.start_if_down(node));
+        for key in self.keys.clone() {
+            let contact = Contact::anonymous();
+            if let Err(failure) = self.on_node(0, move |worker| async move { worker.open_as(key, contact).await }).await
+            {
+                return vec![format!("a conversation could not be opened: {failure:?}")];
+            }
+        }
+        let clients: Vec<Vec<Shared>> = (0..self.keys.len()).map(|n| self.clients(n)).collect();
+        for client in clients.iter().flatten() {
+            tokio::task::spawn_local(Client::live(Rc::clone(client)));
+        }
+        tokio::task::spawn_local(faults::operator(Rc::clone(&self)));
+        set_panics(self.plan.panics);
+        let until = Instant::now() + self.plan.trouble;
+        faults::trouble(Rc::clone(&self), self.chance.fork(), until, self.plan.pause_ms).await;
+        self.heal();
+        let mut wrong = match tokio::time::timeout(SETTLING_MAX, self.settled(&clients)).await {
+            Ok(views) => self.disagreements(&views),
+            Err(_) => self.unsettled(&clients),
+        };
+        wrong.extend(self.judge(&clients));
+        wrong
+    }
+
+    fn clients(self: &Rc<Self>, conversation: usize) -> Vec<Shared> {
+        let client = |n: usize, role: Role| {
+            let name = format!("{}{conversation}{n}", if role == Role::Agent { "agent" } else { "tab" });
+            let words = (0..self.plan.messages).map(|m| format!("{name} says {m} {}", word_of(conversation))).collect();
+            let chance = self.chance.fork();
+            Rc::new(RefCell::new(Client::new(Rc::clone(self), self.keys[conversation], role, name, words, chance)))
+        };
+        let agent = self.plan.agent.then(|| client(9, Role::Agent));
+        (0..self.plan.clients).map(|n| client(n, Role::Contact)).chain(agent).collect()
+    }
+
+    /// No more trouble: one fresh node, and everybody comes to it.
+    fn heal(&self) {
+        self.healed.set(true);
+        set_panics(0.0);
+        (0..self.plan.nodes).for_each(|node| self.crash(node));
+        self.start_if_down(0);
+        self.tell(|| "healed".into());
+    }
+
+    /// Waits until everything is said, every turn has ended and everybody has seen it.
+    async fn settled(self: &Rc<Self>, clients: &[Vec<Shared>]) -> Vec<ConversationView> {
+        loop {
+            sleep(Duration::from_millis(200)).await;
+            let quiet = (0..self.keys.len()).all(|n| self.is_quiet(n, &clients[n]));
+            if !quiet {
+                continue;
+            }
+            let mut views = Vec::new();
+            for key in self.keys.clone() {
+                let view = self.on_node(0, move |worker| async move { worker.find(key).await?.view().await }).await;
+                views.extend(view);
+            }
+            let idle = views.len() == self.keys.len()
+                && views.iter().all(|view| view.running.is_none() && view.floor != "waiting");
+            if idle
+                && (0..self.keys.len())
+                    .all(|n| self.is_quiet(n, &clients[n]) && self.disk.log(self.keys[n]).len() as u64 == views[n].head)
+            {
+                return views;
+            }
+        }
+    }
+
+    fn is_quiet(&self, conversation: usize, clients: &[Shared]) -> bool {
+        let log = self.disk.log(self.keys[conversation]);
+        let begun = log.iter().filter(|event| matches!(event.fact, Fact::TurnStarted { .. })).count();
+        let ended = log.iter().filter(|event| matches!(event.fact, Fact::Message { reply: Some(_), .. })).count();
+        let all_seen = clients
+            .iter()
+            .map(|client| client.borrow())
+            .all(|client| client.done && client.observer.seq() == log.len() as u64);
+        begun == ended && all_seen
+    }
+
+    fn unsettled(&self, clients: &[Vec<Shared>]) -> Vec<String> {
+        let conversation = |n: usize| {
+            let log = self.disk.log(self.keys[n]);
+            let stands = clients[n].iter().map(|client| {
+                let client = client.borrow();
+                format!("(done {}, at {})", client.done, client.observer.seq())
+            });
+            format!(
+                "never settled: conversation {n} has {} events, its clients stand {}",
+                log.len(),
+                stands.collect::<String>()
+            )
+        };
+        (0..self.keys.len()).filter(|n| !self.is_quiet(*n, &clients[*n])).map(conversation).collect()
+    }
+
+    fn disagreements(&self, views: &[ConversationView]) -> Vec<String> {
+        self.keys.iter().zip(views).flat_map(|(key, view)| replay::disagreements(&self.disk.log(*key), view)).collect()
+    }
+
+    fn judge(&self, clients: &[Vec<Shared>]) -> Vec<String> {
+        let mut wrong = self.disk.broken();
+        wrong.extend(self.complaints.take());
+        for (n, key) in self.keys.iter().enumerate() {
+            let log = self.disk.log(*key);
+            let foreign = (0..self.keys.len()).filter(|other| other % TENANTS != n % TENANTS).map(word_of).collect();
+            let mut history = History { foreign, ..History::default() };
+            for client in &clients[n] {
+                let mut client = client.borrow_mut();
+                let mut observer = std::mem::take(&mut client.observer);
+                observer.stayed_until(log.len() as u64);
+                history.observers.push(observer);
+                history.senders.push(std::mem::replace(
+                    &mut client.sender,
+                    loadtest::checker::Sender::new(schema::Author::System),
+                ));
+            }
+            wrong.extend(history.check(&log).into_iter().map(|violation| format!("conversation {n}: {violation}")));
+        }
+        wrong
+    }
+
+    /// Runs something on a node, as the node's own task.
+    async fn on_node<T, F>(&self, node: usize, work: impl FnOnce(Rc<actors::Worker>) -> F) -> Result<T, actors::Failure>
+    where
+        T: 'static,
+        F: Future<Output = Result<T, actors::Failure>> + 'static,
+    {
+        let gone = || actors::Failure::new(schema::ErrorCode::Restarting, "the node is down");
+        let (answer, answered) = oneshot::channel();
+        {
+            let nodes = self.nodes.borrow();
+            let Some(node) = &nodes[node] else { return Err(gone()) };
+            let work = work(Rc::clone(&node.worker));
+            node.tasks.spawn_local(async move {
+                // Nobody may be left who waits.
+                let _ = answer.send(work.await);
+            });
+        }
+        answered.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// A line to a node that is up, if any is.
+    pub(super) fn connect(&self, key: ConversationKey, chance: &Chance) -> Option<Line> {
+        let nodes = self.nodes.borrow();
+        let up: Vec<&Node> = nodes.iter().flatten().collect();
+        let node = up.get(chance.index(up.len()))?;
+        let (client, end) = line(&self.chance, self.plan.line_ms);
+        node.accept(key, end);
+        let mut lines = self.lines.borrow_mut();
+        lines.retain(|cut| !cut.is_cancelled());
+        lines.push(client.cut.clone());
+        Some(client)
+    }
+
+    pub(super) fn start_if_down(&self, node: usize) {
+        if self.healed.get() && node != 0 || self.nodes.borrow()[node].is_some() {
+            return;
+        }
+        self.tell(|| format!("node {node} starts"));
+        let way = Way {
+            disk: Arc::clone(&self.disk),
+            weather: Arc::new(Weather::default()),
+            errands: self.errands.clone(),
+            chance: self.chance.fork(),
+            usual_ms: self.plan.store_ms,
+        };
+        self.unpolled.set(true);
+        self.nodes.borrow_mut()[node] = Some(Node::start(way, Arc::clone(&self.brain), self.began));
+    }
+
+    pub(super) fn crash(&self, node: usize) {
+        let gone = self.nodes.borrow_mut()[node].take();
+        if let Some(gone) = gone {
+            self.tell(|| format!("node {node} crashes"));
+            self.restarts.set(self.restarts.get() + 1);
+            gone.weather.die();
+        }
+    }
+
+    /// Begins a planned shutdown; false if the node is down.
+    pub(super) fn drain(self: &Rc<Self>, node: usize, patience: Duration) -> bool {
+        let nodes = self.nodes.borrow();
+        let Some(up) = &nodes[node] else { return false };
+        self.tell(|| format!("node {node} drains"));
+        let system = Arc::clone(up.worker.system());
+        let flush = Duration::from_secs(2);
+        up.tasks.spawn_local(async move { system.drain(Instant::now() + patience, flush).await });
+        let (world, weather) = (Rc::clone(self), Arc::clone(&up.weather));
+        tokio::task::spawn_local(async move {
+            sleep(patience + flush).await;
+            let same = world.nodes.borrow()[node].as_ref().is_some_and(|up| Arc::ptr_eq(&up.weather, &weather));
+            if same && !world.healed.get() {
+                world.crash(node);
+            }
+        });
+        true
+    }
+
+    pub(super) fn set_weather(&self, node: usize, troubles: Troubles) {
+        if let Some(node) = &self.nodes.borrow()[node] {
+            node.weather.set(troubles);
+        }
+        self.tell(|| format!("weather of node {node}: {troubles:?}"));
+    }
+
+    pub(super) fn skew(&self, node: usize, skew_ms: i64) {
+        if let Some(node) = &self.nodes.borrow()[node] {
+            node.clock.jump_to(skew_ms);
+        }
+        self.tell(|| format!("the clock of node {node} is off by {skew_ms} ms"));
+    }
+
+    pub(super) fn cut_all(&self) {
+        self.tell(|| "all lines are cut".into());
+        self.lines.borrow_mut().drain(..).for_each(|cut| cut.cancel());
+    }
+
+    pub(super) fn release_all(&self) {
+        for node in self.nodes.borrow().iter().flatten() {
+            for key in &self.keys {
+                node.worker.system().release(*key);
+            }
+        }
+    }
+
+    pub(super) const fn nodes(&self) -> usize {
+        self.plan.nodes
+    }
+
+    pub(super) const fn plant(&self) -> Option<Plant> {
+        self.plant
+    }
+
+    pub(super) fn is_healed(&self) -> bool {
+        self.healed.get()
+    }
+
+    pub(super) fn complain(&self, what: String) {
+        self.complaints.borrow_mut().push(what);
+    }
+
+    pub(super) fn tell(&self, what: impl FnOnce() -> String) {
+        if self.story {
+            // Whoever reads it may have read enough.
+            let _ = writeln!(std::io::stdout(), "{:>9.3} {}", self.began.elapsed().as_secs_f64(), what());
+        }
+    }
+}
+
+async fn errands_done(mut work: mpsc::UnboundedReceiver<Errand>) {
+    while let Some(errand) = work.recv().await {
+        tokio::task::spawn_local(errand);
+    }
+}
+
+/// A word that only one conversation has.
+fn word_of(conversation: usize) -> String {
+    format!("canary-of-{conversation}-")
+}
+
+fn name(chance: &Chance) -> [u8; 16] {
+    let [high, low] = [chance.draw(0..=u64::MAX), chance.draw(0..=u64::MAX)];
+    ((u128::from(high) << 64) | u128::from(low)).to_be_bytes()
+}

@@ -1,0 +1,265 @@
+//! A client that does what the protocol asks of one, whatever happens to its node: sends again with
+//! the same ref until it is answered, comes back with its position, and records for the checker
+//! everything it sent, was told and was shown.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use loadtest::checker::{Observer, Sender};
+use schema::wire::{ClientFrame, ErrorFace, SUBPROTOCOL, ServerFrame};
+use schema::{Author, ConversationId, ErrorCode, Ref};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// Without an answer for so long, a message is sent again on the same socket.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
+/// Between two attempts to reach a node that does not answer.
+const RETRY: Duration = Duration::from_millis(15);
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+type Line = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Whose conversation, and where.
+#[derive(Clone)]
+pub struct Seat {
+    /// The node.
+    pub address: SocketAddr,
+    /// The tenant's key.
+    pub key: String,
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// What its refs begin with: no other client of the conversation has the same.
+    pub name: String,
+    /// Messages under way at once.
+    pub window: usize,
+}
+
+/// What has happened so far.
+#[derive(Debug)]
+pub struct Record {
+    /// What it sent and was told.
+    pub sender: Sender,
+    /// What it was shown.
+    pub observer: Observer,
+    /// Refusals by code.
+    pub refusals: BTreeMap<ErrorCode, usize>,
+    /// Closes by code.
+    pub closes: BTreeMap<u16, usize>,
+    /// Sockets it has had.
+    pub sockets: usize,
+    /// When something was last acknowledged, and how long that took since it was first sent.
+    pub last: Option<(Instant, Duration)>,
+    /// Refusals that no repetition mends: a client of this kind gets none.
+    pub final_refusals: Vec<ErrorFace>,
+    waiting: VecDeque<String>,
+    said: usize,
+}
+
+/// The client, alive until dropped.
+pub struct Patient {
+    record: Arc<Mutex<Record>>,
+    life: JoinHandle<()>,
+}
+
+struct Pending {
+    r#ref: Ref,
+    text: String,
+    first_sent: Instant,
+    again_at: Instant,
+}
+
+impl Patient {
+    /// Begins to listen, and to say what it is given.
+    #[must_use]
+    pub fn start(seat: Seat) -> Self {
+        let record = Arc::new(Mutex::new(Record {
+            sender: Sender::new(Author::Contact),
+            observer: Observer::default(),
+            refusals: BTreeMap::new(),
+            closes: BTreeMap::new(),
+            sockets: 0,
+            last: None,
+            final_refusals: Vec::new(),
+            waiting: VecDeque::new(),
+            said: 0,
+        }));
+        #[allow(clippy::disallowed_methods, reason = "it ends when dropped")]
+        let life = tokio::spawn(live(seat, Arc::clone(&record)));
+        Self { record, life }
+    }
+
+    /// Gives it something to say.
+    pub fn say(&self, text: impl Into<String>) {
+        self.record().waiting.push_back(text.into());
+    }
+
+    /// What has happened so far.
+    ///
+    /// # Errors
+    /// None; a client that panicked has left its record as it was.
+    pub fn record(&self) -> MutexGuard<'_, Record> {
+        lock(&self.record)
+    }
+
+    /// Whether everything it was given is acknowledged.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let record = self.record();
+        record.waiting.is_empty() && record.sender.acknowledged_count() == record.said
+    }
+}
+
+impl Drop for Patient {
+    fn drop(&mut self) {
+        self.life.abort();
+    }
+}
+
+async fn live(seat: Seat, record: Arc<Mutex<Record>>) {
+    let mut pending: VecDeque<Pending> = VecDeque::new();
+    let mut joins = 0usize;
+    loop {
+        let Some(mut line) = connect(&seat).await else {
+            tokio::time::sleep(RETRY).await;
+            continue;
+        };
+        joins += 1;
+        lock(&record).sockets += 1;
+        pending.iter_mut().for_each(|pending| pending.again_at = Instant::now());
+        let after = lock(&record).observer.position();
+        let Ok(join) = format!("{}-join-{joins}", seat.name).parse::<Ref>() else { return };
+        let frame = ClientFrame::Join { r#ref: join.clone(), conversation: Some(seat.conversation), after };
+        if send(&mut line, &frame).await {
+            on_line(&seat, &record, &mut line, &join, &mut pending).await;
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Until the line ends.
+async fn on_line(seat: &Seat, record: &Mutex<Record>, line: &mut Line, join: &Ref, pending: &mut VecDeque<Pending>) {
+    loop {
+        let now = Instant::now();
+        while pending.len() < seat.window {
+            let Some((text, said)) = lock(record).next() else { break };
+            let Ok(r#ref) = format!("{}-{said}", seat.name).parse::<Ref>() else { return };
+            pending.push_back(Pending { r#ref, text, first_sent: now, again_at: now });
+        }
+        for due in pending.iter_mut().filter(|pending| pending.again_at <= now) {
+            due.again_at = now + ANSWER_MAX;
+            lock(record).sender.sends(&due.r#ref, &due.text);
+            let frame = ClientFrame::Say {
+                r#ref: due.r#ref.clone(),
+                conversation: seat.conversation,
+                text: due.text.as_str().into(),
+                agent: None,
+            };
+            if !send(line, &frame).await {
+                return;
+            }
+        }
+        // What it is given to say wakes nobody: a short look now and then.
+        let look = now + Duration::from_millis(5);
+        let next = pending.iter().map(|pending| pending.again_at).min().unwrap_or(look);
+        let wake = if pending.len() < seat.window { next.min(look) } else { next };
+        let message = tokio::select! {
+            biased;
+            message = line.next() => message,
+            () = sleep_until(wake) => continue,
+        };
+        match message {
+            Some(Ok(Message::Text(text))) => {
+                if !hear(record, &text, join, pending) {
+                    return;
+                }
+            }
+            Some(Ok(Message::Close(close))) => {
+                let code = close.map_or(1005, |close| close.code.into());
+                *lock(record).closes.entry(code).or_default() += 1;
+                return;
+            }
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return,
+        }
+    }
+}
+
+/// False when this line is of no more use.
+fn hear(record: &Mutex<Record>, raw: &str, join: &Ref, pending: &mut VecDeque<Pending>) -> bool {
+    let mut record = lock(record);
+    record.observer.frame(raw);
+    let Ok(frame) = serde_json::from_str::<ServerFrame>(raw) else { return false };
+    match frame {
+        ServerFrame::Event { event, .. } => record.observer.event(&event),
+        ServerFrame::Delta(delta) => record.observer.delta(delta.turn, delta.offset, delta.text.as_str()),
+        ServerFrame::Reply { r#ref, ok, error } if r#ref == *join => {
+            if let Some(error) = error {
+                record.refuse(error);
+                return false;
+            }
+            let after = ok.filter(|ok| ok["complete"] == Value::Bool(false)).and_then(|ok| ok["after"].as_u64());
+            if let Some(after) = after {
+                record.observer.skipped_to(after);
+            }
+        }
+        ServerFrame::Reply { r#ref, ok, error } => {
+            let Some(at) = pending.iter().position(|pending| pending.r#ref == r#ref) else { return true };
+            if let Some(seq) = ok.and_then(|ok| ok["seq"].as_u64()) {
+                record.sender.acknowledged(&r#ref, seq);
+                let now = Instant::now();
+                record.last = pending.remove(at).map(|done| (now, now - done.first_sent));
+            } else if let Some(error) = error {
+                let wait = error.retry_after.map_or(Duration::from_millis(200), Duration::from_secs);
+                pending[at].again_at = Instant::now() + wait.min(ANSWER_MAX);
+                record.refuse(error);
+            }
+        }
+        ServerFrame::Error { error, conversation } => {
+            record.refuse(error);
+            return conversation.is_none();
+        }
+        ServerFrame::GoingAway { .. } | ServerFrame::Hello { .. } | ServerFrame::Signal(_) => {}
+    }
+    true
+}
+
+impl Record {
+    fn next(&mut self) -> Option<(String, usize)> {
+        let text = self.waiting.pop_front()?;
+        self.said += 1;
+        Some((text, self.said))
+    }
+
+    fn refuse(&mut self, error: ErrorFace) {
+        *self.refusals.entry(error.code).or_default() += 1;
+        if error.retry_after.is_none() && error.code != ErrorCode::Quarantined {
+            self.final_refusals.push(error);
+        }
+    }
+}
+
+async fn connect(seat: &Seat) -> Option<Line> {
+    let mut request = format!("ws://{}/v1/ws", seat.address).into_client_request().ok()?;
+    let headers = request.headers_mut();
+    headers.insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+    headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {}", seat.key)).ok()?);
+    timeout(CONNECT_MAX, connect_async(request)).await.ok()?.ok().map(|(line, _)| line)
+}
+
+async fn send(line: &mut Line, frame: &ClientFrame) -> bool {
+    let Ok(text) = serde_json::to_string(frame) else { return false };
+    line.send(Message::text(text)).await.is_ok()
+}
+
+fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}
