@@ -23,6 +23,8 @@ use serde_json::json;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const PASSAGES: usize = 5;
+/// Passages whose headings are asked for too where a question is expanded.
+const EXPANDED_BY: usize = 3;
 /// Of a document, what another ranking may choose from.
 const DUMPED_MAX: usize = 50;
 /// How every refusal begins, in the languages of the sets.
@@ -94,11 +96,22 @@ async fn measure(set: &Set, misses: bool) -> Result<serde_json::Value> {
     let tenant = TenantId::generate();
     let learned = knowledge.learn(tenant, set.documents.clone(), Timestamp::from_millis(0)).await?;
     let passages: usize = learned.iter().map(|learned| learned.passages).sum();
-    for (variant, weights) in VARIANTS {
-        let used = *weights == Weights::USED;
+    let expanded = [("+ the words of what is found first", Weights::USED)];
+    for (variant, weights) in VARIANTS.iter().chain(&expanded) {
+        let expands = *variant == expanded[0].0;
+        let used = *weights == Weights::USED && !expands;
         let mut marks = Marks::default();
         for row in &set.rows {
-            let found = knowledge.find(tenant, &row.question, PASSAGES, *weights).await?;
+            let find = |asked: String| {
+                let (knowledge, weights) = (knowledge.clone(), *weights);
+                async move { knowledge.find(tenant, &asked, PASSAGES, weights).await }
+            };
+            let mut found = find(row.question.clone()).await?;
+            if expands {
+                let headings = found.iter().take(EXPANDED_BY).map(|found| found.passage.heading.as_str());
+                let asked = std::iter::once(row.question.as_str()).chain(headings).collect::<Vec<_>>().join(" ");
+                found = find(asked).await?;
+            }
             let found: Vec<Passage> = found.into_iter().map(|found| found.passage).collect();
             let text = answer(&row.question, found.clone()).await;
             let told = marks.add(row, &found, &text);

@@ -33,6 +33,7 @@ class Room:
     def page(self, url=None, context=None, **options):
         page = (context or self.context(**options)).new_page()
         page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        page.on("response", lambda answer: answer.status >= 400 and self.said.append(f"answer: {answer.status} {answer.request.method} {answer.url}"))
         page.on("pageerror", lambda error: self.said.append(f"thrown: {error}"))
         page.frames_sent, page.frames_received = [], []
 

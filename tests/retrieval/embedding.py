@@ -5,10 +5,12 @@ and both joined by reciprocal rank fusion.
 """
 
 import json
+import pathlib
 import sys
 import time
 
 import numpy
+import wordllama
 from wordllama import WordLlama
 
 FIRST = 5
@@ -19,7 +21,7 @@ CANDIDATES = 50
 
 def fits(passage, expected):
     sources, words = expected
-    return passage["source"] in sources and any(word in passage["text"] or word in passage["heading"] for word in words)
+    return passage["source"] in sources and any(word in passage["text"] or word in passage.get("heading", "") for word in words)
 
 
 def joined(*rankings):
@@ -31,12 +33,13 @@ def joined(*rankings):
 
 
 def main(file):
-    model = WordLlama.load()
+    # Weights and tokenizer lie in the package; it would look for the latter elsewhere.
+    model = WordLlama.load(cache_dir=pathlib.Path(wordllama.__file__).parent, disable_download=True)
     print("\n| documents | ranking | questions | first is right | right among 5 | ms a question |\n|---|---|---|---|---|---|")
     for one in json.load(open(file)):
         passages = one["passages"]
         place = {(passage["source"], passage["text"]): at for at, passage in enumerate(passages)}
-        vectors = model.embed([f"{passage['heading']}\n{passage['text']}" for passage in passages], norm=True)
+        vectors = model.embed([f"{passage.get('heading', '')}\n{passage['text']}" for passage in passages], norm=True)
         asked = [question for question in one["questions"] if question["expected"]]
         marks = {"words": [0, 0, 0.0], "model": [0, 0, 0.0], "both": [0, 0, 0.0]}
         for question in asked:

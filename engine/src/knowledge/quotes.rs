@@ -11,7 +11,7 @@ use super::reading::{Read, ReadBlock, Sentence, Term, stems, terms};
 use super::words::{Word, words};
 
 /// A passage must have this share of the question's words, weighed …
-const PASSAGE_SHARE_MIN: f32 = 0.62;
+const PASSAGE_SHARE_MIN: f32 = 0.6;
 /// … and what is quoted this share, the headings above it counting half.
 const QUOTE_SHARE_MIN: f32 = 0.45;
 /// Below the first and above this, a passage is named as the nearest.

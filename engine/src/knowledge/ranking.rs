@@ -44,7 +44,7 @@ pub struct Weights {
 
 impl Weights {
     /// What answers are made with; `tests/retrieval/run` measures them against others.
-    pub const USED: Self = Self { body: 1.0, heading: 1.6, name: 0.7, exact: 0.4, misspelt: 0.8, coverage: 0.5 };
+    pub const USED: Self = Self { body: 1.0, heading: 0.5, name: 0.3, exact: 0.4, misspelt: 0.8, coverage: 0.8 };
     /// Only how often words occur in a passage's text, and how rare they are.
     pub const BM25: Self = Self { body: 1.0, heading: 0.0, name: 0.0, exact: 0.0, misspelt: 0.0, coverage: 0.0 };
 }

@@ -74,6 +74,10 @@ fn a_page_says_what_it_wants() {
 fn a_deep_page_is_refused_and_a_broken_one_is_read() {
     assert_eq!(read(&"<div>".repeat(3_000)).unwrap_err(), Unreadable::TooDeep);
     assert_eq!(read(&"<div>".repeat(1_000_000)).unwrap_err(), Unreadable::TooDeep);
+    assert_eq!(read(&format!("<svg>{}", "<path>".repeat(10_000))).unwrap_err(), Unreadable::TooDeep);
+    assert_eq!(read(&format!("<svg><div>{}", "<path/>".repeat(10_000))).unwrap_err(), Unreadable::TooDeep);
+    let drawing = format!("<p>a</p><svg><g>{}</g></svg><p>b</p>", "<path d='M0 0'/>".repeat(20_000));
+    assert_eq!(markdown(&drawing), "a\n\nb\n");
     assert_eq!(markdown(&"<p>a<br><li>b".repeat(10_000)).matches('b').count(), 10_000);
     assert_eq!(markdown("<p>a<table><tr><td>b</b></i><p>c<li>d"), "a\n\nb c d\n");
 }

@@ -27,6 +27,31 @@ const UNCLOSED: &[&str] = &[
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li",
     "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup", "rt", "rp",
 ];
+/// What drawings are made of: within one, a tag that ends in `/>` is whole, as nowhere else in HTML.
+const DRAWN: &[&str] = &[
+    "g",
+    "path",
+    "polygon",
+    "polyline",
+    "line",
+    "rect",
+    "circle",
+    "ellipse",
+    "text",
+    "tspan",
+    "defs",
+    "use",
+    "symbol",
+    "lineargradient",
+    "radialgradient",
+    "stop",
+    "clippath",
+    "mask",
+    "marker",
+    "pattern",
+    "image",
+    "animate",
+];
 /// Elements that begin a line of their own.
 const LINES: &[&str] = &["br", "p", "div", "li", "tr", "dt", "dd", "td", "th"];
 
@@ -135,14 +160,19 @@ pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
 /// each tag, would take for ever. Elements that need no closing tag do not count.
 fn is_deep(html: &str) -> bool {
     let mut open = 0usize;
+    let mut in_drawing = false;
     for tag in html.split('<').skip(1) {
-        if tag.starts_with('/') {
+        if let Some(ended) = tag.strip_prefix('/') {
             open = open.saturating_sub(1);
+            in_drawing &= !ended.get(..3).is_some_and(|name| name.eq_ignore_ascii_case("svg"));
             continue;
         }
         let end = tag.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(tag.len());
         let name = tag[..end].to_ascii_lowercase();
-        if !name.is_empty() && !UNCLOSED.contains(&name.as_str()) {
+        // Any other element may have ended the drawing for the parser.
+        in_drawing = name == "svg" || (in_drawing && DRAWN.contains(&name.as_str()));
+        let is_whole = in_drawing && tag.split('>').next().is_some_and(|tag| tag.ends_with('/'));
+        if !name.is_empty() && !is_whole && !UNCLOSED.contains(&name.as_str()) {
             open += 1;
             if open > OPEN_MAX {
                 return true;

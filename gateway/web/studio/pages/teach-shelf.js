@@ -90,7 +90,8 @@ export function shelf(studio) {
         h('span', { class: 'group-name', dir: 'auto' }, name),
         h('span', { class: 'group-count' }, t(host ? 'shelf.pages' : 'shelf.documents', { count: rows.length })),
       ),
-      h('ul', { class: 'documents' }, rows.map(row)),
+      // Who forgets a site's only page means the site: it would be learned again when it is due.
+      h('ul', { class: 'documents' }, rows.map((one) => row(one, rows.length === 1 ? of(host) : []))),
       of(host).map(schedule),
       rows.length > 1
         ? h(
@@ -126,7 +127,7 @@ export function shelf(studio) {
     );
   }
 
-  function row(one) {
+  function row(one, whole) {
     const { source, passages, bytes, learned_at: at } = one;
     const shortName = hostOf(source) ? decode(new URL(source).pathname + new URL(source).search) : source;
     const name = hostOf(source) ? h('a', { href: source, target: '_blank', rel: 'noopener noreferrer' }, shortName) : source;
@@ -138,7 +139,7 @@ export function shelf(studio) {
       button(t('shelf.forget'), {
         kind: 'plain small',
         'aria-label': t('shelf.forget.one', { source }),
-        on: { click: () => forget([one], source) },
+        on: { click: () => forget([one], source, whole) },
       }),
     );
   }
@@ -156,12 +157,15 @@ export function shelf(studio) {
     try {
       // A site that is only emptied would be learned again when it is due.
       for (const { url } of whole) await studio.api.forgetSite(url);
+      // Its pages have gone with it.
+      const left = whole.length ? new Set((await studio.api.documents()).map(({ source }) => source)) : null;
       for (const { source } of rows) {
+        gone += 1;
+        if (left && !left.has(source)) continue;
         await studio.api.forget(source).catch((error) => {
           // Somebody else was faster; the outcome is the same.
           if (error.code !== 'not_found') throw error;
         });
-        gone += 1;
       }
       await refresh();
       studio.notice.tell(one ? t('shelf.forgotten', { source: name }) : t('shelf.forgotten.all', { count: gone }));
