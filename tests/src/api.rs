@@ -172,6 +172,20 @@ impl Api {
         stream.reply_to(asked).await
     }
 
+    /// All events of a conversation, however many pages they fill.
+    pub async fn whole_log(&self, id: ConversationId) -> Vec<Event> {
+        let mut events: Vec<Event> = Vec::new();
+        loop {
+            let path = format!("/v1/conversations/{id}/events?after={}&limit=500", events.len());
+            let page: EventList = self.get(&path).await.ok();
+            let is_last = page.events.is_empty();
+            events.extend(page.events);
+            if is_last || events.len() as u64 >= page.head {
+                return events;
+            }
+        }
+    }
+
     /// The first page of the log.
     pub async fn log(&self, id: ConversationId) -> EventList {
         self.get(&format!("/v1/conversations/{id}/events?limit=500")).await.ok()

@@ -12,7 +12,6 @@ use loadtest::plan::Plan;
 use loadtest::stub::{Defaults, Stub};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use schema::wire::EventList;
 use schema::{ConversationId, Event, Fact};
 use serde::Serialize;
 use tokio::time::Instant;
@@ -28,7 +27,6 @@ const CLIENTS: usize = 2;
 /// After so many rounds these conversations end well, and new ones begin: a log that only grew would
 /// make the last rounds slower than the first.
 const ROUNDS_PER_BATCH: usize = 20;
-const PAGE: usize = 500;
 
 /// What the loop is to do.
 #[derive(Clone, Copy, Debug)]
@@ -123,7 +121,7 @@ pub async fn run(order: Order, mut progress: impl FnMut(usize, &Outcome)) -> Res
             recovered.push(millis(begun));
             for talk in &talks {
                 let history = talk.history();
-                let log = world.log(talk.id).await?;
+                let log = world.api().whole_log(talk.id).await;
                 outcome.note(round, talk.id, history.check_so_far(&log));
             }
             progress(round, &outcome);
@@ -206,25 +204,11 @@ impl World {
         }
     }
 
-    async fn log(&self, id: ConversationId) -> Result<Vec<Event>> {
-        let mut events = Vec::new();
-        loop {
-            let after = events.len();
-            let path = format!("/v1/conversations/{id}/events?after={after}&limit={PAGE}");
-            let page: EventList = self.api().get(&path).await.ok();
-            let done = page.events.is_empty() || after + page.events.len() >= usize::try_from(page.head)?;
-            events.extend(page.events);
-            if done {
-                return Ok(events);
-            }
-        }
-    }
-
     /// Waits until all is said and answered and seen; gives the log.
     async fn ended(&self, talk: &Talk) -> Result<Vec<Event>> {
         let deadline = Instant::now() + 2 * PATIENCE;
         loop {
-            let log = self.log(talk.id).await?;
+            let log = self.api().whole_log(talk.id).await;
             let head = log.len() as u64;
             let running = self.api().view(talk.id).await.running.is_some();
             let seen = |client: &Patient| client.is_done() && client.record().observer.seq() == head;
