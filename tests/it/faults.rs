@@ -3,4 +3,5 @@
 mod crash_loop;
 mod cuts;
 mod drain;
+mod peers;
 mod simulation;

@@ -166,6 +166,17 @@ impl Node {
         self.child.wait().expect("a child of ours")
     }
 
+    /// What it holds of the machine's memory, in KiB.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    #[must_use]
+    pub fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a live process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()).expect("a number")
+    }
+
     /// Ends it as a power cut would.
     pub fn kill(&mut self) {
         // It may have ended by itself.

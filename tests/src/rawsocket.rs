@@ -8,6 +8,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use schema::wire::SUBPROTOCOL;
+
 /// Longest wait for anything. Tests wait for facts; this only ends those that will fail.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -137,13 +139,31 @@ impl RawSocket {
     /// When the server cannot be reached or does not speak HTTP.
     #[must_use]
     pub fn ask(address: SocketAddr, method: &str, headers: &[(&str, String)]) -> (Answer, Self) {
+        Self::ask_at("/", address, method, headers)
+    }
+
+    /// A node's socket, with a key. The handshake went well.
+    ///
+    /// # Panics
+    /// When it did not.
+    #[must_use]
+    pub fn open_node(address: SocketAddr, key: &str) -> Self {
+        let more = [("authorization", format!("Bearer {key}")), ("sec-websocket-protocol", SUBPROTOCOL.to_owned())];
+        let headers: Vec<(&str, String)> =
+            REQUEST.map(|(name, value)| (name, value.to_owned())).into_iter().chain(more).collect();
+        let (answer, socket) = Self::ask_at("/v1/ws", address, "GET", &headers);
+        assert_eq!(answer.status, 101, "{answer:?}");
+        socket
+    }
+
+    fn ask_at(path: &str, address: SocketAddr, method: &str, headers: &[(&str, String)]) -> (Answer, Self) {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("a live socket");
         stream.set_read_timeout(Some(PATIENCE)).expect("a live socket");
         stream.set_write_timeout(Some(PATIENCE)).expect("a live socket");
         let mut socket = Self { stream, unread: Vec::new() };
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        socket.write(format!("{method} / HTTP/1.1\r\n{headers}\r\n"));
+        socket.write(format!("{method} {path} HTTP/1.1\r\n{headers}\r\n"));
 
         let end = loop {
             if let Some(end) = socket.unread.windows(4).position(|four| four == b"\r\n\r\n") {

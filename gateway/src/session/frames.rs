@@ -117,8 +117,9 @@ impl Inner {
         after: Position,
     ) -> Result<(), Failure> {
         if self.joins() >= limits::JOINS_MAX {
-            let message = format!("a socket joins at most {} conversations", limits::JOINS_MAX);
-            return Err(Failure::new(ErrorCode::RateLimited, message));
+            // Not a matter of time: waiting does not help, leaving does.
+            let message = format!("a socket joins at most {} conversations: leave one first", limits::JOINS_MAX);
+            return Err(Failure::new(ErrorCode::WrongState, message));
         }
         let handle = match conversation {
             Some(conversation) => {

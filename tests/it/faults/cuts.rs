@@ -36,7 +36,8 @@ impl Story {
         let mut socket = Socket::open(self.node.address, &self.node.demo_key()).await;
         let after = observer.position().to_string();
         socket.call(json!({"type": "join", "conversation": id, "after": after})).await.expect("it may be joined");
-        let frame = socket.sees(|frame| matches!(frame, ServerFrame::Event { .. } | ServerFrame::Delta(_)).then(|| frame.clone()));
+        let frame = socket
+            .sees(|frame| matches!(frame, ServerFrame::Event { .. } | ServerFrame::Delta(_)).then(|| frame.clone()));
         match frame.await {
             ServerFrame::Event { event, .. } => observer.event(&event),
             ServerFrame::Delta(delta) => observer.delta(delta.turn, delta.offset, delta.text.as_str()),

@@ -23,7 +23,8 @@ fn acknowledged(clients: &[(schema::ConversationId, Vec<Patient>)]) -> usize {
 
 #[tokio::test]
 async fn restarts_under_load_lose_nothing_and_refuse_nothing_for_good() {
-    let stub = Stub::start(([127, 0, 0, 1], 0).into(), Defaults { tokens: TOKENS, rate: RATE, chunk_bytes: 200 }).unwrap();
+    let stub =
+        Stub::start(([127, 0, 0, 1], 0).into(), Defaults { tokens: TOKENS, rate: RATE, chunk_bytes: 200 }).unwrap();
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (listen, base) = (address.to_string(), format!("http://{}/v1", stub.address));
     let settings = [
@@ -39,7 +40,8 @@ async fn restarts_under_load_lose_nothing_and_refuse_nothing_for_good() {
     let mut clients = Vec::new();
     for _ in 0..CONVERSATIONS {
         let id = node.api().open().await;
-        let seat = |n: usize| Seat { address, key: node.demo_key(), conversation: id, name: format!("c{n}"), window: 1 + n };
+        let seat =
+            |n: usize| Seat { address, key: node.demo_key(), conversation: id, name: format!("c{n}"), window: 1 + n };
         clients.push((id, (0..CLIENTS).map(|n| Patient::start(seat(n))).collect::<Vec<_>>()));
     }
     let plan = Plan { tokens: TOKENS, rate: RATE, start_ns: 0 }.to_string();
