@@ -1,7 +1,9 @@
 //! What tries to break the promises: simulated worlds, kills, full disks, hostile peers, overload.
 
+mod corpus;
 mod crash_loop;
 mod cuts;
+mod disk;
 mod drain;
 mod peers;
 mod simulation;

@@ -11,6 +11,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("gateway", &["schema", "engine", "actors"]),
     ("loadtest", &["schema"]),
     ("tests", &["schema", "engine", "actors", "gateway", "loadtest"]),
+    ("tests/fuzz", &["tests"]),
 ];
 
 /// The pure machine, and what it may name besides itself.
@@ -157,6 +158,8 @@ fn machine_paths(files: &[File]) -> Vec<String> {
 fn lints(files: &[File]) -> Vec<String> {
     manifests(files)
         .into_iter()
+        // What is a workspace of its own has nobody to inherit from; it says itself what is forbidden.
+        .filter(|(_, manifest)| !manifest.contains_key("workspace"))
         .filter(|(_, manifest)| manifest.get("lints").and_then(|lints| lints.get("workspace")?.as_bool()) != Some(true))
         .map(|(krate, _)| format!("{krate}/Cargo.toml: does not inherit the workspace's lints"))
         .collect()

@@ -42,8 +42,9 @@ async fn the_demo_tenant_knows_the_projects_own_documentation() {
     let id = api.open().await;
     let reply = api.ask(id, "r1", "What is Tertulia?").await;
     let made = &reply_of(&reply).unwrap().made;
-    assert!(!made.passages.is_empty(), "{}", text_of(&reply));
-    assert!(text_of(&reply).contains("[1]"), "{}", text_of(&reply));
+    let cited = made.passages.iter().find(|passage| text_of(&reply).contains(&format!("[{}]", passage.n)));
+    assert_eq!(cited.map(|passage| passage.source.as_str()), Some("README.md"), "{}", text_of(&reply));
+    assert!(text_of(&reply).contains("conversation engine"), "{}", text_of(&reply));
 }
 
 /// Settings of the environment, arguments, the exit code, and what the line on stderr names.

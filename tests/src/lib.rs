@@ -3,6 +3,7 @@
 pub mod api;
 pub mod client;
 pub mod crashes;
+pub mod fuzz;
 pub mod llm;
 pub mod node;
 pub mod patient;

@@ -59,7 +59,35 @@ impl Node {
     /// When it does not start.
     #[must_use]
     pub fn start_in(root: Arc<TempDir>, settings: Settings<'_>) -> Self {
-        let mut child = command(root.path(), settings).spawn().expect("the program can be started");
+        let command = command(root.path(), settings);
+        Self::started(command, root)
+    }
+
+    /// Starts one that the kernel's limit on the size of files does not end: its writes fail instead, as
+    /// on a full disk. See [`Node::limit_files`].
+    #[must_use]
+    pub fn start_with_limited_files(settings: Settings<'_>) -> Self {
+        let root = fresh();
+        let plain = command(root.path(), settings);
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"trap "" XFSZ; exec "$0""#]).arg(plain.get_program()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(root.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::started(command, root)
+    }
+
+    /// From now on no file of it grows past so many bytes; `unlimited` lifts that.
+    ///
+    /// # Panics
+    /// When the limit cannot be set.
+    pub fn limit_files(&self, soft: &str) {
+        let arguments = [format!("--pid={}", self.child.id()), format!("--fsize={soft}:unlimited")];
+        let status = Command::new("prlimit").args(arguments).status().expect("prlimit (of util-linux)");
+        assert!(status.success(), "prlimit failed");
+    }
+
+    fn started(mut command: Command, root: Arc<TempDir>) -> Self {
+        let mut child = command.spawn().expect("the program can be started");
         let log = Arc::new(Mutex::new(String::new()));
         let errors = child.stderr.take().expect("it is piped");
         let into = Arc::clone(&log);

@@ -12,6 +12,7 @@ pub mod metrics;
 mod openai;
 mod prompt;
 mod registry;
+mod replay;
 mod sse;
 mod tokens;
 
@@ -23,6 +24,7 @@ pub use http::{Http, install_crypto_provider};
 pub use joined::{Joined, Pieces};
 pub use openai::OpenAi;
 pub use registry::{ModelSettings, ProviderSettings, Registry, RegistryError};
+pub use replay::Grammar;
 pub use tokens::{cost_microusd, estimate_prompt_tokens, estimate_tokens};
 
 use std::pin::Pin;

@@ -146,7 +146,7 @@ impl Learning {
     pub async fn job(&self, tenant: TenantId, id: JobId) -> Result<JobView, LearningError> {
         {
             let jobs = self.jobs();
-            let running = jobs.running.get(&tenant).filter(|job| job.id() == id).map(|job| job.view());
+            let running = jobs.running.get(&tenant).filter(|job| job.id() == id).map(|job| job.view_in_place());
             let ended = || jobs.ended.iter().find(|(owner, view)| *owner == tenant && view.id == id);
             if let Some(view) = running.or_else(|| ended().map(|(_, view)| view.clone())) {
                 return Ok(view);
@@ -163,7 +163,7 @@ impl Learning {
     /// When the store fails.
     pub async fn sites(&self, tenant: TenantId) -> Result<Vec<SiteView>, LearningError> {
         let mut views: Vec<SiteView> = self.inner.sites.list(tenant).await?.into_iter().map(Site::view).collect();
-        let running = self.jobs().running.get(&tenant).map(|job| job.view());
+        let running = self.jobs().running.get(&tenant).map(|job| job.view_in_place());
         if let Some(running) = running
             && let Some(view) = views.iter_mut().find(|view| view.url == running.url)
         {

@@ -41,6 +41,24 @@ pub(super) enum Incoming {
     Close(Option<u16>),
 }
 
+/// A recorded stream of a client read again, in the pieces it came in: how many whole messages and
+/// control frames it has, and the close it has earned, if any. How it is cut makes no difference.
+#[must_use]
+pub fn replay<'a>(limits: &Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> (usize, Option<Close>) {
+    let (mut decoder, mut whole) = (Decoder::new(limits), 0);
+    for piece in pieces {
+        let mut chunk = Bytes::copy_from_slice(piece);
+        loop {
+            match decoder.decode(&mut chunk) {
+                Ok(Some(_)) => whole += 1,
+                Ok(None) => break,
+                Err(close) => return (whole, Some(close)),
+            }
+        }
+    }
+    (whole, None)
+}
+
 /// The state between two reads.
 pub(super) struct Decoder {
     frame_bytes: u64,

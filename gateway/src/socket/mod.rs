@@ -14,6 +14,7 @@ mod sweep;
 mod tcp;
 
 pub use actor::Sockets;
+pub use decode::replay;
 pub use echo::{Echo, EchoOutgoing, echo};
 pub use handshake::{HandshakeError, offered};
 pub use peer::{Closed, Limits, Outgoing, Peer};
