@@ -59,6 +59,9 @@ class Room:
     def close(self):
         self.relay.refusing = False
         for context in self.contexts:
+            # A handler that is at work when its page goes would fail the next test.
+            for handlers in (*context.pages, context):
+                handlers.unroute_all(behavior="ignoreErrors")
             context.close()
 
     def shot(self, page, name):
