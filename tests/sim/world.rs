@@ -180,7 +180,7 @@ impl World {
         }
         (0..self.plan.nodes).for_each(|node| self.start_if_down(node));
         for key in self.keys.clone() {
-            let contact = Contact::anonymous();
+            let Ok(contact) = "the same in every run".parse::<Contact>() else { return vec!["no contact".into()] };
             if let Err(failure) = self.on_node(0, move |worker| async move { worker.open_as(key, contact).await }).await
             {
                 return vec![format!("a conversation could not be opened: {failure:?}")];

@@ -1,5 +1,6 @@
 //! One who listens, over as many connections as it takes: where it stands, and what it was shown.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
@@ -127,29 +128,42 @@ impl Observer {
                 format!("event {seq} was shown, and the log has another or none")
             });
         }
+        if self.owed > 0
+            && let Some(heard) = &self.hearing
+        {
+            findings.add(Rule::Reply, format!("turn {} was heard, and its end never came", heard.turn));
+        }
+        if self.heard.is_empty() {
+            return;
+        }
+        let stored: HashMap<Turn, &Event> = log.iter().filter_map(|event| Some((ended_turn(event)?, event))).collect();
         for heard in &self.heard {
-            heard.check(log, findings);
+            heard.check(stored.get(&heard.turn).copied(), findings);
         }
     }
 }
 
 impl Heard {
-    fn check(&self, log: &[Event], findings: &mut Findings) {
-        let stored = log.iter().find_map(|event| match &event.fact {
-            Fact::Message { text, reply: Some(reply), .. } if reply.turn == self.turn => {
-                Some((event.author, reply, text.as_str()))
-            }
-            _ => None,
-        });
-        let Some((Author::Assistant, reply, text)) = stored else {
+    fn check(&self, stored: Option<&Event>, findings: &mut Findings) {
+        let stored = stored.filter(|event| event.author == Author::Assistant).map(|event| &event.fact);
+        let Some(Fact::Message { text, reply: Some(reply), .. }) = stored else {
             return findings.add(Rule::Reply, format!("turn {} was heard and is not in the log", self.turn));
         };
+        let text = text.as_str();
         // A crash leaves what checkpoints hold, and more may have been heard.
         let interrupted = reply.end == End::Incomplete && reply.made.error.as_deref() == Some("interrupted");
         let agrees = text.starts_with(&self.text) || (interrupted && self.text.starts_with(text));
         findings.unless(agrees, Rule::Reply, || {
             format!("turn {}: what was heard is not how the stored reply ({}) begins", self.turn, reply.end.name())
         });
+    }
+}
+
+/// Which turn an event ends.
+fn ended_turn(event: &Event) -> Option<Turn> {
+    match &event.fact {
+        Fact::Message { reply: Some(reply), .. } => Some(reply.turn),
+        _ => None,
     }
 }
 

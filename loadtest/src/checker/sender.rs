@@ -12,6 +12,8 @@ pub struct Sender {
     author: Author,
     sent: Vec<Sent>,
     by_ref: HashMap<Ref, usize>,
+    /// So many from the first on are acknowledged.
+    settled: usize,
     /// An acknowledgement for something never sent, or a second one that differs.
     wrong: Vec<String>,
 }
@@ -30,7 +32,7 @@ impl Sender {
     /// One who has said nothing yet.
     #[must_use]
     pub fn new(author: Author) -> Self {
-        Self { author, sent: Vec::new(), by_ref: HashMap::new(), wrong: Vec::new() }
+        Self { author, sent: Vec::new(), by_ref: HashMap::new(), settled: 0, wrong: Vec::new() }
     }
 
     /// It sends, or sends again what got no answer.
@@ -39,21 +41,25 @@ impl Sender {
             self.sent[at].times += 1;
             return;
         }
-        let settled_before = self.sent.iter().take_while(|sent| sent.acknowledged.is_some()).count();
         self.by_ref.insert(r#ref.clone(), self.sent.len());
         self.sent.push(Sent {
             r#ref: r#ref.clone(),
             text: text.to_owned(),
             times: 1,
             acknowledged: None,
-            settled_before,
+            settled_before: self.settled,
         });
     }
 
     /// It was told that its message is event `seq`.
     pub fn acknowledged(&mut self, r#ref: &Ref, seq: Seq) {
         match self.by_ref.get(r#ref).map(|&at| &mut self.sent[at].acknowledged) {
-            Some(told @ None) => *told = Some(seq),
+            Some(told @ None) => {
+                *told = Some(seq);
+                while self.sent.get(self.settled).is_some_and(|sent| sent.acknowledged.is_some()) {
+                    self.settled += 1;
+                }
+            }
             Some(Some(told)) if *told == seq => {}
             Some(Some(told)) => {
                 self.wrong.push(format!("{ref} was acknowledged as {told} and as {seq}", r#ref = r#ref.as_str()));

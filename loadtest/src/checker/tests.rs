@@ -167,6 +167,9 @@ fn every_rule_finds_what_was_planted_for_it() {
         (Rule::Reply, "other words than were heard", |_, log| {
             log[2] = replied(3, 1, "quite another", End::Completed, None);
         }),
+        (Rule::Reply, "a reply was heard whose end never came", |history, _| {
+            history.observers[0].delta(3, 0, "a third");
+        }),
         (Rule::Turn, "a turn without end", |_, log| log[5] = closed(6)),
         (Rule::Turn, "an end without a beginning", |_, log| log[4] = closed(5)),
         (Rule::Turn, "two ends", |_, log| log[6] = replied(7, 2, "", End::Failed, None)),

@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use loadtest::checker::{History, Sender};
 use schema::wire::HumanAction;
@@ -68,7 +67,7 @@ async fn a_full_disk_is_said_and_survived() {
             if answer.status == 200 || answer.status == 201 {
                 return answer.ok::<Value>()["seq"].as_u64().unwrap();
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            look_again().await;
         }
     };
     let seq = timeout(PATIENCE, recovered).await.expect("it recovers by itself");

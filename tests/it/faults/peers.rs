@@ -11,6 +11,7 @@ use tests::client::Socket;
 use tests::node::Node;
 use tests::rawsocket::{RawSocket, Seen, head};
 use tests::{PATIENCE, look_again};
+use tokio::time::timeout;
 
 /// More than a few hundred refused requests and sockets may leave behind, and far less than what was sent
 /// or declared.
@@ -135,13 +136,17 @@ async fn floods_are_refused_and_others_are_served() {
     assert_eq!(refusal.code.name(), "wrong_state", "{refusal:?}");
 
     // Frames of many visitors at once.
-    let token = loop {
-        let answer = api.post("/v1/visitors", &json!({"contact": "ana"})).await;
-        if answer.status == 201 || answer.status == 200 {
-            break answer.ok::<schema::wire::VisitorToken>().token;
+    let token = timeout(PATIENCE, async {
+        loop {
+            let answer = api.post("/v1/visitors", &json!({"contact": "ana"})).await;
+            if answer.status == 201 || answer.status == 200 {
+                break answer.ok::<schema::wire::VisitorToken>().token;
+            }
+            look_again().await;
         }
-        look_again().await;
-    };
+    })
+    .await
+    .expect("the flood is over");
     let mut visitors = Vec::new();
     for _ in 0..5 {
         visitors.push(Socket::open(node.address, &token).await);

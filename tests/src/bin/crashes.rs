@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use tests::crashes::{Order, run};
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(worker_threads = 2)]
 async fn main() -> Result<ExitCode> {
     let mut order = Order { rounds: 25, seed: rand::random() };
     let mut record = None;
