@@ -2,9 +2,11 @@
 
 import json
 import re
+from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
-from node import wait_for
+from node import Node, wait_for
+from relay import Relay
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
@@ -45,6 +47,19 @@ class Room:
         if url is not False:
             page.goto(url or self.url + "/")
         return page
+
+    @contextmanager
+    def own_node(self):
+        """A node that a test may kill and start again, and the address of a line to it."""
+        node = Node(self.model, self.options.proxy)
+        relay = Relay(node.front)
+        node.allow(*([relay.url] if self.options.proxy else []))
+        try:
+            yield node, relay.url
+        finally:
+            relay.close()
+            node.stop()
+        self.expected.append("Failed to load resource")
 
     def check_quiet(self):
         """Nothing was thrown or complained about, a breach of the content security policy included."""

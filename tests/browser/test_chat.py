@@ -4,8 +4,6 @@ import re
 import signal
 from datetime import datetime, timedelta, timezone
 
-from node import Node
-from relay import Relay
 from room import conversation, finished, grown, reply, say, text, wait_for
 from stub import expected
 
@@ -141,11 +139,8 @@ def test_a_reload_in_mid_send_loses_nothing(room):
 
 
 def test_a_node_that_restarts_is_found_again(room):
-    node = Node(room.model, room.options.proxy)
-    relay = Relay(node.front)
-    node.allow(*([relay.url] if room.options.proxy else []))
-    try:
-        page = room.page(relay.url + "/")
+    with room.own_node() as (node, url):
+        page = room.page(url + "/")
         say(page, "say 200 words 30")
         grown(page, 100)
         node.kill(signal.SIGKILL)
@@ -157,10 +152,6 @@ def test_a_node_that_restarts_is_found_again(room):
         assert "Cut off" in reply(page, 0).inner_text()
         assert text(page, 1) == "still here."
         assert node.messages(conversation(page), "contact") == ["say 200 words 30", "quote still here."]
-    finally:
-        relay.close()
-        node.stop()
-    room.expected.append("Failed to load resource")
 
 
 def test_a_token_is_renewed_on_the_living_socket(room):

@@ -2,8 +2,6 @@
 
 import signal
 
-from node import Node
-from relay import Relay
 from room import finished, grown, say, text
 from stub import expected
 
@@ -58,11 +56,8 @@ def test_every_close_code_is_obeyed(room):
 
 
 def test_a_planned_restart_lets_the_reply_finish_and_is_come_back_from(room):
-    node = Node(room.model, room.options.proxy)
-    relay = Relay(node.front)
-    node.allow(*([relay.url] if room.options.proxy else []))
-    try:
-        page = room.page(relay.url + "/")
+    with room.own_node() as (node, url):
+        page = room.page(url + "/")
         say(page, "say 60 words 30")
         grown(page, 60)
         node.kill(signal.SIGTERM)
@@ -73,7 +68,3 @@ def test_a_planned_restart_lets_the_reply_finish_and_is_come_back_from(room):
         say(page, "quote back again.")
         finished(page, 2)
         assert text(page, 1) == "back again."
-    finally:
-        relay.close()
-        node.stop()
-    room.expected.append("Failed to load resource")
