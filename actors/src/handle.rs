@@ -112,14 +112,14 @@ impl ConversationHandle {
         self.mail(Mail::Signal { session, author, kind });
     }
 
-    /// How it stands.
+    /// How it stands. What it tells is durable, as with every answer.
     ///
     /// # Errors
     /// [`Failure`] when it cannot answer now.
     pub async fn view(&self) -> Result<ConversationView, Failure> {
         let (reply, answer) = oneshot::channel();
         match self.sender.try_send(Mail::View(reply)) {
-            Ok(()) => answer.await.map_err(|_| Failure::restarting()),
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(Failure::restarting())),
             Err(SendFailure::Full(_)) => Err(Failure::busy()),
             Err(SendFailure::Closed(_)) => Err(Failure::restarting()),
         }

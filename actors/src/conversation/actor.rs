@@ -136,6 +136,7 @@ impl Conversation {
         }
     }
 
+    /// How it stands when all that is decided is durable.
     fn view(&self) -> ConversationView {
         let state = self.machine.state();
         let floor = self.machine.floor();
@@ -156,7 +157,7 @@ impl Conversation {
             owner: owner.into(),
             agent,
             ownership: state.ownership,
-            head: self.gate.durable(),
+            head: state.head,
             epoch: self.epoch,
             floor: if owner == "human" { owner } else { floor.name() }.into(),
             running,
@@ -247,7 +248,7 @@ impl Actor for Conversation {
             Mail::Join { listener, from, reply } => self.on_join(listener, from, reply, scope),
             Mail::Leave { session } => self.subscribers.remove(session),
             Mail::Signal { session, author, kind } => self.on_signal(session, author, kind),
-            Mail::View(reply) => drop(reply.send(self.view())),
+            Mail::View(reply) => self.hold(Held::View(reply, Box::new(self.view()))),
             Mail::Adopt(subscribers) => {
                 // All of them before the first is served: should that crash, all are passed on.
                 self.subscribers.absorb(subscribers);

@@ -24,7 +24,7 @@ pub(crate) enum Mail {
     /// A sign of life of a participant.
     Signal { session: SessionId, author: Author, kind: SignalKind },
     /// Somebody wants to know how it stands.
-    View(oneshot::Sender<ConversationView>),
+    View(oneshot::Sender<Result<ConversationView, Failure>>),
     /// Sessions of the incarnation before this one.
     Adopt(Subscribers),
     /// A slow session has room again.
@@ -50,6 +50,7 @@ impl Mail {
         match self {
             Self::Command { reply, .. } => reply.send(Err(failure.clone())),
             Self::Join { reply, .. } => reply.send(Err(failure.clone())),
+            Self::View(reply) => drop(reply.send(Err(failure.clone()))),
             _ => {}
         }
     }

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use engine::conversation::{Effect, Outcome, Progress, Refusal};
 use engine::store::{Append, StoreError};
+use schema::wire::ConversationView;
 use schema::{Fact, Seq, Text, Turn};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::actor::{ActiveTurn, Conversation, Pushed};
@@ -24,6 +26,8 @@ pub(crate) enum Held {
     Event { seq: Seq, json: String },
     /// An answer.
     Reply(ReplyTo<Outcome>, Result<Outcome, Refusal>),
+    /// How it stands: what a view tells is in the log, the end of the reply that it says is over too.
+    View(oneshot::Sender<Result<ConversationView, Failure>>, Box<ConversationView>),
     /// A piece of a reply.
     Delta { turn: Turn, offset: usize, text: Text, at: Instant },
 }
@@ -65,7 +69,7 @@ impl Conversation {
         self.flush(scope);
     }
 
-    fn hold(&mut self, held: Held) {
+    pub(super) fn hold(&mut self, held: Held) {
         if let Some(held) = self.gate.after_all(held) {
             self.let_out(held);
         }
@@ -78,6 +82,7 @@ impl Conversation {
                 self.subscribers.push_event(self.key.conversation, &encoded);
             }
             Held::Reply(reply, result) => reply.send(result.map_err(Into::into)),
+            Held::View(reply, view) => drop(reply.send(Ok(*view))),
             Held::Delta { turn, offset, text, at } => {
                 self.pushed = Pushed { turn, chars: offset + text.chars() };
                 if self.subscribers.is_empty() {
@@ -117,8 +122,10 @@ impl Conversation {
             Err(error) => {
                 tracing::warn!(conversation = %self.key.conversation, %error, "append failed, reading the log again");
                 for held in self.gate.give_up() {
-                    if let Held::Reply(reply, _) = held {
-                        reply.send(Err(Failure::store(&error)));
+                    match held {
+                        Held::Reply(reply, _) => reply.send(Err(Failure::store(&error))),
+                        Held::View(reply, _) => drop(reply.send(Err(Failure::store(&error)))),
+                        Held::Event { .. } | Held::Delta { .. } => {}
                     }
                 }
                 self.abandon(scope);
