@@ -268,6 +268,10 @@ impl Log for Way {
     fn list(&self, _: ListQuery) -> Pending<Vec<ConversationPage>> {
         Box::pin(async { Ok(Vec::new()) })
     }
+
+    fn probe(&self) -> Pending<()> {
+        self.write(|_| Ok(()))
+    }
 }
 
 impl Records for Way {

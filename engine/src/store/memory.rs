@@ -182,6 +182,10 @@ impl Log for MemoryStore {
             Ok(pages)
         })
     }
+
+    fn probe(&self) -> Pending<()> {
+        self.write(|_| Ok(()))
+    }
 }
 
 impl Records for MemoryStore {

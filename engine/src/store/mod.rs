@@ -49,6 +49,13 @@ pub trait Log: Send + Sync + 'static {
 
     /// A tenant's conversations, newest activity first, strictly older than `before`.
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>>;
+
+    /// Whether a write would be taken now, as far as can be known without writing. After a failed write
+    /// it also tries what the next write would try to recover.
+    ///
+    /// # Errors
+    /// What the write would be answered.
+    fn probe(&self) -> Pending<()>;
 }
 
 /// Small documents by tenant, kind and id, changed by compare-and-set.

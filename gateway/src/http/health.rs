@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use actors::Failure;
-use engine::store::{RecordName, Scope};
+use engine::store::{RecordName, Scope, StoreError};
+use futures_util::future;
 use schema::ErrorCode;
 use serde_json::json;
 
@@ -23,12 +24,20 @@ pub(super) async fn ready(edge: web::Data<Edge>) -> Result<HttpResponse, ApiErro
         let failure = Failure::later(ErrorCode::Draining, "the node is shutting down", Duration::from_secs(5));
         return Err(failure.into());
     }
+    let store = edge.system().store();
     let name = RecordName { scope: Scope::Node, kind: "tenant", id: String::new() };
-    match tokio::time::timeout(STORE_MAX, edge.system().store().get(name)).await {
-        Ok(Ok(_)) => Ok(HttpResponse::Ok().json(json!({"status": "ready"}))),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(Failure::later(ErrorCode::StoreUnavailable, "the store does not answer", STORE_MAX).into()),
+    let answers = future::join(store.get(name), store.probe());
+    let Ok((read, written)) = tokio::time::timeout(STORE_MAX, answers).await else {
+        return Err(Failure::later(ErrorCode::StoreUnavailable, "the store does not answer", STORE_MAX).into());
+    };
+    for answer in [read.map(drop), written] {
+        match answer {
+            // A node at its limit works: were it taken out of service, the next one would be too.
+            Ok(()) | Err(StoreError::Busy) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
 }
 
 pub(super) async fn metrics(edge: web::Data<Edge>) -> HttpResponse {

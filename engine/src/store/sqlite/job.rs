@@ -19,6 +19,21 @@ pub(super) trait Write: Send + 'static {
     fn cost(&self) -> (usize, usize);
 }
 
+/// Changes nothing: goes the way of a write, and is answered as one would be.
+pub(super) struct Nothing;
+
+impl Write for Nothing {
+    type Output = ();
+
+    fn apply(&self, _: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (0, 0)
+    }
+}
+
 /// A write of any kind, as the writer sees it.
 pub(super) trait Job: Send {
     fn apply(&mut self, rows: &mut Rows<'_>) -> rusqlite::Result<()>;

@@ -11,7 +11,7 @@ use schema::{ConversationKey, Seq, limits};
 
 use super::connect::{self, OpenError};
 use super::failure;
-use super::job::{Job, Write, job};
+use super::job::{Job, Nothing, Write, job};
 use super::log_reads::{ListRead, PageRead};
 use super::log_writes::{AppendWrite, ClaimWrite};
 use super::queue::{BatchLimits, Queue, Refused};
@@ -141,6 +141,10 @@ impl Log for SqliteStore {
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
         self.read(ListRead(query))
+    }
+
+    fn probe(&self) -> Pending<()> {
+        self.write(Nothing)
     }
 }
 
