@@ -1,6 +1,11 @@
 //! A handler that panics: its conversation starts again from the log, others notice nothing, and
 //! one that does it too often is set aside where an operator sees it.
 
+mod parts;
+
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
 use actors::Options;
 use engine::conversation::Command;
 use schema::wire::ServerFrame;
@@ -10,15 +15,21 @@ use tests::client::Socket;
 use tests::stream::{reply_of, text_of};
 use tests::stub::Stub;
 use tests::within::Within;
+use tests::{PATIENCE, look_again};
+use tokio::time::timeout;
 
 /// What makes a handler panic.
 const POISON: &str = "poison, please";
+/// What makes a handler stand still, with the thread it is on, until [`FREE`] is true.
+const TAR: &str = "tar, please";
+static FREE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
 fn before(command: &Command) {
-    if let Command::Say { text, .. } = command
-        && text.as_str() == POISON
-    {
-        panic!("a test asked for it");
+    let Command::Say { text, .. } = command else { return };
+    match text.as_str() {
+        POISON => panic!("a test asked for it"),
+        TAR => drop(FREE.1.wait_timeout_while(FREE.0.lock().unwrap(), 2 * PATIENCE, |free| !*free).unwrap()),
+        _ => {}
     }
 }
 
@@ -141,4 +152,37 @@ async fn a_poisoned_conversation_is_set_aside_and_let_out_again() {
     let asked = ana.say(id, "r1", "Is anybody there?").await;
     ana.reply_to(id, asked).await;
     assert!(api.view(id).await.quarantine.is_none());
+}
+
+/// Waits until the metrics say so. A worker that stands still answers no scrape: each is a connection of
+/// its own, for another one to take.
+async fn scraped(node: &Within, line: &str) {
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(1)).build().unwrap();
+    let url = format!("http://{}/metrics", node.address);
+    let told = async {
+        loop {
+            if let Ok(answer) = client.get(&url).send().await
+                && answer.text().await.is_ok_and(|metrics| metrics.lines().any(|told| told == line))
+            {
+                break;
+            }
+            look_again().await;
+        }
+    };
+    timeout(PATIENCE, told).await.unwrap_or_else(|_| panic!("never scraped: {line}"));
+}
+
+#[tokio::test]
+async fn a_stuck_actor_is_reported_and_goes_on_when_it_can() {
+    let node = node(&[("TERTULIA_SERVER__WORKERS", "2")]);
+    let mut ana = Socket::open(node.address, node.key()).await;
+    let id = ana.join_new().await;
+    scraped(&node, "tertulia_actors_stuck 0").await;
+    ana.send(json!({"type": "say", "ref": "r1", "conversation": id, "text": TAR})).await;
+    scraped(&node, "tertulia_actors_stuck 1").await;
+    *FREE.0.lock().unwrap() = true;
+    FREE.1.notify_all();
+    let asked = ana.event(id, |event| text_of(event) == TAR).await.seq;
+    ana.reply_to(id, asked).await;
+    scraped(&node, "tertulia_actors_stuck 0").await;
 }

@@ -1,11 +1,12 @@
 //! What an actor may do with its own execution while it handles a message.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 
-use actix::{ActorContext, ActorFutureExt, AsyncContext, SpawnHandle};
-use futures_util::Stream;
+use actix::{ActorContext, ActorFuture, ActorFutureExt, AsyncContext, SpawnHandle};
+use futures_util::{FutureExt, Stream, StreamExt};
 
-use super::shell::{Actor, Shell};
+use super::shell::{Actor, Item, Shell};
 
 /// The running actor's surroundings.
 pub(crate) struct Scope<'a, A: Actor> {
@@ -23,20 +24,35 @@ impl<A: Actor> Scope<'_, A> {
         self.context.stop();
     }
 
-    /// Runs a future beside the mailbox; what it gives is handled like a message.
+    /// Runs a future beside the mailbox; what it gives is handled like a message, and its panic like
+    /// a handler's.
     pub(crate) fn later(&mut self, future: impl Future<Output = A::Message> + 'static) {
-        let future = actix::fut::wrap_future::<_, Shell<A>>(future);
-        self.context.spawn(future.map(|message, shell, context| shell.run(message, context)));
+        self.context.spawn(guarded(future));
+    }
+
+    /// Like [`Scope::later`], but nothing else is handled until it is done.
+    pub(crate) fn first(&mut self, future: impl Future<Output = A::Message> + 'static) {
+        self.context.wait(guarded(future));
     }
 
     /// Handles each item of a stream like a message. The stream is polled by the actor itself, so
-    /// an item changes neither thread nor task, and a busy actor does not read on.
+    /// an item changes neither thread nor task, and a busy actor does not read on. Its panic is handled
+    /// like a handler's.
     pub(crate) fn attach(&mut self, stream: impl Stream<Item = A::Message> + 'static) -> Attached {
-        Attached(self.context.add_stream(futures_util::StreamExt::map(stream, super::shell::Item)))
+        let items = AssertUnwindSafe(stream).catch_unwind().map(|item| Item(item.ok()));
+        Attached(self.context.add_stream(items))
     }
 
     /// Drops an attached stream with all it holds, at once.
     pub(crate) fn detach(&mut self, attached: Attached) {
         self.context.cancel_future(attached.0);
     }
+}
+
+/// A future whose panic reaches the actor: left to itself it would end the actor without a word.
+fn guarded<A: Actor>(
+    future: impl Future<Output = A::Message> + 'static,
+) -> impl ActorFuture<Shell<A>, Output = ()> + 'static {
+    let future = actix::fut::wrap_future::<_, Shell<A>>(AssertUnwindSafe(future).catch_unwind());
+    future.map(|message, shell, context| shell.on(Item(message.ok()), context))
 }

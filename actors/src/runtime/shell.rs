@@ -22,7 +22,7 @@ pub(crate) trait Actor: Sized + Unpin + 'static {
     /// Deals with one message, quickly: its thread has others to serve.
     fn handle(&mut self, message: Self::Message, scope: &mut Scope<'_, Self>);
 
-    /// A handler panicked; this is what is left. The panic hook has logged where.
+    /// A handler panicked, or what it had begun; this is what is left. The panic hook has logged where.
     fn crashed(self);
 }
 
@@ -59,8 +59,8 @@ pub(crate) struct Shell<A: Actor> {
     handling: Histogram,
 }
 
-/// An item of an attached stream.
-pub(super) struct Item<M>(pub(super) M);
+/// What a future or a stream of the actor gives; nothing when it panicked.
+pub(super) struct Item<M>(pub(super) Option<M>);
 
 impl<A: Actor> actix::Actor for Shell<A> {
     type Context = actix::Context<Self>;
@@ -77,8 +77,8 @@ impl<A: Actor> actix::Handler<Envelope<A::Message>> for Shell<A> {
 }
 
 impl<A: Actor> StreamHandler<Item<A::Message>> for Shell<A> {
-    fn handle(&mut self, Item(message): Item<A::Message>, context: &mut Self::Context) {
-        self.run(message, context);
+    fn handle(&mut self, item: Item<A::Message>, context: &mut Self::Context) {
+        self.on(item, context);
     }
 
     // The default would end the actor with its stream.
@@ -86,16 +86,27 @@ impl<A: Actor> StreamHandler<Item<A::Message>> for Shell<A> {
 }
 
 impl<A: Actor> Shell<A> {
-    pub(super) fn run(&mut self, message: A::Message, context: &mut actix::Context<Self>) {
+    pub(super) fn on(&mut self, Item(message): Item<A::Message>, context: &mut actix::Context<Self>) {
+        match message {
+            Some(message) => self.run(message, context),
+            None => self.crash(context),
+        }
+    }
+
+    fn run(&mut self, message: A::Message, context: &mut actix::Context<Self>) {
         let Some(actor) = &mut self.actor else { return };
         let started = Instant::now();
         let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, &mut Scope { context })));
         self.handling.record(started.elapsed());
         if handled.is_err() {
-            context.stop();
-            if let Some(actor) = self.actor.take() {
-                actor.crashed();
-            }
+            self.crash(context);
+        }
+    }
+
+    fn crash(&mut self, context: &mut actix::Context<Self>) {
+        context.stop();
+        if let Some(actor) = self.actor.take() {
+            actor.crashed();
         }
     }
 }

@@ -259,12 +259,12 @@ impl Actor for TenantActor {
     fn handle(&mut self, mail: TenantMail, scope: &mut Scope<'_, Self>) {
         let tenant = Arc::clone(&self.tenant);
         match mail {
-            TenantMail::Put { version, profile, reply } => scope.later(async move {
+            TenantMail::Put { version, profile, reply } => scope.first(async move {
                 // The one who asked may have gone; the change stands all the same.
                 let _ = reply.send(put(&tenant, version, *profile).await);
                 TenantMail::Done
             }),
-            TenantMail::Reload { reply } => scope.later(async move {
+            TenantMail::Reload { reply } => scope.first(async move {
                 let _ = reply.send(reload(&tenant).await);
                 TenantMail::Done
             }),
@@ -281,7 +281,16 @@ async fn put(tenant: &Tenant, version: u64, profile: Profile) -> Result<(), Fail
     let body = serde_json::to_vec(&profile)
         .map_err(|_| Failure::new(ErrorCode::Internal, "the profile could not be written"))?;
     let name = TenantRecord::profile_name(tenant.id);
-    let stored = tenant.store.put(name, version, body).await.map_err(|error| Failure::store(&error))?;
+    let stored = match tenant.store.put(name, version, body).await {
+        Ok(stored) => stored,
+        Err(error) => {
+            // What is known here may be behind: a crash came between a change and its being known.
+            if let Err(failure) = reload(tenant).await {
+                tracing::warn!(tenant = %tenant.id, code = %failure.code, "profile could not be read again");
+            }
+            return Err(Failure::store(&error));
+        }
+    };
     tenant.set(|settings| {
         settings.version = stored;
         settings.profile = profile;
