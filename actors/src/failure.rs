@@ -37,6 +37,13 @@ impl Failure {
         Self::later(ErrorCode::Busy, "too much is waiting here; send it again with the same ref", wait)
     }
 
+    /// The node has enough to do. `spread` is between 0 and 1: those who are refused at once should not
+    /// come back at once.
+    pub(crate) fn overloaded(spread: f64) -> Self {
+        let wait = Duration::from_secs(1 + (spread * 3.0) as u64);
+        Self::later(ErrorCode::Busy, "the node has as much to do as it can; send it again with the same ref", wait)
+    }
+
     pub(crate) fn restarting() -> Self {
         let wait = Duration::from_secs(1);
         Self::later(ErrorCode::Restarting, "the conversation restarts; send it again with the same ref", wait)

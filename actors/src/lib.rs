@@ -1,6 +1,7 @@
 //! When and where conversations happen: mailboxes, supervision, timers, ownership, subscribers, drain.
 //! Invariant: `actix` is named in `runtime` alone.
 
+mod admission;
 mod clock;
 mod conversation;
 mod directory;

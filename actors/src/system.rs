@@ -14,6 +14,7 @@ use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId}
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::conversation::open;
 use crate::directory::Directory;
@@ -29,6 +30,10 @@ pub struct Options {
     pub rest_after: Duration,
     /// Conversations that may be read from the store at the same time.
     pub wakes_at_once: usize,
+    /// Worker threads.
+    pub threads: usize,
+    /// Work in progress that is admitted however busy the node is.
+    pub work_min: usize,
     /// Called before each command is applied. Tests make it panic, to see what a crash does.
     pub before: Option<fn(&Command)>,
     /// A number from 0 to 1 that spreads pauses; a simulation draws it from its seed.
@@ -37,7 +42,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rest_after: Duration::from_secs(60), wakes_at_once: 64, before: None, jitter: random }
+        Self {
+            rest_after: Duration::from_secs(60),
+            wakes_at_once: 64,
+            threads: 1,
+            work_min: 64,
+            before: None,
+            jitter: random,
+        }
     }
 }
 
@@ -50,6 +62,7 @@ pub struct System {
     directory: Directory,
     tenants: Tenants,
     wakes: Semaphore,
+    admission: Admission,
     cool_downs: Arc<CoolDowns>,
     started: Instant,
     draining: AtomicBool,
@@ -78,6 +91,7 @@ impl System {
             retriever,
             clock,
             wakes: Semaphore::new(options.wakes_at_once.max(1)),
+            admission: Admission::new(options.threads, options.work_min),
             options,
             directory: Directory::new(),
             cool_downs: Arc::default(),
@@ -90,6 +104,12 @@ impl System {
     /// Looks after idle and stuck conversations until the system is closed.
     pub async fn sweep(self: Arc<Self>) {
         sweeper::sweep(self).await;
+    }
+
+    /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends
+    /// on it.
+    pub async fn watch(self: Arc<Self>) {
+        self.admission.watch().await;
     }
 
     /// The store.
@@ -195,6 +215,10 @@ impl System {
         &self.options
     }
 
+    pub(crate) const fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     pub(crate) const fn cool_downs(&self) -> &Arc<CoolDowns> {
         &self.cool_downs
     }
@@ -284,6 +308,10 @@ impl Worker {
     pub async fn open_as(self: &Rc<Self>, key: ConversationKey, contact: Contact) -> Result<Seq, Failure> {
         if self.system.is_draining() {
             return Err(Failure::draining());
+        }
+        let tenant = self.tenant(key.tenant).await?;
+        if !self.system.admission.admits(tenant.share()) {
+            return Err(Failure::overloaded(self.system.jitter()));
         }
         let prepared = open(self, key, contact).await?;
         let head = prepared.machine.state().head;

@@ -133,9 +133,15 @@ impl Node {
         let settings = models::settings(&config);
         // A model that cannot be used is told now, not at the first question.
         Registry::new(settings.clone(), Some(Arc::clone(&builtin)))?;
+        let workers = match config.server.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
+        };
         let options = Options {
             rest_after: config.conversations.rest_after,
             wakes_at_once: config.conversations.wakes_at_once.get(),
+            threads: workers,
+            work_min: config.limits.work_min.get(),
             ..options
         };
         let system = System::new(store, Arc::new(knowledge.clone()), clock, options);
@@ -145,10 +151,6 @@ impl Node {
         let limits = &config.limits;
         let limiter = Limiter::new(limits.requests_per_second_per_address, limits.requests_per_second_per_key);
         let presence = Presence::new(limits.sockets_per_address.get(), limits.sockets_per_visitor.get());
-        let workers = match config.server.workers {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            workers => workers,
-        };
         let connections = config.server.connections_max.get().div_ceil(workers);
         let (request_timeout, drain_timeout) = (config.server.request_timeout, config.server.drain_timeout);
         let parts = Arc::new(EdgeParts {
@@ -167,6 +169,7 @@ impl Node {
         let server = HttpServer::new(move || {
             // Once in each worker thread: its models' connections and its sockets stay on it.
             let models = Registry::unchecked(settings.clone(), Some(Arc::clone(&builtin)));
+            actix_web::rt::spawn(Arc::clone(&shared).watch());
             let edge = Edge {
                 worker: Worker::new(Arc::clone(&shared), models),
                 parts: Arc::clone(&parts),

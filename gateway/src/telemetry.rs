@@ -14,6 +14,9 @@ const SECONDS_BUCKETS: &[f64] = &[
     10.0, 30.0, 60.0,
 ];
 
+/// Finest near the whole, where it matters.
+const RATIO_BUCKETS: &[f64] = &[0.1, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0];
+
 /// Sends log lines to standard error. A second call in one process changes nothing.
 pub fn init_logs(log: &Log) {
     // Libraries below us stay quiet unless something is wrong.
@@ -50,6 +53,7 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     }
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS_BUCKETS)?
+        .set_buckets_for_metric(Matcher::Suffix("_ratio".into()), RATIO_BUCKETS)?
         .build_recorder();
     let handle = HANDLE.get_or_init(|| recorder.handle()).clone();
     // Refused when another has come first; then its handle is the one that was kept.

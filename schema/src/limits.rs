@@ -43,6 +43,9 @@ pub const RING_BYTES_MAX: usize = 256 * 1024;
 pub const MAILBOX_COMMANDS_MAX: usize = 128;
 /// Pieces of one reply between the model and its conversation.
 pub const PROGRESS_MAX: usize = 64;
+/// Work in progress (replies that run, messages on their way to the disk) that a node admits for each of
+/// its threads at first; how busy its threads are decides from then on.
+pub const WORK_FIRST: usize = 128;
 /// Refs a conversation remembers to recognise a message sent twice.
 pub const REFS_MAX: usize = 512;
 /// Appends waiting in one conversation for the store; past it commands are refused as busy.

@@ -6,5 +6,6 @@ mod crash_loop;
 mod cuts;
 mod disk;
 mod drain;
+mod overload;
 mod peers;
 mod simulation;

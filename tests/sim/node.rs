@@ -46,6 +46,8 @@ impl Node {
         let options = Options {
             rest_after: Duration::from_secs(2),
             wakes_at_once: 4,
+            threads: 1,
+            work_min: 64,
             before: Some(maybe_panic),
             jitter: system_draw,
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use engine::conversation::{Command, Conversation as Machine, Effect, Outcome, Owner, Policy};
+use engine::conversation::{Command, Conversation as Machine, Effect, Outcome, Owner, Policy, Speaker};
 use schema::wire::{ConversationView, RunningTurn, Signal, SignalKind};
 use schema::{Author, ConversationKey, Epoch, Seq, SessionId, Turn, limits};
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use super::mail::Mail;
 use super::perform::Held;
 use super::ring::Ring;
 use super::subscribers::{Pace, Speech, Subscribers};
+use crate::admission::Work;
 use crate::failure::Failure;
 use crate::handle::{ReplyTo, Shared};
 use crate::outbox::DrainHook;
@@ -58,6 +59,8 @@ pub(super) struct ActiveTurn {
     pub(super) last_piece: Option<Instant>,
     /// Counts against the tenant's quota for as long as it is held.
     pub(super) _permit: Option<TurnPermit>,
+    /// Counts as the node's work for as long as it is held.
+    pub(super) _work: Work,
 }
 
 impl Conversation {
@@ -111,8 +114,13 @@ impl Conversation {
         if says && self.gate.unstored() >= limits::UNSTORED_EVENTS_MAX {
             return reply.send(Err(Failure::busy()));
         }
-        if says && self.worker.system().is_closing() {
+        let system = self.worker.system();
+        if says && system.is_closing() {
             return reply.send(Err(Failure::draining()));
+        }
+        let is_customers = matches!(command, Command::Say { speaker: Speaker::Contact, .. });
+        if is_customers && !system.admission().admits(self.tenant.share()) {
+            return reply.send(Err(Failure::overloaded(system.jitter())));
         }
         self.apply(command, reply, Instant::now(), scope);
     }

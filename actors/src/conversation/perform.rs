@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::{ActiveTurn, Conversation, Pushed};
 use super::mail::Mail;
+use crate::admission::Work;
 use crate::failure::Failure;
 use crate::frames::event_json;
 use crate::handle::ReplyTo;
@@ -24,8 +25,8 @@ use crate::turn::{self, Job};
 pub(crate) enum Held {
     /// The event itself, encoded.
     Event { seq: Seq, json: String },
-    /// An answer.
-    Reply(ReplyTo<Outcome>, Result<Outcome, Refusal>),
+    /// An answer, and the work that it was.
+    Reply { to: ReplyTo<Outcome>, result: Result<Outcome, Refusal>, work: Work },
     /// How it stands: what a view tells is in the log, the end of the reply that it says is over too.
     View(oneshot::Sender<Result<ConversationView, Failure>>, Box<ConversationView>),
     /// A piece of a reply.
@@ -50,7 +51,8 @@ impl Conversation {
                 }
                 Effect::Reply(result) => {
                     if let Some(reply) = reply.take() {
-                        self.hold(Held::Reply(reply, result));
+                        let work = self.worker.system().admission().begin(self.tenant.share());
+                        self.hold(Held::Reply { to: reply, result, work });
                     }
                 }
                 Effect::Delta { turn, offset, text } => self.hold(Held::Delta { turn, offset, text, at }),
@@ -81,7 +83,10 @@ impl Conversation {
                 let encoded = self.ring.push(seq, json);
                 self.subscribers.push_event(self.key.conversation, &encoded);
             }
-            Held::Reply(reply, result) => reply.send(result.map_err(Into::into)),
+            Held::Reply { to, result, work } => {
+                drop(work);
+                to.send(result.map_err(Into::into));
+            }
             Held::View(reply, view) => drop(reply.send(Ok(*view))),
             Held::Delta { turn, offset, text, at } => {
                 self.pushed = Pushed { turn, chars: offset + text.chars() };
@@ -123,7 +128,7 @@ impl Conversation {
                 tracing::warn!(conversation = %self.key.conversation, %error, "append failed, reading the log again");
                 for held in self.gate.give_up() {
                     match held {
-                        Held::Reply(reply, _) => reply.send(Err(Failure::store(&error))),
+                        Held::Reply { to, .. } => to.send(Err(Failure::store(&error))),
                         Held::View(reply, _) => drop(reply.send(Err(Failure::store(&error)))),
                         Held::Event { .. } | Held::Delta { .. } => {}
                     }
@@ -154,7 +159,15 @@ impl Conversation {
         if self.turn.is_none() {
             metrics::gauge!(TURNS_RUNNING).increment(1);
         }
-        self.turn = Some(ActiveTurn { attached, token, began: Instant::now(), last_piece: None, _permit: permit.ok() });
+        let work = self.worker.system().admission().begin(self.tenant.share());
+        self.turn = Some(ActiveTurn {
+            attached,
+            token,
+            began: Instant::now(),
+            last_piece: None,
+            _permit: permit.ok(),
+            _work: work,
+        });
     }
 
     /// Drops the running attempt, and with it the connection to the model.

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::budget::Budget;
 use super::record::{self, TenantRecord};
+use crate::admission::Share;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::runtime::{Actor, Scope, SendFailure, Sender, spawn};
@@ -26,6 +27,7 @@ pub struct Tenant {
     settings: RwLock<Arc<Settings>>,
     running_turns: Arc<AtomicU32>,
     sessions: Arc<AtomicU32>,
+    share: Share,
     budget: Mutex<Budget>,
     clock: Arc<dyn Clock>,
     sender: Mutex<Option<Sender<TenantMail>>>,
@@ -67,6 +69,7 @@ impl Tenant {
             settings: RwLock::new(Arc::new(Settings { record, version, profile })),
             running_turns: Arc::default(),
             sessions: Arc::default(),
+            share: Share::default(),
             budget: Mutex::default(),
             clock: Arc::clone(clock),
             sender: Mutex::default(),
@@ -78,6 +81,11 @@ impl Tenant {
     #[must_use]
     pub const fn id(&self) -> TenantId {
         self.id
+    }
+
+    /// Its part of the work in progress.
+    pub(crate) const fn share(&self) -> &Share {
+        &self.share
     }
 
     pub(crate) fn settings(&self) -> Arc<Settings> {

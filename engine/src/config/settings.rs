@@ -180,6 +180,8 @@ pub struct Limits {
     pub messages_per_second: NonZeroU32,
     /// Frames it may send at once.
     pub messages_burst: NonZeroU32,
+    /// Replies and messages in progress that the node takes on however busy it is.
+    pub work_min: NonZeroUsize,
     /// How long a visitor's token holds when its maker does not say.
     #[serde(deserialize_with = "values::duration")]
     pub visitor_token_ttl: Duration,

@@ -7,6 +7,8 @@ pub mod floor;
 pub mod idle;
 pub mod idle_worker;
 pub mod latency;
+pub mod overload;
+mod peak;
 pub mod stalled;
 pub mod streams;
 mod target;

@@ -2,8 +2,6 @@
 //! notice, and does the node's memory?
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -13,6 +11,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::Target as Node;
+use super::peak::Peak;
 use super::streams::{self, Pace, Reader, Window};
 use crate::node::Place;
 use crate::plan::Plan;
@@ -26,7 +25,6 @@ use crate::stub::{Defaults, Stub};
 const RECEIVE_BUFFER: u32 = 4_096;
 /// How long a stalled socket is read at the end to see whether the node had given it up.
 const LAST_LOOK: Duration = Duration::from_millis(500);
-const SAMPLE_EVERY: Duration = Duration::from_millis(100);
 
 /// Others' latency, and memory, with readers that stopped reading.
 #[derive(Clone, Debug, Args)]
@@ -148,36 +146,6 @@ async fn look(asleep: Vec<Link>) -> Vec<u16> {
     }
     ended.sort_unstable();
     ended
-}
-
-/// Watches a process's memory for its highest point.
-struct Peak {
-    highest: Arc<AtomicU64>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Peak {
-    fn watch(process: Option<Process>) -> Self {
-        let highest = Arc::new(AtomicU64::new(0));
-        let seen = highest.clone();
-        let task = tokio::spawn(async move {
-            while let Some(Ok(memory)) = process.map(|process| process.memory()) {
-                seen.fetch_max(memory.rss_kib, Ordering::Relaxed);
-                tokio::time::sleep(SAMPLE_EVERY).await;
-            }
-        });
-        Self { highest, task }
-    }
-
-    fn highest(&self) -> u64 {
-        self.highest.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Peak {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 fn rows(args: &Stalled, observed: bool, without: &[Run], with: &[Run]) -> Vec<Row> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use schema::ConversationId;
+use schema::wire::ErrorFace;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -24,6 +25,15 @@ pub struct Reader {
     link: Link,
     conversation: ConversationId,
     said: u32,
+}
+
+/// What came of saying something.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// It was stored, after so long, and answered.
+    Answered { acknowledged_ns: u64 },
+    /// Nothing was done.
+    Refused(ErrorFace),
 }
 
 /// The timing of one window: the same for every way of reading it.
@@ -102,11 +112,30 @@ impl Reader {
         self.conversation
     }
 
+    /// The ref of something new to say.
+    pub(crate) fn next_ref(&mut self) -> String {
+        self.said += 1;
+        format!("say-{}", self.said)
+    }
+
     /// Says something and reads until the reply to it is finished.
     async fn ask(&mut self, plan: Plan, ledger: &mut Ledger) -> Result<()> {
-        self.said += 1;
-        let re = format!("say-{}", self.said);
+        let re = self.next_ref();
+        match self.attempt(&re, plan, ledger).await? {
+            Attempt::Answered { .. } => Ok(()),
+            Attempt::Refused(error) => bail!("the node answered {}: {}", error.code, error.message),
+        }
+    }
+
+    /// Says something, for the first time or again, and reads until it is refused or the reply to it is
+    /// finished.
+    ///
+    /// # Errors
+    /// The node does anything else.
+    pub(crate) async fn attempt(&mut self, re: &str, plan: Plan, ledger: &mut Ledger) -> Result<Attempt> {
         let frame = format!(r#"{{"type":"say","ref":"{re}","conversation":"{}","text":"{plan}"}}"#, self.conversation);
+        let sent = clock::now();
+        let mut acknowledged = None;
         self.link.queue(frame.as_bytes());
         loop {
             let (incoming, at) = self.link.next().await?;
@@ -119,11 +148,15 @@ impl Reader {
                 let text = view.text.context("a delta without text")?;
                 ledger.piece(view.offset.context("a delta without offset")?, text.0.as_bytes(), at);
             } else if let Some(error) = view.error {
-                bail!("the node answered {}: {}", error.code, error.message);
+                return Ok(Attempt::Refused(error));
+            } else if view.kind == "reply" {
+                acknowledged = Some(at.saturating_sub(sent));
             } else if let Some(event) = view.finished_reply() {
                 ledger.whole(event.text.as_ref().map_or("", |text| &text.0).as_bytes(), at);
                 return match event.end {
-                    Some("completed") => Ok(()),
+                    Some("completed") => Ok(Attempt::Answered {
+                        acknowledged_ns: acknowledged.context("a reply to what was not acknowledged")?,
+                    }),
                     end => bail!("the reply ended {end:?}"),
                 };
             }
