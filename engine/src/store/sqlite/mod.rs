@@ -9,6 +9,8 @@ mod log_reads;
 mod log_writes;
 mod migrate;
 mod queue;
+#[cfg(test)]
+mod queue_tests;
 mod reader;
 mod records;
 mod rows;
@@ -16,6 +18,7 @@ mod rows;
 mod scratch;
 mod stats;
 mod store;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod writer;
