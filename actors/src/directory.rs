@@ -98,7 +98,7 @@ impl Directory {
         key: ConversationKey,
     ) -> Result<ConversationHandle, Failure> {
         let handle = self.find(worker, key).await?;
-        if handle.could_move_here() && handle.ask_to_move().await {
+        if handle.could_move_to(worker) && handle.ask_to_move().await {
             metrics::counter!(CONVERSATION_MOVES).increment(1);
             return self.find(worker, key).await;
         }

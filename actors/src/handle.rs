@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
 
 use bytestring::ByteString;
 use engine::conversation::{Command, Outcome};
@@ -19,6 +18,7 @@ use crate::frames::reply_frame;
 use crate::metrics::ACTOR_MAILBOX_FULL;
 use crate::outbox::Outbox;
 use crate::runtime::{SendFailure, Sender};
+use crate::system::Worker;
 
 /// The way in to a conversation that is awake. Cheap to clone.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub struct ConversationHandle {
     contact: Contact,
     sender: Sender<Mail>,
     shared: Arc<Shared>,
-    thread: ThreadId,
+    worker: usize,
 }
 
 /// What a conversation lets others see and do past its mailbox.
@@ -46,9 +46,15 @@ pub(crate) struct Shared {
 }
 
 impl ConversationHandle {
-    /// The way in to an actor that was started on this thread.
-    pub(crate) fn new(key: ConversationKey, contact: Contact, sender: Sender<Mail>, shared: Arc<Shared>) -> Self {
-        Self { key, contact, sender, shared, thread: thread::current().id() }
+    /// The way in to an actor that was started by a worker, on its thread.
+    pub(crate) fn new(
+        worker: &Worker,
+        key: ConversationKey,
+        contact: Contact,
+        sender: Sender<Mail>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { key, contact, sender, shared, worker: worker.id() }
     }
 
     /// Which conversation.
@@ -133,9 +139,9 @@ impl ConversationHandle {
         }
     }
 
-    /// Whether it could come to this thread: it runs on another one, and nobody needs it there.
-    pub(crate) fn could_move_here(&self) -> bool {
-        self.thread != thread::current().id() && self.is_idle()
+    /// Whether it could come to this worker: it runs at another one, and nobody needs it there.
+    pub(crate) fn could_move_to(&self, worker: &Worker) -> bool {
+        self.worker != worker.id() && self.is_idle()
     }
 
     /// Asks it to leave its thread; true if it did.

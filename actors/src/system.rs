@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::conversation::{Command, Outcome};
@@ -64,6 +64,8 @@ pub struct System {
     wakes: Semaphore,
     admission: Admission,
     cool_downs: Arc<CoolDowns>,
+    /// Workers made so far.
+    workers: AtomicUsize,
     started: Instant,
     draining: AtomicBool,
     closing: AtomicBool,
@@ -72,6 +74,8 @@ pub struct System {
 /// What one worker thread has: the shared system, and models whose connections live on this
 /// thread. Conversations started through it stay on it.
 pub struct Worker {
+    /// Which of the system's.
+    id: usize,
     system: Arc<System>,
     models: Registry,
 }
@@ -95,6 +99,7 @@ impl System {
             options,
             directory: Directory::new(),
             cool_downs: Arc::default(),
+            workers: AtomicUsize::new(0),
             started: Instant::now(),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
@@ -252,7 +257,12 @@ impl Worker {
     /// A worker for the current thread.
     #[must_use]
     pub fn new(system: Arc<System>, models: Registry) -> Rc<Self> {
-        Rc::new(Self { system, models })
+        let id = system.workers.fetch_add(1, Ordering::Relaxed);
+        Rc::new(Self { id, system, models })
+    }
+
+    pub(crate) const fn id(&self) -> usize {
+        self.id
     }
 
     /// What all workers share.

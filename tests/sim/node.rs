@@ -1,5 +1,6 @@
 //! A node of the simulated world: the actors as they are, on a set of tasks that a crash drops.
 
+use std::cell::Cell;
 use std::panic::panic_any;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,7 +27,10 @@ const EPOCH_MS: i64 = 1_800_000_000_000;
 
 pub(super) struct Node {
     pub(super) tasks: LocalSet,
-    pub(super) worker: Rc<Worker>,
+    /// Two, as on a machine of two cores. They share a thread here: what they do to the directory they do
+    /// under its locks, one at a time, and in all orders.
+    workers: [Rc<Worker>; 2],
+    accepted: Cell<usize>,
     pub(super) weather: Arc<Weather>,
     pub(super) clock: Arc<Skewed>,
 }
@@ -54,15 +58,22 @@ impl Node {
         let system =
             System::new(Arc::new(way) as SharedStore, Arc::new(Nothing), Arc::clone(&clock) as Arc<dyn Clock>, options);
         let settings = ModelSettings { list: vec!["builtin".into()], ..ModelSettings::default() };
-        let worker = Worker::new(Arc::clone(&system), Registry::unchecked(settings, Some(brain)));
+        let models = || Registry::unchecked(settings.clone(), Some(Arc::clone(&brain)));
+        let workers = [(); 2].map(|()| Worker::new(Arc::clone(&system), models()));
         let tasks = LocalSet::new();
         tasks.spawn_local(system.sweep());
-        Self { tasks, worker, weather, clock }
+        Self { tasks, workers, accepted: Cell::new(0), weather, clock }
+    }
+
+    /// One of the workers: the other one than the last time.
+    pub(super) fn worker(&self) -> Rc<Worker> {
+        self.accepted.set(self.accepted.get() + 1);
+        Rc::clone(&self.workers[self.accepted.get() % self.workers.len()])
     }
 
     /// Serves a client.
     pub(super) fn accept(&self, key: ConversationKey, end: NodeEnd) {
-        self.tasks.spawn_local(serve(Rc::clone(&self.worker), key, end));
+        self.tasks.spawn_local(serve(self.worker(), key, end));
     }
 }
 

@@ -306,7 +306,7 @@ impl World {
         {
             let nodes = self.nodes.borrow();
             let Some(node) = &nodes[node] else { return Err(gone()) };
-            let work = work(Rc::clone(&node.worker));
+            let work = work(node.worker());
             node.tasks.spawn_local(async move {
                 // Nobody may be left who waits.
                 let _ = answer.send(work.await);
@@ -358,7 +358,7 @@ impl World {
         let nodes = self.nodes.borrow();
         let Some(up) = &nodes[node] else { return false };
         self.tell(|| format!("node {node} drains"));
-        let system = Arc::clone(up.worker.system());
+        let system = Arc::clone(up.worker().system());
         let flush = Duration::from_secs(2);
         up.tasks.spawn_local(async move { system.drain(Instant::now() + patience, flush).await });
         let (world, weather) = (Rc::clone(self), Arc::clone(&up.weather));
@@ -394,7 +394,7 @@ impl World {
     pub(super) fn release_all(&self) {
         for node in self.nodes.borrow().iter().flatten() {
             for key in &self.keys {
-                node.worker.system().release(*key);
+                node.worker().system().release(*key);
             }
         }
     }

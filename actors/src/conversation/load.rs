@@ -90,7 +90,7 @@ pub(crate) async fn wake(
         shared = Some(made);
         Conversation { ring, ..conversation }
     });
-    let handle = ConversationHandle::new(key, contact, sender, shared.unwrap_or_default());
+    let handle = ConversationHandle::new(worker, key, contact, sender, shared.unwrap_or_default());
     metrics::counter!(CONVERSATION_WAKES).increment(1);
     metrics::histogram!(CONVERSATION_WAKE).record(started.elapsed());
     Ok(handle)
