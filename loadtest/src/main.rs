@@ -13,6 +13,7 @@ use loadtest::scenario::durable::{self, Durable};
 use loadtest::scenario::idle::{self, Idle};
 use loadtest::scenario::idle_worker::{self, IdleWorker};
 use loadtest::scenario::latency::{self, Latency};
+use loadtest::scenario::noisy::{self, Noisy};
 use loadtest::scenario::overload::{self, Overload};
 use loadtest::scenario::stalled::{self, Stalled};
 use loadtest::stub::{Defaults, Stub};
@@ -41,6 +42,8 @@ enum Scenario {
     Stalled(Stalled),
     /// More asked than the node can do: what is admitted, what is refused, and how.
     Overload(Overload),
+    /// A tenant far over its quota beside one that is not.
+    Noisy(Noisy),
     /// Join saved results into one table. Fails when a run had faults.
     Table {
         /// What scenarios saved with `--json`.
@@ -106,6 +109,7 @@ async fn run(scenario: Scenario) -> Result<ExitCode> {
         Scenario::Idle(args) => idle::run(&args).await?,
         Scenario::Durable(args) => durable::run(&args).await?,
         Scenario::Stalled(args) => stalled::run(&args).await?,
+        Scenario::Noisy(args) => noisy::run(&args).await?,
         Scenario::Overload(args) => overload::run(&args).await?,
         Scenario::Table { files } => {
             return Ok(show(&files.iter().map(|file| Report::load(file)).collect::<Result<Vec<_>>>()?));

@@ -5,8 +5,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use schema::wire::{ConversationView, Created, EventList, HumanAction, HumanIn, TenantPut, TenantView};
-use schema::{ConversationId, Event, limits};
+use schema::wire::{
+    ConversationView, Created, EventList, HumanAction, HumanIn, KeyMade, TenantIn, TenantPut, TenantView,
+};
+use schema::{ConversationId, Event, Profile, limits};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -108,20 +110,41 @@ impl Node {
     /// # Errors
     /// The node refuses the profile.
     pub async fn lift_quotas(&mut self) -> Result<()> {
+        self.change_profile(|profile| {
+            let plenty = NonZeroU32::new(10_000_000).unwrap_or(NonZeroU32::MIN);
+            profile.quotas.requests_per_second = plenty;
+            profile.quotas.running_turns = NonZeroU32::new(100_000).unwrap_or(NonZeroU32::MIN);
+            profile.quotas.sessions = plenty;
+            profile.quotas.tokens_per_day = 0;
+            profile.floor.burst_window_ms = 0;
+            profile.assistant.max_output_tokens = NonZeroU32::new(32_768).unwrap_or(NonZeroU32::MIN);
+        })
+        .await
+    }
+
+    /// Changes the tenant's profile.
+    ///
+    /// # Errors
+    /// The node refuses the profile.
+    pub async fn change_profile(&mut self, change: impl FnOnce(&mut Profile)) -> Result<()> {
         let TenantView { version, mut profile, .. } = self.get("/v1/tenant").await?;
         let before = profile.clone();
-        let plenty = NonZeroU32::new(10_000_000).unwrap_or(NonZeroU32::MIN);
-        profile.quotas.requests_per_second = plenty;
-        profile.quotas.running_turns = NonZeroU32::new(100_000).unwrap_or(NonZeroU32::MIN);
-        profile.quotas.sessions = plenty;
-        profile.quotas.tokens_per_day = 0;
-        profile.floor.burst_window_ms = 0;
-        profile.assistant.max_output_tokens = NonZeroU32::new(32_768).unwrap_or(NonZeroU32::MIN);
+        change(&mut profile);
         if profile != before {
             let body = serde_json::to_vec(&TenantPut { version, profile })?;
             self.ask("PUT", "/v1/tenant", Some(&body)).await?;
         }
         Ok(())
+    }
+
+    /// Creates a tenant; gives its key. For the operator's key only.
+    ///
+    /// # Errors
+    /// The node refuses.
+    pub async fn create_tenant(&mut self, name: &str) -> Result<String> {
+        let body = serde_json::to_vec(&TenantIn { name: name.into() })?;
+        let body = self.ask("POST", "/v1/admin/tenants", Some(&body)).await?;
+        Ok(serde_json::from_slice::<KeyMade>(&body)?.api_key)
     }
 
     /// Opens a new conversation.

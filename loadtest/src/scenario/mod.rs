@@ -7,6 +7,7 @@ pub mod floor;
 pub mod idle;
 pub mod idle_worker;
 pub mod latency;
+pub mod noisy;
 pub mod overload;
 mod peak;
 pub mod stalled;

@@ -6,6 +6,8 @@ use loadtest::checker::History;
 use loadtest::plan::Plan;
 use loadtest::stub::{Defaults, Stub};
 use schema::Fact;
+use schema::wire::{Close, ServerFrame};
+use tests::client::Socket;
 use tests::node::{Node, fresh};
 use tests::patient::{Patient, Seat};
 use tests::{PATIENCE, look_again};
@@ -110,4 +112,31 @@ async fn restarts_under_load_lose_nothing_and_refuse_nothing_for_good() {
             assert!(well, "{end} {error:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn each_socket_is_told_a_time_of_its_own_to_come_back() {
+    const SOCKETS: usize = 40;
+    let mut node = Node::start(&[]);
+    let key = node.demo_key();
+    let mut sockets = Vec::new();
+    for _ in 0..SOCKETS {
+        let mut socket = Socket::open(node.address, &key).await;
+        socket.join_new().await;
+        sockets.push(socket);
+    }
+    node.signal("TERM");
+    let mut hints = Vec::new();
+    for mut socket in sockets {
+        assert_eq!(socket.closed().await.0, u16::from(Close::GOING_AWAY.code));
+        let Some(ServerFrame::GoingAway { retry_after_ms }) = socket.seen.last() else {
+            panic!("no advice: {:?}", socket.seen.last());
+        };
+        assert!((500..2_500).contains(retry_after_ms), "{retry_after_ms} ms");
+        hints.push(*retry_after_ms);
+    }
+    hints.sort_unstable();
+    hints.dedup();
+    assert!(hints.len() > SOCKETS / 2, "they would all come back at once: {hints:?}");
+    assert_eq!(node.ended().await.code(), Some(0));
 }
