@@ -41,7 +41,11 @@ impl Failure {
     /// come back at once.
     pub(crate) fn overloaded(spread: f64) -> Self {
         let wait = Duration::from_secs(1 + (spread * 3.0) as u64);
-        Self::later(ErrorCode::Busy, "the node has as much to do as it can; send it again with the same ref", wait)
+        Self::later(
+            ErrorCode::Busy,
+            "the node has as much to do as it can; ask again after the wait, with the same ref if there is one",
+            wait,
+        )
     }
 
     pub(crate) fn restarting() -> Self {
