@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use queue::{BatchLimits, Queue, Refused, Taken};
+use shuttle::sync::mpsc;
 use shuttle::thread;
 
 const SCHEDULES: usize = 3_000;
@@ -113,6 +114,39 @@ fn a_queue_closed_meanwhile_is_written_to_its_end() {
 #[test]
 fn a_writer_that_tidies_up_when_idle_misses_nothing() {
     check(|| all_that_is_taken_in_is_written(100, true, true));
+}
+
+/// As callers do: each waits for its answer before it asks again, and only then is the queue closed.
+#[test]
+fn who_waits_for_an_answer_gets_it_while_the_queue_is_open() {
+    check(|| {
+        let queue = Arc::new(Queue::new("writer", 100, 1_000));
+        let writer = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                while let Taken::Item(first) = queue.take() {
+                    let mut batch: Vec<mpsc::Sender<()>> = vec![first];
+                    queue.drain_into(&mut batch, BATCH, |_| (1, 1));
+                    batch.iter().for_each(|asked| asked.send(()).unwrap());
+                }
+            })
+        };
+        let callers: Vec<_> = (0..PRODUCERS)
+            .map(|_| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || {
+                    for _ in 0..EACH {
+                        let (asked, answer) = mpsc::channel();
+                        assert!(queue.push(asked, 1).is_ok());
+                        answer.recv().unwrap();
+                    }
+                })
+            })
+            .collect();
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+        queue.close();
+        writer.join().unwrap();
+    });
 }
 
 /// Several readers share one queue: each question is answered once, and all of them end.
