@@ -2,6 +2,8 @@
 //! library's do, and its scheduler decides who runs next. A schedule that fails is printed, and replayed
 //! with `shuttle::replay`. A thread that waits for ever is a deadlock, which shuttle reports.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 #[path = "../../engine/src/store/sqlite/queue.rs"]
 #[allow(dead_code, reason = "not all of it is tried here")]
 mod queue;

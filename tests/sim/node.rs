@@ -44,7 +44,7 @@ pub(super) struct Skewed {
 struct Nothing;
 
 impl Node {
-    pub(super) fn start(way: Way, brain: SharedModel, began: Instant) -> Self {
+    pub(super) fn start(way: Way, brain: &SharedModel, began: Instant) -> Self {
         let weather = Arc::clone(&way.weather);
         let clock = Arc::new(Skewed { began, skew_ms: AtomicI64::new(0) });
         let options = Options {
@@ -58,7 +58,7 @@ impl Node {
         let system =
             System::new(Arc::new(way) as SharedStore, Arc::new(Nothing), Arc::clone(&clock) as Arc<dyn Clock>, options);
         let settings = ModelSettings { list: vec!["builtin".into()], ..ModelSettings::default() };
-        let models = || Registry::unchecked(settings.clone(), Some(Arc::clone(&brain)));
+        let models = || Registry::unchecked(settings.clone(), Some(Arc::clone(brain)));
         let workers = [(); 2].map(|()| Worker::new(Arc::clone(&system), models()));
         let tasks = LocalSet::new();
         tasks.spawn_local(system.sweep());

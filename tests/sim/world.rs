@@ -341,7 +341,7 @@ impl World {
             usual_ms: self.plan.store_ms,
         };
         self.unpolled.set(true);
-        self.nodes.borrow_mut()[node] = Some(Node::start(way, Arc::clone(&self.brain), self.began));
+        self.nodes.borrow_mut()[node] = Some(Node::start(way, &self.brain, self.began));
     }
 
     pub(super) fn crash(&self, node: usize) {
