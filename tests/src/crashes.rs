@@ -17,7 +17,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::api::Api;
-use crate::node::{Node, fresh};
+use crate::node::{Node, fresh, own_address};
 use crate::patient::{Patient, Seat};
 use crate::{PATIENCE, look_again};
 
@@ -142,7 +142,7 @@ pub async fn run(order: Order, mut progress: impl FnMut(usize, &Outcome)) -> Res
 impl World {
     fn new(stub: &Stub, seed: u64) -> Result<Self> {
         // Fixed, so that the clients find it again.
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = own_address()?;
         let settings = vec![
             ("TERTULIA_LISTEN", address.to_string()),
             ("TERTULIA_MODEL", "openai/stub".into()),

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -229,6 +229,16 @@ impl Drop for Node {
 #[must_use]
 pub fn fresh() -> Arc<TempDir> {
     Arc::new(tempfile::tempdir().expect("a temporary directory"))
+}
+
+/// An address for a node that will be started on it again. Nobody else's sockets are on a loopback address
+/// picked at random, so that its port is still free when the node comes back.
+///
+/// # Errors
+/// Nothing can be bound there.
+pub fn own_address() -> std::io::Result<SocketAddr> {
+    let [a, b, c] = rand::random::<[u8; 3]>();
+    TcpListener::bind((Ipv4Addr::new(127, 1 + a % 254, b, 1 + c % 254), 0))?.local_addr()
 }
 
 /// Where a node's data is in a directory of [`fresh`].

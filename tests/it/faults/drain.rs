@@ -8,7 +8,7 @@ use loadtest::stub::{Defaults, Stub};
 use schema::Fact;
 use schema::wire::{Close, ServerFrame};
 use tests::client::Socket;
-use tests::node::{Node, fresh};
+use tests::node::{Node, fresh, own_address};
 use tests::patient::{Patient, Seat};
 use tests::{PATIENCE, look_again};
 use tokio::time::timeout;
@@ -27,7 +27,7 @@ fn acknowledged(clients: &[(schema::ConversationId, Vec<Patient>)]) -> usize {
 async fn restarts_under_load_lose_nothing_and_refuse_nothing_for_good() {
     let stub =
         Stub::start(([127, 0, 0, 1], 0).into(), Defaults { tokens: TOKENS, rate: RATE, chunk_bytes: 200 }).unwrap();
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = own_address().unwrap();
     let (listen, base) = (address.to_string(), format!("http://{}/v1", stub.address));
     let settings = [
         ("TERTULIA_LISTEN", listen.as_str()),
@@ -128,7 +128,7 @@ async fn each_socket_is_told_a_time_of_its_own_to_come_back() {
     node.signal("TERM");
     let mut hints = Vec::new();
     for mut socket in sockets {
-        assert_eq!(socket.closed().await.0, u16::from(Close::GOING_AWAY.code));
+        assert_eq!(socket.closed().await.0, Close::GOING_AWAY.code);
         let Some(ServerFrame::GoingAway { retry_after_ms }) = socket.seen.last() else {
             panic!("no advice: {:?}", socket.seen.last());
         };
