@@ -53,7 +53,9 @@ impl Knowledge {
     /// The same, holding at most `open_max` indexes open that are not at work.
     #[must_use]
     pub fn with_open_max(data: &Path, records: Arc<dyn Records>, open_max: usize) -> Self {
-        let searchers = std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2));
+        // Half of the cores: a search is one wait of a few milliseconds before a reply, and more of them at
+        // once would be many waits within the replies that run.
+        let searchers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
         let root: PathBuf = data.join("knowledge");
         let inner = Inner {
             records,
