@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use schema::limits;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::metrics::{ADMISSION_REFUSED, WORK, WORK_MAX, WORKER_BUSY};
 
@@ -108,12 +108,12 @@ impl Admission {
         let runtime = Handle::current().metrics();
         let busy = || runtime.worker_total_busy_duration(0);
         let (mut before, mut since) = (busy(), Instant::now());
-        let mut ticks = interval(WINDOW);
+        let mut ticks = interval_at(since + WINDOW, WINDOW);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             let (after, now) = (busy(), Instant::now());
-            let share = after.saturating_sub(before).as_secs_f64() / (now - since).as_secs_f64().max(1e-3);
+            let share = after.saturating_sub(before).as_secs_f64() / (now - since).as_secs_f64();
             ratio.record(share);
             self.note(share, now);
             (before, since) = (after, now);
