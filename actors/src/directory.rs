@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use schema::{ConversationKey, SessionId};
@@ -15,6 +15,7 @@ use crate::handle::{ConversationHandle, Shared};
 use crate::metrics::{CONVERSATION_MOVES, CONVERSATION_RESTS, CONVERSATIONS_AWAKE, CONVERSATIONS_QUARANTINED};
 use crate::runtime::spawn_local;
 use crate::supervision::{self, CrashBook, Verdict};
+use crate::sync::{Mutex, MutexGuard, PoisonError};
 use crate::system::Worker;
 
 /// So many that two threads seldom want the same one.
@@ -180,7 +181,8 @@ impl Directory {
     }
 
     /// The actor has crashed, or could not be started from its log. Those who listened come back
-    /// out if nothing will be started for them.
+    /// out if nothing will be started for them. To be told before its mailbox closes: a closed one may have
+    /// a successor, which this would forget.
     pub(crate) fn crashed(
         &self,
         key: ConversationKey,

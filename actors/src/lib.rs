@@ -13,6 +13,7 @@ mod outbox;
 mod runtime;
 mod supervision;
 mod sweeper;
+mod sync;
 mod system;
 mod tenant;
 mod turn;
