@@ -9,6 +9,7 @@ pub mod idle_worker;
 pub mod latency;
 pub mod noisy;
 pub mod overload;
+pub mod paced;
 mod peak;
 pub mod stalled;
 pub mod streams;

@@ -2,7 +2,6 @@
 //! listeners notice?
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,13 +15,13 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Target as Node;
-use super::streams::{self, Pace, Window};
+use super::paced::Paced;
+use super::streams::{self, Window};
 use crate::node::Place;
 use crate::plan::Plan;
 use crate::report::{Report, Row, Target};
 use crate::socket::{Incoming, Link};
 use crate::stats::Spread;
-use crate::stub::{Defaults, Stub};
 use crate::view::View;
 
 /// Tokens of a reply that the noisy tenant gets.
@@ -36,21 +35,8 @@ pub struct Noisy {
     /// The file with the operator's key, which makes the noisy tenant.
     #[arg(long)]
     pub admin_key: PathBuf,
-    /// Where this run's own model stub listens: the node's `OPENAI_BASE_URL` is `http://ADDR/v1`.
-    #[arg(long)]
-    pub stub_listen: SocketAddr,
-    /// Streams of the quiet tenant.
-    #[arg(long, default_value_t = 32)]
-    pub streams: usize,
-    /// Tokens a second of each.
-    #[arg(long, default_value_t = 50)]
-    pub rate: u32,
-    /// Length of one window.
-    #[arg(long, default_value_t = 5)]
-    pub seconds: u32,
-    /// Windows without and as many with noise, in turns.
-    #[arg(long, default_value_t = 3)]
-    pub windows: usize,
+    #[command(flatten)]
+    pub paced: Paced,
     /// Requests a second and replies at once that the noisy tenant may have.
     #[arg(long, default_value_t = 50)]
     pub quota: u32,
@@ -70,19 +56,17 @@ type Heard = BTreeMap<String, u64>;
 /// # Errors
 /// The node cannot be reached or set up, or the flags make no sense.
 pub async fn run(args: &Noisy) -> Result<Report> {
-    let tokens = args.rate * args.seconds;
-    ensure!(args.streams > 0 && args.windows > 0 && tokens > 0 && args.sockets > 0, "there is nothing to measure");
-    let stub = Stub::start(args.stub_listen, Defaults { tokens, rate: args.rate, chunk_bytes: 340 })?;
+    ensure!(args.sockets > 0 && args.times > 0, "there is no noise");
+    let (stub, pace) = args.paced.start()?;
     let (place, mut node) = args.node.reach().await?;
     let noisy = noisy_tenant(args).await?;
-    let mut readers = streams::readers(&place, &mut node, args.streams).await?;
+    let mut readers = streams::readers(&place, &mut node, args.paced.streams).await?;
     let mut conversations = Vec::new();
     for _ in 0..args.sockets {
         conversations.push(noisy.node().open().await?);
     }
-    let pace = Pace { streams: args.streams, tokens, rate: args.rate };
     let (mut without, mut with, mut faults, mut heard) = (Vec::new(), Vec::new(), Vec::new(), Heard::new());
-    'windows: for _ in 0..args.windows {
+    'windows: for _ in 0..args.paced.windows {
         for (is_noisy, windows) in [(false, &mut without), (true, &mut with)] {
             let noise = is_noisy.then(|| Noise::start(args, &noisy, &conversations));
             let (back, window, more) = streams::window(readers, pace).await?;
@@ -208,7 +192,7 @@ async fn shout(
 fn rows(args: &Noisy, without: &[Window], with: &[Window], heard: &Heard) -> Vec<Row> {
     let load = format!(
         "{} streams × {}/s beside a tenant at {} times its quota of {}/s",
-        args.streams, args.rate, args.times, args.quota
+        args.paced.streams, args.paced.rate, args.times, args.quota
     );
     let p99 = |windows: &[Window]| Spread::of(windows.iter().map(|window| window.since_sent.p99_us));
     let pairs = without.iter().zip(with);

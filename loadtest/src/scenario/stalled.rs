@@ -1,7 +1,6 @@
 //! Readers that stop reading, on the very conversations that others listen to: do the others
 //! notice, and does the node's memory?
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -11,6 +10,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::Target as Node;
+use super::paced::Paced;
 use super::peak::Peak;
 use super::streams::{self, Pace, Reader, Window};
 use crate::node::Place;
@@ -19,7 +19,6 @@ use crate::proc::{self, Process, Queues};
 use crate::report::{Report, Row, Target};
 use crate::socket::{Incoming, Link, Opening};
 use crate::stats::Spread;
-use crate::stub::{Defaults, Stub};
 
 /// The kernel's smallest receive buffer is about this: a stalled reader fills soon.
 const RECEIVE_BUFFER: u32 = 4_096;
@@ -31,24 +30,11 @@ const LAST_LOOK: Duration = Duration::from_millis(500);
 pub struct Stalled {
     #[command(flatten)]
     pub node: Node,
-    /// Where this run's own model stub listens: the node's `OPENAI_BASE_URL` is `http://ADDR/v1`.
-    #[arg(long)]
-    pub stub_listen: SocketAddr,
+    #[command(flatten)]
+    pub paced: Paced,
     /// Readers that stop reading.
     #[arg(long, default_value_t = 100)]
     pub stalled: usize,
-    /// Readers that read.
-    #[arg(long, default_value_t = 32)]
-    pub streams: usize,
-    /// Tokens a second of each.
-    #[arg(long, default_value_t = 50)]
-    pub rate: u32,
-    /// Length of one window.
-    #[arg(long, default_value_t = 5)]
-    pub seconds: u32,
-    /// Windows without and as many with stalled readers, in turns.
-    #[arg(long, default_value_t = 3)]
-    pub windows: usize,
     /// Tokens of the unpaced reply before each window that fills the stalled readers' buffers.
     #[arg(long, default_value_t = 10_000)]
     pub fill_tokens: u32,
@@ -70,17 +56,15 @@ struct Run {
 /// # Errors
 /// The node cannot be reached or set up, or the flags make no sense.
 pub async fn run(args: &Stalled) -> Result<Report> {
-    let tokens = args.rate * args.seconds;
-    ensure!(args.streams > 0 && args.windows > 0 && tokens > 0, "there is nothing to measure");
-    ensure!(tokens.max(args.fill_tokens) <= Plan::TOKENS_MAX, "a reply holds at most {} tokens", Plan::TOKENS_MAX);
-    let stub = Stub::start(args.stub_listen, Defaults { tokens, rate: args.rate, chunk_bytes: 340 })?;
+    ensure!(args.fill_tokens <= Plan::TOKENS_MAX, "a reply holds at most {} tokens", Plan::TOKENS_MAX);
+    let (stub, pace) = args.paced.start()?;
     let (place, mut node) = args.node.reach().await?;
     let process = args.node.process()?;
-    let mut readers = streams::readers(&place, &mut node, args.streams).await?;
+    let mut readers = streams::readers(&place, &mut node, args.paced.streams).await?;
     let (mut without, mut with, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    'windows: for _ in 0..args.windows {
+    'windows: for _ in 0..args.paced.windows {
         for (stalled, runs) in [(0, &mut without), (args.stalled, &mut with)] {
-            let (back, run, went_wrong) = measure(args, &place, process, readers, stalled).await?;
+            let (back, run, went_wrong) = measure(args, pace, &place, process, readers, stalled).await?;
             readers = back;
             runs.push(run);
             faults.extend(went_wrong);
@@ -90,7 +74,7 @@ pub async fn run(args: &Stalled) -> Result<Report> {
             }
         }
     }
-    let details = json!({ "stalled": args.stalled, "streams": args.streams, "rate": args.rate,
+    let details = json!({ "stalled": args.stalled, "streams": args.paced.streams, "rate": args.paced.rate,
         "without": without, "with": with, "stub": stub.done() });
     let rows = rows(args, process.is_some(), &without, &with);
     let report = Report { scenario: "stalled".into(), rows, faults, details };
@@ -100,6 +84,7 @@ pub async fn run(args: &Stalled) -> Result<Report> {
 
 async fn measure(
     args: &Stalled,
+    pace: Pace,
     place: &Place,
     process: Option<Process>,
     readers: Vec<Reader>,
@@ -112,9 +97,8 @@ async fn measure(
         asleep.push(place.join_newest(opening, readers[nth % readers.len()].conversation()).await?);
     }
     let peak = Peak::watch(process);
-    let fill = Pace { streams: args.streams, tokens: args.fill_tokens, rate: 0 };
+    let fill = Pace { tokens: args.fill_tokens, rate: 0, ..pace };
     let (readers, _, mut faults) = streams::window(readers, fill).await?;
-    let pace = Pace { streams: args.streams, tokens: args.rate * args.seconds, rate: args.rate };
     let (readers, window, more) = streams::window(readers, pace).await?;
     faults.extend(more);
     let queues = proc::queues(place.server.port())?;
@@ -150,7 +134,7 @@ async fn look(asleep: Vec<Link>) -> Vec<u16> {
 
 fn rows(args: &Stalled, observed: bool, without: &[Run], with: &[Run]) -> Vec<Row> {
     let p99 = |runs: &[Run]| Spread::of(runs.iter().map(|run| run.window.since_sent.p99_us));
-    let load = format!("{} streams × {}/s with {} stalled readers", args.streams, args.rate, args.stalled);
+    let load = format!("{} streams × {}/s with {} stalled readers", args.paced.streams, args.paced.rate, args.stalled);
     let (before, after) = (p99(without), p99(with));
     let ratios = without
         .iter()

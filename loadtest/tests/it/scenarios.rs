@@ -3,6 +3,8 @@
 use loadtest::bare::Defect;
 use loadtest::scenario::durable::{self, Durable};
 use loadtest::scenario::latency::{self, Latency};
+use loadtest::scenario::overload::{self, Overload};
+use loadtest::scenario::paced::Paced;
 use loadtest::scenario::stalled::{self, Stalled};
 
 use crate::support::{bare, free, row};
@@ -83,12 +85,8 @@ async fn others_read_on_while_some_have_stopped() {
     let stub_listen = free();
     let args = Stalled {
         node: bare(stub_listen, Defect::None),
-        stub_listen,
+        paced: Paced { stub_listen, streams: 3, rate: 50, seconds: 1, windows: 1 },
         stalled: 6,
-        streams: 3,
-        rate: 50,
-        seconds: 1,
-        windows: 1,
         fill_tokens: 5_000,
     };
     let report = stalled::run(&args).await.unwrap();
@@ -96,4 +94,25 @@ async fn others_read_on_while_some_have_stopped() {
     assert_eq!(row(&report, "tokens delivered").met(), Some(true));
     assert!(row(&report, "kernel queue per stalled reader").measured.median > 1.0, "{report:?}");
     assert!(row(&report, "others' p99 with").measured.median > 0.0);
+}
+
+fn overload(defect: Defect) -> Overload {
+    let stub_listen = free();
+    let node = bare(stub_listen, defect);
+    Overload { node, stub_listen, customers: 3, times: 3, tokens: 20, rate: 100, seconds: 1, calm: 1 }
+}
+
+#[tokio::test]
+async fn a_crowd_comes_and_goes_and_all_are_answered_whole() {
+    let report = overload::run(&overload(Defect::None)).await.unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+    assert_eq!(row(&report, "tokens delivered").measured.median, 100.0);
+    let replies = |phase: &str| report.details[phase]["replies"].as_u64().unwrap();
+    assert!(replies("before") >= 3 && replies("during") > replies("before") && replies("after") >= 3, "{report:?}");
+    assert_eq!(row(&report, "refusals a second").measured.median, 0.0, "the bare server takes all on");
+}
+
+#[tokio::test]
+async fn a_crowd_that_is_not_answered_whole_is_a_fault() {
+    assert!(overload::run(&overload(Defect::LoseToken)).await.is_ok_and(|report| !report.faults.is_empty()));
 }

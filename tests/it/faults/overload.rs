@@ -1,12 +1,15 @@
 //! More than a node can do: what is beyond is refused before it is stored, what was admitted goes on, and
 //! one tenant's crowd is not another's. How fast it all is stands in the load suite.
 
+use loadtest::scenario::Target;
+use loadtest::scenario::noisy::{self, Noisy};
+use loadtest::scenario::paced::Paced;
 use schema::ConversationId;
 use schema::wire::HumanAction;
 use serde_json::{Value, json};
 use tests::api::Api;
 use tests::client::Socket;
-use tests::node::Node;
+use tests::node::{Node, own_address};
 use tests::stream::text_of;
 use tests::stub::{Call, Stub};
 use tests::{PATIENCE, look_again};
@@ -37,6 +40,23 @@ async fn filled(api: &Api, stub: &mut Stub) -> (Vec<Call>, ConversationId) {
         calls.push(call);
     }
     panic!("{CROWD} replies run at once, and none was refused");
+}
+
+/// The load suite's own scenario, a second of it: the loud tenant is held to its quota, and the other one's
+/// listeners have every token.
+#[tokio::test]
+async fn a_tenant_over_its_quota_is_refused_and_another_is_served() {
+    let stub_listen = own_address().unwrap();
+    let base = format!("http://{stub_listen}/v1");
+    let node = Node::start(&[("OPENAI_BASE_URL", &base), ("TERTULIA_MODEL", "openai/stub")]);
+    let admin = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(admin.path(), node.admin_key()).unwrap();
+    let target = Target { url: format!("http://{}", node.address), key: node.demo_key(), pid: None, json: None };
+    let paced = Paced { stub_listen, streams: 3, rate: 50, seconds: 1, windows: 1 };
+    let args = Noisy { node: target, admin_key: admin.path().into(), paced, quota: 10, times: 10, sockets: 4 };
+    let report = noisy::run(&args).await.unwrap();
+    assert_eq!(report.faults, Vec::<String>::new(), "{report:?}");
+    assert!(report.details["noise"]["rate_limited"].as_u64().unwrap() > 0);
 }
 
 #[tokio::test]
@@ -85,5 +105,7 @@ async fn what_is_too_much_is_refused_and_what_runs_goes_on() {
         }
     };
     timeout(PATIENCE, taken).await.expect("there is room again");
-    assert!(!api.metrics().await.contains("tertulia_admission_refused_total 0"));
+    let metrics = api.metrics().await;
+    let refusals = metrics.lines().find_map(|line| line.strip_prefix("tertulia_admission_refused_total "));
+    assert!(refusals.is_some_and(|count| count.parse::<u64>().is_ok_and(|count| count > 0)), "{refusals:?}");
 }
