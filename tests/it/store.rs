@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::ensure;
 use engine::store::memory::{MemoryStore, Outcome as Scripted, Scripted as Fault};
 use engine::store::sqlite::{SqliteOptions, SqliteStore};
-use engine::store::{Claim, ListQuery, Log, Opening, RecordName, Records, Scope, SharedStore, StoreError};
+use engine::store::{Claim, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, SharedStore, StoreError};
 use futures_util::future::{join_all, try_join_all};
 use schema::{Contact, ConversationId, ConversationKey, Timestamp};
 use tests::store::{Burst, Outcome, append, compare, conform, fresh_key, opening, seed, texts};
@@ -131,7 +131,7 @@ async fn the_model_fails_as_scripted() -> Outcome {
         (Scripted::Unavailable, Err(StoreError::Unavailable("scripted".into())), 2),
         (Scripted::Busy, Err(StoreError::Busy), 2),
     ] {
-        let before = store.read(key, 0, 0).await?.head;
+        let before = store.read(key, 0, PageBounds::HEAD).await?.head;
         let delay = std::time::Duration::from_millis(20);
         store.script([Fault { delay, outcome }]);
         let asked = tokio::time::Instant::now();
@@ -140,7 +140,7 @@ async fn the_model_fails_as_scripted() -> Outcome {
         assert_eq!(next.await, Err(StoreError::NotFound));
         assert!(asked.elapsed() >= delay, "answers come in the order of the calls");
         assert_eq!(slow.await, wanted, "{outcome:?}");
-        assert_eq!(store.read(key, 0, 0).await?.head, head, "{outcome:?}");
+        assert_eq!(store.read(key, 0, PageBounds::HEAD).await?.head, head, "{outcome:?}");
     }
     assert_eq!(store.script_left(), 0);
     Ok(())

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use engine::store::memory::MemoryStore;
 use engine::store::{
-    Append, Claim, ListQuery, Log, Opening, Page, Pending, Record, RecordName, Records, Scope, StoreError,
+    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Event, Seq};
@@ -139,12 +139,21 @@ impl Disk {
         Ok(())
     }
 
-    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Result<Page, StoreError> {
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Result<Page, StoreError> {
         let rows = self.rows();
         let row = rows.get(&key).ok_or(StoreError::NotFound)?;
         let after = usize::try_from(after).unwrap_or(usize::MAX);
-        let events = row.events.iter().skip(after).take(limit).cloned().collect();
-        Ok(Page { events, head: row.events.len() as Seq })
+        let mut page = Page { events: Vec::new(), head: row.events.len() as Seq };
+        let mut bytes = 0;
+        for event in row.events.iter().skip(after) {
+            let json = serde_json::to_string(event).map_err(|_| StoreError::Corrupt("no JSON".into()))?;
+            if !bounds.admit(page.events.len(), bytes, json.len()) {
+                break;
+            }
+            bytes += json.len();
+            page.events.push(event.clone());
+        }
+        Ok(page)
     }
 }
 
@@ -250,7 +259,7 @@ impl Log for Way {
         self.write(move |disk| disk.append(append))
     }
 
-    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Pending<Page> {
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
         let refused = self.chance.happens(self.weather.now().refused);
         let (there, back) = (self.delay(), self.delay());
         let disk = Arc::clone(&self.disk);
@@ -259,7 +268,7 @@ impl Log for Way {
             if refused {
                 return Err(StoreError::Unavailable("the weather".into()));
             }
-            let page = disk.read(key, after, limit);
+            let page = disk.read(key, after, bounds);
             sleep(back).await;
             page
         })

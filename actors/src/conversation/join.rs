@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::store::{Page, StoreError};
+use engine::store::{Page, PageBounds, StoreError};
 use schema::{ConversationId, ErrorCode, Position, Seq, SessionId, limits};
 use serde_json::{Value, json};
 
@@ -122,7 +122,7 @@ impl Conversation {
             }
             None => {
                 subscriber.pace = Pace::Catching;
-                let read = self.worker.system().store().read(self.key, subscriber.seq, limits::PAGE_EVENTS_MAX);
+                let read = self.worker.system().store().read(self.key, subscriber.seq, PageBounds::FULL);
                 scope.later(async move { Mail::Missed { session, page: read.await } });
             }
         }

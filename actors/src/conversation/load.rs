@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine::conversation::{Command, Conversation as Machine, Effect, Policy};
-use engine::store::{Append, Opening, Page, StoreError};
+use engine::store::{Append, Opening, Page, PageBounds, StoreError};
 use schema::{Channel, Contact, ConversationKey, Epoch, limits};
 
 use super::actor::Conversation;
@@ -101,7 +101,7 @@ async fn read(worker: &Rc<Worker>, key: ConversationKey, head: schema::Seq) -> R
     let mut machine = Machine::default();
     while machine.state().head < head {
         let after = machine.state().head;
-        let read = worker.system().store().read(key, after, limits::PAGE_EVENTS_MAX).await;
+        let read = worker.system().store().read(key, after, PageBounds::FULL).await;
         let Page { events, .. } = read.map_err(|error| WakeFailure::Failed(Failure::store(&error)))?;
         let folded = catch_unwind(AssertUnwindSafe(|| {
             for event in &events {

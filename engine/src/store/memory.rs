@@ -12,7 +12,8 @@ use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Append, Claim, ListCursor, ListQuery, Log, Opening, Page, Pending, Record, RecordName, Records, Scope, StoreError,
+    Append, Claim, ListCursor, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
+    StoreError,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -152,12 +153,21 @@ impl Log for MemoryStore {
         })
     }
 
-    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Pending<Page> {
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
         self.read(|state| {
             let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
             let after = usize::try_from(after).unwrap_or(usize::MAX);
-            let events = conversation.events.iter().skip(after).take(limit).cloned().collect();
-            Ok(Page { events, head: conversation.events.len() as Seq })
+            let mut page = Page { events: Vec::new(), head: conversation.events.len() as Seq };
+            let mut bytes = 0;
+            for event in conversation.events.iter().skip(after) {
+                let next = json_bytes(event)?;
+                if !bounds.admit(page.events.len(), bytes, next) {
+                    break;
+                }
+                bytes += next;
+                page.events.push(event.clone());
+            }
+            Ok(page)
         })
     }
 
@@ -226,6 +236,11 @@ impl Records for MemoryStore {
             Ok(records.collect())
         })
     }
+}
+
+fn json_bytes(event: &Event) -> Result<usize, StoreError> {
+    let json = serde_json::to_string(event);
+    json.map(|json| json.len()).map_err(|_| StoreError::Corrupt("an event cannot be written as JSON".into()))
 }
 
 fn check(records: &BTreeMap<RecordName, (u64, Vec<u8>)>, name: &RecordName, expected: u64) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
-use schema::{Contact, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp};
+use schema::{Contact, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
 
 /// Every call returns at once; the future completes when the answer is known. It owns what it
 /// needs, so that an actor can hand it to its own executor.
@@ -41,11 +41,12 @@ pub trait Log: Send + Sync + 'static {
     /// [`StoreError::Unknown`] when it may or may not have been stored: read to find out.
     fn append(&self, append: Append) -> Pending<()>;
 
-    /// Up to `limit` events after `after`, and the head.
+    /// The events after `after`, as many as `bounds` allows, and the head. A page may hold fewer events
+    /// than asked for: a reader goes on after its last event until it has reached the head.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such conversation.
-    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Pending<Page>;
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page>;
 
     /// A tenant's conversations, newest activity first, strictly older than `before`.
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>>;
@@ -118,6 +119,35 @@ impl Append {
     pub fn continues_head(&self) -> bool {
         let mut numbered = (1..).zip(&self.events);
         !self.events.is_empty() && numbered.all(|(n, event)| self.head.checked_add(n) == Some(event.seq))
+    }
+}
+
+/// How much of a log one reading gives at most. Where it asks for events and there are some, one is given
+/// whatever its size, so that a reader always gets on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageBounds {
+    /// In number; with 0 only the head is read.
+    pub events: usize,
+    /// In bytes of their JSON together.
+    pub bytes: usize,
+}
+
+impl PageBounds {
+    /// As much as any reader may hold at once.
+    pub const FULL: Self = Self::events(limits::PAGE_EVENTS_MAX);
+    /// The head, and no event.
+    pub const HEAD: Self = Self::events(0);
+
+    /// So many events, if they fit a page's bytes.
+    #[must_use]
+    pub const fn events(events: usize) -> Self {
+        Self { events, bytes: limits::PAGE_BYTES_MAX }
+    }
+
+    /// Whether a page that holds `events` of `bytes` together may hold another of `next` bytes.
+    #[must_use]
+    pub const fn admit(&self, events: usize, bytes: usize, next: usize) -> bool {
+        events < self.events && (events == 0 || bytes.saturating_add(next) <= self.bytes)
     }
 }
 

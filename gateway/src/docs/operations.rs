@@ -133,7 +133,7 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         query: &[
             ("after", "integer", "Only events after this one; 0 when left out"),
-            ("limit", "integer", "At most so many, up to 500; 100 when left out"),
+            ("limit", "integer", "At most so many, up to 500; 100 when left out. A page of long events holds fewer"),
         ],
         ..operation(
             "get",

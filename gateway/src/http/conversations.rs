@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use engine::conversation::{Command, Speaker};
-use engine::store::{ListCursor, ListQuery};
+use engine::store::{ListCursor, ListQuery, PageBounds};
 use schema::wire::{
     ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn, MessageIn, OpenIn,
     Said, Status,
@@ -111,7 +111,7 @@ pub(super) async fn events(
     if !caller.principal.may_manage() {
         glance(&edge, &caller, id).await?;
     }
-    let read = edge.system().store().read(caller.key(id), page.after, limit).await?;
+    let read = edge.system().store().read(caller.key(id), page.after, PageBounds::events(limit)).await?;
     if read.head == 0 {
         return Err(unknown_conversation());
     }
@@ -195,7 +195,7 @@ pub(super) async fn list(
 /// One conversation as the list shows it.
 async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<ConversationPage, ApiError> {
     let (_, head, opened_at) = glance(edge, caller, id).await?;
-    let newest = edge.system().store().read(caller.key(id), head.saturating_sub(1), 1).await?;
+    let newest = edge.system().store().read(caller.key(id), head.saturating_sub(1), PageBounds::events(1)).await?;
     let last_at = newest.events.first().map_or(opened_at, |event| event.at);
     Ok(ConversationPage { id, head, last_at })
 }
@@ -251,7 +251,7 @@ async fn seen(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(), Ap
 
 /// Looks at a conversation without waking it.
 async fn glance(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(Contact, Seq, Timestamp), ApiError> {
-    let page = edge.system().store().read(caller.key(id), 0, 1).await?;
+    let page = edge.system().store().read(caller.key(id), 0, PageBounds::events(1)).await?;
     let Some((Fact::Opened { contact, .. }, at)) = page.events.first().map(|event| (&event.fact, event.at)) else {
         return Err(unknown_conversation());
     };

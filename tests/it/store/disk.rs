@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, ensure};
-use engine::store::{Claim, Log, SharedStore, StoreError};
+use engine::store::{Claim, Log, PageBounds, SharedStore, StoreError};
 use schema::{Contact, Seq};
 use tests::store::{Outcome, append, opening, texts};
 
@@ -120,7 +120,7 @@ fn child_does_as_told() -> Outcome {
     let claim = runtime.block_on(store.claim(key, opening(&Contact::anonymous(), 0)))?;
     for line in std::io::stdin().lines() {
         // The log is the truth: after an unknown outcome it says what the head is.
-        let head = runtime.block_on(store.read(key, 0, 0))?.head;
+        let head = runtime.block_on(store.read(key, 0, PageBounds::HEAD))?.head;
         let answer = if line? == "append" {
             let seq = head + 1;
             let text = format!("{seq} {}", "x".repeat(TEXT_BYTES - 1 - seq.to_string().len()));

@@ -12,7 +12,7 @@ use engine::knowledge::{KnowledgeError, Retriever};
 use engine::model::{Chunk, ChunkStream, Model, ModelSettings, Prompt, Registry, Stop};
 use engine::store::memory::MemoryStore;
 use engine::store::{
-    Append, Claim, ListQuery, Log, Opening, Page, Pending, Record, RecordName, Records, Scope, SharedStore,
+    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, SharedStore,
 };
 use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
@@ -80,8 +80,8 @@ impl Log for Treacherous {
         self.then(self.store.append(append), At::AppendAnswer)
     }
 
-    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Pending<Page> {
-        self.store.read(key, after, limit)
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
+        self.store.read(key, after, bounds)
     }
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
@@ -190,7 +190,7 @@ impl Bench {
     }
 
     async fn log(&self, key: ConversationKey) -> Vec<Event> {
-        self.worker.system().store().read(key, 0, 500).await.unwrap().events
+        self.worker.system().store().read(key, 0, PageBounds::FULL).await.unwrap().events
     }
 
     /// The reply that answers an event.

@@ -1,6 +1,6 @@
 //! Appending: what is acknowledged is there, whole and unchanged.
 
-use engine::store::{Append, Claim, SharedStore, StoreError};
+use engine::store::{Append, Claim, PageBounds, SharedStore, StoreError};
 use schema::{
     Author, Channel, CloseReason, Contact, End, Event, Fact, Failover, Made, Passage, Reply, Text, Timestamp, Usage,
 };
@@ -14,7 +14,7 @@ pub(super) async fn an_append_is_there_when_it_is_acknowledged(store: SharedStor
     for head in 0..5 {
         let text = format!("message {head}");
         store.append(append(key, Claim { head, ..claim }, &[&text])).await?;
-        let page = store.read(key, head, 10).await?;
+        let page = store.read(key, head, PageBounds::FULL).await?;
         same("the newest", &page.events, &vec![message(head + 1, text)])?;
         same("the head", &page.head, &(head + 1))?;
     }
@@ -83,7 +83,7 @@ pub(super) async fn every_kind_of_fact_reads_back_as_it_was(store: SharedStore) 
     let at = Timestamp::from_millis(1_700_000_000_123);
     let events: Vec<Event> = (1..).zip(facts).map(|(seq, (author, fact))| Event { seq, at, author, fact }).collect();
     store.append(Append { key, epoch: claim.epoch, head: 0, events: events.clone() }).await?;
-    same("the log", &store.read(key, 0, 100).await?.events, &events)
+    same("the log", &store.read(key, 0, PageBounds::FULL).await?.events, &events)
 }
 
 pub(super) async fn large_events_read_back(store: SharedStore) -> Outcome {

@@ -60,6 +60,7 @@ cases! {
     reads:
         reading_an_unknown_conversation_is_not_found
         a_log_is_read_in_pages
+        a_page_is_bounded_in_bytes
         reading_past_the_head_gives_nothing
         the_same_conversation_id_in_two_tenants_is_two_logs;
     lists:

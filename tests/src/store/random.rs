@@ -3,7 +3,8 @@
 use anyhow::Context;
 use engine::store::memory::MemoryStore;
 use engine::store::{
-    Append, Claim, ListCursor, ListQuery, Log, Opening, Pending, RecordName, Records, Scope, SharedStore, StoreError,
+    Append, Claim, ListCursor, ListQuery, Log, Opening, PageBounds, Pending, RecordName, Records, Scope, SharedStore,
+    StoreError,
 };
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -193,10 +194,12 @@ impl World {
     /// Reads both in every way and compares.
     async fn look(&mut self, store: &dyn engine::store::Store, model: &MemoryStore) -> Outcome {
         for key in self.keys.clone() {
-            let (after, limit) = (self.random.random_range(0..6), self.random.random_range(0..12));
-            let found = store.read(key, after, limit).await.map(|page| (page.events, page.head));
-            let wanted = model.read(key, after, limit).await.map(|page| (page.events, page.head));
-            same(&format!("{limit} events of {key} after {after}"), &found, &wanted)?;
+            let after = self.random.random_range(0..6);
+            let bounds =
+                PageBounds { events: self.random.random_range(0..12), bytes: self.random.random_range(0..1_500) };
+            let found = store.read(key, after, bounds).await.map(|page| (page.events, page.head));
+            let wanted = model.read(key, after, bounds).await.map(|page| (page.events, page.head));
+            same(&format!("{bounds:?} of {key} after {after}"), &found, &wanted)?;
         }
         for name in self.names.clone() {
             same("a record", &store.get(name.clone()).await, &model.get(name.clone()).await)?;

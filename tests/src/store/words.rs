@@ -1,7 +1,7 @@
 //! Small sentences the cases are written in.
 
 use anyhow::{Context, ensure};
-use engine::store::{Append, Claim, Opening, SharedStore, StoreError};
+use engine::store::{Append, Claim, Opening, PageBounds, SharedStore, StoreError};
 use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
 
 /// A conversation nobody has, of a tenant nobody has.
@@ -50,14 +50,22 @@ pub fn append(key: ConversationKey, claim: Claim, texts: &[&str]) -> Append {
 /// # Errors
 /// When it cannot be read, or its numbers are not exactly 1 to its head.
 pub async fn texts(store: &SharedStore, key: ConversationKey) -> anyhow::Result<Vec<String>> {
-    let page = store.read(key, 0, usize::MAX).await?;
-    let seqs: Vec<Seq> = page.events.iter().map(|event| event.seq).collect();
-    ensure!(seqs == (1..=page.head).collect::<Vec<_>>(), "the log is not numbered 1..={}: {seqs:?}", page.head);
+    let mut events: Vec<Event> = Vec::new();
+    let head = loop {
+        let page = store.read(key, events.len() as Seq, PageBounds::FULL).await?;
+        let more = !page.events.is_empty();
+        events.extend(page.events);
+        if !more || events.len() as Seq >= page.head {
+            break page.head;
+        }
+    };
+    let seqs: Vec<Seq> = events.iter().map(|event| event.seq).collect();
+    ensure!(seqs == (1..=head).collect::<Vec<_>>(), "the log is not numbered 1..={head}: {seqs:?}");
     let text = |event: Event| match event.fact {
         Fact::Message { text, .. } => text.as_str().to_string(),
         other => other.name().to_string(),
     };
-    Ok(page.events.into_iter().map(text).collect())
+    Ok(events.into_iter().map(text).collect())
 }
 
 /// Passes when both are equal; otherwise says what was found.

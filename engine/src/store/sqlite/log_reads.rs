@@ -7,13 +7,13 @@ use schema::{ConversationId, ConversationKey, Event, Seq, Timestamp};
 use super::log_writes::FORMAT_JSON;
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
-use crate::store::{ListQuery, Page, StoreError};
+use crate::store::{ListQuery, Page, PageBounds, StoreError};
 
 /// A page of a log.
 pub(super) struct PageRead {
     pub(super) key: ConversationKey,
     pub(super) after: Seq,
-    pub(super) limit: usize,
+    pub(super) bounds: PageBounds,
 }
 
 impl Read for PageRead {
@@ -32,9 +32,9 @@ impl Read for PageRead {
             "SELECT seq, format, body FROM events WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3
              ORDER BY seq LIMIT ?4",
         )?;
-        let limit = integer(self.limit as u64);
+        let limit = integer(self.bounds.events as u64);
         let mut found = statement.query(params![row_id, integer(self.after), integer(head), limit])?;
-        let mut events = Vec::new();
+        let (mut events, mut bytes) = (Vec::new(), 0);
         while let Some(row) = found.next()? {
             let seq = natural(row.get(0)?);
             let due = self.after + 1 + events.len() as u64;
@@ -44,12 +44,17 @@ impl Read for PageRead {
             if row.get::<_, i64>(1)? != FORMAT_JSON {
                 return Err(self.corrupt(seq, "has a format this program does not know").into());
             }
-            let event = serde_json::from_str::<Event>(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?);
+            let body = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
+            if !self.bounds.admit(events.len(), bytes, body.len()) {
+                return Ok(Page { events, head });
+            }
+            bytes += body.len();
+            let event = serde_json::from_str::<Event>(body);
             // What serde says may quote the event.
             let event = event.map_err(|_| self.corrupt(seq, "is not a readable event"))?;
             events.push(event);
         }
-        let due = head.saturating_sub(self.after).min(self.limit as u64);
+        let due = head.saturating_sub(self.after).min(self.bounds.events as u64);
         if (events.len() as u64) < due {
             return Err(self.corrupt(self.after + 1 + events.len() as u64, "is missing").into());
         }

@@ -20,7 +20,7 @@ use super::records::{DeleteWrite, GetRead, PutWrite, ScanRead};
 use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::store::{
-    Append, Claim, ListQuery, Log, Opening, Page, Pending, Record, RecordName, Records, Scope, StoreError,
+    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
 };
 
 /// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
@@ -135,8 +135,8 @@ impl Log for SqliteStore {
         }
     }
 
-    fn read(&self, key: ConversationKey, after: Seq, limit: usize) -> Pending<Page> {
-        self.read(PageRead { key, after, limit })
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
+        self.read(PageRead { key, after, bounds })
     }
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {

@@ -10,7 +10,7 @@ use super::job::Write;
 use super::rows::Rows;
 use super::scratch::Scratch;
 use super::{SqliteOptions, SqliteStore, connect, migrate};
-use crate::store::{Append, Claim, ListQuery, Log, Opening, RecordName, Records, Scope, StoreError};
+use crate::store::{Append, Claim, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, StoreError};
 
 #[tokio::test]
 async fn a_file_of_version_1_is_opened_with_all_it_holds() {
@@ -23,7 +23,7 @@ async fn a_file_of_version_1_is_opened_with_all_it_holds() {
     let tenant: TenantId = "ten_018f0000000070008000000000000001".parse().unwrap();
     let conversation: ConversationId = "conv_018f00000000700080000000000000c1".parse().unwrap();
     let key = ConversationKey { tenant, conversation };
-    let page = store.read(key, 0, 10).await.unwrap();
+    let page = store.read(key, 0, PageBounds::FULL).await.unwrap();
     let said: Vec<_> = page.events.iter().map(|event| (event.seq, event.author, event.fact.name())).collect();
     let wanted = [(1, Author::System, "opened"), (2, Author::Contact, "message"), (3, Author::Assistant, "message")];
     assert_eq!((said.as_slice(), page.head), (wanted.as_slice(), 3));
@@ -91,7 +91,7 @@ async fn a_damaged_conversation_fails_alone() {
     release.send(()).unwrap();
     assert_eq!((before.await, after.await), (Ok(()), Ok(())));
     assert!(matches!(fails.await, Err(StoreError::Corrupt(_))));
-    assert_eq!(store.read(sound, 0, 9).await.unwrap().events.len(), 2);
+    assert_eq!(store.read(sound, 0, PageBounds::FULL).await.unwrap().events.len(), 2);
     assert_eq!(store.stats().reopened, 0, "the connection is fine");
 }
 
@@ -106,7 +106,9 @@ async fn what_cannot_be_read_is_said_without_quoting_it() {
     ] {
         let key = opened(&store).await;
         store.write(Damage { format, body, head }).await.unwrap();
-        let Err(StoreError::Corrupt(line)) = store.read(key, head - 1, 10).await else { panic!("{words}: was read") };
+        let Err(StoreError::Corrupt(line)) = store.read(key, head - 1, PageBounds::FULL).await else {
+            panic!("{words}: was read")
+        };
         assert!(line.contains(words) && !line.contains("secret"), "{line}");
     }
 }
