@@ -10,6 +10,8 @@ pub(crate) const FRAMES_IN: &str = "tertulia_frames_received_total";
 pub(crate) const FRAME_ERRORS: &str = "tertulia_frame_errors_total";
 pub(crate) const REQUESTS: &str = "tertulia_http_requests_total";
 pub(crate) const REQUEST_SECONDS: &str = "tertulia_http_request_seconds";
+pub(crate) const ANSWERS_WAITING_BYTES: &str = "tertulia_answers_waiting_bytes";
+pub(crate) const ANSWERS_CUT: &str = "tertulia_answers_cut_total";
 
 /// Tells the recorder what each name means.
 pub(crate) fn describe() {
@@ -20,5 +22,7 @@ pub(crate) fn describe() {
     describe_counter!(FRAMES_IN, "frames received on sockets, by type");
     describe_counter!(FRAME_ERRORS, "frames answered with an error, by code");
     describe_counter!(REQUESTS, "HTTP requests answered, by status class");
+    describe_gauge!(ANSWERS_WAITING_BYTES, Unit::Bytes, "answers that their clients have not taken to the end");
+    describe_counter!(ANSWERS_CUT, "answers let go because they were not taken in time");
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "time from a request's head to its answer's head");
 }

@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, Authority, TenantError, Tenants, TokenError, Tokens};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{Edge, EdgeParts, Limiter, configure, cors, measure};
+use crate::http::{Edge, EdgeParts, Limiter, Places, configure, cors, deliver, measure};
 use crate::learning::Learning;
 use crate::session::{Presence, Sessions};
 use crate::socket::{LINGER, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES};
@@ -160,6 +160,7 @@ impl Node {
             knowledge,
             learning: learning.clone(),
             limiter,
+            places: Places::default(),
             metrics: metrics.clone(),
         });
         let (scheduler, with) = (learning.clone(), Arc::clone(&parts));
@@ -176,7 +177,12 @@ impl Node {
                 sockets: Sockets { limits: Limits::default(), sweep: Sweep::start(Pace::default()) },
                 sessions: Sessions::start(Arc::clone(&presence), Arc::clone(&shared), draining.clone()),
             };
-            App::new().app_data(web::Data::new(edge)).wrap(from_fn(cors)).wrap(from_fn(measure)).configure(configure)
+            App::new()
+                .app_data(web::Data::new(edge))
+                .wrap(from_fn(cors))
+                .wrap(from_fn(deliver))
+                .wrap(from_fn(measure))
+                .configure(configure)
         })
         .workers(workers)
         .max_connections(connections)

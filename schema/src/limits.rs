@@ -21,6 +21,10 @@ pub const AGENT_CHARS_MAX: usize = 80;
 pub const PAGE_EVENTS_MAX: usize = 500;
 /// Bytes of the same, as JSON; a single event that is longer makes a page alone.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
+/// Listings that are read or wait to be taken, over all clients …
+pub const LISTINGS_MAX: usize = 128;
+/// … and for one address.
+pub const LISTINGS_PER_ADDRESS_MAX: usize = 8;
 /// Conversations in one page of a listing.
 pub const PAGE_CONVERSATIONS_MAX: usize = 100;
 
@@ -121,6 +125,7 @@ pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 const _: () = assert!(TEXT_BYTES_MAX * 2 <= FRAME_BYTES_MAX, "a full message fits a frame, escaped");
 const _: () = assert!(OUTBOX_BYTES_MAX >= 2 * REPLY_BYTES_MAX, "one whole reply must not close a socket");
 const _: () = assert!(PAGE_BYTES_MAX <= OUTBOX_BYTES_MAX, "a page of what was missed must not close a socket");
+const _: () = assert!(LISTINGS_PER_ADDRESS_MAX * 2 <= LISTINGS_MAX, "one address leaves places for others");
 const _: () = assert!(OUTBOX_SLOW_BYTES * 4 <= OUTBOX_BYTES_MAX, "slow comes well before closed");
 const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a request");
 const _: () = assert!(INSTRUCTIONS_BYTES_MAX < PROFILE_BYTES_MAX, "instructions fit a profile");

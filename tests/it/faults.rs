@@ -1,5 +1,6 @@
 //! What tries to break the promises: simulated worlds, kills, full disks, hostile peers, overload.
 
+mod answers;
 mod clients;
 mod corpus;
 mod crash_loop;

@@ -254,6 +254,16 @@ impl Api {
         (made, tenant)
     }
 
+    /// One number of the node's metrics, by its name and labels; 0 while nothing has set it.
+    ///
+    /// # Panics
+    /// When it is no number.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let metrics = self.metrics().await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |number| number.trim().parse().expect("a number"))
+    }
+
     /// The node's metrics.
     pub async fn metrics(&self) -> String {
         self.get("/metrics").await.body

@@ -96,6 +96,9 @@ pub struct Server {
     /// Time for a request's head.
     #[serde(deserialize_with = "values::duration")]
     pub request_timeout: Duration,
+    /// Time for a client to take an answer.
+    #[serde(deserialize_with = "values::duration")]
+    pub answer_timeout: Duration,
     /// Time for running replies once the node was told to stop.
     #[serde(deserialize_with = "values::duration")]
     pub drain_timeout: Duration,

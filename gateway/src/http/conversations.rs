@@ -1,7 +1,7 @@
 //! Conversations over HTTP.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use engine::conversation::{Command, Speaker};
 use engine::store::{ListCursor, ListQuery, PageBounds};
 use schema::wire::{
@@ -13,9 +13,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::body::{self, Optional};
-use super::caller::{Caller, unknown_conversation};
+use super::caller::{Caller, address, unknown_conversation};
 use super::edge::Edge;
 use super::error::ApiError;
+use super::places::Listing;
 
 pub(super) async fn open(
     caller: Caller,
@@ -101,7 +102,8 @@ pub(super) async fn events(
     edge: web::Data<Edge>,
     id: web::Path<String>,
     page: web::Query<Page>,
-) -> Result<web::Json<EventList>, ApiError> {
+    request: HttpRequest,
+) -> Result<Listing<EventList>, ApiError> {
     let id = conversation(&id)?;
     let limit = page.limit.unwrap_or(100);
     if !(1..=limits::PAGE_EVENTS_MAX).contains(&limit) {
@@ -111,11 +113,12 @@ pub(super) async fn events(
     if !caller.principal.may_manage() {
         glance(&edge, &caller, id).await?;
     }
+    let place = edge.parts.places.take(address(&request)).await?;
     let read = edge.system().store().read(caller.key(id), page.after, PageBounds::events(limit)).await?;
     if read.head == 0 {
         return Err(unknown_conversation());
     }
-    Ok(web::Json(EventList { events: read.events, head: read.head }))
+    Ok(Listing(place, EventList { events: read.events, head: read.head }))
 }
 
 pub(super) async fn cancel(

@@ -10,6 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use schema::Timestamp;
 
 use super::limiter::Limiter;
+use super::places::Places;
 use crate::auth::{Authority, Tenants};
 use crate::learning::Learning;
 use crate::session::Sessions;
@@ -29,6 +30,8 @@ pub struct EdgeParts {
     pub learning: Learning,
     /// Buckets.
     pub limiter: Limiter,
+    /// Answers that are made of what is stored.
+    pub places: Places,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }

@@ -92,7 +92,7 @@ fn quota(per_second: NonZeroU32) -> Quota {
 }
 
 /// One household or office often has a whole /64 of IPv6: it counts as one.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (!0 << 64)).into()),
         v4 => v4,
