@@ -80,7 +80,12 @@ pub enum Fact {
         turn: Turn,
         /// Where in the reply it stands, in characters.
         offset: usize,
+        /// Its length in characters, where the text is left out: a listener that has had it as deltas is
+        /// not sent it again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        chars: Option<usize>,
         /// The piece.
+        #[serde(default, skip_serializing_if = "Text::is_empty")]
         text: Text,
     },
     /// A human agent took the conversation; the assistant is silent from here on.

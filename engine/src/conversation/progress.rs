@@ -71,6 +71,6 @@ impl Conversation {
         let offset = stored.chars;
         let Some(tail) = text.get(stored.bytes..).map(Text::from) else { return };
         *stored = Stored { bytes: text.len(), chars: *chars, at: call.now };
-        self.record(Author::Assistant, Fact::Checkpoint { turn, offset, text: tail }, call);
+        self.record(Author::Assistant, Fact::Checkpoint { turn, offset, chars: None, text: tail }, call);
     }
 }

@@ -25,8 +25,21 @@ pub struct History {
     pub observers: Vec<Observer>,
     /// Words of other tenants, which may stand nowhere in this conversation.
     pub foreign: Vec<String>,
+    /// The most that was held of it, by what held it.
+    pub held: Vec<Held>,
     /// Nobody else spoke: a message that no sender has sent is wrong.
     pub nobody_else: bool,
+}
+
+/// Something of a conversation that was in memory at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// What it was.
+    pub what: &'static str,
+    /// How much of it, in bytes.
+    pub bytes: usize,
+    /// How much there may be.
+    pub most: usize,
 }
 
 /// What must hold.
@@ -52,6 +65,12 @@ pub enum Rule {
     Reply,
     /// Every turn that began has exactly one end, and at most one ran at a time.
     Turn,
+    /// A checkpoint without its text covers only what its listener has had as deltas.
+    Covered,
+    /// A line that the node ended because its reader was slow has brought that reader forward.
+    Progress,
+    /// What a conversation holds in memory stays within its bound.
+    Memory,
     /// No word of another tenant is in anything that was shown or stored.
     Foreign,
 }
@@ -123,6 +142,9 @@ impl History {
         }
         for observer in &self.observers {
             observer.check(log, &mut findings);
+        }
+        for Held { what, bytes, most } in &self.held {
+            findings.unless(bytes <= most, Rule::Memory, || format!("{bytes} bytes of {what}, and {most} are allowed"));
         }
         self.words(log, &mut findings);
         findings.0

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use schema::{Author, End, Event, Fact, Position, Reached, Seq, Turn};
+use schema::{Author, End, Event, Fact, Position, Reached, Seq, Text, Turn};
 
 use super::{Findings, Rule};
 
@@ -19,6 +19,8 @@ pub struct Observer {
     heard: Vec<Heard>,
     /// It must have seen everything up to here.
     owed: Seq,
+    /// Where it stood when its newest line began.
+    came_back_at: Option<Position>,
     words: String,
     keeps_words: bool,
     findings: Findings,
@@ -54,6 +56,29 @@ impl Observer {
         self.hearing = None;
     }
 
+    /// It has a new line, on which it is about to ask for what it missed.
+    pub fn comes_back(&mut self) {
+        self.came_back_at = Some(self.position());
+    }
+
+    /// Its line was ended by the node because it read too slowly: it must have been brought forward on it, or
+    /// it would come back for ever.
+    pub fn was_too_slow(&mut self) {
+        let position = self.position();
+        if self.came_back_at == Some(position) {
+            self.findings.add(Rule::Progress, format!("ended as slow at {position}, where its line began"));
+        }
+    }
+
+    /// It asked to be sent everything from a position on, and was told that it will be: on the same line as
+    /// before, with no gap from there.
+    pub fn goes_back(&mut self, to: Position) {
+        if to != self.position() {
+            self.seq = to.seq;
+            self.hearing = None;
+        }
+    }
+
     /// It listens no longer, and does not come back from where it was: the next join is a new look.
     pub fn forgets(&mut self) {
         self.seq = 0;
@@ -67,6 +92,12 @@ impl Observer {
             self.findings.add(Rule::Complete, format!("shown event {} where {expected} was next", event.seq));
         }
         self.seq = event.seq;
+        if let Fact::Checkpoint { turn, offset, chars: Some(chars), .. } = &event.fact {
+            let had = self.hearing.as_ref().filter(|heard| heard.turn == *turn).map_or(0, |heard| heard.chars);
+            self.findings.unless(had >= offset + chars, Rule::Covered, || {
+                format!("checkpoint {} leaves out text up to {}, reached was {had}", event.seq, offset + chars)
+            });
+        }
         self.seen.push((event.seq, digest(event)));
         if let Fact::Message { reply: Some(reply), .. } = &event.fact
             && let Some(heard) = self.hearing.take_if(|heard| heard.turn <= reply.turn)
@@ -124,7 +155,10 @@ impl Observer {
         });
         let at = |seq: Seq| usize::try_from(seq).ok().and_then(|seq| log.get(seq.checked_sub(1)?));
         for (seq, shown) in &self.seen {
-            findings.unless(at(*seq).is_some_and(|event| digest(event) == *shown), Rule::Shown, || {
+            let is_shown = |event: &Event| {
+                digest(event) == *shown || without_text(event).is_some_and(|covered| digest(&covered) == *shown)
+            };
+            findings.unless(at(*seq).is_some_and(is_shown), Rule::Shown, || {
                 format!("event {seq} was shown, and the log has another or none")
             });
         }
@@ -157,6 +191,13 @@ impl Heard {
             format!("turn {}: what was heard is not how the stored reply ({}) begins", self.turn, reply.end.name())
         });
     }
+}
+
+/// A checkpoint as it is shown to a listener that has its text already.
+fn without_text(event: &Event) -> Option<Event> {
+    let Fact::Checkpoint { turn, offset, text, .. } = &event.fact else { return None };
+    let fact = Fact::Checkpoint { turn: *turn, offset: *offset, chars: Some(text.chars()), text: Text::default() };
+    Some(Event { fact, ..event.clone() })
 }
 
 /// Which turn an event ends.

@@ -1,8 +1,8 @@
 //! A sound history passes; each planted fault is found by its rule.
 
-use schema::{Author, CloseReason, End, Event, Fact, Made, Ref, Reply, Seq, Text, Timestamp, Turn};
+use schema::{Author, CloseReason, End, Event, Fact, Made, Position, Ref, Reply, Seq, Text, Timestamp, Turn};
 
-use super::{History, Observer, Rule, Sender};
+use super::{Held, History, Observer, Rule, Sender};
 
 fn event(seq: Seq, author: Author, fact: Fact) -> Event {
     Event { seq, at: Timestamp::from_millis(0), author, fact }
@@ -60,7 +60,13 @@ fn sound() -> (History, Vec<Event>) {
     }
     observer.stayed_until(7);
     (
-        History { senders: vec![sender], observers: vec![observer], foreign: vec!["canary".into()], nobody_else: true },
+        History {
+            senders: vec![sender],
+            observers: vec![observer],
+            foreign: vec!["canary".into()],
+            held: vec![Held { what: "transcript", bytes: 100, most: 100 }],
+            nobody_else: true,
+        },
         log,
     )
 }
@@ -84,6 +90,44 @@ fn a_crash_may_have_said_more_than_it_stored() {
     observer.event(&log[2]);
     history.observers = vec![observer];
     assert_eq!(history.check(&log), []);
+}
+
+/// A checkpoint of what turn 1 said in its first six characters; without its text for who has that.
+fn checkpoint(seq: Seq, has_text: bool) -> Event {
+    let (chars, text) = if has_text { (Some(6), "") } else { (None, "first ") };
+    event(seq, Author::Assistant, Fact::Checkpoint { turn: 1, offset: 0, chars, text: Text::from(text) })
+}
+
+fn with_checkpoint() -> Vec<Event> {
+    vec![said(1, "a", "one"), started(2, 1), checkpoint(3, false), replied(4, 1, "first reply", End::Completed, None)]
+}
+
+#[test]
+fn a_checkpoint_is_shown_without_the_text_that_was_heard_or_with_it() {
+    let log = with_checkpoint();
+    for (heard, has_text) in [("first ", true), ("first rep", true), ("first", false), ("", false)] {
+        let mut observer = Observer::default();
+        observer.event(&log[0]);
+        observer.event(&log[1]);
+        if !heard.is_empty() {
+            observer.delta(1, 0, heard);
+        }
+        observer.event(&checkpoint(3, has_text));
+        observer.event(&log[3]);
+        observer.stayed_until(4);
+        assert_eq!(History { observers: vec![observer], ..History::default() }.check(&log), [], "{heard}");
+    }
+}
+
+#[test]
+fn a_listener_may_go_back_and_hear_all_of_it_again() {
+    let (_, log) = sound();
+    let mut observer = Observer::default();
+    log[..5].iter().for_each(|event| observer.event(event));
+    observer.goes_back(Position { seq: 2, reached: None });
+    log[2..].iter().for_each(|event| observer.event(event));
+    observer.stayed_until(7);
+    assert_eq!(History { observers: vec![observer], ..History::default() }.check(&log), []);
 }
 
 #[test]
@@ -174,6 +218,40 @@ fn every_rule_finds_what_was_planted_for_it() {
         (Rule::Turn, "an end without a beginning", |_, log| log[4] = closed(5)),
         (Rule::Turn, "two ends", |_, log| log[6] = replied(7, 2, "", End::Failed, None)),
         (Rule::Turn, "two turns at once", |_, log| log[5] = started(6, 3)),
+        (Rule::Complete, "a gap after going back", |history, log| {
+            let mut observer = Observer::default();
+            log[..5].iter().for_each(|event| observer.event(event));
+            observer.goes_back(Position { seq: 2, reached: None });
+            observer.event(&log[3]);
+            history.observers.push(observer);
+        }),
+        (Rule::Covered, "a checkpoint without text that was not heard", |history, log| {
+            *log = with_checkpoint();
+            let mut observer = Observer::default();
+            observer.event(&log[0]);
+            observer.event(&log[1]);
+            observer.delta(1, 0, "first");
+            observer.event(&checkpoint(3, true));
+            history.observers.push(observer);
+        }),
+        (Rule::Shown, "a checkpoint without text that covers something else", |history, log| {
+            *log = with_checkpoint();
+            let mut observer = Observer::default();
+            observer.event(&log[0]);
+            observer.event(&log[1]);
+            observer.delta(1, 0, "first rep");
+            let fact = Fact::Checkpoint { turn: 1, offset: 0, chars: Some(7), text: Text::default() };
+            observer.event(&event(3, Author::Assistant, fact));
+            history.observers.push(observer);
+        }),
+        (Rule::Progress, "ended as slow where it began", |history, log| {
+            let mut observer = Observer::default();
+            observer.event(&log[0]);
+            observer.comes_back();
+            observer.was_too_slow();
+            history.observers.push(observer);
+        }),
+        (Rule::Memory, "more than there may be", |history, _| history.held[0].bytes += 1),
         (Rule::Foreign, "another tenant's word is stored", |_, log| log[6] = said(7, "c", "a canary sings")),
         (Rule::Foreign, "another tenant's word is shown", |history, _| history.observers[0].frame("canary")),
     ];

@@ -108,7 +108,7 @@ fn check_log(log: &[Event]) -> Result<(), TestCaseError> {
                 open = Some(*turn);
                 checkpointed = 0;
             }
-            Fact::Checkpoint { turn, offset, text } => {
+            Fact::Checkpoint { turn, offset, text, .. } => {
                 prop_assert_eq!(open, Some(*turn));
                 prop_assert_eq!(*offset, checkpointed);
                 checkpointed += text.chars();
