@@ -56,6 +56,13 @@ struct Bound {
 #[derive(Default)]
 pub(crate) struct Share(Counter);
 
+#[cfg(test)]
+impl Share {
+    pub(crate) fn work(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Something in progress, until dropped.
 pub(crate) struct Work {
     all: Counter,

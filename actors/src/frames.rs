@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use bytestring::ByteString;
 use schema::wire::{ErrorFace, ServerFrame, Signal};
-use schema::{ConversationId, Event, Ref, Seq, Text, Turn};
+use schema::{ConversationId, Event, Position, Reached, Ref, Seq, Text, Turn};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -27,14 +27,32 @@ pub struct Frames<'a> {
 }
 
 enum What<'a> {
-    Event { conversation: ConversationId, json: &'a str, seq: Seq },
-    Delta { conversation: ConversationId, seq: Seq, turn: Turn, offset: usize, chars: usize, text: &'a str },
+    /// `reached` says how much of a running reply a listener has that gets it.
+    Event {
+        conversation: ConversationId,
+        json: &'a str,
+        seq: Seq,
+        reached: Option<Reached>,
+    },
+    Delta {
+        conversation: ConversationId,
+        seq: Seq,
+        turn: Turn,
+        offset: usize,
+        chars: usize,
+        text: &'a str,
+    },
     Signal(&'a Signal),
 }
 
 impl<'a> Frames<'a> {
     pub(crate) fn event(conversation: ConversationId, seq: Seq, json: &'a str) -> Self {
-        Self::new(What::Event { conversation, json, seq })
+        Self::new(What::Event { conversation, json, seq, reached: None })
+    }
+
+    /// The event without the text that a listener who has `reached` so far has had as deltas.
+    pub(crate) fn event_within(conversation: ConversationId, seq: Seq, json: &'a str, reached: Reached) -> Self {
+        Self::new(What::Event { conversation, json, seq, reached: Some(reached) })
     }
 
     /// `seq` is the log's head when the piece was said; `chars` the piece's length.
@@ -81,7 +99,10 @@ impl<'a> Frames<'a> {
 
     fn encode_sse(&self) -> ByteString {
         match &self.what {
-            What::Event { json, seq, .. } => format!("id: {seq}\ndata: {json}\n\n").into(),
+            What::Event { json, seq, reached, .. } => {
+                let position = Position { seq: *seq, reached: *reached };
+                format!("id: {position}\ndata: {json}\n\n").into()
+            }
             What::Delta { conversation, seq, turn, offset, chars, text } => {
                 let mut frame = String::with_capacity(text.len() + 160);
                 let end = offset + chars;

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use engine::conversation::{Command, Outcome};
 use schema::wire::ConversationView;
 use schema::wire::SignalKind;
-use schema::{Author, Contact, ConversationKey, Position, Ref, SessionId};
+use schema::{Author, Contact, ConversationKey, Position, Ref, SessionId, Turn};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -41,8 +41,8 @@ pub(crate) struct Shared {
     pub(crate) running: AtomicBool,
     /// Seconds of the system's life when it was last told something.
     pub(crate) touched: AtomicU64,
-    /// Stops the running turn without queueing behind data.
-    pub(crate) cancel: Mutex<Option<CancellationToken>>,
+    /// Stops the turn that runs without queueing behind data.
+    pub(crate) cancel: Mutex<Option<(Turn, CancellationToken)>>,
 }
 
 impl ConversationHandle {
@@ -79,17 +79,26 @@ impl ConversationHandle {
     /// wish to look at what the log says.
     pub(crate) fn begin(&self, listening: Subscribers) {
         if !listening.is_empty() {
-            self.mail(Mail::Adopt(listening));
+            drop(self.sender.owe(Mail::Adopt(listening)));
         }
         self.command(Command::Wake, ReplyTo::nobody());
     }
 
-    /// Puts a command; the answer goes to `reply`, in every case.
+    /// Puts a command; the answer goes to `reply`, in every case. A cancel of the turn that runs overtakes
+    /// all that waits; one of a turn that does not run yet stays behind the message that will start it.
     pub fn command(&self, command: Command, reply: ReplyTo<Outcome>) {
-        if let Command::Cancel { turn: None } = command {
-            self.stop_turn();
+        let overtakes = match command {
+            Command::Cancel { turn } => self.stop_turn(turn),
+            Command::Interrupt => true,
+            _ => false,
+        };
+        let mail = Mail::Command { command, reply };
+        if overtakes {
+            // Dropping it tells whoever waits to send again.
+            drop(self.sender.interject(mail));
+        } else {
+            self.mail(mail);
         }
-        self.mail(Mail::Command { command, reply });
     }
 
     /// Puts a command and waits for what comes of it.
@@ -108,9 +117,9 @@ impl ConversationHandle {
         self.mail(Mail::Join { listener, from, reply });
     }
 
-    /// A session listens no longer.
+    /// A session listens no longer. It is owed: it follows a join that was let in.
     pub fn leave(&self, session: SessionId) {
-        self.mail(Mail::Leave { session });
+        drop(self.sender.owe(Mail::Leave { session }));
     }
 
     /// Tells those who listen, except `session`, of a sign of life.
@@ -131,12 +140,16 @@ impl ConversationHandle {
         }
     }
 
-    /// Silences the running turn at once, past the mailbox. The command that records it follows.
-    fn stop_turn(&self) {
-        let token = self.shared.cancel.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(token) = token {
-            token.cancel();
+    /// Silences the running turn at once, past the mailbox; true if it is the first to do so. The command
+    /// that records it follows.
+    fn stop_turn(&self, turn: Option<Turn>) -> bool {
+        let running = self.shared.cancel.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some((running, token)) = running else { return false };
+        if turn.is_some_and(|turn| turn != running) || token.is_cancelled() {
+            return false;
         }
+        token.cancel();
+        true
     }
 
     /// Whether it could come to this worker: it runs at another one, and nobody needs it there.

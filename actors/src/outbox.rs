@@ -1,6 +1,7 @@
 //! A session's bounded way out: conversations push into it, the socket pulls from it.
-//! Invariant: bounded in bytes and in time. Past the first mark deltas are refused (they are joined
-//! later); past the second the session is closed and told to come back.
+//! Invariant: bounded in bytes and in time. Past the first mark what a conversation says is refused, and
+//! asked for again when there is room; answers go on to the second, past which the session is closed and
+//! told to come back. A session that closes says why, whatever it has to leave out for that.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -9,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytestring::ByteString;
 use futures_util::Stream;
-use schema::limits;
 use schema::wire::Close;
+use schema::{ConversationId, limits};
 use tokio::time::Instant;
 
 use crate::metrics::SLOW_CONSUMERS;
@@ -44,7 +45,8 @@ struct Inner {
     bytes: usize,
     /// Since when more than the slow mark has been waiting without anything being taken.
     stalled_since: Option<Instant>,
-    hooks: Vec<DrainHook>,
+    /// Who waits for room: at most one for each conversation.
+    hooks: Vec<(ConversationId, DrainHook)>,
     waker: Option<Waker>,
     state: State,
 }
@@ -53,9 +55,9 @@ struct Inner {
 enum State {
     #[default]
     Open,
-    /// A close is queued; nothing more gets in.
-    Closing,
-    /// The session is gone.
+    /// Nothing more gets in. The close comes after all that waits.
+    Closing(Close),
+    /// The close was taken, or the session is gone.
     Gone,
 }
 
@@ -66,49 +68,37 @@ impl Outbox {
         Arc::new(Self::default())
     }
 
-    /// Queues a frame that must not be skipped. A session that lets too much pile up is closed.
+    /// Queues an answer. A session that lets too much of them pile up is closed.
     pub fn push(&self, frame: ByteString) {
         self.with(|inner| {
             if inner.bytes + frame.len() > limits::OUTBOX_BYTES_MAX {
-                metrics::counter!(SLOW_CONSUMERS).increment(1);
-                inner.queue.clear();
-                inner.bytes = 0;
-                inner.close(Close::SLOW_CONSUMER);
+                inner.cut();
             } else {
                 inner.put(OutboxItem::Frame(frame));
             }
         });
     }
 
-    /// Queues a delta unless the session is slow. Then it gives false, and calls `hook` when the
-    /// session has caught up.
-    pub(crate) fn offer(&self, frame: &ByteString, hook: impl FnOnce() -> DrainHook) -> bool {
+    /// Queues what a conversation says unless the session is slow. Then it gives false, and calls `hook`,
+    /// once, when the session has caught up; a later one of the same conversation takes its place.
+    pub(crate) fn offer(
+        &self,
+        conversation: ConversationId,
+        frame: &ByteString,
+        hook: impl FnOnce() -> DrainHook,
+    ) -> bool {
         self.with(|inner| {
             if inner.state != State::Open {
                 return true;
             }
             if inner.bytes >= limits::OUTBOX_SLOW_BYTES {
-                inner.hooks.push(hook());
+                inner.hooks.retain(|(other, _)| *other != conversation);
+                inner.hooks.push((conversation, hook()));
                 return false;
             }
             inner.put(OutboxItem::Frame(frame.clone()));
             true
         })
-    }
-
-    /// Calls `hook` once there is room: at once, or when the session has caught up.
-    pub(crate) fn when_drained(&self, hook: DrainHook) {
-        let now = self.with(|inner| {
-            if inner.bytes >= limits::OUTBOX_SLOW_BYTES && inner.state == State::Open {
-                inner.hooks.push(hook);
-                None
-            } else {
-                Some(hook)
-            }
-        });
-        if let Some(hook) = now {
-            hook();
-        }
     }
 
     /// Queues a frame that a session so full that it would be closed goes without.
@@ -159,20 +149,18 @@ impl Outbox {
         self.with(|inner| inner.bytes)
     }
 
-    /// Closes a session that has been slow for too long; true if it did.
+    /// Closes a session that has been slow for too long; true if it did. One that was closing already
+    /// leaves out what it did not take.
     pub fn close_if_stalled(&self, now: Instant) -> bool {
         self.with(|inner| {
             let stalled = inner
                 .stalled_since
                 .is_some_and(|since| now.saturating_duration_since(since) >= limits::OUTBOX_STALL_MAX);
-            if stalled && inner.state == State::Open {
-                metrics::counter!(SLOW_CONSUMERS).increment(1);
-                inner.queue.clear();
-                inner.bytes = 0;
-                inner.close(Close::SLOW_CONSUMER);
-                return true;
+            let closes = stalled && inner.state == State::Open;
+            if stalled {
+                inner.cut();
             }
-            false
+            closes
         })
     }
 
@@ -180,12 +168,19 @@ impl Outbox {
     pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<OutboxItem>> {
         let (polled, hooks) = self.with(|inner| {
             let Some(item) = inner.queue.pop_front() else {
-                if inner.state != State::Open {
-                    return (Poll::Ready(None), Vec::new());
-                }
-                inner.queue.shrink_to(8);
-                inner.waker = Some(context.waker().clone());
-                return (Poll::Pending, Vec::new());
+                let polled = match inner.state {
+                    State::Gone => Poll::Ready(None),
+                    State::Closing(close) => {
+                        inner.state = State::Gone;
+                        Poll::Ready(Some(OutboxItem::Close(close)))
+                    }
+                    State::Open => {
+                        inner.queue.shrink_to(8);
+                        inner.waker = Some(context.waker().clone());
+                        Poll::Pending
+                    }
+                };
+                return (polled, Vec::new());
             };
             inner.bytes -= cost(&item);
             let slow = inner.bytes >= limits::OUTBOX_SLOW_BYTES;
@@ -195,7 +190,7 @@ impl Outbox {
             let hooks = if drained { std::mem::take(&mut inner.hooks) } else { Vec::new() };
             (Poll::Ready(Some(item)), hooks)
         });
-        for hook in hooks {
+        for (_, hook) in hooks {
             hook();
         }
         polled
@@ -246,11 +241,20 @@ impl Inner {
 
     fn close(&mut self, close: Close) {
         if self.state == State::Open {
-            self.queue.push_back(OutboxItem::Close(close));
-            self.bytes += ITEM_BYTES;
-            self.state = State::Closing;
+            self.state = State::Closing(close);
             self.wake();
         }
+    }
+
+    /// Drops what waits, so that the close comes next.
+    fn cut(&mut self) {
+        if self.state == State::Open {
+            metrics::counter!(SLOW_CONSUMERS).increment(1);
+        }
+        self.queue.clear();
+        self.bytes = 0;
+        self.stalled_since = None;
+        self.close(Close::SLOW_CONSUMER);
     }
 
     fn wake(&mut self) {
@@ -292,22 +296,24 @@ mod tests {
         };
         let frame = ByteString::from("x".repeat(1000));
         let mut taken = 0;
-        while outbox.offer(&frame, hook) {
+        let conversation = ConversationId::generate();
+        while outbox.offer(conversation, &frame, hook) {
             taken += 1;
         }
+        assert!(!outbox.offer(conversation, &frame, hook), "asked twice, told once");
         assert!(taken <= limits::OUTBOX_SLOW_BYTES / 1000 + 1);
         outbox.push(frame.clone());
         assert_eq!(called.load(Ordering::SeqCst), 0);
         while pull(&outbox).is_some() {}
         assert_eq!(called.load(Ordering::SeqCst), 1);
-        assert!(outbox.offer(&frame, hook));
+        assert!(outbox.offer(conversation, &frame, hook));
     }
 
     #[test]
     fn one_that_lets_everything_pile_up_is_closed_with_room_for_nothing_else() {
         let outbox = Outbox::new();
         let frame = ByteString::from("x".repeat(10_000));
-        for _ in 0..200 {
+        for _ in 0..=limits::OUTBOX_BYTES_MAX / 10_000 {
             outbox.push(frame.clone());
             assert!(outbox.waiting_bytes() <= limits::OUTBOX_BYTES_MAX + ITEM_BYTES);
         }
@@ -324,5 +330,23 @@ mod tests {
         }
         assert!(!outbox.close_if_stalled(Instant::now()));
         assert!(outbox.close_if_stalled(Instant::now() + limits::OUTBOX_STALL_MAX));
+    }
+
+    #[test]
+    fn a_closing_session_says_why_however_much_comes_or_waits() {
+        let full = |outbox: &Outbox| {
+            (0..=limits::OUTBOX_BYTES_MAX / 10_000).for_each(|_| outbox.push("x".repeat(10_000).into()));
+        };
+        let stalled = |outbox: &Outbox| {
+            let _ = outbox.close_if_stalled(Instant::now() + limits::OUTBOX_STALL_MAX);
+        };
+        for late in [&full as &dyn Fn(&Outbox), &stalled] {
+            let outbox = Outbox::new();
+            (0..40).for_each(|_| outbox.push("x".repeat(1_000).into()));
+            outbox.close(Close::GOING_AWAY);
+            late(&outbox);
+            let items: Vec<_> = std::iter::from_fn(|| pull(&outbox)).collect();
+            assert_eq!(items.last(), Some(&OutboxItem::Close(Close::GOING_AWAY)));
+        }
     }
 }

@@ -54,10 +54,11 @@ async fn look(system: &System, seen: &mut HashMap<ConversationKey, Seen>) {
                     tracing::warn!(conversation = %handle.key().conversation, "actor is stuck: messages wait and none is handled");
                 }
                 still.insert(handle.key(), Seen { handled, looks });
-            } else if handle.is_idle()
+            } else if !handle.is_running()
                 && now.saturating_sub(handle.shared().touched.load(Ordering::Relaxed)) >= rest_after
             {
-                // A full mailbox would mean that it is not idle at all.
+                // Also one that somebody seems to listen to: it looks whether they still do. A full mailbox
+                // would mean that it is not idle at all.
                 let _ = handle.sender().try_send(Mail::Rest);
             }
         }

@@ -151,7 +151,7 @@ async fn writer(
         for (key, claim) in &mut owned {
             let events = vec![message(claim.head + 1)];
             let begun = Instant::now();
-            store.append(Append { key: *key, epoch: claim.epoch, head: claim.head, events }).await?;
+            store.append(Append { key: *key, epoch: claim.epoch, head: claim.head, events: events.into() }).await?;
             if begun >= from {
                 acks.push(begun.elapsed());
             }

@@ -274,6 +274,24 @@ impl Fact {
         }
     }
 
+    /// What was said in it, passages before the model included, in UTF-8 bytes: most of what it weighs.
+    #[must_use]
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Message { text, reply, .. } => {
+                let passages = reply.as_ref().map(|reply| reply.made.passages.iter());
+                text.bytes() + passages.map_or(0, |passages| passages.map(|passage| passage.text.bytes()).sum())
+            }
+            Self::Checkpoint { text, .. } => text.bytes(),
+            Self::Opened { .. }
+            | Self::TurnStarted { .. }
+            | Self::TakenOver { .. }
+            | Self::HandedBack { .. }
+            | Self::Closed { .. }
+            | Self::Reopened {} => 0,
+        }
+    }
+
     /// The client's own id for it, where it has one.
     #[must_use]
     pub const fn client_ref(&self) -> Option<&Ref> {

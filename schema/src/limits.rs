@@ -31,7 +31,13 @@ pub const PAGE_CONVERSATIONS_MAX: usize = 100;
 /// Bytes that may wait for one session before it counts as slow and deltas are joined.
 pub const OUTBOX_SLOW_BYTES: usize = 32 * 1024;
 /// Bytes that may wait for one session before it is closed and told to come back.
-pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+pub const OUTBOX_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The longest event as JSON, in bytes: every byte of a reply and of its passages escaped as `\u00xx`.
+pub const EVENT_JSON_BYTES_MAX: usize =
+    6 * (REPLY_BYTES_MAX + PASSAGES_MAX * (4 * PASSAGE_CHARS_MAX + 1024)) + 16 * 1024;
+/// Bytes of events that are read from the log at once for a session that is behind. About as many as it
+/// takes before it counts as slow: what it does not take is read again.
+pub const CATCH_UP_BYTES_MAX: usize = OUTBOX_SLOW_BYTES;
 /// How long a session may stay slow without taking anything.
 pub const OUTBOX_STALL_MAX: Duration = Duration::from_secs(10);
 /// Conversations one socket may have joined.
@@ -45,8 +51,10 @@ pub const REPLAY_EVENTS_MAX: usize = 1_000;
 pub const RING_EVENTS_MAX: usize = 64;
 /// Bytes of the same.
 pub const RING_BYTES_MAX: usize = 256 * 1024;
-/// Commands that may wait for one conversation.
-pub const MAILBOX_COMMANDS_MAX: usize = 128;
+/// Messages that may wait for one actor.
+pub const MAILBOX_MESSAGES_MAX: usize = 128;
+/// Bytes of the same.
+pub const MAILBOX_BYTES_MAX: usize = 512 * 1024;
 /// Pieces of one reply between the model and its conversation.
 pub const PROGRESS_MAX: usize = 64;
 /// Work in progress (replies that run, messages on their way to the disk) that a node admits for each of
@@ -54,8 +62,13 @@ pub const PROGRESS_MAX: usize = 64;
 pub const WORK_FIRST: usize = 128;
 /// Refs a conversation remembers to recognise a message sent twice.
 pub const REFS_MAX: usize = 512;
-/// Appends waiting in one conversation for the store; past it commands are refused as busy.
+/// Events waiting in one conversation for the store; past it messages are refused as busy.
 pub const UNSTORED_EVENTS_MAX: usize = 256;
+/// Bytes of the same.
+pub const UNSTORED_BYTES_MAX: usize = 1024 * 1024;
+/// How long a conversation tries to bring its events to a store that does not take them, or does not say
+/// whether it has.
+pub const APPEND_TRIES_FOR: Duration = Duration::from_secs(5);
 
 /// A reply's unstored tail is stored once it is this long, in bytes …
 pub const CHECKPOINT_BYTES: usize = 1024;
@@ -123,8 +136,13 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 
 const _: () = assert!(TEXT_BYTES_MAX * 2 <= FRAME_BYTES_MAX, "a full message fits a frame, escaped");
-const _: () = assert!(OUTBOX_BYTES_MAX >= 2 * REPLY_BYTES_MAX, "one whole reply must not close a socket");
-const _: () = assert!(PAGE_BYTES_MAX <= OUTBOX_BYTES_MAX, "a page of what was missed must not close a socket");
+const _: () =
+    assert!(OUTBOX_SLOW_BYTES + EVENT_JSON_BYTES_MAX <= OUTBOX_BYTES_MAX, "no event of a log can close a socket");
+const _: () =
+    assert!(CATCH_UP_BYTES_MAX <= PAGE_BYTES_MAX && PAGE_BYTES_MAX <= OUTBOX_BYTES_MAX, "a page fits an outbox");
+const _: () = assert!(TEXT_BYTES_MAX <= MAILBOX_BYTES_MAX, "a message fits a mailbox");
+const _: () = assert!(PROFILE_BYTES_MAX <= MAILBOX_BYTES_MAX, "a profile fits a mailbox");
+const _: () = assert!(2 * REPLY_BYTES_MAX <= UNSTORED_BYTES_MAX, "a reply leaves room for a question");
 const _: () = assert!(LISTINGS_PER_ADDRESS_MAX * 2 <= LISTINGS_MAX, "one address leaves places for others");
 const _: () = assert!(OUTBOX_SLOW_BYTES * 4 <= OUTBOX_BYTES_MAX, "slow comes well before closed");
 const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a request");

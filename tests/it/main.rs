@@ -8,6 +8,7 @@ mod faults;
 mod house;
 mod isolation;
 mod learning;
+mod listeners;
 mod model_faults;
 mod policy;
 mod process;

@@ -118,6 +118,8 @@ async fn a_poisoned_conversation_is_set_aside_and_let_out_again() {
         match answer.failure() {
             (503, "quarantined") => break api.view(id).await.head,
             (503, "restarting") => crashes += 1,
+            // It asks as fast as it can.
+            (429, "rate_limited") => look_again().await,
             other => panic!("{other:?}"),
         }
     };

@@ -135,7 +135,7 @@ impl Disk {
             row.broken.push(format!("epoch {} wrote after {}", append.epoch, row.newest_writer));
         }
         row.newest_writer = append.epoch;
-        row.events.extend(append.events);
+        row.events.extend(append.events.iter().cloned());
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! What tests share: suites that run against every adapter of a port, and what they are made of.
 
 pub mod api;
+pub mod bench;
 pub mod client;
 pub mod crashes;
 pub mod fuzz;
 pub mod llm;
+pub mod moody;
 pub mod node;
 pub mod patient;
 pub mod rawsocket;

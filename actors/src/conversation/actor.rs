@@ -7,60 +7,40 @@ use std::time::Instant;
 
 use engine::conversation::{Command, Conversation as Machine, Effect, Outcome, Owner, Policy, Speaker};
 use schema::wire::{ConversationView, RunningTurn, Signal, SignalKind};
-use schema::{Author, ConversationKey, Epoch, Seq, SessionId, Turn, limits};
+use schema::{Author, ConversationKey, Seq, SessionId};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
-use super::gate::Gate;
+use super::active_turn::ActiveTurn;
+use super::listeners::{Front, Listeners};
 use super::load::Prepared;
 use super::mail::Mail;
 use super::perform::Held;
-use super::ring::Ring;
-use super::subscribers::{Pace, Speech, Subscribers};
-use crate::admission::Work;
+use super::subscribers::Speech;
+use super::writer::Writer;
 use crate::failure::Failure;
 use crate::handle::{ReplyTo, Shared};
 use crate::outbox::DrainHook;
-use crate::runtime::{Actor, Attached, Scope, SendFailure, Sender};
+use crate::runtime::{Actor, Attached, Scope, Sender};
 use crate::supervision;
 use crate::system::Worker;
-use crate::tenant::{Tenant, TurnPermit};
+use crate::tenant::Tenant;
 
-/// A conversation that is awake: the single writer of its log.
+/// A conversation that is awake: the single writer of its log. It dispatches between its parts, each with
+/// an invariant of its own: the machine decides, the writer makes durable, the listeners are told, the
+/// active turn reports.
 pub(crate) struct Conversation {
     pub(super) key: ConversationKey,
     pub(super) worker: Rc<Worker>,
     pub(super) tenant: Arc<Tenant>,
     pub(super) sender: Sender<Mail>,
     pub(super) shared: Arc<Shared>,
-    pub(super) epoch: Epoch,
     pub(super) machine: Machine,
-    pub(super) gate: Gate<Held>,
-    pub(super) ring: Ring,
-    pub(super) subscribers: Subscribers,
+    pub(super) writer: Writer<Held>,
+    pub(super) listeners: Listeners,
     pub(super) turn: Option<ActiveTurn>,
-    /// What has left the gate of the reply that runs.
-    pub(super) pushed: Pushed,
+    /// The timer that runs: only the newest means something.
+    pub(super) timer: Option<Attached>,
     pub(super) read: Option<Seq>,
-}
-
-/// How far the newest reply has been pushed.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Pushed {
-    pub(super) turn: Turn,
-    pub(super) chars: usize,
-}
-
-/// The attempt that runs.
-pub(super) struct ActiveTurn {
-    pub(super) attached: Attached,
-    pub(super) token: CancellationToken,
-    pub(super) began: Instant,
-    pub(super) last_piece: Option<Instant>,
-    /// Counts against the tenant's quota for as long as it is held.
-    pub(super) _permit: Option<TurnPermit>,
-    /// Counts as the node's work for as long as it is held.
-    pub(super) _work: Work,
 }
 
 impl Conversation {
@@ -68,25 +48,23 @@ impl Conversation {
         worker: Rc<Worker>,
         tenant: Arc<Tenant>,
         key: ConversationKey,
-        epoch: Epoch,
-        machine: Machine,
+        prepared: Prepared,
         sender: Sender<Mail>,
     ) -> (Self, Arc<Shared>) {
+        let Prepared { epoch, machine, ring } = prepared;
         let shared = Arc::new(Shared::default());
-        let gate = Gate::new(machine.state().head);
+        let store = Arc::clone(worker.system().store());
         let conversation = Self {
             key,
             worker,
             tenant,
             sender,
             shared: Arc::clone(&shared),
-            epoch,
+            writer: Writer::new(store, key, epoch, machine.state().head),
+            listeners: Listeners::new(key.conversation, ring),
             machine,
-            gate,
-            ring: Ring::default(),
-            subscribers: Subscribers::default(),
             turn: None,
-            pushed: Pushed::default(),
+            timer: None,
             read: None,
         };
         (conversation, shared)
@@ -111,7 +89,7 @@ impl Conversation {
 
     fn on_command(&mut self, command: Command, reply: ReplyTo<Outcome>, scope: &mut Scope<'_, Self>) {
         let says = matches!(command, Command::Say { .. });
-        if says && self.gate.unstored() >= limits::UNSTORED_EVENTS_MAX {
+        if says && self.writer.is_full() {
             return reply.send(Err(Failure::busy()));
         }
         let system = self.worker.system();
@@ -127,7 +105,7 @@ impl Conversation {
 
     fn on_signal(&mut self, session: SessionId, author: Author, kind: SignalKind) {
         if let SignalKind::Read { seq } = &kind {
-            if *seq > self.gate.durable() {
+            if *seq > self.writer.durable() {
                 return;
             }
             if author == Author::Contact {
@@ -135,17 +113,18 @@ impl Conversation {
             }
         }
         let signal = Signal { conversation: self.key.conversation, author, kind };
-        self.subscribers.push_signal(session, &signal);
+        self.listeners.push_signal(session, &signal);
     }
 
     fn on_drained(&mut self, session: SessionId, scope: &mut Scope<'_, Self>) {
-        if self.subscribers.get_mut(session).is_some_and(|subscriber| subscriber.pace != Pace::Live) {
-            self.catch_up(session, scope);
+        if self.listeners.waits(session) {
+            self.advance(session, scope);
         }
     }
 
     /// How it stands when all that is decided is durable.
-    fn view(&self) -> ConversationView {
+    fn view(&mut self) -> ConversationView {
+        let subscribers = self.listeners.count();
         let state = self.machine.state();
         let floor = self.machine.floor();
         let (owner, agent) = match &state.owner {
@@ -166,10 +145,10 @@ impl Conversation {
             agent,
             ownership: state.ownership,
             head: state.head,
-            epoch: self.epoch,
+            epoch: self.writer.epoch(),
             floor: if owner == "human" { owner } else { floor.name() }.into(),
             running,
-            subscribers: self.subscribers.len(),
+            subscribers,
             last_at: state.last_at,
             read: self.read,
             quarantine: None,
@@ -178,18 +157,20 @@ impl Conversation {
 
     fn on_rest(&mut self, scope: &mut Scope<'_, Self>) {
         // Between the sweeper's look and now somebody may have come.
-        if self.is_idle() && self.sender.vitals().waiting() <= 1 {
+        if self.is_needless() {
             self.worker.system().directory().rested(self.key, &self.shared);
             scope.stop();
+        } else {
+            self.note();
         }
     }
 
     /// Leaves this thread without a trip to the store: epoch and state go along.
     fn on_move(&mut self, reply: oneshot::Sender<bool>, scope: &mut Scope<'_, Self>) {
-        let free = self.is_idle() && self.sender.vitals().waiting() <= 1;
+        let free = self.is_needless();
         if free {
-            let (machine, ring) = (std::mem::take(&mut self.machine), std::mem::take(&mut self.ring));
-            let prepared = Prepared { epoch: self.epoch, machine, ring };
+            let (machine, ring) = (std::mem::take(&mut self.machine), self.listeners.take_ring());
+            let prepared = Prepared { epoch: self.writer.epoch(), machine, ring };
             self.worker.system().directory().moved(self.key, &self.shared, prepared);
             scope.stop();
         }
@@ -197,18 +178,33 @@ impl Conversation {
         let _ = reply.send(free);
     }
 
+    /// Whether nobody would miss this incarnation. What is being handled counts as waiting.
+    fn is_needless(&mut self) -> bool {
+        self.listeners.count() == 0 && self.is_idle() && self.sender.vitals().waiting() <= 1
+    }
+
     fn is_idle(&self) -> bool {
-        self.subscribers.is_empty()
+        self.listeners.is_empty()
             && self.machine.floor() == &engine::conversation::Floor::Idle
-            && self.gate.unstored() == 0
+            && self.writer.is_settled()
     }
 
     /// Updates what the sweeper and the drain look at.
     fn note(&self) {
         self.shared.idle.store(self.is_idle(), Ordering::Relaxed);
-        self.shared.stored.store(self.gate.unstored() == 0, Ordering::Relaxed);
+        self.shared.stored.store(self.writer.is_settled(), Ordering::Relaxed);
         self.shared.running.store(self.turn.is_some(), Ordering::Relaxed);
         self.shared.touched.store(self.worker.system().uptime_seconds(), Ordering::Relaxed);
+    }
+
+    /// What a session is brought forward by.
+    pub(super) fn front<'a>(
+        machine: &'a Machine,
+        key: ConversationKey,
+        head: Seq,
+        hook: &'a dyn Fn(SessionId) -> DrainHook,
+    ) -> Front<'a> {
+        Front { head, speech: Self::speech(machine, key, head), hook }
     }
 
     /// The reply that runs, as those who listen may know it.
@@ -217,27 +213,23 @@ impl Conversation {
         Some(Speech { conversation: key.conversation, seq, turn, text })
     }
 
-    /// Makes the call that a slow session's outbox makes when it has room.
-    pub(super) fn drain_hook(&self) -> Box<dyn Fn(SessionId) -> DrainHook> {
+    /// Makes the call that a slow session's outbox makes when it has room. It is owed: the session is told
+    /// nothing until it has come.
+    pub(super) fn drain_hook(&self) -> impl Fn(SessionId) -> DrainHook + use<> {
         let sender = self.sender.clone();
-        Box::new(move |session| {
+        move |session| {
             let sender = sender.clone();
-            Box::new(move || {
-                // A full mailbox means more deltas are coming; a session that stays behind is
-                // found by the sweep of stalled outboxes.
-                if let Err(SendFailure::Full(_)) = sender.try_send(Mail::Drained { session }) {
-                    tracing::debug!("mailbox full when a session had drained");
-                }
-            })
-        })
+            // To an incarnation that has ended nothing is owed: the next one begins anew with all sessions.
+            Box::new(move || drop(sender.owe(Mail::Drained { session })))
+        }
     }
 
-    /// The store refused or lost an append: what is in memory may be wrong. End, and let the log
-    /// decide; whoever waits is told to send again.
+    /// An append is lost: what is in memory is not what the log says. End, and let the log decide; whoever
+    /// waits is told to send again.
     pub(super) fn abandon(&mut self, scope: &mut Scope<'_, Self>) {
         self.stop_turn(scope);
         scope.stop();
-        supervision::store_failed(&self.worker, self.key, &self.shared, std::mem::take(&mut self.subscribers));
+        supervision::store_failed(&self.worker, self.key, &self.shared, self.listeners.hand_over());
     }
 }
 
@@ -249,23 +241,27 @@ impl Actor for Conversation {
         match mail {
             Mail::Command { command, reply } => self.on_command(command, reply, scope),
             Mail::Progress { turn, attempt, progress, at } => {
-                self.on_piece(&progress, at);
+                if let Some(running) = &mut self.turn {
+                    running.on_piece(&progress, at);
+                }
                 self.apply(Command::Progress { turn, attempt, progress }, ReplyTo::nobody(), at, scope);
             }
             Mail::Stored { result, since } => self.on_stored(result, since, scope),
             Mail::Join { listener, from, reply } => self.on_join(listener, from, reply, scope),
-            Mail::Leave { session } => self.subscribers.remove(session),
+            Mail::Leave { session } => self.listeners.leave(session),
             Mail::Signal { session, author, kind } => self.on_signal(session, author, kind),
-            Mail::View(reply) => self.hold(Held::View(reply, Box::new(self.view()))),
+            Mail::View(reply) => {
+                let view = Box::new(self.view());
+                self.hold(Held::View(reply, view));
+            }
             Mail::Adopt(subscribers) => {
                 // All of them before the first is served: should that crash, all are passed on.
-                self.subscribers.absorb(subscribers);
-                for session in self.subscribers.catching() {
-                    self.catch_up(session, scope);
+                for session in self.listeners.adopt(subscribers) {
+                    self.advance(session, scope);
                 }
             }
             Mail::Drained { session } => self.on_drained(session, scope),
-            Mail::Missed { session, page } => self.on_missed(session, page, scope),
+            Mail::Missed { session, after, page } => self.on_missed(session, after, page, scope),
             Mail::Elapsed(timer) => self.apply(Command::Elapsed(timer), ReplyTo::nobody(), Instant::now(), scope),
             Mail::Rest => return self.on_rest(scope),
             Mail::Move(reply) => return self.on_move(reply, scope),
@@ -274,10 +270,6 @@ impl Actor for Conversation {
     }
 
     fn crashed(mut self) {
-        if let Some(turn) = &self.turn {
-            turn.token.cancel();
-        }
-        let subscribers = std::mem::take(&mut self.subscribers);
-        supervision::crashed(&self.worker, self.key, &self.shared, subscribers);
+        supervision::crashed(&self.worker, self.key, &self.shared, self.listeners.hand_over());
     }
 }

@@ -8,10 +8,10 @@ use schema::{ConversationId, ErrorCode, Position, Seq, SessionId, limits};
 use serde_json::{Value, json};
 
 use super::actor::Conversation;
+use super::listeners::{Next, begins_after};
 use super::mail::Mail;
-use super::subscribers::{Pace, Subscriber};
 use crate::failure::Failure;
-use crate::frames::{Format, Frames, event_json};
+use crate::frames::Format;
 use crate::handle::{Answer, ReplyTo};
 use crate::metrics::RESUMES;
 use crate::outbox::Outbox;
@@ -66,92 +66,59 @@ impl Conversation {
         reply: ReplyTo<Joined>,
         scope: &mut Scope<'_, Self>,
     ) {
-        let head = self.gate.durable();
+        let head = self.writer.durable();
         if from.seq > head {
             let message = format!("the position is beyond the conversation's head, {head}");
             return reply.send(Err(Failure::new(ErrorCode::BadPosition, message)));
         }
-        if self.subscribers.len() >= limits::SUBSCRIBERS_MAX {
+        if !listener.outbox.is_open() {
+            // Its session has ended on the way here: nobody would say that it listens no longer.
+            return;
+        }
+        let session = listener.session;
+        if self.listeners.count() >= limits::SUBSCRIBERS_MAX && !self.listeners.knows(session) {
             return reply.send(Err(Failure::busy()));
         }
-        let behind = usize::try_from(head - from.seq).unwrap_or(usize::MAX);
-        let partial = behind > limits::REPLAY_EVENTS_MAX;
-        let after = if partial { head - limits::REPLAY_EVENTS_MAX as Seq } else { from.seq };
-        let conversation = self.key.conversation;
-        let joined =
-            Joined { conversation, head, from: if partial { JoinFrom::Newest(after) } else { JoinFrom::Position } };
-        reply.send(Ok(joined));
-        let (turn, offset) = from.reached.map_or((0, 0), |reached| (reached.turn, reached.offset));
-        let subscriber = Subscriber {
-            session: listener.session,
-            outbox: listener.outbox,
-            format: listener.format,
-            seq: after,
-            turn,
-            offset,
-            pace: Pace::Catching,
+        let (after, begins) = match begins_after(from.seq, head) {
+            Some(after) => (Position { seq: after, ..from }, JoinFrom::Newest(after)),
+            None => (from, JoinFrom::Position),
         };
-        let in_ring = self.ring.since(after, head).is_some();
-        let how = if partial {
-            "partial"
-        } else if in_ring {
-            "ring"
-        } else {
-            "log"
+        reply.send(Ok(Joined { conversation: self.key.conversation, head, from: begins }));
+        let how = match begins {
+            JoinFrom::Newest(_) => "partial",
+            JoinFrom::Position if self.listeners.has_since(after.seq, head) => "ring",
+            JoinFrom::Position => "log",
         };
         metrics::counter!(RESUMES, "from" => how).increment(1);
-        self.subscribers.add(subscriber);
-        self.catch_up(listener.session, scope);
+        self.listeners.join(listener, after);
+        self.advance(session, scope);
     }
 
-    /// Brings a session up to date, or begins to.
-    pub(super) fn catch_up(&mut self, session: SessionId, scope: &mut Scope<'_, Self>) {
-        let head = self.gate.durable();
+    /// Brings a session forward as far as it has room, and has the log read for it where it must.
+    pub(super) fn advance(&mut self, session: SessionId, scope: &mut Scope<'_, Self>) {
         let hook = self.drain_hook();
-        let speech = Self::speech(&self.machine, self.key, head);
-        let Some(subscriber) = self.subscribers.get_mut(session) else { return };
-        match self.ring.since(subscriber.seq, head) {
-            Some(events) => {
-                for event in events {
-                    subscriber.event(&Frames::event(self.key.conversation, event.seq, &event.json), event.seq);
-                }
-                subscriber.pace = Pace::Live;
-                if let Some(speech) = speech.filter(|speech| speech.turn == self.pushed.turn) {
-                    subscriber.catch_up(speech, self.pushed.chars, &*hook);
-                }
-            }
-            None => {
-                subscriber.pace = Pace::Catching;
-                let read = self.worker.system().store().read(self.key, subscriber.seq, PageBounds::FULL);
-                scope.later(async move { Mail::Missed { session, page: read.await } });
-            }
-        }
+        let front = Self::front(&self.machine, self.key, self.writer.durable(), &hook);
+        let next = self.listeners.advance(session, front);
+        self.read_on(session, next, scope);
     }
 
     pub(super) fn on_missed(
         &mut self,
         session: SessionId,
+        after: Seq,
         page: Result<Page, StoreError>,
         scope: &mut Scope<'_, Self>,
     ) {
-        let head = self.gate.durable();
-        let conversation = self.key.conversation;
         let hook = self.drain_hook();
-        let Some(subscriber) = self.subscribers.get_mut(session) else { return };
-        let Some(page) = page.ok().filter(|page| !page.events.is_empty()) else {
-            // Without the log there is no way to bring it up to date: let it come back.
-            subscriber.outbox.close(schema::wire::Close::GOING_AWAY);
-            return self.subscribers.remove(session);
-        };
-        for event in page.events.iter().filter(|event| event.seq <= head) {
-            let json = event_json(event);
-            subscriber.event(&Frames::event(conversation, event.seq, &json), event.seq);
-        }
-        if subscriber.outbox.waiting_bytes() >= limits::OUTBOX_SLOW_BYTES {
-            // The next page comes when this one has been read.
-            let outbox = Arc::clone(&subscriber.outbox);
-            return outbox.when_drained(hook(session));
-        }
-        self.catch_up(session, scope);
+        let front = Self::front(&self.machine, self.key, self.writer.durable(), &hook);
+        let next = self.listeners.advance_by(session, after, page, front);
+        self.read_on(session, next, scope);
+    }
+
+    fn read_on(&self, session: SessionId, next: Next, scope: &mut Scope<'_, Self>) {
+        let Next::Read(after) = next else { return };
+        let bounds = PageBounds { bytes: limits::CATCH_UP_BYTES_MAX, ..PageBounds::FULL };
+        let read = self.worker.system().store().read(self.key, after, bounds);
+        scope.later(async move { Mail::Missed { session, after, page: read.await } });
     }
 }

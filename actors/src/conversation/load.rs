@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::frames::event_json;
 use crate::handle::{ConversationHandle, Shared};
 use crate::metrics::{CONVERSATION_WAKE, CONVERSATION_WAKES};
-use crate::runtime::{Sender, spawn};
+use crate::runtime::{Bounds, Sender, spawn};
 use crate::system::Worker;
 
 /// Why a conversation could not be started.
@@ -53,7 +53,7 @@ pub(crate) async fn open(worker: &Rc<Worker>, key: ConversationKey, contact: Con
     });
     let append = Append { key, epoch: claim.epoch, head: claim.head, events: events.collect() };
     let mut ring = Ring::default();
-    for event in &append.events {
+    for event in &*append.events {
         ring.push(event.seq, event_json(event));
     }
     system.store().append(append).await.map_err(failed)?;
@@ -70,7 +70,7 @@ pub(crate) async fn wake(
     let system = worker.system();
     let started = Instant::now();
     let tenant = system.tenants().get(worker, key.tenant).await.map_err(WakeFailure::Failed)?;
-    let Prepared { epoch, machine, ring } = match prepared {
+    let prepared = match prepared {
         Some(prepared) => prepared,
         None => {
             let _permit = system.wake_permit().await;
@@ -80,15 +80,16 @@ pub(crate) async fn wake(
             Prepared { epoch: claim.epoch, machine, ring: Ring::default() }
         }
     };
-    let Some(contact) = machine.state().contact.clone() else {
+    let Some(contact) = prepared.machine.state().contact.clone() else {
         // It was claimed and never opened: its creator got no answer, so nobody knows it.
         return Err(WakeFailure::Failed(Failure::store(&StoreError::NotFound)));
     };
     let mut shared: Option<Arc<Shared>> = None;
-    let sender: Sender<Mail> = spawn(limits::MAILBOX_COMMANDS_MAX, |sender| {
-        let (conversation, made) = Conversation::new(Rc::clone(worker), tenant, key, epoch, machine, sender);
+    let bounds = Bounds { messages: limits::MAILBOX_MESSAGES_MAX, bytes: limits::MAILBOX_BYTES_MAX };
+    let sender: Sender<Mail> = spawn(bounds, |sender| {
+        let (conversation, made) = Conversation::new(Rc::clone(worker), tenant, key, prepared, sender);
         shared = Some(made);
-        Conversation { ring, ..conversation }
+        conversation
     });
     let handle = ConversationHandle::new(worker, key, contact, sender, shared.unwrap_or_default());
     metrics::counter!(CONVERSATION_WAKES).increment(1);

@@ -5,13 +5,14 @@ use std::time::Instant;
 use engine::conversation::{Command, Outcome, Progress, Timer};
 use engine::store::{Page, StoreError};
 use schema::wire::{ConversationView, SignalKind};
-use schema::{Author, Position, SessionId, Turn};
+use schema::{Author, Position, Seq, SessionId, Turn};
 use tokio::sync::oneshot;
 
 use super::join::{Joined, Listener};
 use super::subscribers::Subscribers;
 use crate::failure::Failure;
 use crate::handle::ReplyTo;
+use crate::runtime::Message;
 
 /// One message to a conversation.
 pub(crate) enum Mail {
@@ -36,12 +37,21 @@ pub(crate) enum Mail {
     Move(oneshot::Sender<bool>),
     /// The store has answered an append.
     Stored { result: Result<(), StoreError>, since: Instant },
-    /// The store has read what a session had missed.
-    Missed { session: SessionId, page: Result<Page, StoreError> },
+    /// The store has read what comes after an event, for a session that has not had it.
+    Missed { session: SessionId, after: Seq, page: Result<Page, StoreError> },
     /// The running turn reports; `at` is when its words arrived.
     Progress { turn: Turn, attempt: u32, progress: Progress, at: Instant },
     /// A timer has run out.
     Elapsed(Timer),
+}
+
+impl Message for Mail {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Command { command: Command::Say { text, .. }, .. } => text.bytes(),
+            _ => 0,
+        }
+    }
 }
 
 impl Mail {

@@ -1,30 +1,32 @@
 //! Performs effects in order: events to the store, answers and pushes after they are durable,
 //! turns and timers at once.
 
-use std::sync::PoisonError;
+use std::sync::Arc;
 use std::time::Instant;
 
-use engine::conversation::{Effect, Outcome, Progress, Refusal};
-use engine::store::{Append, StoreError};
+use engine::conversation::{Effect, Outcome, Refusal};
+use engine::store::StoreError;
 use schema::wire::ConversationView;
-use schema::{Fact, Seq, Text, Turn};
+use schema::{Event, Fact, Reached, Text, Turn};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::actor::{ActiveTurn, Conversation, Pushed};
+use super::active_turn::ActiveTurn;
+use super::actor::Conversation;
+use super::listeners::Outgoing;
 use super::mail::Mail;
 use crate::admission::Work;
 use crate::failure::Failure;
 use crate::frames::event_json;
 use crate::handle::ReplyTo;
-use crate::metrics::{APPEND_WAIT, TURN_FIRST_TOKEN, TURN_GAP, TURN_PUSH, TURN_TOKENS, TURNS, TURNS_RUNNING};
-use crate::runtime::{Scope, spawn_local};
+use crate::metrics::{APPEND_WAIT, TURN_PUSH, TURN_TOKENS, TURNS};
+use crate::runtime::Scope;
 use crate::turn::{self, Job};
 
 /// Something that waits for its events to be durable.
 pub(crate) enum Held {
     /// The event itself, encoded.
-    Event { seq: Seq, json: String },
+    Event(Outgoing),
     /// An answer, and the work that it was.
     Reply { to: ReplyTo<Outcome>, result: Result<Outcome, Refusal>, work: Work },
     /// How it stands: what a view tells is in the log, the end of the reply that it says is over too.
@@ -46,8 +48,8 @@ impl Conversation {
             match effect {
                 Effect::Append(event) => {
                     self.account(&event.fact, scope);
-                    let held = Held::Event { seq: event.seq, json: event_json(&event) };
-                    self.gate.append(event, held);
+                    let held = Held::Event(outgoing(&event));
+                    self.writer.append(event, held);
                 }
                 Effect::Reply(result) => {
                     if let Some(reply) = reply.take() {
@@ -59,12 +61,13 @@ impl Conversation {
                 Effect::Ask { turn, attempt } => self.start_turn(turn, attempt, scope),
                 Effect::Stop => self.stop_turn(scope),
                 Effect::Arm { timer, after } => {
-                    let sender = self.sender.clone();
-                    // Its own task, because a busy actor starves its own timers.
-                    spawn_local(async move {
+                    let elapsed = async move {
                         tokio::time::sleep(after).await;
-                        sender.send(Mail::Elapsed(timer)).await;
-                    });
+                        Mail::Elapsed(timer)
+                    };
+                    if let Some(older) = self.timer.replace(scope.later(elapsed)) {
+                        scope.detach(older);
+                    }
                 }
             }
         }
@@ -72,45 +75,39 @@ impl Conversation {
     }
 
     pub(super) fn hold(&mut self, held: Held) {
-        if let Some(held) = self.gate.after_all(held) {
+        if let Some(held) = self.writer.after_all(held) {
             self.let_out(held);
         }
     }
 
     fn let_out(&mut self, held: Held) {
         match held {
-            Held::Event { seq, json } => {
-                let encoded = self.ring.push(seq, json);
-                self.subscribers.push_event(self.key.conversation, &encoded);
-            }
+            Held::Event(event) => self.listeners.push_event(event, &self.drain_hook()),
             Held::Reply { to, result, work } => {
                 drop(work);
                 to.send(result.map_err(Into::into));
             }
             Held::View(reply, view) => drop(reply.send(Ok(*view))),
             Held::Delta { turn, offset, text, at } => {
-                self.pushed = Pushed { turn, chars: offset + text.chars() };
-                if self.subscribers.is_empty() {
+                self.listeners.reach(turn, offset + text.chars());
+                if self.listeners.is_empty() {
                     return;
                 }
                 let hook = self.drain_hook();
-                let Some(speech) = Self::speech(&self.machine, self.key, self.gate.durable()) else { return };
+                let Some(speech) = Self::speech(&self.machine, self.key, self.writer.durable()) else { return };
                 // A delta held back until its reply had ended: the event says it all.
                 if speech.turn == turn {
-                    self.subscribers.push_delta(speech, offset, text.as_str(), &*hook);
+                    self.listeners.push_delta(speech, offset, text.as_str(), &hook);
                     metrics::histogram!(TURN_PUSH).record(at.elapsed());
                 }
             }
         }
     }
 
-    /// Sends what was decided to the store, unless an append is under way: then it goes with the
-    /// next one.
+    /// Takes what was decided to the store, unless an append is under way.
     fn flush(&mut self, scope: &mut Scope<'_, Self>) {
-        let Some((head, events)) = self.gate.next_append() else { return };
-        let append = Append { key: self.key, epoch: self.epoch, head, events };
+        let Some(stored) = self.writer.next(self.worker.system().options().jitter) else { return };
         let since = Instant::now();
-        let stored = self.worker.system().store().append(append);
         scope.later(async move { Mail::Stored { result: stored.await, since } });
     }
 
@@ -118,19 +115,19 @@ impl Conversation {
         metrics::histogram!(APPEND_WAIT).record(since.elapsed());
         match result {
             Ok(()) => {
-                self.gate.stored();
-                while let Some(held) = self.gate.release() {
+                self.writer.stored();
+                while let Some(held) = self.writer.release() {
                     self.let_out(held);
                 }
                 self.flush(scope);
             }
             Err(error) => {
-                tracing::warn!(conversation = %self.key.conversation, %error, "append failed, reading the log again");
-                for held in self.gate.give_up() {
+                tracing::warn!(conversation = %self.key.conversation, %error, "append lost, reading the log again");
+                for held in self.writer.lost() {
                     match held {
                         Held::Reply { to, .. } => to.send(Err(Failure::store(&error))),
                         Held::View(reply, _) => drop(reply.send(Err(Failure::store(&error)))),
-                        Held::Event { .. } | Held::Delta { .. } => {}
+                        Held::Event(_) | Held::Delta { .. } => {}
                     }
                 }
                 self.abandon(scope);
@@ -139,6 +136,7 @@ impl Conversation {
     }
 
     fn start_turn(&mut self, turn: Turn, attempt: u32, scope: &mut Scope<'_, Self>) {
+        self.stop_turn(scope);
         let token = CancellationToken::new();
         let permit = self.tenant.begin_turn();
         let job = Job {
@@ -155,38 +153,15 @@ impl Conversation {
             progress: piece.progress,
             at: piece.at,
         }));
-        *self.shared.cancel.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
-        if self.turn.is_none() {
-            metrics::gauge!(TURNS_RUNNING).increment(1);
-        }
         let work = self.worker.system().admission().begin(self.tenant.share());
-        self.turn = Some(ActiveTurn {
-            attached,
-            token,
-            began: Instant::now(),
-            last_piece: None,
-            _permit: permit.ok(),
-            _work: work,
-        });
+        let shared = Arc::clone(&self.shared);
+        self.turn = Some(ActiveTurn::begin(turn, attached, token, shared, permit.ok(), work));
     }
 
     /// Drops the running attempt, and with it the connection to the model.
     pub(super) fn stop_turn(&mut self, scope: &mut Scope<'_, Self>) {
-        let Some(turn) = self.turn.take() else { return };
-        turn.token.cancel();
-        scope.detach(turn.attached);
-        *self.shared.cancel.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        metrics::gauge!(TURNS_RUNNING).decrement(1);
-    }
-
-    /// Measures what the listener feels.
-    pub(super) fn on_piece(&mut self, progress: &Progress, at: Instant) {
-        let Some(turn) = &mut self.turn else { return };
-        if let Progress::Text { .. } = progress {
-            match turn.last_piece.replace(at) {
-                None => metrics::histogram!(TURN_FIRST_TOKEN).record(at.duration_since(turn.began)),
-                Some(last) => metrics::histogram!(TURN_GAP).record(at.duration_since(last)),
-            }
+        if let Some(turn) = self.turn.take() {
+            scope.detach(turn.attached());
         }
     }
 
@@ -211,4 +186,18 @@ impl Conversation {
         );
         self.tenant.spent(usage, reply.made.cost_microusd);
     }
+}
+
+/// An event as it leaves the gate. A checkpoint is written down a second time without its text.
+fn outgoing(event: &Event) -> Outgoing {
+    let covered = match &event.fact {
+        Fact::Checkpoint { turn, offset, text, .. } => {
+            let chars = text.chars();
+            let fact = Fact::Checkpoint { turn: *turn, offset: *offset, chars: Some(chars), text: Text::default() };
+            let json = event_json(&Event { fact, ..event.clone() });
+            Some((Reached { turn: *turn, offset: offset + chars }, json))
+        }
+        _ => None,
+    };
+    Outgoing { seq: event.seq, json: event_json(event), covered }
 }

@@ -13,8 +13,8 @@ pub(crate) struct Scope<'a, A: Actor> {
     pub(super) context: &'a mut actix::Context<Shell<A>>,
 }
 
-/// A stream that feeds an actor, to be detached.
-#[derive(Clone, Copy, Debug)]
+/// A stream or future that feeds an actor, to be detached.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Attached(SpawnHandle);
 
 impl<A: Actor> Scope<'_, A> {
@@ -26,8 +26,8 @@ impl<A: Actor> Scope<'_, A> {
 
     /// Runs a future beside the mailbox; what it gives is handled like a message, and its panic like
     /// a handler's.
-    pub(crate) fn later(&mut self, future: impl Future<Output = A::Message> + 'static) {
-        self.context.spawn(guarded(future));
+    pub(crate) fn later(&mut self, future: impl Future<Output = A::Message> + 'static) -> Attached {
+        Attached(self.context.spawn(guarded(future)))
     }
 
     /// Like [`Scope::later`], but nothing else is handled until it is done.
@@ -43,7 +43,7 @@ impl<A: Actor> Scope<'_, A> {
         Attached(self.context.add_stream(items))
     }
 
-    /// Drops an attached stream with all it holds, at once.
+    /// Drops what was attached with all it holds, at once.
     pub(crate) fn detach(&mut self, attached: Attached) {
         self.context.cancel_future(attached.0);
     }

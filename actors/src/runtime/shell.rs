@@ -2,20 +2,19 @@
 //! anyone; the shell catches the panic, measures each message, and reports the end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Instant;
 
-use actix::{ActorContext, AsyncContext, StreamHandler};
+use actix::{ActorContext, StreamHandler};
 use metrics::Histogram;
 
+use super::mailbox::{Bounds, Envelope, Message, Sender, mailbox};
 use super::scope::Scope;
-use super::sender::{Envelope, Sender, Vitals};
 use crate::metrics::{ACTOR_HANDLING, ACTOR_QUEUE_WAIT};
 
 /// One of our actors: a mailbox and a handler, no framework.
 pub(crate) trait Actor: Sized + Unpin + 'static {
     /// What it is told.
-    type Message: Send + 'static;
+    type Message: Message;
     /// Its kind, as a metric label.
     const KIND: &'static str;
 
@@ -27,22 +26,19 @@ pub(crate) trait Actor: Sized + Unpin + 'static {
 }
 
 /// Starts an actor on the current thread. `build` gets the way in to the new actor.
-pub(crate) fn spawn<A: Actor>(capacity: usize, build: impl FnOnce(Sender<A::Message>) -> A) -> Sender<A::Message> {
-    let mut sender = None;
+pub(crate) fn spawn<A: Actor>(bounds: Bounds, build: impl FnOnce(Sender<A::Message>) -> A) -> Sender<A::Message> {
+    let (sender, inbox) = mailbox(bounds);
+    let shell = Shell {
+        actor: Some(build(sender.clone())),
+        sender: sender.clone(),
+        queue_wait: metrics::histogram!(ACTOR_QUEUE_WAIT, "actor" => A::KIND),
+        handling: metrics::histogram!(ACTOR_HANDLING, "actor" => A::KIND),
+    };
     actix::Actor::create(|context: &mut actix::Context<Shell<A>>| {
-        context.set_mailbox_capacity(capacity);
-        let vitals = Arc::new(Vitals::default());
-        let made = Sender::new(context.address().recipient(), Arc::clone(&vitals));
-        sender = Some(made.clone());
-        Shell {
-            actor: Some(build(made)),
-            vitals,
-            queue_wait: metrics::histogram!(ACTOR_QUEUE_WAIT, "actor" => A::KIND),
-            handling: metrics::histogram!(ACTOR_HANDLING, "actor" => A::KIND),
-        }
+        <Shell<A> as StreamHandler<Envelope<A::Message>>>::add_stream(inbox, context);
+        shell
     });
-    // `create` runs the closure before it returns.
-    sender.unwrap_or_else(|| unreachable!("actix built the actor"))
+    sender
 }
 
 /// Runs a future on the current worker thread. For short waits (timers, back-off) that end by
@@ -51,10 +47,11 @@ pub(crate) fn spawn_local(future: impl Future<Output = ()> + 'static) {
     actix_rt::spawn(future);
 }
 
-/// The actix side of an actor.
+/// The actix side of an actor. Its mailbox is a stream that it polls beside the others, sixteen messages at
+/// a time, so that neither a flood of messages nor one of tokens starves the other or a timer.
 pub(crate) struct Shell<A: Actor> {
     actor: Option<A>,
-    vitals: Arc<Vitals>,
+    sender: Sender<A::Message>,
     queue_wait: Histogram,
     handling: Histogram,
 }
@@ -66,13 +63,11 @@ impl<A: Actor> actix::Actor for Shell<A> {
     type Context = actix::Context<Self>;
 }
 
-impl<A: Actor> actix::Handler<Envelope<A::Message>> for Shell<A> {
-    type Result = ();
-
+impl<A: Actor> StreamHandler<Envelope<A::Message>> for Shell<A> {
     fn handle(&mut self, envelope: Envelope<A::Message>, context: &mut Self::Context) {
         self.queue_wait.record(envelope.sent_at.elapsed());
         self.run(envelope.message, context);
-        self.vitals.handled();
+        self.sender.vitals().handled();
     }
 }
 

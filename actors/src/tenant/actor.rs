@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine::store::{SharedStore, StoreError};
 use schema::wire::TenantView;
-use schema::{ErrorCode, Profile, TenantId, Usage};
+use schema::{ErrorCode, Profile, TenantId, Usage, limits};
 use tokio::sync::oneshot;
 
 use super::budget::Budget;
@@ -16,10 +16,10 @@ use super::record::{self, TenantRecord};
 use crate::admission::Share;
 use crate::clock::Clock;
 use crate::failure::Failure;
-use crate::runtime::{Actor, Scope, SendFailure, Sender, spawn};
+use crate::runtime::{Actor, Bounds, Message, Scope, SendFailure, Sender, spawn};
 
 /// Changes of settings that may wait.
-const MAILBOX: usize = 32;
+const MAILBOX: Bounds = Bounds { messages: 32, bytes: limits::MAILBOX_BYTES_MAX };
 
 /// A tenant as this node knows it. Shared by its conversations and sessions.
 pub struct Tenant {
@@ -253,6 +253,16 @@ enum TenantMail {
     Put { version: u64, profile: Box<Profile>, reply: oneshot::Sender<Result<(), Failure>> },
     Reload { reply: oneshot::Sender<Result<(), Failure>> },
     Done,
+}
+
+impl Message for TenantMail {
+    fn bytes(&self) -> usize {
+        match self {
+            // What a profile that was checked may be at the most.
+            Self::Put { .. } => limits::PROFILE_BYTES_MAX,
+            Self::Reload { .. } | Self::Done => 0,
+        }
+    }
 }
 
 /// Serialises changes of the settings.

@@ -147,7 +147,7 @@ impl Log for MemoryStore {
             if conversation.epoch != append.epoch || conversation.events.len() as Seq != append.head {
                 return Err(StoreError::Fenced);
             }
-            conversation.events.extend(append.events);
+            conversation.events.extend(append.events.iter().cloned());
             conversation.last_at = last_at;
             Ok(())
         })

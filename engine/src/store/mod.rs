@@ -108,8 +108,9 @@ pub struct Append {
     pub epoch: Epoch,
     /// The head before these events.
     pub head: Seq,
-    /// What happened; not empty, numbered from `head + 1`.
-    pub events: Vec<Event>,
+    /// What happened; not empty, numbered from `head + 1`. Shared with the writer, which needs it again
+    /// when the answer is unknown.
+    pub events: Arc<[Event]>,
 }
 
 impl Append {
@@ -117,7 +118,7 @@ impl Append {
     /// before it asks its database.
     #[must_use]
     pub fn continues_head(&self) -> bool {
-        let mut numbered = (1..).zip(&self.events);
+        let mut numbered = (1..).zip(&*self.events);
         !self.events.is_empty() && numbered.all(|(n, event)| self.head.checked_add(n) == Some(event.seq))
     }
 }

@@ -1,24 +1,21 @@
 //! A panic in each part that is not a conversation's handler: what the store answers, a turn's search, its
 //! model, the tenant's actor. Each costs what it was doing, says so, and nothing else.
 
-use std::future::Future;
 use std::panic::panic_any;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use actors::{Failure, Options, System, SystemClock, TenantRecord, Worker};
-use engine::conversation::{Command, Outcome, Speaker};
+use actors::Options;
 use engine::knowledge::{KnowledgeError, Retriever};
-use engine::model::{Chunk, ChunkStream, Model, ModelSettings, Prompt, Registry, Stop};
+use engine::model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine::store::memory::MemoryStore;
 use engine::store::{
-    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, SharedStore,
+    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
 };
 use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
-use schema::{Contact, ConversationKey, End, Event, Passage, Seq, TenantId, Timestamp};
+use schema::{ConversationKey, End, Passage, Seq, TenantId};
+use tests::bench::Bench;
 use tests::stream::{reply_of, text_of};
-use tests::{PATIENCE, look_again};
 
 /// Where the next panic is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,87 +140,24 @@ impl Model for Brain {
     }
 }
 
-struct Bench {
-    worker: Rc<Worker>,
-    fuse: Arc<Fuse>,
-    tenant: TenantId,
-}
-
-impl Bench {
-    async fn start() -> Self {
-        let fuse = Arc::<Fuse>::default();
-        let store: SharedStore = Arc::new(Treacherous { store: MemoryStore::default(), fuse: Arc::clone(&fuse) });
-        let tenant = TenantId::generate();
-        let record =
-            TenantRecord { id: tenant, name: "shop".into(), created_at: Timestamp::default(), disabled: false };
-        let body = serde_json::to_vec(&record).unwrap();
-        store.put(TenantRecord::record_name(tenant), 0, body).await.unwrap();
-        let search = Arc::new(Search(Arc::clone(&fuse)));
-        let system = System::new(store, search, Arc::new(SystemClock), Options::default());
-        let settings = ModelSettings { list: vec!["builtin".into()], ..ModelSettings::default() };
-        let models = Registry::unchecked(settings, Some(Arc::new(Brain(Arc::clone(&fuse)))));
-        Self { worker: Worker::new(system, models), fuse, tenant }
-    }
-
-    async fn open(&self) -> ConversationKey {
-        self.worker.open(self.tenant, Contact::anonymous()).await.unwrap().0
-    }
-
-    async fn say(&self, key: ConversationKey, r#ref: &str) -> Result<Outcome, Failure> {
-        let command =
-            Command::Say { speaker: Speaker::Contact, r#ref: r#ref.parse().unwrap(), text: "What is new?".into() };
-        self.worker.submit(key, command).await
-    }
-
-    /// As a client does: again with the same ref, while it is told to.
-    async fn say_until_taken(&self, key: ConversationKey, r#ref: &str) -> Seq {
-        in_time(async {
-            loop {
-                match self.say(key, r#ref).await {
-                    Ok(outcome) => return outcome.seq.unwrap(),
-                    Err(failure) => assert!(failure.retry_after.is_some(), "{failure:?}"),
-                }
-                look_again().await;
-            }
-        })
-        .await
-    }
-
-    async fn log(&self, key: ConversationKey) -> Vec<Event> {
-        self.worker.system().store().read(key, 0, PageBounds::FULL).await.unwrap().events
-    }
-
-    /// The reply that answers an event.
-    async fn reply(&self, key: ConversationKey, asked: Seq) -> Event {
-        in_time(async {
-            loop {
-                let log = self.log(key).await;
-                if let Some(reply) =
-                    log.into_iter().find(|event| reply_of(event).is_some_and(|reply| reply.answers >= asked))
-                {
-                    return reply;
-                }
-                look_again().await;
-            }
-        })
-        .await
-    }
-}
-
-async fn in_time<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, what).await.expect("in time")
+/// Actors on a store, a search and a model that share a fuse.
+async fn start() -> (Bench, Arc<Fuse>) {
+    let fuse = Arc::<Fuse>::default();
+    let store = Arc::new(Treacherous { store: MemoryStore::default(), fuse: Arc::clone(&fuse) });
+    let (search, brain) = (Search(Arc::clone(&fuse)), Brain(Arc::clone(&fuse)));
+    (Bench::start(store, Arc::new(search), Arc::new(brain), Options::default()).await, fuse)
 }
 
 #[actix_web::test]
 async fn a_store_that_panics_costs_a_restart_and_nothing_else() {
     // A turn that had begun with what was stored is marked, as after every restart.
     for (at, said) in [(At::Append, "One two."), (At::AppendAnswer, "")] {
-        let bench = Bench::start().await;
+        let (bench, fuse) = start().await;
         let (id, quiet) = (bench.open().await, bench.open().await);
-        bench.fuse.arm(at);
+        fuse.arm(at);
         let failure = bench.say(id, "r1").await.unwrap_err();
         assert_eq!(failure.code.name(), "restarting", "{at:?}");
-        assert!(!bench.fuse.is_armed());
+        assert!(!fuse.is_armed());
         let asked = bench.say_until_taken(id, "r1").await;
         assert_eq!(asked, 2, "{at:?}: stored before or after, it is there once");
         assert_eq!(text_of(&bench.reply(id, asked).await), said, "{at:?}");
@@ -237,9 +171,9 @@ async fn a_store_that_panics_costs_a_restart_and_nothing_else() {
 #[actix_web::test]
 async fn a_turn_that_panics_ends_incomplete_and_the_next_is_whole() {
     for (at, said) in [(At::Search, ""), (At::FirstWord, ""), (At::SecondWord, "One")] {
-        let bench = Bench::start().await;
+        let (bench, fuse) = start().await;
         let id = bench.open().await;
-        bench.fuse.arm(at);
+        fuse.arm(at);
         let asked = bench.say(id, "r1").await.unwrap().seq.unwrap();
         let event = bench.reply(id, asked).await;
         let reply = reply_of(&event).unwrap();
@@ -258,12 +192,12 @@ async fn a_turn_that_panics_ends_incomplete_and_the_next_is_whole() {
 #[actix_web::test]
 async fn a_tenants_crash_leaves_its_conversations_running() {
     for (at, version) in [(At::Put, 0), (At::PutAnswer, 1)] {
-        let bench = Bench::start().await;
+        let (bench, fuse) = start().await;
         let id = bench.open().await;
         let tenant = bench.worker.tenant(bench.tenant).await.unwrap();
         let mut profile = tenant.profile();
         profile.assistant.instructions = "Be brief.".into();
-        bench.fuse.arm(at);
+        fuse.arm(at);
         let failure = tenant.put_profile(0, profile.clone()).await.unwrap_err();
         assert_eq!(failure.code.name(), "restarting", "{at:?}");
         let asked = bench.say(id, "r1").await.unwrap().seq.unwrap();

@@ -82,7 +82,7 @@ pub(super) async fn every_kind_of_fact_reads_back_as_it_was(store: SharedStore) 
     ];
     let at = Timestamp::from_millis(1_700_000_000_123);
     let events: Vec<Event> = (1..).zip(facts).map(|(seq, (author, fact))| Event { seq, at, author, fact }).collect();
-    store.append(Append { key, epoch: claim.epoch, head: 0, events: events.clone() }).await?;
+    store.append(Append { key, epoch: claim.epoch, head: 0, events: events.clone().into() }).await?;
     same("the log", &store.read(key, 0, PageBounds::FULL).await?.events, &events)
 }
 

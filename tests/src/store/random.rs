@@ -151,7 +151,7 @@ impl World {
             // In a burst the next one continues where this one will have ended, if it succeeds.
             self.claims[key].head += count;
         }
-        Append { key: self.keys[key], epoch, head, events }
+        Append { key: self.keys[key], epoch, head, events: events.into() }
     }
 
     fn near(&mut self, number: u64) -> u64 {

@@ -1,6 +1,6 @@
 //! What only the inside of the SQLite store can show: old files, foreign files, a writer in trouble.
 
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 use rusqlite::Connection;
 use schema::wire::ConversationPage;
@@ -84,7 +84,7 @@ async fn a_damaged_conversation_fails_alone() {
     let append = |key, head| {
         let at = Timestamp::from_millis(0);
         let event = Event { seq: head + 1, at, author: Author::System, fact: Fact::Reopened {} };
-        store.append(Append { key, epoch: 1, head, events: vec![event] })
+        store.append(Append { key, epoch: 1, head, events: Arc::new([event]) })
     };
     let release = hold(&store);
     let (before, fails, after) = (append(sound, 0), append(damaged, 0), append(sound, 1));

@@ -1,0 +1,213 @@
+//! The listeners' part of a conversation: the sessions, the newest events for them, and how far the
+//! running reply has been pushed.
+//! Invariant: whoever is live has every durable event; whoever is behind is either read for or waits for
+//! room, and goes on by itself from there. Catching up is a pull: nothing is pushed that has no room.
+
+use engine::store::{Page, StoreError};
+use schema::wire::{Close, Signal};
+use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn, limits};
+
+use super::join::Listener;
+use super::ring::{Encoded, Ring};
+use super::subscriber::{Pace, Subscriber};
+use super::subscribers::{Speech, Subscribers};
+use crate::frames::{Frames, event_json};
+use crate::outbox::DrainHook;
+
+/// Who listens, and what they are sent.
+pub(crate) struct Listeners {
+    conversation: ConversationId,
+    ring: Ring,
+    subscribers: Subscribers,
+    /// What has been pushed of the newest reply.
+    pushed: Reached,
+}
+
+/// What is left to do after a session was brought forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Next {
+    /// Nothing: it is live, waits for room, or is gone.
+    Nothing,
+    /// Events after this one have to be read from the log for it.
+    Read(Seq),
+}
+
+/// A durable event on its way to those who listen.
+pub(crate) struct Outgoing {
+    pub(crate) seq: Seq,
+    pub(crate) json: String,
+    /// For a checkpoint: the same without its text, and what a listener has who does not need that.
+    pub(crate) covered: Option<(Reached, String)>,
+}
+
+/// What a session is brought forward by.
+#[derive(Clone, Copy)]
+pub(crate) struct Front<'a> {
+    /// The durable head.
+    pub(crate) head: Seq,
+    /// The reply that runs.
+    pub(crate) speech: Option<Speech<'a>>,
+    pub(crate) hook: &'a dyn Fn(SessionId) -> DrainHook,
+}
+
+impl Listeners {
+    pub(crate) fn new(conversation: ConversationId, ring: Ring) -> Self {
+        let pushed = Reached { turn: 0, offset: 0 };
+        Self { conversation, ring, subscribers: Subscribers::default(), pushed }
+    }
+
+    /// How many listen; those whose session has ended do not.
+    pub(crate) fn count(&mut self) -> usize {
+        self.subscribers.forget_gone();
+        self.subscribers.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.subscribers.is_empty()
+    }
+
+    /// A session begins to listen at a position, or goes elsewhere. It is behind until it was brought forward.
+    pub(crate) fn join(&mut self, listener: Listener, from: Position) {
+        self.subscribers.add(Subscriber::new(listener, from));
+    }
+
+    pub(crate) fn knows(&mut self, session: SessionId) -> bool {
+        self.subscribers.get_mut(session).is_some()
+    }
+
+    pub(crate) fn leave(&mut self, session: SessionId) {
+        self.subscribers.remove(session);
+    }
+
+    /// Takes over the sessions of another incarnation; all names then need to be brought forward.
+    pub(crate) fn adopt(&mut self, others: Subscribers) -> Vec<SessionId> {
+        self.subscribers.absorb(others);
+        self.subscribers.sessions()
+    }
+
+    /// Gives the sessions away, to whatever comes after this incarnation.
+    pub(crate) fn hand_over(&mut self) -> Subscribers {
+        std::mem::take(&mut self.subscribers)
+    }
+
+    /// Gives the newest events away.
+    pub(crate) fn take_ring(&mut self) -> Ring {
+        std::mem::take(&mut self.ring)
+    }
+
+    /// Whether what follows an event is at hand.
+    pub(crate) fn has_since(&self, after: Seq, head: Seq) -> bool {
+        self.ring.since(after, head).is_some()
+    }
+
+    /// Whether a session waits for room.
+    pub(crate) fn waits(&mut self, session: SessionId) -> bool {
+        self.subscribers.get_mut(session).is_some_and(|subscriber| subscriber.pace == Pace::Waiting)
+    }
+
+    /// Pushes the next durable event to all who are live.
+    pub(crate) fn push_event(&mut self, event: Outgoing, hook: &dyn Fn(SessionId) -> DrainHook) {
+        let Outgoing { seq, json, covered } = event;
+        let encoded = self.ring.push(seq, json);
+        let whole = Frames::event(self.conversation, seq, &encoded.json);
+        let covered = covered
+            .as_ref()
+            .map(|(reached, json)| (*reached, Frames::event_within(self.conversation, seq, json, *reached)));
+        let mut gone = false;
+        for subscriber in self.subscribers.live() {
+            let frames = covered.as_ref().filter(|(reached, _)| subscriber.has(*reached)).map_or(&whole, |(_, it)| it);
+            subscriber.event(self.conversation, &encoded, frames, hook);
+            gone |= !subscriber.is_open();
+        }
+        if gone {
+            self.subscribers.forget_gone();
+        }
+    }
+
+    /// Pushes the piece of the running reply that begins at `offset` to all who are live.
+    pub(crate) fn push_delta(
+        &mut self,
+        speech: Speech<'_>,
+        offset: usize,
+        piece: &str,
+        hook: &dyn Fn(SessionId) -> DrainHook,
+    ) {
+        let frames = Frames::delta(self.conversation, speech.seq, speech.turn, offset, piece);
+        let end = self.pushed.offset;
+        let mut gone = false;
+        for subscriber in self.subscribers.live() {
+            subscriber.delta(speech, (offset, end), &frames, hook);
+            gone |= !subscriber.is_open();
+        }
+        if gone {
+            self.subscribers.forget_gone();
+        }
+    }
+
+    /// A piece has left the gate: replies are pushed up to here, whether somebody listens or not.
+    pub(crate) const fn reach(&mut self, turn: Turn, offset: usize) {
+        self.pushed = Reached { turn, offset };
+    }
+
+    pub(crate) fn push_signal(&self, from: SessionId, signal: &Signal) {
+        self.subscribers.push_signal(from, signal);
+    }
+
+    /// Sends a session what it is behind, as far as there is room and the ring reaches.
+    pub(crate) fn advance(&mut self, session: SessionId, front: Front<'_>) -> Next {
+        let Some(subscriber) = self.subscribers.get_mut(session) else { return Next::Nothing };
+        let Some(events) = self.ring.since(subscriber.seq(), front.head) else {
+            subscriber.pace = Pace::Reading;
+            return Next::Read(subscriber.seq());
+        };
+        for event in events {
+            let frames = Frames::event(self.conversation, event.seq, &event.json);
+            if !subscriber.event(self.conversation, event, &frames, front.hook) {
+                return Next::Nothing;
+            }
+        }
+        subscriber.pace = Pace::Live;
+        if let Some(speech) = front.speech.filter(|speech| speech.turn == self.pushed.turn) {
+            subscriber.catch_up(speech, self.pushed.offset, front.hook);
+        }
+        Next::Nothing
+    }
+
+    /// The log was read for a session. A page that does not begin with its next event was read for a place
+    /// where it is no longer: it has gone elsewhere since, and another page is on its way.
+    pub(crate) fn advance_by(
+        &mut self,
+        session: SessionId,
+        after: Seq,
+        page: Result<Page, StoreError>,
+        front: Front<'_>,
+    ) -> Next {
+        let Some(subscriber) = self.subscribers.get_mut(session) else { return Next::Nothing };
+        if subscriber.pace != Pace::Reading || subscriber.seq() != after {
+            return Next::Nothing;
+        }
+        let events = page.map(|page| page.events).unwrap_or_default();
+        let durable = events.iter().take_while(|event| event.seq <= front.head);
+        for event in durable {
+            let encoded = Encoded { seq: event.seq, json: event_json(event).into() };
+            let frames = Frames::event(self.conversation, encoded.seq, &encoded.json);
+            if !subscriber.event(self.conversation, &encoded, &frames, front.hook) {
+                return Next::Nothing;
+            }
+        }
+        if subscriber.seq() == after {
+            // Without the log there is no way to bring it up to date: let it come back.
+            subscriber.outbox().close(Close::GOING_AWAY);
+            self.subscribers.remove(session);
+            return Next::Nothing;
+        }
+        self.advance(session, front)
+    }
+}
+
+/// Whether a session so far behind gets all it missed; if not, after which event it begins.
+pub(crate) const fn begins_after(position: Seq, head: Seq) -> Option<Seq> {
+    let replayed = limits::REPLAY_EVENTS_MAX as Seq;
+    if head.saturating_sub(position) > replayed { Some(head - replayed) } else { None }
+}

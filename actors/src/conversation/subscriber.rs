@@ -1,0 +1,141 @@
+//! One session as its conversation sees it: what it has had, and whether it keeps up.
+//! Invariant: it gets events in order without gaps, each once, because what is not its next one is not
+//! taken; and each delta begins where the last one it got ended.
+
+use std::sync::Arc;
+
+use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn};
+
+use super::join::Listener;
+use super::ring::Encoded;
+use super::subscribers::Speech;
+use crate::frames::{Format, Frames, chars_between};
+use crate::metrics::DELTAS_SKIPPED;
+use crate::outbox::{DrainHook, Outbox};
+
+/// A session with its own place in the conversation.
+pub(crate) struct Subscriber {
+    pub(crate) session: SessionId,
+    outbox: Arc<Outbox>,
+    pub(crate) format: Format,
+    /// The last event it was sent.
+    seq: Seq,
+    /// The reply it is in, and the characters of it that it was sent.
+    turn: Turn,
+    offset: usize,
+    pub(crate) pace: Pace,
+}
+
+/// Whether a session is sent things as they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It is: it has every durable event.
+    Live,
+    /// It is behind, and what comes next for it is being read from the log.
+    Reading,
+    /// It is behind, and its outbox has no room; that calls when there is.
+    Waiting,
+}
+
+impl Subscriber {
+    /// A session that has everything up to a position and nothing of what follows.
+    pub(crate) fn new(listener: Listener, from: Position) -> Self {
+        let Listener { session, outbox, format } = listener;
+        let Reached { turn, offset } = from.reached.unwrap_or(Reached { turn: 0, offset: 0 });
+        Self { session, outbox, format, seq: from.seq, turn, offset, pace: Pace::Waiting }
+    }
+
+    /// Whether pushing still makes sense.
+    pub(crate) fn is_open(&self) -> bool {
+        self.outbox.is_open()
+    }
+
+    pub(crate) const fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// The last event it was sent.
+    pub(crate) const fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Sends an event if it is the next one and there is room; else the session is behind from now on.
+    pub(crate) fn event(
+        &mut self,
+        conversation: ConversationId,
+        event: &Encoded,
+        frames: &Frames<'_>,
+        hook: &dyn Fn(SessionId) -> DrainHook,
+    ) -> bool {
+        let taken = event.seq == self.seq + 1 && self.offer(conversation, frames, hook);
+        if taken {
+            self.seq = event.seq;
+        }
+        taken
+    }
+
+    /// Whether it has had the text that a checkpoint repeats.
+    pub(crate) fn has(&self, reached: Reached) -> bool {
+        self.pace == Pace::Live && self.turn == reached.turn && self.offset >= reached.offset
+    }
+
+    /// Sends the piece of a reply that begins at `offset` and ends before `end`; if it stands before that,
+    /// what it has missed as well.
+    pub(crate) fn delta(
+        &mut self,
+        speech: Speech<'_>,
+        (offset, end): (usize, usize),
+        piece: &Frames<'_>,
+        hook: &dyn Fn(SessionId) -> DrainHook,
+    ) {
+        self.enter(speech.turn);
+        if self.offset != offset {
+            return self.catch_up(speech, end, hook);
+        }
+        self.say(speech.conversation, piece, end, hook);
+    }
+
+    /// Sends what it has not yet had of the running reply, as one piece.
+    pub(crate) fn catch_up(&mut self, speech: Speech<'_>, end: usize, hook: &dyn Fn(SessionId) -> DrainHook) {
+        self.enter(speech.turn);
+        if self.offset < end {
+            let missed = chars_between(speech.text, self.offset, end);
+            let frames = Frames::delta(speech.conversation, speech.seq, speech.turn, self.offset, missed.as_str());
+            self.say(speech.conversation, &frames, end, hook);
+        }
+    }
+
+    fn enter(&mut self, turn: Turn) {
+        if self.turn != turn {
+            (self.turn, self.offset) = (turn, 0);
+        }
+    }
+
+    fn say(
+        &mut self,
+        conversation: ConversationId,
+        frames: &Frames<'_>,
+        end: usize,
+        hook: &dyn Fn(SessionId) -> DrainHook,
+    ) {
+        if self.offer(conversation, frames, hook) {
+            self.offset = end;
+        } else {
+            metrics::counter!(DELTAS_SKIPPED).increment(1);
+        }
+    }
+
+    fn offer(
+        &mut self,
+        conversation: ConversationId,
+        frames: &Frames<'_>,
+        hook: &dyn Fn(SessionId) -> DrainHook,
+    ) -> bool {
+        let session = self.session;
+        let taken = self.outbox.offer(conversation, frames.get(self.format), || hook(session));
+        if !taken {
+            self.pace = Pace::Waiting;
+        }
+        taken
+    }
+}

@@ -1,0 +1,162 @@
+//! The writer's part of a conversation: what was decided goes to the store, and nothing that may only be
+//! seen then leaves before it is durable.
+//! Invariant: one append is under way at a time, and it ends in one of two ways: durable, or lost for good.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::store::{Append, PageBounds, SharedStore, StoreError};
+use schema::{ConversationKey, Epoch, Event, Seq, limits};
+use tokio::time::Instant;
+
+use super::gate::Gate;
+
+/// The first pause before a store that did not take an append is asked again; it doubles each time.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// Decided events on their way to the store, under the epoch that owns the log.
+pub(crate) struct Writer<H> {
+    key: ConversationKey,
+    epoch: Epoch,
+    store: SharedStore,
+    gate: Gate<H>,
+    /// Bytes of what was said in events that are not durable yet: of the append under way, and since.
+    in_flight: usize,
+    waiting: usize,
+}
+
+impl<H> Writer<H> {
+    /// The writer of a log that ends at `head`.
+    pub(crate) const fn new(store: SharedStore, key: ConversationKey, epoch: Epoch, head: Seq) -> Self {
+        Self { key, epoch, store, gate: Gate::new(head), in_flight: 0, waiting: 0 }
+    }
+
+    pub(crate) const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Everything up to here is durable, and may be shown.
+    pub(crate) const fn durable(&self) -> Seq {
+        self.gate.durable()
+    }
+
+    /// Whether everything decided is durable.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.gate.unstored() == 0
+    }
+
+    /// Whether as much waits for the store as may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.gate.unstored() >= limits::UNSTORED_EVENTS_MAX
+            || self.in_flight + self.waiting >= limits::UNSTORED_BYTES_MAX
+    }
+
+    /// An event was decided; `held` goes out when it is durable.
+    pub(crate) fn append(&mut self, event: Event, held: H) {
+        self.waiting += event.fact.text_bytes();
+        self.gate.append(event, held);
+    }
+
+    /// Something that may only be seen after every event decided so far. Given back when nothing stands in
+    /// its way.
+    pub(crate) fn after_all(&mut self, held: H) -> Option<H> {
+        self.gate.after_all(held)
+    }
+
+    /// Takes what was decided to the store, unless an append is under way: then it goes with the next one.
+    /// The future ends when it is durable or lost; tell [`Writer::stored`] or [`Writer::lost`]. `jitter`
+    /// gives numbers from 0 to 1 that spread the pauses.
+    pub(crate) fn next(
+        &mut self,
+        jitter: fn() -> f64,
+    ) -> Option<impl Future<Output = Result<(), StoreError>> + use<H>> {
+        let (head, events) = self.gate.next_append()?;
+        self.in_flight = std::mem::take(&mut self.waiting);
+        let append = Append { key: self.key, epoch: self.epoch, head, events: events.into() };
+        Some(bring(Arc::clone(&self.store), append, jitter))
+    }
+
+    /// The append under way is durable.
+    pub(crate) fn stored(&mut self) {
+        self.in_flight = 0;
+        self.gate.stored();
+    }
+
+    /// The next thing that may go out.
+    pub(crate) fn release(&mut self) -> Option<H> {
+        self.gate.release()
+    }
+
+    /// The append under way is lost, and with it all that was decided since: everything still held.
+    pub(crate) fn lost(&mut self) -> impl Iterator<Item = H> + use<H> {
+        self.gate.give_up()
+    }
+}
+
+/// What stands in the log where an append would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    /// Nothing yet.
+    Nothing,
+    /// These very events.
+    These,
+    /// Others: the log has another owner.
+    Others,
+}
+
+/// Brings an append to the store. A store that surely did nothing is asked again for a while; after an answer
+/// that leaves it open the log is read, and what stands there decides. Asking again is safe: the condition on
+/// epoch and head lets one of many tries write.
+///
+/// # Errors
+/// Why it is not durable. [`StoreError::Fenced`] when the log belongs to another owner.
+async fn bring(store: SharedStore, append: Append, jitter: fn() -> f64) -> Result<(), StoreError> {
+    let until = Instant::now() + limits::APPEND_TRIES_FOR;
+    let mut pause = PAUSE_MIN;
+    // An earlier try may have written it, or may yet.
+    let mut is_open = false;
+    loop {
+        let Err(error) = store.append(append.clone()).await else { return Ok(()) };
+        match &error {
+            StoreError::Busy | StoreError::Unavailable(_) => {}
+            StoreError::Unknown(_) => is_open = true,
+            // The condition failed: by another owner's claim, or by our own earlier try.
+            StoreError::Fenced if is_open => {}
+            StoreError::Fenced | StoreError::NotFound | StoreError::Conflict { .. } | StoreError::Corrupt(_) => {
+                return Err(error);
+            }
+        }
+        if is_open {
+            match stands(&store, &append).await {
+                Ok(Stands::These) => return Ok(()),
+                Ok(Stands::Others) => return Err(StoreError::Fenced),
+                Ok(Stands::Nothing) if error == StoreError::Fenced => return Err(error),
+                Ok(Stands::Nothing) | Err(_) => {}
+            }
+        }
+        if Instant::now() >= until {
+            return Err(error);
+        }
+        tokio::time::sleep(pause.mul_f64(0.5 + jitter() / 2.0)).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    }
+}
+
+async fn stands(store: &SharedStore, append: &Append) -> Result<Stands, StoreError> {
+    let mut found = 0;
+    while let Some(rest) = append.events.get(found..).filter(|rest| !rest.is_empty()) {
+        let page = store.read(append.key, append.head + found as Seq, PageBounds::FULL).await?;
+        if page.events.is_empty() {
+            // An append is stored whole: a part of it alone is another's.
+            let nothing = found == 0 && page.head <= append.head;
+            return Ok(if nothing { Stands::Nothing } else { Stands::Others });
+        }
+        if !rest.iter().zip(&page.events).all(|(ours, stored)| ours == stored) {
+            return Ok(Stands::Others);
+        }
+        found += page.events.len();
+    }
+    Ok(Stands::These)
+}

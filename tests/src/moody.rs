@@ -1,0 +1,101 @@
+//! A store whose appends fare as a test says, in order; all else goes well.
+
+#![allow(clippy::unwrap_used, reason = "a tool of tests")]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use engine::store::memory::MemoryStore;
+use engine::store::{
+    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
+};
+use schema::wire::ConversationPage;
+use schema::{ConversationKey, Seq};
+
+/// How the next append fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mood {
+    /// Well.
+    Good,
+    /// Nothing is done, and the answer says so: the queue is full.
+    Busy,
+    /// Nothing is done, and the answer says so: there is no store.
+    Away,
+    /// Nothing is done, and the answer does not say it.
+    Lost,
+    /// It is done, and the answer does not say it.
+    Unanswered,
+}
+
+/// The store. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Moody {
+    store: Arc<MemoryStore>,
+    moods: Arc<Mutex<VecDeque<Mood>>>,
+}
+
+impl Moody {
+    /// From now on appends fare like this, one after the other, and well after that.
+    pub fn will(&self, moods: impl IntoIterator<Item = Mood>) {
+        self.moods.lock().unwrap().extend(moods);
+    }
+
+    /// Moods that are still to come.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.moods.lock().unwrap().len()
+    }
+}
+
+impl Log for Moody {
+    fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
+        self.store.claim(key, open)
+    }
+
+    fn append(&self, append: Append) -> Pending<()> {
+        let unknown = || StoreError::Unknown("no answer came".into());
+        match self.moods.lock().unwrap().pop_front().unwrap_or(Mood::Good) {
+            Mood::Good => self.store.append(append),
+            Mood::Busy => Box::pin(async { Err(StoreError::Busy) }),
+            Mood::Away => Box::pin(async { Err(StoreError::Unavailable("away".into())) }),
+            Mood::Lost => Box::pin(async move { Err(unknown()) }),
+            Mood::Unanswered => {
+                let stored = self.store.append(append);
+                Box::pin(async move {
+                    stored.await?;
+                    Err(unknown())
+                })
+            }
+        }
+    }
+
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
+        self.store.read(key, after, bounds)
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.store.list(query)
+    }
+
+    fn probe(&self) -> Pending<()> {
+        self.store.probe()
+    }
+}
+
+impl Records for Moody {
+    fn get(&self, name: RecordName) -> Pending<Option<Record>> {
+        self.store.get(name)
+    }
+
+    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
+        self.store.put(name, expected, body)
+    }
+
+    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
+        self.store.delete(name, expected)
+    }
+
+    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
+        self.store.scan(scope, kind, after, limit)
+    }
+}
