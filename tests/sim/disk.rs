@@ -118,8 +118,8 @@ impl Disk {
         if holds && append.continues_head() { Ok(()) } else { Err(StoreError::Fenced) }
     }
 
-    fn append(&self, append: Append) -> Result<(), StoreError> {
-        self.may_append(&append)?;
+    fn append(&self, append: &Append) -> Result<(), StoreError> {
+        self.may_append(append)?;
         let mut rows = self.rows();
         let row = rows.get_mut(&append.key).ok_or(StoreError::NotFound)?;
         let at = usize::try_from(append.head).unwrap_or(usize::MAX);
@@ -240,7 +240,7 @@ impl Way {
             let _ = answer.send(allowed);
             sleep(later).await;
             if promised && !weather.dead.load(Ordering::Relaxed) {
-                let _ = disk.append(append);
+                let _ = disk.append(&append);
             }
         });
         self.sent(errand, answered)
@@ -256,7 +256,7 @@ impl Log for Way {
         if self.disk.plant == Some(Plant::EarlyAcknowledgement) {
             return self.promise(append);
         }
-        self.write(move |disk| disk.append(append))
+        self.write(move |disk| disk.append(&append))
     }
 
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
