@@ -318,7 +318,7 @@ async fn a_slow_session_goes_on_though_the_mailbox_is_full_when_it_has_room() {
     .await;
     let handle = bench.find(key).await;
     (0..1_000).for_each(|_| {
-        handle.signal(SessionId::generate(), Author::Human, schema::wire::SignalKind::Typing { on: true })
+        handle.signal(SessionId::generate(), Author::Human, schema::wire::SignalKind::Typing { on: true });
     });
     ear.events(0, 200).await;
 }

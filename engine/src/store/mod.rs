@@ -38,7 +38,8 @@ pub trait Log: Send + Sync + 'static {
     /// [`StoreError::Fenced`] when another owner has claimed it, the head differs, or the events
     /// are none or not numbered from `head + 1`;
     /// [`StoreError::NotFound`] when there is no such conversation;
-    /// [`StoreError::Unknown`] when it may or may not have been stored: read to find out.
+    /// [`StoreError::Busy`] and [`StoreError::Unavailable`] when surely nothing was stored: try again;
+    /// [`StoreError::Unknown`] when it may or may not have been stored, or may yet be: read to find out.
     fn append(&self, append: Append) -> Pending<()>;
 
     /// The events after `after`, as many as `bounds` allows, and the head. A page may hold fewer events
