@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Contact, Ownership, Ref, Seq, Text, Timestamp, Turn};
+use crate::{Contact, Ownership, Reached, Ref, Seq, Text, Timestamp, Turn};
 
 /// One entry of a conversation's log, as stored and as sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -256,6 +256,18 @@ impl Usage {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+impl Event {
+    /// A checkpoint without its text, for a listener that has had it as deltas, and what such a listener
+    /// has reached; nothing for other events.
+    #[must_use]
+    pub fn without_text(&self) -> Option<(Self, Reached)> {
+        let Fact::Checkpoint { turn, offset, text, .. } = &self.fact else { return None };
+        let (turn, offset, chars) = (*turn, *offset, text.chars());
+        let fact = Fact::Checkpoint { turn, offset, chars: Some(chars), text: Text::default() };
+        Some((Self { fact, ..*self }, Reached { turn, offset: offset + chars }))
+    }
 }
 
 impl Fact {

@@ -208,7 +208,10 @@ async fn what_was_acknowledged_before_a_power_cut_is_there_after_it() {
     let next = back.reply_to(id, second).await;
     assert_eq!(reply_of(&next).unwrap().turn, 2);
     let log = api.log(id).await;
-    assert_eq!(log.events[..before.len()], before[..], "what was seen has not changed");
+    for (seen, stored) in before.iter().zip(&log.events) {
+        let covered = stored.without_text().map(|(covered, _)| covered);
+        assert!(seen == stored || Some(seen) == covered.as_ref(), "what was seen has not changed: {seen:?}");
+    }
     assert_eq!(log.events.iter().map(|event| event.seq).collect::<Vec<_>>(), (1..=log.head).collect::<Vec<_>>());
     assert_eq!(api.say(id, "r2", "Are you still there?").await, second, "a message sent again is known");
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use engine::conversation::{Effect, Outcome, Refusal};
 use engine::store::StoreError;
 use schema::wire::ConversationView;
-use schema::{Event, Fact, Reached, Text, Turn};
+use schema::{Event, Fact, Text, Turn};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -190,14 +190,6 @@ impl Conversation {
 
 /// An event as it leaves the gate. A checkpoint is written down a second time without its text.
 fn outgoing(event: &Event) -> Outgoing {
-    let covered = match &event.fact {
-        Fact::Checkpoint { turn, offset, text, .. } => {
-            let chars = text.chars();
-            let fact = Fact::Checkpoint { turn: *turn, offset: *offset, chars: Some(chars), text: Text::default() };
-            let json = event_json(&Event { fact, ..event.clone() });
-            Some((Reached { turn: *turn, offset: offset + chars }, json))
-        }
-        _ => None,
-    };
+    let covered = event.without_text().map(|(covered, reached)| (reached, event_json(&covered)));
     Outgoing { seq: event.seq, json: event_json(event), covered }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use schema::{Author, End, Event, Fact, Position, Reached, Seq, Text, Turn};
+use schema::{Author, End, Event, Fact, Position, Reached, Seq, Turn};
 
 use super::{Findings, Rule};
 
@@ -156,7 +156,7 @@ impl Observer {
         let at = |seq: Seq| usize::try_from(seq).ok().and_then(|seq| log.get(seq.checked_sub(1)?));
         for (seq, shown) in &self.seen {
             let is_shown = |event: &Event| {
-                digest(event) == *shown || without_text(event).is_some_and(|covered| digest(&covered) == *shown)
+                digest(event) == *shown || event.without_text().is_some_and(|(covered, _)| digest(&covered) == *shown)
             };
             findings.unless(at(*seq).is_some_and(is_shown), Rule::Shown, || {
                 format!("event {seq} was shown, and the log has another or none")
@@ -191,13 +191,6 @@ impl Heard {
             format!("turn {}: what was heard is not how the stored reply ({}) begins", self.turn, reply.end.name())
         });
     }
-}
-
-/// A checkpoint as it is shown to a listener that has its text already.
-fn without_text(event: &Event) -> Option<Event> {
-    let Fact::Checkpoint { turn, offset, text, .. } = &event.fact else { return None };
-    let fact = Fact::Checkpoint { turn: *turn, offset: *offset, chars: Some(text.chars()), text: Text::default() };
-    Some(Event { fact, ..event.clone() })
 }
 
 /// Which turn an event ends.
