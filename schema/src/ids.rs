@@ -189,11 +189,20 @@ name!(
     Contact, "contact", limits::CONTACT_CHARS_MAX
 );
 
+/// What names of contacts begin with whom nobody has named.
+const ANONYMOUS: &str = "anon_";
+
 impl Contact {
     /// A contact nobody has named yet.
     #[must_use]
     pub fn anonymous() -> Self {
-        Self(format!("anon_{}", Uuid::now_v7().as_simple()).into())
+        Self(format!("{ANONYMOUS}{}", Uuid::now_v7().as_simple()).into())
+    }
+
+    /// Whether this is one of [`Contact::anonymous`].
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.0.starts_with(ANONYMOUS)
     }
 }
 

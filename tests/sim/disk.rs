@@ -12,6 +12,7 @@ use std::time::Duration;
 use engine::store::memory::MemoryStore;
 use engine::store::{
     Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
+    Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Event, Seq};
@@ -136,6 +137,16 @@ impl Disk {
         }
         row.newest_writer = append.epoch;
         row.events.extend(append.events.iter().cloned());
+        Ok(())
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let row = rows.get(&key).ok_or(StoreError::NotFound)?;
+        if head.is_some_and(|head| head != row.events.len() as Seq) {
+            return Err(StoreError::Fenced);
+        }
+        rows.remove(&key);
         Ok(())
     }
 
@@ -275,6 +286,15 @@ impl Log for Way {
     }
 
     fn list(&self, _: ListQuery) -> Pending<Vec<ConversationPage>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
+        self.write(move |disk| disk.erase(key, head))
+    }
+
+    fn unspoken(&self, _: UnspokenQuery) -> Pending<Vec<Unspoken>> {
+        // Every contact of the simulation has a name.
         Box::pin(async { Ok(Vec::new()) })
     }
 

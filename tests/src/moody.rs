@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use engine::store::memory::MemoryStore;
 use engine::store::{
     Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
+    Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Seq};
@@ -75,6 +76,14 @@ impl Log for Moody {
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
         self.store.list(query)
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
+        self.store.erase(key, head)
+    }
+
+    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
+        self.store.unspoken(query)
     }
 
     fn probe(&self) -> Pending<()> {

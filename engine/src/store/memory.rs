@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     Append, Claim, ListCursor, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
-    StoreError,
+    StoreError, Unspoken, UnspokenQuery,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -67,7 +67,7 @@ struct Conversation {
 
 impl MemoryStore {
     /// Says what shall happen to the next writes, one each, after those said before. A write is a
-    /// claim, an append or a change of a record.
+    /// claim, an append, an erasure or a change of a record.
     pub fn script(&self, next: impl IntoIterator<Item = Scripted>) {
         self.lock().script.extend(next);
     }
@@ -190,6 +190,33 @@ impl Log for MemoryStore {
             pages.sort_by_key(|page| std::cmp::Reverse((page.last_at, page.id)));
             pages.truncate(query.limit);
             Ok(pages)
+        })
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
+        self.write(|state| {
+            let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
+            if head.is_some_and(|head| head != conversation.events.len() as Seq) {
+                return Err(StoreError::Fenced);
+            }
+            state.conversations.remove(&key);
+            Ok(())
+        })
+    }
+
+    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
+        self.read(|state| {
+            let mut found: Vec<Unspoken> = state
+                .conversations
+                .iter()
+                .filter(|(_, found)| found.events.len() <= 1 && found.contact.is_anonymous())
+                .map(|(key, found)| Unspoken { last_at: found.last_at, key: *key, head: found.events.len() as Seq })
+                .filter(|one| one.last_at < query.before)
+                .filter(|one| query.after.is_none_or(|after| (one.last_at, one.key) > (after.last_at, after.key)))
+                .collect();
+            found.sort_unstable();
+            found.truncate(query.limit);
+            Ok(found)
         })
     }
 

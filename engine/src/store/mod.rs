@@ -52,6 +52,19 @@ pub trait Log: Send + Sync + 'static {
     /// A tenant's conversations, newest activity first, strictly older than `before`.
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>>;
 
+    /// Removes the conversation with all its events, for good: it is as if it had never been. An owner that
+    /// still writes is answered [`StoreError::NotFound`]. With `head`, only while that is the log's.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such conversation;
+    /// [`StoreError::Fenced`] when its head is another one;
+    /// [`StoreError::Unknown`] when it may or may not have been removed: ask again.
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()>;
+
+    /// Conversations of all tenants with an anonymous contact and nothing in their logs but their opening,
+    /// oldest first.
+    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>>;
+
     /// Whether a write would be taken now, as far as can be known without writing. After a failed write
     /// it also tries what the next write would try to recover.
     ///
@@ -182,6 +195,28 @@ pub struct ListCursor {
     pub last_at: Timestamp,
     /// Its conversation.
     pub id: schema::ConversationId,
+}
+
+/// Which conversations without a word to give.
+#[derive(Clone, Copy, Debug)]
+pub struct UnspokenQuery {
+    /// Only those that began before this.
+    pub before: Timestamp,
+    /// Only those behind this one of an earlier answer.
+    pub after: Option<Unspoken>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A conversation in which nobody has said a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unspoken {
+    /// When it began.
+    pub last_at: Timestamp,
+    /// Which one.
+    pub key: ConversationKey,
+    /// Its opening's number, or 0 when that never came.
+    pub head: Seq,
 }
 
 /// Whose a record is.

@@ -9,7 +9,8 @@ use engine::knowledge::{KnowledgeError, Retriever};
 use engine::model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine::store::memory::MemoryStore;
 use engine::store::{
-    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
+    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, Unspoken,
+    UnspokenQuery,
 };
 use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
@@ -83,6 +84,14 @@ impl Log for Treacherous {
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
         self.store.list(query)
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
+        self.store.erase(key, head)
+    }
+
+    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
+        self.store.unspoken(query)
     }
 
     fn probe(&self) -> Pending<()> {

@@ -3,6 +3,7 @@
 
 mod appends;
 mod claims;
+mod erasing;
 mod lists;
 mod races;
 mod random;
@@ -63,6 +64,14 @@ cases! {
         a_page_is_bounded_in_bytes
         reading_past_the_head_gives_nothing
         the_same_conversation_id_in_two_tenants_is_two_logs;
+    erasing:
+        what_was_erased_was_never_there
+        an_owner_cannot_write_back_what_was_erased
+        an_erasure_leaves_all_others
+        an_erasure_may_ask_for_a_head
+        erasing_what_is_unknown_is_not_found
+        a_long_log_is_erased_and_a_new_one_begins_empty
+        anonymous_conversations_without_a_word_are_found_by_age;
     lists:
         the_list_is_by_newest_activity
         among_equals_the_list_is_by_id

@@ -4,7 +4,7 @@ use anyhow::Context;
 use engine::store::memory::MemoryStore;
 use engine::store::{
     Append, Claim, ListCursor, ListQuery, Log, Opening, PageBounds, Pending, RecordName, Records, Scope, SharedStore,
-    StoreError,
+    StoreError, Unspoken, UnspokenQuery,
 };
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -65,6 +65,7 @@ pub async fn compare(store: &SharedStore, seed: u64, writes: usize, burst: Burst
 enum Command {
     Claim(ConversationKey, Option<Opening>),
     Append(Append),
+    Erase(ConversationKey, Option<u64>),
     Put(RecordName, u64, Vec<u8>),
     Delete(RecordName, u64),
 }
@@ -74,6 +75,7 @@ enum Command {
 enum Answer {
     Claimed(Claim),
     Stored,
+    Erased,
     Version(u64),
     Deleted,
 }
@@ -83,6 +85,7 @@ impl Command {
         match self.clone() {
             Self::Claim(key, open) => answered(store.claim(key, open), Answer::Claimed),
             Self::Append(append) => answered(store.append(append), |()| Answer::Stored),
+            Self::Erase(key, head) => answered(store.erase(key, head), |()| Answer::Erased),
             Self::Put(name, expected, body) => answered(store.put(name, expected, body), Answer::Version),
             Self::Delete(name, expected) => answered(store.delete(name, expected), |()| Answer::Deleted),
         }
@@ -116,23 +119,27 @@ impl World {
             ["a", "b", "c"].map(|id| RecordName { scope: Scope::Tenant(*tenant), kind: "random", id: id.into() })
         });
         let names: Vec<_> = names.collect();
-        let contacts = ["ana", "bo"].iter().filter_map(|name| name.parse().ok()).collect();
+        let contacts = ["ana", "anon_bo"].iter().filter_map(|name| name.parse().ok()).collect();
         let (claims, versions) = (vec![Claim { epoch: 0, head: 0 }; keys.len()], vec![0; names.len()]);
         Self { random, keys, claims, names, versions, contacts }
     }
 
     fn command(&mut self) -> Command {
-        let kind = self.random.random_range(0..10);
+        let kind = self.random.random_range(0..21);
         let (key, name) = (self.random.random_range(0..self.keys.len()), self.random.random_range(0..self.names.len()));
         match kind {
-            0 => Command::Claim(self.keys[key], None),
-            1 => {
+            0 | 1 => Command::Claim(self.keys[key], None),
+            2 | 3 => {
                 let contact = self.contacts[self.random.random_range(0..self.contacts.len())].clone();
                 let at = Timestamp::from_millis(self.random.random_range(0..5_000));
                 Command::Claim(self.keys[key], Some(Opening { contact, at }))
             }
-            2..8 => Command::Append(self.append(key)),
-            8 => {
+            4..16 => Command::Append(self.append(key)),
+            16 => {
+                let head = self.random.random_bool(0.5).then(|| self.near(self.claims[key].head));
+                Command::Erase(self.keys[key], head)
+            }
+            17 | 18 => {
                 let body = (0..self.random.random_range(0..64)).map(|_| self.random.random()).collect();
                 Command::Put(self.names[name].clone(), self.near(self.versions[name]), body)
             }
@@ -167,6 +174,10 @@ impl World {
             (Command::Claim(key, _), Ok(Answer::Claimed(claim))) => {
                 let place = self.keys.iter().position(|one| one == key);
                 place.into_iter().for_each(|n| self.claims[n] = *claim);
+            }
+            (Command::Erase(key, _), Ok(_)) => {
+                let place = self.keys.iter().position(|one| one == key);
+                place.into_iter().for_each(|n| self.claims[n] = Claim { epoch: 0, head: 0 });
             }
             (Command::Put(name, ..), Ok(Answer::Version(version))) => self.learn_version(name, *version),
             (Command::Put(name, ..) | Command::Delete(name, _), Err(StoreError::Conflict { found })) => {
@@ -209,8 +220,12 @@ impl World {
         let id = self.keys[self.random.random_range(0..self.keys.len())].conversation;
         let last_at = Timestamp::from_millis(self.random.random_range(0..9_000));
         let before = self.random.random_bool(0.5).then_some(ListCursor { last_at, id });
-        let query = ListQuery { tenant, contact, before, limit: self.random.random_range(0..5) };
+        let limit = self.random.random_range(0..5);
+        let query = ListQuery { tenant, contact, before, limit };
         same(&format!("{query:?}"), &store.list(query.clone()).await, &model.list(query.clone()).await)?;
+        let after = self.random.random_bool(0.5).then_some(Unspoken { last_at, key: self.keys[0], head: 0 });
+        let query = UnspokenQuery { before: Timestamp::from_millis(4_000), after, limit };
+        same(&format!("{query:?}"), &store.unspoken(query).await, &model.unspoken(query).await)?;
         let (scope, limit) = (Scope::Tenant(tenant), self.random.random_range(0..4));
         let after = self.random.random_bool(0.5).then(|| "a".to_string());
         let found = store.scan(scope, "random", after.clone(), limit).await;

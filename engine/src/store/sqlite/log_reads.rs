@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::wire::ConversationPage;
-use schema::{ConversationId, ConversationKey, Event, Seq, Timestamp};
+use schema::{ConversationId, ConversationKey, Event, Seq, TenantId, Timestamp};
 
 use super::log_writes::FORMAT_JSON;
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
-use crate::store::{ListQuery, Page, PageBounds, StoreError};
+use crate::store::{ListQuery, Page, PageBounds, StoreError, Unspoken, UnspokenQuery};
 
 /// A page of a log.
 pub(super) struct PageRead {
@@ -20,6 +20,17 @@ impl Read for PageRead {
     type Output = Page;
 
     fn run(&self, connection: &Connection) -> Result<Page, ReadError> {
+        // One look at both tables: a conversation may be erased meanwhile, and its row's number be given to
+        // another one.
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        let page = self.page(connection);
+        connection.prepare_cached("COMMIT")?.execute([])?;
+        page
+    }
+}
+
+impl PageRead {
+    fn page(&self, connection: &Connection) -> Result<Page, ReadError> {
         let (row_id, head) = connection
             .prepare_cached("SELECT row_id, head FROM conversations WHERE tenant = ?1 AND id = ?2")?
             .query_row(params![self.key.tenant.as_bytes(), self.key.conversation.as_bytes()], |row| {
@@ -27,7 +38,6 @@ impl Read for PageRead {
             })
             .optional()?
             .ok_or(StoreError::NotFound)?;
-        // A log only grows, so everything up to the head just read is there: no transaction.
         let mut statement = connection.prepare_cached(
             "SELECT seq, format, body FROM events WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3
              ORDER BY seq LIMIT ?4",
@@ -60,9 +70,7 @@ impl Read for PageRead {
         }
         Ok(Page { events, head })
     }
-}
 
-impl PageRead {
     fn corrupt(&self, seq: Seq, what: &str) -> StoreError {
         StoreError::Corrupt(format!("event {seq} of {} {what}", self.key))
     }
@@ -110,6 +118,37 @@ impl Read for ListRead {
     }
 }
 
+const UNSPOKEN: &str = "SELECT last_at, tenant, id, head FROM conversations
+    WHERE head <= 1 AND contact GLOB 'anon_*' AND last_at < ?1 AND (last_at, tenant, id) > (?2, ?3, ?4)
+    ORDER BY last_at, tenant, id LIMIT ?5";
+
+/// Anonymous conversations without a word.
+pub(super) struct UnspokenRead(pub(super) UnspokenQuery);
+
+impl Read for UnspokenRead {
+    type Output = Vec<Unspoken>;
+
+    fn run(&self, connection: &Connection) -> Result<Vec<Unspoken>, ReadError> {
+        let UnspokenQuery { before, after, limit } = &self.0;
+        let (last_at, tenant, id) = match after {
+            Some(Unspoken { key, last_at, .. }) => {
+                (last_at.as_millis(), key.tenant.as_bytes().to_vec(), key.conversation.as_bytes().to_vec())
+            }
+            None => (i64::MIN, Vec::new(), Vec::new()),
+        };
+        let mut statement = connection.prepare_cached(UNSPOKEN)?;
+        let limit = integer(*limit as u64);
+        let found = statement.query_map(params![before.as_millis(), last_at, tenant, id, limit], |row| {
+            let key = ConversationKey {
+                tenant: TenantId::from_bytes(row.get(1)?),
+                conversation: ConversationId::from_bytes(row.get(2)?),
+            };
+            Ok(Unspoken { last_at: Timestamp::from_millis(row.get(0)?), key, head: natural(row.get(3)?) })
+        })?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,7 +158,11 @@ mod tests {
     fn every_reading_walks_an_index() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate::migrate(&mut connection, migrate::STEPS).unwrap();
-        for (sql, index) in [(LIST, "conversations_by_activity"), (LIST_OF_CONTACT, "conversations_by_contact")] {
+        for (sql, index) in [
+            (LIST, "conversations_by_activity"),
+            (LIST_OF_CONTACT, "conversations_by_contact"),
+            (UNSPOKEN, "conversations_unspoken"),
+        ] {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
             assert!(steps.len() == 1 && steps[0].contains(index), "{steps:?}");

@@ -4,7 +4,8 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Every step there ever was, oldest first. A step that has been released is never edited.
-pub(super) const STEPS: &[&str] = &[include_str!("migrations/0001_log_and_records.sql")];
+pub(super) const STEPS: &[&str] =
+    &[include_str!("migrations/0001_log_and_records.sql"), include_str!("migrations/0002_erasing.sql")];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod connect;
+mod erase;
 mod failure;
 mod job;
 mod log_reads;

@@ -10,9 +10,10 @@ use schema::{Contact, ConversationKey, Epoch, Seq, Timestamp};
 const REMEMBERED_MAX: usize = 65_536;
 
 /// What the writer remembers between transactions.
-#[derive(Default)]
 pub(super) struct Memory {
     rows: HashMap<ConversationKey, Row>,
+    /// Events of erased conversations may still be in the file.
+    pub(super) remains: bool,
 }
 
 /// A conversation's fence.
@@ -29,10 +30,22 @@ pub(super) struct Rows<'a> {
     pub(super) memory: &'a mut Memory,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        // What an earlier process has left behind is found by looking.
+        Self { rows: HashMap::new(), remains: true }
+    }
+}
+
 impl Memory {
     /// Forgets everything: the transaction that made it is gone.
     pub(super) fn forget(&mut self) {
         self.rows.clear();
+    }
+
+    /// The conversation is no more.
+    pub(super) fn remove(&mut self, key: ConversationKey) {
+        self.rows.remove(&key);
     }
 
     fn remember(&mut self, key: ConversationKey, row: Row) {

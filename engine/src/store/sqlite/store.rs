@@ -10,9 +10,10 @@ use schema::wire::ConversationPage;
 use schema::{ConversationKey, Seq, limits};
 
 use super::connect::{self, OpenError};
+use super::erase::EraseWrite;
 use super::failure;
 use super::job::{Job, Nothing, Write, job};
-use super::log_reads::{ListRead, PageRead};
+use super::log_reads::{ListRead, PageRead, UnspokenRead};
 use super::log_writes::{AppendWrite, ClaimWrite};
 use super::queue::{BatchLimits, Queue, Refused};
 use super::reader::{Question, Read, Reader, question};
@@ -21,6 +22,7 @@ use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::store::{
     Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
+    Unspoken, UnspokenQuery,
 };
 
 /// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
@@ -141,6 +143,14 @@ impl Log for SqliteStore {
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
         self.read(ListRead(query))
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
+        self.write(EraseWrite { key, head })
+    }
+
+    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
+        self.read(UnspokenRead(query))
     }
 
     fn probe(&self) -> Pending<()> {

@@ -113,6 +113,43 @@ async fn what_cannot_be_read_is_said_without_quoting_it() {
     }
 }
 
+#[tokio::test]
+async fn what_a_stopped_process_has_not_removed_is_removed_by_the_next() {
+    let scratch = Scratch::new("remains");
+    let events_left = |scratch: &Scratch| -> i64 {
+        let connection = connect::open_reader(&scratch.file()).unwrap();
+        connection.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let store = open(&scratch);
+    let key = opened(&store).await;
+    let events = |head: u64| {
+        let event = |seq| Event { seq, at: Timestamp::from_millis(0), author: Author::System, fact: Fact::Reopened {} };
+        Append { key, epoch: 1, head, events: (head + 1..=head + 200).map(event).collect() }
+    };
+    for head in (0..1_000).step_by(200) {
+        store.append(events(head)).await.unwrap();
+    }
+    let release = hold(&store);
+    let erased = store.erase(key, None);
+    let last = store.put(record("last"), 0, vec![]);
+    release.send(()).unwrap();
+    erased.await.unwrap();
+    last.await.unwrap();
+    drop(store);
+    let left = events_left(&scratch);
+
+    let store = open(&scratch);
+    assert_eq!(store.read(key, 0, PageBounds::HEAD).await.map(|page| page.head), Err(StoreError::NotFound));
+    // Each write is followed by a piece of it, so that load does not keep it from ending.
+    for _ in 0..=left {
+        store.probe().await.unwrap();
+        if events_left(&scratch) == 0 {
+            break;
+        }
+    }
+    assert_eq!(events_left(&scratch), 0, "{left} were left");
+}
+
 fn open(scratch: &Scratch) -> SqliteStore {
     SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap()
 }

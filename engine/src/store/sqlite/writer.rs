@@ -11,11 +11,11 @@ use rusqlite::Connection;
 
 use super::checkpoint::Checkpoints;
 use super::connect::{open_writer, settle};
-use super::failure;
 use super::job::{Fate, Job};
 use super::queue::{BatchLimits, Queue, Taken};
 use super::rows::{Memory, Rows};
 use super::stats::Counters;
+use super::{erase, failure};
 use crate::store::StoreError;
 use crate::store::metrics::{BATCH_WRITES, COMMIT_SECONDS};
 
@@ -72,7 +72,9 @@ impl Writer {
 
     fn work(&mut self) {
         loop {
-            let taken = if self.checkpoints.worth_it_when_idle() {
+            let taken = if self.has_remains() {
+                self.queue.take_within(Duration::ZERO)
+            } else if self.checkpoints.worth_it_when_idle() {
                 self.queue.take_within(IDLE_AFTER)
             } else {
                 self.queue.take()
@@ -82,6 +84,11 @@ impl Writer {
                     let mut batch = vec![first];
                     self.queue.drain_into(&mut batch, self.limits, |job| job.cost());
                     self.serve(batch);
+                    self.clear_remains();
+                    self.checkpoint(Checkpoints::after_commit);
+                }
+                Taken::Idle if self.has_remains() => {
+                    self.clear_remains();
                     self.checkpoint(Checkpoints::after_commit);
                 }
                 Taken::Idle => self.checkpoint(Checkpoints::when_idle),
@@ -149,6 +156,22 @@ impl Writer {
     fn fail(&mut self, why: String) {
         tracing::error!(%why, "store cannot write");
         self.desk = Desk::Failed { why, retry_at: Instant::now() };
+    }
+
+    fn has_remains(&self) -> bool {
+        matches!(&self.desk, Desk::Open { memory, .. } if memory.remains)
+    }
+
+    /// Removes one piece of what was erased: after each batch, so that it ends under load too.
+    fn clear_remains(&mut self) {
+        let Desk::Open { connection, memory } = &mut self.desk else { return };
+        if !memory.remains {
+            return;
+        }
+        match erase::clear(connection) {
+            Ok(more) => memory.remains = more,
+            Err(error) => self.fail(format!("removing what was erased: {}", failure::words(&error))),
+        }
     }
 
     fn checkpoint(&mut self, run: fn(&mut Checkpoints, &Connection) -> rusqlite::Result<()>) {
