@@ -106,8 +106,13 @@ fn main() -> Result<(), Failure> {
 async fn run(plan: Plan, speaking: &Arbiter, reading: &Arbiter) -> Result<Vec<u64>, Failure> {
     let store = Arc::new(MemoryStore::default());
     let tenant = TenantId::generate();
-    let record =
-        TenantRecord { id: tenant, name: "demo".into(), created_at: Timestamp::from_millis(0), disabled: false };
+    let record = TenantRecord {
+        id: tenant,
+        name: "demo".into(),
+        created_at: Timestamp::from_millis(0),
+        disabled: false,
+        plan: "default".into(),
+    };
     store.put(TenantRecord::record_name(tenant), 0, serde_json::to_vec(&record)?).await?;
     let system = System::new(store as SharedStore, Arc::new(Nothing), Arc::new(SystemClock), Options::default());
     let start = Instant::now();

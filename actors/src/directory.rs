@@ -43,9 +43,23 @@ enum Place {
     /// Nowhere; kept for the memory of its crashes, or for those who still listen.
     Absent(Subscribers),
     Quarantined,
+    /// Being erased from the store: nobody finds it.
+    Erasing,
 }
 
-type Waking = watch::Receiver<Option<Result<ConversationHandle, Failure>>>;
+/// What somebody who erases a conversation finds of it.
+pub(crate) enum Parting {
+    /// It runs nowhere; these would listen to it.
+    Nowhere(Subscribers),
+    /// It runs, and is to be ended.
+    Awake(ConversationHandle),
+    /// It is being started: to be asked for again when that is over.
+    Waking(Waking),
+    /// Somebody else erases it.
+    Erasing,
+}
+
+pub(crate) type Waking = watch::Receiver<Option<Result<ConversationHandle, Failure>>>;
 
 impl Directory {
     pub(crate) fn new() -> Self {
@@ -59,6 +73,7 @@ impl Directory {
             match shard.get(&key).map(|entry| &entry.place) {
                 Some(Place::Awake(handle)) if handle.is_open() => return Ok(handle.clone()),
                 Some(Place::Quarantined) => return Err(Failure::quarantined()),
+                Some(Place::Erasing) => return Err(Failure::erased()),
                 Some(Place::Down(_)) => return Err(Failure::restarting()),
                 Some(Place::Waking(waking, _)) => waking.clone(),
                 Some(Place::Awake(_) | Place::Prepared(..) | Place::Absent(_)) | None => {
@@ -150,7 +165,8 @@ impl Directory {
         }
     }
 
-    fn forget_waking(&self, key: ConversationKey) {
+    /// The task that woke a conversation is gone without an answer.
+    pub(crate) fn forget_waking(&self, key: ConversationKey) {
         let mut shard = self.shard(key);
         if let Some(entry) = shard.get_mut(&key)
             && matches!(entry.place, Place::Waking(..))
@@ -170,14 +186,64 @@ impl Directory {
     }
 
     /// The actor has ended because the store failed it: it may be found again at once, and those
-    /// who listened stay with it.
-    pub(crate) fn abandoned(&self, key: ConversationKey, shared: &Arc<Shared>, listening: Subscribers) {
+    /// who listened stay with it. They come back out if it is being erased.
+    pub(crate) fn abandoned(
+        &self,
+        key: ConversationKey,
+        shared: &Arc<Shared>,
+        listening: Subscribers,
+    ) -> Option<Subscribers> {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_insert_with(Entry::new);
+        if matches!(entry.place, Place::Erasing) {
+            return Some(listening);
+        }
         if entry.is(shared) {
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
         }
         entry.place = Place::Absent(listening);
+        None
+    }
+
+    /// Takes a conversation out of reach, to be erased; [`Directory::parted`] is to follow.
+    pub(crate) fn part(&self, key: ConversationKey) -> Parting {
+        let mut shard = self.shard(key);
+        let entry = shard.entry(key).or_insert_with(Entry::new);
+        match &entry.place {
+            Place::Waking(waking, _) => return Parting::Waking(waking.clone()),
+            Place::Erasing => return Parting::Erasing,
+            Place::Quarantined => metrics::gauge!(CONVERSATIONS_QUARANTINED).decrement(1),
+            Place::Awake(_) => metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1),
+            Place::Down(_) | Place::Prepared(..) | Place::Absent(_) => {}
+        }
+        let listening = entry.place.take_listening();
+        match std::mem::replace(&mut entry.place, Place::Erasing) {
+            Place::Awake(handle) => Parting::Awake(handle),
+            _ => Parting::Nowhere(listening),
+        }
+    }
+
+    /// The same, if it runs nowhere and nobody waits for it; false when it does.
+    pub(crate) fn part_unused(&self, key: ConversationKey) -> bool {
+        let mut shard = self.shard(key);
+        let entry = shard.entry(key).or_insert_with(Entry::new);
+        let unused = match &entry.place {
+            Place::Prepared(..) => true,
+            Place::Absent(listening) => listening.is_empty(),
+            _ => false,
+        };
+        if unused {
+            entry.place = Place::Erasing;
+        }
+        unused
+    }
+
+    /// It was erased, or could not be: the store decides what is found from now on.
+    pub(crate) fn parted(&self, key: ConversationKey) {
+        let mut shard = self.shard(key);
+        if matches!(shard.get(&key), Some(Entry { place: Place::Erasing, .. })) {
+            shard.remove(&key);
+        }
     }
 
     /// The actor has crashed, or could not be started from its log. Those who listened come back
@@ -192,6 +258,9 @@ impl Directory {
     ) -> (Verdict, Subscribers) {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_insert_with(Entry::new);
+        if matches!(entry.place, Place::Erasing) {
+            return (Verdict::Erased, listening);
+        }
         if entry.is(shared) {
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
         }
@@ -200,6 +269,7 @@ impl Directory {
         let (place, told) = match verdict {
             Verdict::Restart(_) => (Place::Down(listening), Subscribers::default()),
             Verdict::Quarantine => (Place::Quarantined, listening),
+            Verdict::Erased => (Place::Erasing, listening),
         };
         entry.place = place;
         (verdict, told)
@@ -301,7 +371,7 @@ impl Place {
     fn take_listening(&mut self) -> Subscribers {
         match self {
             Self::Waking(_, listening) | Self::Down(listening) | Self::Absent(listening) => std::mem::take(listening),
-            Self::Awake(_) | Self::Prepared(..) | Self::Quarantined => Subscribers::default(),
+            Self::Awake(_) | Self::Prepared(..) | Self::Quarantined | Self::Erasing => Subscribers::default(),
         }
     }
 }

@@ -58,6 +58,10 @@ impl Failure {
         Self::later(ErrorCode::Draining, "the node is shutting down; come back in a moment", wait)
     }
 
+    pub(crate) fn erased() -> Self {
+        Self::new(ErrorCode::UnknownConversation, "the conversation was erased")
+    }
+
     pub(crate) fn quarantined() -> Self {
         Self::new(
             ErrorCode::Quarantined,

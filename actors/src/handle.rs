@@ -157,6 +157,15 @@ impl ConversationHandle {
         self.worker != worker.id() && self.is_idle()
     }
 
+    /// Tells it to end for good, and waits until it has.
+    pub(crate) async fn end(&self) {
+        self.stop_turn(None);
+        let (reply, ended) = oneshot::channel();
+        drop(self.sender.interject(Mail::End(reply)));
+        // One that has ended otherwise has dropped it.
+        let _ = ended.await;
+    }
+
     /// Asks it to leave its thread; true if it did.
     pub(crate) async fn ask_to_move(&self) -> bool {
         let (reply, answer) = oneshot::channel();

@@ -23,6 +23,8 @@ pub(crate) const SUBSCRIBERS: &str = "tertulia_subscribers";
 pub(crate) const RESUMES: &str = "tertulia_resumes_total";
 pub(crate) const SLOW_CONSUMERS: &str = "tertulia_slow_consumers_total";
 pub(crate) const DELTAS_SKIPPED: &str = "tertulia_deltas_skipped_total";
+pub(crate) const CONVERSATIONS_ERASED: &str = "tertulia_conversations_erased_total";
+pub(crate) const VISITORS_REFUSED: &str = "tertulia_visitors_refused_total";
 pub(crate) const TURNS_RUNNING: &str = "tertulia_turns_running";
 pub(crate) const TURNS: &str = "tertulia_turns_total";
 pub(crate) const TURN_FIRST_TOKEN: &str = "tertulia_turn_first_token_seconds";
@@ -48,6 +50,11 @@ pub fn describe() {
     describe_counter!(CONVERSATION_MOVES, "idle conversations that went to the thread of a new listener");
     describe_counter!(CONVERSATION_RESTS, "conversation actors that ended because nobody needed them");
     describe_counter!(CONVERSATION_CRASHES, "conversation actors that ended by a panic or an unreadable log");
+    describe_counter!(CONVERSATIONS_ERASED, "conversations erased: asked for, or unspoken in");
+    describe_counter!(
+        VISITORS_REFUSED,
+        "messages, conversations and new visitors refused because of a visitor's budget"
+    );
     describe_histogram!(APPEND_WAIT, Unit::Seconds, "time from deciding events to their being durable");
     describe_gauge!(SUBSCRIBERS, "sessions that listen to conversations");
     describe_counter!(RESUMES, "joins by how they were served: ring, log or partial");

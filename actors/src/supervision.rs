@@ -33,6 +33,8 @@ pub(crate) enum Verdict {
     Restart(Duration),
     /// Leave it to an operator.
     Quarantine,
+    /// Leave it: it is being erased.
+    Erased,
 }
 
 impl CrashBook {
@@ -73,6 +75,7 @@ pub(crate) fn crashed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Sh
             metrics::gauge!(CONVERSATIONS_QUARANTINED).increment(1);
             subscribers.tell(key.conversation, &Failure::quarantined());
         }
+        Verdict::Erased => subscribers.tell(key.conversation, &Failure::erased()),
     }
 }
 
@@ -80,7 +83,9 @@ pub(crate) fn crashed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Sh
 /// found again at once, and is started again for those who listen.
 pub(crate) fn store_failed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Shared>, subscribers: Subscribers) {
     let awaited = !subscribers.is_empty();
-    worker.system().directory().abandoned(key, shared, subscribers);
+    if let Some(subscribers) = worker.system().directory().abandoned(key, shared, subscribers) {
+        return subscribers.tell(key.conversation, &Failure::erased());
+    }
     if awaited {
         restart(worker, key, STORE_PAUSE.mul_f64(0.5 + worker.system().jitter()));
     }

@@ -10,7 +10,7 @@ use engine::conversation::{Command, Outcome};
 use engine::knowledge::Retriever;
 use engine::model::{CoolDowns, Registry};
 use engine::store::SharedStore;
-use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId};
+use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -18,6 +18,7 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::conversation::open;
 use crate::directory::Directory;
+use crate::erase;
 use crate::failure::Failure;
 use crate::handle::{ConversationHandle, ReplyTo};
 use crate::sweeper;
@@ -28,6 +29,8 @@ use crate::tenant::{Tenant, Tenants};
 pub struct Options {
     /// How long a conversation nobody needs stays in memory.
     pub rest_after: Duration,
+    /// How long an anonymous conversation is kept in which nobody has said a word.
+    pub unspoken_after: Duration,
     /// Conversations that may be read from the store at the same time.
     pub wakes_at_once: usize,
     /// Worker threads.
@@ -44,6 +47,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             rest_after: Duration::from_secs(60),
+            unspoken_after: Duration::from_secs(24 * 3_600),
             wakes_at_once: 64,
             threads: 1,
             work_min: 64,
@@ -106,9 +110,10 @@ impl System {
         })
     }
 
-    /// Looks after idle and stuck conversations until the system is closed.
+    /// Looks after idle, stuck and unspoken conversations and writes down what tenants have used, until the
+    /// system is closed.
     pub async fn sweep(self: Arc<Self>) {
-        sweeper::sweep(self).await;
+        tokio::join!(sweeper::sweep(Arc::clone(&self)), erase::age(&self), keep_usage(&self));
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends
@@ -180,6 +185,18 @@ impl System {
             }
         }
         self.until(Instant::now() + flush, |handle| !handle.is_running() && handle.is_stored()).await;
+        // The last replies have been booked.
+        if tokio::time::timeout(flush, self.keep_all_usage()).await.is_err() {
+            tracing::warn!("what tenants have used could not be written down in time");
+        }
+    }
+
+    async fn keep_all_usage(&self) {
+        for tenant in self.tenants.all() {
+            if let Err(error) = tenant.keep_usage().await {
+                tracing::warn!(tenant = %tenant.id(), %error, "what a tenant has used could not be written down");
+            }
+        }
     }
 
     async fn until(&self, deadline: Instant, done: impl Fn(&ConversationHandle) -> bool) {
@@ -244,6 +261,16 @@ impl System {
         if let Some(before) = self.options.before {
             before(command);
         }
+    }
+}
+
+/// Writes down what tenants have used, so that a restart does not forget it.
+async fn keep_usage(system: &System) {
+    let mut ticks = tokio::time::interval(limits::USAGE_KEPT_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while !system.is_closing() {
+        ticks.tick().await;
+        system.keep_all_usage().await;
     }
 }
 

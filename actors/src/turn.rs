@@ -129,15 +129,22 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
 
 fn candidates(worker: &Worker, settings: &Settings) -> Vec<SharedModel> {
     let registry = worker.models();
-    let own = &settings.profile.models;
-    match registry.candidates(own) {
-        Ok(models) => models,
-        Err(error) => {
-            // It was usable when the profile was written; the node's configuration has changed.
-            tracing::warn!(%error, "a model of the profile is not configured, using the node's list");
-            registry.candidates(&[]).unwrap_or_default()
-        }
+    let plan = &settings.plan.plan;
+    let usable = |names: Vec<&str>| -> Vec<SharedModel> {
+        let models = names.into_iter().map(|name| registry.model(name));
+        // It was usable when it was written down; the node's configuration has changed.
+        models
+            .filter_map(|model| model.inspect_err(|error| tracing::warn!(%error, "a model is left out")).ok())
+            .collect()
+    };
+    let mut models = usable(plan.models_of(&settings.profile.models, registry.list()));
+    if models.is_empty() {
+        models = usable(plan.models_of(&[], registry.list()));
     }
+    if models.is_empty() {
+        models = usable(vec!["builtin"]);
+    }
+    models
 }
 
 /// Passages for the open question.

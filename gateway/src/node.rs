@@ -25,7 +25,7 @@ use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, Authority, TenantError, Tenants, TokenError, Tokens};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{Edge, EdgeParts, Limiter, Places, configure, cors, deliver, measure};
+use crate::http::{Edge, EdgeParts, Limiter, Places, Rates, configure, cors, deliver, measure};
 use crate::learning::Learning;
 use crate::session::{Presence, Sessions};
 use crate::socket::{LINGER, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES};
@@ -139,6 +139,7 @@ impl Node {
         };
         let options = Options {
             rest_after: config.conversations.rest_after,
+            unspoken_after: config.conversations.unspoken_after,
             wakes_at_once: config.conversations.wakes_at_once.get(),
             threads: workers,
             work_min: config.limits.work_min.get(),
@@ -149,7 +150,13 @@ impl Node {
 
         let authority = Authority::new(keys, Tokens::new(&data.token_key())?, data.admin_key().clone());
         let limits = &config.limits;
-        let limiter = Limiter::new(limits.requests_per_second_per_address, limits.requests_per_second_per_key);
+        let limiter = Limiter::new(Rates {
+            address: limits.requests_per_second_per_address,
+            key: limits.requests_per_second_per_key,
+            visitor: limits.messages_per_second,
+            visitor_burst: limits.messages_burst,
+            new_visitors: limits.new_visitors_per_hour_per_address,
+        });
         let presence = Presence::new(limits.sockets_per_address.get(), limits.sockets_per_visitor.get());
         let connections = config.server.connections_max.get().div_ceil(workers);
         let (request_timeout, drain_timeout) = (config.server.request_timeout, config.server.drain_timeout);

@@ -104,17 +104,17 @@ impl Node {
         }
     }
 
-    /// Lifts the tenant's allowances out of the way: what is measured is the node, not its
-    /// manners. Messages are answered at once instead of waiting for the rest of a burst.
+    /// Lifts the tenant's allowances out of the way, as far as its plan lets it: what is measured is the node,
+    /// not its manners. Messages are answered at once instead of waiting for the rest of a burst.
     ///
     /// # Errors
     /// The node refuses the profile.
     pub async fn lift_quotas(&mut self) -> Result<()> {
+        let most = self.get::<TenantView>("/v1/tenant").await?.plan.plan.quotas;
         self.change_profile(|profile| {
-            let plenty = NonZeroU32::new(10_000_000).unwrap_or(NonZeroU32::MIN);
-            profile.quotas.requests_per_second = plenty;
-            profile.quotas.running_turns = NonZeroU32::new(100_000).unwrap_or(NonZeroU32::MIN);
-            profile.quotas.sessions = plenty;
+            profile.quotas.requests_per_second = most.requests_per_second;
+            profile.quotas.running_turns = most.running_turns;
+            profile.quotas.sessions = most.sessions;
             profile.quotas.tokens_per_day = 0;
             profile.floor.burst_window_ms = 0;
             profile.assistant.max_output_tokens = NonZeroU32::new(32_768).unwrap_or(NonZeroU32::MIN);
@@ -142,7 +142,7 @@ impl Node {
     /// # Errors
     /// The node refuses.
     pub async fn create_tenant(&mut self, name: &str) -> Result<String> {
-        let body = serde_json::to_vec(&TenantIn { name: name.into() })?;
+        let body = serde_json::to_vec(&TenantIn { name: name.into(), plan: None })?;
         let body = self.ask("POST", "/v1/admin/tenants", Some(&body)).await?;
         Ok(serde_json::from_slice::<KeyMade>(&body)?.api_key)
     }

@@ -5,6 +5,7 @@ mod error;
 mod event;
 mod ids;
 pub mod limits;
+mod plan;
 mod position;
 mod price;
 mod profile;
@@ -15,6 +16,7 @@ pub mod wire;
 pub use error::ErrorCode;
 pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, Made, Passage, Reply, Usage};
 pub use ids::{Contact, ConversationId, ConversationKey, IdError, JobId, Ref, SessionId, TenantId};
+pub use plan::{Ceilings, DEFAULT_PLAN, Plan, PlanError, VisitorBudget};
 pub use position::{Position, PositionError, Reached};
 pub use price::Price;
 pub use profile::{

@@ -123,6 +123,23 @@ pub const INSTRUCTIONS_BYTES_MAX: usize = 24 * 1024;
 pub const GREETING_BYTES_MAX: usize = 1024;
 /// Origins one tenant may allow.
 pub const ORIGINS_MAX: usize = 64;
+/// Models that one profile or plan may name.
+pub const MODELS_MAX: usize = 8;
+/// A plan's name, in characters.
+pub const PLAN_NAME_CHARS_MAX: usize = 40;
+
+/// Visitors of one tenant whose budgets are remembered; past it those who came longest ago begin anew.
+pub const VISITORS_REMEMBERED_MAX: usize = 16_384;
+/// What is counted for one visitor's day survives a crash from so many bytes on …
+pub const VISITOR_BYTES_KEPT: u64 = 256 * 1024;
+/// … for so many visitors of a tenant, those with most.
+pub const VISITORS_KEPT_MAX: usize = 1_024;
+/// What a message of a visitor counts beside its text, in bytes: the rows around it.
+pub const MESSAGE_BYTES_AROUND: u64 = 512;
+/// What a conversation that a visitor opens counts, in bytes.
+pub const OPENING_BYTES: u64 = 1_024;
+/// How long what a tenant has used may stand in memory alone.
+pub const USAGE_KEPT_EVERY: Duration = Duration::from_secs(5);
 
 /// Crashes of one conversation in [`CRASH_WINDOW`] before it is quarantined.
 pub const CRASHES_MAX: usize = 5;
@@ -152,4 +169,6 @@ const _: () = assert!(RING_EVENTS_MAX <= REPLAY_EVENTS_MAX, "the ring alone neve
 const _: () =
     assert!(SITE_PAGES_DEFAULT <= SITE_PAGES_MAX && SITE_DEPTH_DEFAULT <= SITE_DEPTH_MAX, "defaults are allowed");
 const _: () = assert!(FILE_BYTES_MAX >= DOCUMENT_BYTES_MAX, "a document of text is a file");
+const _: () = assert!(VISITORS_KEPT_MAX * 8 <= VISITORS_REMEMBERED_MAX, "who used much is not forgotten for room");
+const _: () = assert!(VISITOR_BYTES_KEPT >= 16 * TEXT_BYTES_MAX as u64, "one message does not make a record");
 const _: () = assert!(PING_INTERVAL.as_secs() * 2 < SILENCE_MAX.as_secs(), "two pings may be lost");

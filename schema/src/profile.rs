@@ -136,7 +136,7 @@ pub enum UnfinishedTurns {
     Rerun,
 }
 
-/// A tenant's allowances on one node.
+/// A tenant's allowances on one node, as it chooses them within its [`Plan`](crate::Plan).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quotas {
@@ -146,7 +146,7 @@ pub struct Quotas {
     pub running_turns: NonZeroU32,
     /// Sockets and streams that may be open at once.
     pub sessions: NonZeroU32,
-    /// Tokens read and written in a day (UTC); 0 for no bound.
+    /// Tokens read and written in a day (UTC); 0 for as many as the plan allows.
     pub tokens_per_day: u64,
 }
 
@@ -222,7 +222,7 @@ pub enum ProfileError {
     NameOrTone,
     #[error("`floor.burst_window_ms` is at most {}", limits::BURST_WINDOW_MAX.as_millis())]
     BurstWindow,
-    #[error("`models` holds at most 8 names")]
+    #[error("`models` holds at most {} names", limits::MODELS_MAX)]
     Models,
     #[error("`widget.greeting` holds at most {} bytes", limits::GREETING_BYTES_MAX)]
     Greeting,
@@ -251,7 +251,7 @@ impl Profile {
         if u128::from(self.floor.burst_window_ms) > limits::BURST_WINDOW_MAX.as_millis() {
             return Err(ProfileError::BurstWindow);
         }
-        if self.models.len() > 8 {
+        if self.models.len() > limits::MODELS_MAX {
             return Err(ProfileError::Models);
         }
         self.widget.check()

@@ -9,6 +9,7 @@ use shuttle::future::{block_on, yield_now};
 use shuttle::thread;
 
 use crate::check;
+use crate::directory::Parting;
 use crate::handle::ConversationHandle;
 use crate::system::{System, Worker};
 
@@ -70,6 +71,56 @@ fn lives(crashes: bool) {
             yield_now().await;
         }
     });
+}
+
+/// Takes it out of reach, as somebody does who erases it from the store.
+async fn erase(system: Arc<System>) {
+    let key = system.key;
+    loop {
+        match system.directory().part(key) {
+            Parting::Awake(handle) => break handle.end().await,
+            Parting::Nowhere(_) => break,
+            Parting::Erasing => return,
+            // It is being started.
+            Parting::Waking(_) => yield_now().await,
+        }
+    }
+    for _ in 0..2 {
+        assert_eq!(system.alive(), 0, "it lives while it is erased");
+        yield_now().await;
+    }
+    system.directory().parted(key);
+}
+
+fn is_erased_meanwhile(crashes: bool) {
+    let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+    let system = System::new(key);
+    let mut threads: Vec<_> = (0..THREADS)
+        .map(|id| {
+            let system = Arc::clone(&system);
+            thread::spawn(move || {
+                let _ = block_on(live(Rc::new(Worker::new(id, system)), crashes && id == 0));
+            })
+        })
+        .collect();
+    for _ in 0..2 {
+        let system = Arc::clone(&system);
+        threads.push(thread::spawn(move || block_on(erase(system))));
+    }
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let worker = Rc::new(Worker::new(THREADS, Arc::clone(&system)));
+    // Whoever comes later finds what the store says, and is not kept out for ever.
+    block_on(joined(&worker, SessionId::generate()));
+}
+
+#[test]
+fn nobody_brings_it_to_life_while_it_is_erased() {
+    check(|| is_erased_meanwhile(false));
+}
+
+#[test]
+fn the_same_when_it_crashes_meanwhile() {
+    check(|| is_erased_meanwhile(true));
 }
 
 #[test]

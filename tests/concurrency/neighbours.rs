@@ -13,6 +13,7 @@ pub(crate) mod failure {
     pub(crate) enum Failure {
         Restarting,
         Quarantined,
+        Erased,
     }
 
     impl Failure {
@@ -22,6 +23,10 @@ pub(crate) mod failure {
 
         pub(crate) fn quarantined() -> Self {
             Self::Quarantined
+        }
+
+        pub(crate) fn erased() -> Self {
+            Self::Erased
         }
     }
 }
@@ -197,6 +202,20 @@ pub(crate) mod handle {
             self.life().open = false;
         }
 
+        /// It is being erased: handles no more messages, whatever it was about to do.
+        pub(crate) async fn end(&self) {
+            yield_now().await;
+            if std::mem::replace(&mut self.life().over, true) {
+                // It ends otherwise: its mailbox closes when it has.
+                while self.is_open() {
+                    yield_now().await;
+                }
+                return;
+            }
+            self.ends();
+            self.life().open = false;
+        }
+
         /// A handler panics. As in the runtime, the directory hears of it before the mailbox closes.
         pub(crate) fn crash(&self, worker: &Rc<Worker>) {
             let listening = {
@@ -241,6 +260,7 @@ pub(crate) mod supervision {
     pub(crate) enum Verdict {
         Restart(Duration),
         Quarantine,
+        Erased,
     }
 
     impl CrashBook {
@@ -255,7 +275,10 @@ pub(crate) mod supervision {
     }
 
     pub(crate) fn crashed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Shared>, listening: Subscribers) {
-        let (_, told) = worker.system().directory().crashed(key, shared, listening, 0.0);
+        let (verdict, told) = worker.system().directory().crashed(key, shared, listening, 0.0);
+        if matches!(verdict, Verdict::Erased) {
+            return;
+        }
         assert!(told.is_empty(), "nobody is given up");
         let worker = Rc::clone(worker);
         spawn_local(async move {
@@ -294,6 +317,11 @@ pub(crate) mod system {
 
         pub(crate) fn directory(&self) -> &Directory {
             &self.directory
+        }
+
+        /// How many lives it has just now.
+        pub(crate) fn alive(&self) -> usize {
+            *self.alive.lock().unwrap()
         }
     }
 

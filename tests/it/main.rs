@@ -4,12 +4,14 @@
 
 mod api;
 mod cli;
+mod erasing;
 mod faults;
 mod house;
 mod isolation;
 mod learning;
 mod listeners;
 mod model_faults;
+mod plans;
 mod policy;
 mod process;
 mod real_model;
@@ -19,3 +21,4 @@ mod store;
 mod stream;
 mod supervision;
 mod turns;
+mod visitors;

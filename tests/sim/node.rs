@@ -49,6 +49,7 @@ impl Node {
         let clock = Arc::new(Skewed { began, skew_ms: AtomicI64::new(0) });
         let options = Options {
             rest_after: Duration::from_secs(2),
+            unspoken_after: Duration::from_secs(24 * 3_600),
             wakes_at_once: 4,
             threads: 1,
             work_min: 64,

@@ -166,8 +166,13 @@ impl World {
 
     async fn story_of(self: Rc<Self>, tenants: Vec<TenantId>) -> Vec<String> {
         for tenant in tenants {
-            let record =
-                TenantRecord { id: tenant, name: "one".into(), created_at: Timestamp::from_millis(0), disabled: false };
+            let record = TenantRecord {
+                id: tenant,
+                name: "one".into(),
+                created_at: Timestamp::from_millis(0),
+                disabled: false,
+                plan: "default".into(),
+            };
             let body = serde_json::to_vec(&record).unwrap_or_default();
             if self.disk.records.put(TenantRecord::record_name(tenant), 0, body).await.is_err() {
                 return vec!["a tenant could not be created".into()];

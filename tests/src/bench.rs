@@ -44,8 +44,13 @@ impl Bench {
         options: Options,
     ) -> Self {
         let tenant = TenantId::generate();
-        let record =
-            TenantRecord { id: tenant, name: "shop".into(), created_at: Timestamp::default(), disabled: false };
+        let record = TenantRecord {
+            id: tenant,
+            name: "shop".into(),
+            created_at: Timestamp::default(),
+            disabled: false,
+            plan: "default".into(),
+        };
         let body = serde_json::to_vec(&record).unwrap();
         store.put(TenantRecord::record_name(tenant), 0, body).await.unwrap();
         let system = System::new(store, search, Arc::new(SystemClock), options);

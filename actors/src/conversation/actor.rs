@@ -165,6 +165,17 @@ impl Conversation {
         }
     }
 
+    /// Ends for good. The directory knows already; what is on its way to the store is erased behind it.
+    fn on_end(&mut self, reply: oneshot::Sender<()>, scope: &mut Scope<'_, Self>) {
+        let erased = Failure::erased();
+        self.stop_turn(scope);
+        self.give_up(&erased);
+        self.listeners.hand_over().tell(self.key.conversation, &erased);
+        scope.stop();
+        // The one who asked may have gone; it is ended all the same.
+        let _ = reply.send(());
+    }
+
     /// Leaves this thread without a trip to the store: epoch and state go along.
     fn on_move(&mut self, reply: oneshot::Sender<bool>, scope: &mut Scope<'_, Self>) {
         let free = self.is_needless();
@@ -263,6 +274,7 @@ impl Actor for Conversation {
             Mail::Drained { session } => self.on_drained(session, scope),
             Mail::Missed { session, after, page } => self.on_missed(session, after, page, scope),
             Mail::Elapsed(timer) => self.apply(Command::Elapsed(timer), ReplyTo::nobody(), Instant::now(), scope),
+            Mail::End(reply) => return self.on_end(reply, scope),
             Mail::Rest => return self.on_rest(scope),
             Mail::Move(reply) => return self.on_move(reply, scope),
         }

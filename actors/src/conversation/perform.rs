@@ -7,7 +7,7 @@ use std::time::Instant;
 use engine::conversation::{Effect, Outcome, Refusal};
 use engine::store::StoreError;
 use schema::wire::ConversationView;
-use schema::{Event, Fact, Text, Turn};
+use schema::{Author, Event, Fact, Text, Turn};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -48,8 +48,12 @@ impl Conversation {
             match effect {
                 Effect::Append(event) => {
                     self.account(&event.fact, scope);
-                    let held = Held::Event(outgoing(&event));
-                    self.writer.append(event, held);
+                    let outgoing = outgoing(&event);
+                    // What a visitor sends was counted when it came.
+                    if event.author != Author::Contact {
+                        self.tenant.stored(self.machine.state().contact.as_ref(), outgoing.json.len());
+                    }
+                    self.writer.append(event, Held::Event(outgoing));
                 }
                 Effect::Reply(result) => {
                     if let Some(reply) = reply.take() {
@@ -123,14 +127,19 @@ impl Conversation {
             }
             Err(error) => {
                 tracing::warn!(conversation = %self.key.conversation, %error, "append lost, reading the log again");
-                for held in self.writer.lost() {
-                    match held {
-                        Held::Reply { to, .. } => to.send(Err(Failure::store(&error))),
-                        Held::View(reply, _) => drop(reply.send(Err(Failure::store(&error)))),
-                        Held::Event(_) | Held::Delta { .. } => {}
-                    }
-                }
+                self.give_up(&Failure::store(&error));
                 self.abandon(scope);
+            }
+        }
+    }
+
+    /// Answers all who wait for what will never be durable.
+    pub(super) fn give_up(&mut self, failure: &Failure) {
+        for held in self.writer.lost() {
+            match held {
+                Held::Reply { to, .. } => to.send(Err(failure.clone())),
+                Held::View(reply, _) => drop(reply.send(Err(failure.clone()))),
+                Held::Event(_) | Held::Delta { .. } => {}
             }
         }
     }
@@ -138,7 +147,7 @@ impl Conversation {
     fn start_turn(&mut self, turn: Turn, attempt: u32, scope: &mut Scope<'_, Self>) {
         self.stop_turn(scope);
         let token = CancellationToken::new();
-        let permit = self.tenant.begin_turn();
+        let permit = self.tenant.begin_turn(self.machine.state().contact.as_ref());
         let job = Job {
             tenant: self.tenant.id(),
             settings: self.tenant.settings(),

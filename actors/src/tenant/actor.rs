@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use engine::store::{SharedStore, StoreError};
-use schema::wire::TenantView;
-use schema::{ErrorCode, Profile, TenantId, Usage, limits};
+use schema::wire::{PlanView, TenantView};
+use schema::{Contact, ErrorCode, Profile, Quotas, TenantId, Usage, limits};
 use tokio::sync::oneshot;
 
-use super::budget::Budget;
+use super::count::{Count, SessionPermit, TurnPermit};
 use super::record::{self, TenantRecord};
+use super::usage::Use;
+use super::visitors::Wait;
 use crate::admission::Share;
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::metrics::VISITORS_REFUSED;
 use crate::runtime::{Actor, Bounds, Message, Scope, SendFailure, Sender, spawn};
 
 /// Changes of settings that may wait.
@@ -28,7 +31,7 @@ pub struct Tenant {
     running_turns: Arc<AtomicU32>,
     sessions: Arc<AtomicU32>,
     share: Share,
-    budget: Mutex<Budget>,
+    used: Use,
     clock: Arc<dyn Clock>,
     sender: Mutex<Option<Sender<TenantMail>>>,
     store: SharedStore,
@@ -40,6 +43,14 @@ pub(crate) struct Settings {
     pub(crate) record: TenantRecord,
     pub(crate) version: u64,
     pub(crate) profile: Profile,
+    pub(crate) plan: PlanView,
+}
+
+impl Settings {
+    /// What holds of the profile's quotas.
+    fn quotas(&self) -> Quotas {
+        self.plan.plan.quotas_of(&self.profile.quotas)
+    }
 }
 
 /// What a tenant has used today, for operators.
@@ -63,14 +74,15 @@ impl Tenant {
         clock: &Arc<dyn Clock>,
         id: TenantId,
     ) -> Result<Arc<Self>, StoreError> {
-        let (record, version, profile) = record::load(&**store, id).await?;
+        let (record, version, profile, plan) = record::load(&**store, id).await?;
+        let used = Use::load(&**store, id).await?;
         Ok(Arc::new(Self {
             id,
-            settings: RwLock::new(Arc::new(Settings { record, version, profile })),
+            settings: RwLock::new(Arc::new(Settings { record, version, profile, plan })),
             running_turns: Arc::default(),
             sessions: Arc::default(),
             share: Share::default(),
-            budget: Mutex::default(),
+            used,
             clock: Arc::clone(clock),
             sender: Mutex::default(),
             store: Arc::clone(store),
@@ -107,7 +119,7 @@ impl Tenant {
     /// Requests and frames a second, over all callers.
     #[must_use]
     pub fn requests_per_second(&self) -> NonZeroU32 {
-        self.settings().profile.quotas.requests_per_second
+        self.settings().quotas().requests_per_second
     }
 
     /// Whether pages of this origin may talk to the tenant.
@@ -126,15 +138,31 @@ impl Tenant {
             version: settings.version,
             disabled: settings.record.disabled,
             profile: settings.profile.clone(),
+            plan: settings.plan.clone(),
         }
     }
 
-    /// Replaces the profile if it is still at `version`.
+    /// The name of its plan.
+    #[must_use]
+    pub fn plan_name(&self) -> String {
+        self.settings().plan.name.clone()
+    }
+
+    /// Replaces the profile if it is still at `version`. `models` is the node's own list.
     ///
     /// # Errors
-    /// `version_conflict` when it is not; `bad_field` when the profile breaks a rule.
-    pub async fn put_profile(self: &Arc<Self>, version: u64, profile: Profile) -> Result<TenantView, Failure> {
+    /// `version_conflict` when it is not; `bad_field` when the profile breaks a rule or leaves the tenant's
+    /// plan; `too_large` when it has more than [`limits::PROFILE_BYTES_MAX`] bytes of JSON.
+    pub async fn put_profile(
+        self: &Arc<Self>,
+        version: u64,
+        profile: Profile,
+        models: &[String],
+    ) -> Result<TenantView, Failure> {
         profile.check().map_err(|error| Failure::new(ErrorCode::BadField, error.to_string()))?;
+        let settings = self.settings();
+        let within = settings.plan.plan.allows_change(&settings.profile, &profile, models);
+        within.map_err(|error| Failure::new(ErrorCode::BadField, error.to_string()))?;
         self.ask(|reply| TenantMail::Put { version, profile: Box::new(profile), reply }).await?;
         Ok(self.view())
     }
@@ -150,7 +178,7 @@ impl Tenant {
     /// What the tenant has used today.
     #[must_use]
     pub fn usage(&self) -> TenantUsage {
-        let budget = *self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = self.used.lock().budget.on(self.clock.now());
         TenantUsage {
             tokens: budget.tokens,
             turns: budget.turns,
@@ -165,33 +193,89 @@ impl Tenant {
     /// # Errors
     /// `quota_exhausted`.
     pub fn begin_session(&self) -> Result<SessionPermit, Failure> {
-        let max = self.settings().profile.quotas.sessions.get();
-        count_up(&self.sessions, max).map(SessionPermit).ok_or_else(|| {
-            let message = "the tenant has as many sockets and streams open as its profile allows";
+        let max = self.settings().quotas().sessions.get();
+        Count::up(&self.sessions, max).map(SessionPermit).ok_or_else(|| {
+            let message = "the tenant has as many sockets and streams open as it may";
             Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(5))
         })
     }
 
-    /// Room for one more reply.
-    pub(crate) fn begin_turn(&self) -> Result<TurnPermit, Failure> {
+    /// Room for one more reply to a contact.
+    pub(crate) fn begin_turn(&self, contact: Option<&Contact>) -> Result<TurnPermit, Failure> {
         let settings = self.settings();
-        let quotas = &settings.profile.quotas;
-        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(seconds) = budget.allows(quotas.tokens_per_day, self.clock.now()) {
+        let quotas = settings.quotas();
+        let mut used = self.used.lock();
+        if let Err(wait) = used.budget.allows(quotas.tokens_per_day, self.clock.now()) {
             let message = "the tenant's tokens for today are used up";
-            return Err(Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(seconds)));
+            return Err(Failure::later(ErrorCode::QuotaExhausted, message, wait));
         }
-        count_up(&self.running_turns, quotas.running_turns.get()).map(|count| TurnPermit { _count: count }).ok_or_else(
-            || {
-                let message = "the tenant has as many replies running as its profile allows";
-                Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(1))
+        let running = contact.and_then(|contact| used.visitors.running(contact, &settings.plan.plan.visitors));
+        let visitors = match running {
+            Some((running, max)) => match Count::up(&running, max.get()) {
+                Some(count) => Some(count),
+                None => return Err(failure(Wait::Replies(Duration::from_secs(2)))),
             },
-        )
+            None => None,
+        };
+        match Count::up(&self.running_turns, quotas.running_turns.get()) {
+            Some(tenants) => Ok(TurnPermit { _tenants: tenants, _visitors: visitors }),
+            None => {
+                let message = "the tenant has as many replies running as it may";
+                Err(Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(1)))
+            }
+        }
     }
 
     pub(crate) fn spent(&self, usage: &Usage, cost_microusd: Option<u64>) {
-        let now = self.clock.now();
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner).spend(usage, cost_microusd, now);
+        let mut used = self.used.lock();
+        used.budget.spend(usage, cost_microusd, self.clock.now());
+        used.unkept = true;
+    }
+
+    /// So many bytes were stored for a contact that it did not send itself. They count if it is a visitor.
+    pub(crate) fn stored(&self, contact: Option<&Contact>, bytes: usize) {
+        let Some(contact) = contact else { return };
+        let mut used = self.used.lock();
+        used.unkept |= used.visitors.stored(contact, bytes as u64, self.clock.now());
+    }
+
+    /// Somebody new comes of whom no server of the tenant has told.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn visitor_comes(&self) -> Result<(), Failure> {
+        let settings = self.settings();
+        self.used.lock().visitors.comes(&settings.plan.plan.visitors, self.clock.now()).map_err(failure)
+    }
+
+    /// A visitor opens a conversation, on whatever way.
+    ///
+    /// # Errors
+    /// `rate_limited` or `quota_exhausted`; then it is not to be opened.
+    pub fn visitor_opens(&self, contact: &Contact) -> Result<(), Failure> {
+        let settings = self.settings();
+        let mut used = self.used.lock();
+        used.visitors.opens(contact, &settings.plan.plan.visitors, self.clock.now()).map_err(failure)?;
+        used.unkept = true;
+        Ok(())
+    }
+
+    /// A visitor says something of so many bytes, on whatever way.
+    ///
+    /// # Errors
+    /// `rate_limited` or `quota_exhausted`; then it is not to be stored.
+    pub fn visitor_says(&self, contact: &Contact, bytes: usize) -> Result<(), Failure> {
+        let settings = self.settings();
+        let mut used = self.used.lock();
+        let budget = &settings.plan.plan.visitors;
+        used.visitors.says(contact, bytes as u64, budget, self.clock.now()).map_err(failure)?;
+        used.unkept = true;
+        Ok(())
+    }
+
+    /// Writes down what was used since the last time.
+    pub(crate) async fn keep_usage(&self) -> Result<(), StoreError> {
+        self.used.keep(&*self.store, self.id, self.clock.now()).await
     }
 
     async fn ask(
@@ -225,28 +309,6 @@ impl Tenant {
         change(&mut next);
         *settings = Arc::new(next);
     }
-}
-
-/// Counts a running reply for as long as it is held.
-pub(crate) struct TurnPermit {
-    _count: Count,
-}
-
-/// Counts an open session for as long as it is held.
-pub struct SessionPermit(#[allow(dead_code, reason = "held for its drop")] Count);
-
-struct Count(Arc<AtomicU32>);
-
-impl Drop for Count {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn count_up(counter: &Arc<AtomicU32>, max: u32) -> Option<Count> {
-    let count = Count(Arc::clone(counter));
-    // Counted first, so that two at the last place cannot both get it; dropping it takes it back.
-    (counter.fetch_add(1, Ordering::Relaxed) < max).then_some(count)
 }
 
 enum TenantMail {
@@ -295,9 +357,27 @@ impl Actor for TenantActor {
     }
 }
 
+fn failure(wait: Wait) -> Failure {
+    use ErrorCode::{QuotaExhausted, RateLimited};
+    let (code, message, wait) = match wait {
+        Wait::Messages(wait) => (RateLimited, "this visitor sends more messages than a visitor may", wait),
+        Wait::Conversations(wait) => (RateLimited, "this visitor opens more conversations than a visitor may", wait),
+        Wait::New(wait) => (RateLimited, "more new visitors come than may at once", wait),
+        Wait::Replies(wait) => (QuotaExhausted, "this visitor has as many replies running as a visitor may", wait),
+        Wait::Bytes(wait) => (QuotaExhausted, "what may be stored for this visitor today is used up", wait),
+        Wait::AllBytes(wait) => (QuotaExhausted, "what may be stored for visitors today is used up", wait),
+    };
+    metrics::counter!(VISITORS_REFUSED, "why" => code.name()).increment(1);
+    Failure::later(code, message, wait)
+}
+
 async fn put(tenant: &Tenant, version: u64, profile: Profile) -> Result<(), Failure> {
     let body = serde_json::to_vec(&profile)
         .map_err(|_| Failure::new(ErrorCode::Internal, "the profile could not be written"))?;
+    if body.len() > limits::PROFILE_BYTES_MAX {
+        let message = format!("a profile has at most {} bytes of JSON", limits::PROFILE_BYTES_MAX);
+        return Err(Failure::new(ErrorCode::TooLarge, message));
+    }
     let name = TenantRecord::profile_name(tenant.id);
     let stored = match tenant.store.put(name, version, body).await {
         Ok(stored) => stored,
@@ -318,7 +398,7 @@ async fn put(tenant: &Tenant, version: u64, profile: Profile) -> Result<(), Fail
 
 async fn reload(tenant: &Tenant) -> Result<(), Failure> {
     let loaded = record::load(&*tenant.store, tenant.id).await;
-    let (record, version, profile) = loaded.map_err(|error| Failure::store(&error))?;
-    tenant.set(|settings| *settings = Settings { record, version, profile });
+    let (record, version, profile, plan) = loaded.map_err(|error| Failure::store(&error))?;
+    tenant.set(|settings| *settings = Settings { record, version, profile, plan });
     Ok(())
 }

@@ -1,13 +1,15 @@
 //! A tenant's allowance of tokens for a day. Pure: the day comes in as an argument.
 
+use std::time::Duration;
+
 use schema::{Timestamp, Usage};
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+use super::day::Day;
 
 /// What was used of a day's allowance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Budget {
-    day: i64,
+    pub(super) day: Day,
     pub(super) tokens: u64,
     pub(super) turns: u64,
     pub(super) cost_microusd: u64,
@@ -15,14 +17,13 @@ pub(super) struct Budget {
 
 impl Budget {
     /// Whether another turn may begin under an allowance of `tokens_per_day` (0: no bound). If
-    /// not, in how many seconds the next day begins.
-    pub(super) fn allows(&mut self, tokens_per_day: u64, now: Timestamp) -> Result<(), u64> {
+    /// not, how long until the next day begins.
+    pub(super) fn allows(&mut self, tokens_per_day: u64, now: Timestamp) -> Result<(), Duration> {
         self.turn_to(now);
         if tokens_per_day == 0 || self.tokens < tokens_per_day {
             return Ok(());
         }
-        let next_day = (self.day + 1) * DAY_MS;
-        Err(u64::try_from((next_day - now.as_millis()) / 1000 + 1).unwrap_or(1))
+        Err(self.day.left(now))
     }
 
     /// Books what a turn has used.
@@ -33,8 +34,14 @@ impl Budget {
         self.cost_microusd = self.cost_microusd.saturating_add(cost_microusd.unwrap_or_default());
     }
 
+    /// What was used on the day of `now`.
+    pub(super) fn on(mut self, now: Timestamp) -> Self {
+        self.turn_to(now);
+        self
+    }
+
     fn turn_to(&mut self, now: Timestamp) {
-        let day = now.as_millis().div_euclid(DAY_MS);
+        let day = Day::of(now);
         if day != self.day {
             *self = Self { day, ..Self::default() };
         }
@@ -47,15 +54,17 @@ mod tests {
 
     #[test]
     fn a_day_has_its_allowance_and_the_next_has_it_anew() {
+        const DAY_MS: i64 = 24 * 3_600_000;
         let mut budget = Budget::default();
         let noon = Timestamp::from_millis(DAY_MS * 100 + DAY_MS / 2);
         let usage = Usage { input_tokens: 60, output_tokens: 40, ..Usage::default() };
         assert_eq!(budget.allows(100, noon), Ok(()));
         budget.spend(&usage, Some(7), noon);
         assert_eq!(budget.allows(0, noon), Ok(()), "no bound");
-        assert_eq!(budget.allows(100, noon), Err(DAY_MS.unsigned_abs() / 2000 + 1));
+        assert_eq!(budget.allows(100, noon), Err(Duration::from_secs(12 * 3_600)));
         assert_eq!((budget.tokens, budget.turns, budget.cost_microusd), (100, 1, 7));
         let tomorrow = Timestamp::from_millis(DAY_MS * 101);
+        assert_eq!(budget.on(tomorrow).tokens, 0);
         assert_eq!(budget.allows(100, tomorrow), Ok(()));
         assert_eq!(budget.tokens, 0);
     }

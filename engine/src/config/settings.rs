@@ -163,6 +163,9 @@ pub struct Conversations {
     /// Idle time before one rests.
     #[serde(deserialize_with = "values::duration")]
     pub rest_after: Duration,
+    /// How long an anonymous one is kept in which nobody has said a word.
+    #[serde(deserialize_with = "values::duration")]
+    pub unspoken_after: Duration,
     /// How many may be woken at the same time.
     pub wakes_at_once: NonZeroUsize,
 }
@@ -179,10 +182,12 @@ pub struct Limits {
     pub sockets_per_address: NonZeroU32,
     /// Sockets and streams of one visitor.
     pub sockets_per_visitor: NonZeroU32,
-    /// Frames a second from one visitor's socket.
+    /// Requests and frames a second from one visitor.
     pub messages_per_second: NonZeroU32,
-    /// Frames it may send at once.
+    /// How many of them at once.
     pub messages_burst: NonZeroU32,
+    /// New visitors in an hour from one address, whom no server has announced.
+    pub new_visitors_per_hour_per_address: NonZeroU32,
     /// Replies and messages in progress that the node takes on however busy it is.
     pub work_min: NonZeroUsize,
     /// How long a visitor's token holds when its maker does not say.

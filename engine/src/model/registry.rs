@@ -127,6 +127,12 @@ impl Registry {
         names.iter().map(|name| self.model(name)).collect()
     }
 
+    /// The node's own list: what tenants who name no model get, if their plan has no list.
+    #[must_use]
+    pub fn list(&self) -> &[String] {
+        &self.settings.list
+    }
+
     /// How long to wait for a model.
     pub fn timers(&self) -> Timers {
         self.settings.timers

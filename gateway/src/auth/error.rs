@@ -3,7 +3,7 @@
 use std::io;
 
 use engine::store::StoreError;
-use schema::{ErrorCode, ProfileError};
+use schema::{ErrorCode, PlanError};
 
 use super::token::TokenError;
 
@@ -61,10 +61,10 @@ pub enum TenantError {
         /// The version it has now.
         found: u64,
     },
+    #[error("there is no plan of this name: the operator makes it first")]
+    NoPlan,
     #[error(transparent)]
-    Profile(#[from] ProfileError),
-    #[error("a profile has at most {} bytes", schema::limits::PROFILE_BYTES_MAX)]
-    ProfileSize,
+    Plan(#[from] PlanError),
     #[error("the demo tenant's key file cannot be used: {0}")]
     KeyFile(io::Error),
     #[error("the system gives no random numbers: {0}")]
@@ -78,9 +78,8 @@ impl TenantError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::NotFound => ErrorCode::NotFound,
-            Self::NameTaken | Self::Name | Self::Key | Self::Profile(_) => ErrorCode::BadField,
-            Self::ProfileSize => ErrorCode::TooLarge,
+            Self::NotFound | Self::NoPlan => ErrorCode::NotFound,
+            Self::NameTaken | Self::Name | Self::Key | Self::Plan(_) => ErrorCode::BadField,
             Self::Version { .. } => ErrorCode::VersionConflict,
             Self::KeyFile(_) | Self::Random(_) => ErrorCode::Internal,
             Self::Store(error) => store_code(error),

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use engine::store::{Record, RecordName, Records, Scope, StoreError};
-use schema::{TenantId, Timestamp};
+use schema::{DEFAULT_PLAN, TenantId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The format of the bodies below.
@@ -32,6 +32,14 @@ pub struct TenantBody {
     pub disabled: bool,
     /// Its valid API keys.
     pub keys: Vec<KeyId>,
+    /// Its plan's name.
+    #[serde(default = "default_plan")]
+    pub plan: String,
+}
+
+/// The plan of tenants that were made before there were plans.
+fn default_plan() -> String {
+    DEFAULT_PLAN.into()
 }
 
 /// An API key, as stored: enough to recognise it, not enough to use it.
@@ -138,7 +146,7 @@ pub(super) async fn all_tenants(records: &dyn Records) -> Result<Vec<TenantBody>
     }
 }
 
-fn read<T: DeserializeOwned>(kind: &str, record: &Record) -> Result<(u64, T), StoreError> {
+pub(super) fn read<T: DeserializeOwned>(kind: &str, record: &Record) -> Result<(u64, T), StoreError> {
     match serde_json::from_slice(&record.body) {
         Ok(body) => Ok((record.version, body)),
         Err(error) => Err(StoreError::Corrupt(format!("a record of kind {kind}: {error}"))),

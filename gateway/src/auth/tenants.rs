@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use engine::store::{Records, StoreError};
 use schema::wire::TenantView;
-use schema::{Profile, TenantId, Timestamp, limits};
+use schema::{DEFAULT_PLAN, Profile, TenantId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::warn;
 
 use super::error::TenantError;
 use super::keys::ApiKeys;
+use super::plans::Plans;
 use super::records::{self, FORMAT, TenantBody};
 use super::secret::generate_api_key;
 use crate::datadir;
@@ -29,6 +30,7 @@ const ATTEMPTS_MAX: usize = 5;
 pub struct Tenants {
     records: Arc<dyn Records>,
     keys: Arc<ApiKeys>,
+    plans: Plans,
     demo_file: PathBuf,
 }
 
@@ -45,17 +47,33 @@ pub struct Demo {
 impl Tenants {
     /// Tenants in `records`; the demo tenant's generated key is kept in `demo_file`.
     #[must_use]
-    pub const fn new(records: Arc<dyn Records>, keys: Arc<ApiKeys>, demo_file: PathBuf) -> Self {
-        Self { records, keys, demo_file }
+    pub fn new(records: Arc<dyn Records>, keys: Arc<ApiKeys>, demo_file: PathBuf) -> Self {
+        let plans = Plans::new(Arc::clone(&records));
+        Self { records, keys, plans, demo_file }
     }
 
-    /// Makes a tenant and its first key. What a crash left half made is finished by calling again.
+    /// Makes a tenant with the default plan, and its first key. What a crash left half made is finished by
+    /// calling again.
     ///
     /// # Errors
     /// [`TenantError::NameTaken`], [`TenantError::Name`], or what the store says.
     pub async fn create(&self, name: &str, now: Timestamp) -> Result<(TenantBody, SecretString), TenantError> {
+        self.create_on(name, DEFAULT_PLAN, now).await
+    }
+
+    /// The same with another plan.
+    ///
+    /// # Errors
+    /// As [`Tenants::create`], and [`TenantError::NoPlan`].
+    pub async fn create_on(
+        &self,
+        name: &str,
+        plan: &str,
+        now: Timestamp,
+    ) -> Result<(TenantBody, SecretString), TenantError> {
+        let plan = self.plans.find(plan).await?.name;
         let key = generate_api_key().map_err(TenantError::Random)?;
-        let body = self.create_with(name, key.expose_secret(), now).await?;
+        let body = self.create_with(name, plan, key.expose_secret(), now).await?;
         Ok((body, key))
     }
 
@@ -125,27 +143,21 @@ impl Tenants {
         records::load(&*self.records, records::profile_name(id)).await?.ok_or(TenantError::NotFound)
     }
 
-    /// Replaces a profile that is still at `version`; gives the new version.
+    /// Gives a tenant another plan. What its profile asks for beyond that stays written there and does not
+    /// hold.
     ///
     /// # Errors
-    /// [`TenantError::Version`] when it is not, [`TenantError::Profile`] when the new one is wrong.
-    pub async fn set_profile(&self, id: TenantId, version: u64, profile: &Profile) -> Result<u64, TenantError> {
-        profile.check()?;
-        let bytes = serde_json::to_vec(profile).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        if bytes.len() > limits::PROFILE_BYTES_MAX {
-            return Err(TenantError::ProfileSize);
-        }
-        if version == 0 {
-            // Every tenant's profile is at 1 or later: 0 would make one where there is none.
-            let (found, _) = self.profile(id).await?;
-            return Err(TenantError::Version { found });
-        }
-        match self.records.put(records::profile_name(id), version, bytes).await {
-            Ok(version) => Ok(version),
-            Err(StoreError::Conflict { found: 0 }) => Err(TenantError::NotFound),
-            Err(StoreError::Conflict { found }) => Err(TenantError::Version { found }),
-            Err(error) => Err(error.into()),
-        }
+    /// [`TenantError::NotFound`], [`TenantError::NoPlan`], or what the store says.
+    pub async fn set_plan(&self, id: TenantId, plan: &str) -> Result<TenantView, TenantError> {
+        let plan = self.plans.find(plan).await?.name;
+        let (_, body) = self.change(id, |body| body.plan.clone_from(&plan)).await?;
+        self.view_of(body).await
+    }
+
+    /// The plans that tenants have.
+    #[must_use]
+    pub const fn plans(&self) -> &Plans {
+        &self.plans
     }
 
     /// The demo tenant, made at the first start. Its key is `api_key`, or else the one in its
@@ -171,13 +183,19 @@ impl Tenants {
                 Ok(Demo { tenant, key, created: false })
             }
             _ => {
-                let tenant = self.create_with(DEMO, plain, now).await?.id;
+                let tenant = self.create_with(DEMO, DEFAULT_PLAN.into(), plain, now).await?.id;
                 Ok(Demo { tenant, key, created: true })
             }
         }
     }
 
-    async fn create_with(&self, name: &str, key: &str, now: Timestamp) -> Result<TenantBody, TenantError> {
+    async fn create_with(
+        &self,
+        name: &str,
+        plan: String,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<TenantBody, TenantError> {
         let name = name.trim();
         let count = name.chars().take(NAME_CHARS_MAX + 1).count();
         // A name that reads as an id would hide the tenant with that id.
@@ -194,7 +212,7 @@ impl Tenants {
             Err(error) => return Err(error.into()),
         }
         let keys = vec![self.keys.add(id, key, now).await?];
-        let body = TenantBody { format: FORMAT, id, name: name.into(), created_at: now, disabled: false, keys };
+        let body = TenantBody { format: FORMAT, id, name: name.into(), created_at: now, disabled: false, keys, plan };
         match records::save(&*self.records, records::tenant_name(id), 0, &body).await {
             Ok(_) => Ok(body),
             Err(StoreError::Conflict { .. }) => Err(TenantError::NameTaken),
@@ -267,7 +285,8 @@ impl Tenants {
 
     async fn view_of(&self, body: TenantBody) -> Result<TenantView, TenantError> {
         let (version, profile) = self.profile(body.id).await?;
-        Ok(TenantView { id: body.id, name: body.name, version, disabled: body.disabled, profile })
+        let plan = self.plans.find(&body.plan).await?;
+        Ok(TenantView { id: body.id, name: body.name, version, disabled: body.disabled, profile, plan })
     }
 
     async fn demo_key(&self) -> Result<SecretString, TenantError> {

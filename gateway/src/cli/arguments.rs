@@ -29,6 +29,9 @@ pub(super) enum Command {
     /// Manage tenants, whether the node runs or not
     #[command(subcommand)]
     Tenant(Tenant),
+    /// Manage what tenants may use, whether the node runs or not
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Print a conversation of the running node
     Export(Export),
     /// What this program starts to read a document that may be hostile
@@ -81,6 +84,16 @@ pub(super) enum Tenant {
     Create {
         /// Its name
         name: String,
+        /// What it may use; see `tertulia plan`
+        #[arg(long, value_name = "PLAN", default_value = schema::DEFAULT_PLAN)]
+        plan: String,
+    },
+    /// Give it another plan
+    Plan {
+        /// Name or id
+        tenant: String,
+        /// The plan's name
+        plan: String,
     },
     /// List all tenants
     List,
@@ -98,6 +111,24 @@ pub(super) enum Tenant {
     Enable {
         /// Name or id
         tenant: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PlanCommand {
+    /// List all plans
+    List,
+    /// Print a plan as JSON
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Make a plan, or replace it; tenants that have it go by it at once
+    Set {
+        /// Its name
+        name: String,
+        /// The plan as JSON; `-` for standard input
+        file: PathBuf,
     },
 }
 
@@ -142,6 +173,13 @@ mod tests {
             ("read-document --kind pdf", true),
             ("read-document --kind exe", false),
             ("tenant create acme", true),
+            ("tenant create acme --plan pro", true),
+            ("tenant plan acme pro", true),
+            ("tenant plan acme", false),
+            ("plan list", true),
+            ("plan show pro", true),
+            ("plan set pro plan.json", true),
+            ("plan set pro", false),
             ("tenant list", true),
             ("tenant rotate-key acme", true),
             ("tenant disable acme", true),

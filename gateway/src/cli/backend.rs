@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use engine::config::Config;
 use futures_util::future::BoxFuture;
-use schema::wire::{DocumentView, JobView, KeyMade, Learned, SiteIn, TenantView};
+use schema::wire::{DocumentView, JobView, KeyMade, Learned, PlanPut, PlanView, SiteIn, TenantView};
 use schema::{JobId, TenantId};
 
 use super::client;
@@ -35,7 +35,16 @@ pub(super) trait Backend {
     fn tenants(&self) -> Answer<'_, Vec<TenantView>>;
 
     /// Makes a tenant and its key.
-    fn create_tenant(&self, name: String) -> Answer<'_, KeyMade>;
+    fn create_tenant(&self, name: String, plan: String) -> Answer<'_, KeyMade>;
+
+    /// Gives a tenant another plan.
+    fn set_plan(&self, tenant: TenantId, plan: String) -> Answer<'_, TenantView>;
+
+    /// All plans, by name.
+    fn plans(&self) -> Answer<'_, Vec<PlanView>>;
+
+    /// Makes or replaces a plan.
+    fn put_plan(&self, name: String, put: PlanPut) -> Answer<'_, PlanView>;
 
     /// Gives a tenant a new key.
     fn rotate_key(&self, tenant: TenantId) -> Answer<'_, KeyMade>;

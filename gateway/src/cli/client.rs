@@ -79,6 +79,15 @@ impl Client {
         self.answer(self.request(Method::POST, path).json(body)).await
     }
 
+    /// `PUT`.
+    pub(super) async fn put<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, CliError> {
+        self.answer(self.request(Method::PUT, path).json(body)).await
+    }
+
     /// `POST` of bytes that are what they are.
     pub(super) async fn post_bytes<T: DeserializeOwned>(&self, path: &str, bytes: Bytes) -> Result<T, CliError> {
         let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/octet-stream");

@@ -9,7 +9,7 @@ use engine::documents::Reader;
 use engine::knowledge::Knowledge;
 use engine::store::sqlite::{SqliteOptions, SqliteStore};
 use futures_util::FutureExt;
-use schema::wire::{DocumentView, JobView, KeyMade, Learned, SiteIn, TenantView};
+use schema::wire::{DocumentView, JobView, KeyMade, Learned, PlanPut, PlanView, SiteIn, TenantView};
 use schema::{JobId, TenantId};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -90,8 +90,20 @@ impl Backend for Offline {
         async move { Ok(self.tenants.list().await?) }.boxed()
     }
 
-    fn create_tenant(&self, name: String) -> Answer<'_, KeyMade> {
-        async move { Ok(made(self.tenants.create(&name, self.clock.now()).await?)) }.boxed()
+    fn create_tenant(&self, name: String, plan: String) -> Answer<'_, KeyMade> {
+        async move { Ok(made(self.tenants.create_on(&name, &plan, self.clock.now()).await?)) }.boxed()
+    }
+
+    fn set_plan(&self, tenant: TenantId, plan: String) -> Answer<'_, TenantView> {
+        async move { Ok(self.tenants.set_plan(tenant, &plan).await?) }.boxed()
+    }
+
+    fn plans(&self) -> Answer<'_, Vec<PlanView>> {
+        async move { Ok(self.tenants.plans().list().await?) }.boxed()
+    }
+
+    fn put_plan(&self, name: String, put: PlanPut) -> Answer<'_, PlanView> {
+        async move { Ok(self.tenants.plans().put(&name, put.version, put.plan).await?) }.boxed()
     }
 
     fn rotate_key(&self, tenant: TenantId) -> Answer<'_, KeyMade> {

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use schema::wire::{
-    DocumentList, DocumentView, JobStarted, JobView, KeyMade, Learned, SiteIn, TenantIn, TenantList, TenantView,
+    DocumentList, DocumentView, JobStarted, JobView, KeyMade, Learned, PlanChoice, PlanList, PlanPut, PlanView, SiteIn,
+    TenantIn, TenantList, TenantView,
 };
-use schema::{JobId, TenantId};
+use schema::{DEFAULT_PLAN, JobId, TenantId};
 use url::form_urlencoded::byte_serialize;
 
 use super::backend::{Answer, Backend};
@@ -47,8 +48,24 @@ impl Backend for Online {
         Box::pin(async { Ok(self.client.get::<TenantList>("/v1/admin/tenants").await?.tenants) })
     }
 
-    fn create_tenant(&self, name: String) -> Answer<'_, KeyMade> {
-        Box::pin(async { self.client.post("/v1/admin/tenants", &TenantIn { name }).await })
+    fn create_tenant(&self, name: String, plan: String) -> Answer<'_, KeyMade> {
+        let asked = TenantIn { name, plan: Some(plan).filter(|plan| plan != DEFAULT_PLAN) };
+        Box::pin(async move { self.client.post("/v1/admin/tenants", &asked).await })
+    }
+
+    fn set_plan(&self, tenant: TenantId, plan: String) -> Answer<'_, TenantView> {
+        let path = format!("/v1/admin/tenants/{tenant}/plan");
+        Box::pin(async move { self.client.put(&path, &PlanChoice { plan }).await })
+    }
+
+    fn plans(&self) -> Answer<'_, Vec<PlanView>> {
+        Box::pin(async { Ok(self.client.get::<PlanList>("/v1/admin/plans").await?.plans) })
+    }
+
+    fn put_plan(&self, name: String, put: PlanPut) -> Answer<'_, PlanView> {
+        // As one segment of the path, whatever was typed: the node says what is wrong with it.
+        let name: String = byte_serialize(name.as_bytes()).collect();
+        Box::pin(async move { self.client.put(&format!("/v1/admin/plans/{name}"), &put).await })
     }
 
     fn rotate_key(&self, tenant: TenantId) -> Answer<'_, KeyMade> {

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use engine::config::{Config, Sources};
+use engine::config::Sources;
 
 use super::arguments::{Arguments, Command};
 use super::error::CliError;
-use super::{backend, chat, client, export, learn, tenant};
+use super::{backend, chat, client, export, learn, plan, tenant};
 use crate::node;
 
 /// The whole program, but for its allocator.
@@ -47,7 +47,14 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Config => Ok(io::stdout().write_all(sources.annotated()?.as_bytes())?),
         Command::Chat(chat) => block_on(chat::run(&config, chat)),
         Command::Learn(asked) => block_on(learn::run(&config, &asked)),
-        Command::Tenant(command) => block_on(manage(&config, command)),
+        Command::Tenant(command) => block_on(async {
+            let backend = backend::for_operator(&config).await?;
+            tenant::run(&*backend, command, &mut io::stdout().lock()).await
+        }),
+        Command::Plan(command) => block_on(async {
+            let backend = backend::for_operator(&config).await?;
+            plan::run(&*backend, command, &mut io::stdout().lock()).await
+        }),
         // Done above.
         Command::ReadDocument(_) => Ok(()),
         Command::Export(export) => block_on(async {
@@ -55,11 +62,6 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
             export::run(&client, &export, &mut io::stdout().lock()).await
         }),
     }
-}
-
-async fn manage(config: &Config, command: super::arguments::Tenant) -> Result<(), CliError> {
-    let backend = backend::for_operator(config).await?;
-    tenant::run(&*backend, command, &mut io::stdout().lock()).await
 }
 
 fn block_on(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {

@@ -10,11 +10,16 @@ use super::error::CliError;
 
 pub(super) async fn run(backend: &dyn Backend, command: Tenant, out: &mut dyn Write) -> Result<(), CliError> {
     match command {
-        Tenant::Create { name } => show_key(&backend.create_tenant(name).await?, out),
+        Tenant::Create { name, plan } => show_key(&backend.create_tenant(name, plan).await?, out),
+        Tenant::Plan { tenant, plan } => {
+            let tenant = find(backend, &tenant).await?;
+            let tenant = backend.set_plan(tenant.id, plan).await?;
+            Ok(writeln!(out, "{} has the plan {}", tenant.name, tenant.plan.name)?)
+        }
         Tenant::List => {
             for tenant in backend.tenants().await? {
                 let state = if tenant.disabled { "disabled" } else { "enabled" };
-                writeln!(out, "{}  {state:8}  {}", tenant.id, tenant.name)?;
+                writeln!(out, "{}  {state:8}  {:12}  {}", tenant.id, tenant.plan.name, tenant.name)?;
             }
             Ok(())
         }

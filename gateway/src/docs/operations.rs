@@ -2,8 +2,8 @@
 
 use schema::wire::{
     ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList, HumanIn, JobStarted, JobView,
-    KeyMade, Learned, MessageIn, OpenIn, Said, SiteIn, SiteList, TenantIn, TenantList, TenantPut, TenantView,
-    VisitorIn, VisitorToken, WidgetIn, WidgetSession,
+    KeyMade, Learned, MessageIn, OpenIn, PlanChoice, PlanList, PlanPut, PlanView, Said, SiteIn, SiteList, TenantIn,
+    TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -119,6 +119,13 @@ pub static OPERATIONS: &[Operation] = &[
         "How a conversation stands: owner, head, what runs, quarantine",
         Auth::Caller,
         (200, Answer::Json(schema_of::<ConversationView>())),
+    ),
+    operation(
+        "delete",
+        "/v1/conversations/{id}",
+        "Erase a conversation with all that was said in it; a reply that runs is stopped, who listens is told",
+        Auth::Key,
+        (204, Answer::Plain("Erased")),
     ),
     Operation {
         request: Some((schema_of::<MessageIn>(), Need::Required)),
@@ -312,6 +319,34 @@ pub static OPERATIONS: &[Operation] = &[
         Auth::Operator,
         (200, Answer::Json(schema_of::<TenantView>())),
     ),
+    Operation {
+        request: Some((schema_of::<PlanChoice>(), Need::Required)),
+        ..operation(
+            "put",
+            "/v1/admin/tenants/{id}/plan",
+            "Give the tenant another plan; it holds at once",
+            Auth::Operator,
+            (200, Answer::Json(schema_of::<TenantView>())),
+        )
+    },
+    operation("get", "/v1/admin/plans", "All plans", Auth::Operator, (200, Answer::Json(schema_of::<PlanList>()))),
+    operation(
+        "get",
+        "/v1/admin/plans/{name}",
+        "What a plan allows: ceilings of quotas, models, visitors",
+        Auth::Operator,
+        (200, Answer::Json(schema_of::<PlanView>())),
+    ),
+    Operation {
+        request: Some((schema_of::<PlanPut>(), Need::Required)),
+        ..operation(
+            "put",
+            "/v1/admin/plans/{name}",
+            "Make a plan (`version` 0), or replace one that is still at `version`; its tenants go by it at once",
+            Auth::Operator,
+            (200, Answer::Json(schema_of::<PlanView>())),
+        )
+    },
     operation(
         "post",
         "/v1/admin/tenants/{tenant}/conversations/{id}/release",

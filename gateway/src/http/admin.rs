@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use schema::wire::{KeyMade, TenantIn, TenantList, TenantView};
-use schema::{ConversationKey, ErrorCode, TenantId};
+use schema::{ConversationKey, DEFAULT_PLAN, ErrorCode, TenantId};
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -22,7 +22,8 @@ pub(super) async fn create(
     edge: web::Data<Edge>,
     body: web::Json<TenantIn>,
 ) -> Result<HttpResponse, ApiError> {
-    let (tenant, key) = edge.parts.tenants.create(&body.name, edge.now()).await?;
+    let plan = body.plan.as_deref().unwrap_or(DEFAULT_PLAN);
+    let (tenant, key) = edge.parts.tenants.create_on(&body.name, plan, edge.now()).await?;
     let made = KeyMade { tenant: tenant.id, name: tenant.name, api_key: key.expose_secret().to_owned() };
     Ok(HttpResponse::build(StatusCode::CREATED).json(made))
 }
@@ -73,13 +74,13 @@ async fn set_disabled(edge: &Edge, id: &str, disabled: bool) -> Result<web::Json
 }
 
 /// Lets running conversations and open sockets know at once.
-async fn reload(edge: &Edge, id: TenantId) -> Result<(), ApiError> {
+pub(super) async fn reload(edge: &Edge, id: TenantId) -> Result<(), ApiError> {
     match edge.system().known_tenant(id) {
         Some(tenant) => Ok(tenant.reload().await?),
         None => Ok(()),
     }
 }
 
-fn tenant(id: &str) -> Result<TenantId, ApiError> {
+pub(super) fn tenant(id: &str) -> Result<TenantId, ApiError> {
     body::parse(id, ErrorCode::NotFound)
 }

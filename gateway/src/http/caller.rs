@@ -94,7 +94,10 @@ impl FromRequest for Caller {
             let tenant = edge.worker.tenant(principal.tenant).await?;
             match &principal.kind {
                 Kind::ApiKey { key } => edge.parts.limiter.key(key)?,
-                Kind::Visitor(visitor) => check_visitor_page(page(&request).as_ref(), visitor, &tenant)?,
+                Kind::Visitor(visitor) => {
+                    edge.parts.limiter.visitor(tenant.id(), &visitor.contact)?;
+                    check_visitor_page(page(&request).as_ref(), visitor, &tenant)?;
+                }
             }
             edge.parts.limiter.tenant(&tenant)?;
             Ok(Self { principal, tenant })

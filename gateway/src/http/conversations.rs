@@ -26,6 +26,9 @@ pub(super) async fn open(
     let contact = caller.principal.opens_as(contact).ok_or_else(|| {
         ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")
     })?;
+    if caller.principal.visitor().is_some() {
+        caller.tenant.visitor_opens(&contact)?;
+    }
     let (key, head) = edge.worker.open(caller.tenant_id(), contact).await?;
     let created = Created { id: key.conversation, head };
     Ok(HttpResponse::build(StatusCode::CREATED).json(created))
@@ -85,6 +88,9 @@ pub(super) async fn say(
         None => Speaker::Contact,
     };
     seen(&edge, &caller, id).await?;
+    if let Some(visitor) = caller.principal.visitor() {
+        caller.tenant.visitor_says(&visitor.contact, text.bytes())?;
+    }
     let outcome = edge.worker.submit(caller.key(id), Command::Say { speaker, r#ref, text }).await?;
     Ok(web::Json(Said { seq: outcome.seq.unwrap_or_default() }))
 }
@@ -158,6 +164,16 @@ pub(super) async fn close(
     caller.manages()?;
     let outcome = edge.worker.submit(caller.key(conversation(&id)?), Command::Close).await?;
     Ok(HttpResponse::Ok().json(json!({"seq": outcome.seq})))
+}
+
+pub(super) async fn erase(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.manages()?;
+    edge.system().erase(caller.key(conversation(&id)?)).await?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 #[derive(Deserialize)]

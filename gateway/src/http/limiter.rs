@@ -10,7 +10,7 @@ use actors::{Failure, Tenant};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use metrics::counter;
-use schema::{ErrorCode, TenantId};
+use schema::{Contact, ErrorCode, TenantId};
 
 use crate::auth::KeyId;
 use crate::metrics::RATE_LIMITED;
@@ -23,19 +23,67 @@ pub struct Limiter {
     clock: DefaultClock,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
     keys: DefaultKeyedRateLimiter<KeyId>,
+    visitors: DefaultKeyedRateLimiter<(TenantId, Contact)>,
+    new_visitors: DefaultKeyedRateLimiter<IpAddr>,
     tenants: Mutex<HashMap<TenantId, (NonZeroU32, Arc<DefaultDirectRateLimiter>)>>,
 }
 
+/// What flows into the buckets.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Requests of one address in a second, with bursts of twice that.
+    pub address: NonZeroU32,
+    /// Requests with one API key in a second, with bursts of twice that.
+    pub key: NonZeroU32,
+    /// Requests and frames of one visitor in a second …
+    pub visitor: NonZeroU32,
+    /// … and how many of them at once.
+    pub visitor_burst: NonZeroU32,
+    /// New visitors from one address in an hour; as many may come at once.
+    pub new_visitors: NonZeroU32,
+}
+
 impl Limiter {
-    /// Buckets that hold twice what flows in each second.
+    /// Full buckets.
     #[must_use]
-    pub fn new(per_address: NonZeroU32, per_key: NonZeroU32) -> Self {
+    pub fn new(rates: Rates) -> Self {
         Self {
             clock: DefaultClock::default(),
-            addresses: RateLimiter::keyed(quota(per_address)),
-            keys: RateLimiter::keyed(quota(per_key)),
+            addresses: RateLimiter::keyed(quota(rates.address)),
+            keys: RateLimiter::keyed(quota(rates.key)),
+            visitors: RateLimiter::keyed(Quota::per_second(rates.visitor).allow_burst(rates.visitor_burst)),
+            new_visitors: RateLimiter::keyed(Quota::per_hour(rates.new_visitors)),
             tenants: Mutex::default(),
         }
+    }
+
+    /// One request or frame of a visitor, on whatever way it comes.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn visitor(&self, tenant: TenantId, contact: &Contact) -> Result<(), Failure> {
+        if self.visitors.len() > BUCKETS_TIDY {
+            self.visitors.retain_recent();
+        }
+        let visitor = (tenant, contact.clone());
+        self.visitors.check_key(&visitor).map_err(|not_until| self.refuse("visitor", &not_until))
+    }
+
+    /// Somebody whom no server has announced comes from an address for the first time.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn new_visitor(&self, address: IpAddr) -> Result<(), Failure> {
+        let address = network(address);
+        if self.new_visitors.len() > BUCKETS_TIDY {
+            self.new_visitors.retain_recent();
+            // These buckets take an hour to fill: whoever has more addresses than that is counted by the
+            // tenant they come to.
+            if self.new_visitors.len() > BUCKETS_TIDY {
+                return Ok(());
+            }
+        }
+        self.new_visitors.check_key(&address).map_err(|not_until| self.refuse("address", &not_until))
     }
 
     /// One request from an address.
@@ -106,7 +154,8 @@ mod tests {
     #[test]
     fn a_bucket_holds_two_seconds_worth_and_says_when_it_has_more() {
         let one = NonZeroU32::MIN;
-        let limiter = Limiter::new(one, one);
+        let limiter =
+            Limiter::new(Rates { address: one, key: one, visitor: one, visitor_burst: one, new_visitors: one });
         let address: IpAddr = "192.0.2.1".parse().unwrap();
         assert!(limiter.address(address).is_ok());
         assert!(limiter.address(address).is_ok());
@@ -114,6 +163,22 @@ mod tests {
         assert_eq!(failure.code, ErrorCode::RateLimited);
         assert!(failure.retry_after.is_some_and(|wait| wait <= Duration::from_secs(2)));
         assert!(limiter.address("192.0.2.2".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn new_visitors_have_an_hour_and_a_visitor_is_one_tenants() {
+        let [one, two] = [1, 2].map(|n| NonZeroU32::new(n).unwrap());
+        let limiter =
+            Limiter::new(Rates { address: one, key: one, visitor: one, visitor_burst: two, new_visitors: two });
+        let [here, there]: [IpAddr; 2] = ["2001:db8::1", "2001:db8:1::1"].map(|address| address.parse().unwrap());
+        assert!(limiter.new_visitor(here).is_ok() && limiter.new_visitor(here).is_ok());
+        let wait = limiter.new_visitor(here).unwrap_err().retry_after.unwrap();
+        assert!((1_790..=1_801).contains(&wait.as_secs()), "{wait:?}");
+        assert!(limiter.new_visitor(there).is_ok());
+        let (ours, theirs, ana) = (TenantId::generate(), TenantId::generate(), "ana".parse().unwrap());
+        assert!(limiter.visitor(ours, &ana).is_ok() && limiter.visitor(ours, &ana).is_ok());
+        assert_eq!(limiter.visitor(ours, &ana).unwrap_err().code, ErrorCode::RateLimited);
+        assert!(limiter.visitor(theirs, &ana).is_ok());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod learning;
 mod limiter;
 mod measure;
 mod places;
+mod plans;
 mod routes;
 mod stream;
 mod tenant;
@@ -22,7 +23,7 @@ mod widget;
 
 pub use edge::{Edge, EdgeParts};
 pub use error::ApiError;
-pub use limiter::Limiter;
+pub use limiter::{Limiter, Rates};
 pub use places::Places;
 pub use routes::configure;
 

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use schema::ErrorCode;
 
 use super::error::ApiError;
-use super::{admin, body, conversations, health, knowledge, learning, stream, tenant, visitors, widget};
+use super::{admin, body, conversations, health, knowledge, learning, plans, stream, tenant, visitors, widget};
 use crate::{docs, session};
 
 /// Mounts all routes. `Edge` must be among the app's data.
@@ -27,7 +27,11 @@ pub fn configure(app: &mut ServiceConfig) {
                 .route(get().to(conversations::list))
                 .route(post().to(conversations::open)),
         )
-        .service(only("/v1/conversations/{id}", "GET").route(get().to(conversations::view)))
+        .service(
+            only("/v1/conversations/{id}", "GET, DELETE")
+                .route(get().to(conversations::view))
+                .route(delete().to(conversations::erase)),
+        )
         .service(only("/v1/conversations/{id}/messages", "POST").route(post().to(conversations::say)))
         .service(only("/v1/conversations/{id}/events", "GET").route(get().to(conversations::events)))
         .service(only("/v1/conversations/{id}/stream", "GET").route(get().to(stream::open)))
@@ -56,6 +60,11 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(only("/v1/admin/tenants/{id}/rotate-key", "POST").route(post().to(admin::rotate_key)))
         .service(only("/v1/admin/tenants/{id}/disable", "POST").route(post().to(admin::disable)))
         .service(only("/v1/admin/tenants/{id}/enable", "POST").route(post().to(admin::enable)))
+        .service(only("/v1/admin/tenants/{id}/plan", "PUT").route(put().to(plans::choose)))
+        .service(only("/v1/admin/plans", "GET").route(get().to(plans::list)))
+        .service(
+            only("/v1/admin/plans/{name}", "GET, PUT").route(get().to(plans::view)).route(put().to(plans::replace)),
+        )
         .service(only("/v1/admin/tenants/{tenant}/conversations/{id}/release", "POST").route(post().to(admin::release)))
         .configure(crate::web::configure)
         .default_service(web::to(unknown_route));

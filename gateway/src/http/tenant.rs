@@ -20,9 +20,8 @@ pub(super) async fn replace(
 ) -> Result<web::Json<TenantView>, ApiError> {
     caller.manages()?;
     let TenantPut { version, profile } = body.into_inner();
-    edge.worker
-        .models()
-        .candidates(&profile.models)
-        .map_err(|error| ApiError::new(ErrorCode::BadField, format!("`models`: {error}")))?;
-    Ok(web::Json(caller.tenant.put_profile(version, profile).await?))
+    let models = edge.worker.models();
+    let known = models.candidates(&profile.models);
+    known.map_err(|error| ApiError::new(ErrorCode::BadField, format!("`models`: {error}")))?;
+    Ok(web::Json(caller.tenant.put_profile(version, profile, models.list()).await?))
 }

@@ -31,8 +31,18 @@ pub(super) async fn session(
     edge.parts.limiter.tenant(&tenant)?;
     let now = edge.now();
     let tokens = edge.parts.authority.tokens();
-    let contact = visitor.and_then(|secret| tokens.recognise(tenant.id(), &secret, now));
-    let contact = contact.unwrap_or_else(Contact::anonymous);
+    let contact = match visitor.and_then(|secret| tokens.recognise(tenant.id(), &secret, now)) {
+        Some(contact) => {
+            edge.parts.limiter.visitor(tenant.id(), &contact)?;
+            contact
+        }
+        None => {
+            // The address first: whoever is refused for it takes nothing from the tenant's budget.
+            edge.parts.limiter.new_visitor(address(&request))?;
+            tenant.visitor_comes()?;
+            Contact::anonymous()
+        }
+    };
     // Made anew each time: whoever comes often enough is never forgotten.
     let visitor = tokens.remember(tenant.id(), contact.clone(), now).map_err(AuthError::from)?;
     let expires_at = now.plus(edge.parts.config.limits.visitor_token_ttl);

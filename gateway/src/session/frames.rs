@@ -68,8 +68,15 @@ impl Inner {
                 None => self.refuse(Some(&r#ref), not_joined()),
             },
             ClientFrame::Say { r#ref, conversation, text, agent } => {
-                let speaker = check_text(&text).and_then(|()| speaker(who, agent));
-                match speaker {
+                let checked = check_text(&text).and_then(|()| speaker(who, agent)).and_then(|speaker| {
+                    if let Some(visitor) = who.principal.visitor()
+                        && self.joined(conversation).is_some()
+                    {
+                        who.tenant.visitor_says(&visitor.contact, text.bytes())?;
+                    }
+                    Ok(speaker)
+                });
+                match checked {
                     Ok(speaker) => {
                         let command = Command::Say { speaker, r#ref: r#ref.clone(), text };
                         self.command(conversation, r#ref, command);
@@ -135,6 +142,9 @@ impl Inner {
                     .principal
                     .opens_as(None)
                     .ok_or_else(|| Failure::new(ErrorCode::Forbidden, "this token does not open conversations"))?;
+                if who.principal.visitor().is_some() {
+                    who.tenant.visitor_opens(&contact)?;
+                }
                 let (key, _) = self.edge.worker.open(who.tenant.id(), contact).await?;
                 self.edge.worker.find_here(key).await?
             }

@@ -7,13 +7,11 @@ use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use actix_web::web;
 use actors::{ConversationHandle, Failure, Outbox, Tenant};
 use bytes::Bytes;
 use bytestring::ByteString;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use schema::wire::{Close, ServerFrame};
 use schema::{ConversationId, ErrorCode, SessionId, limits};
 
@@ -39,7 +37,6 @@ pub(super) struct Inner {
     who: RefCell<Option<Rc<Who>>>,
     joined: RefCell<Vec<ConversationHandle>>,
     seat: RefCell<Option<Seat>>,
-    bucket: RefCell<Option<Box<DefaultDirectRateLimiter>>>,
     refused_in_a_row: Cell<u32>,
     busy: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -67,7 +64,6 @@ impl Session {
             who: RefCell::default(),
             joined: RefCell::default(),
             seat: RefCell::new(Some(seat)),
-            bucket: RefCell::default(),
             refused_in_a_row: Cell::new(0),
             busy: Cell::new(false),
             waker: RefCell::default(),
@@ -96,11 +92,6 @@ impl Inner {
         if let Some(seat) = self.seat.borrow_mut().as_mut() {
             seat.identify(&principal, &tenant, permit)?;
         }
-        if principal.visitor().is_some() && self.bucket.borrow().is_none() {
-            let limits = &self.edge.parts.config.limits;
-            let quota = Quota::per_second(limits.messages_per_second).allow_burst(limits.messages_burst);
-            *self.bucket.borrow_mut() = Some(Box::new(RateLimiter::direct(quota)));
-        }
         *self.who.borrow_mut() = Some(Rc::new(Who { principal, tenant }));
         Ok(())
     }
@@ -126,14 +117,9 @@ impl Inner {
 
     fn check_rate(&self, who: &Who) -> Result<(), Failure> {
         let limiter = &self.edge.parts.limiter;
-        if let Some(bucket) = &*self.bucket.borrow()
-            && bucket.check().is_err()
-        {
-            let message = "too many frames on this socket; wait 1 s";
-            return Err(Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(1)));
-        }
-        if let Kind::ApiKey { key } = &who.principal.kind {
-            limiter.key(key)?;
+        match &who.principal.kind {
+            Kind::ApiKey { key } => limiter.key(key)?,
+            Kind::Visitor(visitor) => limiter.visitor(who.tenant.id(), &visitor.contact)?,
         }
         limiter.tenant(&who.tenant)
     }

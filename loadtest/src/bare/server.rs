@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use bytes::BytesMut;
-use schema::wire::{Created, EventList, TenantPut, TenantView};
+use schema::wire::{Created, EventList, PlanView, TenantPut, TenantView};
 use schema::{ConversationId, Profile, TenantId, Timestamp};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -172,6 +172,7 @@ impl Shared {
             version: self.version.get(),
             disabled: false,
             profile: self.profile.borrow().clone(),
+            plan: PlanView::default(),
         }
     }
 }

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Channel, Contact, ConversationId, Epoch, ErrorCode, Event, Origin, Ownership, Profile, Ref, Seq, TenantId, Text,
-    Timestamp, Turn, Widget,
+    Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, Origin, Ownership, Plan, Profile, Ref,
+    Seq, TenantId, Text, Timestamp, Turn, Widget,
 };
 
 /// What every failure looks like.
@@ -257,6 +257,51 @@ pub struct TenantView {
     pub disabled: bool,
     /// Its settings.
     pub profile: Profile,
+    /// What they may be at most; where one says more, this holds.
+    #[serde(default)]
+    pub plan: PlanView,
+}
+
+/// A plan with its name. `GET /v1/admin/plans/{name}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanView {
+    /// Its name.
+    pub name: String,
+    /// Its version: give it back on a change. 0: nobody has written it, and it is as the defaults are.
+    pub version: u64,
+    /// What it allows.
+    pub plan: Plan,
+}
+
+impl Default for PlanView {
+    fn default() -> Self {
+        Self { name: DEFAULT_PLAN.into(), version: 0, plan: Plan::default() }
+    }
+}
+
+/// `GET /v1/admin/plans`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PlanList {
+    /// All of them, by name.
+    pub plans: Vec<PlanView>,
+}
+
+/// `PUT /v1/admin/plans/{name}`: makes a plan (`version` 0), or replaces one that is still at `version`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanPut {
+    /// The version this change was made from; 0 for a new one.
+    pub version: u64,
+    /// What it shall allow.
+    pub plan: Plan,
+}
+
+/// `PUT /v1/admin/tenants/{id}/plan`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlanChoice {
+    /// Which plan the tenant shall have.
+    pub plan: String,
 }
 
 /// `PUT /v1/tenant`: replaces the profile if it is still at `version`.
@@ -275,6 +320,9 @@ pub struct TenantPut {
 pub struct TenantIn {
     /// Its name, 1 to 80 characters.
     pub name: String,
+    /// Its plan; left out, `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 /// A key was made. It is shown this once.

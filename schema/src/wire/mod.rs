@@ -10,8 +10,9 @@ pub use client::ClientFrame;
 pub use close::Close;
 pub use http::{
     ConversationList, ConversationPage, ConversationView, Created, DocumentIn, DocumentList, DocumentView, ErrorBody,
-    ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Learned, Look, MessageIn, OpenIn, RunningTurn, Said, Status,
-    TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
+    ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Learned, Look, MessageIn, OpenIn, PlanChoice, PlanList,
+    PlanPut, PlanView, RunningTurn, Said, Status, TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken,
+    WidgetIn, WidgetSession,
 };
 pub use learning::{JobStarted, JobState, JobView, LearnedCounts, SiteIn, SiteList, SiteView, SkippedPage};
 pub use server::{Delta, ServerFrame, Signal, SignalKind};

@@ -130,7 +130,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         ("PUT", "/openapi.json".into(), "GET"),
         ("POST", "/v1/ws".into(), "GET"),
         ("DELETE", "/v1/conversations".into(), "GET, POST"),
-        ("PATCH", format!("/v1/conversations/{id}"), "GET"),
+        ("PATCH", format!("/v1/conversations/{id}"), "GET, DELETE"),
         ("GET", format!("/v1/conversations/{id}/messages"), "POST"),
         ("POST", format!("/v1/conversations/{id}/events"), "GET"),
         ("POST", format!("/v1/conversations/{id}/stream"), "GET"),

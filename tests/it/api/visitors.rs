@@ -105,7 +105,9 @@ async fn a_token_may_be_bound_to_one_conversation() {
 
 #[tokio::test]
 async fn a_token_is_renewed_while_it_holds_and_then_says_that_it_is_over() {
-    let node = Node::start(&[]);
+    // It is looked at more often than a visitor would.
+    let node =
+        Node::start(&[("TERTULIA_LIMITS__MESSAGES_PER_SECOND", "1000"), ("TERTULIA_LIMITS__MESSAGES_BURST", "1000")]);
     let api = node.api();
     let id = api.open_with("Ana").await;
     let short = api.visitor(json!({"contact": "Ana", "ttl_seconds": 1})).await;

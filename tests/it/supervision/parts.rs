@@ -207,19 +207,19 @@ async fn a_tenants_crash_leaves_its_conversations_running() {
         let mut profile = tenant.profile();
         profile.assistant.instructions = "Be brief.".into();
         fuse.arm(at);
-        let failure = tenant.put_profile(0, profile.clone()).await.unwrap_err();
+        let failure = tenant.put_profile(0, profile.clone(), &[]).await.unwrap_err();
         assert_eq!(failure.code.name(), "restarting", "{at:?}");
         let asked = bench.say(id, "r1").await.unwrap().seq.unwrap();
         assert_eq!(text_of(&bench.reply(id, asked).await), "One two.", "{at:?}");
         assert_eq!(bench.worker.find(id).await.unwrap().view().await.unwrap().epoch, 1, "{at:?}");
         // Whether it was written before the crash is found out by the next one who writes.
         if version > 0 {
-            let conflict = tenant.put_profile(0, profile.clone()).await.unwrap_err();
+            let conflict = tenant.put_profile(0, profile.clone(), &[]).await.unwrap_err();
             assert_eq!(conflict.code.name(), "version_conflict", "{at:?}");
         }
         assert_eq!(tenant.view().version, version, "{at:?}");
         profile.assistant.instructions = "Be kind.".into();
-        let view = tenant.put_profile(version, profile).await.unwrap();
+        let view = tenant.put_profile(version, profile, &[]).await.unwrap();
         assert_eq!((view.version, view.profile.assistant.instructions.as_str()), (version + 1, "Be kind."), "{at:?}");
     }
 }

@@ -99,28 +99,6 @@ async fn keys_that_are_none_are_refused() {
 }
 
 #[tokio::test]
-async fn a_profile_is_changed_from_the_version_it_was_read_at() {
-    let (tenants, _keys, _dir) = tenants();
-    let (acme, _) = tenants.create("acme", NOW).await.unwrap();
-    let (version, mut profile) = tenants.profile(acme.id).await.unwrap();
-    assert_eq!((version, &profile), (1, &Profile::default()));
-    profile.assistant.name = "Ana".into();
-    assert_eq!(tenants.set_profile(acme.id, 1, &profile).await.unwrap(), 2);
-    for stale in [0, 1, 3] {
-        let error = tenants.set_profile(acme.id, stale, &profile).await.unwrap_err();
-        assert!(matches!(error, TenantError::Version { found: 2 }), "{stale}: {error}");
-    }
-    let view = tenants.view(acme.id).await.unwrap();
-    assert_eq!((view.version, view.profile.assistant.name.as_str()), (2, "Ana"));
-    profile.assistant.name.clear();
-    assert!(matches!(tenants.set_profile(acme.id, 2, &profile).await, Err(TenantError::Profile(_))));
-    for version in [0, 1] {
-        let unknown = tenants.set_profile(TenantId::generate(), version, &Profile::default()).await;
-        assert!(matches!(unknown, Err(TenantError::NotFound)), "{version}");
-    }
-}
-
-#[tokio::test]
 async fn a_creation_that_was_cut_off_is_finished_by_the_next_one() {
     let records = Arc::<MemoryRecords>::default();
     let dir = tempfile::tempdir().unwrap();

@@ -15,7 +15,13 @@ async fn run_on_node(command: Tenant) -> (Result<String, CliError>, Vec<String>)
     let made = format!(r#"{{"tenant":"{ID}","name":"acme","api_key":"tk_new"}}"#);
     let [rotate, disable, enable] =
         ["rotate-key", "disable", "enable"].map(|verb| format!("POST /v1/admin/tenants/{ID}/{verb}"));
+    let set_plan = format!("PUT /v1/admin/tenants/{ID}/plan");
     let script = [
+        (
+            set_plan.as_str(),
+            200,
+            r#"{"id":"ten_0192b1a0c0de7000800000000000abcd","name":"acme","version":1,"profile":{},"plan":{"name":"pro","version":3,"plan":{}}}"#,
+        ),
         ("GET /healthz", 200, "{}"),
         ("GET /v1/admin/tenants", 200, list.as_str()),
         ("POST /v1/admin/tenants", 201, made.as_str()),
@@ -38,11 +44,21 @@ async fn each_command_asks_the_node_with_the_operators_key() {
     let key = format!("tenant   {ID}  acme\napi key  tk_new  (shown this once)\n");
     let post = |verb: &str| format!("POST /v1/admin/tenants/{ID}/{verb} [Bearer admin]");
     for (command, out, asked) in [
-        (Tenant::List, format!("{ID}  disabled  acme\n"), vec![list.to_string()]),
+        (Tenant::List, format!("{ID}  disabled  default       acme\n"), vec![list.to_string()]),
         (
-            Tenant::Create { name: "acme".into() },
+            Tenant::Create { name: "acme".into(), plan: "default".into() },
             key.clone(),
             vec![r#"POST /v1/admin/tenants [Bearer admin] {"name":"acme"}"#.into()],
+        ),
+        (
+            Tenant::Create { name: "acme".into(), plan: "pro".into() },
+            key.clone(),
+            vec![r#"POST /v1/admin/tenants [Bearer admin] {"name":"acme","plan":"pro"}"#.into()],
+        ),
+        (
+            Tenant::Plan { tenant: "acme".into(), plan: "pro".into() },
+            "acme has the plan pro\n".into(),
+            vec![list.into(), format!(r#"PUT /v1/admin/tenants/{ID}/plan [Bearer admin] {{"plan":"pro"}}"#)],
         ),
         (Tenant::RotateKey { tenant: "acme".into() }, key, vec![list.into(), post("rotate-key")]),
         (Tenant::Disable { tenant: ID.into() }, "acme is disabled\n".into(), vec![list.into(), post("disable")]),

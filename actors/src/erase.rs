@@ -1,0 +1,117 @@
+//! The end of a conversation for good: asked for, or because nobody has said a word in it.
+//! Invariant: whoever finds a conversation while it is erased finds none; its actor has ended before the
+//! store is asked, and what that had sent to the store is erased with the rest.
+
+use std::time::Duration;
+
+use engine::store::{StoreError, Unspoken, UnspokenQuery};
+use futures_util::future::join_all;
+use schema::{ConversationKey, Seq};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use crate::directory::Parting;
+use crate::failure::Failure;
+use crate::metrics::CONVERSATIONS_ERASED;
+use crate::system::System;
+
+/// Longest wait for an actor to end. One that is stuck cannot write any more once the log is gone.
+const END_MAX: Duration = Duration::from_secs(5);
+/// How often unspoken conversations are looked for.
+const AGE_EVERY: Duration = Duration::from_secs(60);
+/// How many of them are erased at once …
+const AGE_BATCH: usize = 100;
+/// … and the pause after that, so that whoever talks is not held up.
+const AGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// A conversation that is out of reach. Dropped, it is what the store says it is.
+struct Parted<'a> {
+    system: &'a System,
+    key: ConversationKey,
+}
+
+impl System {
+    /// Erases a conversation with all that was said in it. A reply that runs is stopped, and those who
+    /// listen are told.
+    ///
+    /// # Errors
+    /// `unknown_conversation`; `restarting` while somebody else erases it; or why the store did not.
+    pub async fn erase(&self, key: ConversationKey) -> Result<(), Failure> {
+        let directory = self.directory();
+        let (ended, parted) = loop {
+            match directory.part(key) {
+                Parting::Erasing => return Err(Failure::restarting()),
+                Parting::Waking(mut waking) => {
+                    if waking.wait_for(Option::is_some).await.is_err() {
+                        directory.forget_waking(key);
+                    }
+                }
+                Parting::Awake(handle) => break (Some(handle), Parted { system: self, key }),
+                Parting::Nowhere(listening) => {
+                    listening.tell(key.conversation, &Failure::erased());
+                    break (None, Parted { system: self, key });
+                }
+            }
+        };
+        if let Some(handle) = ended
+            && timeout(END_MAX, handle.end()).await.is_err()
+        {
+            tracing::warn!(conversation = %key.conversation, "a conversation that is erased does not end");
+        }
+        parted.erase(None).await.map_err(|error| Failure::store(&error))
+    }
+
+    /// Erases a conversation if it still ends with `head` and nobody needs it here.
+    async fn erase_unspoken(&self, key: ConversationKey, head: Seq) {
+        if !self.directory().part_unused(key) {
+            return;
+        }
+        let parted = Parted { system: self, key };
+        match parted.erase(Some(head)).await {
+            // Somebody has spoken, or erased it.
+            Ok(()) | Err(StoreError::Fenced | StoreError::NotFound) => {}
+            Err(error) => tracing::warn!(%error, "an unspoken conversation was not erased; the next look tries again"),
+        }
+    }
+
+    async fn age_once(&self) -> Result<(), StoreError> {
+        let now = self.clock().now().as_millis();
+        let age = i64::try_from(self.options().unspoken_after.as_millis()).unwrap_or(i64::MAX);
+        let before = schema::Timestamp::from_millis(now.saturating_sub(age));
+        let mut after: Option<Unspoken> = None;
+        loop {
+            let page = self.store().unspoken(UnspokenQuery { before, after, limit: AGE_BATCH }).await?;
+            join_all(page.iter().map(|one| self.erase_unspoken(one.key, one.head))).await;
+            match page.last() {
+                Some(last) if page.len() == AGE_BATCH && !self.is_closing() => after = Some(*last),
+                _ => return Ok(()),
+            }
+            sleep(AGE_PAUSE).await;
+        }
+    }
+}
+
+impl Parted<'_> {
+    async fn erase(self, head: Option<Seq>) -> Result<(), StoreError> {
+        self.system.store().erase(self.key, head).await?;
+        metrics::counter!(CONVERSATIONS_ERASED).increment(1);
+        Ok(())
+    }
+}
+
+impl Drop for Parted<'_> {
+    fn drop(&mut self) {
+        self.system.directory().parted(self.key);
+    }
+}
+
+/// Erases anonymous conversations in which nobody has said a word for too long, until the system is closed.
+pub(crate) async fn age(system: &System) {
+    let mut ticks = interval(AGE_EVERY.min(system.options().unspoken_after));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !system.is_closing() {
+        ticks.tick().await;
+        if let Err(error) = system.age_once().await {
+            tracing::warn!(%error, "unspoken conversations could not be looked for; the next look tries again");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Plans, by the operator's key: what tenants may use.
+
+use actix_web::web;
+use schema::ErrorCode;
+use schema::wire::{PlanChoice, PlanList, PlanPut, PlanView, TenantView};
+
+use super::admin::{reload, tenant};
+use super::caller::Operator;
+use super::edge::Edge;
+use super::error::ApiError;
+
+pub(super) async fn list(_: Operator, edge: web::Data<Edge>) -> Result<web::Json<PlanList>, ApiError> {
+    Ok(web::Json(PlanList { plans: edge.parts.tenants.plans().list().await? }))
+}
+
+pub(super) async fn view(
+    _: Operator,
+    edge: web::Data<Edge>,
+    name: web::Path<String>,
+) -> Result<web::Json<PlanView>, ApiError> {
+    Ok(web::Json(edge.parts.tenants.plans().find(&name).await?))
+}
+
+pub(super) async fn replace(
+    _: Operator,
+    edge: web::Data<Edge>,
+    name: web::Path<String>,
+    body: web::Json<PlanPut>,
+) -> Result<web::Json<PlanView>, ApiError> {
+    let PlanPut { version, plan } = body.into_inner();
+    edge.worker
+        .models()
+        .candidates(&plan.models)
+        .map_err(|error| ApiError::new(ErrorCode::BadField, format!("`models`: {error}")))?;
+    let view = edge.parts.tenants.plans().put(&name, version, plan).await?;
+    for tenant in edge.system().known_tenants().iter().filter(|tenant| tenant.plan_name() == view.name) {
+        tenant.reload().await?;
+    }
+    Ok(web::Json(view))
+}
+
+pub(super) async fn choose(
+    _: Operator,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+    body: web::Json<PlanChoice>,
+) -> Result<web::Json<TenantView>, ApiError> {
+    let view = edge.parts.tenants.set_plan(tenant(&id)?, &body.plan).await?;
+    reload(&edge, view.id).await?;
+    Ok(web::Json(view))
+}

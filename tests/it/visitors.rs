@@ -1,0 +1,317 @@
+//! What one visitor, and all of them, may cost: attacked over HTTP and sockets at once.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{Options, System, SystemClock, TenantRecord, Worker};
+use engine::knowledge::{KnowledgeError, Retriever};
+use engine::model::{ModelSettings, Registry};
+use engine::store::SharedStore;
+use engine::store::memory::MemoryStore;
+use futures_util::future::{BoxFuture, join_all};
+use schema::wire::{PlanPut, PlanView, WidgetSession};
+use schema::{Passage, Plan, TenantId, Timestamp, limits};
+use serde_json::{Value, json};
+use tests::api::{Answer, Api};
+use tests::client::Socket;
+use tests::node::Node;
+use tests::stub::Stub;
+
+/// The limit on requests out of the way: what is attacked is behind it.
+const FAST: [(&str, &str); 2] =
+    [("TERTULIA_LIMITS__MESSAGES_PER_SECOND", "100000"), ("TERTULIA_LIMITS__MESSAGES_BURST", "100000")];
+
+const SHOP: &str = "https://shop.example";
+
+async fn default_plan(node: &Node, change: impl FnOnce(&mut Plan)) -> PlanView {
+    let operator = node.operator();
+    let PlanView { version, mut plan, .. } = operator.get("/v1/admin/plans/default").await.ok();
+    change(&mut plan);
+    operator.put("/v1/admin/plans/default", &PlanPut { version, plan }).await.ok()
+}
+
+/// What was refused must say so, and until when.
+fn is_refused(answer: &Answer, code: &str) -> bool {
+    if answer.status < 300 {
+        return false;
+    }
+    assert_eq!(answer.failure(), (429, code), "{}", answer.body);
+    let wait: u64 = answer.header("retry-after").parse().unwrap();
+    assert!((1..=24 * 3_600).contains(&wait), "{wait}");
+    true
+}
+
+#[tokio::test]
+async fn one_visitor_opens_and_says_no_more_on_all_ways_together_than_on_one() {
+    let node = Node::start(&FAST);
+    let api = node.api();
+    let id = api.open_with("Eve").await;
+    api.human(id, schema::wire::HumanAction::Take, "Zoe").await.ok::<Value>();
+    let token = api.visitor(json!({"contact": "Eve"})).await.token;
+    let visitor = api.showing(token.clone());
+    let mut sockets = Vec::new();
+    for _ in 0..2 {
+        let mut socket = Socket::open(node.address, &token).await;
+        socket.join(id, 0).await;
+        sockets.push(socket);
+    }
+    let budget = Plan::default().visitors;
+
+    let opened_over_http = async {
+        let open = async |_| visitor.post("/v1/conversations", &json!({})).await;
+        let answers = join_all((0..100).map(open)).await;
+        answers.iter().filter(|answer| !is_refused(answer, "rate_limited")).count()
+    };
+    let opened_on_sockets = join_all(sockets.iter_mut().map(async |socket| {
+        let mut opened = 0;
+        for _ in 0..50 {
+            match socket.call(json!({"type": "join"})).await {
+                Ok(_) => opened += 1,
+                Err(refusal) => assert_eq!(refusal.code.name(), "rate_limited"),
+            }
+        }
+        opened
+    }));
+    let (http, on_sockets) = tokio::join!(opened_over_http, opened_on_sockets);
+    let opened = http + on_sockets.iter().sum::<usize>();
+    let allowed = budget.conversations_per_hour.get() as usize;
+    assert!((allowed..=allowed + 2).contains(&opened), "{opened} of 200 conversations were opened");
+
+    let said_over_http = async {
+        let say = async |n| visitor.try_say(id, &format!("h{n}"), "Buy, buy, buy!").await;
+        let answers = join_all((0..100).map(say)).await;
+        answers.iter().filter(|answer| !is_refused(answer, "rate_limited")).count()
+    };
+    let said_on_sockets = join_all(sockets.iter_mut().enumerate().map(async |(s, socket)| {
+        let mut said = 0;
+        for n in 0..50 {
+            match socket.try_say(id, &format!("s{s}-{n}"), "Buy, buy, buy!").await {
+                Ok(_) => said += 1,
+                Err(refusal) => {
+                    assert_eq!(refusal.code.name(), "rate_limited");
+                    assert!(refusal.retry_after.is_some());
+                }
+            }
+        }
+        said
+    }));
+    let began = tokio::time::Instant::now();
+    let (http, on_sockets) = tokio::join!(said_over_http, said_on_sockets);
+    let said = http + on_sockets.iter().sum::<usize>();
+    let allowed = budget.messages_per_minute.get() as usize + began.elapsed().as_secs() as usize + 1;
+    assert!((60..=allowed).contains(&said), "{said} of 200 messages were taken");
+
+    // Everybody else goes on.
+    let other = api.showing(api.visitor(json!({"contact": "Ana"})).await.token);
+    let anas = other.open().await;
+    other.say(anas, "r1", "Do you ship to Portugal?").await;
+    api.say(id, "own", "The tenant's server is not a visitor.").await;
+}
+
+#[tokio::test]
+async fn a_visitors_requests_count_together_over_http_and_sockets() {
+    let node = Node::start(&[("TERTULIA_LIMITS__MESSAGES_PER_SECOND", "1"), ("TERTULIA_LIMITS__MESSAGES_BURST", "20")]);
+    let api = node.api();
+    let token = api.visitor(json!({"contact": "Eve"})).await.token;
+    let visitor = api.showing(token.clone());
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(Socket::open(node.address, &token).await);
+    }
+    let began = tokio::time::Instant::now();
+    let pings = join_all(sockets.iter_mut().map(async |socket| {
+        let mut taken = 0;
+        for _ in 0..20 {
+            taken += usize::from(socket.call(json!({"type": "ping"})).await.is_ok());
+        }
+        taken
+    }));
+    let lists = join_all((0..20).map(|_| visitor.get("/v1/conversations")));
+    let (pings, lists) = tokio::join!(pings, lists);
+    let lists = lists.iter().filter(|answer| !is_refused(answer, "rate_limited")).count();
+    let taken = lists + pings.iter().sum::<usize>();
+    let allowed = 20 + began.elapsed().as_secs() as usize + 1;
+    assert!((20..=allowed).contains(&taken), "{taken} of 80 were taken");
+}
+
+#[tokio::test]
+async fn one_visitor_has_so_many_replies_running_and_no_more() {
+    let mut stub = Stub::start();
+    let mut settings = vec![("TERTULIA_MODEL", "openai/stub"), ("OPENAI_API_KEY", "none")];
+    settings.extend(FAST);
+    let base = stub.base();
+    settings.push(("OPENAI_BASE_URL", &base));
+    let node = Node::start(&settings);
+    let api = node.api();
+    let visitor = api.showing(api.visitor(json!({"contact": "Eve"})).await.token);
+    let mut ids = Vec::new();
+    for _ in 0..24 {
+        ids.push(visitor.open().await);
+    }
+    let question = "Do you have red lanterns, and what is their price?";
+    let answers = join_all(ids.iter().map(|id| visitor.try_say(*id, "r1", question))).await;
+    let taken: Vec<_> = ids.iter().zip(&answers).filter(|(_, answer)| !is_refused(answer, "quota_exhausted")).collect();
+    let allowed = Plan::default().visitors.running_turns.get() as usize;
+    // Those that came before the first reply had begun were taken; their replies fail, and say why.
+    let mut calls = Vec::new();
+    for _ in 0..allowed {
+        calls.push(stub.call().await);
+    }
+    let mut failed = 0;
+    for (id, _) in &taken {
+        let log = api.log(**id).await;
+        failed += log
+            .events
+            .iter()
+            .filter_map(tests::stream::reply_of)
+            .filter(|reply| reply.made.error.as_deref() == Some("quota_exhausted"))
+            .count();
+    }
+    assert_eq!(taken.len() - failed, allowed, "{} taken, {failed} failed", taken.len());
+    assert!(stub.is_quiet(), "the model was asked no more");
+    assert!(is_refused(&visitor.try_say(ids[0], "r2", question).await, "quota_exhausted"));
+    let other = api.showing(api.visitor(json!({"contact": "Ana"})).await.token);
+    other.say(other.open().await, "r1", question).await;
+    calls.push(stub.call().await);
+    calls.remove(0).finish();
+    // One has ended, and there is room for the next.
+    loop {
+        let answer = visitor.try_say(ids[23], "r9", question).await;
+        if !is_refused(&answer, "quota_exhausted") {
+            break;
+        }
+        tests::look_again().await;
+    }
+    stub.call().await;
+}
+
+#[tokio::test]
+async fn what_a_visitor_has_stored_in_a_day_is_bounded_over_a_restart_too() {
+    let settings = FAST.map(|(name, value)| (name, value));
+    let mut node = Node::start(&settings);
+    let count = |n| std::num::NonZeroU32::new(n).unwrap();
+    let bytes = 2 * limits::VISITOR_BYTES_KEPT;
+    default_plan(&node, |plan| {
+        plan.visitors.bytes_per_day = bytes;
+        plan.visitors.all_bytes_per_day = bytes + bytes / 2;
+        plan.visitors.messages_per_minute = count(100_000);
+    })
+    .await;
+    let words = "word ".repeat(limits::TEXT_BYTES_MAX / 5);
+    let fill = async |api: &Api, contact: &str| {
+        let id = api.open_with(contact).await;
+        api.human(id, schema::wire::HumanAction::Take, "Zoe").await.ok::<Value>();
+        let visitor = api.showing(api.visitor(json!({"contact": contact})).await.token);
+        let mut taken = 0;
+        loop {
+            let answer = visitor.try_say(id, &format!("r{taken}"), &words).await;
+            if is_refused(&answer, "quota_exhausted") {
+                return taken * words.len();
+            }
+            taken += 1;
+            assert!(taken < 1_000, "there is no end of it");
+        }
+    };
+    let eves = fill(&node.api(), "Eve").await;
+    assert!((bytes as usize * 9 / 10..=bytes as usize).contains(&eves), "{eves}");
+    let bos = fill(&node.api(), "Bo").await;
+    assert!((bytes as usize * 4 / 10..=bytes as usize / 2).contains(&bos), "{bos}: all of them together are bound");
+    let disk: u64 = std::fs::read_dir(node.data()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    assert!(disk < 4 * bytes + 8 * 1024 * 1024, "{disk} bytes on disk for {}", eves + bos);
+
+    node.signal("TERM");
+    node.ended().await;
+    let node = Node::start_in(node.root(), &settings);
+    assert_eq!(fill(&node.api(), "Eve").await, 0, "it is the same day");
+    assert_eq!(fill(&node.api(), "Ana").await, 0, "for everybody");
+    default_plan(&node, |plan| plan.visitors.all_bytes_per_day = 0).await;
+    assert_eq!(fill(&node.api(), "Eve").await, 0, "she has used hers");
+    assert!(fill(&node.api(), "Ana").await > 0);
+}
+
+#[tokio::test]
+async fn new_visitors_have_a_budget_by_address_and_by_tenant() {
+    let node = Node::start(&[("TERTULIA_LIMITS__NEW_VISITORS_PER_HOUR_PER_ADDRESS", "20")]);
+    let api = node.api();
+    api.change_profile(|profile| profile.allowed_origins = vec![SHOP.parse().unwrap()]).await;
+    default_plan(&node, |plan| plan.visitors.new_per_hour = std::num::NonZeroU32::new(50).unwrap()).await;
+    let come = async |last: u8, secret: Option<&str>| {
+        let from = IpAddr::from(Ipv4Addr::new(127, 0, 0, last));
+        let http = reqwest::Client::builder().no_proxy().local_address(from).build().unwrap();
+        let request = http.post(format!("http://{}/v1/widget/demo", node.address)).header("origin", SHOP);
+        Api::send(request.json(&json!({"visitor": secret}))).await
+    };
+    let crowd = async |last: u8, count: usize| {
+        let answers = join_all((0..count).map(|_| come(last, None))).await;
+        let taken: Vec<WidgetSession> =
+            answers.iter().filter(|answer| !is_refused(answer, "rate_limited")).map(Answer::ok).collect();
+        taken
+    };
+    let first = crowd(2, 200).await;
+    assert_eq!(first.len(), 20, "of 200 from one address");
+    assert_eq!(crowd(3, 100).await.len(), 20, "another address has its own");
+    assert_eq!(crowd(4, 100).await.len(), 10, "the tenant takes 50 in an hour");
+    assert_eq!(crowd(5, 100).await.len(), 0);
+    for session in first.iter().take(3) {
+        let again: WidgetSession = come(2, Some(&session.visitor)).await.ok();
+        assert_eq!(again.contact, session.contact, "who comes back is not new");
+    }
+}
+
+/// Finds nothing.
+struct Nothing;
+
+impl Retriever for Nothing {
+    fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+/// In virtual time: the node crashes some time after the last use, and forgets no more than it says.
+#[tokio::test(start_paused = true)]
+async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
+    let store: SharedStore = Arc::new(MemoryStore::default());
+    let id = TenantId::generate();
+    let record = TenantRecord {
+        id,
+        name: "shop".into(),
+        created_at: Timestamp::default(),
+        disabled: false,
+        plan: "default".into(),
+    };
+    store.put(TenantRecord::record_name(id), 0, serde_json::to_vec(&record).unwrap()).await.unwrap();
+    let start = || {
+        let system = System::new(Arc::clone(&store), Arc::new(Nothing), Arc::new(SystemClock), Options::default());
+        Worker::new(system, Registry::unchecked(ModelSettings::default(), None))
+    };
+    let eve = "Eve".parse().unwrap();
+    let most = usize::try_from(Plan::default().visitors.bytes_per_day).unwrap();
+    for (kept, looks) in [(true, 1), (false, 0)] {
+        let worker = start();
+        let tenant = worker.tenant(id).await.unwrap();
+        let used = async {
+            // The first look is at once.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            tenant.visitor_says(&eve, most / 3).unwrap();
+            tokio::time::sleep(limits::USAGE_KEPT_EVERY * looks).await;
+        };
+        tokio::select! {
+            () = Arc::clone(worker.system()).sweep() => unreachable!("it is not closed"),
+            () = used => {}
+        }
+        drop(worker);
+        let before = start().tenant(id).await.unwrap();
+        let taken = before.visitor_says(&eve, most * 2 / 3).is_ok();
+        assert_eq!(taken, !kept, "{looks} looks later");
+        if kept {
+            store_is_emptied(&store, id).await;
+        }
+    }
+}
+
+async fn store_is_emptied(store: &SharedStore, id: TenantId) {
+    let name = engine::store::RecordName { scope: engine::store::Scope::Tenant(id), kind: "usage", id: "today".into() };
+    let record = store.get(name.clone()).await.unwrap().expect("it was kept");
+    store.delete(name, record.version).await.unwrap();
+}
