@@ -82,6 +82,8 @@ pub const BURST_WINDOW_MAX: Duration = Duration::from_secs(2);
 pub const ATTEMPTS_MAX: u32 = 5;
 /// What a turn remembers of the talk before it, in bytes of text.
 pub const TRANSCRIPT_BYTES_MAX: usize = 48 * 1024;
+/// What it remembers of one message, in bytes: the end.
+pub const TRANSCRIPT_LINE_BYTES_MAX: usize = TEXT_BYTES_MAX;
 
 /// Events in one transaction of the embedded store.
 pub const COMMIT_EVENTS_MAX: usize = 256;
@@ -165,6 +167,10 @@ const _: () = assert!(OUTBOX_SLOW_BYTES * 4 <= OUTBOX_BYTES_MAX, "slow comes wel
 const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a request");
 const _: () = assert!(INSTRUCTIONS_BYTES_MAX < PROFILE_BYTES_MAX, "instructions fit a profile");
 const _: () = assert!(CHECKPOINT_BYTES < REPLY_BYTES_MAX, "a reply is longer than its checkpoint");
+const _: () = assert!(
+    TRANSCRIPT_LINE_BYTES_MAX + PASSAGES_MAX * 4 * PASSAGE_CHARS_MAX < TRANSCRIPT_BYTES_MAX,
+    "a transcript holds at least one message with its passages"
+);
 const _: () = assert!(RING_EVENTS_MAX <= REPLAY_EVENTS_MAX, "the ring alone never overfills a resume");
 const _: () =
     assert!(SITE_PAGES_DEFAULT <= SITE_PAGES_MAX && SITE_DEPTH_DEFAULT <= SITE_DEPTH_MAX, "defaults are allowed");

@@ -4,13 +4,17 @@ use std::collections::VecDeque;
 
 use schema::{Author, Passage, Seq, Text, limits};
 
-/// The recent talk. Bounded by [`limits::TRANSCRIPT_BYTES_MAX`]: when it overflows, the older half
-/// goes at once, so that what remains stays the same for many turns and providers' prefix caches
-/// keep hitting.
+/// What a line costs besides its text, in bytes: many short ones are not free.
+const LINE_BYTES: usize = 64;
+
+/// The recent talk. Bounded by [`limits::TRANSCRIPT_BYTES_MAX`], whoever speaks and however long nobody
+/// answers: when it overflows, the older half goes at once, so that what remains stays the same for many
+/// turns and providers' prefix caches keep hitting.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transcript {
     exchanges: VecDeque<Exchange>,
     bytes: usize,
+    begins_late: bool,
 }
 
 /// What the contact said and what came back: the unit in which a transcript grows and shrinks.
@@ -35,6 +39,8 @@ pub struct Line {
     pub text: Text,
     /// True for a reply that was cut before its end.
     pub cut: bool,
+    /// True where only the end of a long message is kept.
+    pub begins_late: bool,
 }
 
 impl Transcript {
@@ -43,9 +49,22 @@ impl Transcript {
         self.exchanges.iter()
     }
 
+    /// Whether something was said before what is kept.
+    #[must_use]
+    pub const fn begins_late(&self) -> bool {
+        self.begins_late
+    }
+
+    /// What is kept, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The contact said something: joins the open question, or begins one.
     pub fn ask(&mut self, line: Line) {
-        self.bytes += line.text.bytes();
+        let line = line.shortened();
+        self.bytes += line.bytes();
         match self.exchanges.back_mut() {
             Some(last) if last.answered.is_empty() => last.asked.push(line),
             _ => self.exchanges.push_back(Exchange { asked: vec![line], ..Exchange::default() }),
@@ -54,40 +73,96 @@ impl Transcript {
     }
 
     /// Our side said something. What the contact said after event `answers` was not yet known to
-    /// it, and stays open as the next question.
+    /// it, and stays open as the next question; a reply that answers nothing of the open question, because
+    /// it is to be given once more, leaves all of it open.
     pub fn answer(&mut self, line: Line, answers: Seq, passages: Vec<Passage>) {
-        self.bytes += line.text.bytes() + passages.iter().map(|passage| passage.text.bytes()).sum::<usize>();
+        let line = line.shortened();
+        let before = self.exchanges.back().map_or(0, Exchange::bytes);
+        let open = self.exchanges.back_mut().filter(|last| last.answered.is_empty());
         let mut later = Vec::new();
-        match self.exchanges.back_mut() {
-            Some(last) => {
-                if last.answered.is_empty() {
-                    later = last.asked.extract_if(.., |asked| asked.seq > answers).collect();
-                }
-                last.answered.push(line);
-                last.passages.extend(passages);
+        if let Some(open) = open {
+            let known = open.asked.iter().any(|asked| asked.seq <= answers);
+            if !known && !open.asked.is_empty() && line.text.is_empty() {
+                // Nothing was said and nothing answered: for a prompt nothing has happened.
+                return;
             }
-            None => self.exchanges.push_back(Exchange { answered: vec![line], passages, ..Exchange::default() }),
+            later = if known {
+                open.asked.extract_if(.., |asked| asked.seq > answers).collect()
+            } else {
+                // What was said of an answer stands behind the question, which is then put again.
+                open.asked.clone()
+            };
         }
+        // What became of the last exchange is counted anew below.
+        let mut last = self.exchanges.pop_back().unwrap_or_default();
+        self.bytes -= before;
+        last.answered.push(line);
+        last.passages.extend(passages);
+        self.add(last);
         if !later.is_empty() {
-            self.exchanges.push_back(Exchange { asked: later, ..Exchange::default() });
+            self.add(Exchange { asked: later, ..Exchange::default() });
         }
         self.shrink();
+    }
+
+    fn add(&mut self, exchange: Exchange) {
+        self.bytes += exchange.bytes();
+        self.exchanges.push_back(exchange);
     }
 
     fn shrink(&mut self) {
         if self.bytes <= limits::TRANSCRIPT_BYTES_MAX {
             return;
         }
-        while self.bytes > limits::TRANSCRIPT_BYTES_MAX / 2 && self.exchanges.len() > 1 {
-            let Some(oldest) = self.exchanges.pop_front() else { break };
-            self.bytes -= oldest.bytes();
+        self.begins_late = true;
+        while self.bytes > limits::TRANSCRIPT_BYTES_MAX / 2 {
+            let gone = if self.exchanges.len() > 1 {
+                self.exchanges.pop_front().map(|oldest| oldest.bytes())
+            } else {
+                self.exchanges.front_mut().and_then(Exchange::forget_oldest)
+            };
+            let Some(gone) = gone else { break };
+            self.bytes -= gone;
         }
     }
 }
 
 impl Exchange {
+    /// Forgets its oldest line, with the excerpts that were found for it; gives their bytes. The newest line
+    /// stays.
+    fn forget_oldest(&mut self) -> Option<usize> {
+        if self.asked.len() + self.answered.len() <= 1 {
+            return None;
+        }
+        let before = self.bytes();
+        let lines = if self.asked.is_empty() { &mut self.answered } else { &mut self.asked };
+        lines.remove(0);
+        self.passages.clear();
+        Some(before - self.bytes())
+    }
+
     fn bytes(&self) -> usize {
-        let lines = self.asked.iter().chain(&self.answered).map(|line| line.text.bytes()).sum::<usize>();
+        let lines = self.asked.iter().chain(&self.answered).map(Line::bytes).sum::<usize>();
         lines + self.passages.iter().map(|passage| passage.text.bytes()).sum::<usize>()
     }
 }
+
+impl Line {
+    fn bytes(&self) -> usize {
+        self.text.bytes() + LINE_BYTES
+    }
+
+    /// The same with no more than the end of a long text.
+    fn shortened(self) -> Self {
+        let text = self.text.as_str();
+        let Some(over) = text.len().checked_sub(limits::TRANSCRIPT_LINE_BYTES_MAX).filter(|over| *over > 0) else {
+            return self;
+        };
+        let end = text.get(text.ceil_char_boundary(over)..).map(Text::from);
+        Self { text: end.unwrap_or_default(), begins_late: true, ..self }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/transcript.rs"]
+mod tests;

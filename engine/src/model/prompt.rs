@@ -25,6 +25,9 @@ Rules:
 const CUT: &str = "[The reply was cut off here.]";
 const NOTHING_SAID: &str = "[No reply was given.]";
 const BY_HUMAN: &str = "[Written by a human colleague:]";
+const BEGINS_LATE: &str = "[The beginning of the conversation is left out here.]";
+const ASKED_EARLIER: &str = "[What the contact said is left out here.]";
+const LINE_BEGINS_LATE: &str = "[The beginning of this message is left out here.]";
 const NOT_ASKED: &str = "[The contact has not said anything yet.]";
 
 impl Prompt {
@@ -46,9 +49,16 @@ impl Prompt {
         let mut lines = Lines::default();
         let mut exchanges = transcript.exchanges().peekable();
         let mut question = String::new();
+        if transcript.begins_late() {
+            lines.push(Role::User, BEGINS_LATE);
+        }
         while let Some(exchange) = exchanges.next() {
             let last = exchanges.peek().is_none();
-            let asked = words(&exchange.asked);
+            let asked = if exchange.asked.is_empty() && transcript.begins_late() {
+                ASKED_EARLIER.to_owned()
+            } else {
+                words(&exchange.asked)
+            };
             if !(last && exchange.answered.is_empty()) {
                 lines.push(Role::User, &block(&asked, &exchange.passages));
                 for line in &exchange.answered {
@@ -102,6 +112,10 @@ fn words(asked: &[Line]) -> String {
     let mut words = String::new();
     for line in asked {
         words.push_str(if words.is_empty() { "" } else { "\n\n" });
+        if line.begins_late {
+            words.push_str(LINE_BEGINS_LATE);
+            words.push('\n');
+        }
         words.push_str(&defused(line.text.as_str()));
     }
     words
@@ -178,6 +192,10 @@ fn answer(line: &Line) -> String {
     let mut answer = String::new();
     if line.author == Author::Human {
         answer.push_str(BY_HUMAN);
+        answer.push('\n');
+    }
+    if line.begins_late {
+        answer.push_str(LINE_BEGINS_LATE);
         answer.push('\n');
     }
     answer.push_str(if text.trim().is_empty() { NOTHING_SAID } else { &text });

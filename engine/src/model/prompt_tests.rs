@@ -7,7 +7,7 @@ use super::super::{anthropic, gemini, openai};
 use super::*;
 
 fn line(seq: Seq, author: Author, text: &str, cut: bool) -> Line {
-    Line { seq, author, text: text.into(), cut }
+    Line { seq, author, text: text.into(), cut, begins_late: false }
 }
 
 fn passage(source: &str, heading: &str, text: &str) -> Passage {
@@ -15,7 +15,7 @@ fn passage(source: &str, heading: &str, text: &str) -> Passage {
 }
 
 /// Builds a transcript from steps and gives the prompt, its keys replaced by `KEY`.
-/// `c:` contact, `a:` assistant, `x:` assistant cut off, `h:` human.
+/// `c:` contact, `a:` assistant, `x:` assistant cut off, `r:` the same, to be asked again, `h:` human.
 fn laid_out(steps: &[&str], passages: Vec<Passage>) -> String {
     let mut transcript = Transcript::default();
     for (seq, step) in (1..).zip(steps) {
@@ -23,6 +23,7 @@ fn laid_out(steps: &[&str], passages: Vec<Passage>) -> String {
         match who {
             "c" => transcript.ask(line(seq, Author::Contact, text, false)),
             "h" => transcript.answer(line(seq, Author::Human, text, false), seq, Vec::new()),
+            "r" => transcript.answer(line(seq, Author::Assistant, text, true), 0, Vec::new()),
             who => transcript.answer(line(seq, Author::Assistant, text, who == "x"), seq, Vec::new()),
         }
     }
@@ -60,6 +61,13 @@ fn layouts() {
             &["h:Welcome", "c:Hi"],
             vec![],
             "User: [The contact has not said anything yet.]\n~\nAssistant: [Written by a human colleague:]\nWelcome\n~\nUser: Hi",
+        ),
+        (&["c:Hi", "r:Hel"], vec![], "User: Hi\n~\nAssistant: Hel\n[The reply was cut off here.]\n~\nUser: Hi"),
+        (&["c:Hi", "r:"], vec![], "User: Hi"),
+        (
+            &["c:Hi", "a:Hello", "c:Price?", "r:", "c:Please?"],
+            vec![],
+            "User: Hi\n~\nAssistant: Hello\n~\nUser: Price?\n\nPlease?",
         ),
         (&["c:Hi", "x:Hel"], vec![], "User: Hi\n~\nAssistant: Hel\n[The reply was cut off here.]\n~\nUser: Hi"),
         (
@@ -165,5 +173,27 @@ proptest! {
                 Step::Answer { .. } => {}
             }
         }
+    }
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let limit = schema::limits::TRANSCRIPT_BYTES_MAX;
+    for steps in [&["c"][..], &["h"], &["c", "a"]] {
+        let mut transcript = Transcript::default();
+        for (seq, step) in (1..200).zip(steps.iter().cycle()) {
+            let text = format!("{seq:04}{}", "x".repeat(1_000));
+            match *step {
+                "c" => transcript.ask(line(seq, Author::Contact, &text, false)),
+                "h" => transcript.answer(line(seq, Author::Human, &text, false), 0, Vec::new()),
+                _ => transcript.answer(line(seq, Author::Assistant, &text, false), seq, Vec::new()),
+            }
+        }
+        let prompt = Prompt::build(&Assistant::default(), &transcript, Vec::new(), 9);
+        let bytes = prompt.lines.iter().map(|line| line.text.bytes()).sum::<usize>();
+        assert!(bytes < limit + limit / 8, "{steps:?}: {bytes} bytes");
+        let words = prompt.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
+        assert!(words.starts_with(BEGINS_LATE) && words.contains("0199") && !words.contains("0001"), "{steps:?}");
+        assert!(!words.contains(NOT_ASKED), "{steps:?}: the contact may well have");
     }
 }
