@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::conversation::{Command, Speaker};
 use loadtest::checker::{Observer, Sender};
 use schema::wire::{Close, ErrorFace, ServerFrame};
-use schema::{Author, ConversationKey, ErrorCode, Position, Ref};
+use schema::{Author, ConversationKey, ErrorCode, Position, Ref, Seq};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -77,6 +77,11 @@ impl Client {
             refs: 0,
             done: false,
         }
+    }
+
+    /// Whether it has said everything and seen everything, and waits for nothing.
+    pub(super) fn is_quiet(&self, head: Seq) -> bool {
+        self.done && self.joins.is_empty() && self.observer.seq() == head
     }
 
     /// Lives until its world ends.

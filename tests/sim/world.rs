@@ -291,7 +291,7 @@ impl World {
 
     fn is_quiet(&self, conversation: usize, clients: &[Shared]) -> bool {
         let head = self.disk.head(self.keys[conversation]);
-        clients.iter().map(|client| client.borrow()).all(|client| client.done && client.observer.seq() == head)
+        clients.iter().map(|client| client.borrow()).all(|client| client.is_quiet(head))
     }
 
     fn unsettled(&self, clients: &[Vec<Shared>]) -> Vec<String> {

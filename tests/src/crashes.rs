@@ -242,7 +242,7 @@ impl World {
             let log = self.api().whole_log(talk.id).await;
             let head = log.len() as u64;
             let running = self.api().view(talk.id).await.running.is_some();
-            let seen = |client: &Patient| client.is_done() && client.record().observer.seq() == head;
+            let seen = |client: &Patient| client.is_done() && client.has_seen(head);
             let idle = !running && log.last().is_some_and(|event| !matches!(event.fact, Fact::TurnStarted { .. }));
             if idle && talk.clients.iter().all(seen) {
                 return Ok(log);

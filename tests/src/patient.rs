@@ -73,6 +73,8 @@ pub struct Record {
     pub last: Option<(Instant, Duration)>,
     /// Refusals that no repetition mends: a client of this kind gets none.
     pub final_refusals: Vec<ErrorFace>,
+    /// Joins without an answer.
+    joining: usize,
     waiting: VecDeque<String>,
     said: usize,
 }
@@ -102,6 +104,7 @@ impl Patient {
             sockets: 0,
             last: None,
             final_refusals: Vec::new(),
+            joining: 0,
             waiting: VecDeque::new(),
             said: 0,
         }));
@@ -124,6 +127,13 @@ impl Patient {
     /// None; a client that panicked has left its record as it was.
     pub fn record(&self) -> MutexGuard<'_, Record> {
         lock(&self.record)
+    }
+
+    /// Whether it has seen everything up to `head`, and has not asked to see more of it again.
+    #[must_use]
+    pub fn has_seen(&self, head: Seq) -> bool {
+        let record = self.record();
+        record.joining == 0 && record.observer.seq() == head
     }
 
     /// Whether everything it was given is acknowledged.
@@ -169,6 +179,7 @@ async fn live(seat: Seat, record: Arc<Mutex<Record>>) {
             waiting.push((join, after));
             sent = sent && send(&mut line, &frame).await;
         }
+        lock(&record).joining = waiting.len();
         let wait = if sent { on_line(&seat, &record, &mut line, &mut waiting, &mut pending).await } else { RETRY };
         tokio::time::sleep(wait).await;
     }
@@ -250,6 +261,7 @@ fn hear(record: &Mutex<Record>, raw: &str, joins: &mut Vec<(Ref, Position)>, pen
             let asked = joins.iter().position(|(join, _)| *join == r#ref).map(|at| joins.remove(at));
             if let Some((_, from)) = asked {
                 record.observer.goes_back(from);
+                record.joining = joins.len();
             }
             let after = ok.filter(|ok| ok["complete"] == Value::Bool(false)).and_then(|ok| ok["after"].as_u64());
             if let Some(after) = after {
