@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{FutureExt, future};
 use schema::{ConversationKey, SessionId};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::conversation::{Prepared, Subscribers, WakeFailure, wake};
@@ -59,7 +60,8 @@ pub(crate) enum Parting {
     Erasing,
 }
 
-pub(crate) type Waking = watch::Receiver<Option<Result<ConversationHandle, Failure>>>;
+/// Those who wait are woken in the order in which they came; a `watch` picks one at random first.
+pub(crate) type Waking = future::Shared<oneshot::Receiver<Result<ConversationHandle, Failure>>>;
 
 impl Directory {
     pub(crate) fn new() -> Self {
@@ -68,7 +70,7 @@ impl Directory {
 
     /// The conversation's actor, started here if it runs nowhere.
     pub(crate) async fn find(&self, worker: &Rc<Worker>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
-        let mut waking = {
+        let waking = {
             let mut shard = self.shard(key);
             match shard.get(&key).map(|entry| &entry.place) {
                 Some(Place::Awake(handle)) if handle.is_open() => return Ok(handle.clone()),
@@ -77,7 +79,8 @@ impl Directory {
                 Some(Place::Down(_)) => return Err(Failure::restarting()),
                 Some(Place::Waking(waking, _)) => waking.clone(),
                 Some(Place::Awake(_) | Place::Prepared(..) | Place::Absent(_)) | None => {
-                    let (answer, waking) = watch::channel(None);
+                    let (answer, waking) = oneshot::channel();
+                    let waking = waking.shared();
                     let entry = shard.entry(key).or_insert_with(Entry::new);
                     let listening = entry.place.take_listening();
                     let place = std::mem::replace(&mut entry.place, Place::Waking(waking.clone(), listening));
@@ -90,14 +93,15 @@ impl Directory {
                     spawn_local(async move {
                         let woken = wake(&worker, key, prepared).await;
                         let found = worker.system().directory().woken(&worker, key, woken);
-                        answer.send_replace(Some(found));
+                        // Nobody may be left who waits.
+                        let _ = answer.send(found);
                     });
                     waking
                 }
             }
         };
-        match waking.wait_for(Option::is_some).await {
-            Ok(found) => found.clone().unwrap_or_else(|| Err(Failure::restarting())),
+        match waking.await {
+            Ok(found) => found,
             Err(_) => {
                 // The task that woke it is gone without an answer.
                 self.forget_waking(key);

@@ -40,8 +40,8 @@ impl System {
         let (ended, parted) = loop {
             match directory.part(key) {
                 Parting::Erasing => return Err(Failure::restarting()),
-                Parting::Waking(mut waking) => {
-                    if waking.wait_for(Option::is_some).await.is_err() {
+                Parting::Waking(waking) => {
+                    if waking.await.is_err() {
                         directory.forget_waking(key);
                     }
                 }

@@ -15,6 +15,7 @@ use loadtest::scenario::idle_worker::{self, IdleWorker};
 use loadtest::scenario::latency::{self, Latency};
 use loadtest::scenario::noisy::{self, Noisy};
 use loadtest::scenario::overload::{self, Overload};
+use loadtest::scenario::resume::{self, Resume};
 use loadtest::scenario::stalled::{self, Stalled};
 use loadtest::stub::{Defaults, Stub};
 use loadtest::{bare, clock, proc};
@@ -40,6 +41,8 @@ enum Scenario {
     Durable(Durable),
     /// Others' latency, and memory, with readers that stopped reading.
     Stalled(Stalled),
+    /// Clients that come back from far behind, many at once.
+    Resume(Resume),
     /// More asked than the node can do: what is admitted, what is refused, and how.
     Overload(Overload),
     /// A tenant far over its quota beside one that is not.
@@ -109,6 +112,7 @@ async fn run(scenario: Scenario) -> Result<ExitCode> {
         Scenario::Idle(args) => idle::run(&args).await?,
         Scenario::Durable(args) => durable::run(&args).await?,
         Scenario::Stalled(args) => stalled::run(&args).await?,
+        Scenario::Resume(args) => resume::run(&args).await?,
         Scenario::Noisy(args) => noisy::run(&args).await?,
         Scenario::Overload(args) => overload::run(&args).await?,
         Scenario::Table { files } => {

@@ -28,6 +28,11 @@ pub const LISTINGS_PER_ADDRESS_MAX: usize = 8;
 /// Conversations in one page of a listing.
 pub const PAGE_CONVERSATIONS_MAX: usize = 100;
 
+/// Documents in one page of a listing.
+pub const PAGE_DOCUMENTS_MAX: usize = 100;
+/// Tenants in one page of a listing; each comes with its profile.
+pub const PAGE_TENANTS_MAX: usize = 20;
+
 /// Bytes that may wait for one session before it counts as slow and deltas are joined.
 pub const OUTBOX_SLOW_BYTES: usize = 32 * 1024;
 /// Bytes that may wait for one session before it is closed and told to come back.

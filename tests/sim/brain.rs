@@ -2,19 +2,26 @@
 //! word of one reply in another is seen.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use engine::model::{Chunk, ChunkStream, Model, ModelError, Prompt, Stop};
 use schema::ErrorCode;
 use tokio::time::sleep;
 
 use super::chance::Chance;
+use super::held;
+use super::plant::Plant;
+use super::sizes::{Sizes, filled};
 
 /// Words of one or more bytes a character, and of one or two code units.
 const WORDS: [&str; 5] = ["yes ", "señor ", "🌿 ", "tal vez ", "\n- "];
 
 pub(super) struct Brain {
     chance: Chance,
+    sizes: Sizes,
+    plant: Option<Plant>,
+    /// Bytes of all prompts so far.
+    prompted: AtomicUsize,
     calls: AtomicU64,
 }
 
@@ -28,8 +35,8 @@ enum Fate {
 }
 
 impl Brain {
-    pub(super) fn new(chance: Chance) -> Self {
-        Self { chance, calls: AtomicU64::new(0) }
+    pub(super) fn new(chance: Chance, sizes: Sizes, plant: Option<Plant>) -> Self {
+        Self { chance, sizes, plant, prompted: AtomicUsize::new(0), calls: AtomicU64::new(0) }
     }
 
     fn fate(&self) -> Fate {
@@ -48,11 +55,17 @@ impl Model for Brain {
         "builtin"
     }
 
-    fn ask(&self, _: Arc<Prompt>) -> ChunkStream {
+    fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream {
+        let bytes = prompt.system.len() + prompt.lines.iter().map(|line| line.text.bytes()).sum::<usize>();
+        let before = self.prompted.fetch_add(bytes, Ordering::Relaxed);
+        held::prompt(bytes + if self.plant == Some(Plant::NothingForgotten) { before } else { 0 });
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let (fate, chance) = (self.fate(), self.chance.fork());
-        let words = chance.index(14);
-        let pace = chance.draw(1..=150);
+        // A long reply comes in larger pieces and quicker, so that it takes no longer than others.
+        let bytes = if self.chance.happens(0.5) { self.sizes.reply_bytes(&chance) } else { 0 };
+        let piece = (bytes / 60).max(16);
+        let words = chance.index(14).max(bytes / piece);
+        let pace = chance.draw(1..=150).min(12_000 / words.max(1) as u64);
         Box::pin(async_stream::stream! {
             sleep(chance.delay(60)).await;
             if matches!(fate, Fate::FailsAtOnce) {
@@ -61,7 +74,8 @@ impl Model for Brain {
             }
             for n in 0..words {
                 sleep(chance.millis(0..=pace)).await;
-                yield Ok(Chunk::Text(format!("r{call}.{n} {}", WORDS[chance.index(WORDS.len())])));
+                let word = format!("r{call}.{n} {}", WORDS[chance.index(WORDS.len())]);
+                yield Ok(Chunk::Text(if bytes > 0 { filled(word, piece) } else { word }));
                 match fate {
                     Fate::FailsMidway if n == words / 2 => {
                         yield Err(failed());

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use engine::conversation::{Command, Speaker};
 use loadtest::checker::{Observer, Sender};
-use schema::wire::{ErrorFace, ServerFrame};
-use schema::{Author, ConversationKey, ErrorCode, Position, Ref};
+use schema::wire::{Close, ErrorFace, ServerFrame};
+use schema::{Author, ConversationKey, ErrorCode, Position, Ref, Seq};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::chance::Chance;
-use super::line::{Ask, Line};
+use super::line::{Ask, Line, Told};
 use super::plant::Plant;
 use super::world::World;
 
@@ -37,7 +37,8 @@ pub(super) struct Client {
     pub(super) observer: Observer,
     to_say: VecDeque<(Ref, String)>,
     outstanding: Option<Outstanding>,
-    joined: Option<Ref>,
+    /// Joins without an answer, and from where they are.
+    joins: Vec<(Ref, Position)>,
     refs: usize,
     pub(super) done: bool,
 }
@@ -72,10 +73,15 @@ impl Client {
             observer: Observer::that_keeps_words(),
             to_say,
             outstanding: None,
-            joined: None,
+            joins: Vec::new(),
             refs: 0,
             done: false,
         }
+    }
+
+    /// Whether it has said everything and seen everything, and waits for nothing.
+    pub(super) fn is_quiet(&self, head: Seq) -> bool {
+        self.done && self.joins.is_empty() && self.observer.seq() == head
     }
 
     /// Lives until its world ends.
@@ -94,8 +100,12 @@ impl Client {
                 let act_at = Instant::now() + chance.millis(5..=600);
                 tokio::select! {
                     biased;
-                    frame = line.frames.recv() => match frame {
-                        Some(frame) => if !me.borrow_mut().hear(&frame) { break chance.millis(20..=500) },
+                    told = line.told.recv() => match told {
+                        Some(Told::Frame(frame)) => if !me.borrow_mut().hear(&frame) { break chance.millis(20..=500) },
+                        Some(Told::Close(close)) => {
+                            let wait = chance.millis(5..=300);
+                            break wait * me.borrow_mut().closed(close);
+                        }
                         None => break chance.millis(5..=300),
                     },
                     () = sleep_until(act_at) => if !me.borrow_mut().act(&line) { break chance.millis(0..=400) },
@@ -110,16 +120,40 @@ impl Client {
     }
 
     fn join(&mut self, line: &Line) {
-        self.refs += 1;
-        let r#ref = reference(&format!("{}-join-{}", self.name, self.refs));
-        self.joined = Some(r#ref.clone());
+        self.joins.clear();
         if self.chance.happens(0.05) && !self.world.is_healed() {
             // A reload: everything is looked at anew.
             self.observer.forgets();
         }
-        let from = self.world.planted(self.observer.position());
+        self.observer.comes_back();
+        self.listen(line, self.observer.position());
+        if self.chance.happens(self.world.goes_back()) {
+            // Before the answer: what was asked first is still being read.
+            self.go_back(line);
+        }
+    }
+
+    /// Asks to be sent everything from a position on.
+    fn listen(&mut self, line: &Line, from: Position) {
+        self.refs += 1;
+        let r#ref = reference(&format!("{}-join-{}", self.name, self.refs));
+        self.joins.push((r#ref.clone(), from));
         // A line that is gone already shows itself at the next frame.
-        let _ = line.asks.send(Ask::Join { r#ref, from });
+        let _ = line.asks.send(Ask::Join { r#ref, from: self.world.planted(from) });
+    }
+
+    /// Wants to see again what it has seen, on the same line.
+    fn go_back(&mut self, line: &Line) {
+        let reached = usize::try_from(self.observer.seq()).unwrap_or(usize::MAX);
+        let seq = (reached - self.chance.index(reached + 1).min(800)) as u64;
+        self.listen(line, Position { seq, reached: None });
+    }
+
+    /// The node has ended the line. Gives by how much longer than usual it is to be left alone.
+    fn closed(&mut self, close: Close) -> u32 {
+        self.world.tell(|| format!("{} is closed: {close:?}", self.name));
+        let in_vain = if close == Close::SLOW_CONSUMER { self.observer.was_too_slow() } else { 0 };
+        1 << in_vain.min(10)
     }
 
     /// Deals with a frame; false when this line is of no more use.
@@ -133,9 +167,12 @@ impl Client {
         match frame {
             ServerFrame::Event { event, .. } => self.observer.event(&event),
             ServerFrame::Delta(delta) => self.observer.delta(delta.turn, delta.offset, delta.text.as_str()),
-            ServerFrame::Reply { r#ref, ok, error } if self.joined.as_ref() == Some(&r#ref) => {
-                self.joined = None;
+            ServerFrame::Reply { r#ref, ok, error } if self.joins.iter().any(|(join, _)| *join == r#ref) => {
                 let Some(ok) = ok.filter(|_| error.is_none()) else { return false };
+                let asked = self.joins.iter().position(|(join, _)| *join == r#ref).map(|at| self.joins.remove(at));
+                if let Some((_, from)) = asked {
+                    self.observer.goes_back(from);
+                }
                 if ok["complete"] == Value::Bool(false)
                     && let Some(after) = ok["after"].as_u64()
                 {
@@ -194,6 +231,9 @@ impl Client {
         }
         if !healed && self.chance.happens(0.1) {
             self.meddle(line);
+        }
+        if !healed && self.joins.is_empty() && self.chance.happens(self.world.goes_back()) {
+            self.go_back(line);
         }
         true
     }

@@ -84,6 +84,16 @@ impl Disk {
         self.rows().get(&key).map(|row| row.events.clone()).unwrap_or_default()
     }
 
+    /// A conversation's newest event.
+    pub(super) fn head(&self, key: ConversationKey) -> Seq {
+        self.rows().get(&key).map_or(0, |row| row.events.len() as Seq)
+    }
+
+    /// Puts a conversation there that nobody runs.
+    pub(super) fn begin(&self, key: ConversationKey, events: Vec<Event>) {
+        self.rows().insert(key, Row { epoch: 1, newest_writer: 1, events, broken: Vec::new() });
+    }
+
     /// What was seen to be broken while it ran.
     pub(super) fn broken(&self) -> Vec<String> {
         self.rows()

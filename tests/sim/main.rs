@@ -1,9 +1,12 @@
 //! `cargo sim`: runs simulated worlds and says which seed failed, and how to run it alone.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Instant;
 
-use tests::sim::{Plant, run};
+use tests::sim::{Plant, Report, run};
 
 const USAGE: &str = "cargo sim --seeds N [--from S] [--plant FAULT]   runs N worlds
 cargo sim --seed S [--trace] [--plant FAULT]   runs one";
@@ -24,24 +27,51 @@ fn main() -> ExitCode {
         }
     };
     let started = Instant::now();
-    let (mut failed, mut events, mut acknowledged, mut restarts) = (0u64, 0, 0, 0);
-    for seed in wanted.from..wanted.from.saturating_add(wanted.seeds) {
-        let report = run(seed, wanted.plant, wanted.story);
-        events += report.events;
-        acknowledged += report.acknowledged;
-        restarts += report.restarts;
-        if !report.violations.is_empty() {
-            failed += 1;
-            println!("seed {seed} failed; run it alone with: cargo sim --seed {seed} --trace");
-            report.violations.iter().for_each(|what| println!("  {what}"));
+    let sum = Mutex::new(Sum::default());
+    let seeds = Mutex::new(wanted.from..wanted.from.saturating_add(wanted.seeds));
+    // A world knows nothing of others: each thread takes the next one.
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
+            scope.spawn(|| {
+                while let Some(seed) = lock(&seeds).next() {
+                    let report = run(seed, wanted.plant, wanted.story);
+                    lock(&sum).add(&report);
+                }
+            });
         }
-    }
+    });
+    let Sum { failed, events, acknowledged, restarts } = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
         "{} worlds in {:.1} s, {failed} failed: {acknowledged} messages stored, {events} events, {restarts} nodes lost",
         wanted.seeds,
         started.elapsed().as_secs_f64()
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[derive(Default)]
+struct Sum {
+    failed: usize,
+    events: usize,
+    acknowledged: usize,
+    restarts: usize,
+}
+
+impl Sum {
+    fn add(&mut self, report: &Report) {
+        self.events += report.events;
+        self.acknowledged += report.acknowledged;
+        self.restarts += report.restarts;
+        if !report.violations.is_empty() {
+            self.failed += 1;
+            println!("seed {0} failed; run it alone with: cargo sim --seed {0} --trace", report.seed);
+            report.violations.iter().for_each(|what| println!("  {what}"));
+        }
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn wanted(mut arguments: impl Iterator<Item = String>) -> Result<Wanted, String> {

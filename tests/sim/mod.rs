@@ -9,13 +9,18 @@ mod chance;
 mod client;
 mod disk;
 mod faults;
+mod held;
 mod line;
 mod node;
+mod past;
 mod plan;
 mod plant;
 mod replay;
+mod session;
+mod sizes;
 mod world;
 
 pub use plan::Plan;
 pub use plant::Plant;
+pub use sizes::Sizes;
 pub use world::{Report, run};

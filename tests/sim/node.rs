@@ -7,23 +7,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use actors::{Clock, Format, Listener, Options, Outbox, OutboxItem, ReplyTo, System, Worker, reply_frame};
+use actors::{Clock, Options, System, Worker};
 use engine::conversation::Command;
 use engine::knowledge::{KnowledgeError, Retriever};
 use engine::model::{ModelSettings, Registry, SharedModel};
 use engine::store::SharedStore;
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use schema::{ConversationKey, Passage, SessionId, TenantId, Timestamp};
+use schema::{ConversationKey, Passage, TenantId, Timestamp};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 use super::chance::{panics, system_draw};
 use super::disk::{Way, Weather};
-use super::line::{Ask, NodeEnd};
+use super::line::NodeEnd;
+use super::past::full_passages;
+use super::session::Sessions;
 
 /// When every simulated world begins.
-const EPOCH_MS: i64 = 1_800_000_000_000;
+pub(super) const EPOCH_MS: i64 = 1_800_000_000_000;
 
 pub(super) struct Node {
     pub(super) tasks: LocalSet,
@@ -33,6 +34,7 @@ pub(super) struct Node {
     accepted: Cell<usize>,
     pub(super) weather: Arc<Weather>,
     pub(super) clock: Arc<Skewed>,
+    pub(super) sessions: Sessions,
 }
 
 /// A clock that goes right and shows wrong.
@@ -41,10 +43,13 @@ pub(super) struct Skewed {
     skew_ms: AtomicI64,
 }
 
-struct Nothing;
+/// Documents that say the same whatever is asked, or nothing.
+struct Documents {
+    full: bool,
+}
 
 impl Node {
-    pub(super) fn start(way: Way, brain: &SharedModel, began: Instant) -> Self {
+    pub(super) fn start(way: Way, brain: &SharedModel, began: Instant, sessions: Sessions, passages: bool) -> Self {
         let weather = Arc::clone(&way.weather);
         let clock = Arc::new(Skewed { began, skew_ms: AtomicI64::new(0) });
         let options = Options {
@@ -56,14 +61,19 @@ impl Node {
             before: Some(maybe_panic),
             jitter: system_draw,
         };
-        let system =
-            System::new(Arc::new(way) as SharedStore, Arc::new(Nothing), Arc::clone(&clock) as Arc<dyn Clock>, options);
+        let system = System::new(
+            Arc::new(way) as SharedStore,
+            Arc::new(Documents { full: passages }),
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            options,
+        );
         let settings = ModelSettings { list: vec!["builtin".into()], ..ModelSettings::default() };
         let models = || Registry::unchecked(settings.clone(), Some(Arc::clone(brain)));
         let workers = [(); 2].map(|()| Worker::new(Arc::clone(&system), models()));
         let tasks = LocalSet::new();
         tasks.spawn_local(system.sweep());
-        Self { tasks, workers, accepted: Cell::new(0), weather, clock }
+        tasks.spawn_local(sessions.clone().sweep());
+        Self { tasks, workers, accepted: Cell::new(0), weather, clock, sessions }
     }
 
     /// One of the workers: the other one than the last time.
@@ -74,7 +84,7 @@ impl Node {
 
     /// Serves a client.
     pub(super) fn accept(&self, key: ConversationKey, end: NodeEnd) {
-        self.tasks.spawn_local(serve(self.worker(), key, end));
+        self.tasks.spawn_local(self.sessions.clone().serve(self.worker(), key, end));
     }
 }
 
@@ -87,42 +97,6 @@ fn maybe_panic(_: &Command) {
 
 /// What a planted panic carries, so that it can be told from a real one.
 pub(super) struct Planted;
-
-/// A session, as the gateway has them: dumb, and gone when its client is.
-async fn serve(worker: Rc<Worker>, key: ConversationKey, mut end: NodeEnd) {
-    let outbox = Outbox::new();
-    let mut items = outbox.stream();
-    let session = SessionId::generate();
-    loop {
-        tokio::select! {
-            biased;
-            ask = end.asks.recv() => match ask {
-                None => break,
-                Some(Ask::Join { r#ref, from }) => match worker.find_here(key).await {
-                    Ok(handle) => {
-                        let listener = Listener { session, outbox: Arc::clone(&outbox), format: Format::Socket };
-                        handle.join(listener, from, ReplyTo::frame(Arc::clone(&outbox), r#ref));
-                    }
-                    Err(failure) => outbox.push(reply_frame(&r#ref, Err(failure))),
-                },
-                Some(Ask::Command { r#ref, command }) => match worker.find(key).await {
-                    Ok(handle) => handle.command(command, ReplyTo::frame(Arc::clone(&outbox), r#ref)),
-                    Err(failure) => outbox.push(reply_frame(&r#ref, Err(failure))),
-                },
-            },
-            item = items.next() => match item {
-                Some(OutboxItem::Frame(frame)) => {
-                    if end.frames.send(frame).is_err() {
-                        break;
-                    }
-                }
-                Some(OutboxItem::Ping) => {}
-                Some(OutboxItem::Close(_)) | None => break,
-            },
-        }
-    }
-    worker.system().leave(key, session);
-}
 
 impl Skewed {
     pub(super) fn jump_to(&self, skew_ms: i64) {
@@ -137,8 +111,9 @@ impl Clock for Skewed {
     }
 }
 
-impl Retriever for Nothing {
+impl Retriever for Documents {
     fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let passages = if self.full { full_passages() } else { Vec::new() };
+        Box::pin(async { Ok(passages) })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use schema::{FloorPolicy, UnfinishedTurns, WhileSpeaking};
 
 use super::chance::Chance;
+use super::sizes::Sizes;
 
 /// One run's measures.
 #[derive(Clone, Debug)]
@@ -31,13 +32,19 @@ pub struct Plan {
     pub panics: f64,
     /// Who may speak when, at every tenant.
     pub floor: FloorPolicy,
+    /// How large things are.
+    pub sizes: Sizes,
 }
 
 impl Plan {
     pub(super) fn draw(chance: &Chance) -> Self {
+        let sizes = Sizes::draw(&chance.fork());
+        // Where things are large, a few conversations are enough.
+        let few = |count: usize| if sizes.is_small() { count } else { count.min(2) };
         Self {
+            sizes,
             nodes: 1 + chance.index(3),
-            conversations: 1 + chance.index(3),
+            conversations: few(1 + chance.index(3)),
             clients: 1 + chance.index(2),
             messages: 2 + chance.index(5),
             agent: chance.happens(0.3),

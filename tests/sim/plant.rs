@@ -15,12 +15,53 @@ pub enum Plant {
     CharacterSkipped,
     /// A client that comes back is sent on one event too early.
     EventRepeated,
+    /// A listener that goes back on its line misses the first event from there.
+    EventLost,
+    /// Checkpoints are sent without their text, whoever they are for.
+    CheckpointUncovered,
+    /// Whoever is behind is closed as slow before the first event.
+    NoProgress,
+    /// Sessions that the node ends are not told with which code.
+    CloseLost,
+    /// Sessions that have ended listen on.
+    NeverLeaves,
+    /// What is said in a conversation is kept for every prompt.
+    NothingForgotten,
 }
 
 impl Plant {
     /// Every one of them.
-    pub const ALL: [Self; 5] =
-        [Self::NoCondition, Self::NoFence, Self::EarlyAcknowledgement, Self::CharacterSkipped, Self::EventRepeated];
+    pub const ALL: [Self; 11] = [
+        Self::NoCondition,
+        Self::NoFence,
+        Self::EarlyAcknowledgement,
+        Self::CharacterSkipped,
+        Self::EventRepeated,
+        Self::EventLost,
+        Self::CheckpointUncovered,
+        Self::NoProgress,
+        Self::CloseLost,
+        Self::NeverLeaves,
+        Self::NothingForgotten,
+    ];
+}
+
+impl Plant {
+    /// A part of the words in which it must be found: another fault may be found by others.
+    #[must_use]
+    pub const fn is_told_as(self) -> &'static str {
+        match self {
+            Self::NoCondition => "written over",
+            Self::NoFence | Self::EarlyAcknowledgement => "",
+            Self::CharacterSkipped => "Character",
+            Self::EventRepeated | Self::EventLost => "Complete",
+            Self::CheckpointUncovered => "Covered",
+            Self::NoProgress => "Progress",
+            Self::CloseLost => "without a close",
+            Self::NeverLeaves => "never rest",
+            Self::NothingForgotten => "Memory",
+        }
+    }
 }
 
 impl FromStr for Plant {

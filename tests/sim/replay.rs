@@ -4,10 +4,13 @@ use engine::conversation::{Conversation, Floor, Owner};
 use schema::Event;
 use schema::wire::ConversationView;
 
+use super::held;
+
 /// What a folded log and the living conversation disagree about.
 pub(super) fn disagreements(log: &[Event], alive: &ConversationView) -> Vec<String> {
     let folded = Conversation::from_events(log);
     let state = folded.state();
+    held::state(state);
     let (owner, agent) = match &state.owner {
         Owner::Assistant => ("assistant", None),
         Owner::Human { agent } => ("human", Some(agent.clone())),

@@ -26,12 +26,16 @@ use super::brain::Brain;
 use super::chance::{Chance, set_panics};
 use super::client::{Client, Role, Shared};
 use super::disk::{Disk, Errand, Troubles, Way, Weather};
-use super::line::{Line, line};
+use super::line::{Line, Speed, line};
 use super::node::{Node, Planted};
-use super::{Plan, Plant, faults, replay};
+use super::past::past;
+use super::session::Sessions;
+use super::{Plan, Plant, faults, held, replay};
 
 /// After it has healed, a world that is not quiet by then never will be.
-const SETTLING_MAX: Duration = Duration::from_secs(300);
+const SETTLING_MAX: Duration = Duration::from_secs(600);
+/// Longest wait for conversations to come to rest when everybody has gone.
+const RESTING_MAX: Duration = Duration::from_secs(60);
 const TENANTS: usize = 2;
 
 thread_local! {
@@ -68,6 +72,7 @@ pub fn run(seed: u64, plant: Option<Plant>, story: bool) -> Report {
         }));
     });
     PANICS.with_borrow_mut(Vec::clear);
+    drop(held::take());
     let built = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = match built {
         Ok(runtime) => runtime,
@@ -95,7 +100,8 @@ pub(super) struct World {
     restarts: Cell<usize>,
     /// A node was started, and nobody polls it yet.
     unpolled: Cell<bool>,
-    complaints: RefCell<Vec<String>>,
+    complaints: Rc<RefCell<Vec<String>>>,
+    ended: CancellationToken,
 }
 
 impl World {
@@ -115,14 +121,15 @@ impl World {
             story,
             disk: Arc::new(Disk::new(plant)),
             errands,
-            brain: Arc::new(Brain::new(chance.fork())),
+            brain: Arc::new(Brain::new(chance.fork(), plan.sizes, plant)),
             nodes: RefCell::new((0..plan.nodes).map(|_| None).collect()),
             lines: RefCell::default(),
             began: Instant::now(),
             healed: Cell::new(false),
             restarts: Cell::new(0),
             unpolled: Cell::new(false),
-            complaints: RefCell::default(),
+            complaints: Rc::default(),
+            ended: CancellationToken::new(),
             chance,
             plan,
         });
@@ -186,6 +193,10 @@ impl World {
         (0..self.plan.nodes).for_each(|node| self.start_if_down(node));
         for key in self.keys.clone() {
             let Ok(contact) = "the same in every run".parse::<Contact>() else { return vec!["no contact".into()] };
+            if self.plan.sizes.past > 0 {
+                self.disk.begin(key, past(&self.chance, self.plan.sizes, &contact));
+                continue;
+            }
             if let Err(failure) = self.on_node(0, move |worker| async move { worker.open_as(key, contact).await }).await
             {
                 return vec![format!("a conversation could not be opened: {failure:?}")];
@@ -193,7 +204,8 @@ impl World {
         }
         let clients: Vec<Vec<Shared>> = (0..self.keys.len()).map(|n| self.clients(n)).collect();
         for client in clients.iter().flatten() {
-            tokio::task::spawn_local(Client::live(Rc::clone(client)));
+            let (life, over) = (Client::live(Rc::clone(client)), self.ended.clone());
+            tokio::task::spawn_local(async move { over.run_until_cancelled(life).await });
         }
         tokio::task::spawn_local(faults::operator(Rc::clone(&self)));
         set_panics(self.plan.panics);
@@ -204,6 +216,7 @@ impl World {
             Ok(views) => self.disagreements(&views),
             Err(_) => self.unsettled(&clients),
         };
+        wrong.extend(self.at_rest().await);
         wrong.extend(self.judge(&clients));
         wrong
     }
@@ -211,12 +224,35 @@ impl World {
     fn clients(self: &Rc<Self>, conversation: usize) -> Vec<Shared> {
         let client = |n: usize, role: Role| {
             let name = format!("{}{conversation}{n}", if role == Role::Agent { "agent" } else { "tab" });
-            let words = (0..self.plan.messages).map(|m| format!("{name} says {m} {}", word_of(conversation))).collect();
             let chance = self.chance.fork();
-            Rc::new(RefCell::new(Client::new(Rc::clone(self), self.keys[conversation], role, name, words, chance)))
+            let word = |m: usize| format!("{name} says {m} {}", word_of(conversation));
+            let words = (0..self.plan.messages).map(|m| self.plan.sizes.message(&chance, word(m))).collect();
+            // Where there is a past, some have seen none of it, some all, and most are somewhere in it.
+            let past = self.disk.head(self.keys[conversation]);
+            let seen = past.saturating_sub([0, 1_200, past.min(800)][chance.index(3)] * chance.draw(0..=100) / 100);
+            let seen = if chance.happens(0.2) { 0 } else { seen };
+            let mut client = Client::new(Rc::clone(self), self.keys[conversation], role, name, words, chance);
+            client.observer.skipped_to(seen);
+            Rc::new(RefCell::new(client))
         };
         let agent = self.plan.agent.then(|| client(9, Role::Agent));
         (0..self.plan.clients).map(|n| client(n, Role::Contact)).chain(agent).collect()
+    }
+
+    /// Everybody goes: what nobody listens to and nobody works at comes to rest. Gives what does not.
+    async fn at_rest(&self) -> Option<String> {
+        self.ended.cancel();
+        let deadline = Instant::now() + RESTING_MAX;
+        loop {
+            sleep(Duration::from_millis(500)).await;
+            let busy = self.nodes.borrow().iter().flatten().map(|node| node.worker().system().listeners()).sum::<u32>();
+            if busy == 0 {
+                return None;
+            }
+            if Instant::now() >= deadline {
+                return Some(format!("{busy} conversations never rest, though nobody listens any more"));
+            }
+        }
     }
 
     /// No more trouble: one fresh node, and everybody comes to it.
@@ -246,7 +282,7 @@ impl World {
                 && views.iter().all(|view| view.running.is_none() && view.floor != "listening");
             if idle
                 && (0..self.keys.len())
-                    .all(|n| self.is_quiet(n, &clients[n]) && self.disk.log(self.keys[n]).len() as u64 == views[n].head)
+                    .all(|n| self.is_quiet(n, &clients[n]) && self.disk.head(self.keys[n]) == views[n].head)
             {
                 return views;
             }
@@ -254,8 +290,8 @@ impl World {
     }
 
     fn is_quiet(&self, conversation: usize, clients: &[Shared]) -> bool {
-        let head = self.disk.log(self.keys[conversation]).len() as u64;
-        clients.iter().map(|client| client.borrow()).all(|client| client.done && client.observer.seq() == head)
+        let head = self.disk.head(self.keys[conversation]);
+        clients.iter().map(|client| client.borrow()).all(|client| client.is_quiet(head))
     }
 
     fn unsettled(&self, clients: &[Vec<Shared>]) -> Vec<String> {
@@ -279,12 +315,13 @@ impl World {
     }
 
     fn judge(&self, clients: &[Vec<Shared>]) -> Vec<String> {
+        let mut held = held::take();
         let mut wrong = self.disk.broken();
         wrong.extend(self.complaints.take());
         for (n, key) in self.keys.iter().enumerate() {
             let log = self.disk.log(*key);
             let foreign = (0..self.keys.len()).filter(|other| other % TENANTS != n % TENANTS).map(word_of).collect();
-            let mut history = History { foreign, ..History::default() };
+            let mut history = History { foreign, held: std::mem::take(&mut held), ..History::default() };
             for client in &clients[n] {
                 let mut client = client.borrow_mut();
                 let mut observer = std::mem::take(&mut client.observer);
@@ -325,7 +362,7 @@ impl World {
         let nodes = self.nodes.borrow();
         let up: Vec<&Node> = nodes.iter().flatten().collect();
         let node = up.get(chance.index(up.len()))?;
-        let (client, end) = line(&self.chance, self.plan.line_ms);
+        let (client, end) = line(&self.chance, Speed { usual_ms: self.plan.line_ms, bytes: self.speed(chance) });
         node.accept(key, end);
         let mut lines = self.lines.borrow_mut();
         lines.retain(|cut| !cut.is_cancelled());
@@ -345,8 +382,15 @@ impl World {
             chance: self.chance.fork(),
             usual_ms: self.plan.store_ms,
         };
+        let sessions = Sessions::new(self.plant, Rc::clone(&self.complaints));
         self.unpolled.set(true);
-        self.nodes.borrow_mut()[node] = Some(Node::start(way, &self.brain, self.began));
+        self.nodes.borrow_mut()[node] =
+            Some(Node::start(way, &self.brain, self.began, sessions, self.plan.sizes.passages));
+    }
+
+    /// How fast a new line's reader is.
+    fn speed(&self, chance: &Chance) -> Option<u64> {
+        self.plan.sizes.slow_bytes.filter(|_| chance.happens(0.5))
     }
 
     pub(super) fn crash(&self, node: usize) {
@@ -365,6 +409,12 @@ impl World {
         self.tell(|| format!("node {node} drains"));
         let system = Arc::clone(up.worker().system());
         let flush = Duration::from_secs(2);
+        let sessions = up.sessions.clone();
+        let told_after = self.chance.millis(0..=1_000);
+        up.tasks.spawn_local(async move {
+            sleep(told_after).await;
+            sessions.close_all();
+        });
         up.tasks.spawn_local(async move { system.drain(Instant::now() + patience, flush).await });
         let (world, weather) = (Rc::clone(self), Arc::clone(&up.weather));
         tokio::task::spawn_local(async move {
@@ -406,6 +456,11 @@ impl World {
 
     pub(super) const fn nodes(&self) -> usize {
         self.plan.nodes
+    }
+
+    /// Share of steps in which a listener goes back.
+    pub(super) const fn goes_back(&self) -> f64 {
+        self.plan.sizes.goes_back
     }
 
     pub(super) const fn plant(&self) -> Option<Plant> {

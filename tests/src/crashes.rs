@@ -3,27 +3,36 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a tool of tests")]
 
+mod words;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use futures_util::{StreamExt, stream};
 use loadtest::checker::{History, Violation};
-use loadtest::plan::Plan;
 use loadtest::stub::{Defaults, Stub};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use schema::wire::HumanAction;
 use schema::{ConversationId, Event, Fact};
 use serde::Serialize;
 use tokio::time::Instant;
 
+use words::Words;
+
 use crate::api::Api;
 use crate::node::{Node, fresh, own_address};
-use crate::patient::{Patient, Seat};
+use crate::patient::{Ear, Patient, Seat};
 use crate::{PATIENCE, look_again};
 
 /// Conversations under load at once, and clients in each.
 const CONVERSATIONS: usize = 4;
 const CLIENTS: usize = 2;
+/// Events of the past of one conversation in each batch: more than a resuming client is sent again.
+const PAST_EVENTS: usize = 1_100;
+/// What a slow reader takes, in bytes a second.
+const SLOW_BYTES: u32 = 200 * 1024;
 /// After so many rounds these conversations end well, and new ones begin: a log that only grew would
 /// make the last rounds slower than the first.
 const ROUNDS_PER_BATCH: usize = 20;
@@ -79,6 +88,7 @@ struct World {
     root: std::sync::Arc<tempfile::TempDir>,
     node: Option<Node>,
     rng: StdRng,
+    words: Words,
 }
 
 struct Talk {
@@ -99,15 +109,15 @@ pub async fn run(order: Order, mut progress: impl FnMut(usize, &Outcome)) -> Res
     let mut round = 0;
     while round < order.rounds {
         let mut talks = Vec::new();
-        for _ in 0..CONVERSATIONS {
-            talks.push(world.talk().await);
+        for n in 0..CONVERSATIONS {
+            talks.push(world.talk(n == 0).await);
         }
         for _ in 0..ROUNDS_PER_BATCH.min(order.rounds - round) {
             round += 1;
             let first = world.something_happens(&talks);
             tokio::time::timeout(PATIENCE, first).await.context("nothing is acknowledged")?;
             let moment = Duration::from_micros(world.rng.random_range(0..400_000));
-            feeding(&talks, tokio::time::sleep(moment)).await;
+            feeding(&talks, &world.words, tokio::time::sleep(moment)).await;
             world.kill();
             if world.rng.random_bool(0.15) {
                 outcome.killed_while_starting += 1;
@@ -116,7 +126,7 @@ pub async fn run(order: Order, mut progress: impl FnMut(usize, &Outcome)) -> Res
             let begun = Instant::now();
             world.start();
             ready.push(millis(begun));
-            let back = feeding(&talks, world.something_happens(&talks));
+            let back = feeding(&talks, &world.words, world.something_happens(&talks));
             tokio::time::timeout(PATIENCE, back).await.context("nothing is acknowledged after the restart")?;
             recovered.push(millis(begun));
             for talk in &talks {
@@ -150,7 +160,14 @@ impl World {
             ("TERTULIA_LIMITS__MESSAGES_PER_SECOND", "1000".into()),
             ("TERTULIA_LIMITS__MESSAGES_BURST", "1000".into()),
         ];
-        Ok(Self { address, settings, root: fresh(), node: None, rng: StdRng::seed_from_u64(seed) })
+        Ok(Self {
+            address,
+            settings,
+            root: fresh(),
+            node: None,
+            rng: StdRng::seed_from_u64(seed),
+            words: Words::new(seed),
+        })
     }
 
     fn settings(&self) -> Vec<(&str, &str)> {
@@ -181,16 +198,30 @@ impl World {
         self.node.as_ref().expect("it runs").api()
     }
 
-    async fn talk(&mut self) -> Talk {
+    /// A conversation and its clients. One `with_past` has been going on for long, and they come to it from
+    /// far behind.
+    async fn talk(&mut self, with_past: bool) -> Talk {
         let api = self.api();
         let id = api.open().await;
         let key = self.node.as_ref().expect("it runs").demo_key();
+        if with_past {
+            assert_eq!(api.human(id, HumanAction::Take, "Ines").await.status, 200);
+            let said = stream::iter(0..PAST_EVENTS).map(|n| {
+                let (api, text) = (&api, self.words.past());
+                async move { api.say(id, &format!("past-{n}"), &text).await }
+            });
+            said.buffer_unordered(32).count().await;
+            assert_eq!(api.human(id, HumanAction::HandBack, "Ines").await.status, 200);
+        }
+        let past = if with_past { PAST_EVENTS as u64 } else { 0 };
         let seat = |n: usize| Seat {
             address: self.address,
             key: key.clone(),
             conversation: id,
             name: format!("c{n}"),
             window: 1 + n,
+            // The first of them has seen nothing, the second a part, and reads slowly.
+            ear: Ear { seen: past * n as u64 / 4, bytes_per_second: (n > 0).then_some(SLOW_BYTES), goes_back: 300 },
         };
         Talk { id, clients: (0..CLIENTS).map(|n| Patient::start(seat(n))).collect() }
     }
@@ -199,7 +230,7 @@ impl World {
     async fn something_happens(&self, talks: &[Talk]) {
         let before = acknowledged(talks);
         while acknowledged(talks) == before {
-            feed(talks);
+            feed(talks, &self.words);
             look_again().await;
         }
     }
@@ -211,7 +242,7 @@ impl World {
             let log = self.api().whole_log(talk.id).await;
             let head = log.len() as u64;
             let running = self.api().view(talk.id).await.running.is_some();
-            let seen = |client: &Patient| client.is_done() && client.record().observer.seq() == head;
+            let seen = |client: &Patient| client.is_done() && client.has_seen(head);
             let idle = !running && log.last().is_some_and(|event| !matches!(event.fact, Fact::TurnStarted { .. }));
             if idle && talk.clients.iter().all(seen) {
                 return Ok(log);
@@ -267,20 +298,19 @@ fn acknowledged(talks: &[Talk]) -> usize {
 }
 
 /// Sees to it that everybody has something to say.
-fn feed(talks: &[Talk]) {
+fn feed(talks: &[Talk], words: &Words) {
     for client in talks.iter().flat_map(|talk| &talk.clients) {
         if client.is_done() {
-            let tokens = 60;
-            client.say(Plan { tokens, rate: 150, start_ns: 0 }.to_string());
+            client.say(words.next());
         }
     }
 }
 
 /// Feeds them until something has happened.
-async fn feeding<T>(talks: &[Talk], what: impl Future<Output = T>) -> T {
+async fn feeding<T>(talks: &[Talk], words: &Words, what: impl Future<Output = T>) -> T {
     tokio::pin!(what);
     loop {
-        feed(talks);
+        feed(talks, words);
         tokio::select! {
             biased;
             done = &mut what => return done,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use loadtest::checker::{Observer, Sender};
-use schema::wire::{ClientFrame, ErrorFace, SUBPROTOCOL, ServerFrame};
-use schema::{Author, ConversationId, ErrorCode, Ref};
+use schema::wire::{ClientFrame, Close, ErrorFace, SUBPROTOCOL, ServerFrame};
+use schema::{Author, ConversationId, ErrorCode, Position, Ref, Seq};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -41,6 +41,19 @@ pub struct Seat {
     pub name: String,
     /// Messages under way at once.
     pub window: usize,
+    /// How it listens.
+    pub ear: Ear,
+}
+
+/// How a client listens.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ear {
+    /// What it has seen when it comes for the first time.
+    pub seen: Seq,
+    /// Bytes a second that it takes; as they come where there is none.
+    pub bytes_per_second: Option<u32>,
+    /// On every third line it goes back by so many events as soon as it has joined.
+    pub goes_back: Seq,
 }
 
 /// What has happened so far.
@@ -60,6 +73,8 @@ pub struct Record {
     pub last: Option<(Instant, Duration)>,
     /// Refusals that no repetition mends: a client of this kind gets none.
     pub final_refusals: Vec<ErrorFace>,
+    /// Joins without an answer.
+    joining: usize,
     waiting: VecDeque<String>,
     said: usize,
 }
@@ -89,9 +104,13 @@ impl Patient {
             sockets: 0,
             last: None,
             final_refusals: Vec::new(),
+            joining: 0,
             waiting: VecDeque::new(),
             said: 0,
         }));
+        if seat.ear.seen > 0 {
+            lock(&record).observer.skipped_to(seat.ear.seen);
+        }
         #[allow(clippy::disallowed_methods, reason = "it ends when dropped")]
         let life = tokio::spawn(live(seat, Arc::clone(&record)));
         Self { record, life }
@@ -108,6 +127,13 @@ impl Patient {
     /// None; a client that panicked has left its record as it was.
     pub fn record(&self) -> MutexGuard<'_, Record> {
         lock(&self.record)
+    }
+
+    /// Whether it has seen everything up to `head`, and has not asked to see more of it again.
+    #[must_use]
+    pub fn has_seen(&self, head: Seq) -> bool {
+        let record = self.record();
+        record.joining == 0 && record.observer.seq() == head
     }
 
     /// Whether everything it was given is acknowledged.
@@ -135,23 +161,43 @@ async fn live(seat: Seat, record: Arc<Mutex<Record>>) {
         joins += 1;
         lock(&record).sockets += 1;
         pending.iter_mut().for_each(|pending| pending.again_at = Instant::now());
-        let after = lock(&record).observer.position();
-        let Ok(join) = format!("{}-join-{joins}", seat.name).parse::<Ref>() else { return };
-        let frame = ClientFrame::Join { r#ref: join.clone(), conversation: Some(seat.conversation), after };
-        if send(&mut line, &frame).await {
-            on_line(&seat, &record, &mut line, &join, &mut pending).await;
+        let after = {
+            let mut record = lock(&record);
+            record.observer.comes_back();
+            record.observer.position()
+        };
+        let mut asked = vec![after];
+        if joins.is_multiple_of(3) && seat.ear.goes_back > 0 {
+            // At once: what was asked for first is still being read.
+            asked.push(Position { seq: after.seq.saturating_sub(seat.ear.goes_back), reached: None });
         }
-        tokio::time::sleep(RETRY).await;
+        let mut waiting = Vec::new();
+        let mut sent = true;
+        for (n, after) in asked.into_iter().enumerate() {
+            let Ok(join) = format!("{}-join-{joins}-{n}", seat.name).parse::<Ref>() else { return };
+            let frame = ClientFrame::Join { r#ref: join.clone(), conversation: Some(seat.conversation), after };
+            waiting.push((join, after));
+            sent = sent && send(&mut line, &frame).await;
+        }
+        lock(&record).joining = waiting.len();
+        let wait = if sent { on_line(&seat, &record, &mut line, &mut waiting, &mut pending).await } else { RETRY };
+        tokio::time::sleep(wait).await;
     }
 }
 
-/// Until the line ends.
-async fn on_line(seat: &Seat, record: &Mutex<Record>, line: &mut Line, join: &Ref, pending: &mut VecDeque<Pending>) {
+/// Until the line ends; gives how long to leave the node alone.
+async fn on_line(
+    seat: &Seat,
+    record: &Mutex<Record>,
+    line: &mut Line,
+    joins: &mut Vec<(Ref, Position)>,
+    pending: &mut VecDeque<Pending>,
+) -> Duration {
     loop {
         let now = Instant::now();
         while pending.len() < seat.window {
             let Some((text, said)) = lock(record).next() else { break };
-            let Ok(r#ref) = format!("{}-{said}", seat.name).parse::<Ref>() else { return };
+            let Ok(r#ref) = format!("{}-{said}", seat.name).parse::<Ref>() else { return RETRY };
             pending.push_back(Pending { r#ref, text, first_sent: now, again_at: now });
         }
         for due in pending.iter_mut().filter(|pending| pending.again_at <= now) {
@@ -164,7 +210,7 @@ async fn on_line(seat: &Seat, record: &Mutex<Record>, line: &mut Line, join: &Re
                 agent: None,
             };
             if !send(line, &frame).await {
-                return;
+                return RETRY;
             }
         }
         // What it is given to say wakes nobody: a short look now and then.
@@ -178,33 +224,44 @@ async fn on_line(seat: &Seat, record: &Mutex<Record>, line: &mut Line, join: &Re
         };
         match message {
             Some(Ok(Message::Text(text))) => {
-                if !hear(record, &text, join, pending) {
-                    return;
+                if let Some(bytes) = seat.ear.bytes_per_second {
+                    let micros = text.len() as u64 * 1_000_000 / u64::from(bytes.max(1));
+                    tokio::time::sleep(Duration::from_micros(micros)).await;
+                }
+                if !hear(record, &text, joins, pending) {
+                    return RETRY;
                 }
             }
             Some(Ok(Message::Close(close))) => {
                 let code = close.map_or(1005, |close| close.code.into());
-                *lock(record).closes.entry(code).or_default() += 1;
-                return;
+                let mut record = lock(record);
+                *record.closes.entry(code).or_default() += 1;
+                let in_vain = if code == Close::SLOW_CONSUMER.code { record.observer.was_too_slow() } else { 0 };
+                return RETRY * (1 << in_vain.min(8));
             }
             Some(Ok(_)) => {}
-            Some(Err(_)) | None => return,
+            Some(Err(_)) | None => return RETRY,
         }
     }
 }
 
 /// False when this line is of no more use.
-fn hear(record: &Mutex<Record>, raw: &str, join: &Ref, pending: &mut VecDeque<Pending>) -> bool {
+fn hear(record: &Mutex<Record>, raw: &str, joins: &mut Vec<(Ref, Position)>, pending: &mut VecDeque<Pending>) -> bool {
     let mut record = lock(record);
     record.observer.frame(raw);
     let Ok(frame) = serde_json::from_str::<ServerFrame>(raw) else { return false };
     match frame {
         ServerFrame::Event { event, .. } => record.observer.event(&event),
         ServerFrame::Delta(delta) => record.observer.delta(delta.turn, delta.offset, delta.text.as_str()),
-        ServerFrame::Reply { r#ref, ok, error } if r#ref == *join => {
+        ServerFrame::Reply { r#ref, ok, error } if joins.iter().any(|(join, _)| *join == r#ref) => {
             if let Some(error) = error {
                 record.refuse(error);
                 return false;
+            }
+            let asked = joins.iter().position(|(join, _)| *join == r#ref).map(|at| joins.remove(at));
+            if let Some((_, from)) = asked {
+                record.observer.goes_back(from);
+                record.joining = joins.len();
             }
             let after = ok.filter(|ok| ok["complete"] == Value::Bool(false)).and_then(|ok| ok["after"].as_u64());
             if let Some(after) = after {

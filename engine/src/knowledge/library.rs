@@ -117,6 +117,21 @@ impl Knowledge {
         blocking(move || work.list()).await.map_err(|error| failed("list", error))
     }
 
+    /// A page of what the tenant's assistant has learned, in an order of its own, and what to go on after
+    /// when there may be more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn page(
+        &self,
+        tenant: TenantId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<DocumentView>, Option<String>), KnowledgeError> {
+        let work = self.work(tenant);
+        blocking(move || work.page(after, limit)).await.map_err(|error| failed("list", error))
+    }
+
     /// The passages that bear on a question, best first, numbered from 1. Any text is a question;
     /// there is no query language. Empty when nothing does.
     ///

@@ -109,6 +109,24 @@ impl Work {
         outcome.map(|()| known.len())
     }
 
+    /// The documents after one record, as they lie in the store, and the record to go on after. One at a time:
+    /// each may be as large as a document may be.
+    pub(super) fn page(
+        &self,
+        mut after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<DocumentView>, Option<String>), KnowledgeError> {
+        let mut views = Vec::new();
+        while views.len() < limit {
+            let scope = Scope::Tenant(self.tenant);
+            let found = self.wait(self.records.scan(scope, records::DOCUMENT, after, 1))?;
+            let Some(record) = found.into_iter().next() else { return Ok((views, None)) };
+            views.push(DocumentView::from(records::read::<Facts>(&record.body)?));
+            after = Some(record.id);
+        }
+        Ok((views, after))
+    }
+
     /// Every document, by name.
     pub(super) fn list(&self) -> Result<Vec<DocumentView>, KnowledgeError> {
         let mut views = Vec::new();

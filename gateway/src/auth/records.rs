@@ -132,18 +132,25 @@ pub(super) async fn save<T: Serialize>(
 /// Every tenant, oldest first.
 pub(super) async fn all_tenants(records: &dyn Records) -> Result<Vec<TenantBody>, StoreError> {
     let mut tenants: Vec<TenantBody> = Vec::new();
-    let mut after = None;
     loop {
-        let page = records.scan(Scope::Node, TENANT, after, PAGE).await?;
+        let after = tenants.last().map(|last| last.id.to_string());
+        let page = tenants_after(records, after, PAGE).await?;
         let full = page.len() == PAGE;
-        for record in &page {
-            tenants.push(read(TENANT, record)?.1);
-        }
-        match page.into_iter().last() {
-            Some(last) if full => after = Some(last.id),
-            _ => return Ok(tenants),
+        tenants.extend(page);
+        if !full {
+            return Ok(tenants);
         }
     }
+}
+
+/// So many tenants after the one with this id, oldest first.
+pub(super) async fn tenants_after(
+    records: &dyn Records,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<TenantBody>, StoreError> {
+    let page = records.scan(Scope::Node, TENANT, after, limit).await?;
+    page.iter().map(|record| Ok(read(TENANT, record)?.1)).collect()
 }
 
 pub(super) fn read<T: DeserializeOwned>(kind: &str, record: &Record) -> Result<(u64, T), StoreError> {

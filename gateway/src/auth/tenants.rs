@@ -89,6 +89,23 @@ impl Tenants {
         Ok(views)
     }
 
+    /// So many of them after one, oldest first, and which to go on after when there may be more.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn page(
+        &self,
+        after: Option<TenantId>,
+        limit: usize,
+    ) -> Result<(Vec<TenantView>, Option<TenantId>), TenantError> {
+        let mut views = Vec::new();
+        for body in records::tenants_after(&*self.records, after.map(|id| id.to_string()), limit).await? {
+            views.push(self.view_of(body).await?);
+        }
+        let next = if views.len() < limit { None } else { views.last().map(|view| view.id) };
+        Ok((views, next))
+    }
+
     /// The one with this name or id.
     ///
     /// # Errors

@@ -28,7 +28,20 @@ impl Backend for Online {
     }
 
     fn documents(&self) -> Answer<'_, Vec<DocumentView>> {
-        Box::pin(async { Ok(self.client.get::<DocumentList>("/v1/knowledge").await?.documents) })
+        Box::pin(async {
+            let mut all = Vec::new();
+            let mut path = "/v1/knowledge".to_owned();
+            loop {
+                let DocumentList { documents, next } = self.client.get(&path).await?;
+                all.extend(documents);
+                match next {
+                    Some(next) => path = format!("/v1/knowledge?after={}", escaped(&next)),
+                    None => break,
+                }
+            }
+            all.sort_by(|a, b| a.source.cmp(&b.source));
+            Ok(all)
+        })
     }
 
     fn forget(&self, source: String) -> Answer<'_, bool> {
@@ -45,7 +58,18 @@ impl Backend for Online {
     }
 
     fn tenants(&self) -> Answer<'_, Vec<TenantView>> {
-        Box::pin(async { Ok(self.client.get::<TenantList>("/v1/admin/tenants").await?.tenants) })
+        Box::pin(async {
+            let mut all = Vec::new();
+            let mut path = "/v1/admin/tenants".to_owned();
+            loop {
+                let TenantList { tenants, next } = self.client.get(&path).await?;
+                all.extend(tenants);
+                match next {
+                    Some(next) => path = format!("/v1/admin/tenants?after={next}"),
+                    None => return Ok(all),
+                }
+            }
+        })
     }
 
     fn create_tenant(&self, name: String, plan: String) -> Answer<'_, KeyMade> {
@@ -80,5 +104,9 @@ impl Backend for Online {
 
 /// A path with the name of a document.
 fn with(path: &str, source: &str) -> String {
-    format!("{path}?source={}", byte_serialize(source.as_bytes()).collect::<String>())
+    format!("{path}?source={}", escaped(source))
+}
+
+fn escaped(text: &str) -> String {
+    byte_serialize(text.as_bytes()).collect()
 }

@@ -215,13 +215,19 @@ pub static OPERATIONS: &[Operation] = &[
             (200, Answer::Json(schema_of::<TenantView>())),
         )
     },
-    operation(
-        "get",
-        "/v1/knowledge",
-        "What the assistant has learned",
-        Auth::Key,
-        (200, Answer::Json(schema_of::<DocumentList>())),
-    ),
+    Operation {
+        query: &[
+            ("after", "string", "`next` of the page before"),
+            ("limit", "integer", "At most so many, up to 100; 100 when left out"),
+        ],
+        ..operation(
+            "get",
+            "/v1/knowledge",
+            "What the assistant has learned, in pages",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<DocumentList>())),
+        )
+    },
     Operation {
         request: Some((schema_of::<DocumentIn>(), Need::Required)),
         ..operation(
@@ -281,13 +287,16 @@ pub static OPERATIONS: &[Operation] = &[
         Auth::Key,
         (200, Answer::Json(schema_of::<JobView>())),
     ),
-    operation(
-        "get",
-        "/v1/admin/tenants",
-        "All tenants",
-        Auth::Operator,
-        (200, Answer::Json(schema_of::<TenantList>())),
-    ),
+    Operation {
+        query: &[("after", "string", "`next` of the page before")],
+        ..operation(
+            "get",
+            "/v1/admin/tenants",
+            "All tenants, oldest first, in pages",
+            Auth::Operator,
+            (200, Answer::Json(schema_of::<TenantList>())),
+        )
+    },
     Operation {
         request: Some((schema_of::<TenantIn>(), Need::Required)),
         ..operation(

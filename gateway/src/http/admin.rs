@@ -1,20 +1,35 @@
 //! The operator's routes. They take the key in the data directory's `admin.key`, and no other.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use schema::wire::{KeyMade, TenantIn, TenantList, TenantView};
-use schema::{ConversationKey, DEFAULT_PLAN, ErrorCode, TenantId};
+use schema::{ConversationKey, DEFAULT_PLAN, ErrorCode, TenantId, limits};
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use serde_json::json;
 
 use super::body;
-use super::caller::Operator;
+use super::caller::{Operator, address};
 use super::conversations::conversation;
 use super::edge::Edge;
 use super::error::ApiError;
+use super::places::Listing;
 
-pub(super) async fn list(_: Operator, edge: web::Data<Edge>) -> Result<web::Json<TenantList>, ApiError> {
-    Ok(web::Json(TenantList { tenants: edge.parts.tenants.list().await? }))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    after: Option<TenantId>,
+}
+
+pub(super) async fn list(
+    _: Operator,
+    edge: web::Data<Edge>,
+    page: web::Query<Page>,
+    request: HttpRequest,
+) -> Result<Listing<TenantList>, ApiError> {
+    let place = edge.parts.places.take(address(&request)).await?;
+    let (tenants, next) = edge.parts.tenants.page(page.after, limits::PAGE_TENANTS_MAX).await?;
+    Ok(Listing(place, TenantList { tenants, next }))
 }
 
 pub(super) async fn create(

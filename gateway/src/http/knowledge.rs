@@ -1,19 +1,39 @@
 //! What the tenant's assistant has learned.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use engine::knowledge::Document;
-use schema::ErrorCode;
 use schema::wire::{DocumentIn, DocumentList, Learned};
+use schema::{ErrorCode, limits};
 use serde::Deserialize;
 
-use super::caller::Caller;
+use super::caller::{Caller, address};
 use super::edge::Edge;
 use super::error::ApiError;
+use super::places::Listing;
 
-pub(super) async fn list(caller: Caller, edge: web::Data<Edge>) -> Result<web::Json<DocumentList>, ApiError> {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    page: web::Query<Page>,
+    request: HttpRequest,
+) -> Result<Listing<DocumentList>, ApiError> {
     caller.manages()?;
-    let documents = edge.parts.knowledge.list(caller.tenant_id()).await?;
-    Ok(web::Json(DocumentList { documents }))
+    let Page { after, limit } = page.into_inner();
+    let limit = limit.unwrap_or(limits::PAGE_DOCUMENTS_MAX);
+    if !(1..=limits::PAGE_DOCUMENTS_MAX).contains(&limit) {
+        let message = format!("`limit` is from 1 to {}", limits::PAGE_DOCUMENTS_MAX);
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    let place = edge.parts.places.take(address(&request)).await?;
+    let (documents, next) = edge.parts.knowledge.page(caller.tenant_id(), after, limit).await?;
+    Ok(Listing(place, DocumentList { documents, next }))
 }
 
 pub(super) async fn learn(

@@ -10,9 +10,10 @@ use schema::{ErrorCode, JobId};
 use serde::Deserialize;
 
 use super::body::{self, parse};
-use super::caller::Caller;
+use super::caller::{Caller, address};
 use super::edge::Edge;
 use super::error::ApiError;
+use super::places::Listing;
 
 /// A file may come slowly; longer than this it does not.
 const FILE_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(120);
@@ -50,10 +51,15 @@ pub(super) async fn learn_site(
     Ok(HttpResponse::Accepted().json(JobStarted { job }))
 }
 
-pub(super) async fn sites(caller: Caller, edge: web::Data<Edge>) -> Result<web::Json<SiteList>, ApiError> {
+pub(super) async fn sites(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    request: HttpRequest,
+) -> Result<Listing<SiteList>, ApiError> {
     caller.manages()?;
+    let place = edge.parts.places.take(address(&request)).await?;
     let sites = edge.parts.learning.sites(caller.tenant_id()).await?;
-    Ok(web::Json(SiteList { sites }))
+    Ok(Listing(place, SiteList { sites }))
 }
 
 #[derive(Deserialize)]

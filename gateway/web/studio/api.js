@@ -87,7 +87,14 @@ export class Api extends EventTarget {
   }
 
   async documents() {
-    return (await this.#call('GET', '/v1/knowledge')).documents;
+    const all = [];
+    let query = '';
+    do {
+      const { documents, next } = await this.#call('GET', `/v1/knowledge${query}`);
+      all.push(...documents);
+      query = next ? `?after=${encodeURIComponent(next)}` : '';
+    } while (query);
+    return all.sort((a, b) => (a.source < b.source ? -1 : Number(a.source > b.source)));
   }
 
   forget(source) {

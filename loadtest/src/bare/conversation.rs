@@ -28,6 +28,8 @@ pub enum Defect {
     ForgetMessage,
     /// Every tenth message is kept twice.
     DoubleMessage,
+    /// Whoever comes back from behind misses one event.
+    SkipEvent,
     /// Sockets are cut when they have joined.
     CutSockets,
 }
@@ -53,6 +55,13 @@ impl Conversation {
         let (to, from) = mpsc::channel(LISTENER_FRAMES_MAX);
         self.listeners.push(to);
         from
+    }
+
+    /// What comes after an event, for one who comes back.
+    pub(super) fn since(&self, id: ConversationId, after: u64, defect: Defect) -> Vec<ServerFrame> {
+        let missed = self.events.iter().filter(|event| event.seq > after);
+        let kept = missed.filter(|event| defect != Defect::SkipEvent || event.seq != after + 2);
+        kept.map(|event| ServerFrame::Event { conversation: id, event: event.clone() }).collect()
     }
 
     /// Keeps a message and answers its number; says whether a reply is due.

@@ -78,12 +78,15 @@ struct Session {
 impl Session {
     fn obey(&mut self, payload: &[u8]) -> Result<()> {
         match serde_json::from_slice(payload)? {
-            ClientFrame::Join { r#ref, conversation, .. } => {
+            ClientFrame::Join { r#ref, conversation, after } => {
                 let id = conversation.unwrap_or_else(|| self.shared.open());
-                let (feed, head) =
-                    self.shared.with(id, |conversation| (conversation.listen(), conversation.events.len()))?;
+                let defect = self.shared.defect;
+                let (feed, head, missed) = self.shared.with(id, |conversation| {
+                    (conversation.listen(), conversation.events.len(), conversation.since(id, after.seq, defect))
+                })?;
                 self.feed = Some(feed);
-                self.reply(r#ref, json!({ "conversation": id, "head": head }))
+                self.reply(r#ref, json!({ "conversation": id, "head": head }))?;
+                missed.iter().try_for_each(|frame| self.send(frame))
             }
             ClientFrame::Say { r#ref, conversation, text, .. } => self.say(r#ref, conversation, text),
             ClientFrame::Ping { r#ref } => self.reply(r#ref, json!({})),

@@ -21,6 +21,8 @@ pub struct Observer {
     owed: Seq,
     /// Where it stood when its newest line began.
     came_back_at: Option<Position>,
+    /// Lines in a row that brought it nowhere.
+    in_vain: u32,
     words: String,
     keeps_words: bool,
     findings: Findings,
@@ -62,12 +64,15 @@ impl Observer {
     }
 
     /// Its line was ended by the node because it read too slowly: it must have been brought forward on it, or
-    /// it would come back for ever.
-    pub fn was_too_slow(&mut self) {
+    /// it would come back for ever. Gives how many lines in a row brought it nowhere.
+    pub fn was_too_slow(&mut self) -> u32 {
         let position = self.position();
-        if self.came_back_at == Some(position) {
+        let vain = self.came_back_at == Some(position);
+        self.in_vain = if vain { self.in_vain + 1 } else { 0 };
+        if self.in_vain == 1 {
             self.findings.add(Rule::Progress, format!("ended as slow at {position}, where its line began"));
         }
+        self.in_vain
     }
 
     /// It asked to be sent everything from a position on, and was told that it will be: on the same line as

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::Target as Node;
 use super::durable_check::{Outcome, verify};
 use super::floor::{self, Syncs};
+use super::lengths::Lengths;
 use crate::clock;
 use crate::proc::Process;
 use crate::report::{Report, Row, Target};
@@ -48,6 +49,9 @@ pub struct Durable {
     /// Bytes of one message.
     #[arg(long, default_value_t = 100)]
     pub text_bytes: usize,
+    /// Messages of all lengths up to `--text-bytes`; most are short.
+    #[arg(long)]
+    pub mixed: bool,
     /// A directory on the disk that the node writes to; left out, there is no floor.
     #[arg(long)]
     pub data: Option<PathBuf>,
@@ -57,7 +61,7 @@ struct Writer {
     link: Link,
     conversation: ConversationId,
     name: usize,
-    text: String,
+    lengths: Lengths,
     /// When each message was handed to the socket, and what became of it.
     sent: Vec<(u64, Outcome)>,
 }
@@ -85,8 +89,9 @@ pub async fn run(args: &Durable) -> Result<Report> {
         let conversation = node.open().await?;
         node.take_over(conversation).await?;
         let link = place.join(place.opening(), conversation).await?.reading(16 * 1024);
-        let text = "a word that must not be lost; ".chars().cycle().take(args.text_bytes.max(1)).collect();
-        writers.push(Writer { link, conversation, name, text, sent: Vec::new() });
+        let bytes = args.text_bytes;
+        let lengths = if args.mixed { Lengths::mixed(bytes) } else { Lengths::even(bytes) };
+        writers.push(Writer { link, conversation, name, lengths, sent: Vec::new() });
     }
 
     let (mut parts, mut syncs, mut faults) = (Vec::new(), Vec::new(), Vec::new());
@@ -114,12 +119,12 @@ pub async fn run(args: &Durable) -> Result<Report> {
         let sent = refs.zip(outcomes).map(|(re, outcome)| Ok((re?, outcome))).collect::<Result<Vec<_>>>()?;
         checked += sent.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Acked(_))).count();
         faults.extend(
-            verify(&sent, &writer.text, &events, head)
+            verify(&sent, &writer.lengths, &events, head)
                 .into_iter()
                 .map(|told| format!("writer {}: {told}", writer.name)),
         );
     }
-    let details = json!({ "writers": args.writers, "text_bytes": args.text_bytes, "acknowledged_and_checked": checked,
+    let details = json!({ "writers": args.writers, "text_bytes": args.text_bytes, "mixed": args.mixed, "acknowledged_and_checked": checked,
         "parts": parts.iter().map(Part::details).collect::<Vec<_>>(), "fdatasync": syncs });
     let report =
         Report { scenario: "durable".into(), rows: rows(args, &parts, &syncs, faults.is_empty()), faults, details };
@@ -190,7 +195,7 @@ impl Writer {
             let now = clock::now();
             while in_flight < window && now < until {
                 let re = name(self.name, self.sent.len());
-                let (conversation, text) = (self.conversation, &self.text);
+                let (conversation, text) = (self.conversation, self.lengths.text(self.sent.len()));
                 let frame = format!(r#"{{"type":"say","ref":"{re}","conversation":"{conversation}","text":"{text}"}}"#);
                 self.link.queue(frame.as_bytes());
                 self.sent.push((now, Outcome::Unanswered));

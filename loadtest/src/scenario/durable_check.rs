@@ -2,6 +2,7 @@
 
 use schema::{Author, ErrorCode, Event, Ref};
 
+use super::lengths::Lengths;
 use crate::checker::{History, Sender};
 
 /// Faults told in words; the rest are counted.
@@ -20,12 +21,12 @@ pub enum Outcome {
 
 /// Compares what one writer sent, in order, with the log of its conversation.
 ///
-/// `sent` gives each message's ref and outcome; all had the same `text`. The answer is what is wrong.
+/// `sent` gives each message's ref and outcome, `lengths` its words. The answer is what is wrong.
 #[must_use]
-pub fn verify(sent: &[(Ref, Outcome)], text: &str, events: &[Event], head: u64) -> Vec<String> {
+pub fn verify(sent: &[(Ref, Outcome)], lengths: &Lengths, events: &[Event], head: u64) -> Vec<String> {
     let mut sender = Sender::new(Author::Contact);
-    for (r#ref, outcome) in sent {
-        sender.sends(r#ref, text);
+    for (nth, (r#ref, outcome)) in sent.iter().enumerate() {
+        sender.sends(r#ref, lengths.text(nth));
         if let Outcome::Acked(seq) = outcome {
             sender.acknowledged(r#ref, *seq);
         }
@@ -53,7 +54,7 @@ mod tests {
         let at = serde_json::from_str("\"2026-01-01T00:00:00Z\"").unwrap();
         let opened = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web };
         let said =
-            |re: &&str| Fact::Message { text: "x".into(), r#ref: Some(re.parse().unwrap()), agent: None, reply: None };
+            |re: &&str| Fact::Message { text: "a".into(), r#ref: Some(re.parse().unwrap()), agent: None, reply: None };
         let facts = std::iter::once(opened).chain(refs.iter().map(said));
         facts.zip(1..).map(|(fact, seq)| Event { seq, at, author: Author::Contact, fact }).collect()
     }
@@ -77,7 +78,7 @@ mod tests {
             ("never sent", &["r0", "zz"], &[Acked(2)], "by nobody"),
         ] {
             let events = log(refs);
-            let faults = verify(&sent(outcomes), "x", &events, events.len() as u64);
+            let faults = verify(&sent(outcomes), &Lengths::even(1), &events, events.len() as u64);
             if fault.is_empty() {
                 assert_eq!(faults, Vec::<String>::new(), "{name}");
             } else {
@@ -89,9 +90,9 @@ mod tests {
     #[test]
     fn the_listing_ends_at_the_head_and_a_flood_of_faults_is_counted() {
         let events = log(&["r0"]);
-        assert_eq!(verify(&sent(&[Outcome::Acked(2)]), "x", &events, 4).len(), 1);
+        assert_eq!(verify(&sent(&[Outcome::Acked(2)]), &Lengths::even(1), &events, 4).len(), 1);
         let lost = sent(&vec![Outcome::Acked(2); 50]);
-        let faults = verify(&lost, "x", &log(&[]), 1);
+        let faults = verify(&lost, &Lengths::even(1), &log(&[]), 1);
         assert_eq!((faults.len(), faults[TOLD_MAX].as_str()), (TOLD_MAX + 1, "and 40 more"));
     }
 }

@@ -38,6 +38,9 @@ pub struct Stalled {
     /// Tokens of the unpaced reply before each window that fills the stalled readers' buffers.
     #[arg(long, default_value_t = 10_000)]
     pub fill_tokens: u32,
+    /// How many such replies; a few of the longest are more than a node lets wait for one reader.
+    #[arg(long, default_value_t = 1)]
+    pub fills: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,7 +77,7 @@ pub async fn run(args: &Stalled) -> Result<Report> {
             }
         }
     }
-    let details = json!({ "stalled": args.stalled, "streams": args.paced.streams, "rate": args.paced.rate,
+    let details = json!({ "stalled": args.stalled, "fills": args.fills, "streams": args.paced.streams, "rate": args.paced.rate,
         "without": without, "with": with, "stub": stub.done() });
     let rows = rows(args, process.is_some(), &without, &with);
     let report = Report { scenario: "stalled".into(), rows, faults, details };
@@ -98,7 +101,12 @@ async fn measure(
     }
     let peak = Peak::watch(process);
     let fill = Pace { tokens: args.fill_tokens, rate: 0, ..pace };
-    let (readers, _, mut faults) = streams::window(readers, fill).await?;
+    let (mut readers, mut faults) = (readers, Vec::new());
+    for _ in 0..args.fills {
+        let (back, _, went_wrong) = streams::window(readers, fill).await?;
+        readers = back;
+        faults.extend(went_wrong);
+    }
     let (readers, window, more) = streams::window(readers, pace).await?;
     faults.extend(more);
     let queues = proc::queues(place.server.port())?;

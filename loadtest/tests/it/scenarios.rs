@@ -5,6 +5,7 @@ use loadtest::scenario::durable::{self, Durable};
 use loadtest::scenario::latency::{self, Latency};
 use loadtest::scenario::overload::{self, Overload};
 use loadtest::scenario::paced::Paced;
+use loadtest::scenario::resume::{self, Resume};
 use loadtest::scenario::stalled::{self, Stalled};
 
 use crate::support::{bare, free, row};
@@ -56,6 +57,7 @@ fn durable(defect: Defect) -> Durable {
         window: vec![1, 8],
         windows: 1,
         text_bytes: 100,
+        mixed: false,
         data: Some(std::env::temp_dir()),
     }
 }
@@ -69,6 +71,36 @@ async fn acknowledged_messages_are_counted_and_found() {
     let eight = row(&report, "durable messages a second, 4 writers, 8 in flight");
     assert!(one.floor.unwrap() > 0.0 && eight.measured.median > 0.0);
     assert_eq!(row(&report, "acknowledged messages").met(), Some(true));
+}
+
+#[tokio::test]
+async fn messages_of_all_lengths_are_found_with_their_own_words() {
+    let args = Durable { text_bytes: 16 * 1024, mixed: true, window: vec![8], ..durable(Defect::None) };
+    let report = durable::run(&args).await.unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+    assert!(report.details["acknowledged_and_checked"].as_u64().unwrap() > 30);
+}
+
+fn resume(defect: Defect) -> Resume {
+    let node = bare(free(), defect);
+    Resume { node, conversations: 2, messages: 300, text_bytes: 16 * 1024, readers: 2, windows: 1 }
+}
+
+#[tokio::test]
+async fn who_comes_from_far_behind_has_every_event() {
+    let report = resume::run(&resume(Defect::None)).await.unwrap();
+    assert_eq!(report.faults, Vec::<String>::new());
+    assert_eq!(row(&report, "events there").met(), Some(true));
+    let events = row(&report, "events a second");
+    assert!(events.measured.median > 0.0 && events.floor.unwrap() > 0.0, "{events:?}");
+    assert!(report.details["runs"][0]["bytes"].as_u64().unwrap() > 4 * 300 * 1_000, "{report:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_passed_over_is_a_fault() {
+    let report = resume::run(&resume(Defect::SkipEvent)).await.unwrap();
+    assert!(report.faults.iter().any(|fault| fault.contains("was next")), "{:?}", report.faults);
+    assert_eq!(row(&report, "events there").met(), Some(false));
 }
 
 #[tokio::test]
@@ -88,6 +120,7 @@ async fn others_read_on_while_some_have_stopped() {
         paced: Paced { stub_listen, streams: 3, rate: 50, seconds: 1, windows: 1 },
         stalled: 6,
         fill_tokens: 5_000,
+        fills: 3,
     };
     let report = stalled::run(&args).await.unwrap();
     assert_eq!(report.faults, Vec::<String>::new());

@@ -339,8 +339,11 @@ pub struct KeyMade {
 /// `GET /v1/admin/tenants`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TenantList {
-    /// All of them, oldest first.
+    /// One page, oldest first.
     pub tenants: Vec<TenantView>,
+    /// Give this as `?after=` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<TenantId>,
 }
 
 /// `POST /v1/knowledge`: learn or replace one document.
@@ -367,8 +370,11 @@ pub struct Learned {
 /// `GET /v1/knowledge`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentList {
-    /// What the tenant's assistant has learned.
+    /// One page of what the tenant's assistant has learned.
     pub documents: Vec<DocumentView>,
+    /// Give this as `?after=` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// One learned document.

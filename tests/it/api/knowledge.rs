@@ -1,6 +1,7 @@
 //! What the assistant learns, quotes and forgets.
 
-use schema::wire::{DocumentList, Learned};
+use schema::limits;
+use schema::wire::{DocumentList, Learned, TenantList};
 use serde_json::json;
 use tests::node::Node;
 use tests::stream::{reply_of, text_of};
@@ -49,7 +50,7 @@ async fn a_learned_document_is_quoted_with_its_source_until_it_is_forgotten() {
 async fn what_is_no_document_is_refused() {
     let node = Node::start(&[]);
     let api = node.api();
-    let too_long = "words ".repeat(schema::limits::DOCUMENT_BYTES_MAX / 6 + 1);
+    let too_long = "words ".repeat(limits::DOCUMENT_BYTES_MAX / 6 + 1);
     for (body, failure) in [
         (json!({"source": "", "text": "words"}), (400, "bad_field")),
         (json!({"source": "a\nb", "text": "words"}), (400, "bad_field")),
@@ -63,6 +64,50 @@ async fn what_is_no_document_is_refused() {
     }
     assert_eq!(api.call("DELETE", "/v1/knowledge").await.failure(), (400, "bad_field"));
     let large = "words of a long document\n\n".repeat(5_000);
-    assert!(large.len() > schema::limits::BODY_BYTES_MAX);
+    assert!(large.len() > limits::BODY_BYTES_MAX);
     assert_eq!(api.learn("large.txt", &large).await["changed"], true);
+}
+
+#[tokio::test]
+async fn documents_and_tenants_are_listed_in_pages() {
+    let node = Node::start(&[]);
+    let (api, operator) = (node.api(), node.operator());
+    for n in 0..5 {
+        api.learn(&format!("{n}.md"), &format!("# Note {n}\n\nThe number of this note is {n}.")).await;
+    }
+    for limit in [1, 2, 5, 100] {
+        let (mut sources, mut query) = (Vec::new(), format!("?limit={limit}"));
+        loop {
+            let DocumentList { documents, next } = api.get(&format!("/v1/knowledge{query}")).await.ok();
+            assert!(documents.len() <= limit, "{} of {limit}", documents.len());
+            sources.extend(documents.into_iter().map(|document| document.source));
+            match next {
+                Some(next) => query = format!("?limit={limit}&after={next}"),
+                None => break,
+            }
+        }
+        sources.retain(|source| source.len() == "0.md".len());
+        sources.sort_unstable();
+        assert_eq!(sources, ["0.md", "1.md", "2.md", "3.md", "4.md"], "in pages of {limit}");
+    }
+    for limit in ["0", "101"] {
+        assert_eq!(api.get(&format!("/v1/knowledge?limit={limit}")).await.failure(), (400, "bad_field"));
+    }
+
+    let made = limits::PAGE_TENANTS_MAX + 3;
+    for n in 0..made {
+        operator.create_tenant(&format!("shop-{n:02}")).await;
+    }
+    let (mut names, mut query) = (Vec::new(), String::new());
+    loop {
+        let TenantList { tenants, next } = operator.get(&format!("/v1/admin/tenants{query}")).await.ok();
+        assert!(tenants.len() <= limits::PAGE_TENANTS_MAX);
+        names.extend(tenants.into_iter().map(|tenant| tenant.name));
+        match next {
+            Some(next) => query = format!("?after={next}"),
+            None => break,
+        }
+    }
+    let shops: Vec<String> = names.into_iter().filter(|name| name.starts_with("shop-")).collect();
+    assert_eq!(shops, (0..made).map(|n| format!("shop-{n:02}")).collect::<Vec<_>>(), "each once, oldest first");
 }

@@ -9,7 +9,7 @@ use schema::Fact;
 use schema::wire::{Close, ServerFrame};
 use tests::client::Socket;
 use tests::node::{Node, fresh, own_address};
-use tests::patient::{Patient, Seat};
+use tests::patient::{Ear, Patient, Seat};
 use tests::{PATIENCE, look_again};
 use tokio::time::timeout;
 
@@ -42,8 +42,14 @@ async fn restarts_under_load_lose_nothing_and_refuse_nothing_for_good() {
     let mut clients = Vec::new();
     for _ in 0..CONVERSATIONS {
         let id = node.api().open().await;
-        let seat =
-            |n: usize| Seat { address, key: node.demo_key(), conversation: id, name: format!("c{n}"), window: 1 + n };
+        let seat = |n: usize| Seat {
+            address,
+            key: node.demo_key(),
+            conversation: id,
+            name: format!("c{n}"),
+            window: 1 + n,
+            ear: Ear::default(),
+        };
         clients.push((id, (0..CLIENTS).map(|n| Patient::start(seat(n))).collect::<Vec<_>>()));
     }
     let plan = Plan { tokens: TOKENS, rate: RATE, start_ns: 0 }.to_string();
