@@ -85,11 +85,12 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
         }
         let models = candidates(&worker, &job.settings);
         let passages = retrieve(&worker, job.tenant, &job.transcript).await;
-        if !passages.is_empty() {
-            yield Progress::Found(passages.clone());
-        }
         let assistant = &job.settings.profile.assistant;
         let prompt = Prompt::build(assistant, &job.transcript, passages, assistant.max_output_tokens.get());
+        // As the prompt has them: later prompts repeat them, and must begin as this one does.
+        if !prompt.passages.is_empty() {
+            yield Progress::Found(prompt.passages.clone());
+        }
         let prompt = Arc::new(prompt);
         let input_tokens = model::estimate_prompt_tokens(&prompt);
         let registry = worker.models();
@@ -106,6 +107,7 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
                     let tokens = model::estimate_tokens(&text);
                     Progress::Text { text: Text::from(text), tokens }
                 }
+                Piece::Unsaid { bytes } => Progress::Unsaid { bytes },
                 Piece::Usage(usage) => Progress::Usage(usage),
                 Piece::FailedOver { model, error } => {
                     tracing::info!(model, code = %error.code, detail = error.detail, "model passed over");

@@ -1,7 +1,7 @@
 //! From the configuration to what models are built from.
 
 use engine::config::Config;
-use engine::model::{ModelSettings, ProviderSettings, Timers};
+use engine::model::{Lessons, ModelSettings, ProviderSettings, Timers};
 
 /// Every provider's access, the list, prices and timers.
 #[must_use]
@@ -10,10 +10,10 @@ pub(crate) fn settings(config: &Config) -> ModelSettings {
         key: settings.key.clone(),
         base: Some(settings.base_url.clone()),
     };
-    let models = &config.models;
+    let (models, openai) = (&config.models, &config.providers.openai);
     ModelSettings {
         list: config.model_list.iter().map(ToString::to_string).collect(),
-        openai: provider(&config.providers.openai),
+        openai: ProviderSettings { key: openai.key.clone(), base: Some(openai.base_url.clone()) },
         anthropic: provider(&config.providers.anthropic),
         gemini: provider(&config.providers.gemini),
         prices: config.prices.iter().map(|(name, price)| (name.to_string(), *price)).collect(),
@@ -24,5 +24,9 @@ pub(crate) fn settings(config: &Config) -> ModelSettings {
             between_chunks: models.between_chunks,
             total: models.total,
         },
+        output_limit: openai.output_limit,
+        no_stream_options: !openai.stream_options,
+        begin_in_thought: openai.begin_in_thought.iter().map(|model| format!("openai/{model}")).collect(),
+        lessons: Lessons::default(),
     }
 }

@@ -107,6 +107,8 @@ codes! {
     ModelTruncated = "model_truncated",
     /// The stream was not what the dialect says.
     ModelProtocol = "model_protocol",
+    /// The reply ended well and had no words.
+    ModelBlank = "model_blank",
     /// The node stopped or crashed while the reply ran.
     Interrupted = "interrupted",
 }

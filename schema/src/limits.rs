@@ -85,10 +85,16 @@ pub const BURST_CHARS_MAX: usize = 24;
 pub const BURST_WINDOW_MAX: Duration = Duration::from_secs(2);
 /// Times a message that came before the first word may restart the turn.
 pub const ATTEMPTS_MAX: u32 = 5;
-/// What a turn remembers of the talk before it, in bytes of text.
+/// What a turn remembers of the talk before it, in bytes; a prompt takes all of it.
 pub const TRANSCRIPT_BYTES_MAX: usize = 48 * 1024;
 /// What it remembers of one message, in bytes: the end.
 pub const TRANSCRIPT_LINE_BYTES_MAX: usize = TEXT_BYTES_MAX;
+/// A whole prompt, in bytes: instructions, talk, passages, and what making them harmless adds.
+pub const PROMPT_BYTES_MAX: usize = 512 * 1024;
+/// Models passed over that a reply records.
+pub const FAILOVERS_MAX: usize = 64;
+/// Parts of one reply that may be taken back one by one.
+pub const UNSAID_MAX: usize = 16;
 
 /// Events in one transaction of the embedded store.
 pub const COMMIT_EVENTS_MAX: usize = 256;
@@ -119,6 +125,8 @@ pub const SITE_HOURS_MAX: u32 = 8_760;
 pub const PASSAGE_CHARS_MAX: usize = 1_200;
 /// Passages given to a turn.
 pub const PASSAGES_MAX: usize = 5;
+/// The same in bytes, with their sources and headings.
+pub const PASSAGES_BYTES_MAX: usize = 28 * 1024;
 /// One frame of a model's stream, in bytes.
 pub const MODEL_FRAME_BYTES_MAX: usize = 1024 * 1024;
 
@@ -173,9 +181,16 @@ const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a req
 const _: () = assert!(INSTRUCTIONS_BYTES_MAX < PROFILE_BYTES_MAX, "instructions fit a profile");
 const _: () = assert!(CHECKPOINT_BYTES < REPLY_BYTES_MAX, "a reply is longer than its checkpoint");
 const _: () = assert!(
-    TRANSCRIPT_LINE_BYTES_MAX + PASSAGES_MAX * 4 * PASSAGE_CHARS_MAX < TRANSCRIPT_BYTES_MAX,
+    TRANSCRIPT_LINE_BYTES_MAX + PASSAGES_BYTES_MAX < TRANSCRIPT_BYTES_MAX,
     "a transcript holds at least one message with its passages"
 );
+const _: () = assert!(TEXT_BYTES_MAX <= TRANSCRIPT_LINE_BYTES_MAX, "a question is remembered whole");
+const _: () = assert!(PASSAGES_MAX * PASSAGE_CHARS_MAX * 4 <= PASSAGES_BYTES_MAX, "full passages fit a question");
+const _: () = assert!(
+    3 * (INSTRUCTIONS_BYTES_MAX + 2 * TRANSCRIPT_BYTES_MAX + PASSAGES_BYTES_MAX) <= PROMPT_BYTES_MAX,
+    "a prompt holds all its parts, the last question twice, when each byte becomes three"
+);
+const _: () = assert!(FAILOVERS_MAX >= 8 * ATTEMPTS_MAX as usize, "each model of each attempt is recorded");
 const _: () = assert!(RING_EVENTS_MAX <= REPLAY_EVENTS_MAX, "the ring alone never overfills a resume");
 const _: () =
     assert!(SITE_PAGES_DEFAULT <= SITE_PAGES_MAX && SITE_DEPTH_DEFAULT <= SITE_DEPTH_MAX, "defaults are allowed");

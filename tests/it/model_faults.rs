@@ -39,8 +39,7 @@ fn prompt() -> Arc<Prompt> {
     })
 }
 
-/// A turn over models `a` and `b` (or as many as named) of one dialect, all at `upstream`.
-fn turn(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Timers) -> Failover {
+fn registry(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Timers) -> Registry {
     let version = if dialect == Dialect::OpenAi { "/v1" } else { "" };
     let provider =
         ProviderSettings { key: Some("sk-secret".into()), base: Some(format!("{}{version}", upstream.url())) };
@@ -52,7 +51,12 @@ fn turn(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Timers) 
         timers,
         ..ModelSettings::default()
     };
-    let registry = Registry::new(settings, None).unwrap();
+    Registry::new(settings, None).unwrap()
+}
+
+/// A turn over models `a` and `b` (or as many as named) of one dialect, all at `upstream`.
+fn turn(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Timers) -> Failover {
+    let registry = registry(upstream, dialect, models, timers);
     Failover::new(registry.candidates(&[]).unwrap(), prompt(), timers, Arc::<CoolDowns>::default())
 }
 
@@ -63,6 +67,7 @@ async fn shown(mut pieces: impl Pieces) -> String {
         match piece {
             Piece::Asking { .. } | Piece::Usage(_) => {}
             Piece::Text(more) => text.push_str(&more),
+            Piece::Unsaid { bytes } => text.truncate(text.len() - bytes),
             Piece::FailedOver { model, error } => {
                 assert!(!error.detail.contains("4111") && !error.detail.contains("sk-secret"), "{error}");
                 let model = model.split_once('/').map_or("", |(_, model)| model);
@@ -186,9 +191,9 @@ async fn after_the_first_words_a_fault_ends_the_turn_incomplete() {
         let drip = said(heartbeats(500).collect());
         let timers = Timers { total: 3 * SHORT, ..patient() };
         check("endless drip", dialect, drip, timers, "\"Good day\" | incomplete a model_timeout").await;
-        let looping = Script::stream((0..200).map(|_| dialect.text("la ")).chain([dialect.end()]));
-        let expected = format!("{:?} | incomplete a model_protocol", "la ".repeat(99));
-        check("a loop", dialect, looping, patient(), &expected).await;
+        let ruled = dialect.reply(&["─"; 200]);
+        let expected = format!("{:?} | completed a 20/4", "─".repeat(200));
+        check("a ruled line is no loop", dialect, ruled, patient(), &expected).await;
     }
 }
 
@@ -206,6 +211,103 @@ async fn odd_but_whole_streams_are_complete() {
             check(name, dialect, script, patient(), "\"¿Qué tal? 🐦\" | completed a 20/4").await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_good_end_without_a_word_is_a_failure() {
+    for dialect in Dialect::ALL {
+        for (name, words) in
+            [("nothing", &[][..]), ("white space", &["\n", " \u{200b}"]), ("a thought", &["<think>hm", "</think>\n"])]
+        {
+            let blank = dialect.reply(words);
+            check(name, dialect, blank, patient(), &format!("a model_blank | {WELL} 40/8")).await;
+        }
+        let upstream = Upstream::start().await.unwrap();
+        upstream.push(dialect.reply(&[]));
+        assert_eq!(shown(turn(&upstream, dialect, &["a"], patient())).await, "failed a model_blank 20/4");
+    }
+}
+
+#[tokio::test]
+async fn thoughts_are_not_shown() {
+    for dialect in Dialect::ALL {
+        for (name, words, left) in [
+            ("marked", &["<thi", "nk>the margin</th", "ink>\n\nHello ", "there."][..], "Hello there."),
+            ("twice", &["<reasoning>a</reasoning>Hello", " <think>b</think> there."], "Hello there."),
+            ("in code", &["Write `<thi", "nk>`, as I do."], "Write `<think>`, as I do."),
+            ("without a beginning", &["The margin ", "is 40%.\n</think>", "\nHello there."], "Hello there."),
+        ] {
+            let expected = format!("{left:?} | completed a 20/4");
+            check(name, dialect, dialect.reply(words), patient(), &expected).await;
+            check(name, dialect, dialect.reply(words).byte_by_byte(), patient(), &expected).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_begins_in_thought_is_remembered() {
+    let upstream = Upstream::start().await.unwrap();
+    let dialect = Dialect::OpenAi;
+    let registry = registry(&upstream, dialect, &["a"], patient());
+    for (name, gap) in [("first", Duration::from_millis(500)), ("second", Duration::from_millis(500))] {
+        let pause = || Step::Gap(gap);
+        let words = [dialect.text("The margin"), pause(), dialect.text("</think>Hello."), dialect.end()];
+        upstream.push(Script::stream(words));
+        let turn = Failover::new(registry.candidates(&[]).unwrap(), prompt(), patient(), Arc::default());
+        let pieces: Vec<Piece> = turn.collect().await;
+        let said = |words: &str| pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if text.contains(words)));
+        assert!(said("Hello."), "{name}");
+        assert_eq!(said("margin"), name == "first", "{name}: nobody had heard it before");
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_refuses_is_learned_once() {
+    let unsupported = |parameter: &str| {
+        format!(r#"{{"error":{{"message":"Unsupported parameter: {parameter}","param":"{parameter}"}}}}"#)
+    };
+    let extra = r#"{"type":"invalid_request_error","message":{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"]}]}}"#;
+    for (name, refusals, without, with) in [
+        ("the limit's old name", vec![(400, unsupported("max_tokens"))], "max_tokens", Some("max_completion_tokens")),
+        ("stream options", vec![(422, extra.to_owned())], "stream_options", None),
+        ("stream options, with status 200", vec![(200, unsupported("stream_options"))], "stream_options", None),
+        (
+            "both names of the limit, and options",
+            vec![
+                (400, unsupported("max_tokens")),
+                (400, unsupported("stream_options")),
+                (400, unsupported("max_completion_tokens")),
+            ],
+            "max_completion_tokens",
+            None,
+        ),
+    ] {
+        let upstream = Upstream::start().await.unwrap();
+        let registry = registry(&upstream, Dialect::OpenAi, &["a", "b"], patient());
+        let refused = refusals.len();
+        for (status, body) in refusals {
+            upstream.push(Script::status(status, &body));
+        }
+        // The second time, and another model of the same server: nothing is refused any more.
+        for model in ["openai/a", "openai/a", "openai/b"] {
+            upstream.push(Dialect::OpenAi.reply(&["Hi"]));
+            let models = registry.candidates(&[model.to_owned()]).unwrap();
+            let turn = Failover::new(models, prompt(), patient(), Arc::default());
+            assert!(shown(turn).await.starts_with("\"Hi\" | completed"), "{name}: {model}");
+        }
+        let requests = upstream.requests();
+        assert_eq!(requests.len(), refused + 3, "{name}");
+        for request in &requests[refused..] {
+            let body: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+            assert!(body.get(without).is_none(), "{name}: {body}");
+            assert!(with.is_none_or(|with| body.get(with).is_some()), "{name}: {body}");
+        }
+    }
+    // A refusal of something else is one, and asked once.
+    let upstream = Upstream::start().await.unwrap();
+    upstream.push(Script::status(400, r#"{"error":{"message":"max_tokens is too large: at most 40"}}"#));
+    assert_eq!(shown(turn(&upstream, Dialect::OpenAi, &["a"], patient())).await, "failed a model_bad_request 0/0");
+    assert_eq!(upstream.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::model_name::{ModelName, Provider};
 use super::values;
-use crate::model::Price;
+use crate::model::{OutputLimit, Price};
 
 /// Everything an operator decides. `default.toml` says what each key does.
 #[derive(Debug, Deserialize)]
@@ -56,7 +56,7 @@ pub struct Config {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Providers {
-    pub openai: ProviderSettings,
+    pub openai: OpenAiSettings,
     pub anthropic: ProviderSettings,
     pub gemini: ProviderSettings,
 }
@@ -73,14 +73,34 @@ pub struct ProviderSettings {
     pub base_url: String,
 }
 
+/// How to reach servers that speak chat completions, which differ in what they take.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenAiSettings {
+    /// The key, if it wants one.
+    #[serde(deserialize_with = "values::secret")]
+    pub key: Option<SecretString>,
+    /// Where it is, without a slash at the end.
+    #[serde(deserialize_with = "values::base_url")]
+    pub base_url: String,
+    /// How the limit of a reply's length is named.
+    #[serde(deserialize_with = "values::output_limit")]
+    pub output_limit: OutputLimit,
+    /// Whether a count of tokens is asked for.
+    pub stream_options: bool,
+    /// Its models whose replies begin in the middle of a thought, as it calls them.
+    #[serde(deserialize_with = "values::names")]
+    pub begin_in_thought: Vec<String>,
+}
+
 impl Providers {
-    /// The settings of one of them.
+    /// The key of one of them, if there is one.
     #[must_use]
-    pub const fn of(&self, provider: Provider) -> &ProviderSettings {
+    pub const fn key(&self, provider: Provider) -> Option<&SecretString> {
         match provider {
-            Provider::Openai => &self.openai,
-            Provider::Anthropic => &self.anthropic,
-            Provider::Gemini => &self.gemini,
+            Provider::Openai => self.openai.key.as_ref(),
+            Provider::Anthropic => self.anthropic.key.as_ref(),
+            Provider::Gemini => self.gemini.key.as_ref(),
         }
     }
 }

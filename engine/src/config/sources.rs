@@ -117,7 +117,7 @@ fn check_reachable(name: &ModelName, config: &Config, merged: &Merged<'_>) -> Re
     let ModelName::Remote { provider, .. } = name else { return Ok(()) };
     let key_path = ["providers", provider.name(), "key"].map(String::from);
     let url_path = ["providers", provider.name(), "base_url"].map(String::from);
-    if config.providers.of(*provider).key.is_some() || merged.changed(&url_path).is_some() {
+    if config.providers.key(*provider).is_some() || merged.changed(&url_path).is_some() {
         return Ok(());
     }
     let problem = format!(

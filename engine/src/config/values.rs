@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Unexpected, Visitor};
 
 use super::model_name::ModelName;
-use crate::model::Price;
+use crate::model::{OutputLimit, Price};
 
 /// `"1500ms"`, `"20s"`, `"15m"`, `"2h"`; more than zero, at most a day.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -108,6 +108,25 @@ pub(super) fn models<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<M
         }
     }
     deserializer.deserialize_any(Names)
+}
+
+/// Names with commas; none when the text is empty.
+pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    read(deserializer, "names with commas", |text| {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        Some(names.map(str::to_owned).collect())
+    })
+}
+
+/// How the limit of a reply's length is named.
+pub(super) fn output_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<OutputLimit, D::Error> {
+    read(deserializer, "one of auto, max_tokens, max_completion_tokens and none", |text| match text {
+        "auto" => Some(OutputLimit::Auto),
+        "max_tokens" => Some(OutputLimit::MaxTokens),
+        "max_completion_tokens" => Some(OutputLimit::MaxCompletionTokens),
+        "none" => Some(OutputLimit::Omitted),
+        _ => None,
+    })
 }
 
 /// The tables under `[prices]`.

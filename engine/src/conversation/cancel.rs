@@ -37,9 +37,10 @@ impl Conversation {
     pub(super) fn on_interrupt(&mut self, call: &mut Call<'_>) {
         if self.floor.running().is_some() {
             call.out.push(Effect::Stop);
-            let ending =
-                Ending { end: End::Incomplete, error: Some(ErrorCode::Interrupted), retry_after: None, spent: None };
-            self.end_turn(ending, call);
+            // As after a crash: what is to be asked again stays unanswered in the log, and the next wake asks.
+            let answers = self.may_rerun(call.policy).then_some(self.state.answered);
+            let error = Some(ErrorCode::Interrupted);
+            self.end_turn(Ending { end: End::Incomplete, answers, error, ..Ending::default() }, call);
         }
     }
 }

@@ -93,6 +93,11 @@ pub enum Progress {
         /// Estimate of what the model wrote for it, in tokens.
         tokens: u64,
     },
+    /// The last bytes of those words were a thought that had not said so: they are no part of the reply.
+    Unsaid {
+        /// How many.
+        bytes: usize,
+    },
     /// The reply ended; nothing follows.
     Ended {
         /// How.

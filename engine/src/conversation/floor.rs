@@ -1,6 +1,8 @@
 //! Who has the floor just now. Lives in memory only: after a crash the log's unfinished turn is
 //! all that is left of it.
 
+use std::ops::Range;
+
 use schema::{Failover, Passage, Price, Seq, Timestamp, Turn, Usage};
 
 /// Whose go it is. Each state carries only what is true in it.
@@ -30,6 +32,9 @@ pub enum Floor {
         first_token_ms: u64,
         /// Where the log's checkpoints end: bytes, characters, and when.
         stored: Stored,
+        /// Parts of the text, in bytes, that turned out to be thoughts: they went out and stay there, so
+        /// that offsets hold, and the finished message goes without them.
+        unsaid: Vec<Range<usize>>,
     },
 }
 
@@ -115,7 +120,7 @@ impl Floor {
 
 impl Tally {
     pub(super) const fn asking(&mut self, input_tokens: u64) {
-        self.input_estimate += input_tokens;
+        self.input_estimate = self.input_estimate.saturating_add(input_tokens);
     }
 
     pub(super) const fn count(&mut self, usage: Usage) {
@@ -123,7 +128,7 @@ impl Tally {
     }
 
     pub(super) const fn wrote(&mut self, tokens: u64) {
-        self.output_estimate += tokens;
+        self.output_estimate = self.output_estimate.saturating_add(tokens);
     }
 
     /// Closes the current attempt: with its final account, or, when it was cut from outside, with
@@ -133,7 +138,7 @@ impl Tally {
             let mut usage = self.counted;
             usage.input_tokens = usage.input_tokens.max(self.input_estimate);
             usage.output_tokens = usage.output_tokens.max(self.output_estimate);
-            usage.estimated = usage.input_tokens + usage.output_tokens > 0;
+            usage.estimated = usage.input_tokens > 0 || usage.output_tokens > 0;
             (usage, price.map(|price| price.cost_microusd(&usage)))
         });
         self.spent = self.spent.plus(&usage);

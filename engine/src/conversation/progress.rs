@@ -1,6 +1,8 @@
 //! The running turn reports.
 
-use schema::{Author, End, ErrorCode, Fact, Text, Turn, limits};
+use std::ops::Range;
+
+use schema::{Author, End, Fact, Text, Turn, limits};
 
 use super::floor::{Floor, Stored};
 use super::machine::Call;
@@ -21,14 +23,23 @@ impl Conversation {
                 running.model = model;
                 running.price = price;
             }
-            Progress::FailedOver(failover) => running.failovers.push(failover),
+            Progress::FailedOver(failover) if running.failovers.len() < limits::FAILOVERS_MAX => {
+                running.failovers.push(failover);
+            }
+            Progress::FailedOver(_) => {}
             Progress::Usage(usage) => running.tally.count(usage),
             Progress::Text { text, tokens } => {
                 running.tally.wrote(tokens);
                 self.on_text(turn, &text, call);
             }
+            Progress::Unsaid { bytes } => {
+                if let Floor::Speaking { text, unsaid, .. } = &mut self.floor {
+                    let from = (0..=text.len().saturating_sub(bytes)).rev().find(|at| text.is_char_boundary(*at));
+                    take_back(from.unwrap_or(0)..text.len(), unsaid);
+                }
+            }
             Progress::Ended { end, error, retry_after, spent } => {
-                self.end_turn(Ending { end, error, retry_after, spent }, call);
+                self.end_turn(Ending { end, answers: None, error, retry_after, spent }, call);
                 self.go_on(call);
             }
         }
@@ -45,12 +56,13 @@ impl Conversation {
                 text: String::new(),
                 chars: 0,
                 stored: Stored { bytes: 0, chars: 0, at: call.now },
+                unsaid: Vec::new(),
             };
         }
         let Floor::Speaking { text, chars, .. } = &mut self.floor else { return };
         if text.len() + piece.bytes() > limits::REPLY_BYTES_MAX {
             call.out.push(Effect::Stop);
-            let ending = Ending { end: End::Length, error: None::<ErrorCode>, retry_after: None, spent: None };
+            let ending = Ending { end: End::Length, ..Ending::default() };
             self.end_turn(ending, call);
             return self.go_on(call);
         }
@@ -72,5 +84,14 @@ impl Conversation {
         let Some(tail) = text.get(stored.bytes..).map(Text::from) else { return };
         *stored = Stored { bytes: text.len(), chars: *chars, at: call.now };
         self.record(Author::Assistant, Fact::Checkpoint { turn, offset, chars: None, text: tail }, call);
+    }
+}
+
+/// Notes a part as no part of the reply. A model that thinks aloud again and again widens the last one.
+fn take_back(part: Range<usize>, unsaid: &mut Vec<Range<usize>>) {
+    let full = unsaid.len() >= limits::UNSAID_MAX;
+    match unsaid.last_mut() {
+        Some(last) if full || part.start <= last.end => *last = last.start.min(part.start)..part.end,
+        _ => unsaid.push(part),
     }
 }

@@ -5,17 +5,18 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use schema::{Author, Ref, Seq, Text, limits};
 
-/// The last [`limits::REFS_MAX`] refs. A sender's refs are their own: two authors may use the same.
+/// The last [`limits::REFS_MAX`] refs, as digests, so that long ones weigh no more than short ones. A
+/// sender's refs are their own: two authors may use the same.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Refs {
-    known: HashMap<(Author, Ref), Known>,
-    order: VecDeque<(Author, Ref)>,
+    known: HashMap<u64, Known>,
+    order: VecDeque<u64>,
 }
 
+/// Digests tell one text from another; a forged collision could only fool its own sender.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Known {
     seq: Seq,
-    /// Tells another text from the same one; a forged collision could only fool its own sender.
     text: u64,
 }
 
@@ -31,7 +32,7 @@ pub(super) enum Seen {
 
 impl Refs {
     pub(super) fn look(&self, author: Author, r#ref: &Ref, text: &Text) -> Seen {
-        match self.known.get(&(author, r#ref.clone())) {
+        match self.known.get(&digest(&(author, r#ref))) {
             None => Seen::New,
             Some(known) if known.text == digest(text) => Seen::Same(known.seq),
             Some(_) => Seen::Other,
@@ -39,9 +40,10 @@ impl Refs {
     }
 
     pub(super) fn learn(&mut self, author: Author, r#ref: &Ref, text: &Text, seq: Seq) {
-        let key = (author, r#ref.clone());
-        self.known.insert(key.clone(), Known { seq, text: digest(text) });
-        self.order.push_back(key);
+        let key = digest(&(author, r#ref));
+        if self.known.insert(key, Known { seq, text: digest(text) }).is_none() {
+            self.order.push_back(key);
+        }
         if self.order.len() > limits::REFS_MAX
             && let Some(oldest) = self.order.pop_front()
         {
@@ -50,8 +52,8 @@ impl Refs {
     }
 }
 
-fn digest(text: &Text) -> u64 {
+fn digest(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }

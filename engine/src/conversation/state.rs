@@ -2,7 +2,7 @@
 //! Invariant: it changes by `fold` alone, so that replaying the log gives the state that lived it.
 
 use schema::wire::Status;
-use schema::{Author, Channel, Contact, Event, Fact, Ownership, Seq, Timestamp, Turn};
+use schema::{Author, Channel, Contact, Event, Fact, Ownership, Seq, Timestamp, Turn, limits};
 
 use super::refs::Refs;
 use super::transcript::{Line, Transcript};
@@ -106,7 +106,9 @@ impl State {
                     Some(Unfinished { turn: *turn, answers: self.asked, started_at: event.at, text: String::new() });
             }
             Fact::Checkpoint { text, .. } => {
-                if let Some(unfinished) = &mut self.unfinished {
+                if let Some(unfinished) = &mut self.unfinished
+                    && unfinished.text.len() + text.bytes() <= limits::REPLY_BYTES_MAX
+                {
                     unfinished.text.push_str(text.as_str());
                 }
             }

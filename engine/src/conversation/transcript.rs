@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use schema::{Author, Passage, Seq, Text, limits};
 
-/// What a line costs besides its text, in bytes: many short ones are not free.
+/// What a line or a passage costs besides its text, in bytes: many short ones are not free.
 const LINE_BYTES: usize = 64;
 
 /// The recent talk. Bounded by [`limits::TRANSCRIPT_BYTES_MAX`], whoever speaks and however long nobody
@@ -131,10 +131,11 @@ impl Exchange {
     /// Forgets its oldest line, with the excerpts that were found for it; gives their bytes. The newest line
     /// stays.
     fn forget_oldest(&mut self) -> Option<usize> {
-        if self.asked.len() + self.answered.len() <= 1 {
-            return None;
-        }
         let before = self.bytes();
+        if self.asked.len() + self.answered.len() <= 1 {
+            let read = std::mem::take(&mut self.passages);
+            return (!read.is_empty()).then(|| before - self.bytes());
+        }
         let lines = if self.asked.is_empty() { &mut self.answered } else { &mut self.asked };
         lines.remove(0);
         self.passages.clear();
@@ -143,7 +144,9 @@ impl Exchange {
 
     fn bytes(&self) -> usize {
         let lines = self.asked.iter().chain(&self.answered).map(Line::bytes).sum::<usize>();
-        lines + self.passages.iter().map(|passage| passage.text.bytes()).sum::<usize>()
+        let passage =
+            |passage: &Passage| passage.text.bytes() + passage.source.len() + passage.heading.len() + LINE_BYTES;
+        lines + self.passages.iter().map(passage).sum::<usize>()
     }
 }
 

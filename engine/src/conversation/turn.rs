@@ -1,8 +1,9 @@
 //! A turn's life in the log: started once, ended once.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use schema::{Author, End, ErrorCode, Fact, Made, Reply, Text, Usage};
+use schema::{Author, End, ErrorCode, Fact, Made, Reply, Seq, Text, Usage};
 
 use super::floor::{Floor, Running, Tally};
 use super::machine::Call;
@@ -44,14 +45,16 @@ impl Conversation {
     /// Somebody stopped the turn; it keeps what was said.
     pub(super) fn cancel_turn(&mut self, call: &mut Call<'_>) {
         call.out.push(Effect::Stop);
-        self.end_turn(Ending { end: End::Cancelled, error: None, retry_after: None, spent: None }, call);
+        self.end_turn(Ending { end: End::Cancelled, ..Ending::default() }, call);
     }
 
     /// Writes the turn's one terminal record.
     pub(super) fn end_turn(&mut self, ending: Ending, call: &mut Call<'_>) {
         let (mut running, text, first_token_ms) = match std::mem::take(&mut self.floor) {
             Floor::Thinking(running) => (running, String::new(), None),
-            Floor::Speaking { running, text, first_token_ms, .. } => (running, text, Some(first_token_ms)),
+            Floor::Speaking { running, text, first_token_ms, unsaid, .. } => {
+                (running, without(text, &unsaid), Some(first_token_ms))
+            }
             other @ (Floor::Idle | Floor::Listening { .. }) => {
                 self.floor = other;
                 return;
@@ -71,7 +74,8 @@ impl Conversation {
             error: ending.error.map(|code| code.name().to_owned()),
             retry_after: ending.retry_after.map(|after| after.as_secs().max(1)),
         };
-        let reply = Reply { turn: running.turn, end: ending.end, answers: running.answers, made };
+        let answers = ending.answers.unwrap_or(running.answers);
+        let reply = Reply { turn: running.turn, end: ending.end, answers, made };
         let fact = Fact::Message { text: Text::from(text), r#ref: None, agent: None, reply: Some(Box::new(reply)) };
         self.record(Author::Assistant, fact, call);
     }
@@ -89,9 +93,31 @@ impl Conversation {
 #[derive(Clone, Copy)]
 pub(super) struct Ending {
     pub(super) end: End,
+    /// The last message it answers, when that is not what was asked of it.
+    pub(super) answers: Option<Seq>,
     pub(super) error: Option<ErrorCode>,
     pub(super) retry_after: Option<Duration>,
     pub(super) spent: Option<(Usage, Option<u64>)>,
+}
+
+impl Default for Ending {
+    fn default() -> Self {
+        Self { end: End::Completed, answers: None, error: None, retry_after: None, spent: None }
+    }
+}
+
+/// A reply without the parts that were none of it.
+fn without(text: String, unsaid: &[Range<usize>]) -> String {
+    if unsaid.is_empty() {
+        return text;
+    }
+    let mut kept = String::with_capacity(text.len());
+    let mut from = 0;
+    for part in unsaid.iter().chain(std::iter::once(&(text.len()..text.len()))) {
+        kept.push_str(text.get(from..part.start).unwrap_or_default());
+        from = part.end;
+    }
+    kept
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

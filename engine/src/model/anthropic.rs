@@ -3,15 +3,18 @@
 
 use std::sync::Arc;
 
-use reqwest::Url;
 use reqwest::header::HeaderValue;
+use reqwest::{RequestBuilder, Url};
 use schema::Usage;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::http::{Http, join, secret_header, stream};
-use super::sse::{Decoder, Dialect, Str, ToolCalls};
+use super::http::{Asking, Http, join, secret_header, stream};
+use super::lenient::{Count, Maybe, Word, object, side, text};
+use super::manners::{Lessons, Manners, Parameter, Refusals};
+use super::sse::{Dialect, ToolCalls};
+use super::thoughts::Begins;
 use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, Stop};
 
 /// Where Anthropic itself listens; a base URL of this dialect does not include its version.
@@ -26,18 +29,28 @@ pub struct Anthropic {
     model: String,
     http: Http,
     url: Url,
-    key: Option<SecretString>,
+    key: Option<HeaderValue>,
     price: Option<Price>,
+    manners: Manners,
 }
 
 impl Anthropic {
     /// `model` as the endpoint calls it. `base` has no version, as Anthropic's own libraries want
-    /// it; one that ends in `/v1` is understood too.
+    /// it; one that ends in `/v1` is understood too. What its server refuses is kept in `learned`.
     #[must_use]
-    pub fn new(model: &str, http: Http, base: &Url, key: Option<SecretString>, price: Option<Price>) -> Self {
+    pub fn new(
+        model: &str,
+        http: Http,
+        base: &Url,
+        key: Option<&SecretString>,
+        price: Option<Price>,
+        learned: &Lessons,
+    ) -> Self {
         let versioned = base.path().trim_end_matches('/').ends_with("/v1");
         let url = join(base, if versioned { &["messages"] } else { &["v1", "messages"] });
-        Self { name: format!("anthropic/{model}"), model: model.to_owned(), http, url, key, price }
+        let key = key.and_then(|key| secret_header("", key));
+        let manners = Manners::new(learned, url.as_str(), model).beginning(Some(Begins::Openly));
+        Self { name: format!("anthropic/{model}"), model: model.to_owned(), http, url, key, price, manners }
     }
 }
 
@@ -47,12 +60,9 @@ impl Model for Anthropic {
     }
 
     fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream {
-        let mut request = self.http.post(self.url.clone(), body(&self.model, &prompt));
-        request = request.header("anthropic-version", HeaderValue::from_static(VERSION));
-        if let Some(key) = self.key.as_ref().and_then(|key| secret_header("", key)) {
-            request = request.header("x-api-key", key);
-        }
-        stream(request, Decoder::new(AnthropicDialect::default()))
+        let (http, url) = (self.http.clone(), self.url.clone());
+        let request = Request { http, url, key: self.key.clone(), model: self.model.clone(), prompt };
+        stream::<AnthropicDialect>(request, self.manners.clone())
     }
 
     fn price(&self) -> Option<Price> {
@@ -60,46 +70,72 @@ impl Model for Anthropic {
     }
 }
 
+/// What is needed to ask, also a second time.
+struct Request {
+    http: Http,
+    url: Url,
+    key: Option<HeaderValue>,
+    model: String,
+    prompt: Arc<Prompt>,
+}
+
+impl Asking for Request {
+    fn request(&self, without: Refusals) -> RequestBuilder {
+        let request = self.http.post(self.url.clone(), body(&self.model, &self.prompt, without));
+        let request = request.header("anthropic-version", HeaderValue::from_static(VERSION));
+        match &self.key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        }
+    }
+
+    fn sends(&self, without: Refusals) -> Refusals {
+        let marks = !without.has(Parameter::CacheControl);
+        if marks { Refusals::of(&[Parameter::CacheControl]) } else { Refusals::NONE }
+    }
+}
+
 /// The request. The system text and the last message carry a cache mark: the whole prompt is the
 /// beginning of the next turn's, so the provider may keep all of it. Marks are not part of what
 /// is kept, so that they may move on.
-pub(super) fn body(model: &str, prompt: &Prompt) -> Vec<u8> {
+pub(super) fn body(model: &str, prompt: &Prompt, without: Refusals) -> Vec<u8> {
+    let marks = !without.has(Parameter::CacheControl);
     let last = prompt.lines.len().saturating_sub(1);
     let messages = prompt.lines.iter().enumerate().map(|(at, line)| Message {
         role: match line.role {
             Role::User => "user",
             Role::Assistant => "assistant",
         },
-        content: [Block::new(line.text.as_str(), at == last)],
+        content: [Cached::new(line.text.as_str(), marks && at == last)],
     });
-    let request = Request {
+    let request = Body {
         model,
         stream: true,
         max_tokens: prompt.max_output_tokens,
-        system: (!prompt.system.is_empty()).then(|| [Block::new(&prompt.system, true)]),
+        system: (!prompt.system.is_empty()).then(|| [Cached::new(&prompt.system, marks)]),
         messages: messages.collect(),
     };
     serde_json::to_vec(&request).unwrap_or_default()
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct Body<'a> {
     model: &'a str,
     stream: bool,
     max_tokens: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    system: Option<[Block<'a>; 1]>,
+    system: Option<[Cached<'a>; 1]>,
     messages: Vec<Message<'a>>,
 }
 
 #[derive(Serialize)]
 struct Message<'a> {
     role: &'static str,
-    content: [Block<'a>; 1],
+    content: [Cached<'a>; 1],
 }
 
 #[derive(Serialize)]
-struct Block<'a> {
+struct Cached<'a> {
     r#type: &'static str,
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +147,7 @@ struct CacheControl {
     r#type: &'static str,
 }
 
-impl<'a> Block<'a> {
+impl<'a> Cached<'a> {
     fn new(text: &'a str, cache: bool) -> Self {
         Self { r#type: "text", text, cache_control: cache.then_some(CacheControl { r#type: "ephemeral" }) }
     }
@@ -129,20 +165,21 @@ impl Dialect for AnthropicDialect {
     fn event(&mut self, name: &str, data: &str, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
         // The name on the event line saves reading the data of events that say nothing to us.
         let kind = match name {
-            "message" => read::<Kind<'_>>(data)?.kind.map(|kind| kind.0).unwrap_or_default(),
-            name => name.into(),
+            "message" if data.trim().is_empty() || data.trim() == "null" => return Ok(()),
+            "message" => object::<Kind<'_>>(data)?.kind.get().unwrap_or_default().to_owned(),
+            name => name.to_owned(),
         };
-        match kind.as_ref() {
+        match kind.as_str() {
             "message_start" => {
-                let event: MessageStart = read(data)?;
-                self.count(event.message.and_then(|message| message.usage), out);
+                let event: MessageStart<'_> = object(data)?;
+                self.count(event.message.0.and_then(|message| message.usage), out);
             }
-            "content_block_start" => self.block_start(&read(data)?, out)?,
-            "content_block_delta" => self.block_delta(&read(data)?, out)?,
+            "content_block_start" => self.block_start(&object(data)?, out)?,
+            "content_block_delta" => self.block_delta(&object(data)?, out)?,
             "message_delta" => {
-                let event: MessageDelta<'_> = read(data)?;
-                if let Some(reason) = event.delta.and_then(|delta| delta.stop_reason) {
-                    self.stop = Some(stop_of(&reason.0));
+                let event: MessageDelta<'_> = object(data)?;
+                if let Some(reason) = event.delta.0.as_ref().and_then(|delta| delta.stop_reason.get()) {
+                    self.stop = Some(stop_of(reason));
                 }
                 self.count(event.usage, out);
             }
@@ -162,13 +199,10 @@ impl Dialect for AnthropicDialect {
 
 impl AnthropicDialect {
     fn block_start(&mut self, event: &BlockStart<'_>, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
-        let Some(block) = event.content_block else { return Ok(()) };
-        match read::<Kind<'_>>(block.get())?.kind.as_ref().map(|kind| kind.0.as_ref()) {
-            Some("text") => out.extend(Str::words(read::<TextBlock<'_>>(block.get())?.text).map(Chunk::Text)),
-            Some("tool_use") => {
-                let tool: ToolBlock<'_> = read(block.get())?;
-                self.tools.add(event.index.unwrap_or(0), tool.name.as_ref().map(|name| name.0.as_ref()), "")?;
-            }
+        let Some(block) = &event.content_block.0 else { return Ok(()) };
+        match block.kind.get() {
+            Some("text") => out.extend(text(block.text)?.map(Chunk::Text)),
+            Some("tool_use") => self.tools.add(event.index.0.unwrap_or(0), block.name.get(), "")?,
             Some("thinking" | "redacted_thinking") => out.push(Chunk::Thinking),
             _ => {}
         }
@@ -176,14 +210,13 @@ impl AnthropicDialect {
     }
 
     fn block_delta(&mut self, event: &BlockDelta<'_>, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
-        let Some(delta) = event.delta else { return Ok(()) };
-        match read::<Kind<'_>>(delta.get())?.kind.as_ref().map(|kind| kind.0.as_ref()) {
-            Some("text_delta") => out.extend(Str::words(read::<TextBlock<'_>>(delta.get())?.text).map(Chunk::Text)),
+        let Some(delta) = &event.delta.0 else { return Ok(()) };
+        match delta.kind.get() {
+            Some("text_delta") => out.extend(text(delta.text)?.map(Chunk::Text)),
             Some("thinking_delta" | "signature_delta") => out.push(Chunk::Thinking),
             Some("input_json_delta") => {
-                let fragment: JsonDelta<'_> = read(delta.get())?;
-                let arguments = fragment.partial_json.as_ref().map_or("", |text| text.0.as_ref());
-                self.tools.add(event.index.unwrap_or(0), None, arguments)?;
+                let arguments = text(delta.partial_json).ok().flatten().unwrap_or_default();
+                self.tools.add(event.index.0.unwrap_or(0), None, &arguments)?;
             }
             _ => {}
         }
@@ -191,23 +224,20 @@ impl AnthropicDialect {
     }
 
     /// Counts are cumulative: what is given replaces what was known, what is not stays.
-    fn count(&mut self, given: Option<Counts>, out: &mut Vec<Chunk>) {
-        let Some(given) = given else { return };
+    fn count(&mut self, given: Option<&RawValue>, out: &mut Vec<Chunk>) {
+        let Some(given) = side::<Maybe<Counts>>(given).0 else { return };
         let before = self.usage;
+        let newer = |given: Count, before: Count| Count(given.0.or(before.0));
         self.usage = Counts {
-            input_tokens: given.input_tokens.or(before.input_tokens),
-            output_tokens: given.output_tokens.or(before.output_tokens),
-            cache_read_input_tokens: given.cache_read_input_tokens.or(before.cache_read_input_tokens),
-            cache_creation_input_tokens: given.cache_creation_input_tokens.or(before.cache_creation_input_tokens),
+            input_tokens: newer(given.input_tokens, before.input_tokens),
+            output_tokens: newer(given.output_tokens, before.output_tokens),
+            cache_read_input_tokens: newer(given.cache_read_input_tokens, before.cache_read_input_tokens),
+            cache_creation_input_tokens: newer(given.cache_creation_input_tokens, before.cache_creation_input_tokens),
         };
         if self.usage != before {
             out.push(Chunk::Usage(self.usage.total()));
         }
     }
-}
-
-fn read<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, ModelError> {
-    serde_json::from_str(data).map_err(|error| ModelError::json(&error))
 }
 
 fn stop_of(reason: &str) -> Stop {
@@ -222,85 +252,87 @@ fn stop_of(reason: &str) -> Stop {
 
 #[derive(Deserialize)]
 struct Kind<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Option<Str<'a>>,
+    #[serde(rename = "type", borrow, default)]
+    kind: Word<'a>,
 }
 
 #[derive(Deserialize)]
-struct MessageStart {
-    message: Option<StartedMessage>,
+struct MessageStart<'a> {
+    #[serde(borrow, default)]
+    message: Maybe<StartedMessage<'a>>,
 }
 
 #[derive(Deserialize)]
-struct StartedMessage {
-    usage: Option<Counts>,
+struct StartedMessage<'a> {
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct BlockStart<'a> {
-    index: Option<u64>,
-    #[serde(borrow)]
-    content_block: Option<&'a RawValue>,
+    #[serde(default)]
+    index: Count,
+    #[serde(borrow, default)]
+    content_block: Maybe<Block<'a>>,
 }
 
 #[derive(Deserialize)]
 struct BlockDelta<'a> {
-    index: Option<u64>,
-    #[serde(borrow)]
-    delta: Option<&'a RawValue>,
+    #[serde(default)]
+    index: Count,
+    #[serde(borrow, default)]
+    delta: Maybe<Block<'a>>,
 }
 
+/// A block, or a piece of one.
 #[derive(Deserialize)]
-struct TextBlock<'a> {
-    #[serde(borrow)]
-    text: Option<Str<'a>>,
-}
-
-#[derive(Deserialize)]
-struct ToolBlock<'a> {
-    #[serde(borrow)]
-    name: Option<Str<'a>>,
-}
-
-#[derive(Deserialize)]
-struct JsonDelta<'a> {
-    #[serde(borrow)]
-    partial_json: Option<Str<'a>>,
+struct Block<'a> {
+    #[serde(rename = "type", borrow, default)]
+    kind: Word<'a>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    name: Word<'a>,
+    #[serde(borrow, default)]
+    partial_json: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct MessageDelta<'a> {
-    #[serde(borrow)]
-    delta: Option<StopDelta<'a>>,
-    usage: Option<Counts>,
+    #[serde(borrow, default)]
+    delta: Maybe<StopDelta<'a>>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct StopDelta<'a> {
-    #[serde(borrow)]
-    stop_reason: Option<Str<'a>>,
+    #[serde(borrow, default)]
+    stop_reason: Word<'a>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 struct Counts {
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
+    input_tokens: Count,
+    output_tokens: Count,
+    cache_read_input_tokens: Count,
+    cache_creation_input_tokens: Count,
 }
 
 impl Counts {
     /// Anthropic counts cached input apart; our input includes it.
     fn total(self) -> Usage {
-        let cached_tokens = self.cache_read_input_tokens.unwrap_or(0);
-        let cache_write_tokens = self.cache_creation_input_tokens.unwrap_or(0);
+        let cached_tokens = self.cache_read_input_tokens.0.unwrap_or(0);
+        let cache_write_tokens = self.cache_creation_input_tokens.0.unwrap_or(0);
         Usage {
             input_tokens: self
                 .input_tokens
+                .0
                 .unwrap_or(0)
                 .saturating_add(cached_tokens)
                 .saturating_add(cache_write_tokens),
-            output_tokens: self.output_tokens.unwrap_or(0),
+            output_tokens: self.output_tokens.0.unwrap_or(0),
             cached_tokens,
             cache_write_tokens,
             estimated: false,

@@ -115,7 +115,7 @@ fn base_urls_with_and_without_a_version() {
     for base in ["http://127.0.0.1:9", "http://127.0.0.1:9/", "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/"] {
         let base = Url::parse(base).unwrap();
         let http = Http::new(&base, std::time::Duration::from_secs(1)).unwrap();
-        let model = Anthropic::new("m", http, &base, Some(SecretString::from("k")), None);
+        let model = Anthropic::new("m", http, &base, Some(&SecretString::from("k")), None, &Lessons::default());
         assert_eq!(model.url.as_str(), "http://127.0.0.1:9/v1/messages");
         assert!(!format!("{model:?}").contains("\"k\""));
     }
@@ -133,7 +133,7 @@ fn the_request_marks_what_may_be_kept() {
         max_output_tokens: 7,
     };
     assert_eq!(
-        String::from_utf8(body("m", &prompt)).unwrap(),
+        String::from_utf8(body("m", &prompt, Refusals::NONE)).unwrap(),
         concat!(
             r#"{"model":"m","stream":true,"max_tokens":7,"#,
             r#""system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}}],"messages":["#,
@@ -142,4 +142,28 @@ fn the_request_marks_what_may_be_kept() {
             r#"{"role":"user","content":[{"type":"text","text":"c","cache_control":{"type":"ephemeral"}}]}]}"#
         )
     );
+}
+
+#[test]
+fn side_fields_never_break_a_reply() {
+    rows(&[
+        (
+            "counts and indexes of any kind",
+            &[
+                r#"{"type":"message_start","message":{"id":7,"usage":{"input_tokens":10.0,"output_tokens":"1","cache_read_input_tokens":-3}}}"#,
+                r#"{"type":"content_block_start","index":"0","content_block":{"type":"text","text":null}}"#,
+                r#"{"type":"content_block_delta","index":"zero","delta":{"type":"text_delta","text":19.50}}"#,
+                r#"{"type":"content_block_delta","index":null,"delta":{"type":"text_delta","text":true}}"#,
+                r#"{"type":"content_block_delta","delta":"none"}"#,
+                r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":5},"usage":[1]}"#,
+                STOP,
+            ],
+            "(10/1) | 19.50 | true | completed",
+        ),
+        (
+            "text that is none",
+            &[r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":["a"]}}"#],
+            "model_protocol",
+        ),
+    ]);
 }

@@ -11,11 +11,11 @@ use schema::Usage;
 use tokio::time::Instant;
 
 use super::metrics::{ATTEMPTS, FAILOVERS, FIRST_CONTENT, Labels, TOKENS};
-use super::tokens::{cost_microusd, estimate_prompt_tokens, estimate_tokens};
+use super::tokens::{estimate_prompt_tokens, estimate_tokens};
 use super::{Chunk, ChunkStream, ModelError, Prompt, SharedModel, Spent};
 
-/// Equal chunks in a row that show a model in a loop.
-const REPEATS_MAX: u32 = 100;
+/// White space before the first words that is kept; more of it says no more.
+const LEAD_BYTES_MAX: usize = 1024;
 
 /// How far an attempt has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,10 @@ pub(super) struct Attempt {
     heard_at: Option<Instant>,
     said_bytes: usize,
     said_tokens: u64,
-    /// The chunk said last, and how often in a row.
-    last: (String, u32),
+    /// What came before the first character that can be seen; empty once that has come.
+    lead: String,
+    /// Whether anything can be seen of what was said.
+    seen: bool,
     /// The provider's count, as far as it has come.
     pub(super) usage: Option<Usage>,
 }
@@ -69,7 +71,8 @@ impl Attempt {
             heard_at: None,
             said_bytes: 0,
             said_tokens: 0,
-            last: (String::new(), 0),
+            lead: String::new(),
+            seen: false,
             usage: None,
         }
     }
@@ -120,18 +123,42 @@ impl Attempt {
         self.said_tokens += estimate_tokens(text);
     }
 
-    /// Whether this chunk is one too many of the same. White space neither counts nor ends a row.
-    pub(super) fn repeats(&mut self, text: &str) -> bool {
-        if text.trim().is_empty() {
-            return false;
+    /// Takes text in and gives what is to be passed on of it. Nothing is until something can be seen; then
+    /// the empty lines before it are left out.
+    pub(super) fn visible(&mut self, text: String) -> Option<String> {
+        if self.seen {
+            return Some(text).filter(|text| !text.is_empty());
         }
-        if self.last.0 == text {
-            self.last.1 += 1;
-        } else {
-            text.clone_into(&mut self.last.0);
-            self.last.1 = 1;
+        let Some(at) = text.find(is_seen) else {
+            if self.lead.len() + text.len() <= LEAD_BYTES_MAX {
+                self.lead.push_str(&text);
+            }
+            return None;
+        };
+        self.seen = true;
+        let lead = std::mem::take(&mut self.lead);
+        let words = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |line| line + 1);
+        match lead.rfind('\n') {
+            _ if words > 0 => text.get(words..).map(str::to_owned),
+            Some(line) => Some(format!("{}{text}", lead.get(line + 1..).unwrap_or_default())),
+            None => Some(lead + &text),
         }
-        self.last.1 >= REPEATS_MAX
+    }
+
+    /// Whether nothing can be seen of what it said.
+    pub(super) fn is_blank(&self) -> bool {
+        !self.seen
+    }
+
+    /// The last bytes were a thought; gives how many of them have been passed on.
+    pub(super) fn unsays(&mut self, bytes: usize) -> usize {
+        let passed = bytes.min(self.said_bytes);
+        self.said_bytes -= passed;
+        if self.said_bytes == 0 {
+            self.seen = false;
+            self.lead.clear();
+        }
+        passed
     }
 
     /// What it has used if it closes like this. A final count is taken as it is, and so is a count
@@ -152,7 +179,7 @@ impl Attempt {
                 usage
             }
         };
-        Spent { usage, cost_microusd: self.model.price().map(|price| cost_microusd(price, usage)) }
+        Spent { usage, cost_microusd: self.model.price().map(|price| price.cost_microusd(&usage)) }
     }
 
     /// Closes the connection, counts the attempt under `outcome` and gives what it has used.
@@ -181,4 +208,10 @@ impl Attempt {
         let Labels { provider, model } = self.labels.clone();
         counter!(FAILOVERS, "provider" => provider, "model" => model, "error" => error.code.name()).increment(1);
     }
+}
+
+/// Whether a character leaves anything on a screen.
+fn is_seen(c: char) -> bool {
+    let joins = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    !c.is_whitespace() && !c.is_control() && !joins
 }

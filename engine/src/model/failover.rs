@@ -55,6 +55,11 @@ pub enum Piece {
     },
     /// Words for the contact; not empty.
     Text(String),
+    /// The last bytes of those words were a thought that had not said so: they are no part of the reply.
+    Unsaid {
+        /// How many.
+        bytes: usize,
+    },
     /// Tokens of all attempts so far, as the providers counted them; replaces what was known before.
     Usage(Usage),
     /// A model was given up before its first words, and another is asked.
@@ -110,6 +115,7 @@ impl Spent {
 ///
 /// - Until the first words any error, silence or early end moves on to the next model. Roles,
 ///   heartbeats, thinking and counts are not words.
+/// - A reply that ends well without a word that can be seen is an error like others.
 /// - After the first words an error ends the turn `incomplete`: a second model would not go on
 ///   where the first stopped.
 /// - A model that begins to think is no longer held to `first_content`, only to
@@ -195,6 +201,10 @@ impl Failover {
         match chunk {
             Chunk::Alive | Chunk::ToolCall { .. } => {}
             Chunk::Thinking => attempt.thinks(),
+            Chunk::Unsaid { bytes } => {
+                let bytes = attempt.unsays(bytes);
+                self.out.extend((bytes > 0).then_some(Piece::Unsaid { bytes }));
+            }
             Chunk::Usage(usage) => {
                 attempt.usage = Some(usage);
                 let mut spent = self.spent;
@@ -206,17 +216,15 @@ impl Failover {
         }
     }
 
-    fn on_text(&mut self, mut text: String, now: Instant) {
+    fn on_text(&mut self, text: String, now: Instant) {
         let Some(attempt) = &mut self.attempt else { return };
+        let Some(mut text) = attempt.visible(text) else { return };
         let room = REPLY_BYTES_MAX - attempt.said_bytes().min(REPLY_BYTES_MAX);
         let full = text.len() > room;
         if full {
             text.truncate((0..=room).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0));
         }
         if !text.is_empty() {
-            if attempt.repeats(&text) {
-                return self.on_error(ModelError::protocol("the model repeats the same chunk"), Close::Cut, now);
-            }
             attempt.says(&text, now);
             self.out.push_back(Piece::Text(text));
         }
@@ -231,6 +239,11 @@ impl Failover {
             Stop::Length => End::Length,
             Stop::Filtered => End::Filtered,
         };
+        let blank = self.attempt.as_ref().is_some_and(Attempt::is_blank);
+        if blank && matches!(stop, Stop::Completed | Stop::Length) {
+            let error = ModelError::new(ErrorCode::ModelBlank, "the reply ended well and has no words");
+            return self.on_error(error, Close::Ended, now);
+        }
         let Some(attempt) = self.settle(end.name(), Close::Ended) else { return };
         self.cool.succeeded(&attempt.name(), now);
         if stop == Stop::Tool && attempt.phase() != Phase::Speaking {

@@ -9,7 +9,7 @@ use super::super::{ChunkStream, Model, Price, PromptLine, Role};
 use super::*;
 
 /// A model that follows a script, one word a step:
-/// `=words` text, `alive`, `think`, `tool`, `use:in/out`, `end:stop`, `err:code`, `eof`, `wait:ms`.
+/// `=words` text (`_` is a space, `/` a line's end), `-n` text taken back, `alive`, `think`, `tool`, `use:in/out`, `end:stop`, `err:code`, `eof`, `wait:ms`.
 struct Scripted {
     name: String,
     script: Vec<String>,
@@ -86,7 +86,10 @@ fn chunk(word: &str, argument: &str) -> Chunk {
             "tool" => Stop::Tool,
             _ => Stop::Completed,
         }),
-        text => Chunk::Text(text.strip_prefix('=').unwrap().to_owned()),
+        word => match word.strip_prefix('-') {
+            Some(bytes) => Chunk::Unsaid { bytes: bytes.parse().unwrap() },
+            None => Chunk::Text(word.strip_prefix('=').unwrap().replace('_', " ").replace('/', "\n")),
+        },
     }
 }
 
@@ -112,6 +115,7 @@ fn shown(piece: &Piece) -> String {
     match piece {
         Piece::Asking { model } => format!("ask {model}"),
         Piece::Text(text) => text.clone(),
+        Piece::Unsaid { bytes } => format!("(-{bytes})"),
         Piece::Usage(usage) => format!("({}/{})", usage.input_tokens, usage.output_tokens),
         Piece::FailedOver { model, error } => format!("{model} {}", error.code),
         Piece::Ended(Ended { end, model, error, spent }) => {
@@ -180,6 +184,18 @@ async fn turns() {
             "ask a | Hi | you | incomplete a model_timeout ~38/2",
         ),
         (&["=Hi use:9/1 err:model_truncated"], "ask a | Hi | (9/1) | incomplete a model_truncated ~9/1"),
+        // A good end without a word that can be seen is an attempt that failed.
+        (&["use:9/4 end:"], "ask a | (9/4) | failed a model_blank 9/4"),
+        (&["end:", "=Hi end:"], "ask a | a model_blank | ask b | Hi | completed b ~76/1"),
+        (&["=_/ =/\u{200b}\u{feff} end:", "=Hi end:"], "ask a | a model_blank | ask b | Hi | completed b ~76/1"),
+        (&["think end:length", "=Hi end:"], "ask a | a model_blank | ask b | Hi | completed b ~76/1"),
+        (&["end:", "=/ end:"], "ask a | a model_blank | ask b | failed b model_blank ~76/0"),
+        // Empty lines before the words are left out, the line's own indent is not.
+        (&["=/ =_/__Hi =_there/ end:"], "ask a |   Hi |  there\n | completed a ~38/3"),
+        (&["=/ =_ =_Hi end:"], "ask a |   Hi | completed a ~38/1"),
+        // What is taken back is no reply, and was seen.
+        (&["=Hm =Hi -2 end:"], "ask a | Hm | Hi | (-2) | completed a ~38/2"),
+        (&["=/Hm -3 end:", "=no"], "ask a | Hm | (-2) | incomplete a model_blank ~38/1"),
         // Tools are declined.
         (
             &["tool end:tool", "=no"],
@@ -204,13 +220,12 @@ async fn the_whole_turn_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_loop_is_stopped_and_a_long_reply_cut() {
-    let (shown, _) = run(&[&"=la ".repeat(200)]).await;
-    assert_eq!(shown.matches("la").count(), 99);
-    assert!(shown.contains("| incomplete a model_protocol"), "{shown}");
-    let mut words: Vec<String> = (0..200).map(|n| format!("=la{}", n % 2)).collect();
-    words.push("end:".into());
-    assert!(run(&[&words.join(" ")]).await.0.contains("completed"));
+async fn equal_chunks_are_no_loop_and_a_long_reply_is_cut() {
+    for ruled in ["─", "la_", "0", "..."] {
+        let (shown, _) = run(&[&format!("{}end:", format!("={ruled} ").repeat(2_000))]).await;
+        assert!(shown.contains("| completed a"), "{ruled}");
+        assert_eq!(shown.split(" | ").filter(|piece| *piece == ruled.replace('_', " ")).count(), 2_000, "{ruled}");
+    }
 
     let long = format!("={} ={} end:", "é".repeat(REPLY_BYTES_MAX / 2 - 1), "日本");
     let models = [Scripted::new("a", &long)];

@@ -3,14 +3,18 @@
 
 use std::sync::Arc;
 
-use reqwest::Url;
+use reqwest::header::HeaderValue;
+use reqwest::{RequestBuilder, Url};
 use schema::Usage;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::http::{Http, join, secret_header, stream};
-use super::sse::{Decoder, Dialect, Str, ToolCalls};
+use super::http::{Asking, Http, join, secret_header, stream};
+use super::lenient::{Count, List, Maybe, Word, object, says, side, text};
+use super::manners::{Lessons, Manners, Parameter, Refusals};
+use super::sse::{Dialect, ToolCalls};
+use super::thoughts::Begins;
 use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, Stop};
 
 /// Where Gemini itself listens; a base URL of this dialect does not include its version.
@@ -22,21 +26,33 @@ pub struct Gemini {
     name: String,
     http: Http,
     url: Url,
-    key: Option<SecretString>,
+    key: Option<HeaderValue>,
     price: Option<Price>,
+    manners: Manners,
 }
 
 impl Gemini {
     /// `model` as the endpoint calls it. `base` has no version, as Google's own libraries want
     /// it; one that ends in `/v1beta` or `/v1` is understood too.
+    /// What its server refuses is kept in `learned`.
     #[must_use]
-    pub fn new(model: &str, http: Http, base: &Url, key: Option<SecretString>, price: Option<Price>) -> Self {
+    pub fn new(
+        model: &str,
+        http: Http,
+        base: &Url,
+        key: Option<&SecretString>,
+        price: Option<Price>,
+        learned: &Lessons,
+    ) -> Self {
         let path = base.path().trim_end_matches('/');
         let versioned = path.ends_with("/v1beta") || path.ends_with("/v1");
         let base = if versioned { base.clone() } else { join(base, &["v1beta"]) };
         let mut url = join(&base, &["models", &format!("{model}:streamGenerateContent")]);
         url.set_query(Some("alt=sse")); // Without it the answer is one JSON array.
-        Self { name: format!("gemini/{model}"), http, url, key, price }
+        // In a header, because addresses end up in logs.
+        let key = key.and_then(|key| secret_header("", key));
+        let manners = Manners::new(learned, base.as_str(), model).beginning(Some(Begins::Openly));
+        Self { name: format!("gemini/{model}"), http, url, key, price, manners }
     }
 }
 
@@ -46,12 +62,8 @@ impl Model for Gemini {
     }
 
     fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream {
-        let mut request = self.http.post(self.url.clone(), body(&prompt));
-        // In a header, because addresses end up in logs.
-        if let Some(key) = self.key.as_ref().and_then(|key| secret_header("", key)) {
-            request = request.header("x-goog-api-key", key);
-        }
-        stream(request, Decoder::new(GeminiDialect::default()))
+        let request = Request { http: self.http.clone(), url: self.url.clone(), key: self.key.clone(), prompt };
+        stream::<GeminiDialect>(request, self.manners.clone())
     }
 
     fn price(&self) -> Option<Price> {
@@ -59,19 +71,46 @@ impl Model for Gemini {
     }
 }
 
+/// What is needed to ask, also a second time.
+struct Request {
+    http: Http,
+    url: Url,
+    key: Option<HeaderValue>,
+    prompt: Arc<Prompt>,
+}
+
+impl Asking for Request {
+    fn request(&self, without: Refusals) -> RequestBuilder {
+        let request = self.http.post(self.url.clone(), body(&self.prompt, without));
+        match &self.key {
+            Some(key) => request.header("x-goog-api-key", key),
+            None => request,
+        }
+    }
+
+    fn sends(&self, without: Refusals) -> Refusals {
+        let apart = !without.has(Parameter::System);
+        if apart { Refusals::of(&[Parameter::System]) } else { Refusals::NONE }
+    }
+}
+
 /// The request. The contents come last, so that a longer talk only makes the body longer at its end.
-pub(super) fn body(prompt: &Prompt) -> Vec<u8> {
-    let contents = prompt.lines.iter().map(|line| Content {
+pub(super) fn body(prompt: &Prompt, without: Refusals) -> Vec<u8> {
+    // Open models behind this dialect know no instructions apart from the talk.
+    let apart = !without.has(Parameter::System);
+    let contents = prompt.lines.iter().enumerate().map(|(at, line)| Content {
         role: Some(match line.role {
             Role::User => "user",
             Role::Assistant => "model",
         }),
-        parts: [TextPart { text: line.text.as_str() }],
+        parts: [TextPart {
+            text: if at == 0 && !apart { prompt.system_before(line).into() } else { line.text.as_str().into() },
+        }],
     });
-    let request = Request {
+    let request = Body {
         generation_config: GenerationConfig { max_output_tokens: prompt.max_output_tokens },
-        system_instruction: (!prompt.system.is_empty())
-            .then(|| Content { role: None, parts: [TextPart { text: &prompt.system }] }),
+        system_instruction: (apart && !prompt.system.is_empty())
+            .then(|| Content { role: None, parts: [TextPart { text: prompt.system.as_ref().into() }] }),
         contents: contents.collect(),
     };
     serde_json::to_vec(&request).unwrap_or_default()
@@ -79,7 +118,7 @@ pub(super) fn body(prompt: &Prompt) -> Vec<u8> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Request<'a> {
+struct Body<'a> {
     generation_config: GenerationConfig,
     #[serde(skip_serializing_if = "Option::is_none")]
     system_instruction: Option<Content<'a>>,
@@ -101,7 +140,7 @@ struct Content<'a> {
 
 #[derive(Serialize)]
 struct TextPart<'a> {
-    text: &'a str,
+    text: std::borrow::Cow<'a, str>,
 }
 
 /// Folds Gemini responses. There is no terminal mark: some models repeat a finish reason on every
@@ -115,24 +154,24 @@ pub(super) struct GeminiDialect {
 
 impl Dialect for GeminiDialect {
     fn event(&mut self, _: &str, data: &str, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
-        if data.trim().is_empty() || data.trim() == "[DONE]" {
+        if matches!(data.trim(), "" | "[DONE]" | "null") {
             return Ok(());
         }
-        let response: Response<'_> = serde_json::from_str(data).map_err(|error| ModelError::json(&error))?;
-        if response.error.is_some() {
+        let response: Response<'_> = object(data)?;
+        if says(response.error) {
             return Err(ModelError::in_band(data.as_bytes()));
         }
-        if let Some(usage) = response.usage_metadata.map(|counts| counts.total())
+        if let Some(usage) = side::<Maybe<Counts>>(response.usage_metadata).0.map(Counts::total)
             && self.usage != Some(usage)
         {
             self.usage = Some(usage);
             out.push(Chunk::Usage(usage));
         }
-        let blocked = response.prompt_feedback.and_then(|feedback| feedback.block_reason);
-        if blocked.is_some_and(|reason| !matches!(reason.0.as_ref(), "" | "BLOCK_REASON_UNSPECIFIED")) {
+        let feedback = response.prompt_feedback.0.unwrap_or_default();
+        if feedback.block_reason.get().is_some_and(|reason| reason != "BLOCK_REASON_UNSPECIFIED") {
             self.stop = Some(Stop::Filtered);
         }
-        if let Some(candidate) = response.candidates.unwrap_or_default().into_iter().next() {
+        if let Some(candidate) = response.candidates.0.into_iter().next() {
             self.candidate(candidate, out)?;
         }
         Ok(())
@@ -151,19 +190,18 @@ impl Dialect for GeminiDialect {
 
 impl GeminiDialect {
     fn candidate(&mut self, candidate: Candidate<'_>, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
-        for part in candidate.content.and_then(|content| content.parts).unwrap_or_default() {
-            if let Some(call) = part.function_call {
+        for part in candidate.content.0.map(|content| content.parts.0).unwrap_or_default() {
+            if let Some(call) = part.function_call.0 {
                 let index = self.tools.next_index(); // Whole calls, several to a response, often without ids.
-                let arguments = call.args.map_or("{}", RawValue::get);
-                self.tools.add(index, call.name.as_ref().map(|name| name.0.as_ref()), arguments)?;
-            } else if part.thought.unwrap_or(false) {
+                self.tools.add(index, call.name.get(), call.args.map_or("{}", RawValue::get))?;
+            } else if says(part.thought) && part.thought.map(RawValue::get) != Some("\"false\"") {
                 out.push(Chunk::Thinking);
             } else {
-                out.extend(Str::words(part.text).map(Chunk::Text));
+                out.extend(text(part.text)?.map(Chunk::Text));
             }
         }
-        match candidate.finish_reason.as_ref().map(|reason| reason.0.as_ref()) {
-            None | Some("" | "FINISH_REASON_UNSPECIFIED") => {}
+        match candidate.finish_reason.get() {
+            None | Some("FINISH_REASON_UNSPECIFIED") => {}
             Some(reason) => self.stop = Some(stop_of(reason)),
         }
         Ok(())
@@ -185,73 +223,75 @@ fn stop_of(reason: &str) -> Stop {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Response<'a> {
-    #[serde(borrow)]
-    candidates: Option<Vec<Candidate<'a>>>,
-    #[serde(borrow)]
-    prompt_feedback: Option<PromptFeedback<'a>>,
-    usage_metadata: Option<Counts>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
+    candidates: List<Candidate<'a>>,
+    #[serde(borrow, default)]
+    prompt_feedback: Maybe<PromptFeedback<'a>>,
+    #[serde(borrow, default)]
+    usage_metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Candidate<'a> {
-    #[serde(borrow)]
-    content: Option<CandidateContent<'a>>,
-    #[serde(borrow)]
-    finish_reason: Option<Str<'a>>,
+    #[serde(borrow, default)]
+    content: Maybe<CandidateContent<'a>>,
+    #[serde(borrow, default)]
+    finish_reason: Word<'a>,
 }
 
 #[derive(Deserialize)]
 struct CandidateContent<'a> {
-    #[serde(borrow)]
-    parts: Option<Vec<Part<'a>>>,
+    #[serde(borrow, default)]
+    parts: List<Part<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Part<'a> {
-    #[serde(borrow)]
-    text: Option<Str<'a>>,
-    thought: Option<bool>,
-    #[serde(borrow)]
-    function_call: Option<FunctionCall<'a>>,
+    #[serde(borrow, default)]
+    text: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    thought: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    function_call: Maybe<FunctionCall<'a>>,
 }
 
 #[derive(Deserialize)]
 struct FunctionCall<'a> {
-    #[serde(borrow)]
-    name: Option<Str<'a>>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
+    name: Word<'a>,
+    #[serde(borrow, default)]
     args: Option<&'a RawValue>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PromptFeedback<'a> {
-    #[serde(borrow)]
-    block_reason: Option<Str<'a>>,
+    #[serde(borrow, default)]
+    block_reason: Word<'a>,
 }
 
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 struct Counts {
-    prompt_token_count: Option<u64>,
-    candidates_token_count: Option<u64>,
-    thoughts_token_count: Option<u64>,
-    cached_content_token_count: Option<u64>,
-    tool_use_prompt_token_count: Option<u64>,
+    prompt_token_count: Count,
+    candidates_token_count: Count,
+    thoughts_token_count: Count,
+    cached_content_token_count: Count,
+    tool_use_prompt_token_count: Count,
 }
 
 impl Counts {
     /// Gemini counts thoughts and tool prompts apart; our output and input include them.
     fn total(self) -> Usage {
-        let sum = |a: Option<u64>, b: Option<u64>| a.unwrap_or(0).saturating_add(b.unwrap_or(0));
+        let sum = |a: Count, b: Count| a.0.unwrap_or(0).saturating_add(b.0.unwrap_or(0));
         Usage {
             input_tokens: sum(self.prompt_token_count, self.tool_use_prompt_token_count),
             output_tokens: sum(self.candidates_token_count, self.thoughts_token_count),
-            cached_tokens: self.cached_content_token_count.unwrap_or(0),
+            cached_tokens: self.cached_content_token_count.0.unwrap_or(0),
             cache_write_tokens: 0,
             estimated: false,
         }

@@ -77,7 +77,7 @@ fn the_key_stays_out_of_the_address() {
     {
         let base = Url::parse(base).unwrap();
         let http = Http::new(&base, std::time::Duration::from_secs(1)).unwrap();
-        let model = Gemini::new("flash", http, &base, Some(SecretString::from("k")), None);
+        let model = Gemini::new("flash", http, &base, Some(&SecretString::from("k")), None, &Lessons::default());
         assert_eq!(model.url.as_str(), "http://127.0.0.1:9/v1beta/models/flash:streamGenerateContent?alt=sse");
     }
 }
@@ -94,10 +94,41 @@ fn the_request_in_its_own_words() {
         max_output_tokens: 7,
     };
     assert_eq!(
-        String::from_utf8(body(&prompt)).unwrap(),
+        String::from_utf8(body(&prompt, Refusals::NONE)).unwrap(),
         concat!(
             r#"{"generationConfig":{"maxOutputTokens":7},"systemInstruction":{"parts":[{"text":"Be brief."}]},"#,
             r#""contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b"}]}]}"#
         )
+    );
+}
+
+#[test]
+fn side_fields_never_break_a_reply() {
+    rows(&[
+        (
+            "counts of any kind, an odd feedback, a thought as text",
+            &[
+                r#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":"true"}]},"index":"0"}],"promptFeedback":[],"usageMetadata":{"promptTokenCount":7.0,"candidatesTokenCount":"3","thoughtsTokenCount":-1,"cachedContentTokenCount":null}}"#,
+                r#"{"candidates":{"content":{"parts":{"text":19.50}},"finishReason":"STOP","safetyRatings":7},"usageMetadata":"none","modelVersion":{}}"#,
+                "null",
+            ],
+            "(7/3) | (thinking) | 19.50 | completed",
+        ),
+        ("text that is none", &[r#"{"candidates":[{"content":{"parts":[{"text":{"a":1}}]}}]}"#], "model_protocol"),
+    ]);
+}
+
+#[test]
+fn instructions_go_before_the_talk_where_they_may_not_stand_apart() {
+    let prompt = Prompt {
+        system: "Be brief.".into(),
+        lines: vec![super::super::PromptLine { role: Role::User, text: "a".into() }],
+        question: "a".into(),
+        passages: Vec::new(),
+        max_output_tokens: 7,
+    };
+    assert_eq!(
+        String::from_utf8(body(&prompt, Refusals::of(&[Parameter::System]))).unwrap(),
+        r#"{"generationConfig":{"maxOutputTokens":7},"contents":[{"role":"user","parts":[{"text":"Be brief.\n\na"}]}]}"#
     );
 }

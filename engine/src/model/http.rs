@@ -1,5 +1,6 @@
 //! One request, one streamed answer: the transport under the three adapters.
-//! Invariant: no retries, no redirects, no second connection; dropping the stream closes the socket.
+//! Invariant: no redirects, and no second request but for one whose form was refused; dropping the stream
+//! closes the socket.
 
 use std::time::Duration;
 
@@ -8,7 +9,10 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use schema::ErrorCode;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 
+use super::first_words::FirstWords;
+use super::manners::{Manners, Parameter, Refusals};
 use super::sse::{Decoder, Dialect};
 use super::{Chunk, ChunkStream, ModelError};
 
@@ -94,10 +98,19 @@ pub(super) fn join(base: &Url, more: &[&str]) -> Url {
     url
 }
 
+/// How a model is asked: its request without what its server refuses, and what is sent then.
+pub(super) trait Asking: Send + Sync + 'static {
+    /// The request.
+    fn request(&self, without: Refusals) -> RequestBuilder;
+
+    /// Which parameters of those that may be refused it has.
+    fn sends(&self, without: Refusals) -> Refusals;
+}
+
 /// Sends the request and decodes the answer as it comes.
-pub(super) fn stream<D: Dialect>(request: RequestBuilder, mut decoder: Decoder<D>) -> ChunkStream {
+pub(super) fn stream<D: Dialect + Default>(asking: impl Asking, manners: Manners) -> ChunkStream {
     Box::pin(async_stream::stream! {
-        let mut response = match accepted(request).await {
+        let mut response = match taken(&asking, &manners).await {
             Ok(response) => response,
             Err(error) => {
                 yield Err(error);
@@ -106,9 +119,24 @@ pub(super) fn stream<D: Dialect>(request: RequestBuilder, mut decoder: Decoder<D
         };
         // Taken by the provider: from here on it is at work, and bills.
         yield Ok(Chunk::Alive);
-        let mut out = Vec::new();
+        let (begins, listen) = manners.begins();
+        let (mut decoder, mut first) = (Decoder::new(D::default(), begins), FirstWords::new(listen));
+        let (mut out, mut lesson) = (Vec::new(), None);
         loop {
-            let result = match response.chunk().await {
+            let chunk = match first.due() {
+                None => response.chunk().await,
+                Some(due) => match tokio::time::timeout_at(due, response.chunk()).await {
+                    Ok(chunk) => chunk,
+                    Err(_) => {
+                        first.release(&mut out);
+                        for chunk in out.drain(..) {
+                            yield Ok(chunk);
+                        }
+                        continue;
+                    }
+                },
+            };
+            let result = match chunk {
                 Ok(Some(bytes)) => {
                     let result = decoder.feed(bytes, &mut out);
                     if out.is_empty() && result.is_ok() {
@@ -120,7 +148,15 @@ pub(super) fn stream<D: Dialect>(request: RequestBuilder, mut decoder: Decoder<D
                 // A cut connection is not a clean end, even after a finish reason.
                 Err(error) => Err(ModelError::truncated(format!("the connection broke: {}", chain(&error)))),
             };
+            if decoder.lesson() != lesson {
+                lesson = decoder.lesson();
+                lesson.into_iter().for_each(|begins| manners.began(begins));
+            }
             let over = decoder.is_over() || result.is_err();
+            first.pass(&mut out, Instant::now());
+            if over {
+                first.release(&mut out);
+            }
             let end = if over && matches!(out.last(), Some(Chunk::End(_))) { out.pop() } else { None };
             for chunk in out.drain(..) {
                 yield Ok(chunk);
@@ -138,26 +174,66 @@ pub(super) fn stream<D: Dialect>(request: RequestBuilder, mut decoder: Decoder<D
     })
 }
 
+/// The response to the request, or to the same without what the server refused of it. Each refusal
+/// takes out a parameter that was sent, so that there are few; what was refused did nothing, so that
+/// nothing is asked for twice.
+async fn taken(asking: &impl Asking, manners: &Manners) -> Result<Response, ModelError> {
+    let known = manners.refused();
+    let mut without = known;
+    loop {
+        match accepted(asking.request(without)).await {
+            Ok(response) => {
+                if without != known {
+                    manners.refuses(without);
+                }
+                return Ok(response);
+            }
+            Err(refusal) => match Parameter::refused(&refusal.body, asking.sends(without)) {
+                Some(parameter) => {
+                    tracing::info!(?parameter, detail = refusal.error.detail, "server refuses a parameter");
+                    without = without.with(parameter);
+                }
+                None => return Err(refusal.error),
+            },
+        }
+    }
+}
+
+/// Why a request was not taken, and the words that came with it, if they may be about the request's form.
+struct Refusal {
+    error: ModelError,
+    body: Vec<u8>,
+}
+
+impl From<ModelError> for Refusal {
+    fn from(error: ModelError) -> Self {
+        Self { error, body: Vec::new() }
+    }
+}
+
 /// The response, if the provider took the request and answers with events.
-async fn accepted(request: RequestBuilder) -> Result<Response, ModelError> {
+async fn accepted(request: RequestBuilder) -> Result<Response, Refusal> {
     let sent = request.send().await;
     let response = sent.map_err(|error| ModelError::new(ErrorCode::ModelUnavailable, chain(&error)))?;
     let status = response.status().as_u16();
     if status != 200 {
         let wait = retry_after(response.headers());
         let body = beginning(response).await;
-        return Err(ModelError::from_status(status, wait, &body));
+        let error = ModelError::from_status(status, wait, &body);
+        let of_form = error.code == ErrorCode::ModelBadRequest;
+        return Err(Refusal { error, body: if of_form { body } else { Vec::new() } });
     }
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.starts_with("application/json") {
         // Some servers explain a failure with a status of success, outside the event stream.
         let body = beginning(response).await;
         let found = body.windows(7).any(|window| window == b"\"error\"");
-        return Err(if found {
+        let error = if found {
             ModelError::in_band(&body)
         } else {
             ModelError::protocol("the answer is one JSON document, not a stream of events")
-        });
+        };
+        return Err(Refusal { error, body });
     }
     Ok(response)
 }

@@ -5,15 +5,22 @@ mod attempt;
 mod cooldown;
 mod errors;
 mod failover;
+mod first_words;
 mod gemini;
+mod harmless;
 mod http;
 mod joined;
+mod lenient;
+mod manners;
+mod markdown;
 pub mod metrics;
 mod openai;
 mod prompt;
 mod registry;
 mod replay;
 mod sse;
+mod tags;
+mod thoughts;
 mod tokens;
 
 pub use anthropic::Anthropic;
@@ -22,10 +29,11 @@ pub use failover::{Ended, Failover, Piece, Spent, TOOL_DECLINED, Timers};
 pub use gemini::Gemini;
 pub use http::{Http, install_crypto_provider};
 pub use joined::{Joined, Pieces};
-pub use openai::OpenAi;
+pub use manners::Lessons;
+pub use openai::{OpenAi, OutputLimit};
 pub use registry::{ModelSettings, ProviderSettings, Registry, RegistryError};
 pub use replay::Grammar;
-pub use tokens::{cost_microusd, estimate_prompt_tokens, estimate_tokens};
+pub use tokens::{estimate_prompt_tokens, estimate_tokens};
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -100,6 +108,11 @@ pub enum Chunk {
     Alive,
     /// The model thinks: it lives, and there is nothing to show.
     Thinking,
+    /// The last bytes of text were a thought that had not said so: they are taken back.
+    Unsaid {
+        /// How many.
+        bytes: usize,
+    },
     /// The model asks for a tool; parsed, and declined until tools exist.
     ToolCall {
         /// Which tool.

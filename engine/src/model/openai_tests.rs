@@ -156,7 +156,7 @@ fn the_request_says_what_the_server_understands() {
         passages: Vec::new(),
         max_output_tokens: 7,
     };
-    let text = |official| String::from_utf8(body("m", &prompt, official)).unwrap();
+    let text = |official| String::from_utf8(body("m", &prompt, official, Refusals::NONE)).unwrap();
     assert_eq!(
         text(false),
         r#"{"model":"m","stream":true,"stream_options":{"include_usage":true},"max_tokens":7,"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}]}"#
@@ -165,4 +165,143 @@ fn the_request_says_what_the_server_understands() {
         text(true),
         r#"{"model":"m","stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false},"max_completion_tokens":7,"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}]}"#
     );
+}
+
+#[test]
+fn side_fields_never_break_a_reply() {
+    let hello = r#"{"choices":[{"index":"0","delta":{"content":"Hello"}}]}"#;
+    for usage in [
+        r#"{"prompt_tokens":9.0,"completion_tokens":4.4}"#,
+        r#"{"prompt_tokens":"9","completion_tokens":" 4 "}"#,
+        r#"{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":"none","total_tokens":-1}"#,
+        r#"{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":[{"cached_tokens":1}]}"#,
+    ] {
+        let last = format!(r#"{{"choices":[],"usage":{usage}}}"#);
+        rows(&[(usage, &[hello, &last, "[DONE]"], "Hello | (9/4) | completed")]);
+    }
+    for usage in [
+        r#"{"prompt_tokens":-9,"completion_tokens":null}"#,
+        r#"{"prompt_tokens":[],"completion_tokens":{}}"#,
+        r#"{"prompt_tokens":1e999}"#,
+        "[1]",
+        "\"none\"",
+        "false",
+    ] {
+        let last = format!(r#"{{"choices":null,"usage":{usage}}}"#);
+        rows(&[(usage, &[hello, &last, "[DONE]"], "Hello | completed")]);
+    }
+    rows(&[
+        (
+            "an index of its own, the same throughout",
+            &[
+                r#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#,
+                r#"{"choices":[{"index":"1","delta":{"content":"b"},"finish_reason":false,"logprobs":7}],"system_fingerprint":[]}"#,
+                "[DONE]",
+            ],
+            "a | b | completed",
+        ),
+        (
+            "one choice that is no list, nulls, no error",
+            &[
+                r#"{"choices":{"index":null,"delta":{"content":"a","tool_calls":null,"role":5,"reasoning":null}},"error":""}"#,
+                "null",
+                r#"{"choices":[null,7],"error":{},"service_tier":null}"#,
+                r#"{"choices":[{"delta":{"tool_calls":[{"index":"x","function":7}]}}],"error":false}"#,
+                "[DONE]",
+            ],
+            "a | ( ) | tool",
+        ),
+    ]);
+}
+
+#[test]
+fn scalars_are_text_and_what_cannot_be_is_a_fault() {
+    let content = |content: &str| format!(r#"{{"choices":[{{"delta":{{"content":{content}}}}}]}}"#);
+    for (given, shown) in [
+        ("19", "19 | completed"),
+        ("19.50", "19.50 | completed"),
+        ("-0.10", "-0.10 | completed"),
+        ("true", "true | completed"),
+        ("false", "false | completed"),
+        ("null", "completed"),
+        (r#"{"type":"text","text":7}"#, "7 | completed"),
+        (r#"["a",1,{"text":"b"},null]"#, "a | 1 | b | completed"),
+        (r#"[{"type":"refusal","refusal":"No."}]"#, "No. | completed"),
+        (r#"{"type":"text","text":["a"]}"#, "model_protocol"),
+        (r#"[["a"]]"#, "model_protocol"),
+    ] {
+        rows(&[(given, &[&content(given), "[DONE]"], shown)]);
+    }
+    rows(&[("a delta that is none", &[r#"{"choices":[{"delta":"lost?"}]}"#], "model_protocol")]);
+}
+
+#[test]
+fn a_refusal_is_what_the_model_says_and_thoughts_are_not() {
+    rows(&[
+        (
+            "a refusal",
+            &[
+                r#"{"choices":[{"delta":{"role":"assistant","content":null,"refusal":""}}]}"#,
+                r#"{"choices":[{"delta":{"refusal":"I can't help "}}]}"#,
+                r#"{"choices":[{"delta":{"refusal":"with that."},"finish_reason":"stop"}]}"#,
+                "[DONE]",
+            ],
+            "I can't help  | with that. | completed",
+        ),
+        (
+            "thoughts in fields of their own",
+            &[
+                r#"{"choices":[{"delta":{"reasoning_details":[{"text":"hm"}]}}]}"#,
+                r#"{"choices":[{"delta":{"thinking":{"a":1}}}]}"#,
+                r#"{"choices":[{"delta":{"content":[{"type":"reasoning","text":"hm"}]}}]}"#,
+                r#"{"choices":[{"delta":{"content":"a"}}]}"#,
+                "[DONE]",
+            ],
+            "(thinking) | (thinking) | (thinking) | a | completed",
+        ),
+        (
+            "thoughts in the text",
+            &[
+                r#"{"choices":[{"delta":{"content":"<thi"}}]}"#,
+                r#"{"choices":[{"delta":{"content":"nk>the margin</think"}}]}"#,
+                r#"{"choices":[{"delta":{"content":">\n\nHello <"}}]}"#,
+                "[DONE]",
+            ],
+            "(thinking) | Hello  | < | completed",
+        ),
+        ("text of completions", &[r#"{"choices":[{"text":"a","index":0,"finish_reason":"stop"}]}"#], "a | completed"),
+    ]);
+}
+
+#[test]
+fn what_a_server_refuses_is_left_out() {
+    use Parameter::{MaxCompletionTokens, MaxTokens, Obfuscation, StreamOptions, System};
+    let prompt = Prompt {
+        system: "Be brief.".into(),
+        lines: vec![super::super::PromptLine { role: Role::User, text: "Hi".into() }],
+        question: "Hi".into(),
+        passages: Vec::new(),
+        max_output_tokens: 7,
+    };
+    let talk = r#""messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"Hi"}]}"#;
+    let usage = r#""stream_options":{"include_usage":true},"#;
+    for (official, without, request) in [
+        (false, &[MaxTokens][..], format!(r#"{{"model":"m","stream":true,{usage}"max_completion_tokens":7,{talk}"#)),
+        (false, &[MaxTokens, MaxCompletionTokens], format!(r#"{{"model":"m","stream":true,{usage}{talk}"#)),
+        (false, &[StreamOptions], format!(r#"{{"model":"m","stream":true,"max_tokens":7,{talk}"#)),
+        (
+            true,
+            &[MaxCompletionTokens, Obfuscation],
+            format!(r#"{{"model":"m","stream":true,{usage}"max_tokens":7,{talk}"#),
+        ),
+        (
+            false,
+            &[System, StreamOptions],
+            r#"{"model":"m","stream":true,"max_tokens":7,"messages":[{"role":"user","content":"Be brief.\n\nHi"}]}"#
+                .into(),
+        ),
+    ] {
+        let body = body("m", &prompt, official, Refusals::of(without));
+        assert_eq!(String::from_utf8(body).unwrap(), request, "{without:?}");
+    }
 }

@@ -4,11 +4,12 @@
 
 use std::fmt::Write;
 
-use schema::{Assistant, Author, Passage, Text};
+use schema::{Assistant, Author, Passage, Text, limits};
 use sha2::{Digest, Sha256};
 
 use crate::conversation::{Exchange, Line, Transcript};
 
+use super::harmless::harmless;
 use super::{Prompt, PromptLine, Role};
 
 /// What every assistant is told after its own instructions.
@@ -43,9 +44,7 @@ impl Prompt {
         mut passages: Vec<Passage>,
         max_output_tokens: u32,
     ) -> Self {
-        for (passage, n) in passages.iter_mut().zip(1..) {
-            passage.n = n;
-        }
+        bound(&mut passages);
         let mut lines = Lines::default();
         let mut exchanges = transcript.exchanges().peekable();
         let mut question = String::new();
@@ -83,9 +82,32 @@ impl Prompt {
     }
 }
 
+impl Prompt {
+    /// The instructions and the first line as one, for servers that know no instructions apart.
+    pub(super) fn system_before(&self, line: &PromptLine) -> String {
+        format!("{}\n\n{}", self.system, line.text.as_str())
+    }
+}
+
+/// As many passages as may stand before a question, numbered from 1 on.
+fn bound(passages: &mut Vec<Passage>) {
+    let mut room = limits::PASSAGES_BYTES_MAX;
+    passages.truncate(limits::PASSAGES_MAX);
+    passages.retain(|passage| {
+        let bytes = passage.text.bytes() + passage.source.len() + passage.heading.len();
+        let fits = bytes <= room;
+        room -= if fits { bytes } else { 0 };
+        fits
+    });
+    for (passage, n) in passages.iter_mut().zip(1..) {
+        passage.n = n;
+    }
+}
+
 /// Instructions, tone, rules: the same for all turns under one profile.
 fn system(assistant: &Assistant) -> String {
     let Assistant { name, instructions, tone, .. } = assistant;
+    let (name, instructions, tone) = (harmless(name), harmless(instructions), harmless(tone));
     format!("{}\n\nYour name is {name}. Your tone is: {tone}.\n\n{RULES}", instructions.trim())
 }
 
@@ -104,7 +126,7 @@ impl Lines {
     }
 }
 
-/// What the contact said, in one piece, unable to look like an excerpt.
+/// What the contact said, in one piece, unable to look like an excerpt or a mark of a chat template.
 fn words(asked: &[Line]) -> String {
     if asked.is_empty() {
         return NOT_ASKED.to_owned();
@@ -116,7 +138,7 @@ fn words(asked: &[Line]) -> String {
             words.push_str(LINE_BEGINS_LATE);
             words.push('\n');
         }
-        words.push_str(&defused(line.text.as_str()));
+        words.push_str(&harmless(line.text.as_str()));
     }
     words
 }
@@ -140,7 +162,7 @@ fn block(asked: &str, passages: &[Passage]) -> String {
     for passage in passages {
         let (n, source, heading) = (passage.n, one_line(&passage.source), one_line(&passage.heading));
         let title = if heading.is_empty() { source } else { format!("{source} › {heading}") };
-        let text = passage.text.as_str();
+        let (title, text) = (harmless(&title), harmless(passage.text.as_str()));
         // Writing to a String cannot fail.
         let _ = write!(block, "<doc-{key} n=\"{n}\">\n{title}\n{text}\n</doc-{key}>\n\n");
     }
@@ -170,25 +192,9 @@ fn one_line(text: &str) -> String {
     text.split(|c: char| c.is_control()).collect::<Vec<_>>().join(" ")
 }
 
-/// People may talk about tags; they may not write one that a model could take for ours.
-fn defused(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        let (before, tag) = rest.split_at(at);
-        let name = tag.trim_start_matches(['<', '/', ' ']);
-        let ours = name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("doc-"));
-        safe.push_str(before);
-        safe.push(if ours { '‹' } else { '<' });
-        rest = tag.get(1..).unwrap_or_default();
-    }
-    safe.push_str(rest);
-    safe
-}
-
 /// One of our side's lines, with what the model should know about it.
 fn answer(line: &Line) -> String {
-    let text = defused(line.text.as_str());
+    let text = harmless(line.text.as_str());
     let mut answer = String::new();
     if line.author == Author::Human {
         answer.push_str(BY_HUMAN);

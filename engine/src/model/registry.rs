@@ -8,7 +8,9 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::metrics::Labels;
-use super::{Anthropic, Gemini, Http, OpenAi, Price, SharedModel, Timers, anthropic, gemini, openai};
+use super::{
+    Anthropic, Gemini, Http, Lessons, OpenAi, OutputLimit, Price, SharedModel, Timers, anthropic, gemini, openai,
+};
 
 /// Adapters kept for reuse; models named later are built for each turn, which costs little.
 const KEPT_MAX: usize = 256;
@@ -28,6 +30,14 @@ pub struct ModelSettings {
     pub prices: BTreeMap<String, Price>,
     /// How long to wait.
     pub timers: Timers,
+    /// How chat-completions servers are told the limit of a reply's length.
+    pub output_limit: OutputLimit,
+    /// Whether they are not asked for a count of tokens.
+    pub no_stream_options: bool,
+    /// Models whose replies begin in the middle of a thought, by their full names.
+    pub begin_in_thought: Vec<String>,
+    /// What servers' answers have taught; shared by the registries of all worker threads.
+    pub lessons: Lessons,
 }
 
 /// One provider's access.
@@ -145,6 +155,7 @@ impl Registry {
             return Err(unknown());
         }
         let price = self.settings.prices.get(name).copied();
+        let learned = &self.settings.lessons;
         // The provider's own server wants a key; one of one's own may not.
         let key = |settings: &ProviderSettings, provider, own| match key_of(settings) {
             None if base_of(settings).is_none_or(|base| base == own) => {
@@ -157,19 +168,22 @@ impl Registry {
                 let settings = &self.settings.openai;
                 let key = key(settings, "OPENAI", openai::BASE)?;
                 let (http, base) = self.reach(settings, "OPENAI_BASE_URL", openai::BASE, pools)?;
-                Arc::new(OpenAi::new(model, http, &base, key, price))
+                let adapter = OpenAi::new(model, http, &base, key.as_ref(), price, learned)
+                    .sending(self.settings.output_limit, !self.settings.no_stream_options);
+                let in_thought = self.settings.begin_in_thought.iter().any(|known| known == name);
+                Arc::new(if in_thought { adapter.beginning_in_thought() } else { adapter })
             }
             "anthropic" => {
                 let settings = &self.settings.anthropic;
                 let key = key(settings, "ANTHROPIC", anthropic::BASE)?;
                 let (http, base) = self.reach(settings, "ANTHROPIC_BASE_URL", anthropic::BASE, pools)?;
-                Arc::new(Anthropic::new(model, http, &base, key, price))
+                Arc::new(Anthropic::new(model, http, &base, key.as_ref(), price, learned))
             }
             "gemini" => {
                 let settings = &self.settings.gemini;
                 let key = key(settings, "GEMINI", gemini::BASE)?;
                 let (http, base) = self.reach(settings, "GEMINI_BASE_URL", gemini::BASE, pools)?;
-                Arc::new(Gemini::new(model, http, &base, key, price))
+                Arc::new(Gemini::new(model, http, &base, key.as_ref(), price, learned))
             }
             _ => return Err(unknown()),
         })

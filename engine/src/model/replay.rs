@@ -4,6 +4,7 @@ use super::anthropic::AnthropicDialect;
 use super::gemini::GeminiDialect;
 use super::openai::OpenAiDialect;
 use super::sse::{Decoder, Dialect};
+use super::thoughts::Begins;
 use super::{Chunk, ModelError};
 
 /// A provider's stream grammar.
@@ -22,7 +23,7 @@ impl Grammar {
     pub const ALL: [Self; 3] = [Self::OpenAi, Self::Anthropic, Self::Gemini];
 
     /// The chunks of a body that came in these pieces, and why it is not whole, if it is not. How a body
-    /// is cut makes no difference.
+    /// is cut makes no difference. What a reply took back is not among them.
     #[must_use]
     pub fn replay<'a>(self, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Chunk>, Option<ModelError>) {
         match self {
@@ -34,12 +35,31 @@ impl Grammar {
 }
 
 fn read<'a>(dialect: impl Dialect, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Chunk>, Option<ModelError>) {
-    let (mut decoder, mut chunks) = (Decoder::new(dialect), Vec::new());
+    let (mut decoder, mut chunks) = (Decoder::new(dialect, Begins::Openly), Vec::new());
     for piece in pieces {
         if let Err(error) = decoder.feed(piece, &mut chunks) {
-            return (chunks, Some(error));
+            return (take_back(chunks), Some(error));
         }
     }
     let error = decoder.finish(&mut chunks).err();
-    (chunks, error)
+    (take_back(chunks), error)
+}
+
+/// Nobody has seen anything yet, so that what is taken back need not show.
+pub(super) fn take_back(chunks: Vec<Chunk>) -> Vec<Chunk> {
+    let mut kept: Vec<Chunk> = Vec::new();
+    for chunk in chunks {
+        let Chunk::Unsaid { mut bytes } = chunk else {
+            kept.push(chunk);
+            continue;
+        };
+        for chunk in kept.iter_mut().rev() {
+            let Chunk::Text(text) = chunk else { continue };
+            let rest = text.len().saturating_sub(bytes);
+            bytes -= text.len() - rest;
+            text.truncate(rest);
+        }
+        kept.retain(|chunk| !matches!(chunk, Chunk::Text(text) if text.is_empty()));
+    }
+    kept
 }

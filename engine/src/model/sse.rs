@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 
 use bytes::Buf;
 use schema::limits::MODEL_FRAME_BYTES_MAX;
-use serde::Deserialize;
 use sse_core::{SseDecoder, SseEvent};
 
+use super::thoughts::{Begins, Thoughts};
 use super::{Chunk, ModelError, Stop};
 
 /// Bytes of all tool arguments of one reply; past it the stream is refused.
@@ -30,18 +30,28 @@ pub(super) trait Dialect: Send + 'static {
     fn body_ended(&mut self, out: &mut Vec<Chunk>) -> Result<(), ModelError>;
 }
 
-/// Decodes one reply's body. After [`Chunk::End`] or an error it takes nothing more.
+/// Decodes one reply's body, without the thoughts in it. After [`Chunk::End`] or an error it takes
+/// nothing more.
 pub(super) struct Decoder<D> {
     sse: SseDecoder,
     dialect: D,
+    thoughts: Thoughts,
+    /// What an event brought, thoughts included.
+    fresh: Vec<Chunk>,
     over: bool,
 }
 
 impl<D: Dialect> Decoder<D> {
-    /// A decoder at the beginning of a body.
-    pub(super) fn new(dialect: D) -> Self {
+    /// A decoder at the beginning of a body whose text begins in this way.
+    pub(super) fn new(dialect: D, begins: Begins) -> Self {
         let limit = NonZeroUsize::new(MODEL_FRAME_BYTES_MAX).unwrap_or(NonZeroUsize::MIN);
-        Self { sse: SseDecoder::with_limit(limit), dialect, over: false }
+        let sse = SseDecoder::with_limit(limit);
+        Self { sse, dialect, thoughts: Thoughts::new(begins), fresh: Vec::new(), over: false }
+    }
+
+    /// What the reply has taught so far about how its model begins.
+    pub(super) fn lesson(&self) -> Option<Begins> {
+        self.thoughts.lesson()
     }
 
     /// Whether the reply has ended, well or badly.
@@ -57,14 +67,36 @@ impl<D: Dialect> Decoder<D> {
         while !self.over {
             let Some(event) = self.sse.next(&mut bytes) else { break };
             let result = match event {
-                Ok(SseEvent::Message(message)) => self.dialect.event(&message.event, &message.data, out),
+                Ok(SseEvent::Message(message)) => self.dialect.event(&message.event, &message.data, &mut self.fresh),
                 Ok(SseEvent::Retry(_)) => Ok(()), // We never reconnect: a second POST is a second bill.
                 Err(_) => Err(ModelError::protocol(format!("an event is larger than {MODEL_FRAME_BYTES_MAX} bytes"))),
             };
+            self.sift(out);
             self.over = result.is_err() || matches!(out.last(), Some(Chunk::End(_)));
-            result?;
+            if result.is_err() {
+                self.thoughts.finish(None, out);
+                return result;
+            }
         }
         Ok(())
+    }
+
+    /// Passes on what may be shown.
+    fn sift(&mut self, out: &mut Vec<Chunk>) {
+        for chunk in self.fresh.drain(..) {
+            match chunk {
+                Chunk::Text(text) => self.thoughts.feed(&text, out),
+                Chunk::Thinking => {
+                    self.thoughts.thinks_apart(out);
+                    out.push(Chunk::Thinking);
+                }
+                Chunk::End(stop) => {
+                    self.thoughts.finish(Some(stop), out);
+                    out.push(Chunk::End(stop));
+                }
+                chunk => out.push(chunk),
+            }
+        }
     }
 
     /// The body ended cleanly. A last event without its blank line still counts if it is whole.
@@ -88,20 +120,12 @@ impl<D: Dialect> Decoder<D> {
             return Ok(());
         }
         self.over = true;
-        self.dialect.body_ended(out)
-    }
-}
-
-/// A string that is borrowed from the event unless it has escapes. `Option<Cow<str>>` would
-/// always copy.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-pub(super) struct Str<'a>(#[serde(borrow)] pub(super) std::borrow::Cow<'a, str>);
-
-impl Str<'_> {
-    /// The words, if there are any.
-    pub(super) fn words(this: Option<Self>) -> Option<String> {
-        this.map(|text| text.0.into_owned()).filter(|text| !text.is_empty())
+        let result = self.dialect.body_ended(&mut self.fresh);
+        self.sift(out);
+        if result.is_err() {
+            self.thoughts.finish(None, out);
+        }
+        result
     }
 }
 

@@ -27,7 +27,7 @@ pub(in crate::model) fn check<D: Dialect>(dialect: impl Fn() -> D, rows: &[(&str
 type Decoded = (Vec<Chunk>, Option<ModelError>);
 
 fn decode<'a, D: Dialect>(dialect: D, pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
-    let mut decoder = Decoder::new(dialect);
+    let mut decoder = Decoder::new(dialect, Begins::Openly);
     let mut out = Vec::new();
     for piece in pieces {
         if let Err(error) = decoder.feed(piece, &mut out) {
@@ -43,6 +43,7 @@ fn shown((chunks, error): &Decoded) -> String {
         Chunk::Text(text) => text.clone(),
         Chunk::Alive => "(alive)".into(),
         Chunk::Thinking => "(thinking)".into(),
+        Chunk::Unsaid { bytes } => format!("(-{bytes})"),
         Chunk::ToolCall { name, arguments } => format!("({name} {arguments})"),
         Chunk::Usage(usage) if usage.cached_tokens + usage.cache_write_tokens > 0 => format!(
             "({}/{} {}+{} cached)",

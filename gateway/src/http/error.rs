@@ -75,6 +75,7 @@ const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::ModelBadRequest
         | ErrorCode::ModelTimeout
         | ErrorCode::ModelTruncated
+        | ErrorCode::ModelBlank
         | ErrorCode::ModelProtocol
         | ErrorCode::Interrupted => StatusCode::INTERNAL_SERVER_ERROR,
     }

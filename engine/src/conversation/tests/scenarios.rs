@@ -415,3 +415,79 @@ fn the_burst_window_never_lasts_longer_than_its_bound() {
     );
     assert!(Duration::from_millis(u64::from(policy.burst_window_ms)) < schema::limits::BURST_WINDOW_MAX);
 }
+
+#[test]
+fn a_planned_stop_asks_again_as_a_crash_does() {
+    let rerun = FloorPolicy { unfinished_turns: UnfinishedTurns::Rerun, ..FloorPolicy::default() };
+    let stopped = "say tell me all. | text Once | interrupt | crash | text Once upon | end completed";
+    check(
+        &rerun,
+        stopped,
+        &expect![[r#"
+            > say tell me all.
+              2 message Contact "tell me all."
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Once
+              delta t1@0 Once
+            > interrupt
+              stop
+              4 message Assistant "Once" t1 incomplete answers 0
+            > crash
+              5 turn_started
+              ask t2 #1
+            > text Once upon
+              delta t2@0 Once upon
+            > end completed
+              6 message Assistant "Once upon" t2 completed answers 2
+        "#]],
+    );
+    check(
+        &FloorPolicy::default(),
+        "say tell me all. | text Once | interrupt | crash",
+        &expect![[r#"
+            > say tell me all.
+              2 message Contact "tell me all."
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Once
+              delta t1@0 Once
+            > interrupt
+              stop
+              4 message Assistant "Once" t1 incomplete answers 2
+            > crash
+        "#]],
+    );
+}
+
+#[test]
+fn a_thought_that_went_out_is_no_part_of_the_message() {
+    check(
+        &FloorPolicy::default(),
+        "say tell me all. | text The margin | unsay 10 | text Hello | text  é | unsay 3 | text !  | unsay 99 | text Bye. | end completed",
+        &expect![[r#"
+            > say tell me all.
+              2 message Contact "tell me all."
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text The margin
+              delta t1@0 The margin
+            > unsay 10
+            > text Hello
+              delta t1@10 Hello
+            > text  é
+              delta t1@15  é
+            > unsay 3
+            > text !
+              delta t1@17 !
+            > unsay 99
+            > text Bye.
+              delta t1@18 Bye.
+            > end completed
+              4 message Assistant "Bye." t1 completed answers 2
+        "#]],
+    );
+}

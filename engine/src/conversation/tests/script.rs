@@ -8,7 +8,7 @@ use schema::{Channel, End, Event, Fact, FloorPolicy, Text, Timestamp};
 use super::super::*;
 
 /// Runs `script` (steps between bars) and compares what comes out. Steps: `say WORDS`,
-/// `again WORDS` (the last ref once more), `agent WORDS`, `text PIECE`, `end NAME`, `late PIECE` (of
+/// `again WORDS` (the last ref once more), `agent WORDS`, `text PIECE`, `unsay BYTES`, `end NAME`, `late PIECE` (of
 /// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `crash`.
 pub(super) fn check(policy: &FloorPolicy, script: &str, expected: &Expect) {
     let policy = Policy { floor: policy.clone(), profile_version: 1 };
@@ -46,6 +46,7 @@ impl Run {
                 Command::Say { speaker, r#ref: self.refs.to_string().parse().unwrap(), text: rest.into() }
             }
             "text" => progress(text(rest)),
+            "unsay" => progress(Progress::Unsaid { bytes: rest.parse().unwrap() }),
             "late" => Command::Progress { turn, attempt: attempt - 1, progress: text(rest) },
             "end" => {
                 let end = serde_json::from_str::<End>(&format!("\"{rest}\"")).unwrap();

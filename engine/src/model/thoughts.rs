@@ -1,0 +1,349 @@
+//! Takes thoughts out of a reply while it streams: whatever dialect brought it, thoughts are never shown.
+//! Invariant: the words that come out depend on the words that went in, never on where they were cut.
+
+use schema::limits::REPLY_BYTES_MAX;
+
+use super::markdown::Code;
+use super::tags::{Look, Tag, begins, look};
+use super::{Chunk, Stop};
+
+/// How far a span of code that shows a mark may reach before it is taken for none.
+const SPAN_BYTES_MAX: usize = 512;
+/// The longest head of a message.
+const HEAD_BYTES_MAX: usize = 256;
+/// White space kept between what stands before a thought and what stands behind it.
+const GAP_BYTES_MAX: usize = 64;
+
+/// Folds a reply's text into what may be shown of it.
+///
+/// A mark in a block or a span of code is shown as it is. A thought that does not end has none of it
+/// shown. One that ended without having begun takes back what was said since the last one ended.
+#[derive(Debug)]
+pub(super) struct Thoughts {
+    place: Place,
+    code: Code,
+    /// What may become a mark.
+    held: String,
+    /// A mark within back-ticks, and what followed it: code only if the back-ticks close.
+    span: Option<(usize, String)>,
+    /// The end of a thought behind a back-tick: shown in the thought if another follows.
+    quoted: bool,
+    /// White space after a thought.
+    gap: Option<String>,
+    /// Anything that can be seen has been said.
+    said: bool,
+    /// The same at the end of the last thought.
+    said_before: bool,
+    /// Bytes said since then.
+    since: usize,
+    /// The last character, shown or not.
+    last: char,
+    /// The last character that was shown.
+    shown: char,
+    /// What this reply taught about its model.
+    lesson: Option<Begins>,
+}
+
+/// How a model's replies begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// With the answer, or with a thought that says so.
+    Openly,
+    /// In the middle of a thought: its chat template has written the opening mark.
+    InThought,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The answer.
+    Answer,
+    /// A thought.
+    Thought,
+    /// What is a thought if the end of one follows, and else was the answer.
+    Unsure(String),
+    /// The head of a message.
+    Head(String),
+}
+
+/// What comes out of some characters.
+#[derive(Default)]
+struct Out {
+    chunks: Vec<Chunk>,
+    text: String,
+    thought: bool,
+}
+
+impl Out {
+    fn unsay(&mut self, bytes: usize) {
+        // What is not out yet need not be taken back.
+        let kept = self.text.len().saturating_sub(bytes);
+        let rest = bytes - (self.text.len() - kept);
+        self.text.truncate(kept);
+        self.flush();
+        if rest > 0 {
+            self.chunks.push(Chunk::Unsaid { bytes: rest });
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.text.is_empty() {
+            self.chunks.push(Chunk::Text(std::mem::take(&mut self.text)));
+        }
+    }
+}
+
+impl Thoughts {
+    /// At the beginning of a reply.
+    pub(super) fn new(begins: Begins) -> Self {
+        Self {
+            place: match begins {
+                Begins::Openly => Place::Answer,
+                Begins::InThought => Place::Unsure(String::new()),
+            },
+            code: Code::default(),
+            held: String::new(),
+            span: None,
+            quoted: false,
+            gap: None,
+            said: false,
+            said_before: false,
+            since: 0,
+            last: '\n',
+            shown: '\n',
+            lesson: None,
+        }
+    }
+
+    /// What this reply has taught so far about how its model begins.
+    pub(super) fn lesson(&self) -> Option<Begins> {
+        self.lesson
+    }
+
+    /// More of the reply's text.
+    pub(super) fn feed(&mut self, text: &str, chunks: &mut Vec<Chunk>) {
+        let mut out = Out::default();
+        for c in text.chars() {
+            self.take(c, &mut out);
+        }
+        Self::give(out, chunks);
+    }
+
+    /// The model thinks in a field of its own: then its text is answer from the beginning.
+    pub(super) fn thinks_apart(&mut self, chunks: &mut Vec<Chunk>) {
+        if let Place::Unsure(text) = &mut self.place {
+            let text = std::mem::take(text);
+            self.place = Place::Answer;
+            self.lesson = Some(Begins::Openly);
+            self.feed(&text, chunks);
+        }
+    }
+
+    /// The reply is over, with the model's own word or (`None`) without.
+    pub(super) fn finish(&mut self, stop: Option<Stop>, chunks: &mut Vec<Chunk>) {
+        let mut out = Out::default();
+        if let Some((ticks, span)) = self.span.take() {
+            self.end_span(ticks, &span, &mut out);
+        }
+        // The beginning of a mark that never came.
+        for c in std::mem::take(&mut self.held).chars() {
+            self.plain(c, &mut out);
+        }
+        if let Place::Unsure(text) = &mut self.place
+            && stop == Some(Stop::Completed)
+        {
+            let text = std::mem::take(text);
+            self.place = Place::Answer;
+            for c in text.chars() {
+                self.plain(c, &mut out);
+            }
+        }
+        Self::give(out, chunks);
+    }
+
+    fn give(mut out: Out, chunks: &mut Vec<Chunk>) {
+        let thought = out.thought && out.text.is_empty() && out.chunks.is_empty();
+        out.flush();
+        chunks.append(&mut out.chunks);
+        if thought {
+            chunks.push(Chunk::Thinking);
+        }
+    }
+
+    fn take(&mut self, c: char, out: &mut Out) {
+        if let Some((ticks, mut span)) = self.span.take() {
+            if (c == '`' || !closes(&span, ticks)) && c != '\n' && span.len() < SPAN_BYTES_MAX {
+                span.push(c);
+                self.span = Some((ticks, span));
+                return;
+            }
+            self.end_span(ticks, &span, out);
+            return self.take(c, out);
+        }
+        if std::mem::take(&mut self.quoted) && c != '`' {
+            self.answers();
+        }
+        if self.held.is_empty() && !(begins(c) && self.may_begin()) {
+            return self.plain(c, out);
+        }
+        self.held.push(c);
+        match look(&self.held) {
+            Look::Maybe => {}
+            Look::Is(tag) => {
+                let mark = std::mem::take(&mut self.held);
+                self.on_tag(tag, mark, out);
+            }
+            Look::No => {
+                // Its first character began nothing; one of the others may.
+                let held = std::mem::take(&mut self.held);
+                let mut rest = held.chars();
+                if let Some(first) = rest.next() {
+                    self.plain(first, out);
+                }
+                for c in rest {
+                    self.take(c, out);
+                }
+            }
+        }
+    }
+
+    /// Whether a mark would be one here.
+    fn may_begin(&mut self) -> bool {
+        if !matches!(self.place, Place::Answer) {
+            return true;
+        }
+        self.code.end_run();
+        !self.code.in_block()
+    }
+
+    /// A mark within back-ticks was followed by back-ticks that close, or it was none of code.
+    fn end_span(&mut self, ticks: usize, span: &str, out: &mut Out) {
+        let code = closes(span, ticks);
+        if !code {
+            self.code.no_span();
+        }
+        for c in span.chars() {
+            if code { self.plain(c, out) } else { self.take(c, out) }
+        }
+    }
+
+    fn on_tag(&mut self, tag: Tag, mark: String, out: &mut Out) {
+        match (&mut self.place, tag) {
+            (Place::Answer, tag) => match (self.code.span(), tag) {
+                (Some(ticks), _) => self.span = Some((ticks, mark)),
+                (None, Tag::Open) => {
+                    if !self.said {
+                        self.lesson = Some(Begins::Openly);
+                    }
+                    self.place = Place::Thought;
+                    out.thought = true;
+                }
+                (None, Tag::Close) => self.unsay(out),
+                (None, Tag::Head) => self.place = Place::Head(String::new()),
+                (None, Tag::Answer | Tag::Body | Tag::Over) => {}
+            },
+            (Place::Head(head), Tag::Body) => {
+                let answer = head.contains("final");
+                self.place = Place::Thought;
+                if answer {
+                    self.answers();
+                }
+            }
+            (Place::Head(_), _) => {}
+            (Place::Unsure(text), Tag::Open) if text.trim().is_empty() => {
+                self.lesson = Some(Begins::Openly);
+                self.place = Place::Thought;
+            }
+            (Place::Thought | Place::Unsure(_), Tag::Open | Tag::Body) => {}
+            (Place::Thought | Place::Unsure(_), Tag::Head) => self.place = Place::Head(String::new()),
+            (Place::Thought | Place::Unsure(_), Tag::Close) if self.last == '`' => self.quoted = true,
+            (Place::Thought | Place::Unsure(_), Tag::Close | Tag::Answer | Tag::Over) => self.answers(),
+        }
+    }
+
+    /// A thought is over.
+    fn answers(&mut self) {
+        if matches!(&self.place, Place::Unsure(text) if !text.trim().is_empty()) {
+            self.lesson = Some(Begins::InThought);
+        }
+        self.place = Place::Answer;
+        self.gap = Some(String::new());
+        (self.since, self.said_before) = (0, self.said);
+        self.last = self.shown;
+    }
+
+    /// What looked like answer was a thought.
+    fn unsay(&mut self, out: &mut Out) {
+        if !self.said_before {
+            self.lesson = Some(Begins::InThought);
+        }
+        out.unsay(self.since);
+        out.thought = true;
+        self.said = self.said_before;
+        self.code = Code::default();
+        self.shown = '\n';
+        self.answers();
+    }
+
+    /// A character that is no part of a mark.
+    fn plain(&mut self, c: char, out: &mut Out) {
+        self.last = c;
+        match &mut self.place {
+            Place::Answer => {
+                // What stands before the first word makes no code of it.
+                if self.said || !c.is_whitespace() {
+                    self.code.step(c);
+                }
+                self.show(c, out);
+            }
+            Place::Thought => out.thought = true,
+            Place::Unsure(text) => {
+                out.thought = true;
+                text.push(c);
+                if text.len() > REPLY_BYTES_MAX {
+                    self.place = Place::Thought;
+                }
+            }
+            Place::Head(head) => {
+                head.push(c);
+                if head.len() > HEAD_BYTES_MAX {
+                    let head = std::mem::take(head);
+                    self.place = Place::Answer;
+                    for c in head.chars() {
+                        self.plain(c, out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn show(&mut self, c: char, out: &mut Out) {
+        if let Some(gap) = &mut self.gap {
+            if c.is_whitespace() {
+                if gap.len() < GAP_BYTES_MAX {
+                    gap.push(c);
+                }
+                return;
+            }
+            // One space or one empty line stays of those before and behind a thought.
+            let apart = !self.shown.is_whitespace() || (gap.contains('\n') && self.shown != '\n');
+            if self.said && apart {
+                self.since += gap.len();
+                out.text.push_str(gap);
+            }
+            self.gap = None;
+        }
+        self.said |= !c.is_whitespace();
+        self.since += c.len_utf8();
+        self.shown = c;
+        out.text.push(c);
+    }
+}
+
+/// Whether a span ends with just so many back-ticks.
+fn closes(span: &str, ticks: usize) -> bool {
+    span.len() - span.trim_end_matches('`').len() == ticks
+}
+
+#[cfg(test)]
+#[path = "thoughts_tests.rs"]
+mod tests;
