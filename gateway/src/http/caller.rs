@@ -35,6 +35,14 @@ impl Caller {
         Err(ApiError::new(ErrorCode::Forbidden, "this needs the tenant's API key; a visitor's token may not do it"))
     }
 
+    /// To be asked again before something is done that took long to come in.
+    ///
+    /// # Errors
+    /// The key or token has ended meanwhile.
+    pub(super) async fn still_may(&self, edge: &Edge) -> Result<(), ApiError> {
+        Ok(edge.parts.authority.holds(&self.principal, edge.now()).await?)
+    }
+
     /// The full name of one of the caller's conversations; nobody can name another tenant's.
     pub(super) fn key(&self, conversation: ConversationId) -> ConversationKey {
         ConversationKey { tenant: self.tenant.id(), conversation }
@@ -90,10 +98,10 @@ impl FromRequest for Caller {
             let edge = edge(&request)?;
             edge.parts.limiter.address(address(&request))?;
             let credential = credential(&request).ok_or(AuthError::Unauthorized)?;
-            let principal = edge.parts.authority.principal(&credential, edge.now()).await?;
+            let principal = edge.principal(&credential, address(&request)).await?;
             let tenant = edge.worker.tenant(principal.tenant).await?;
             match &principal.kind {
-                Kind::ApiKey { key } => edge.parts.limiter.key(key)?,
+                Kind::ApiKey { key, .. } => edge.parts.limiter.key(key)?,
                 Kind::Visitor(visitor) => {
                     edge.parts.limiter.visitor(tenant.id(), &visitor.contact)?;
                     check_visitor_page(page(&request).as_ref(), visitor, &tenant)?;
@@ -113,7 +121,7 @@ impl FromRequest for Operator {
         let checked = edge(request).and_then(|edge| {
             edge.parts.limiter.address(address(request))?;
             let credential = credential(request).ok_or(AuthError::Unauthorized)?;
-            Ok(Self(edge.parts.authority.admin(&credential)?))
+            Ok(Self(edge.admin(&credential, address(request))?))
         });
         std::future::ready(checked)
     }

@@ -37,6 +37,7 @@ pub(super) async fn file(
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let bytes = tokio::time::timeout(FILE_TIME_MAX, whole(payload)).await;
     let bytes = bytes.unwrap_or_else(|_| Err(ApiError::new(ErrorCode::BadField, "the file came too slowly")))?;
+    caller.still_may(&edge).await?;
     let source = named.into_inner().source;
     Ok(web::Json(learning.learn_file(caller.tenant_id(), source, media_type, bytes).await?))
 }

@@ -8,6 +8,7 @@ mod cors;
 mod delivery;
 mod edge;
 mod error;
+mod guesses;
 mod health;
 mod knowledge;
 mod learning;
@@ -23,6 +24,7 @@ mod widget;
 
 pub use edge::{Edge, EdgeParts};
 pub use error::ApiError;
+pub use guesses::Guesses;
 pub use limiter::{Limiter, Rates};
 pub use places::Places;
 pub use routes::configure;
