@@ -124,6 +124,14 @@ impl Outbox {
         self.with(|inner| inner.close(close));
     }
 
+    /// Ends the session at once, because it may no longer see what waits.
+    pub fn end(&self, close: Close) {
+        self.with(|inner| {
+            inner.drop_waiting();
+            inner.close(close);
+        });
+    }
+
     /// The session is gone: what waits is dropped, and what comes.
     pub fn abandon(&self) {
         let hooks = self.with(|inner| {
@@ -251,10 +259,14 @@ impl Inner {
         if self.state == State::Open {
             metrics::counter!(SLOW_CONSUMERS).increment(1);
         }
+        self.drop_waiting();
+        self.close(Close::SLOW_CONSUMER);
+    }
+
+    fn drop_waiting(&mut self) {
         self.queue.clear();
         self.bytes = 0;
         self.stalled_since = None;
-        self.close(Close::SLOW_CONSUMER);
     }
 
     fn wake(&mut self) {
@@ -330,6 +342,21 @@ mod tests {
         }
         assert!(!outbox.close_if_stalled(Instant::now()));
         assert!(outbox.close_if_stalled(Instant::now() + limits::OUTBOX_STALL_MAX));
+    }
+
+    #[test]
+    fn one_that_is_ended_sees_nothing_more_of_what_waits() {
+        for closing in [false, true] {
+            let outbox = Outbox::new();
+            (0..40).for_each(|_| outbox.push("x".repeat(1_000).into()));
+            if closing {
+                outbox.close(Close::GOING_AWAY);
+            }
+            outbox.end(Close::UNAUTHORIZED);
+            outbox.push("late".into());
+            let why = if closing { Close::GOING_AWAY } else { Close::UNAUTHORIZED };
+            assert_eq!(std::iter::from_fn(|| pull(&outbox)).collect::<Vec<_>>(), [OutboxItem::Close(why)]);
+        }
     }
 
     #[test]

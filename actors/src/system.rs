@@ -11,7 +11,7 @@ use engine::knowledge::Retriever;
 use engine::model::{CoolDowns, Registry};
 use engine::store::SharedStore;
 use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId, limits};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
 use tokio::time::Instant;
 
 use crate::admission::Admission;
@@ -144,6 +144,13 @@ impl System {
     #[must_use]
     pub fn known_tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
         self.tenants.known(id)
+    }
+
+    /// Names each tenant whose record or profile was read anew or replaced, after that holds. One that does
+    /// not keep up is told so, and has to look at all of them.
+    #[must_use]
+    pub fn tenant_changes(&self) -> broadcast::Receiver<TenantId> {
+        self.tenants.changes()
     }
 
     /// Whether a conversation is out of service after repeated crashes.

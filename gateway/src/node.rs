@@ -23,15 +23,15 @@ use secrecy::{ExposeSecret, SecretString};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
-use crate::auth::{ApiKeys, Authority, TenantError, Tenants, TokenError, Tokens};
+use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
 use crate::connection::{Door, Proxies, open_files, serve};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{
-    Counting, Edge, EdgeParts, Limiter, Places, Rates, Readiness, configure, cors, count, deliver, head, measure,
-    only_metrics,
+    Counting, Edge, EdgeParts, Guesses, Limiter, Places, Rates, Readiness, configure, cors, count, deliver, head,
+    measure, only_metrics,
 };
 use crate::learning::Learning;
-use crate::session::{Presence, Sessions};
+use crate::session::{Presence, Sessions, follow};
 use crate::socket::{Limits, Pace, Sockets, Sweep};
 use crate::{models, telemetry};
 
@@ -78,8 +78,8 @@ pub struct Node {
     pub metrics_address: Option<SocketAddr>,
     /// The demo tenant.
     pub tenant: TenantId,
-    /// Its key.
-    pub api_key: SecretString,
+    /// Its key, if it was generated here; one that was given is not told again.
+    pub api_key: Option<SecretString>,
     server: Server,
     system: Arc<System>,
     learning: Learning,
@@ -127,6 +127,8 @@ impl Node {
         let clock = Arc::new(SystemClock);
         let now = actors::Clock::now(&*clock);
         let demo = tenants.ensure_demo(config.api_key.as_ref(), now).await?;
+        // Who gave the key knows it, and a terminal and its history are read by others.
+        let shown_key = config.api_key.is_none().then_some(demo.key);
         let open_max = config.knowledge.indexes_open_max.get();
         let knowledge = Knowledge::with_open_max(data.path(), sqlite.clone(), open_max);
         if config.knowledge.demo_documents
@@ -156,8 +158,9 @@ impl Node {
         let system = System::new(store, Arc::new(knowledge.clone()), clock, options);
         actix_web::rt::spawn(Arc::clone(&system).sweep());
 
-        let authority = Authority::new(keys, Tokens::new(&data.token_key())?, data.admin_key().clone());
         let limits = &config.limits;
+        let tokens = Tokens::new(&data.token_key(), limits.visitor_session_max)?;
+        let authority = Authority::new(keys, tokens, Logouts::new(sqlite.clone()), data.admin_key().clone());
         let limiter = Arc::new(Limiter::new(Rates {
             address: limits.requests_per_second_per_address,
             key: limits.requests_per_second_per_key,
@@ -181,8 +184,11 @@ impl Node {
             limiter,
             places: Places::default(),
             readiness: Readiness::default(),
+            guesses: Guesses::default(),
             metrics: metrics.clone(),
         });
+        let changes = system.tenant_changes();
+        actix_web::rt::spawn(follow(Arc::clone(&presence), Arc::clone(&system), Arc::clone(&parts), changes));
         let (scheduler, with) = (learning.clone(), Arc::clone(&parts));
         actix_web::rt::spawn(async move { scheduler.schedule(&with.tenants).await });
         let (drain, draining) = watch::channel(None);
@@ -227,7 +233,7 @@ impl Node {
             address,
             metrics_address,
             tenant: demo.tenant,
-            api_key: demo.key,
+            api_key: shown_key,
             server,
             system,
             learning,
@@ -348,7 +354,8 @@ fn greet(node: &Node, models: &str) -> io::Result<()> {
     let metrics = node.metrics_address.unwrap_or(address);
     writeln!(out, "  API        http://{address}/openapi.json    metrics  http://{metrics}/metrics")?;
     writeln!(out, "  answers    {models}    (set TERTULIA_MODEL for another model)")?;
-    writeln!(out, "  API key    {}    (tenant \"demo\")", node.api_key.expose_secret())?;
+    let key = node.api_key.as_ref().map_or("as configured", |key| key.expose_secret());
+    writeln!(out, "  API key    {key}    (tenant \"demo\")")?;
     writeln!(out, "  talk to it tertulia chat")?;
     out.flush()
 }

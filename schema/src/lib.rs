@@ -5,6 +5,7 @@ mod error;
 mod event;
 mod ids;
 pub mod limits;
+mod origin;
 mod plan;
 mod position;
 mod price;
@@ -16,11 +17,12 @@ pub mod wire;
 pub use error::ErrorCode;
 pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, Made, Passage, Reply, Usage};
 pub use ids::{Contact, ConversationId, ConversationKey, IdError, JobId, Ref, SessionId, TenantId};
+pub use origin::{Origin, OriginError};
 pub use plan::{Ceilings, DEFAULT_PLAN, Plan, PlanError, VisitorBudget};
 pub use position::{Position, PositionError, Reached};
 pub use price::Price;
 pub use profile::{
-    Assistant, FloorPolicy, Origin, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
+    Assistant, FloorPolicy, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
 };
 pub use text::Text;
 pub use time::Timestamp;

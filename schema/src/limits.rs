@@ -108,6 +108,17 @@ pub const COMMIT_BYTES_MAX: usize = 1024 * 1024;
 /// Appends waiting for the embedded store's writer.
 pub const WRITER_QUEUE_MAX: usize = 4_096;
 
+/// An API key of one's own making, in bytes: a shorter one can be guessed …
+pub const API_KEY_BYTES_MIN: usize = 16;
+/// … and a longer one is not even hashed.
+pub const API_KEY_BYTES_MAX: usize = 256;
+/// Wrong API keys that an address may show at once …
+pub const WRONG_KEYS_BURST: u32 = 10;
+/// … and how long it waits for each further try.
+pub const WRONG_KEY_PAUSE: Duration = Duration::from_secs(1);
+/// The longest that such waits add up to: others may have the same address.
+pub const WRONG_KEYS_WAIT_MAX: Duration = Duration::from_secs(60);
+
 /// One document to learn, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// One file to read a document from, in bytes: pictures and fonts in it are not learned.
@@ -171,6 +182,11 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(25);
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// How long a socket may stay open without having said who it is.
 pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a visitor may have more sockets and streams than it may keep, at most twice as many: those of
+/// a page that was just left take a moment to end.
+pub const SURPLUS_GRACE: Duration = Duration::from_secs(5);
+/// When one that was sent away for a newer one may come back.
+pub const SURPLUS_RETRY: Duration = Duration::from_secs(30);
 
 const _: () = assert!(TEXT_BYTES_MAX * 2 <= FRAME_BYTES_MAX, "a full message fits a frame, escaped");
 const _: () = assert!(
@@ -206,4 +222,6 @@ const _: () =
 const _: () = assert!(FILE_BYTES_MAX >= DOCUMENT_BYTES_MAX, "a document of text is a file");
 const _: () = assert!(VISITORS_KEPT_MAX * 8 <= VISITORS_REMEMBERED_MAX, "who used much is not forgotten for room");
 const _: () = assert!(VISITOR_BYTES_KEPT >= 16 * TEXT_BYTES_MAX as u64, "one message does not make a record");
+const _: () = assert!(WRONG_KEYS_WAIT_MAX.as_secs() > WRONG_KEY_PAUSE.as_secs() * WRONG_KEYS_BURST as u64);
+const _: () = assert!(SURPLUS_RETRY.as_secs() > SURPLUS_GRACE.as_secs(), "who is sent away does not push at once");
 const _: () = assert!(PING_INTERVAL.as_secs() * 2 < SILENCE_MAX.as_secs(), "two pings may be lost");

@@ -1,13 +1,12 @@
 //! What a tenant decides about its assistant: one document, versioned, hot-reloaded.
 
-use std::fmt;
 use std::num::NonZeroU32;
-use std::str::FromStr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::limits;
+use crate::origin::{Origin, OriginError};
 
 /// A tenant's settings. Every field may be left out; what is written here is what then holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +20,7 @@ pub struct Profile {
     pub floor: FloorPolicy,
     /// The tenant's allowances.
     pub quotas: Quotas,
-    /// Pages that may talk to this tenant, each as a browser sends it: `https://shop.example`.
+    /// Pages that may talk to this tenant, each kept as a browser sends it: `https://shop.example`.
     pub allowed_origins: Vec<Origin>,
     /// How the chat looks to visitors.
     pub widget: Widget,
@@ -162,58 +161,11 @@ impl Default for Quotas {
     }
 }
 
-/// A page's origin, spelled as browsers send it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Origin(
-    #[schemars(regex(pattern = r"^https?://[^/?#\s]+$"))]
-    String,
-);
-
-impl Origin {
-    /// The origin as browsers send it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Origin {
-    type Err = ProfileError;
-
-    fn from_str(text: &str) -> Result<Self, ProfileError> {
-        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-        let fits = host.is_some_and(|host| {
-            !host.is_empty()
-                && text.len() <= 253
-                && host.bytes().all(|b| {
-                    b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':' | b'[' | b']')
-                })
-        });
-        if fits { Ok(Self(text.into())) } else { Err(ProfileError::Origin(text.chars().take(80).collect())) }
-    }
-}
-
-impl<'de> Deserialize<'de> for Origin {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 /// Why a profile is not accepted.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ProfileError {
-    #[error(
-        "`{0}` is not an origin: write scheme and host in small letters, with a port if it is unusual, and nothing after it, for example `https://shop.example`"
-    )]
-    Origin(String),
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     #[error("`allowed_origins` holds at most {} origins", limits::ORIGINS_MAX)]
     TooManyOrigins,
     #[error("`assistant.instructions` holds at most {} bytes", limits::INSTRUCTIONS_BYTES_MAX)]
@@ -242,6 +194,7 @@ impl Profile {
         if self.allowed_origins.len() > limits::ORIGINS_MAX {
             return Err(ProfileError::TooManyOrigins);
         }
+        self.allowed_origins.iter().try_for_each(Origin::check)?;
         if self.assistant.instructions.len() > limits::INSTRUCTIONS_BYTES_MAX {
             return Err(ProfileError::Instructions);
         }
@@ -280,26 +233,6 @@ impl Widget {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_origin_is_scheme_host_and_port_only() {
-        for good in ["https://shop.example", "http://localhost:3000", "http://[::1]:8080"] {
-            assert!(good.parse::<Origin>().is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "null",
-            "shop.example",
-            "https://",
-            "https://a/",
-            "https://A.b",
-            "https://a?x",
-            "ftp://a",
-            "https://u@a",
-        ] {
-            assert!(bad.parse::<Origin>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_unknown_field_is_named() {

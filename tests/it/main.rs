@@ -14,6 +14,7 @@ mod listeners;
 mod model_faults;
 mod plans;
 mod policy;
+mod principals;
 mod process;
 mod real_model;
 mod socket;

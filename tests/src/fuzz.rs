@@ -58,8 +58,9 @@ pub fn model_streams(bytes: &[u8]) {
 
 /// A token made by nobody opens nothing.
 pub fn tokens(bytes: &[u8]) {
-    static TOKENS: LazyLock<Tokens> =
-        LazyLock::new(|| Tokens::new(&Key::new(Box::new([7; 32]))).expect("a key of 256 bits"));
+    static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
+        Tokens::new(&Key::new(Box::new([7; 32])), std::time::Duration::from_secs(3600)).expect("a key of 256 bits")
+    });
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     assert!(TOKENS.open(text, Timestamp::from_millis(1_800_000_000_000)).is_err());
     assert!(TOKENS.recognise(schema::TenantId::from_bytes([1; 16]), text, Timestamp::from_millis(0)).is_none());

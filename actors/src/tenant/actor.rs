@@ -9,7 +9,7 @@ use std::time::Duration;
 use engine::store::{SharedStore, StoreError};
 use schema::wire::{PlanView, TenantView};
 use schema::{Contact, ErrorCode, Profile, Quotas, TenantId, Usage, limits};
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot};
 
 use super::count::{Count, SessionPermit, TurnPermit};
 use super::record::{self, TenantRecord};
@@ -33,6 +33,7 @@ pub struct Tenant {
     share: Share,
     used: Use,
     clock: Arc<dyn Clock>,
+    changes: broadcast::Sender<TenantId>,
     sender: Mutex<Option<Sender<TenantMail>>>,
     store: SharedStore,
 }
@@ -72,6 +73,7 @@ impl Tenant {
     pub(super) async fn load(
         store: &SharedStore,
         clock: &Arc<dyn Clock>,
+        changes: &broadcast::Sender<TenantId>,
         id: TenantId,
     ) -> Result<Arc<Self>, StoreError> {
         let (record, version, profile, plan) = record::load(&**store, id).await?;
@@ -84,6 +86,7 @@ impl Tenant {
             share: Share::default(),
             used,
             clock: Arc::clone(clock),
+            changes: changes.clone(),
             sender: Mutex::default(),
             store: Arc::clone(store),
         }))
@@ -304,10 +307,14 @@ impl Tenant {
     }
 
     fn set(&self, change: impl FnOnce(&mut Settings)) {
-        let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Settings::clone(&settings);
-        change(&mut next);
-        *settings = Arc::new(next);
+        {
+            let mut settings = self.settings.write().unwrap_or_else(PoisonError::into_inner);
+            let mut next = Settings::clone(&settings);
+            change(&mut next);
+            *settings = Arc::new(next);
+        }
+        // Nobody may be listening.
+        let _ = self.changes.send(self.id);
     }
 }
 

@@ -6,22 +6,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::store::{SharedStore, StoreError};
 use schema::{ErrorCode, TenantId};
+use tokio::sync::broadcast;
 
 use super::actor::Tenant;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::system::Worker;
 
+/// Changes of settings that may wait for one who listens; past it one is told that it missed some.
+const CHANGES_MAX: usize = 256;
+
 /// By id.
 pub(crate) struct Tenants {
     store: SharedStore,
     clock: Arc<dyn Clock>,
+    changes: broadcast::Sender<TenantId>,
     known: Mutex<HashMap<TenantId, Arc<Tenant>>>,
 }
 
 impl Tenants {
     pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, known: Mutex::default() }
+        Self { store, clock, changes: broadcast::Sender::new(CHANGES_MAX), known: Mutex::default() }
     }
 
     /// A tenant, loaded if this node has not met it.
@@ -29,13 +34,18 @@ impl Tenants {
         if let Some(tenant) = self.known(id) {
             return Ok(tenant);
         }
-        let loaded = Tenant::load(&self.store, &self.clock, id).await.map_err(|error| match error {
+        let loaded = Tenant::load(&self.store, &self.clock, &self.changes, id).await.map_err(|error| match error {
             StoreError::NotFound => Failure::new(ErrorCode::NotFound, "there is no such tenant"),
             error => Failure::store(&error),
         })?;
         // Two may have loaded it at once: the first stays.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(known.entry(id).or_insert(loaded)))
+    }
+
+    /// Tells each change of a tenant's settings.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<TenantId> {
+        self.changes.subscribe()
     }
 
     /// A tenant this node has met.

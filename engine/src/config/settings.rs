@@ -244,6 +244,9 @@ pub struct Limits {
     /// How long a visitor's token holds when its maker does not say.
     #[serde(deserialize_with = "values::duration")]
     pub visitor_token_ttl: Duration,
+    /// How long it may be renewed, from the first one on.
+    #[serde(deserialize_with = "values::duration")]
+    pub visitor_session_max: Duration,
 }
 
 /// The embedded store.

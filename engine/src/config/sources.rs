@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schema::limits::{API_KEY_BYTES_MAX, API_KEY_BYTES_MIN};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use toml::Spanned;
@@ -17,8 +18,6 @@ use super::model_name::ModelName;
 use super::settings::Config;
 use super::{annotated, keys};
 
-/// API keys of one's own making: their length in bytes.
-const API_KEY_LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 /// How long visitors' tokens may hold.
 const VISITOR_TOKEN_TTL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(3600);
 
@@ -89,8 +88,11 @@ impl Sources {
 fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
     if let Some(key) = &config.api_key {
         let key = key.expose_secret();
-        if !API_KEY_LENGTH.contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(merged.bad_value(&["api_key"], "expected 8 to 256 letters, digits and signs, without spaces"));
+        let length = API_KEY_BYTES_MIN..=API_KEY_BYTES_MAX;
+        if !length.contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
+            let (least, most) = length.into_inner();
+            let problem = format!("expected {least} to {most} letters, digits and signs, without spaces");
+            return Err(merged.bad_value(&["api_key"], problem));
         }
     }
     for name in &config.model_list {
@@ -108,6 +110,10 @@ fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
     }
     if !VISITOR_TOKEN_TTL.contains(&config.limits.visitor_token_ttl) {
         return Err(merged.bad_value(&["limits", "visitor_token_ttl"], "expected \"30s\" to \"1h\""));
+    }
+    if config.limits.visitor_session_max < config.limits.visitor_token_ttl {
+        let problem = "is shorter than `limits.visitor_token_ttl`";
+        return Err(merged.bad_value(&["limits", "visitor_session_max"], problem));
     }
     Ok(())
 }

@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use schema::Timestamp;
+use schema::{Contact, TenantId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use super::error::AuthError;
 use super::keys::ApiKeys;
+use super::logouts::Logouts;
 use super::principal::Principal;
-use super::token::{self, Tokens};
+use super::records::TenantBody;
+use super::token::{Tokens, is_token};
 
 /// Checks keys and tokens.
 pub struct Authority {
     keys: Arc<ApiKeys>,
     tokens: Tokens,
+    logouts: Logouts,
     admin_key: SecretString,
 }
 
@@ -25,22 +28,68 @@ pub struct Admin(());
 impl Authority {
     /// Checks against these.
     #[must_use]
-    pub const fn new(keys: Arc<ApiKeys>, tokens: Tokens, admin_key: SecretString) -> Self {
-        Self { keys, tokens, admin_key }
+    pub const fn new(keys: Arc<ApiKeys>, tokens: Tokens, logouts: Logouts, admin_key: SecretString) -> Self {
+        Self { keys, tokens, logouts, admin_key }
     }
 
-    /// Who shows this key or token. On sockets it is to be asked again: a token expires, a tenant
-    /// may be disabled.
+    /// Who shows this key or token. What they open meanwhile is to be told when that ends: see
+    /// [`Self::holds`].
     ///
     /// # Errors
     /// What is wrong with it, or what the store says.
     pub async fn principal(&self, credential: &str, now: Timestamp) -> Result<Principal, AuthError> {
-        if !credential.starts_with(token::HEADER) {
+        if !is_token(credential) {
             return self.keys.check(credential, now).await;
         }
         let principal = self.tokens.open(credential, now)?;
-        self.keys.check_tenant(principal.tenant, now).await?;
+        self.holds(&principal, now).await?;
         Ok(principal)
+    }
+
+    /// Whether somebody who was let in may stay, whatever has changed since; a token's own end is not
+    /// asked for.
+    ///
+    /// # Errors
+    /// Why not, or what the store says.
+    pub async fn holds(&self, principal: &Principal, now: Timestamp) -> Result<(), AuthError> {
+        let body = self.standing(principal.tenant, now).await?.ok_or(AuthError::Unauthorized)?;
+        body.admits(&principal.kind)?;
+        match principal.visitor() {
+            Some(visitor) => self.logouts.check(principal.tenant, &visitor.contact, visitor.since, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// How a tenant stands, for many of its sessions at once; none when it is gone.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn standing(&self, tenant: TenantId, now: Timestamp) -> Result<Option<Arc<TenantBody>>, AuthError> {
+        Ok(self.keys.tenant(tenant, now).await?)
+    }
+
+    /// The contact of `tenant` who shows the secret by which a visitor is known again, if it still holds.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn returning(
+        &self,
+        tenant: TenantId,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<Option<Contact>, AuthError> {
+        let Some((contact, made_at)) = self.tokens.recognise(tenant, secret, now) else { return Ok(None) };
+        match self.logouts.check(tenant, &contact, made_at, now).await {
+            Ok(()) => Ok(Some(contact)),
+            Err(AuthError::LoggedOut) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Logs visitors out.
+    #[must_use]
+    pub const fn logouts(&self) -> &Logouts {
+        &self.logouts
     }
 
     /// Whether this is the operator's key.
@@ -74,8 +123,8 @@ mod tests {
     use schema::Contact;
     use secrecy::SecretBox;
 
-    use super::super::testing::{NOW, tenants};
-    use super::super::{Kind, Visitor};
+    use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};
+    use super::super::{Kind, MadeBy, Visitor};
     use super::*;
 
     #[test]
@@ -93,12 +142,45 @@ mod tests {
         }
     }
 
+    fn authority(keys: Arc<ApiKeys>, records: Arc<MemoryRecords>) -> Authority {
+        let tokens = Tokens::new(&SecretBox::new(Box::new([3; 32])), Duration::from_secs(3600)).unwrap();
+        Authority::new(keys, tokens, Logouts::new(records), "operator".into())
+    }
+
+    #[tokio::test]
+    async fn a_token_ends_with_the_generation_of_keys_that_made_it() {
+        let records = Arc::<MemoryRecords>::default();
+        let dir = tempfile::tempdir().unwrap();
+        let (tenants, keys) = tenants_on(&records, &dir);
+        let (tenant, key) = tenants.create("acme", NOW).await.unwrap();
+        let authority = authority(keys, records);
+        let made = |by| Visitor {
+            contact: Contact::anonymous(),
+            conversation: None,
+            origin: None,
+            expires_at: NOW.plus(Duration::from_secs(60)),
+            since: NOW,
+            by,
+        };
+        let seal = |by| authority.tokens().seal(tenant.id, made(by), NOW).unwrap().0;
+        let Kind::ApiKey { generation, .. } = authority.principal(key.expose_secret(), NOW).await.unwrap().kind else {
+            panic!("an API key");
+        };
+        let (by_key, by_page) = (seal(MadeBy::Key(generation)), seal(MadeBy::Page));
+        // Anything but new keys leaves it as it is.
+        tenants.set_disabled(tenant.id, true).await.unwrap();
+        tenants.set_disabled(tenant.id, false).await.unwrap();
+        assert!(authority.principal(&by_key, NOW).await.is_ok());
+        tenants.rotate_key(tenant.id, NOW).await.unwrap();
+        assert!(matches!(authority.principal(&by_key, NOW).await, Err(AuthError::Rotated)));
+        assert!(authority.principal(&by_page, NOW).await.is_ok());
+    }
+
     #[tokio::test]
     async fn keys_tokens_and_the_operator_are_told_apart() {
         let (tenants, keys, _dir) = tenants();
         let (tenant, key) = tenants.create("acme", NOW).await.unwrap();
-        let tokens = Tokens::new(&SecretBox::new(Box::new([3; 32]))).unwrap();
-        let authority = Authority::new(keys, tokens, "operator".into());
+        let authority = authority(keys, Arc::default());
         let ask = async |credential: &str| authority.principal(credential, NOW).await;
 
         let server = ask(key.expose_secret()).await.unwrap();
@@ -108,6 +190,8 @@ mod tests {
             conversation: None,
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
+            since: NOW,
+            by: MadeBy::Key(tenant.generation),
         };
         let (token, _) = authority.tokens().seal(tenant.id, visitor.clone(), NOW).unwrap();
         assert_eq!(ask(&token).await.unwrap().kind, Kind::Visitor(visitor));

@@ -18,6 +18,12 @@ pub enum AuthError {
     Disabled,
     #[error("this origin is not on the tenant's list")]
     Origin,
+    #[error("the API key that made this token was replaced; get a new token")]
+    Rotated,
+    #[error("this visitor was logged out; get a new token")]
+    LoggedOut,
+    #[error("this token was renewed for as long as one may be; get a new one from the page's server")]
+    Lapsed,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -28,7 +34,8 @@ impl AuthError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Unauthorized => ErrorCode::Unauthorized,
-            Self::Expired => ErrorCode::TokenExpired,
+            // They can all be mended by the same: a new token.
+            Self::Expired | Self::Rotated | Self::LoggedOut | Self::Lapsed => ErrorCode::TokenExpired,
             Self::Disabled => ErrorCode::TenantDisabled,
             Self::Origin => ErrorCode::OriginRefused,
             Self::Store(error) => store_code(error),
@@ -40,6 +47,7 @@ impl From<TokenError> for AuthError {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Expired => Self::Expired,
+            TokenError::Lapsed => Self::Lapsed,
             TokenError::Invalid => Self::Unauthorized,
         }
     }

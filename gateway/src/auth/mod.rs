@@ -4,6 +4,8 @@
 mod authority;
 mod error;
 mod keys;
+mod logouts;
+mod memory;
 mod page;
 mod plans;
 mod principal;
@@ -15,12 +17,14 @@ mod token;
 pub use authority::{Admin, Authority, bearer};
 pub use error::{AuthError, TenantError};
 pub use keys::ApiKeys;
+pub use logouts::Logouts;
 pub use page::Page;
 pub use plans::Plans;
-pub use principal::{Kind, Principal, Visitor};
-pub use records::{KeyId, TenantBody};
-pub use secret::{Key, generate_api_key, mac, random_key};
+pub use principal::{Kind, MadeBy, Principal, Visitor};
+pub use records::{Generation, KeyId, TenantBody};
+pub use secret::{Key, generate_api_key, is_generated, mac, random_key};
 pub use tenants::{DEMO, Demo, Tenants};
+pub(crate) use token::is_token;
 pub use token::{TOKEN_TTL_MAX, TokenError, Tokens};
 
 #[cfg(test)]

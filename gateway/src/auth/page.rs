@@ -22,6 +22,12 @@ impl Page {
         self.origin.parse().ok()
     }
 
+    /// Whether it is one of our own.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        self.own
+    }
+
     /// Whether it is `origin`.
     #[must_use]
     pub fn is(&self, origin: &Origin) -> bool {

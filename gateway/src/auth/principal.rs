@@ -1,8 +1,9 @@
 //! Who a key or token proves to be, and the questions handlers ask about it.
 
 use schema::{Contact, ConversationId, Origin, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use super::records::KeyId;
+use super::records::{Generation, KeyId};
 
 /// Somebody who was let in. Everything they see or do belongs to `tenant`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Kind {
     ApiKey {
         /// Which key.
         key: KeyId,
+        /// The generation of the tenant's keys that it belongs to.
+        generation: Generation,
     },
     /// A visitor's token: one contact.
     Visitor(Visitor),
@@ -36,6 +39,27 @@ pub struct Visitor {
     pub origin: Option<Origin>,
     /// Until when it holds, also on sockets that are open then.
     pub expires_at: Timestamp,
+    /// When the first of its line was made, of which it is a renewal; its own beginning if it is none.
+    pub since: Timestamp,
+    /// Who made that first one.
+    pub by: MadeBy,
+}
+
+/// By what right a visitor's token was made. With that right the token ends, and all its renewals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MadeBy {
+    /// An API key of the tenant, of this generation.
+    Key(Generation),
+    /// A page on the tenant's list, or one of our own, without a key.
+    Page,
+}
+
+impl Default for MadeBy {
+    // Tokens that do not say it come from a time when no key had been replaced by one of another generation.
+    fn default() -> Self {
+        Self::Key(Generation::default())
+    }
 }
 
 impl Principal {
@@ -91,7 +115,8 @@ mod tests {
         let [mine, other] = ["mine", "other"].map(|name| name.parse::<Contact>().unwrap());
         let [first, second] = [ConversationId::generate(), ConversationId::generate()];
         let tenant = TenantId::generate();
-        let key = Principal { tenant, kind: Kind::ApiKey { key: KeyId::of(&[7; 32]) } };
+        let key =
+            Principal { tenant, kind: Kind::ApiKey { key: KeyId::of(&[7; 32]), generation: Generation::default() } };
         let visitor = |conversation| Principal {
             tenant,
             kind: Kind::Visitor(Visitor {
@@ -99,6 +124,8 @@ mod tests {
                 conversation,
                 origin: None,
                 expires_at: Timestamp::from_millis(0),
+                since: Timestamp::from_millis(0),
+                by: MadeBy::Page,
             }),
         };
         for (who, conversation, contact, sees) in [

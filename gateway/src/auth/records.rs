@@ -4,8 +4,11 @@
 use std::fmt;
 
 use engine::store::{Record, RecordName, Records, Scope, StoreError};
-use schema::{DEFAULT_PLAN, TenantId, Timestamp};
+use schema::{Contact, DEFAULT_PLAN, TenantId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::error::AuthError;
+use super::principal::{Kind, MadeBy, Visitor};
 
 /// The format of the bodies below.
 pub(super) const FORMAT: u32 = 1;
@@ -14,6 +17,8 @@ const TENANT: &str = "tenant";
 const TENANT_NAME: &str = "tenant_name";
 const API_KEY: &str = "api_key";
 const PROFILE: &str = "profile";
+/// See [`super::logouts`].
+pub(super) const LOGOUT: &str = "logout";
 /// Records read at once in a listing.
 const PAGE: usize = 100;
 
@@ -35,11 +40,44 @@ pub struct TenantBody {
     /// Its plan's name.
     #[serde(default = "default_plan")]
     pub plan: String,
+    /// Counts how often they were replaced: what one generation has made ends with it.
+    #[serde(default)]
+    pub generation: Generation,
 }
 
 /// The plan of tenants that were made before there were plans.
 fn default_plan() -> String {
     DEFAULT_PLAN.into()
+}
+
+/// A tenant's API keys from one replacement to the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// The one that takes its place.
+    pub(super) const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl TenantBody {
+    /// Whether somebody of this tenant may still do what they were let in for.
+    ///
+    /// # Errors
+    /// [`AuthError::Disabled`]; [`AuthError::Unauthorized`] for a key that was taken away,
+    /// [`AuthError::Rotated`] for a token that such a key has made.
+    pub fn admits(&self, kind: &Kind) -> Result<(), AuthError> {
+        match kind {
+            Kind::ApiKey { key, .. } if !self.keys.contains(key) => Err(AuthError::Unauthorized),
+            _ if self.disabled => Err(AuthError::Disabled),
+            Kind::Visitor(Visitor { by: MadeBy::Key(generation), .. }) if *generation != self.generation => {
+                Err(AuthError::Rotated)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An API key, as stored: enough to recognise it, not enough to use it.
@@ -103,6 +141,11 @@ pub(super) fn name_name(name: &str) -> RecordName {
 
 pub(super) fn key_name(id: KeyId) -> RecordName {
     RecordName { scope: Scope::Node, kind: API_KEY, id: id.to_string() }
+}
+
+/// The record of a contact that was logged out; its id is the contact.
+pub(super) fn logout_name(tenant: TenantId, contact: &Contact) -> RecordName {
+    RecordName { scope: Scope::Tenant(tenant), kind: LOGOUT, id: contact.as_str().into() }
 }
 
 pub(super) fn profile_name(id: TenantId) -> RecordName {

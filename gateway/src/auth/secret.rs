@@ -49,9 +49,23 @@ pub fn generate_api_key() -> io::Result<SecretString> {
 
 /// Whether this has a generated key's shape and not its checksum: then it was mistyped or guessed.
 pub(super) fn mistyped(key: &str) -> bool {
-    let shaped = key.len() == PREFIX.len() + RANDOM_CHARS + CHECKSUM_CHARS
-        && key.strip_prefix(PREFIX).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()));
-    shaped && checksum(&key[..PREFIX.len() + RANDOM_CHARS]) != key[PREFIX.len() + RANDOM_CHARS..]
+    shaped(key) && !checked(key)
+}
+
+/// Whether this may be a generated key: nobody comes upon one of those by guessing.
+#[must_use]
+pub fn is_generated(key: &str) -> bool {
+    shaped(key) && checked(key)
+}
+
+fn shaped(key: &str) -> bool {
+    key.len() == PREFIX.len() + RANDOM_CHARS + CHECKSUM_CHARS
+        && key.strip_prefix(PREFIX).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// For a key of that shape.
+fn checked(key: &str) -> bool {
+    checksum(&key[..PREFIX.len() + RANDOM_CHARS]) == key[PREFIX.len() + RANDOM_CHARS..]
 }
 
 fn checksum(text: &str) -> String {
@@ -80,14 +94,14 @@ mod tests {
         let first = first.expose_secret();
         assert_eq!(first.len(), 52);
         assert_ne!(first, generate_api_key().unwrap().expose_secret());
-        assert!(!mistyped(first));
+        assert!(!mistyped(first) && is_generated(first));
         for at in 3..first.len() {
             let mut bytes = first.as_bytes().to_vec();
             bytes[at] = if bytes[at] == b'a' { b'b' } else { b'a' };
             assert!(mistyped(std::str::from_utf8(&bytes).unwrap()), "character {at}");
         }
         for foreign in ["", "tk_short", "a key of one's own", "sk-something"] {
-            assert!(!mistyped(foreign), "{foreign}");
+            assert!(!mistyped(foreign) && !is_generated(foreign), "{foreign}");
         }
     }
 

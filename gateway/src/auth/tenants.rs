@@ -12,7 +12,7 @@ use tracing::warn;
 use super::error::TenantError;
 use super::keys::ApiKeys;
 use super::plans::Plans;
-use super::records::{self, FORMAT, TenantBody};
+use super::records::{self, FORMAT, Generation, TenantBody};
 use super::secret::generate_api_key;
 use crate::datadir;
 
@@ -127,8 +127,8 @@ impl Tenants {
         self.view_of(body).await
     }
 
-    /// Gives a tenant a new key. The old ones open nothing from now on here, and within five
-    /// seconds elsewhere.
+    /// Gives a tenant a new key. The old ones, and the tokens that they have made, open nothing from now
+    /// on here, and within five seconds elsewhere. Whoever shares its sessions is to be told.
     ///
     /// # Errors
     /// [`TenantError::NotFound`], or what the store says.
@@ -229,7 +229,16 @@ impl Tenants {
             Err(error) => return Err(error.into()),
         }
         let keys = vec![self.keys.add(id, key, now).await?];
-        let body = TenantBody { format: FORMAT, id, name: name.into(), created_at: now, disabled: false, keys, plan };
+        let body = TenantBody {
+            format: FORMAT,
+            id,
+            name: name.into(),
+            created_at: now,
+            disabled: false,
+            keys,
+            plan,
+            generation: Generation::default(),
+        };
         match records::save(&*self.records, records::tenant_name(id), 0, &body).await {
             Ok(_) => Ok(body),
             Err(StoreError::Conflict { .. }) => Err(TenantError::NameTaken),
@@ -253,7 +262,13 @@ impl Tenants {
     /// Makes this the tenant's only key.
     async fn set_key(&self, id: TenantId, key: &str, now: Timestamp) -> Result<TenantBody, TenantError> {
         let new = self.keys.add(id, key, now).await?;
-        let (old, body) = self.change(id, |body| body.keys = vec![new]).await?;
+        let replace = |body: &mut TenantBody| {
+            if body.keys != [new] {
+                body.keys = vec![new];
+                body.generation = body.generation.next();
+            }
+        };
+        let (old, body) = self.change(id, replace).await?;
         for old in old.keys.into_iter().filter(|old| *old != new) {
             // It is no longer named by its tenant, so it is dead already; this tidies up.
             if let Err(error) = self.keys.remove(old).await {

@@ -13,23 +13,23 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::principal::{Kind, Principal, Visitor};
+use super::principal::{Kind, MadeBy, Principal, Visitor};
 use super::secret::Key;
 
 /// The longest life of a token.
 pub const TOKEN_TTL_MAX: Duration = Duration::from_secs(3600);
 /// What every token begins with; no API key does.
-pub(super) const HEADER: &str = LocalToken::HEADER;
+const HEADER: &str = LocalToken::HEADER;
 /// How far the clocks of two nodes may be apart.
 const LEEWAY: Duration = Duration::from_secs(5);
-/// The largest token there is: its parts at their largest take 1.6 KiB.
+/// The largest token there is: its parts at their largest take 1.7 KiB.
 const TOKEN_BYTES_MAX: usize = 2048;
 /// Binds tokens to their purpose: sealed under the same key for another one, they are invalid.
 const PURPOSE: &[u8] = b"tertulia visitor v1";
 /// The same for the secrets by which visitors are known again.
 const RETURN_PURPOSE: &[u8] = b"tertulia returning visitor v1";
-/// How long a visitor who does not come is remembered.
-const RETURN_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How long a visitor who does not come is remembered. Nothing that a visitor holds holds for longer.
+pub(super) const RETURN_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -38,11 +38,20 @@ pub enum TokenError {
     Invalid,
     #[error("the token has expired")]
     Expired,
+    #[error("the token was renewed for as long as one may be")]
+    Lapsed,
+}
+
+/// Whether this is a visitor's token, good or bad, and no key.
+pub(crate) fn is_token(credential: &str) -> bool {
+    credential.starts_with(HEADER)
 }
 
 /// Seals and opens tokens.
 pub struct Tokens {
     key: SymmetricKey<V4>,
+    /// How long a token may be renewed, from the first of its line on.
+    session_max: Duration,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +65,11 @@ struct Claims {
     origin: Option<Origin>,
     iat: Timestamp,
     exp: Timestamp,
+    /// Left out in tokens of earlier programs, which are their own beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    #[serde(default)]
+    by: MadeBy,
     /// The token's own name, so that no two are alike.
     jti: SessionId,
 }
@@ -70,27 +84,33 @@ struct Returning {
 }
 
 impl Tokens {
-    /// Tokens under a key that is used for nothing else.
+    /// Tokens under a key that is used for nothing else, renewed for `session_max` at the longest.
     ///
     /// # Errors
     /// [`TokenError::Invalid`] when the key cannot be used; one of 256 bits can.
-    pub fn new(key: &Key) -> Result<Self, TokenError> {
-        Ok(Self { key: SymmetricKey::from(key.expose_secret()).map_err(|_| TokenError::Invalid)? })
+    pub fn new(key: &Key, session_max: Duration) -> Result<Self, TokenError> {
+        let key = SymmetricKey::from(key.expose_secret()).map_err(|_| TokenError::Invalid)?;
+        Ok(Self { key, session_max })
     }
 
-    /// A token for a visitor of `tenant`, valid until `visitor.expires_at`, or [`TOKEN_TTL_MAX`]
-    /// from now if that is sooner; and until when.
+    /// A token for a visitor of `tenant`, valid until `visitor.expires_at`, [`TOKEN_TTL_MAX`] from now,
+    /// or the end of the longest life since `visitor.since`, whichever is soonest; and until when.
     ///
     /// # Errors
-    /// [`TokenError::Expired`] when it would never be valid, [`TokenError::Invalid`] when it
-    /// cannot be sealed.
+    /// [`TokenError::Lapsed`] when that life is over, [`TokenError::Expired`] when it would never be
+    /// valid, [`TokenError::Invalid`] when it cannot be sealed.
     pub fn seal(&self, tenant: TenantId, visitor: Visitor, now: Timestamp) -> Result<(String, Timestamp), TokenError> {
-        let exp = visitor.expires_at.min(now.plus(TOKEN_TTL_MAX));
+        let Visitor { contact, conversation, origin, expires_at, since, by } = visitor;
+        let lapses_at = since.plus(self.session_max);
+        if lapses_at <= now {
+            return Err(TokenError::Lapsed);
+        }
+        let exp = expires_at.min(now.plus(TOKEN_TTL_MAX)).min(lapses_at);
         if exp <= now {
             return Err(TokenError::Expired);
         }
-        let Visitor { contact, conversation, origin, .. } = visitor;
-        let claims = Claims { tenant, contact, conversation, origin, iat: now, exp, jti: SessionId::generate() };
+        let (since, jti) = (Some(since), SessionId::generate());
+        let claims = Claims { tenant, contact, conversation, origin, iat: now, exp, since, by, jti };
         let message = serde_json::to_vec(&claims).map_err(|_| TokenError::Invalid)?;
         let token = LocalToken::encrypt(&self.key, &message, None, Some(PURPOSE)).map_err(|_| TokenError::Invalid)?;
         Ok((token, exp))
@@ -102,14 +122,16 @@ impl Tokens {
     /// Expired, or anything else that is wrong with it.
     pub fn open(&self, token: &str, now: Timestamp) -> Result<Principal, TokenError> {
         let claims = self.authenticated(token).ok_or(TokenError::Invalid)?;
-        let Claims { tenant, contact, conversation, origin, iat, exp, .. } = claims;
+        let Claims { tenant, contact, conversation, origin, iat, exp, since, by, .. } = claims;
         if exp.since(iat) > TOKEN_TTL_MAX || iat > now.plus(LEEWAY) {
             return Err(TokenError::Invalid);
         }
         if now >= exp.plus(LEEWAY) {
             return Err(TokenError::Expired);
         }
-        Ok(Principal { tenant, kind: Kind::Visitor(Visitor { contact, conversation, origin, expires_at: exp }) })
+        let since = since.unwrap_or(iat);
+        let visitor = Visitor { contact, conversation, origin, expires_at: exp, since, by };
+        Ok(Principal { tenant, kind: Kind::Visitor(visitor) })
     }
 
     /// A secret by which `contact` is known again for 90 days. It is no token: it opens nothing.
@@ -122,11 +144,13 @@ impl Tokens {
         LocalToken::encrypt(&self.key, &message, None, Some(RETURN_PURPOSE)).map_err(|_| TokenError::Invalid)
     }
 
-    /// The contact of `tenant` who shows this secret, if it still holds.
+    /// The contact of `tenant` who shows this secret, if it has not expired, and when it was made.
     #[must_use]
-    pub fn recognise(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Option<Contact> {
+    pub fn recognise(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Option<(Contact, Timestamp)> {
         let claims: Returning = self.opened(secret, RETURN_PURPOSE)?;
-        (claims.tenant == tenant && now < claims.exp).then_some(claims.contact)
+        let life = i64::try_from(RETURN_TTL.as_millis()).unwrap_or(i64::MAX);
+        let made_at = Timestamp::from_millis(claims.exp.as_millis().saturating_sub(life));
+        (claims.tenant == tenant && now < claims.exp).then_some((claims.contact, made_at))
     }
 
     fn authenticated(&self, token: &str) -> Option<Claims> {
@@ -151,10 +175,13 @@ impl Tokens {
 mod tests {
     use secrecy::SecretBox;
 
+    use super::super::records::Generation;
     use super::*;
 
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
     fn tokens(byte: u8) -> Tokens {
-        Tokens::new(&SecretBox::new(Box::new([byte; 32]))).unwrap()
+        Tokens::new(&SecretBox::new(Box::new([byte; 32])), DAY).unwrap()
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -167,6 +194,8 @@ mod tests {
             conversation: Some(ConversationId::generate()),
             origin: Some("https://shop.example".parse().unwrap()),
             expires_at,
+            since: at(0),
+            by: MadeBy::Key(Generation::default()),
         }
     }
 
@@ -208,6 +237,39 @@ mod tests {
         );
         let token = LocalToken::encrypt(&tokens(1).key, claims.as_bytes(), None, Some(PURPOSE)).unwrap();
         assert_eq!(tokens(1).open(&token, at(1)), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn a_token_is_renewed_for_a_day_and_ends_with_it() {
+        let (tenant, day) = (TenantId::generate(), 24 * 3600);
+        let renew = |now, for_seconds| {
+            let (_, until) = tokens(1).seal(tenant, visitor(at(now + for_seconds)), at(now))?;
+            Ok(until)
+        };
+        for (now, for_seconds, until) in [
+            (0, 900, Ok(at(900))),
+            (day - 3601, 3600, Ok(at(day - 1))),
+            (day - 1, 900, Ok(at(day))),
+            (day, 900, Err(TokenError::Lapsed)),
+            (2 * day, 900, Err(TokenError::Lapsed)),
+        ] {
+            assert_eq!(renew(now, for_seconds), until, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_an_earlier_program_opens_and_is_its_own_beginning() {
+        let claims = format!(
+            r#"{{"tenant":"{}","contact":"ana","iat":"{}","exp":"{}","jti":"{}"}}"#,
+            TenantId::generate(),
+            at(7),
+            at(60),
+            SessionId::generate()
+        );
+        let token = LocalToken::encrypt(&tokens(1).key, claims.as_bytes(), None, Some(PURPOSE)).unwrap();
+        let opened = tokens(1).open(&token, at(8)).unwrap();
+        let visitor = opened.visitor().unwrap();
+        assert_eq!((visitor.since, visitor.by), (at(7), MadeBy::Key(Generation::default())));
     }
 
     #[test]
@@ -269,7 +331,8 @@ mod tests {
             (1, other, 0, false),
             (2, tenant, 0, false),
         ] {
-            assert_eq!(tokens(key).recognise(tenant, &secret, at(now)), known.then(|| contact.clone()), "{now}");
+            let found = tokens(key).recognise(tenant, &secret, at(now));
+            assert_eq!(found, known.then(|| (contact.clone(), at(0))), "{now}");
         }
         assert_eq!(tokens(1).open(&secret, at(1)), Err(TokenError::Invalid));
         let (token, _) = tokens(1).seal(tenant, visitor(at(60)), at(0)).unwrap();

@@ -35,12 +35,12 @@ impl ScriptedNode {
     }
 }
 
-/// Settings for a node there, with the API key `my-own-key`.
+/// Settings for a node there, with the API key `my-own-key-0123456`.
 pub(super) fn config(listen: &str, data: &Path) -> Config {
     let variables = [
         ("TERTULIA_LISTEN", OsString::from(listen)),
         ("TERTULIA_DATA", data.into()),
-        ("TERTULIA_API_KEY", OsString::from("my-own-key")),
+        ("TERTULIA_API_KEY", OsString::from("my-own-key-0123456")),
     ];
     let variables = variables.map(|(name, value)| (OsString::from(name), value));
     Sources::read(None, variables).unwrap().config().unwrap()

@@ -201,6 +201,16 @@ pub static OPERATIONS: &[Operation] = &[
         )
     },
     Operation {
+        query: &[("contact", "string", "Whom, as the tenant names them")],
+        ..operation(
+            "delete",
+            "/v1/visitors",
+            "Log a visitor out: its tokens end, and what they have open, at once and for good",
+            Auth::Key,
+            (204, Answer::Plain("Logged out")),
+        )
+    },
+    Operation {
         request: Some((schema_of::<WidgetIn>(), Need::Optional)),
         ..operation(
             "post",

@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::body;
+use super::body::{self, to_the_end};
 use super::caller::{Operator, address};
 use super::conversations::conversation;
 use super::edge::Edge;
@@ -48,9 +48,13 @@ pub(super) async fn rotate_key(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<KeyMade>, ApiError> {
-    let (tenant, key) = edge.parts.tenants.rotate_key(tenant(&id)?, edge.now()).await?;
-    reload(&edge, tenant.id).await?;
-    Ok(web::Json(KeyMade { tenant: tenant.id, name: tenant.name, api_key: key.expose_secret().to_owned() }))
+    let id = tenant(&id)?;
+    to_the_end(async move {
+        let (tenant, key) = edge.parts.tenants.rotate_key(id, edge.now()).await?;
+        reload(&edge, tenant.id).await?;
+        Ok(web::Json(KeyMade { tenant: tenant.id, name: tenant.name, api_key: key.expose_secret().to_owned() }))
+    })
+    .await
 }
 
 pub(super) async fn disable(
@@ -58,7 +62,7 @@ pub(super) async fn disable(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<TenantView>, ApiError> {
-    set_disabled(&edge, &id, true).await
+    set_disabled(edge, &id, true).await
 }
 
 pub(super) async fn enable(
@@ -66,7 +70,7 @@ pub(super) async fn enable(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<TenantView>, ApiError> {
-    set_disabled(&edge, &id, false).await
+    set_disabled(edge, &id, false).await
 }
 
 pub(super) async fn release(
@@ -82,18 +86,20 @@ pub(super) async fn release(
     Err(ApiError::new(ErrorCode::WrongState, "the conversation is not in quarantine"))
 }
 
-async fn set_disabled(edge: &Edge, id: &str, disabled: bool) -> Result<web::Json<TenantView>, ApiError> {
-    let view = edge.parts.tenants.set_disabled(tenant(id)?, disabled).await?;
-    reload(edge, view.id).await?;
-    Ok(web::Json(view))
+async fn set_disabled(edge: web::Data<Edge>, id: &str, disabled: bool) -> Result<web::Json<TenantView>, ApiError> {
+    let id = tenant(id)?;
+    to_the_end(async move {
+        let view = edge.parts.tenants.set_disabled(id, disabled).await?;
+        reload(&edge, view.id).await?;
+        Ok(web::Json(view))
+    })
+    .await
 }
 
-/// Lets running conversations and open sockets know at once.
+/// Lets running conversations and open sessions know at once. A tenant that is met just now is read here
+/// too: whoever reads it may have begun before the change.
 pub(super) async fn reload(edge: &Edge, id: TenantId) -> Result<(), ApiError> {
-    match edge.system().known_tenant(id) {
-        Some(tenant) => Ok(tenant.reload().await?),
-        None => Ok(()),
-    }
+    Ok(edge.worker.tenant(id).await?.reload().await?)
 }
 
 pub(super) fn tenant(id: &str) -> Result<TenantId, ApiError> {

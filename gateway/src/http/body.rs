@@ -1,5 +1,6 @@
 //! Reads request bodies and paths; what is wrong with them comes back as our own errors.
 
+use std::future::Future;
 use std::pin::Pin;
 use std::str::FromStr;
 
@@ -70,6 +71,14 @@ impl<T: DeserializeOwned + Default> FromRequest for Optional<T> {
             serde_json::from_slice(&body).map(Self).map_err(|error| from_serde(&error))
         })
     }
+}
+
+/// Does what goes on when whoever asked has gone: a change that is stored must also be told.
+pub(super) async fn to_the_end<T: 'static>(
+    work: impl Future<Output = Result<T, ApiError>> + 'static,
+) -> Result<T, ApiError> {
+    let done = actix_web::rt::spawn(work).await;
+    done.unwrap_or_else(|_| Err(ApiError::new(ErrorCode::Internal, "it is not known whether this was done")))
 }
 
 /// A value of its own kind in a path or query.

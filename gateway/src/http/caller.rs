@@ -38,6 +38,14 @@ impl Caller {
         Err(ApiError::new(ErrorCode::Forbidden, "this needs the tenant's API key; a visitor's token may not do it"))
     }
 
+    /// To be asked again before something is done that took long to come in.
+    ///
+    /// # Errors
+    /// The key or token has ended meanwhile.
+    pub(super) async fn still_may(&self, edge: &Edge) -> Result<(), ApiError> {
+        Ok(edge.parts.authority.holds(&self.principal, edge.now()).await?)
+    }
+
     /// The full name of one of the caller's conversations; nobody can name another tenant's.
     pub(super) fn key(&self, conversation: ConversationId) -> ConversationKey {
         ConversationKey { tenant: self.tenant.id(), conversation }
@@ -102,10 +110,10 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let edge = edge(&request)?;
             let credential = credential(&request).ok_or(AuthError::Unauthorized)?;
-            let principal = edge.parts.authority.principal(&credential, edge.now()).await?;
+            let principal = edge.principal(&credential, address(&request)).await?;
             let tenant = edge.worker.tenant(principal.tenant).await?;
             match &principal.kind {
-                Kind::ApiKey { key } => edge.parts.limiter.key(key)?,
+                Kind::ApiKey { key, .. } => edge.parts.limiter.key(key)?,
                 Kind::Visitor(visitor) => {
                     edge.parts.limiter.visitor(tenant.id(), &visitor.contact)?;
                     check_visitor_page(page(&request).as_ref(), visitor, &tenant)?;
@@ -124,7 +132,7 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let checked = edge(request).and_then(|edge| {
             let credential = credential(request).ok_or(AuthError::Unauthorized)?;
-            Ok(Self(edge.parts.authority.admin(&credential)?))
+            Ok(Self(edge.admin(&credential, address(request))?))
         });
         std::future::ready(checked)
     }

@@ -1,5 +1,6 @@
 //! What a worker thread's handlers have at hand.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,11 +9,14 @@ use engine::config::Config;
 use engine::knowledge::Knowledge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::Timestamp;
+use tokio::time::Instant;
 
+use super::error::ApiError;
+use super::guesses::Guesses;
 use super::health::Readiness;
 use super::limiter::Limiter;
 use super::places::Places;
-use crate::auth::{Authority, Tenants};
+use crate::auth::{Admin, AuthError, Authority, Principal, Tenants, is_generated, is_token};
 use crate::learning::Learning;
 use crate::session::Sessions;
 use crate::socket::Sockets;
@@ -35,6 +39,8 @@ pub struct EdgeParts {
     pub places: Places,
     /// The last look at whether the node can work.
     pub readiness: Readiness,
+    /// Wrong keys.
+    pub guesses: Guesses,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }
@@ -56,6 +62,45 @@ impl Edge {
     #[must_use]
     pub fn system(&self) -> &Arc<System> {
         self.worker.system()
+    }
+
+    /// Who shows this key or token, from this address. A key that somebody could have guessed waits where
+    /// wrong ones came from; nobody comes upon a generated key or a token.
+    ///
+    /// # Errors
+    /// `rate_limited` after wrong keys, or why the credential opens nothing.
+    pub(crate) async fn principal(&self, credential: &str, address: IpAddr) -> Result<Principal, ApiError> {
+        if is_token(credential) {
+            return Ok(self.parts.authority.principal(credential, self.now()).await?);
+        }
+        self.may_try(credential, address)?;
+        match self.parts.authority.principal(credential, self.now()).await {
+            Err(AuthError::Unauthorized) => Err(self.wrong(address)),
+            checked => Ok(checked?),
+        }
+    }
+
+    /// Whether this is the operator's key, with the same care.
+    ///
+    /// # Errors
+    /// `rate_limited` or `unauthorized`.
+    pub(crate) fn admin(&self, credential: &str, address: IpAddr) -> Result<Admin, ApiError> {
+        self.may_try(credential, address)?;
+        self.parts.authority.admin(credential).map_err(|_| self.wrong(address))
+    }
+
+    fn may_try(&self, credential: &str, address: IpAddr) -> Result<(), ApiError> {
+        if is_generated(credential) { Ok(()) } else { Ok(self.parts.guesses.may_try(address, Instant::now())?) }
+    }
+
+    fn wrong(&self, address: IpAddr) -> ApiError {
+        let (guesses, now) = (&self.parts.guesses, Instant::now());
+        let refused = guesses.may_try(address, now);
+        guesses.wrong(address, now);
+        match refused {
+            Ok(()) => AuthError::Unauthorized.into(),
+            Err(failure) => failure.into(),
+        }
     }
 
     /// Now.

@@ -33,6 +33,7 @@ pub(super) async fn file(
     let _place = learning.file_place()?;
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let bytes = whole(payload).await?;
+    caller.still_may(&edge).await?;
     let source = named.into_inner().source;
     Ok(web::Json(learning.learn_file(caller.tenant_id(), source, media_type, bytes).await?))
 }

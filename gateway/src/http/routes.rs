@@ -38,7 +38,9 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(only("/v1/conversations/{id}/cancel", "POST").route(post().to(conversations::cancel)))
         .service(only("/v1/conversations/{id}/human", "POST").route(post().to(conversations::human)))
         .service(only("/v1/conversations/{id}/close", "POST").route(post().to(conversations::close)))
-        .service(only("/v1/visitors", "POST").route(post().to(visitors::make)))
+        .service(
+            only("/v1/visitors", "POST, DELETE").route(post().to(visitors::make)).route(delete().to(visitors::log_out)),
+        )
         .service(only("/v1/widget/{tenant}", "POST").route(post().to(widget::session)))
         .service(only("/v1/tenant", "GET, PUT").route(get().to(tenant::view)).route(put().to(tenant::replace)))
         .service(

@@ -4,17 +4,18 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actors::{Format, Listener, Outbox, OutboxItem, OutboxStream, ReplyTo};
+use actors::{Failure, Format, Listener, Outbox, OutboxItem, OutboxStream, ReplyTo};
 use bytes::Bytes;
 use futures_util::Stream;
 use schema::{ErrorCode, Position, SessionId};
 use serde::Deserialize;
 
 use super::body;
-use super::caller::{Caller, address};
+use super::caller::{Caller, address, check_visitor_page, page};
 use super::conversations::conversation;
 use super::edge::Edge;
 use super::error::ApiError;
@@ -46,22 +47,22 @@ pub(super) async fn open(
     let key = caller.key(id);
     let handle = edge.worker.find_here(key).await?;
     caller.sees(id, handle.contact())?;
-    let permit = caller.tenant.begin_session()?;
     let outbox = Outbox::new();
     let session = SessionId::generate();
-    let seat = edge.sessions.stream(
-        session,
-        Arc::clone(&outbox),
-        &caller.principal,
-        &caller.tenant,
-        address(&request),
-        permit,
-    )?;
+    let mut seat = edge.sessions.seat(session, Format::Sse, Arc::clone(&outbox), address(&request))?;
+    let (principal, page) = (Arc::new(caller.principal.clone()), page(&request));
+    seat.identify(&principal, page.as_ref(), &caller.tenant)?;
+    // The right may have ended between the first look and the entry, when nobody would have told it.
+    caller.still_may(&edge).await?;
+    if let Some(visitor) = principal.visitor() {
+        check_visitor_page(page.as_ref(), visitor, &caller.tenant)?;
+    }
     let (reply, joined) = ReplyTo::call();
     handle.join(Listener { session, outbox: Arc::clone(&outbox), format: Format::Sse }, from, reply);
     let body =
         Body { first: true, items: outbox.stream(), leave: Leave { edge: edge.clone(), key, session }, _seat: seat };
-    joined.await.unwrap_or_else(|_| Err(actors::Failure::new(ErrorCode::Restarting, "the conversation restarts")))?;
+    let restarts = |_| Err(Failure::later(ErrorCode::Restarting, "the conversation restarts", Duration::from_secs(1)));
+    joined.await.unwrap_or_else(restarts)?;
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))

@@ -1,4 +1,4 @@
-//! Visitors' tokens: made with the API key, renewed with the token itself.
+//! Visitors' tokens: made with the API key, renewed with the token itself, ended with the API key.
 
 use std::time::Duration;
 
@@ -6,12 +6,13 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use schema::wire::{VisitorIn, VisitorToken};
 use schema::{Contact, ErrorCode};
+use serde::Deserialize;
 
-use super::body::Optional;
+use super::body::{Optional, parse, to_the_end};
 use super::caller::Caller;
 use super::edge::Edge;
 use super::error::ApiError;
-use crate::auth::{AuthError, TOKEN_TTL_MAX, Visitor};
+use crate::auth::{AuthError, Kind, MadeBy, TOKEN_TTL_MAX, Visitor};
 
 pub(super) async fn make(
     caller: Caller,
@@ -29,10 +30,11 @@ pub(super) async fn make(
         }
         None => edge.parts.config.limits.visitor_token_ttl,
     };
-    let expires_at = edge.now().plus(ttl);
-    let visitor = match caller.principal.visitor() {
-        Some(visitor) => renewed(visitor, &asked, expires_at)?,
-        None => {
+    let since = edge.now();
+    let expires_at = since.plus(ttl);
+    let visitor = match &caller.principal.kind {
+        Kind::Visitor(visitor) => renewed(visitor, &asked, expires_at)?,
+        Kind::ApiKey { generation, .. } => {
             let origin_allowed =
                 asked.origin.as_ref().is_none_or(|origin| caller.tenant.allows_origin(origin.as_str()));
             if !origin_allowed {
@@ -50,13 +52,37 @@ pub(super) async fn make(
                 }
                 None => asked.contact.unwrap_or_else(Contact::anonymous),
             };
-            Visitor { contact, conversation: asked.conversation, origin: asked.origin, expires_at }
+            let by = MadeBy::Key(*generation);
+            Visitor { contact, conversation: asked.conversation, origin: asked.origin, expires_at, since, by }
         }
     };
     let contact = visitor.contact.clone();
     let sealed = edge.parts.authority.tokens().seal(caller.tenant_id(), visitor, edge.now());
     let (token, expires_at) = sealed.map_err(AuthError::from)?;
     Ok(HttpResponse::build(StatusCode::CREATED).json(VisitorToken { token, expires_at, contact }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Which {
+    contact: String,
+}
+
+/// Logs a visitor out: its tokens, and the secrets by which it is known again, end with what they have open.
+pub(super) async fn log_out(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    which: web::Query<Which>,
+) -> Result<HttpResponse, ApiError> {
+    caller.manages()?;
+    let contact: Contact = parse(&which.contact, ErrorCode::BadField)?;
+    let tenant = caller.tenant_id();
+    to_the_end(async move {
+        let at = edge.parts.authority.logouts().log_out(tenant, &contact, edge.system().clock()).await?;
+        edge.sessions.presence().log_out(tenant, &contact, at);
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
 }
 
 /// A visitor gets the same rights for longer, and no others.

@@ -2,15 +2,14 @@
 //! secret that brings the visitor back, and the look of the chat. The page's origin is the key.
 
 use actix_web::{HttpRequest, web};
-use actors::Failure;
+use schema::Contact;
 use schema::wire::{Look, WidgetIn, WidgetSession};
-use schema::{Contact, ErrorCode};
 
 use super::body::Optional;
 use super::caller::{address, page};
 use super::edge::Edge;
 use super::error::ApiError;
-use crate::auth::{AuthError, Visitor};
+use crate::auth::{AuthError, MadeBy, TenantError, Visitor};
 
 pub(super) async fn session(
     request: HttpRequest,
@@ -18,19 +17,29 @@ pub(super) async fn session(
     tenant: web::Path<String>,
     Optional(WidgetIn { visitor }): Optional<WidgetIn>,
 ) -> Result<web::Json<WidgetSession>, ApiError> {
-    let found = edge.parts.tenants.find(&tenant).await?;
-    let tenant = edge.worker.tenant(found.id).await?;
-    if tenant.is_disabled() {
-        return Err(Failure::new(ErrorCode::TenantDisabled, "the tenant is disabled").into());
-    }
     let page = page(&request).ok_or(AuthError::Origin)?;
+    let found = match edge.parts.tenants.find(&tenant).await {
+        // A foreign page does not learn which tenants there are.
+        Err(TenantError::NotFound) if !page.is_own() => return Err(AuthError::Origin.into()),
+        found => found?,
+    };
+    let tenant = edge.worker.tenant(found.id).await?;
     if !page.may_speak(|origin| tenant.allows_origin(origin)) {
         return Err(AuthError::Origin.into());
     }
+    if tenant.is_disabled() {
+        return Err(AuthError::Disabled.into());
+    }
     edge.parts.limiter.tenant(&tenant)?;
+    // Before the look at log-outs: one that comes later then ends what is made here.
     let now = edge.now();
-    let tokens = edge.parts.authority.tokens();
-    let contact = match visitor.and_then(|secret| tokens.recognise(tenant.id(), &secret, now)) {
+    let authority = &edge.parts.authority;
+    let tokens = authority.tokens();
+    let returning = match visitor {
+        Some(secret) => authority.returning(tenant.id(), &secret, now).await?,
+        None => None,
+    };
+    let contact = match returning {
         Some(contact) => {
             edge.parts.limiter.visitor(tenant.id(), &contact)?;
             contact
@@ -45,7 +54,8 @@ pub(super) async fn session(
     // Made anew each time: whoever comes often enough is never forgotten.
     let visitor = tokens.remember(tenant.id(), contact.clone(), now).map_err(AuthError::from)?;
     let expires_at = now.plus(edge.parts.config.limits.visitor_token_ttl);
-    let seal = Visitor { contact: contact.clone(), conversation: None, origin: page.origin(), expires_at };
+    let (contact_of, origin) = (contact.clone(), page.origin());
+    let seal = Visitor { contact: contact_of, conversation: None, origin, expires_at, since: now, by: MadeBy::Page };
     let (token, expires_at) = tokens.seal(tenant.id(), seal, now).map_err(AuthError::from)?;
     let profile = tenant.view().profile;
     let look = Look { name: profile.assistant.name, widget: profile.widget };

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actors::{ConversationHandle, Failure, Format, Listener, ReplyTo, error_frame, reply_frame};
 use engine::conversation::{Command, Outcome, Speaker};
@@ -11,12 +12,20 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::peer::{Inner, Who};
+use super::refusal;
 use crate::http::{ApiError, check_agent, check_text};
 use crate::metrics::{FRAME_ERRORS, FRAMES_IN};
+
+/// When to come back, where the refusal itself does not say.
+const NOT_NOW_RETRY: Duration = Duration::from_secs(2);
 
 impl Inner {
     /// Deals with one text frame.
     pub(super) fn take(self: &Rc<Self>, text: &str) -> Result<(), Close> {
+        // It is being closed, perhaps because it has no right to ask any more.
+        if !self.outbox.is_open() {
+            return Ok(());
+        }
         // Counted before it is read, and whether or not it can be.
         let allowed = self.allowed();
         if self.floods() {
@@ -95,23 +104,23 @@ impl Inner {
     }
 
     async fn authenticate(&self, r#ref: Ref, token: String) {
-        let checked = match self.edge.parts.authority.principal(&token, self.edge.now()).await {
+        let checked = match self.edge.principal(&token, self.address).await {
             Ok(principal) => self.identify(principal).await,
-            Err(error) => Err(ApiError::from(error)),
+            Err(error) => Err(error),
         };
         match checked {
             Ok(()) => self.answer(&r#ref, json!({})),
             Err(error) => {
-                let failure = error.failure().clone();
-                let close = match failure.code {
-                    ErrorCode::OriginRefused => Some(Close::ORIGIN_REFUSED),
-                    ErrorCode::TenantDisabled => Some(Close::TENANT_DISABLED),
-                    ErrorCode::Unauthorized if self.who().is_none() => Some(Close::UNAUTHORIZED),
-                    ErrorCode::TokenExpired if self.who().is_none() => Some(Close::TOKEN_EXPIRED),
-                    _ => None,
-                };
+                let mut failure = error.failure().clone();
+                let close = refusal::close(failure.code);
+                // One that is known goes on with the token it has, as far as that goes.
+                let ends = self.who().is_none()
+                    || matches!(failure.code, ErrorCode::OriginRefused | ErrorCode::TenantDisabled);
+                if ends && close == Close::NOT_NOW {
+                    failure.retry_after.get_or_insert(NOT_NOW_RETRY);
+                }
                 self.refuse(Some(&r#ref), failure);
-                if let Some(close) = close {
+                if ends {
                     self.outbox.close(close);
                 }
             }
@@ -125,7 +134,8 @@ impl Inner {
         conversation: Option<ConversationId>,
         after: Position,
     ) -> Result<(), Failure> {
-        if self.joins() >= limits::JOINS_MAX {
+        let again = conversation.is_some_and(|conversation| self.joined(conversation).is_some());
+        if self.joins() >= limits::JOINS_MAX && !again {
             // Not a matter of time: waiting does not help, leaving does.
             let message = format!("a socket joins at most {} conversations: leave one first", limits::JOINS_MAX);
             return Err(Failure::new(ErrorCode::WrongState, message));

@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -33,6 +34,7 @@ pub(super) struct Inner {
     pub(super) edge: web::Data<Edge>,
     pub(super) id: SessionId,
     pub(super) outbox: Arc<Outbox>,
+    pub(super) address: IpAddr,
     page: Option<Page>,
     who: RefCell<Option<Rc<Who>>>,
     joined: RefCell<Vec<ConversationHandle>>,
@@ -46,7 +48,7 @@ pub(super) struct Inner {
 
 /// Who is speaking.
 pub(super) struct Who {
-    pub(super) principal: Principal,
+    pub(super) principal: Arc<Principal>,
     pub(super) tenant: Arc<Tenant>,
 }
 
@@ -55,6 +57,7 @@ impl Session {
         edge: web::Data<Edge>,
         id: SessionId,
         outbox: Arc<Outbox>,
+        address: IpAddr,
         page: Option<Page>,
         seat: Seat,
     ) -> Self {
@@ -62,6 +65,7 @@ impl Session {
             edge,
             id,
             outbox,
+            address,
             page,
             who: RefCell::default(),
             joined: RefCell::default(),
@@ -83,17 +87,20 @@ impl Inner {
     /// Takes a checked credential: the first one, or a newer one of the same visitor.
     pub(super) async fn identify(&self, principal: Principal) -> Result<(), ApiError> {
         let tenant = self.edge.worker.tenant(principal.tenant).await?;
-        if tenant.is_disabled() {
-            return Err(ApiError::new(ErrorCode::TenantDisabled, "the tenant is disabled"));
-        }
         check_page(&principal, self.page.as_ref(), &tenant)?;
         if self.who().is_some_and(|who| !same_rights(&who.principal, &principal)) {
             let message = "this socket belongs to somebody else; open another one";
             return Err(ApiError::new(ErrorCode::Forbidden, message));
         }
-        let permit = tenant.begin_session()?;
+        let principal = Arc::new(principal);
         if let Some(seat) = self.seat.borrow_mut().as_mut() {
-            seat.identify(&principal, &tenant, permit)?;
+            seat.identify(&principal, self.page.as_ref(), &tenant)?;
+        }
+        // Its right may have ended between the first look and its entry, when nobody would have told it.
+        let holds = self.edge.parts.authority.holds(&principal, self.edge.now()).await.map_err(ApiError::from);
+        if let Err(error) = holds.and_then(|()| check_page(&principal, self.page.as_ref(), &tenant)) {
+            self.who.borrow_mut().take();
+            return Err(error);
         }
         *self.who.borrow_mut() = Some(Rc::new(Who { principal, tenant }));
         Ok(())
@@ -124,7 +131,7 @@ impl Inner {
             return if before < most { Ok(()) } else { Err(Limiter::unknown()) };
         };
         match &who.principal.kind {
-            Kind::ApiKey { key } => limiter.key(key)?,
+            Kind::ApiKey { key, .. } => limiter.key(key)?,
             Kind::Visitor(visitor) => limiter.visitor(who.tenant.id(), &visitor.contact)?,
         }
         limiter.tenant(&who.tenant)

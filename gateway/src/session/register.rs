@@ -3,32 +3,27 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Failure, Outbox, SessionPermit, System, Tenant};
-use schema::wire::{Close, ServerFrame};
-use schema::{Contact, ErrorCode, SessionId, TenantId, Timestamp, limits};
+use actors::{Failure, Format, Outbox, SessionPermit, System, Tenant};
+use schema::wire::Close;
+use schema::{SessionId, Timestamp, limits};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::auth::Principal;
+use super::presence::{Member, Presence, send_away};
+use crate::auth::{Page, Principal};
 use crate::metrics::{SESSIONS, SESSIONS_OPENED};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// When one that did not say in time who it is may come back.
+const SLOW_RETRY: Duration = Duration::from_secs(1);
 /// Streams have no pings of their own; proxies cut what is silent for a minute.
 const STREAM_PING_LOOKS: u32 = 15;
-
-/// How many sessions each address and each visitor has open, over all threads.
-pub(crate) struct Presence {
-    per_address: u32,
-    per_visitor: u32,
-    addresses: Mutex<HashMap<IpAddr, u32>>,
-    visitors: Mutex<HashMap<(TenantId, Contact), u32>>,
-}
 
 /// The sessions of one thread. Cheap to clone.
 #[derive(Clone)]
@@ -41,7 +36,7 @@ struct Shared {
 }
 
 struct Row {
-    kind: &'static str,
+    format: Format,
     outbox: Arc<Outbox>,
     opened_at: Instant,
     who: Option<Who>,
@@ -49,8 +44,9 @@ struct Row {
 }
 
 struct Who {
-    tenant: Arc<Tenant>,
-    expires_at: Option<Timestamp>,
+    principal: Arc<Principal>,
+    /// Since when its visitor has had more sessions than it may keep, because of this one.
+    surplus_since: Option<Instant>,
 }
 
 /// A session's place in the register; dropped with the session.
@@ -58,14 +54,13 @@ pub(crate) struct Seat {
     sessions: Sessions,
     id: SessionId,
     address: IpAddr,
-    visitor: Option<(TenantId, Contact)>,
-    permit: Option<SessionPermit>,
+    known: Option<Known>,
 }
 
-impl Presence {
-    pub(crate) fn new(per_address: u32, per_visitor: u32) -> Arc<Self> {
-        Arc::new(Self { per_address, per_visitor, addresses: Mutex::default(), visitors: Mutex::default() })
-    }
+/// What a session holds from when its owner is known until its end, however often a token is renewed.
+struct Known {
+    principal: Arc<Principal>,
+    _permit: SessionPermit,
 }
 
 impl Sessions {
@@ -81,62 +76,57 @@ impl Sessions {
         Self(shared)
     }
 
-    /// Room for a socket from an address. Who it is may be said later.
-    pub(crate) fn socket(&self, id: SessionId, outbox: Arc<Outbox>, address: IpAddr) -> Result<Seat, Failure> {
-        self.seat(id, "socket", outbox, address)
-    }
-
-    /// Room for a stream of somebody known.
-    pub(crate) fn stream(
+    /// Room for a socket or stream from an address. Who it is is said later.
+    pub(crate) fn seat(
         &self,
         id: SessionId,
+        format: Format,
         outbox: Arc<Outbox>,
-        principal: &Principal,
-        tenant: &Arc<Tenant>,
         address: IpAddr,
-        permit: SessionPermit,
     ) -> Result<Seat, Failure> {
-        let mut seat = self.seat(id, "stream", outbox, address)?;
-        seat.identify(principal, tenant, permit)?;
-        Ok(seat)
+        self.0.presence.enter_from(address)?;
+        let row = Row { format, outbox, opened_at: Instant::now(), who: None, looks: 0 };
+        self.0.rows.borrow_mut().insert(id, row);
+        metrics::gauge!(SESSIONS, "kind" => kind(format)).increment(1);
+        metrics::counter!(SESSIONS_OPENED, "kind" => kind(format)).increment(1);
+        Ok(Seat { sessions: self.clone(), id, address, known: None })
     }
 
-    fn seat(&self, id: SessionId, kind: &'static str, outbox: Arc<Outbox>, address: IpAddr) -> Result<Seat, Failure> {
-        let presence = &self.0.presence;
-        if !enter(&presence.addresses, address, presence.per_address) {
-            let message = "too many sockets and streams from this address";
-            return Err(Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(5)));
-        }
-        let row = Row { kind, outbox, opened_at: Instant::now(), who: None, looks: 0 };
-        self.0.rows.borrow_mut().insert(id, row);
-        metrics::gauge!(SESSIONS, "kind" => kind).increment(1);
-        metrics::counter!(SESSIONS_OPENED, "kind" => kind).increment(1);
-        Ok(Seat { sessions: self.clone(), id, address, visitor: None, permit: None })
+    /// Who has what open, over all threads.
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.0.presence
     }
 }
 
 impl Seat {
-    /// Somebody has said who they are, or shown a newer token.
+    /// Somebody has said who they are, or shown a newer token; then they keep the place they have. Whether
+    /// they still may be here is to be looked at after this: from here on, changes are told.
     pub(crate) fn identify(
         &mut self,
-        principal: &Principal,
-        tenant: &Arc<Tenant>,
-        permit: SessionPermit,
+        principal: &Arc<Principal>,
+        page: Option<&Page>,
+        tenant: &Tenant,
     ) -> Result<(), Failure> {
-        let presence = &self.sessions.0.presence;
-        if let (None, Some(visitor)) = (&self.visitor, principal.visitor()) {
-            let who = (principal.tenant, visitor.contact.clone());
-            if !enter(&presence.visitors, who.clone(), presence.per_visitor) {
-                let message = "this visitor has too many sockets and streams open";
-                return Err(Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(5)));
-            }
-            self.visitor = Some(who);
+        let shared = &self.sessions.0;
+        let mut rows = shared.rows.borrow_mut();
+        let Some(row) = rows.get_mut(&self.id) else { return Ok(()) };
+        if let (Some(known), Some(who)) = (&mut self.known, &mut row.who) {
+            shared.presence.renew(self.id, Arc::clone(principal));
+            known.principal = Arc::clone(principal);
+            who.principal = Arc::clone(principal);
+            return Ok(());
         }
-        self.permit.get_or_insert(permit);
-        if let Some(row) = self.sessions.0.rows.borrow_mut().get_mut(&self.id) {
-            let expires_at = principal.visitor().map(|visitor| visitor.expires_at);
-            row.who = Some(Who { tenant: Arc::clone(tenant), expires_at });
-        }
+        let permit = tenant.begin_session()?;
+        let member = Member {
+            principal: Arc::clone(principal),
+            page: page.cloned(),
+            outbox: Arc::clone(&row.outbox),
+            format: row.format,
+        };
+        let surplus = shared.presence.enter(self.id, member)?;
+        self.known = Some(Known { principal: Arc::clone(principal), _permit: permit });
+        let surplus_since = surplus.then(Instant::now);
+        row.who = Some(Who { principal: Arc::clone(principal), surplus_since });
         Ok(())
     }
 }
@@ -145,32 +135,19 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let shared = &self.sessions.0;
         if let Some(row) = shared.rows.borrow_mut().remove(&self.id) {
-            metrics::gauge!(SESSIONS, "kind" => row.kind).decrement(1);
+            metrics::gauge!(SESSIONS, "kind" => kind(row.format)).decrement(1);
         }
-        leave(&shared.presence.addresses, &self.address);
-        if let Some(visitor) = &self.visitor {
-            leave(&shared.presence.visitors, visitor);
+        shared.presence.leave_from(self.address);
+        if let Some(known) = &self.known {
+            shared.presence.leave(known.principal.tenant, self.id);
         }
     }
 }
 
-fn enter<K: Eq + Hash>(counts: &Mutex<HashMap<K, u32>>, key: K, max: u32) -> bool {
-    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = counts.entry(key).or_default();
-    if *count >= max {
-        return false;
-    }
-    *count += 1;
-    true
-}
-
-fn leave<K: Eq + Hash>(counts: &Mutex<HashMap<K, u32>>, key: &K) {
-    let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
+const fn kind(format: Format) -> &'static str {
+    match format {
+        Format::Socket => "socket",
+        Format::Sse => "stream",
     }
 }
 
@@ -193,24 +170,37 @@ async fn look_over(shared: Rc<Shared>, mut drain: watch::Receiver<Option<Duratio
 }
 
 impl Shared {
+    /// What ends by time alone; what ends by a change is told by whoever changes it.
     fn look(&self) {
         let (now, instant) = (self.system.clock().now(), Instant::now());
         for row in self.rows.borrow_mut().values_mut() {
             row.looks += 1;
             row.outbox.close_if_stalled(instant);
-            match &row.who {
+            match &mut row.who {
+                // It may be a slow line, or a store that does not answer: nothing is wrong with its key.
                 None if instant.duration_since(row.opened_at) >= limits::AUTH_DEADLINE => {
-                    row.outbox.close(Close::UNAUTHORIZED);
+                    send_away(&row.outbox, row.format, SLOW_RETRY, Close::NOT_NOW);
                 }
-                Some(who) if who.expires_at.is_some_and(|expires_at| now >= expires_at) => {
-                    row.outbox.close(Close::TOKEN_EXPIRED);
-                }
-                Some(who) if who.tenant.is_disabled() => row.outbox.close(Close::TENANT_DISABLED),
-                _ => {}
+                None => {}
+                Some(who) => who.look(&self.presence, &row.outbox, now, instant),
             }
-            if row.kind == "stream" && row.looks % STREAM_PING_LOOKS == 0 {
+            if row.format == Format::Sse && row.looks % STREAM_PING_LOOKS == 0 {
                 row.outbox.ping();
             }
+        }
+    }
+}
+
+impl Who {
+    fn look(&mut self, presence: &Presence, outbox: &Outbox, now: Timestamp, instant: Instant) {
+        let Some(visitor) = self.principal.visitor() else { return };
+        if now >= visitor.expires_at {
+            outbox.close(Close::TOKEN_EXPIRED);
+        }
+        let too_long = |since| instant.duration_since(since) >= limits::SURPLUS_GRACE;
+        if self.surplus_since.is_some_and(too_long) {
+            self.surplus_since = None;
+            presence.make_room(self.principal.tenant, &visitor.contact);
         }
     }
 }
@@ -218,16 +208,13 @@ impl Shared {
 /// Tells each session when to come back and closes it, spread over the window, so that a node
 /// with many does not send them all to its neighbour at once.
 async fn close_all(shared: &Shared, window: Duration) {
-    let outboxes: Vec<_> = shared.rows.borrow().values().map(|row| Arc::clone(&row.outbox)).collect();
-    let pause = window.checked_div(u32::try_from(outboxes.len()).unwrap_or(u32::MAX)).unwrap_or_default();
+    let all: Vec<_> = shared.rows.borrow().values().map(|row| (Arc::clone(&row.outbox), row.format)).collect();
+    let pause = window.checked_div(u32::try_from(all.len()).unwrap_or(u32::MAX)).unwrap_or_default();
     let chance = RandomState::new();
     let began = Instant::now();
-    for (index, outbox) in (0u32..).zip(outboxes) {
-        let retry_after_ms = 500 + chance.hash_one(index) % 2000;
-        if let Ok(frame) = serde_json::to_string(&ServerFrame::GoingAway { retry_after_ms }) {
-            outbox.push_notice(frame.into());
-        }
-        outbox.close(Close::GOING_AWAY);
+    for (index, (outbox, format)) in (0u32..).zip(all) {
+        let wait = Duration::from_millis(500 + chance.hash_one(index) % 2000);
+        send_away(&outbox, format, wait, Close::GOING_AWAY);
         tokio::time::sleep_until(began + pause * (index + 1)).await;
     }
 }

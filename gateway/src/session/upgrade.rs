@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use actors::{Failure, Outbox, OutboxItem};
+use actors::{Failure, Format, Outbox, OutboxItem};
 use futures_util::StreamExt;
 use schema::wire::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 use schema::{ErrorCode, SessionId};
@@ -34,10 +34,10 @@ pub(crate) async fn open(
 
     let outbox = Outbox::new();
     let id = SessionId::generate();
-    let seat = edge.sessions.socket(id, Arc::clone(&outbox), address)?;
-    let session = Session::new(edge.clone(), id, Arc::clone(&outbox), page(&request), seat);
+    let seat = edge.sessions.seat(id, Format::Socket, Arc::clone(&outbox), address)?;
+    let session = Session::new(edge.clone(), id, Arc::clone(&outbox), address, page(&request), seat);
     if let Some(token) = token {
-        let principal = edge.parts.authority.principal(&token, edge.now()).await?;
+        let principal = edge.principal(&token, address).await?;
         session.identify(principal).await?;
     }
     let outgoing = outbox.stream().map(|item| match item {

@@ -37,11 +37,13 @@ closes! {
     SLOW_CONSUMER = 4008, "too slow, come back with your position";
     /// Nothing was heard from the client.
     SILENT = 4009, "no sign of life, come back";
+    /// There is no room, or it could not be found out who it is; the frame before it says when to come back.
+    NOT_NOW = 4013, "not now, come back";
     /// Too many frames; come back more slowly.
     FLOOD = 4029, "too many frames, come back more slowly";
     /// The token's time ran out; come back with a new one.
     TOKEN_EXPIRED = 4401, "token expired, come back with a new one";
-    /// Never said who it is, or wrongly.
+    /// Showed a key or token that opens nothing here, and will not.
     UNAUTHORIZED = 4501, "not authorized";
     /// The page's origin is not allowed.
     ORIGIN_REFUSED = 4503, "origin not allowed";

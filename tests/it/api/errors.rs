@@ -137,7 +137,7 @@ async fn a_wrong_method_is_told_the_right_ones() {
         ("GET", format!("/v1/conversations/{id}/cancel"), "POST"),
         ("GET", format!("/v1/conversations/{id}/human"), "POST"),
         ("GET", format!("/v1/conversations/{id}/close"), "POST"),
-        ("GET", "/v1/visitors".into(), "POST"),
+        ("GET", "/v1/visitors".into(), "POST, DELETE"),
         ("POST", "/v1/tenant".into(), "GET, HEAD, PUT"),
         ("PUT", "/v1/knowledge".into(), "GET, HEAD, POST, DELETE"),
         ("DELETE", "/v1/admin/tenants".into(), "GET, HEAD, POST"),

@@ -16,7 +16,7 @@ async fn a_token_is_made_for_a_page_on_the_list() {
         (json!({"origin": "https://evil.example"}), (403, "origin_refused")),
         (json!({"origin": "http://shop.example"}), (403, "origin_refused")),
         (json!({"origin": "https://shop.example:8443"}), (403, "origin_refused")),
-        (json!({"origin": "https://shop.example/"}), (400, "bad_field")),
+        (json!({"origin": "https://shop.example/cart"}), (400, "bad_field")),
         (json!({"ttl_seconds": 0}), (400, "bad_field")),
         (json!({"ttl_seconds": 3601}), (400, "bad_field")),
         (json!({"contact": ""}), (400, "bad_field")),

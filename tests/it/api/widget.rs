@@ -35,7 +35,8 @@ async fn a_page_on_the_list_or_of_our_own_gets_a_token_for_itself() {
         ("demo", Some("https://evil.example"), 403, "origin_refused"),
         ("demo", Some("null"), 403, "origin_refused"),
         ("demo", None, 403, "origin_refused"),
-        ("nobody", Some(SHOP), 404, "not_found"),
+        ("nobody", Some(SHOP), 403, "origin_refused"),
+        ("nobody", Some(own.as_str()), 404, "not_found"),
     ] {
         let answer = ask(&api, name, origin, &json!({})).await;
         assert_eq!(answer.status, status, "{name} {origin:?} {}", answer.body);

@@ -176,8 +176,8 @@ fn what_is_wrong_is_one_line_that_says_where() {
         file("model = \"builtin,builtin\"", "t.toml, line 1: `model`: `builtin` stands in the list twice"),
         file("model = \",\"", "t.toml, line 1: `model`: expected 1 to 8 models, found 0"),
         file(
-            "api_key = \"short\"",
-            "t.toml, line 1: `api_key`: expected 8 to 256 letters, digits and signs, without spaces",
+            "api_key = \"fifteen-letters\"",
+            "t.toml, line 1: `api_key`: expected 16 to 256 letters, digits and signs, without spaces",
         ),
         file("api_key = 1234567890", "t.toml, line 1: `api_key`: expected a text in quotes"),
         file(
@@ -195,6 +195,10 @@ fn what_is_wrong_is_one_line_that_says_where() {
         file(
             "[server]\nproxy_header = \"x-real-ip\"",
             "t.toml, line 2: `server.proxy_header`: unknown variant `x-real-ip`, expected one of `x-forwarded-for`",
+        ),
+        file(
+            "[limits]\nvisitor_session_max = \"14m\"",
+            "t.toml, line 2: `limits.visitor_session_max`: is shorter than `limits.visitor_token_ttl`",
         ),
         file("a = 1\nb = = 2", "t.toml, line 2: "),
         file("listen = \"a\"\nlisten = \"b\"", "t.toml, line 2: duplicate key"),
@@ -281,12 +285,15 @@ fn every_key_has_a_comment_that_names_its_variable() {
 fn what_is_printed_reads_back_and_shows_no_secret() {
     let file = "model = [\n  \"gemini/g\",\n  \"builtin\",\n]\n[providers.gemini]\nkey = \"canary-1\"\n\
                 [prices.'gemini/g']\ninput = 1\noutput = 2.5\n[log]\nformat = 'json'";
-    let variables =
-        [("TERTULIA_DATA", "/var/lib/a \"b\""), ("TERTULIA_API_KEY", "canary-22"), ("TERTULIA_STORE__READERS", " 9 ")];
+    let variables = [
+        ("TERTULIA_DATA", "/var/lib/a \"b\""),
+        ("TERTULIA_API_KEY", "canary-22-and-more"),
+        ("TERTULIA_STORE__READERS", " 9 "),
+    ];
     let first = sources(file, &variables).unwrap();
     let text = first.annotated().unwrap();
     assert!(!text.contains("canary"), "{text}");
-    let again = read(&text, &[("GEMINI_API_KEY", "canary-1"), ("TERTULIA_API_KEY", "canary-22")]).unwrap();
+    let again = read(&text, &[("GEMINI_API_KEY", "canary-1"), ("TERTULIA_API_KEY", "canary-22-and-more")]).unwrap();
     assert_eq!(format!("{again:?}"), format!("{:?}", first.config().unwrap()));
     assert!(!format!("{again:?}").contains("canary"));
     assert_eq!(sources("", &[]).unwrap().annotated().unwrap(), DEFAULT);

@@ -119,9 +119,9 @@ async fn files_go_to_the_node_one_by_one_and_what_is_gone_is_forgotten() {
         *node.asked.lock().unwrap(),
         [
             "GET /healthz []",
-            "POST /v1/knowledge/files?source=docs%2Fa+b.md [Bearer my-own-key] # A",
-            "GET /v1/knowledge [Bearer my-own-key]",
-            "DELETE /v1/knowledge?source=docs%2Fgone.md [Bearer my-own-key]",
+            "POST /v1/knowledge/files?source=docs%2Fa+b.md [Bearer my-own-key-0123456] # A",
+            "GET /v1/knowledge [Bearer my-own-key-0123456]",
+            "DELETE /v1/knowledge?source=docs%2Fgone.md [Bearer my-own-key-0123456]",
         ]
     );
     let refused = backend::for_tenant(&node.config, true).await.err().unwrap();
@@ -181,5 +181,5 @@ async fn a_site_is_waited_for_and_summed_up() {
     );
     assert_eq!(String::from_utf8(notes).unwrap(), "skipped https://shop.example/x: status 404\nskipped 4 more\n");
     let body = r#"{"url":"https://shop.example/","pages_max":50,"every_hours":24}"#;
-    assert_eq!(node.asked.lock().unwrap()[1], format!("POST /v1/knowledge/sites [Bearer my-own-key] {body}"));
+    assert_eq!(node.asked.lock().unwrap()[1], format!("POST /v1/knowledge/sites [Bearer my-own-key-0123456] {body}"));
 }

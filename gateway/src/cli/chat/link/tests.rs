@@ -51,7 +51,7 @@ impl Node {
         #[allow(clippy::result_large_err, reason = "the library's type")]
         let check = |request: &Request, mut response: Response| {
             assert_eq!(request.uri().path(), "/v1/ws");
-            assert_eq!(request.headers()["authorization"], "Bearer my-own-key");
+            assert_eq!(request.headers()["authorization"], "Bearer my-own-key-0123456");
             assert_eq!(request.headers()["sec-websocket-protocol"], SUBPROTOCOL);
             response.headers_mut().insert("sec-websocket-protocol", SUBPROTOCOL.parse().unwrap());
             Ok(response)

@@ -1,0 +1,257 @@
+//! Who has which sockets and streams open and by what right, over all worker threads.
+//! Invariant: a session is in here before its right is checked for the last time, and every change of
+//! rights looks at all that are in here: so none outlives its right.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actors::{Failure, Format, Outbox, Tenant};
+use schema::wire::{Close, ServerFrame};
+use schema::{Contact, ErrorCode, SessionId, TenantId, Timestamp, limits};
+
+use super::refusal;
+use super::upgrade::check_page;
+use crate::auth::{Page, Principal, TenantBody};
+
+/// When one that finds no place may try again.
+const FULL_RETRY: Duration = Duration::from_secs(5);
+/// Those that are sent away together come back within so many milliseconds of each other.
+const RETRY_SPREAD_MS: u64 = 5_000;
+
+/// All open sessions.
+pub(crate) struct Presence {
+    per_address: u32,
+    per_visitor: usize,
+    addresses: Mutex<HashMap<IpAddr, u32>>,
+    tenants: Mutex<HashMap<TenantId, Members>>,
+    chance: RandomState,
+}
+
+/// A tenant's.
+#[derive(Default)]
+struct Members {
+    sessions: HashMap<SessionId, Member>,
+    /// Each visitor's, the oldest first.
+    visitors: HashMap<Contact, Vec<SessionId>>,
+}
+
+/// A session whose owner is known.
+pub(super) struct Member {
+    pub(super) principal: Arc<Principal>,
+    pub(super) page: Option<Page>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) format: Format,
+}
+
+impl Presence {
+    pub(crate) fn new(per_address: u32, per_visitor: u32) -> Arc<Self> {
+        Arc::new(Self {
+            per_address,
+            per_visitor: usize::try_from(per_visitor).unwrap_or(usize::MAX),
+            addresses: Mutex::default(),
+            tenants: Mutex::default(),
+            chance: RandomState::new(),
+        })
+    }
+
+    pub(super) fn enter_from(&self, address: IpAddr) -> Result<(), Failure> {
+        let mut addresses = lock(&self.addresses);
+        let count = addresses.entry(address).or_default();
+        if *count >= self.per_address {
+            let message = "too many sockets and streams from this address";
+            return Err(Failure::later(ErrorCode::RateLimited, message, FULL_RETRY));
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    pub(super) fn leave_from(&self, address: IpAddr) {
+        let mut addresses = lock(&self.addresses);
+        if let Some(count) = addresses.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&address);
+            }
+        }
+    }
+
+    /// A session whose owner is known from now on; true when its visitor has more than it may keep.
+    pub(super) fn enter(&self, id: SessionId, member: Member) -> Result<bool, Failure> {
+        let mut tenants = lock(&self.tenants);
+        let members = tenants.entry(member.principal.tenant).or_default();
+        let mut surplus = false;
+        if let Some(visitor) = member.principal.visitor() {
+            let own = members.visitors.entry(visitor.contact.clone()).or_default();
+            if own.len() >= self.per_visitor.saturating_mul(2) {
+                let message = "this visitor has too many sockets and streams open";
+                return Err(Failure::later(ErrorCode::RateLimited, message, FULL_RETRY));
+            }
+            own.push(id);
+            surplus = own.len() > self.per_visitor;
+        }
+        members.sessions.insert(id, member);
+        Ok(surplus)
+    }
+
+    /// A session's owner has shown a newer token.
+    pub(super) fn renew(&self, id: SessionId, principal: Arc<Principal>) {
+        let mut tenants = lock(&self.tenants);
+        let members = tenants.get_mut(&principal.tenant);
+        if let Some(member) = members.and_then(|members| members.sessions.get_mut(&id)) {
+            member.principal = principal;
+        }
+    }
+
+    pub(super) fn leave(&self, tenant: TenantId, id: SessionId) {
+        let mut tenants = lock(&self.tenants);
+        let Some(members) = tenants.get_mut(&tenant) else { return };
+        let Some(member) = members.sessions.remove(&id) else { return };
+        if let Some(contact) = member.principal.visitor().map(|visitor| &visitor.contact)
+            && let Some(own) = members.visitors.get_mut(contact)
+        {
+            own.retain(|other| *other != id);
+            if own.is_empty() {
+                members.visitors.remove(contact);
+            }
+        }
+        if members.sessions.is_empty() {
+            tenants.remove(&tenant);
+        }
+    }
+
+    /// Sends a visitor's oldest sessions away for a while, if there are still more than it may keep.
+    pub(super) fn make_room(&self, tenant: TenantId, contact: &Contact) {
+        let tenants = lock(&self.tenants);
+        let Some(members) = tenants.get(&tenant) else { return };
+        let own = members.visitors.get(contact).into_iter().flatten();
+        let open: Vec<&Member> =
+            own.filter_map(|id| members.sessions.get(id)).filter(|member| member.outbox.is_open()).collect();
+        for (n, member) in open.iter().take(open.len().saturating_sub(self.per_visitor)).enumerate() {
+            let wait = limits::SURPLUS_RETRY + Duration::from_millis(self.chance.hash_one(n) % RETRY_SPREAD_MS);
+            send_away(&member.outbox, member.format, wait, Close::NOT_NOW);
+        }
+    }
+
+    /// Ends those of a tenant's sessions that may no longer be, as the tenant stands now.
+    pub(super) fn review(&self, tenant: &Tenant, standing: Option<&TenantBody>) {
+        self.end_those(tenant.id(), |member| {
+            let Some(standing) = standing else { return Some(Close::UNAUTHORIZED) };
+            let admitted = standing.admits(&member.principal.kind).map_err(|error| error.code());
+            let checked = admitted.and_then(|()| {
+                check_page(&member.principal, member.page.as_ref(), tenant).map_err(|error| error.failure().code)
+            });
+            checked.err().map(refusal::close)
+        });
+    }
+
+    /// Ends the sessions of a contact that was logged out at this moment.
+    pub(crate) fn log_out(&self, tenant: TenantId, contact: &Contact, at: Timestamp) {
+        self.end_those(tenant, |member| {
+            let visitor = member.principal.visitor()?;
+            (visitor.contact == *contact && visitor.since <= at).then_some(Close::TOKEN_EXPIRED)
+        });
+    }
+
+    /// Every tenant that has a session.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        lock(&self.tenants).keys().copied().collect()
+    }
+
+    fn end_those(&self, tenant: TenantId, why: impl Fn(&Member) -> Option<Close>) {
+        let tenants = lock(&self.tenants);
+        for member in tenants.get(&tenant).into_iter().flat_map(|members| members.sessions.values()) {
+            if let Some(close) = why(member) {
+                member.outbox.end(close);
+            }
+        }
+    }
+}
+
+/// Tells a session when to come back, and ends it.
+pub(super) fn send_away(outbox: &Outbox, format: Format, wait: Duration, close: Close) {
+    let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    match format {
+        Format::Socket => {
+            if let Ok(frame) = serde_json::to_string(&ServerFrame::GoingAway { retry_after_ms }) {
+                outbox.push_notice(frame.into());
+            }
+        }
+        Format::Sse => outbox.push_notice(format!("retry: {retry_after_ms}\n\n").into()),
+    }
+    outbox.close(close);
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::auth::{Kind, MadeBy, Visitor};
+
+    fn visitor(tenant: TenantId, contact: &Contact, since: Timestamp) -> Member {
+        let visitor = Visitor {
+            contact: contact.clone(),
+            conversation: None,
+            origin: None,
+            expires_at: since,
+            since,
+            by: MadeBy::Page,
+        };
+        let principal = Arc::new(Principal { tenant, kind: Kind::Visitor(visitor) });
+        Member { principal, page: None, outbox: Outbox::new(), format: Format::Socket }
+    }
+
+    #[test]
+    fn what_is_left_behind_is_nothing() {
+        let presence = Presence::new(2, 1);
+        let (tenant, now) = (TenantId::generate(), Timestamp::from_millis(0));
+        let contact = Contact::anonymous();
+        let ids: Vec<_> = (0..2).map(|_| SessionId::generate()).collect();
+        let surplus: Vec<_> =
+            ids.iter().map(|id| presence.enter(*id, visitor(tenant, &contact, now)).unwrap()).collect();
+        assert_eq!(surplus, [false, true]);
+        let refused = presence.enter(SessionId::generate(), visitor(tenant, &contact, now)).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::RateLimited);
+        ids.iter().for_each(|id| presence.leave(tenant, *id));
+        assert!(presence.tenants().is_empty());
+        let address = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..2 {
+            presence.enter_from(address).unwrap();
+        }
+        assert!(presence.enter_from(address).is_err());
+        (0..2).for_each(|_| presence.leave_from(address));
+        assert!(lock(&presence.addresses).is_empty());
+    }
+
+    #[test]
+    fn ten_thousand_sessions_are_looked_at_in_no_time() {
+        let presence = Presence::new(u32::MAX, 1);
+        let (tenant, now) = (TenantId::generate(), Timestamp::from_millis(0));
+        let contacts: Vec<_> = (0..10_000).map(|_| Contact::anonymous()).collect();
+        let outboxes: Vec<_> = contacts
+            .iter()
+            .map(|contact| {
+                let member = visitor(tenant, contact, now);
+                let outbox = Arc::clone(&member.outbox);
+                presence.enter(SessionId::generate(), member).unwrap();
+                outbox
+            })
+            .collect();
+        let open = || outboxes.iter().filter(|outbox| outbox.is_open()).count();
+        let began = Instant::now();
+        presence.log_out(tenant, &contacts[7], now);
+        let one = began.elapsed();
+        assert_eq!((open(), outboxes[7].is_open()), (9_999, false));
+        presence.end_those(tenant, |_| Some(Close::UNAUTHORIZED));
+        assert_eq!(open(), 0);
+        let all = began.elapsed();
+        assert!(all < Duration::from_millis(500), "one: {one:?}, all: {all:?}");
+    }
+}
