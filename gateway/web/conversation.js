@@ -1,9 +1,13 @@
 // A conversation on a socket that comes and goes: joined again by position, its messages sent until answered.
 // Invariant: messages leave one at a time and in order; each goes by one `ref`, however often it is sent.
 
+import { eventsBetween } from './log.js';
 import { Refusal, Transcript } from './transcript.js';
 
 const TYPING_MS = 3_000;
+/** A line on which nothing was heard for so long is asked for a sign of life when somebody begins to type. */
+const QUIET_MS = 1_000;
+const REJOIN_MAX_S = 30;
 
 /** A conversation on a socket. */
 export class Conversation extends Transcript {
@@ -18,6 +22,10 @@ export class Conversation extends Transcript {
   #inFlight = null;
   #typing = { on: false, at: 0 };
   #rejoin = 0;
+  #refusals = 0;
+  #leaving = false;
+  /** The wish to stop the reply, until the node has answered it. */
+  #stopping = null;
 
   constructor(client, id, after) {
     super();
@@ -27,7 +35,6 @@ export class Conversation extends Transcript {
     // Without the text before it, a place within a reply is of no use: take the reply from its start.
     this.head = Number(String(after ?? 0).split(':')[0]) || 0;
     this.addEventListener('gap', () => this.#again());
-    for (const one of client.store.load(this.id)) this.#enqueue(one);
   }
 
   /** Says something; resolves when it is on the node's disk. Offline it waits, and is sent once. */
@@ -35,18 +42,27 @@ export class Conversation extends Transcript {
     return this.#enqueue({ ref: name(), text, agent }).promise;
   }
 
-  /** Sends what failed once more, as a new message. */
+  /** Sends what failed once more; the connection comes back for it, unless it was closed here. */
   retry(ref) {
     const failed = this.entries.find((entry) => entry.ref === ref && entry.status === 'failed');
     if (!failed) return Promise.reject(new Refusal({ code: 'not_found', message: 'nothing failed with this ref' }));
+    const { over } = this.#client;
+    // Who closed it means it: only `reconnect` brings it back.
+    if (this.#client.shut) return Promise.reject(over);
     this.drop(ref);
-    return this.say(failed.text, { agent: failed.agent });
+    // The node may have it although its answer never came: under the same name it is stored once.
+    const kept = failed.error?.code === 'ref_conflict' ? name() : ref;
+    if (over) this.#client.reconnect();
+    return this.#enqueue({ ref: kept, text: failed.text, agent: failed.agent }).promise;
   }
 
-  /** Stops the running reply. */
-  async cancel() {
-    if (!this.id || !this.#joined) return;
-    await this.#client.ask({ type: 'cancel', conversation: this.id });
+  /** Stops the running reply; without a connection as soon as there is one, if that reply still runs then. */
+  cancel() {
+    if (this.#client.over) return Promise.reject(this.#client.over);
+    if (!this.id || !(this.#joined || this.running)) return Promise.resolve();
+    this.#stopping ??= { ...promised(), turn: this.running?.turn, sent: false };
+    this.#stop();
+    return this.#stopping?.promise ?? Promise.resolve();
   }
 
   /** Tells the others that somebody types here. May be called at every key. */
@@ -56,6 +72,7 @@ export class Conversation extends Transcript {
     if (!this.#joined || (on === was && (!on || now - at < TYPING_MS))) return;
     this.#typing = { on, at: now };
     this.#client.tell({ type: 'typing', conversation: this.id, on });
+    if (on) this.#client.probe(QUIET_MS);
   }
 
   /** Tells the others that everything up to an event was seen here. */
@@ -63,12 +80,10 @@ export class Conversation extends Transcript {
     if (this.#joined) this.#client.tell({ type: 'read', conversation: this.id, seq });
   }
 
-  /** Listens no longer. */
+  /** Listens no longer. What was said is still sent before. */
   leave() {
-    if (this.#joined) this.#client.ask({ type: 'leave', conversation: this.id }).catch(() => {});
-    this.#joined = false;
-    this.#wanted = false;
-    this.#client.forget(this);
+    this.#leaving = true;
+    this.#leave();
   }
 
   /** Fetches a page of what was passed over, the newest of it first. */
@@ -76,10 +91,29 @@ export class Conversation extends Transcript {
     if (!this.missing || !this.id) return;
     const [from, to] = this.missing;
     const after = Math.max(from - 1, to - limit);
-    const page = await this.#client.request(`/v1/conversations/${this.id}/events?after=${after}&limit=${to - after}`);
-    for (const event of page.events) this.take(event, { old: true });
+    const read = (at, count) => this.#client.request(`/v1/conversations/${this.id}/events?after=${at}&limit=${count}`);
+    // All of it or nothing: what is missing stays one stretch.
+    const events = [];
+    for await (const event of eventsBetween(read, after, to)) events.push(event);
+    for (const event of events) this.take(event, { old: true });
     this.missing = after < from ? null : [from, after];
     this.dispatchEvent(new CustomEvent('change', { detail: { entry: null } }));
+  }
+
+  /** @internal What is not answered yet. */
+  get unsent() {
+    return this.#queue.map(({ ref, text, agent }) => ({ ref, text, agent }));
+  }
+
+  /** @internal Takes up what an earlier page has left. */
+  restore() {
+    if (!this.#client.over) for (const one of this.#client.kept(this)) this.#enqueue(one);
+  }
+
+  /** @internal Somebody listens again. */
+  stay() {
+    this.#leaving = false;
+    return this;
   }
 
   /** @internal The socket is up, and knows who is speaking. */
@@ -95,16 +129,21 @@ export class Conversation extends Transcript {
     this.#joined = this.#joining = false;
     this.#inFlight = null;
     this.#typing = { on: false, at: 0 };
+    if (this.#stopping) this.#stopping.sent = false;
     clearTimeout(this.#rejoin);
   }
 
-  /** @internal The node refuses this client for good. */
+  /** @internal Nothing more is sent: the node refuses it for good, or the client was closed. */
   refused(error) {
     for (const one of this.#queue.splice(0)) {
       one.reject(error);
       this.fail(one.ref, error);
     }
-    this.#keep();
+    this.#stopping?.reject(error);
+    this.#stopping = null;
+    // What a page closes on its way out is sent by the next one.
+    if (error.code !== 'closed') this.#client.keep(this);
+    this.#leave();
   }
 
   /** @internal A frame about this conversation. */
@@ -122,14 +161,18 @@ export class Conversation extends Transcript {
   }
 
   #enqueue({ ref, text, agent }) {
-    const one = { ref, text, agent };
-    one.promise = new Promise((resolve, reject) => Object.assign(one, { resolve, reject }));
-    // Who does not wait for the outcome sees it in the entry's status.
-    one.promise.catch(() => {});
-    this.#queue.push(one);
-    this.#keep();
-    this.#typing = { on: false, at: 0 };
+    const one = { ref, text, agent, ...promised() };
     const entry = this.pend(one);
+    const { over } = this.#client;
+    if (over) {
+      one.reject(over);
+      this.fail(ref, over);
+      return one;
+    }
+    this.#queue.push(one);
+    this.#client.care(this);
+    this.#client.keep(this);
+    this.#typing = { on: false, at: 0 };
     this.dispatchEvent(new CustomEvent('change', { detail: { entry } }));
     this.#client.wake();
     this.joinNow();
@@ -147,13 +190,46 @@ export class Conversation extends Transcript {
       if (this.#inFlight !== one) return;
       this.#inFlight = null;
       if (refusal.code === 'not_joined') return this.#again();
-      if (refusal.temporary) return this.#client.later(() => this.#flush(), refusal.retryAfter);
+      if (refusal.temporary) {
+        const { at } = this.#client.later(() => this.#flush(), refusal.retryAfter);
+        return this.hold(one.ref, refusal, at);
+      }
       this.#queue.splice(this.#queue.indexOf(one), 1);
-      this.#keep();
+      this.#client.keep(this);
       one.reject(refusal);
       this.fail(one.ref, refusal);
       this.#flush();
+      this.#leave();
     });
+  }
+
+  /** Asks for the running reply to be stopped; again after each cut, until it is answered. */
+  #stop() {
+    const wish = this.#stopping;
+    if (!wish || wish.sent || !this.#joined) return;
+    wish.sent = true;
+    const settled = (settle) => (outcome) => {
+      if (this.#stopping !== wish) return;
+      // Gone with its socket: it is asked again on the next.
+      if (outcome?.code === 'disconnected') return;
+      if (outcome?.temporary) return this.#client.later(() => { wish.sent = false; this.#stop(); }, outcome.retryAfter);
+      this.#stopping = null;
+      settle(outcome);
+    };
+    const frame = { type: 'cancel', conversation: this.id, ...(wish.turn && { turn: wish.turn }) };
+    this.#client.ask(frame).then(settled(() => wish.resolve()), settled(wish.reject));
+  }
+
+  /** Goes, once nothing is left to send. */
+  #leave() {
+    if (!this.#leaving || this.#queue.length) return;
+    if (this.#joined) this.#client.ask({ type: 'leave', conversation: this.id }).catch(() => {});
+    this.#joined = false;
+    this.#wanted = false;
+    this.#stopping?.resolve();
+    this.#stopping = null;
+    clearTimeout(this.#rejoin);
+    this.#client.forget(this);
   }
 
   #said(one, seq) {
@@ -161,9 +237,10 @@ export class Conversation extends Transcript {
     if (index < 0) return;
     this.#queue.splice(index, 1);
     if (this.#inFlight === one) this.#inFlight = null;
-    this.#keep();
+    this.#client.keep(this);
     one.resolve({ seq });
     this.#flush();
+    this.#leave();
   }
 
   #hear(ok) {
@@ -172,15 +249,16 @@ export class Conversation extends Transcript {
     this.#wanted = true;
     const opened = this.id === null;
     if (opened) {
-      this.#client.store.save(null, []);
       this.id = ok.conversation;
-      this.#keep();
+      this.#client.moved(this);
     }
+    this.#refusals = 0;
     this.#target = ok.head;
     this.replaying = ok.head > this.head;
     this.dispatchEvent(new CustomEvent('joined', { detail: { conversation: this.id, head: ok.head, opened } }));
     if (!this.replaying) this.#caughtUp();
     this.#flush();
+    this.#stop();
   }
 
   #caughtUp() {
@@ -191,6 +269,7 @@ export class Conversation extends Transcript {
   }
 
   #deaf(refusal) {
+    if (refusal.code === 'disconnected') return;
     this.#joined = this.#joining = false;
     this.#inFlight = null;
     if (refusal.code === 'unauthorized' || refusal.code === 'token_expired') return;
@@ -199,18 +278,25 @@ export class Conversation extends Transcript {
       this.reset();
       return this.joinNow();
     }
-    if (refusal.temporary) this.#rejoin = this.#client.later(() => this.joinNow(), refusal.retryAfter);
-    else this.refused(refusal);
+    if (refusal.temporary) {
+      const { timer, at } = this.#client.later(() => this.joinNow(), refusal.retryAfter ?? Math.min(REJOIN_MAX_S, 2 ** this.#refusals++));
+      this.#rejoin = timer;
+      for (const { ref } of this.#queue) this.hold(ref, refusal, at);
+    } else this.refused(refusal);
   }
 
   #again() {
     this.#joined = false;
     this.joinNow();
   }
+}
 
-  #keep() {
-    this.#client.store.save(this.id, this.#queue.map(({ ref, text, agent }) => ({ ref, text, agent })));
-  }
+/** A promise and what settles it. Who does not wait for it is not troubled by its refusal. */
+function promised() {
+  const made = {};
+  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  made.promise.catch(() => {});
+  return made;
 }
 
 /** A new `ref`. `crypto.randomUUID` is missing on pages without TLS; this is not. */

@@ -1,6 +1,11 @@
 /** The client of a Tertulia node. See the protocol for what its words mean. */
 
-export type State = 'connecting' | 'open' | 'waiting' | 'closed';
+/**
+ * `silent`: an answer is awaited and nothing is heard; the line may be dead, and is not given up yet.
+ * `refused`: the node does not take the token, or there is none to be had; see `advice`.
+ * `closed`: by `close()`, or because the node says that there is no use in coming back.
+ */
+export type State = 'connecting' | 'open' | 'silent' | 'waiting' | 'refused' | 'closed';
 
 export interface TokenAnswer {
   token: string;
@@ -27,9 +32,13 @@ export interface StateDetail {
   state: State;
   /** When the next attempt is made, in milliseconds since 1970; with `waiting`. */
   retryAt?: number;
+  /** The close code of the socket, or what it would be. */
   code?: number;
   reason?: string;
+  /** Why; with `waiting` only where the node asked to wait, for `error.retryAfter` seconds or more. */
   error?: Refusal;
+  /** What to do, for whoever builds the page; with `refused`. */
+  advice?: string;
 }
 
 /** A connection to a node that comes back by itself. */
@@ -39,11 +48,11 @@ export class Tertulia extends EventTarget {
   readonly url: string;
   /** Listens to a conversation. Without an id a new one is opened when something is said. The first join opens the socket. */
   join(conversation?: string | null, options?: { after?: string | number }): Conversation;
-  /** Comes back now instead of at the next attempt; also from `closed`. */
-  reconnect(): void;
-  /** Ends the socket for good. */
+  /** Comes back now instead of at the next attempt; also from `refused` and `closed`. With a `token` it is that one from now on. */
+  reconnect(options?: { token?: Options['token'] }): void;
+  /** Ends the socket, until `reconnect`. What was not sent is refused as `closed`; with `storage` the next page sends it. */
   close(): void;
-  /** Calls an HTTP route of the node with the token. Rejects with a `Refusal`. */
+  /** Calls an HTTP route of the node with the token. Rejects with a `Refusal`, `disconnected` where no answer comes in 15 s. */
   request(path: string, init?: { method?: string; body?: unknown }): Promise<any>;
   addEventListener(type: 'state', listener: (event: CustomEvent<StateDetail>) => void, options?: AddEventListenerOptions): void;
   addEventListener(type: 'error', listener: (event: CustomEvent<Refusal>) => void, options?: AddEventListenerOptions): void;
@@ -74,7 +83,12 @@ export interface Entry {
   turn?: number;
   end?: 'completed' | 'length' | 'filtered' | 'cancelled' | 'incomplete' | 'failed';
   sources?: Source[];
+  /** Why it failed, or is not taken yet. */
   error?: { code: string };
+  /** When what is not taken yet is sent again, in milliseconds since 1970. */
+  retryAt?: number;
+  /** The `seq` of the message that a reply answers. */
+  answers?: number;
   /** How the reply came about, as the log has it. */
   made?: Record<string, any>;
   ref?: string;
@@ -108,6 +122,10 @@ export class Transcript extends EventTarget {
   /** Shows something said before the log has it. */
   pend(message: { ref: string; text: string; agent?: string }): Entry;
   fail(ref: string, error: Error): void;
+  /** Tells why what was said is not taken yet, and when it is sent again. */
+  hold(ref: string, error: Error, retryAt: number): void;
+  /** What a reply answers; null where it is not among the entries. */
+  asked(reply: Entry): string | null;
   /** Takes back an entry that the log does not have. */
   drop(ref: string): void;
   reset(): void;
@@ -124,17 +142,17 @@ export class Transcript extends EventTarget {
 export class Conversation extends Transcript {
   /** Whether the log is still being sent again after a join. */
   readonly replaying: boolean;
-  /** Says something; resolves when it is on the node's disk. While offline it waits. Rejects with a refusal that will not pass. */
+  /** Says something; resolves when it is on the node's disk. While offline it waits. Rejects with a refusal that will not pass, at once where the client is `refused` or `closed`. */
   say(text: string, options?: { agent?: string }): Promise<{ seq: number }>;
-  /** Says what failed once more, as a new message. */
+  /** Says what failed once more, under the same `ref`, so that it is there once. Comes back for it from `refused`. */
   retry(ref: string): Promise<{ seq: number }>;
-  /** Stops the running reply. */
+  /** Stops the running reply; without a connection as soon as there is one, if that reply still runs. */
   cancel(): Promise<void>;
   /** Tells the others that somebody types here. May be called at every key. */
   typing(on: boolean): void;
   /** Tells the others what was seen here. */
   read(seq: number): void;
-  /** Listens no longer. */
+  /** Listens no longer. What was said before is still sent. */
   leave(): void;
   /** Fetches a page of what was passed over (`missing`). */
   earlier(limit?: number): Promise<void>;
@@ -151,7 +169,7 @@ export class Conversation extends Transcript {
 /** A failure as the node puts it. */
 export class Refusal extends Error {
   constructor(error: { code: string; message?: string; retry_after?: number }, status?: number);
-  /** A code of the node's list of errors, or `closed`. */
+  /** A code of the node's list of errors; or the client's own `disconnected`, `closed` (here) and `refused` (by a close code). */
   readonly code: string;
   readonly status?: number;
   /** In seconds. */

@@ -1,21 +1,51 @@
 // The client of a Tertulia node: one socket, any number of conversations, each resumed by position.
-// Invariant: a socket that goes comes back, unless the node says that it should not.
+// Invariant: a socket that goes comes back, unless the node says that it should not. A line that is
+// silent while somebody waits for it is told at once, long before the socket would notice.
 // It has no dependencies and works wherever there is a WebSocket, `fetch` and `EventTarget`.
 
 import { Conversation, name } from './conversation.js';
+import { Credential } from './credential.js';
 import { Refusal, Transcript } from './transcript.js';
+import { Unsent } from './unsent.js';
 
 export { Conversation, Refusal, Transcript };
 
 /** Close codes that say this client is wrong; coming back would not mend it. */
 const OURS = new Set([1002, 1003, 1007, 1009]);
+/** Why a socket ends whose `auth` was refused for good, where it is not that the token is wrong. */
+const CLOSE_OF = { token_expired: 4401, origin_refused: 4503, tenant_disabled: 4504 };
+const NOT_NOW = 4013;
+const FLOODED = 4029;
 const BACKOFF_MS = 400;
 const BACKOFF_MAX_MS = 30_000;
 const FLOODED_MS = 10_000;
+const NOT_NOW_MS = 1_000;
 const CONNECT_MS = 15_000;
-const PONG_MS = 6_000;
+const REQUEST_MS = 15_000;
 /** A socket that lived this long was no failed attempt. */
 const STABLE_MS = 5_000;
+/** While an answer is awaited and nothing is heard: after so long the node is asked for a sign of life, … */
+const PROBE_MS = 500;
+/** … this is told, … */
+const SILENT_MS = 1_200;
+/** … and another socket is tried. */
+const GIVE_UP_MS = 6_000;
+/** A line that lives but owes an answer for so long has lost it. */
+const ANSWER_MS = 20_000;
+const LOOK_MS = 150;
+/** A look that comes so late tells that this page slept, and nothing about the line. */
+const SLEPT_MS = 3_000;
+/** How long a silence may be while a reply runs before somebody's eyes, and while nothing happens. */
+const ATTENTIVE_MS = 1_000;
+const PING_MS = 25_000;
+/** What a wait that the node asked for may grow by, so that not all come back together. */
+const SPREAD_MAX_MS = 30_000;
+const TIMER_MAX_MS = 2 ** 31 - 1;
+const ADVICE = {
+  4401: 'The token has run out. Give a new one: `reconnect({ token })`, or a function as `token`, which is asked for the next one.',
+  4501: 'The node does not take this token. Get a valid one and give it: `reconnect({ token })`.',
+};
+const NUDGES = ['online', 'offline', 'pageshow', 'pagehide'];
 
 /** A connection to a node that comes back by itself. */
 export class Tertulia extends EventTarget {
@@ -24,17 +54,28 @@ export class Tertulia extends EventTarget {
   #conversations = new Set();
   /** @internal Whether frames can be sent. */
   up = false;
+  /** @internal Why nothing is sent any more, unless `reconnect` is called; null while something may be. */
+  over = null;
+  /** @internal Whether `close` was called. */
+  shut = false;
+  #unsent;
+  #credential;
   #socket = null;
+  /** Frames that are not answered yet, the oldest first, by `ref`. */
   #answers = new Map();
+  #pinging = false;
   #attempt = 0;
   #refusedTokens = 0;
+  /** What the node said before it ended the socket, if that passes. */
+  #refusal = null;
   #hint = null;
-  #token = null;
-  #making = null;
+  #notBefore = 0;
   #timers = {};
   #heard = 0;
   #opened = 0;
-  #nudge = () => this.#wakeUp();
+  #pingMs = PING_MS;
+  #attentive = false;
+  #nudge = (event) => this.#nudged(event);
 
   constructor(options) {
     super();
@@ -43,47 +84,55 @@ export class Tertulia extends EventTarget {
       setTimeout: globalThis.setTimeout.bind(globalThis), storage: null, ...options,
     };
     this.url = (options.url ?? new URL(import.meta.url).origin).replace(/\/$/, '');
-    this.store = queueIn(this.#options.storage);
-    for (const type of ['online', 'offline', 'pageshow']) globalThis.addEventListener?.(type, this.#nudge);
-    globalThis.document?.addEventListener('visibilitychange', this.#nudge);
+    this.#unsent = new Unsent(this.#options.storage);
+    this.#credential = new Credential(options.token, this.#options);
+    this.#listen(true);
   }
 
   /** Listens to a conversation; without an id a new one is opened when something is said. */
   join(conversation, { after } = {}) {
     const known = conversation && [...this.#conversations].find((one) => one.id === conversation);
-    if (known) return known;
+    if (known) return known.stay();
     const joined = new Conversation(this, conversation, after);
     this.#conversations.add(joined);
+    joined.restore();
     this.wake();
     joined.joinNow();
     return joined;
   }
 
-  /** Comes back now: somebody is waiting for it. */
-  reconnect() {
+  /** Comes back now, from whatever state: somebody is waiting for it. With a `token` it is that one from now on. */
+  reconnect({ token } = {}) {
+    if (token) this.#credential = new Credential(token, this.#options);
+    if (this.shut) this.#listen(true);
+    this.shut = false;
+    this.over = null;
     this.#refusedTokens = 0;
-    if (this.state === 'waiting' || this.state === 'closed') this.#connect();
+    this.#notBefore = 0;
+    if (['waiting', 'refused', 'closed'].includes(this.state)) this.#connect();
   }
 
+  /** Ends the socket; nothing is sent any more. What was not sent is told as failed. */
   close() {
-    for (const type of ['online', 'offline', 'pageshow']) globalThis.removeEventListener?.(type, this.#nudge);
-    globalThis.document?.removeEventListener('visibilitychange', this.#nudge);
-    this.#drop();
-    this.#set('closed', { code: 1000, reason: 'bye' });
+    if (this.shut) return;
+    this.shut = true;
+    this.#listen(false);
+    this.#end('closed', 1000, 'bye', new Refusal({ code: 'closed', message: 'the client was closed' }));
   }
 
   /** Calls an HTTP route of the node as whoever the token says. */
   async request(path, { method = 'GET', body } = {}) {
-    const response = await this.#options.fetch(this.url + path, {
-      method,
-      headers: { Authorization: `Bearer ${await this.#credential()}`, ...(body && { 'Content-Type': 'application/json' }) },
-      body: body && JSON.stringify(body),
-      credentials: 'omit',
-    });
-    const answer = await response.json().catch(() => null);
-    if (response.ok) return answer;
-    if (response.status === 401) this.#token = null;
-    throw new Refusal(answer?.error ?? { code: 'internal', message: response.statusText }, response.status);
+    const token = await this.#credential.get();
+    const signal = AbortSignal.timeout(REQUEST_MS);
+    const headers = { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) };
+    try {
+      const response = await this.#options.fetch(this.url + path, { method, headers, body: body && JSON.stringify(body), credentials: 'omit', signal });
+      if (response.ok) return await response.json().catch((error) => { if (signal.aborted) throw error; return null; });
+      if (response.status === 401) this.#credential.forget();
+      throw await Refusal.from(response);
+    } catch (error) {
+      throw error instanceof Refusal ? error : disconnected(error.message);
+    }
   }
 
   /** @internal */
@@ -93,7 +142,12 @@ export class Tertulia extends EventTarget {
 
   /** @internal Opens the socket at first need. */
   wake() {
-    if (this.state === 'closed' && !this.#opened) this.#connect();
+    if (this.state === 'closed' && !this.#opened && !this.over) this.#connect();
+  }
+
+  /** @internal Who has something to send is looked after, also when it was left before. */
+  care(conversation) {
+    this.#conversations.add(conversation);
   }
 
   /** @internal */
@@ -101,9 +155,28 @@ export class Tertulia extends EventTarget {
     this.#conversations.delete(conversation);
   }
 
-  /** @internal After so many seconds, or a moment that is not the same for everybody. */
-  later(act, seconds) {
-    return this.#options.setTimeout(act, (seconds ?? 1) * 1000 * (1 + this.#options.random() / 2));
+  /** @internal Keeps what is not answered yet, of all conversations that are not opened yet together. */
+  keep(conversation) {
+    const alike = [...this.#conversations].filter((one) => one.id === conversation.id);
+    this.#unsent.save(conversation.id, alike.flatMap((one) => one.unsent));
+  }
+
+  /** @internal What was kept for a conversation and is not in the care of another. */
+  kept(conversation) {
+    const cared = new Set([...this.#conversations].flatMap((one) => one.unsent.map(({ ref }) => ref)));
+    return this.#unsent.load(conversation.id).filter(({ ref }) => !cared.has(ref));
+  }
+
+  /** @internal Once opened it is kept under its id, and not with those that are not opened yet. */
+  moved(conversation) {
+    this.keep({ id: null });
+    this.keep(conversation);
+  }
+
+  /** @internal After so many seconds, or a moment that is not the same for everybody. Tells when that will be. */
+  later(act, seconds = 1) {
+    const pause = Math.min(this.#spread(seconds * 1000), TIMER_MAX_MS);
+    return { timer: this.#options.setTimeout(act, pause), at: this.now() + pause };
   }
 
   /** @internal */
@@ -111,35 +184,60 @@ export class Tertulia extends EventTarget {
     if (this.up) this.#socket.send(JSON.stringify(frame));
   }
 
-  /** @internal Sends a frame and waits for its reply. It never settles when the socket goes first. */
+  /** @internal Sends a frame and waits for its reply; it is refused as `disconnected` when the socket goes first. */
   ask(frame) {
+    if (!this.up) return Promise.reject(disconnected());
     const ref = frame.ref ?? name();
     return new Promise((resolve, reject) => {
-      this.#answers.set(ref, { resolve, reject });
+      this.#answers.set(ref, { resolve, reject, at: this.now() });
       this.tell({ ...frame, ref });
+      this.#watch();
     });
   }
 
+  /** @internal Asks the node for a sign of life, after a silence. */
+  probe(silence = 0) {
+    if (!this.up || this.#pinging || this.now() - this.#heard < silence) return;
+    this.#pinging = true;
+    this.ask({ type: 'ping' }).catch(() => {}).finally(() => { this.#pinging = false; });
+  }
+
+  /** @internal Whether somebody waits for words may have changed. */
+  attend() {
+    const attentive = globalThis.document?.visibilityState !== 'hidden' && [...this.#conversations].some((one) => one.running);
+    if (attentive === this.#attentive) return;
+    this.#attentive = attentive;
+    if (this.up) this.#listenQuietly();
+  }
+
   async #connect() {
-    clearTimeout(this.#timers.retry);
     this.#drop();
     const socket = (this.#socket = {});
     this.#opened = this.now();
+    this.#refusal = this.#hint = null;
     this.#set('connecting');
     let token;
     try {
-      token = await this.#credential();
+      token = await this.#credential.get();
     } catch (error) {
       if (this.#socket !== socket) return;
-      const permanent = error?.fatal ?? (error?.status >= 400 && error.status < 500 && error.status !== 429);
-      return permanent ? this.#end(4501, error.message, error) : this.#wait(1006, error?.message, error?.retryAfter);
+      const { status, fatal, retryAfter } = error ?? {};
+      const permanent = fatal ?? (status >= 400 && status < 500 && ![408, 425, 429].includes(status));
+      const refusal = new Refusal({ code: error?.code ?? 'unauthorized', message: error?.message ?? 'no token', retry_after: retryAfter }, status);
+      return permanent ? this.#end('refused', CLOSE_OF[refusal.code] ?? 4501, refusal.message, refusal) : this.#wait(1006, refusal.message, { refusal });
     }
     if (this.#socket === socket) this.#open(token);
   }
 
   #open(token) {
     const address = `${this.url.replace(/^http/, 'ws')}/v1/ws`;
-    const socket = (this.#socket = new this.#options.WebSocket(address, ['tertulia.v1']));
+    let socket;
+    try {
+      socket = this.#socket = new this.#options.WebSocket(address, ['tertulia.v1']);
+    } catch (error) {
+      // The page's policy forbids it, for one.
+      return this.#wait(1006, error.message);
+    }
     const mine = (act) => (event) => this.#socket === socket && act(event);
     this.#timers.connect = this.#options.setTimeout(mine(() => this.#lost(1006, 'no answer')), CONNECT_MS);
     // The token goes in a frame, not in the handshake: a refusal then has a close code a page can read,
@@ -152,9 +250,9 @@ export class Tertulia extends EventTarget {
         this.#refusedTokens = 0;
         this.#renewLater();
         this.#set('open');
-      }), () => {});
+      }), mine((refusal) => this.#unknown(refusal)));
       for (const conversation of this.#conversations) conversation.joinNow();
-      this.#listenQuietly(25_000);
+      this.#listenQuietly();
     });
     socket.onmessage = mine(({ data }) => this.#take(data));
     socket.onclose = mine(({ code, reason }) => this.#lost(code, reason));
@@ -163,115 +261,163 @@ export class Tertulia extends EventTarget {
 
   #take(data) {
     this.#heard = this.now();
+    if (this.state === 'silent') this.#set('open');
     const frame = JSON.parse(data);
     if (frame.type === 'reply') {
       const answer = this.#answers.get(frame.ref);
       this.#answers.delete(frame.ref);
       if (frame.error) answer?.reject(new Refusal(frame.error));
       else answer?.resolve(frame.ok);
-    } else if (frame.type === 'hello') this.#listenQuietly(frame.ping_ms);
-    else if (frame.type === 'going_away') this.#hint = frame.retry_after_ms;
+    } else if (frame.type === 'hello') {
+      this.#pingMs = frame.ping_ms ?? PING_MS;
+      this.#listenQuietly();
+    } else if (frame.type === 'going_away') this.#hint = frame.retry_after_ms;
     else if (frame.conversation) {
       for (const one of this.#conversations) if (one.id === frame.conversation) one.frame(frame);
-    } else if (frame.type === 'error') this.dispatchEvent(new CustomEvent('error', { detail: new Refusal(frame.error) }));
+    } else if (frame.type === 'error') {
+      const refusal = new Refusal(frame.error);
+      if (refusal.temporary) this.#refusal = refusal;
+      this.dispatchEvent(new CustomEvent('error', { detail: refusal }));
+    }
+    this.attend();
+  }
+
+  /** Who is speaking could not be settled. The node closes the socket for it; there is nothing to wait for. */
+  #unknown(refusal) {
+    if (refusal.temporary) this.#refusal = refusal;
+    this.#lost(refusal.temporary ? NOT_NOW : CLOSE_OF[refusal.code] ?? 4501, refusal.message, refusal);
   }
 
   /** The socket is gone, with what it said last. */
-  #lost(code, reason) {
+  #lost(code, reason, refusal = null) {
+    const passing = this.#refusal;
     this.#drop();
-    const constant = typeof this.#options.token !== 'function';
+    // Refused for a reason that passes: what the close says of the token is then not meant.
+    if (passing && (code === 4401 || code === 4501)) code = NOT_NOW;
     if (code === 4401 || code === 4501) {
-      this.#token = null;
+      this.#credential.forget();
       // A token that was just made and is refused all the same will be refused again.
-      if (constant || (code === 4501 && ++this.#refusedTokens > 1)) return this.#end(code, reason);
-      return this.#wait(code, reason, this.#attempt ? undefined : 0);
+      if (this.#credential.constant || (code === 4501 && ++this.#refusedTokens > 1)) {
+        return this.#end('refused', code, reason, refusal ?? new Refusal({ code: code === 4401 ? 'token_expired' : 'unauthorized', message: reason }));
+      }
+      return this.#wait(code, reason, { seconds: this.#attempt ? undefined : 0 });
     }
-    if (OURS.has(code) || (code >= 4500 && code <= 4999)) return this.#end(code, reason);
-    this.#wait(code, reason, this.#hint === null ? undefined : this.#hint / 1000);
+    if (OURS.has(code) || (code >= 4500 && code <= 4999)) return this.#end('closed', code, reason, refusal);
+    this.#wait(code, reason, { seconds: this.#hint === null ? undefined : this.#hint / 1000, refusal: passing });
   }
 
-  #wait(code, reason, seconds) {
-    if (this.now() - this.#opened > STABLE_MS) this.#attempt = 0;
+  /** Comes back after a pause: as long as the node asked for with a refusal, so many seconds, or one that grows. */
+  #wait(code, reason, { seconds, refusal } = {}) {
+    this.#drop();
+    const now = this.now();
+    if (now - this.#opened > STABLE_MS) this.#attempt = 0;
     const most = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** this.#attempt++);
     // Full jitter: clients that were cut together do not come back together.
     let pause = seconds === undefined ? most * this.#options.random() : seconds * 1000;
-    if (code === 4029) pause += FLOODED_MS;
-    this.#hint = null;
-    this.#set('waiting', { retryAt: this.now() + pause, code, reason });
+    if (code === FLOODED) pause += FLOODED_MS;
+    const told = refusal?.retryAfter * 1000 || (code === NOT_NOW ? NOT_NOW_MS : 0);
+    if (told) pause = Math.max(pause, this.#spread(told));
+    pause = Math.min(pause, TIMER_MAX_MS);
+    // Neither a network that comes nor a page that is looked at brings it back earlier than it was told.
+    this.#notBefore = told && now + told;
+    this.#set('waiting', { retryAt: now + pause, code, reason, ...(refusal && { error: refusal }) });
     this.#timers.retry = this.#options.setTimeout(() => this.state === 'waiting' && this.#connect(), pause);
   }
 
-  #end(code, reason, error) {
+  #spread(ms) {
+    return ms + Math.min(ms / 2, SPREAD_MAX_MS) * this.#options.random();
+  }
+
+  /** Comes back no more, unless asked to. */
+  #end(state, code, reason, refusal) {
+    const error = refusal ?? new Refusal({ code: 'refused', message: reason || `closed with ${code}` });
+    this.over = error;
     this.#drop();
-    const refusal = error instanceof Refusal ? error : new Refusal({ code: error?.code ?? 'closed', message: reason || `closed with ${code}` });
-    this.#set('closed', { code, reason, error: refusal });
-    for (const conversation of this.#conversations) conversation.refused(refusal);
+    // Who closed it needs no error told.
+    this.#set(state, { code, reason, ...(!this.shut && { error }), ...(state === 'refused' && { advice: ADVICE[code] ?? error.message }) });
+    for (const conversation of this.#conversations) conversation.refused(error);
   }
 
   #drop() {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#timers = {};
     const socket = this.#socket;
     this.#socket = null;
     this.up = false;
+    const answers = [...this.#answers.values()];
     this.#answers.clear();
     for (const conversation of this.#conversations) conversation.offline();
     socket?.close?.(1000);
+    for (const { reject } of answers) reject(disconnected());
+  }
+
+  /** Looks after the line for as long as an answer is awaited. */
+  #watch() {
+    if (this.#timers.watch) return;
+    const socket = this.#socket;
+    let since = this.now();
+    let looked = since;
+    const look = () => {
+      this.#timers.watch = null;
+      if (this.#socket !== socket || !this.#answers.size) return;
+      const now = this.now();
+      if (now - looked > SLEPT_MS) since = now;
+      looked = now;
+      const [{ at }] = this.#answers.values();
+      const silence = now - Math.max(since, this.#heard);
+      if (silence >= GIVE_UP_MS || now - Math.max(since, at) >= ANSWER_MS) return this.#lost(1006, 'no answer');
+      if (silence >= PROBE_MS) this.probe();
+      if (silence >= SILENT_MS && this.state === 'open') this.#set('silent');
+      this.#timers.watch = this.#options.setTimeout(look, LOOK_MS);
+    };
+    this.#timers.watch = this.#options.setTimeout(look, LOOK_MS);
   }
 
   /** A browser hides the server's pings: after a silence, ask whether anybody is there. */
-  #listenQuietly(pause) {
+  #listenQuietly() {
     clearTimeout(this.#timers.quiet);
+    const pause = this.#attentive ? ATTENTIVE_MS : this.#pingMs;
     this.#timers.quiet = this.#options.setTimeout(() => {
-      if (this.now() - this.#heard >= pause) this.#probe();
-      this.#listenQuietly(pause);
+      this.probe(pause);
+      this.#listenQuietly();
     }, pause);
   }
 
-  #probe() {
-    const socket = this.#socket;
-    const asked = this.now();
-    this.ask({ type: 'ping' }).catch(() => {});
-    clearTimeout(this.#timers.pong);
-    this.#timers.pong = this.#options.setTimeout(() => {
-      if (this.#socket === socket && this.#heard < asked) this.#lost(1006, 'no answer');
-    }, PONG_MS);
+  #listen(on) {
+    const change = on ? 'addEventListener' : 'removeEventListener';
+    for (const type of NUDGES) globalThis[change]?.(type, this.#nudge);
+    globalThis.document?.[change]('visibilitychange', this.#nudge);
   }
 
-  #wakeUp() {
-    if (globalThis.document?.visibilityState === 'hidden') return;
-    if (this.state === 'waiting') this.#connect();
-    else if (this.up) this.#probe();
-  }
-
-  async #credential() {
-    const { token } = this.#options;
-    if (typeof token !== 'function') return token;
-    if (this.#token && !(this.#token.until <= this.now())) return this.#token.token;
-    // Asked for by the socket and by a request at once, one is enough for both.
-    this.#making ??= token().finally(() => { this.#making = null; });
-    const made = await this.#making;
-    const { token: text, expires_at: at } = typeof made === 'string' ? { token: made } : made;
-    const left = at ? Date.parse(at) - this.now() : NaN;
-    // Without a time it may be used once; with one, until a little before its end.
-    this.#token = { token: text, left, until: at ? this.now() + left - Math.min(left / 5, 30_000) : 0 };
-    return text;
+  /** The network, or somebody's eyes, came or went. */
+  #nudged({ type, persisted }) {
+    // A page that is put away with an open socket cannot be brought back as it was.
+    if (type === 'pagehide') return persisted && this.#opened && !this.over && this.#wait(1001, 'the page is put away');
+    this.attend();
+    if (type !== 'offline' && globalThis.document?.visibilityState === 'hidden') return;
+    if (this.state === 'waiting' && this.now() >= this.#notBefore && type !== 'offline') this.#connect();
+    // An attempt that began without a network may hang for long; another begins afresh.
+    else if (this.state === 'connecting' && type === 'online') this.#connect();
+    else this.probe();
   }
 
   /** A new token on the living socket, so that no reply is cut for it. */
   #renewLater() {
-    const { until, left } = this.#token ?? {};
-    if (!(left > 0)) return;
+    const { left } = this.#credential;
+    if (left !== null) this.#timers.renew = this.#options.setTimeout(() => this.#renew(), Math.min(Math.max(left, 1000), TIMER_MAX_MS));
+  }
+
+  async #renew() {
     const socket = this.#socket;
-    this.#timers.renew = this.#options.setTimeout(async () => {
-      try {
-        const token = await this.#credential();
-        if (this.#socket !== socket) return;
-        await this.ask({ type: 'auth', token });
-        this.#renewLater();
-      } catch {
-        // The socket will be closed with 4401, and that is dealt with.
-      }
-    }, Math.min(Math.max(until - this.now(), 1000), 2 ** 31 - 1));
+    try {
+      const token = await this.#credential.get();
+      if (this.#socket !== socket) return;
+      await this.ask({ type: 'auth', token });
+      this.#renewLater();
+    } catch (error) {
+      // Where it is meant, the socket will be closed with 4401, and that is dealt with.
+      if (this.#socket === socket && (error?.temporary ?? !error?.fatal)) this.#timers.renew = this.later(() => this.#renew(), error.retryAfter).timer;
+    }
   }
 
   #set(state, detail) {
@@ -280,24 +426,6 @@ export class Tertulia extends EventTarget {
   }
 }
 
-/** Keeps what was said and not yet answered, where it outlives the page. */
-function queueIn(storage) {
-  const key = (id) => `tertulia:unsent:${id ?? 'new'}`;
-  return {
-    load(id) {
-      try {
-        return JSON.parse(storage?.getItem(key(id)) ?? '[]');
-      } catch {
-        return [];
-      }
-    },
-    save(id, queue) {
-      try {
-        if (queue.length) storage?.setItem(key(id), JSON.stringify(queue));
-        else storage?.removeItem(key(id));
-      } catch {
-        // A full or forbidden storage costs the reload in mid-send, nothing else.
-      }
-    },
-  };
+function disconnected(message = 'the connection is gone') {
+  return new Refusal({ code: 'disconnected', message });
 }

@@ -1,12 +1,13 @@
 // What was said in a conversation, folded from its events and deltas into entries to show.
 // Invariant: no network and no clock. Same events and deltas, same entries.
 
-/** Refusals that end by themselves: the same frame is sent again. */
+/** Refusals that end by themselves: the same frame is sent again. The last is the client's own. */
 const TEMPORARY = new Set([
   'rate_limited', 'quota_exhausted', 'busy', 'draining', 'restarting', 'quarantined', 'store_unavailable', 'internal',
+  'disconnected',
 ]);
 
-/** A failure as the node puts it: `code` is for programs. */
+/** A failure as the node puts it: `code` is for programs. `disconnected` and `closed` are the client's own. */
 export class Refusal extends Error {
   constructor({ code, message, retry_after: retryAfter }, status) {
     super(message ?? code);
@@ -15,6 +16,14 @@ export class Refusal extends Error {
     this.status = status;
     this.retryAfter = retryAfter;
     this.temporary = TEMPORARY.has(code);
+  }
+
+  /** What an HTTP answer refuses. A proxy's own page has no code of ours: its status tells whether it passes. */
+  static async from(response) {
+    const answer = await response.json().catch(() => null);
+    const passes = response.status >= 500 || [408, 425, 429].includes(response.status);
+    const error = answer?.error ?? { code: passes ? 'internal' : 'unknown_route', message: `HTTP ${response.status}` };
+    return new Refusal(error, response.status);
   }
 }
 
@@ -47,7 +56,9 @@ export class Transcript extends EventTarget {
       this.head = event.seq;
       this.#stand(event);
     }
+    const { running } = this;
     const folded = this.#fold(event, live);
+    if (old) this.running = running;
     this.#emit('event', event);
     if (folded) this.#emit('change', { entry: folded });
   }
@@ -58,10 +69,7 @@ export class Transcript extends EventTarget {
     if (entry && entry.status !== 'streaming') return;
     entry ??= this.#start(turn, this.head);
     if (offset > entry.chars) return this.#emit('gap', { turn, offset });
-    if (offset < entry.chars) entry.text = cut(entry.text, offset);
-    entry.text += text;
-    entry.chars = offset + length(text);
-    this.running = entry;
+    this.#extend(entry, offset, text);
     this.#emit('delta', { entry, turn, offset, text });
     this.#emit('change', { entry });
   }
@@ -78,9 +86,17 @@ export class Transcript extends EventTarget {
 
   /** The log will not have it. */
   fail(ref, error) {
-    for (const entry of this.entries) {
-      if (entry.ref === ref && entry.status === 'sending') this.#emit('change', { entry: Object.assign(entry, { status: 'failed', error }) });
-    }
+    this.#unsent(ref, { status: 'failed', error, retryAt: undefined });
+  }
+
+  /** The log does not have it yet, for a reason that passes; it is sent again at `retryAt`. */
+  hold(ref, error, retryAt) {
+    this.#unsent(ref, { error, retryAt });
+  }
+
+  /** What was asked, where a reply gave no answer: the words to ask again with. */
+  asked(entry) {
+    return this.entries.find((one) => one.seq === entry.answers && one.author === 'contact')?.text ?? null;
   }
 
   /** Takes back what was never sent, or failed. */
@@ -111,11 +127,12 @@ export class Transcript extends EventTarget {
   #fold(event, live) {
     const { seq, at, type, author } = event;
     if (type === 'turn_started') return this.#start(event.turn, seq, at);
+    if (type === 'checkpoint') return this.#checkpoint(event);
     if (type === 'message' && event.turn) {
       const { made } = event;
       const known = this.#byKey.get(`t${event.turn}`);
       const entry = known ?? { key: `t${event.turn}`, kind: 'message', author, turn: event.turn };
-      Object.assign(entry, { seq, at, text: event.text, chars: length(event.text), status: 'done', end: event.end });
+      Object.assign(entry, { seq, at, text: event.text, chars: length(event.text), status: 'done', end: event.end, answers: event.answers });
       entry.sources = made?.passages ?? [];
       if (made?.error) entry.error = { code: made.error };
       entry.made = made;
@@ -127,6 +144,7 @@ export class Transcript extends EventTarget {
       const key = event.ref ? `${author}:${event.ref}` : `s${seq}`;
       const entry = this.#byKey.get(key) ?? { key, kind: 'message', author, text: event.text, ref: event.ref };
       delete entry.error;
+      delete entry.retryAt;
       Object.assign(entry, { seq, at, text: event.text, agent: event.agent, status: 'sent' });
       this.#put(entry, seq);
       // Said before the reply's first word: the assistant is asked again, with this.
@@ -139,12 +157,34 @@ export class Transcript extends EventTarget {
     return null;
   }
 
+  /** A stored piece of a reply. Who has its words as deltas gets it without them, and needs none. */
+  #checkpoint({ turn, seq, offset, text }) {
+    const entry = this.#byKey.get(`t${turn}`);
+    if (entry && entry.status !== 'streaming') return null;
+    const running = entry ?? this.#start(turn, seq);
+    if (typeof text !== 'string' || offset > running.chars || offset + length(text) <= running.chars) return null;
+    this.#extend(running, offset, text);
+    return running;
+  }
+
+  #extend(entry, offset, text) {
+    if (offset < entry.chars) entry.text = cut(entry.text, offset);
+    entry.text += text;
+    entry.chars = offset + length(text);
+    this.running = entry;
+  }
+
   #start(turn, order, at) {
     const known = this.#byKey.get(`t${turn}`);
     if (known) return this.#put(known, known.status === 'done' ? known.order : Math.min(known.order, order));
     const entry = { key: `t${turn}`, kind: 'message', author: 'assistant', text: '', chars: 0, at, status: 'streaming', turn };
     this.running = entry;
     return this.#put(entry, order);
+  }
+
+  #unsent(ref, change) {
+    const entry = this.entries.find((one) => one.ref === ref && one.status === 'sending');
+    if (entry) this.#emit('change', { entry: Object.assign(entry, change) });
   }
 
   /** Puts an entry where it belongs; `Infinity` is behind all, in the order of coming. */

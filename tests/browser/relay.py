@@ -6,11 +6,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Relay:
-    """Passes bytes on. `cut` breaks all connections; while `refusing`, new ones break at once."""
+    """Passes bytes on. `cut` breaks all connections; while `refusing`, new ones break at once. Between
+    `stall` and `flow` nothing passes and nothing breaks, as on a dead line; what waited comes then."""
 
     def __init__(self, port):
         self.behind = port
         self.refusing = False
+        self.flowing = threading.Event()
+        self.flowing.set()
         self.pairs = set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -39,6 +42,7 @@ class Relay:
     def pump(self, source, target, pair):
         try:
             while data := source.recv(65536):
+                self.flowing.wait()
                 target.sendall(data)
         except OSError:
             pass
@@ -53,12 +57,19 @@ class Relay:
                 pass
             side.close()
 
+    def stall(self):
+        self.flowing.clear()
+
+    def flow(self):
+        self.flowing.set()
+
     def cut(self):
         for pair in list(self.pairs):
             self.end(pair)
 
     def close(self):
         self.listener.close()
+        self.flow()
         self.cut()
 
 

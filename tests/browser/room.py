@@ -73,6 +73,7 @@ class Room:
 
     def close(self):
         self.relay.refusing = False
+        self.relay.flow()
         for context in self.contexts:
             # A handler that is at work when its page goes would fail the next test.
             for handlers in (*context.pages, context):

@@ -8,8 +8,8 @@ from stub import expected
 #: Close code, and what the client does: comes `back`, or has `ended`.
 CLOSES = [
     (1001, "back"), (1006, "back"), (1011, "back"), (1012, "back"),
-    (4000, "back"), (4008, "back"), (4009, "back"), (4029, "back"), (4499, "back"),
-    (4501, "ended"), (4503, "ended"), (4504, "ended"), (4999, "ended"),
+    (4000, "back"), (4008, "back"), (4009, "back"), (4013, "back"), (4029, "back"), (4499, "back"),
+    (4501, "refused"), (4503, "ended"), (4504, "ended"), (4999, "ended"),
     (1002, "ended"), (1003, "ended"), (1007, "ended"), (1009, "ended"),
 ]
 
@@ -32,7 +32,7 @@ CLIENT = """async ([code, hint]) => {
     }
     const client = new Tertulia({token: 'constant', WebSocket: Ended, random: () => 0.5});
     const ended = new Promise((resolve) => client.addEventListener('state', ({detail}) => {
-        if (client.state === 'waiting' || client.state === 'closed') resolve({state: client.state, pause: (detail.retryAt ?? 0) - Date.now()});
+        if (['waiting', 'refused', 'closed'].includes(client.state)) resolve({state: client.state, pause: (detail.retryAt ?? 0) - Date.now()});
     }));
     client.join('conv_' + '0'.repeat(32));
     const told = await ended;
@@ -46,7 +46,7 @@ def test_every_close_code_is_obeyed(room):
     wrong = []
     for code, does in CLOSES:
         told = page.evaluate(CLIENT, [code, None])
-        if told["state"] != {"back": "waiting", "ended": "closed"}[does]:
+        if told["state"] != {"back": "waiting", "ended": "closed", "refused": "refused"}[does]:
             wrong.append((code, does, told))
     assert not wrong, wrong
     flooded, usual = (page.evaluate(CLIENT, [code, None])["pause"] for code in (4029, 4008))
@@ -68,3 +68,200 @@ def test_a_planned_restart_lets_the_reply_finish_and_is_come_back_from(room):
         say(page, "quote back again.")
         finished(page, 2)
         assert text(page, 1) == "back again."
+
+
+#: A node of the test's own. `script` says what each frame is answered with: an answer, `{close}`, or nothing.
+#: `run(client, node)` acts; `node.frames` holds what came in, with the socket's number; `states` what was told.
+SCRIPTED = """async () => {
+    const {Tertulia} = await import('/web/tertulia.js');
+    const node = {frames: [], sockets: 0, script: SCRIPT};
+    class Scripted extends EventTarget {
+        readyState = 1;
+        constructor() {
+            super();
+            this.number = ++node.sockets;
+            setTimeout(() => this.onopen?.({}));
+        }
+        send(text) {
+            const frame = JSON.parse(text);
+            node.frames.push({...frame, socket: this.number});
+            for (const answer of [node.script(frame, this.number, node) ?? []].flat()) setTimeout(() => {
+                if (answer.close) { this.readyState = 3; this.onclose?.({code: answer.close, reason: answer.reason ?? ''}); }
+                else this.onmessage?.({data: JSON.stringify(answer)});
+            });
+        }
+        close() { this.readyState = 3; }
+    }
+    const states = [];
+    const client = new Tertulia({token: 'constant', WebSocket: Scripted, random: () => 0.5, ...OPTIONS});
+    client.addEventListener('state', ({detail}) => states.push({...detail, error: detail.error && {code: detail.error.code, retryAfter: detail.error.retryAfter}, at: performance.now()}));
+    node.states = states;
+    node.until = async (what, ms = 8000) => { const end = performance.now() + ms; while (!what()) { if (performance.now() > end) throw new Error('in vain: ' + what); await new Promise(done => setTimeout(done, 10)); } };
+    node.settled = (promise, ms = 1000) => Promise.race([promise.then(ok => ({ok}), error => ({refused: error.code})), new Promise(done => setTimeout(() => done('pending'), ms))]);
+    try { return await (RUN)(client, node); } finally { client.close(); }
+}"""
+
+ID = "conv_" + "0" * 32
+#: A node that takes everything.
+TAKES = f"""(frame) => ({{
+    auth: {{type: 'reply', ref: frame.ref, ok: {{}}}}, ping: {{type: 'reply', ref: frame.ref, ok: {{}}}}, leave: {{type: 'reply', ref: frame.ref, ok: {{}}}},
+    join: {{type: 'reply', ref: frame.ref, ok: {{conversation: frame.conversation ?? '{ID}', head: 1, complete: true}}}},
+    say: {{type: 'reply', ref: frame.ref, ok: {{seq: 2}}}}, cancel: {{type: 'reply', ref: frame.ref, ok: {{}}}},
+}}[frame.type])"""
+
+
+def scripted(room, script, run, options="{}"):
+    # Written into the page's function: the page's policy forbids `eval`.
+    return room.page().evaluate(SCRIPTED.replace("SCRIPT", script).replace("OPTIONS", options).replace("RUN", run))
+
+
+def test_a_refusal_that_passes_is_waited_out_and_nothing_is_lost(room):
+    """However the refusal is told: as the answer to `auth`, as a frame of its own, before 4013 or an older 4501."""
+    refusal = "{code: 'quota_exhausted', message: 'too many sockets', retry_after: 1}"
+    ways = {
+        "answer, 4013": f"[{{type: 'reply', ref: frame.ref, error: {refusal}}}, {{close: 4013}}]",
+        "answer, 4501": f"[{{type: 'reply', ref: frame.ref, error: {refusal}}}, {{close: 4501}}]",
+        "answer, no close": f"[{{type: 'reply', ref: frame.ref, error: {refusal}}}]",
+        "frame, 4013": f"[{{type: 'error', error: {refusal}}}, {{close: 4013}}]",
+        "frame, 4501": f"[{{type: 'error', error: {refusal}}}, {{close: 4501}}]",
+    }
+    wrong = {}
+    for name, way in ways.items():
+        script = f"(frame, socket) => frame.type === 'auth' && socket === 1 ? {way} : socket === 1 ? [] : ({TAKES})(frame)"
+        told = scripted(room, script, f"""async (client, node) => {{
+            const said = client.join('{ID}').say('kept');
+            await node.until(() => client.state === 'waiting');
+            // What usually brings a client back at once does not bring it back before it was told.
+            window.dispatchEvent(new Event('online'));
+            document.dispatchEvent(new Event('visibilitychange'));
+            const outcome = await node.settled(said, 6000);
+            const waits = node.states.find(({{state}}) => state === 'waiting');
+            const next = node.states.find(({{state, at}}) => state === 'connecting' && at > waits.at);
+            return {{outcome, states: node.states.map(({{state}}) => state), pause: next.at - waits.at, retryAfter: waits.error?.retryAfter,
+                says: node.frames.filter(({{type}}) => type === 'say').map(({{text}}) => text)}};
+        }}""")
+        if told["outcome"] != {"ok": {"seq": 2}} or "closed" in told["states"] or not 990 <= told["pause"] < 2_500 or told["says"] != ["kept"] or told["retryAfter"] != 1:
+            wrong[name] = told
+    assert not wrong, wrong
+
+
+def test_renewing_a_token_is_tried_again_when_the_refusal_passes(room):
+    told = scripted(room, f"""(frame, socket, node) => frame.type === 'auth' && node.frames.filter(({{type}}) => type === 'auth').length === 2
+        ? {{type: 'reply', ref: frame.ref, error: {{code: 'quota_exhausted', message: 'full', retry_after: 1}}}} : ({TAKES})(frame)""",
+        f"""async (client, node) => {{
+            client.join('{ID}');
+            await node.until(() => node.frames.filter(({{type}}) => type === 'auth').length >= 3);
+            return {{sockets: node.sockets, states: node.states.map(({{state}}) => state)}};
+        }}""", "{token: async () => ({token: 'made', expires_at: new Date(Date.now() + 2500).toISOString()})}")
+    assert told == {"sockets": 1, "states": ["connecting", "open"]}, told
+
+
+def test_a_wrong_token_is_a_state_of_its_own_and_what_was_said_can_be_sent_again(room):
+    for close in ("answer", "close"):
+        refusal = "{type: 'reply', ref: frame.ref, error: {code: 'unauthorized', message: 'no such token'}}" if close == "answer" else "{close: 4501, reason: 'not authorized'}"
+        told = scripted(room, f"(frame, socket) => socket > 1 ? ({TAKES})(frame) : frame.type === 'auth' ? {refusal} : []", f"""async (client, node) => {{
+            const conversation = client.join('{ID}');
+            const first = await node.settled(conversation.say('first'), 3000);
+            const state = node.states.at(-1);
+            const second = await node.settled(conversation.say('second'));
+            const shown = conversation.entries.map(({{text, status, error}}) => [text, status, error?.code]);
+            client.reconnect({{token: 'a good one'}});
+            const again = await node.settled(Promise.all(conversation.entries.map(({{ref}}) => ref).map((ref) => conversation.retry(ref))), 3000);
+            const says = node.frames.filter(({{type, socket}}) => type === 'say' && socket > 1).map(({{text}}) => text);
+            return {{first, second, state: state.state, code: state.code, advice: state.advice, shown, again, says, tokens: node.frames.filter(({{type}}) => type === 'auth').map(({{token}}) => token)}};
+        }}""")
+        assert told["state"] == "refused" and told["code"] == 4501 and "reconnect" in told["advice"], told
+        assert told["first"] == told["second"] == {"refused": "unauthorized"}, told
+        assert told["shown"] == [["first", "failed", "unauthorized"], ["second", "failed", "unauthorized"]], told
+        assert told["again"] == {"ok": [{"seq": 2}, {"seq": 2}]} and told["says"] == ["first", "second"], told
+        assert told["tokens"] == ["constant", "a good one"], told
+
+
+def test_no_promise_of_the_client_stays_open(room):
+    pending = {}
+    acts = {
+        "say after close": "client.close(); return conversation.say('late');",
+        "say before close": "const said = other.say('unsent'); client.close(); return said;",
+        "retry after close": "const said = conversation.say('x'); client.close(); await said.catch(() => {}); return conversation.retry(conversation.entries.at(-1).ref);",
+        "cancel after close": "client.close(); return conversation.cancel();",
+        "cancel before close": "node.script = () => []; const stopped = conversation.cancel(); client.close(); return stopped;",
+        "say after leave": "conversation.leave(); return conversation.say('after leaving');",
+        "leave with something unsent": "const said = conversation.say('before leaving'); conversation.leave(); return said;",
+        "say on a client that was never opened": "const fresh = new client.constructor({token: 'x', WebSocket: class {}}); fresh.close(); return fresh.join(null).say('never');",
+        "cancel over a cut": """conversation.delta({turn: 1, offset: 0, text: 'x'}); const script = node.script; node.script = (frame) => frame.type === 'cancel' ? {close: 1006} : script(frame);
+            const stopped = conversation.cancel(); await node.until(() => client.state === 'waiting'); node.script = script; return stopped;""",
+        "a request that nobody answers": "return client.request('/v1/never');",
+        "a token that never comes": "const slow = new client.constructor({token: () => new Promise(() => {}), setTimeout: (act, ms) => setTimeout(act, Math.min(ms, 300))}); const told = new Promise(done => slow.addEventListener('state', ({detail}) => detail.state === 'waiting' && done())); slow.join('conv_1'); await told; slow.close();",
+    }
+    expected = {
+        "say after close": "closed", "say before close": "closed", "retry after close": "closed", "cancel after close": "closed", "cancel before close": "closed",
+        "say on a client that was never opened": "closed", "a request that nobody answers": "disconnected",
+    }
+    options = "{fetch: (_, {signal}) => new Promise((_, reject) => { if (signal) setTimeout(() => reject(signal.reason ?? new Error('gave up')), 50); })}"
+    for name, act in acts.items():
+        told = scripted(room, TAKES, f"""async (client, node) => {{
+            const conversation = client.join('{ID}');
+            const other = client.join('conv_' + '1'.repeat(32));
+            await node.until(() => client.state === 'open');
+            await new Promise(done => setTimeout(done, 50));
+            return node.settled((async () => {{ {act} }})(), 3000);
+        }}""", options)
+        want = {"refused": expected[name]} if name in expected else None
+        if told == "pending" or (want and told != want) or (not want and "ok" not in told):
+            pending[name] = told
+    assert not pending, pending
+
+
+def test_a_reply_is_whole_whatever_a_checkpoint_brings(room):
+    """Who has the words as deltas gets a checkpoint without them; who comes later gets it with them."""
+    told = room.page().evaluate("""async () => {
+        const {Transcript} = await import('/web/tertulia.js');
+        const event = (seq, more) => ({seq, at: '2026-01-01T00:00:00Z', author: 'assistant', ...more});
+        const shown = (acts) => { const one = new Transcript(); one.take(event(1, {type: 'opened'})); one.take(event(2, {type: 'turn_started', turn: 1})); for (const act of acts) act(one); return [one.entries[0].text, one.position, one.head]; };
+        const delta = (offset, text) => (one) => one.delta({turn: 1, offset, text});
+        const stored = (seq, more) => (one) => one.take(event(seq, {type: 'checkpoint', turn: 1, ...more}));
+        const end = (one) => one.take(event(9, {type: 'message', turn: 1, text: 'abcdef', end: 'completed', answers: 1}));
+        return {
+            live: shown([delta(0, 'abc'), stored(3, {offset: 0, chars: 3}), delta(3, 'def')]),
+            liveAgain: shown([delta(0, 'abcdef'), stored(3, {offset: 0, chars: 3}), stored(4, {offset: 3, chars: 3})]),
+            late: shown([stored(3, {offset: 0, text: 'ab🌿'}), delta(3, 'def')]),
+            lateWhole: shown([stored(3, {offset: 0, text: 'abc'}), delta(0, 'abcdef')]),
+            behind: shown([stored(3, {offset: 0, chars: 3}), delta(0, 'abcd')]),
+            ended: shown([delta(0, 'abc'), stored(3, {offset: 0, chars: 3}), end, stored(10, {offset: 3, text: 'zzz'})]),
+        };
+    }""")
+    assert told == {
+        "live": ["abcdef", "3:1:6", 3], "liveAgain": ["abcdef", "4:1:6", 4], "late": ["ab🌿def", "3:1:6", 3], "lateWhole": ["abcdef", "3:1:6", 3],
+        "behind": ["abcd", "3:1:4", 3], "ended": ["abcdef", 10, 10],
+    }, told
+
+
+def test_pages_of_events_that_hold_fewer_than_asked_are_read_to_their_end(room):
+    page = room.page()
+    say(page, "quote one.")
+    finished(page)
+    for count in range(2, 6):
+        say(page, f"quote number {count}.")
+        finished(page, count)
+    # Bounded in bytes: two events a page, however many were asked for.
+    page.route("**/events?*", lambda route: cut_short(route))
+    whole = page.evaluate("""async (id) => {
+        const {Tertulia} = await import('/web/tertulia.js');
+        const {visitor} = await import('/web/ui/visitor.js');
+        const client = new Tertulia({token: visitor({tenant: 'demo'})});
+        const page = await client.request(`/v1/conversations/${id}/events?after=0&limit=500`);
+        const conversation = client.join(id, {after: page.head});
+        await new Promise(done => conversation.addEventListener('caughtup', done, {once: true}));
+        conversation.missing = [1, page.head];
+        await conversation.earlier(500);
+        client.close();
+        return {head: page.head, missing: conversation.missing, said: conversation.entries.filter(({author}) => author === 'contact').map(({text}) => text)};
+    }""", page.evaluate("location.hash.slice(1)"))
+    assert whole["missing"] is None and whole["said"] == ["quote one."] + [f"quote number {count}." for count in range(2, 6)], whole
+
+
+def cut_short(route):
+    answer = route.fetch()
+    body = answer.json()
+    body["events"] = body["events"][:2]
+    route.fulfill(response=answer, json=body)

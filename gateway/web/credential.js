@@ -1,0 +1,55 @@
+// The token that a client speaks with: given once, or asked for when it is needed and kept until its end.
+
+/** A token function that says nothing for so long has failed. */
+const PATIENCE_MS = 20_000;
+/** So long before its end a token is renewed, or after four fifths of its time. */
+const MARGIN_MS = 30_000;
+
+export class Credential {
+  #source;
+  #surroundings;
+  #made = null;
+  #making = null;
+
+  /** `source` is a token or a function that gets one; `surroundings` has `now` and `setTimeout`. */
+  constructor(source, surroundings) {
+    this.#source = source;
+    this.#surroundings = surroundings;
+  }
+
+  /** Whether there is only this one token. */
+  get constant() {
+    return typeof this.#source !== 'function';
+  }
+
+  /** How many milliseconds are left before it should be renewed; null when it need not be. */
+  get left() {
+    return this.#made?.left > 0 ? this.#made.until - this.#surroundings.now() : null;
+  }
+
+  /** The next one is made anew. */
+  forget() {
+    this.#made = null;
+  }
+
+  async get() {
+    if (this.constant) return this.#source;
+    const { now } = this.#surroundings;
+    if (this.#made && !(this.#made.until <= now())) return this.#made.token;
+    // Asked for by the socket and by a request at once, one is enough for both.
+    this.#making ??= this.#inTime(Promise.resolve().then(this.#source)).finally(() => { this.#making = null; });
+    const made = await this.#making;
+    const { token, expires_at: at } = typeof made === 'string' ? { token: made } : made;
+    const left = at ? Date.parse(at) - now() : NaN;
+    // Without a time it may be used once; with one, until a little before its end.
+    this.#made = { token, left, until: at ? now() + left - Math.min(left / 5, MARGIN_MS) : 0 };
+    return token;
+  }
+
+  #inTime(made) {
+    return new Promise((resolve, reject) => {
+      const timer = this.#surroundings.setTimeout(() => reject(new Error('no token came in time')), PATIENCE_MS);
+      made.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+}
