@@ -1,6 +1,7 @@
 //! Echoes text and binary messages over the gateway's own socket code, for any RFC 6455 suite.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -26,7 +27,14 @@ struct Args {
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let args = Args::parse();
-    let limits = Limits { frame_bytes: args.max_bytes, message_bytes: args.max_bytes, ..Limits::default() };
+    let limits = Limits {
+        frame_bytes: args.max_bytes,
+        message_bytes: args.max_bytes,
+        // A conformance suite sends whole messages in the smallest fragments there are.
+        small_frames_per_second: NonZeroU32::MAX,
+        small_frames_burst: NonZeroU32::MAX,
+        ..Limits::default()
+    };
     let server = HttpServer::new(move || {
         let sockets = Sockets { limits, sweep: Sweep::start(Pace::default()) };
         App::new().app_data(web::Data::new(sockets)).default_service(web::to(open))

@@ -1,10 +1,15 @@
 //! Every fixed bound in one place, with the relations between them checked at compile time.
 //! What an operator may tune lives in the configuration; what a tenant may, in its profile.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// One client frame, reassembled, in bytes.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+/// Pings, pongs and fragments of one socket a second, lasting. An honest client sends a few in a minute.
+pub const SMALL_FRAMES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
+/// How many of them may come at once: a whole message in fragments of 256 bytes, twice.
+pub const SMALL_FRAMES_BURST: NonZeroU32 = NonZeroU32::new(512).unwrap();
 /// One HTTP request body, in bytes; documents are larger, see [`DOCUMENT_BYTES_MAX`].
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// One said message, in UTF-8 bytes.
@@ -168,6 +173,10 @@ pub const SILENCE_MAX: Duration = Duration::from_secs(60);
 pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 
 const _: () = assert!(TEXT_BYTES_MAX * 2 <= FRAME_BYTES_MAX, "a full message fits a frame, escaped");
+const _: () = assert!(
+    SMALL_FRAMES_BURST.get() as usize * 256 >= FRAME_BYTES_MAX,
+    "a full message may come in fragments as small as lines are"
+);
 const _: () =
     assert!(OUTBOX_SLOW_BYTES + EVENT_JSON_BYTES_MAX <= OUTBOX_BYTES_MAX, "no event of a log can close a socket");
 const _: () =

@@ -27,7 +27,12 @@ struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        let limits = Limits { frame_bytes: 70_000, message_bytes: 100_000, close_wait: Duration::from_millis(300) };
+        let limits = Limits {
+            frame_bytes: 70_000,
+            message_bytes: 100_000,
+            close_wait: Duration::from_millis(300),
+            ..Limits::default()
+        };
         Self { limits, pace: Pace::default(), tcp: Tcp::default(), linger: Duration::ZERO }
     }
 }

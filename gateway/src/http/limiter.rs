@@ -97,6 +97,13 @@ impl Limiter {
         self.addresses.check_key(&network(address)).map_err(|not_until| self.refuse("address", &not_until))
     }
 
+    /// A socket that does not say who it is has had its frames.
+    pub(crate) fn unknown() -> Failure {
+        counter!(RATE_LIMITED, "by" => "unknown").increment(1);
+        let message = "too many frames before an `auth`; wait 1 s";
+        Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(1))
+    }
+
     /// One request with an API key.
     ///
     /// # Errors

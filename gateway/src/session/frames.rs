@@ -17,6 +17,11 @@ use crate::metrics::{FRAME_ERRORS, FRAMES_IN};
 impl Inner {
     /// Deals with one text frame.
     pub(super) fn take(self: &Rc<Self>, text: &str) -> Result<(), Close> {
+        // Counted before it is read, and whether or not it can be.
+        let allowed = self.allowed();
+        if self.floods() {
+            return Err(Close::FLOOD);
+        }
         let frame = match serde_json::from_str::<ClientFrame>(text) {
             Ok(frame) => frame,
             Err(error) => {
@@ -26,10 +31,7 @@ impl Inner {
         };
         let (name, r#ref) = outline(&frame);
         metrics::counter!(FRAMES_IN, "type" => name).increment(1);
-        if let Err(failure) = self.allowed() {
-            if self.floods() {
-                return Err(Close::FLOOD);
-            }
+        if let Err(failure) = allowed {
             self.refuse(r#ref.as_ref(), failure);
             return Ok(());
         }

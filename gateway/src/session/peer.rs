@@ -18,7 +18,7 @@ use schema::{ConversationId, ErrorCode, SessionId, limits};
 use super::register::Seat;
 use super::upgrade::check_page;
 use crate::auth::{Kind, Page, Principal};
-use crate::http::{ApiError, Edge};
+use crate::http::{ApiError, Edge, Limiter};
 use crate::metrics::SESSIONS_CLOSED;
 use crate::socket::{Closed, Peer};
 
@@ -37,6 +37,8 @@ pub(super) struct Inner {
     who: RefCell<Option<Rc<Who>>>,
     joined: RefCell<Vec<ConversationHandle>>,
     seat: RefCell<Option<Seat>>,
+    /// Frames that came before it had said who it is.
+    unknown_frames: Cell<u32>,
     refused_in_a_row: Cell<u32>,
     busy: Cell<bool>,
     waker: RefCell<Option<Waker>>,
@@ -64,6 +66,7 @@ impl Session {
             who: RefCell::default(),
             joined: RefCell::default(),
             seat: RefCell::new(Some(seat)),
+            unknown_frames: Cell::new(0),
             refused_in_a_row: Cell::new(0),
             busy: Cell::new(false),
             waker: RefCell::default(),
@@ -102,11 +105,7 @@ impl Inner {
 
     /// Whether one more frame may be dealt with.
     pub(super) fn allowed(&self) -> Result<(), Failure> {
-        let checked = match self.who() {
-            // Before it has said who it is a socket has a few frames, and little time.
-            None => Ok(()),
-            Some(who) => self.check_rate(&who),
-        };
+        let checked = self.check_rate(self.who().as_deref());
         self.refused_in_a_row.set(if checked.is_err() { self.refused_in_a_row.get() + 1 } else { 0 });
         checked
     }
@@ -115,8 +114,15 @@ impl Inner {
         self.refused_in_a_row.get() >= FLOOD_FRAMES
     }
 
-    fn check_rate(&self, who: &Who) -> Result<(), Failure> {
+    fn check_rate(&self, who: Option<&Who>) -> Result<(), Failure> {
         let limiter = &self.edge.parts.limiter;
+        // Before it has said who it is a socket has a few frames, and little time.
+        let Some(who) = who else {
+            let before = self.unknown_frames.get();
+            self.unknown_frames.set(before.saturating_add(1));
+            let most = self.edge.parts.config.limits.messages_burst.get();
+            return if before < most { Ok(()) } else { Err(Limiter::unknown()) };
+        };
         match &who.principal.kind {
             Kind::ApiKey { key } => limiter.key(key)?,
             Kind::Visitor(visitor) => limiter.visitor(who.tenant.id(), &visitor.contact)?,

@@ -21,6 +21,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actix_web_actors::ws::{CloseReason, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use schema::wire::Close;
 use tokio::time::{Sleep, sleep};
 
@@ -80,6 +81,9 @@ impl Sockets {
             payload,
             unread: Bytes::new(),
             decoder: Decoder::new(&self.limits),
+            small_frames: RateLimiter::direct(
+                Quota::per_second(self.limits.small_frames_per_second).allow_burst(self.limits.small_frames_burst),
+            ),
             seat: self.sweep.join(),
             close_wait: self.limits.close_wait,
             closing: None,
@@ -98,6 +102,7 @@ struct Socket<P: Peer, O> {
     /// What has been read and not yet decoded.
     unread: Bytes,
     decoder: Decoder,
+    small_frames: DefaultDirectRateLimiter,
     seat: Seat,
     close_wait: Duration,
     /// We have closed, and wait this long for the client to do so.
@@ -175,11 +180,8 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
         let taken = match read {
             Read::Incoming(Incoming::Text(text)) => self.peer.text(text),
             Read::Incoming(Incoming::Binary(bytes)) => self.peer.binary(bytes),
-            Read::Incoming(Incoming::Ping(bytes)) => {
-                ctx.write_raw(Message::Pong(bytes));
-                Ok(())
-            }
-            Read::Incoming(Incoming::Pong) => Ok(()),
+            Read::Incoming(Incoming::Ping(bytes)) => self.count().map(|()| ctx.write_raw(Message::Pong(bytes))),
+            Read::Incoming(Incoming::Pong | Incoming::Fragment) => self.count(),
             Read::Incoming(Incoming::Close(code)) => {
                 self.pull(ctx, cx, usize::MAX);
                 if self.closing.is_none() {
@@ -205,6 +207,11 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
                 ControlFlow::Break(())
             }
         }
+    }
+
+    /// A frame that no peer is told of, and that costs all the same. After our close none counts.
+    fn count(&self) -> Result<(), Close> {
+        if self.closing.is_some() || self.small_frames.check().is_ok() { Ok(()) } else { Err(Close::FLOOD) }
     }
 
     fn send(&mut self, ctx: &mut WebsocketContext<Self>, cx: &mut Context<'_>) {

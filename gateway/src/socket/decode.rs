@@ -37,6 +37,8 @@ pub(super) enum Incoming {
     Ping(Bytes),
     /// A sign of life.
     Pong,
+    /// A frame of a message that goes on: nothing to deal with, but it has been paid for.
+    Fragment,
     /// The client's close, with its code.
     Close(Option<u16>),
 }
@@ -50,6 +52,7 @@ pub fn replay<'a>(limits: &Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -
         let mut chunk = Bytes::copy_from_slice(piece);
         loop {
             match decoder.decode(&mut chunk) {
+                Ok(Some(Incoming::Fragment)) => {}
                 Ok(Some(_)) => whole += 1,
                 Ok(None) => break,
                 Err(close) => return (whole, Some(close)),
@@ -130,8 +133,8 @@ impl Decoder {
         }
     }
 
-    /// Takes from the front of `chunk` up to the end of the next message or control frame; `None`
-    /// when all was taken and there is none yet.
+    /// Takes from the front of `chunk` up to the end of the next frame; `None` when all was taken and
+    /// it has not come to its end.
     ///
     /// # Errors
     /// The close the client has earned. From then on everything is discarded but its own close.
@@ -252,7 +255,7 @@ impl Decoder {
                 Some(Incoming::Pong)
             }
             _ if self.frame.fin => Some(mem::take(&mut self.message).finish()?),
-            _ => None,
+            _ => Some(Incoming::Fragment),
         };
         self.stage = if self.frame.opcode == CLOSE { Stage::Ended } else { Stage::Head };
         Ok(done)
@@ -430,7 +433,9 @@ mod tests {
         .concat();
         let wanted = vec![
             Ok(Incoming::Text("".into())),
+            Ok(Incoming::Fragment),
             Ok(Incoming::Ping(Bytes::from_static(b"still there?"))),
+            Ok(Incoming::Fragment),
             Ok(Incoming::Text("Grüße".into())),
             Ok(Incoming::Binary(Bytes::from_static(&[0xff; 126]))),
             Ok(Incoming::Pong),

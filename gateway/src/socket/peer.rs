@@ -1,5 +1,6 @@
 //! What an application gives to a socket, and what it is told. Nothing here names a framework.
 
+use std::num::NonZeroU32;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -70,6 +71,10 @@ pub struct Limits {
     pub frame_bytes: usize,
     /// One message of any number of frames, in bytes.
     pub message_bytes: usize,
+    /// Pings, pongs and fragments a second, lasting. Whole messages are for the [`Peer`] to count.
+    pub small_frames_per_second: NonZeroU32,
+    /// How many of them may come at once, before that rate holds.
+    pub small_frames_burst: NonZeroU32,
     /// How long to wait for the client's close after ours before TCP is ended.
     pub close_wait: Duration,
 }
@@ -79,6 +84,8 @@ impl Default for Limits {
         Self {
             frame_bytes: limits::FRAME_BYTES_MAX,
             message_bytes: limits::FRAME_BYTES_MAX,
+            small_frames_per_second: limits::SMALL_FRAMES_PER_SECOND,
+            small_frames_burst: limits::SMALL_FRAMES_BURST,
             close_wait: Duration::from_secs(2),
         }
     }

@@ -58,7 +58,11 @@ impl Tcp {
         }
     }
 
-    fn set(self, stream: &TcpStream) -> io::Result<()> {
+    /// Sets one connection so.
+    ///
+    /// # Errors
+    /// What the system says; most often the client is gone.
+    pub fn set(self, stream: &TcpStream) -> io::Result<()> {
         let socket = SockRef::from(stream);
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(self.keepalive))?;
