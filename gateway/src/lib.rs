@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod cli;
+mod connection;
 pub mod datadir;
 pub mod docs;
 pub mod http;

@@ -3,6 +3,8 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 pub(crate) const RATE_LIMITED: &str = "tertulia_rate_limited_total";
+pub(crate) const CONNECTIONS_REFUSED: &str = "tertulia_connections_refused_total";
+pub(crate) const CONNECTIONS_ENDED: &str = "tertulia_connections_ended_total";
 pub(crate) const SESSIONS: &str = "tertulia_sessions";
 pub(crate) const SESSIONS_OPENED: &str = "tertulia_sessions_opened_total";
 pub(crate) const SESSIONS_CLOSED: &str = "tertulia_sessions_closed_total";
@@ -16,6 +18,8 @@ pub(crate) const ANSWERS_CUT: &str = "tertulia_answers_cut_total";
 /// Tells the recorder what each name means.
 pub(crate) fn describe() {
     describe_counter!(RATE_LIMITED, "requests and frames refused, by whose limit");
+    describe_counter!(CONNECTIONS_REFUSED, "connections turned away unread, because their address has too many");
+    describe_counter!(CONNECTIONS_ENDED, "connections that ended early, by why: slow, malformed, lost, proxy, failed");
     describe_gauge!(SESSIONS, "open sockets and streams, by kind");
     describe_counter!(SESSIONS_OPENED, "sockets and streams opened, by kind");
     describe_counter!(SESSIONS_CLOSED, "sockets closed, by code");

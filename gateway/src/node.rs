@@ -7,9 +7,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_server::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use actors::{Options, System, SystemClock, Worker};
 use engine::config::Config;
 use engine::documents::Reader;
@@ -24,11 +24,15 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
 use crate::auth::{ApiKeys, Authority, TenantError, Tenants, TokenError, Tokens};
+use crate::connection::{Door, Proxies, open_files, serve};
 use crate::datadir::{DataDir, DataDirError};
-use crate::http::{Edge, EdgeParts, Limiter, Places, Rates, configure, cors, deliver, measure};
+use crate::http::{
+    Counting, Edge, EdgeParts, Limiter, Places, Rates, Readiness, configure, cors, count, deliver, head, measure,
+    only_metrics,
+};
 use crate::learning::Learning;
 use crate::session::{Presence, Sessions};
-use crate::socket::{LINGER, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES};
+use crate::socket::{Limits, Pace, Sockets, Sweep};
 use crate::{models, telemetry};
 
 /// Connections the kernel may hold for us before we take them.
@@ -70,6 +74,8 @@ pub enum NodeError {
 pub struct Node {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it answers metrics, when not there.
+    pub metrics_address: Option<SocketAddr>,
     /// The demo tenant.
     pub tenant: TenantId,
     /// Its key.
@@ -110,6 +116,8 @@ impl Node {
         // First, so that a taken port is told before anything is touched.
         let listener = bind(config.listen)?;
         let address = listener.local_addr()?;
+        let metrics_listener = config.metrics_listen.map(bind).transpose()?;
+        let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let data = DataDir::open(&config.data)?;
         let store_options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
         let sqlite = Arc::new(SqliteStore::open(&data.store_file(), store_options)?);
@@ -150,16 +158,20 @@ impl Node {
 
         let authority = Authority::new(keys, Tokens::new(&data.token_key())?, data.admin_key().clone());
         let limits = &config.limits;
-        let limiter = Limiter::new(Rates {
+        let limiter = Arc::new(Limiter::new(Rates {
             address: limits.requests_per_second_per_address,
             key: limits.requests_per_second_per_key,
             visitor: limits.messages_per_second,
             visitor_burst: limits.messages_burst,
             new_visitors: limits.new_visitors_per_hour_per_address,
-        });
+        }));
         let presence = Presence::new(limits.sockets_per_address.get(), limits.sockets_per_visitor.get());
-        let connections = config.server.connections_max.get().div_ceil(workers);
-        let (request_timeout, drain_timeout) = (config.server.request_timeout, config.server.drain_timeout);
+        let connections = open_files(config.server.connections_max.get());
+        let (patience, drain_timeout) = (config.server.request_timeout, config.server.drain_timeout);
+        let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone(), config.server.proxy_header));
+        let (per_address, per_second) = (limits.connections_per_address, limits.requests_per_second_per_connection);
+        let door = Door::new(Arc::clone(&proxies), per_address, connections, per_second, patience);
+        let counting = Counting::new(Arc::clone(&limiter), proxies, patience, config.server.body_rate_min);
         let parts = Arc::new(EdgeParts {
             config,
             authority,
@@ -168,13 +180,16 @@ impl Node {
             learning: learning.clone(),
             limiter,
             places: Places::default(),
+            readiness: Readiness::default(),
             metrics: metrics.clone(),
         });
         let (scheduler, with) = (learning.clone(), Arc::clone(&parts));
         actix_web::rt::spawn(async move { scheduler.schedule(&with.tenants).await });
         let (drain, draining) = watch::channel(None);
         let shared = Arc::clone(&system);
-        let server = HttpServer::new(move || {
+        let counted = web::Data::new(counting);
+        let (counting, handle) = (counted.clone(), web::Data::new(metrics.clone()));
+        let app = move || {
             // Once in each worker thread: its models' connections and its sockets stay on it.
             let models = Registry::unchecked(settings.clone(), Some(Arc::clone(&builtin)));
             actix_web::rt::spawn(Arc::clone(&shared).watch());
@@ -186,24 +201,31 @@ impl Node {
             };
             App::new()
                 .app_data(web::Data::new(edge))
+                .app_data(counted.clone())
                 .wrap(from_fn(cors))
                 .wrap(from_fn(deliver))
                 .wrap(from_fn(measure))
+                .wrap(from_fn(head))
+                .wrap(from_fn(count))
                 .configure(configure)
-        })
-        .workers(workers)
-        .max_connections(connections)
-        .tcp_nodelay(true)
-        .on_connect(Tcp::default().on_connect())
-        .client_request_timeout(request_timeout)
-        .client_disconnect_timeout(LINGER)
-        .h1_write_buffer_size(WRITE_BUFFER_BYTES)
-        .shutdown_timeout(2)
-        .disable_signals()
-        .listen(listener)?
-        .run();
+        };
+        let only = move || {
+            let app = App::new().app_data(handle.clone()).app_data(counting.clone());
+            app.wrap(from_fn(head)).wrap(from_fn(count)).configure(only_metrics)
+        };
+        let mut server = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(connections.div_ceil(workers))
+            .shutdown_timeout(2)
+            .disable_signals();
+        server = serve(server, "http", listener, door.clone(), app)?;
+        if let Some(listener) = metrics_listener {
+            server = serve(server, "metrics", listener, door, only)?;
+        }
+        let server = server.run();
         Ok(Self {
             address,
+            metrics_address,
             tenant: demo.tenant,
             api_key: demo.key,
             server,
@@ -323,7 +345,8 @@ fn greet(node: &Node, models: &str) -> io::Result<()> {
     let version = env!("CARGO_PKG_VERSION");
     let address = node.address;
     writeln!(out, "tertulia {version} listens on http://{address}")?;
-    writeln!(out, "  API        http://{address}/openapi.json    metrics  http://{address}/metrics")?;
+    let metrics = node.metrics_address.unwrap_or(address);
+    writeln!(out, "  API        http://{address}/openapi.json    metrics  http://{metrics}/metrics")?;
     writeln!(out, "  answers    {models}    (set TERTULIA_MODEL for another model)")?;
     writeln!(out, "  API key    {}    (tenant \"demo\")", node.api_key.expose_secret())?;
     writeln!(out, "  talk to it tertulia chat")?;

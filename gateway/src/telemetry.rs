@@ -21,7 +21,9 @@ const RATIO_BUCKETS: &[f64] = &[0.1, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0];
 pub fn init_logs(log: &Log) {
     // Libraries below us stay quiet unless something is wrong.
     let level = format!("{:?}", log.level).to_lowercase();
-    let filter = EnvFilter::new(format!("warn,gateway={level},actors={level},engine={level}"));
+    // actix-http calls each malformed request an error of ours; the connection that it ends is told of
+    // where it came in, by what it was.
+    let filter = EnvFilter::new(format!("warn,actix_http::h1=off,gateway={level},actors={level},engine={level}"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())

@@ -1,9 +1,12 @@
 //! The pages, their modules and the client, compiled in. In a debug build they are read from their
 //! folder, so that a change shows at the next reload.
 
+use std::borrow::Cow;
+
 use actix_web::http::header::{self, EntityTag, HeaderValue};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use rust_embed::{EmbeddedFile, RustEmbed};
 use schema::ErrorCode;
 
@@ -65,7 +68,12 @@ fn serve(request: &HttpRequest, path: &str) -> Result<HttpResponse, ApiError> {
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         // Pages of other origins load the widget and the client.
         .insert_header(("cross-origin-resource-policy", "cross-origin"));
-    Ok(if known { response.finish() } else { response.body(data.into_owned()) })
+    Ok(match data {
+        _ if known => response.finish(),
+        // Compiled in: however many ask, nothing is copied.
+        Cow::Borrowed(bytes) => response.body(Bytes::from_static(bytes)),
+        Cow::Owned(bytes) => response.body(bytes),
+    })
 }
 
 fn kind(path: &str) -> HeaderValue {

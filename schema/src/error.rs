@@ -43,6 +43,8 @@ codes! {
     UnreadableDocument = "unreadable_document",
     /// The request, frame or document is larger than this place takes.
     TooLarge = "too_large",
+    /// The request's body came more slowly than this place waits for.
+    TooSlow = "too_slow",
     /// No such route.
     UnknownRoute = "unknown_route",
     /// The route exists, with another method.

@@ -107,7 +107,8 @@ async fn a_reply_that_a_crash_cuts_off_is_marked_and_keeps_what_was_stored() {
 
 #[tokio::test]
 async fn a_poisoned_conversation_is_set_aside_and_let_out_again() {
-    let node = node(&[]);
+    // It asks without a pause, where a client would wait as it is told.
+    let node = node(&[("TERTULIA_LIMITS__REQUESTS_PER_SECOND_PER_CONNECTION", "1000000")]);
     let api = node.api();
     let mut ana = Socket::open(node.address, node.key()).await;
     let (id, quiet) = (ana.join_new().await, api.open().await);

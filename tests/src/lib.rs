@@ -9,6 +9,7 @@ pub mod llm;
 pub mod moody;
 pub mod node;
 pub mod patient;
+pub mod rawhttp;
 pub mod rawsocket;
 #[path = "../sim/mod.rs"]
 pub mod sim;

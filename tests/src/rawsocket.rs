@@ -156,6 +156,20 @@ impl RawSocket {
         socket
     }
 
+    /// A node's socket of somebody who has not said who they are.
+    ///
+    /// # Panics
+    /// When the handshake did not go well.
+    #[must_use]
+    pub fn open_stranger(address: SocketAddr) -> Self {
+        let more = [("sec-websocket-protocol", SUBPROTOCOL.to_owned())];
+        let headers: Vec<(&str, String)> =
+            REQUEST.map(|(name, value)| (name, value.to_owned())).into_iter().chain(more).collect();
+        let (answer, socket) = Self::ask_at("/v1/ws", address, "GET", &headers);
+        assert_eq!(answer.status, 101, "{answer:?}");
+        socket
+    }
+
     fn ask_at(path: &str, address: SocketAddr, method: &str, headers: &[(&str, String)]) -> (Answer, Self) {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("a live socket");

@@ -15,7 +15,7 @@ pub use error::{ConfigError, Place};
 pub use model_name::{ModelName, ModelNameError, Provider};
 pub use settings::{
     Config, Conversations, Knowledge, Learning, Limits, Log, LogFormat, LogLevel, Models, ProviderSettings, Providers,
-    Server, Store,
+    ProxyHeader, Server, Store,
 };
 pub use sources::Sources;
 

@@ -6,6 +6,8 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+use schema::Origin;
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -20,6 +22,12 @@ pub struct Config {
     /// Where to listen.
     #[serde(deserialize_with = "values::listen")]
     pub listen: SocketAddr,
+    /// Where browsers reach the node, when not where it listens.
+    #[serde(deserialize_with = "values::origin")]
+    pub public_url: Option<Origin>,
+    /// Where metrics are answered, when not at the main address.
+    #[serde(deserialize_with = "values::listen_or_none")]
+    pub metrics_listen: Option<SocketAddr>,
     /// Where everything is kept.
     #[serde(deserialize_with = "values::path")]
     pub data: PathBuf,
@@ -113,15 +121,34 @@ pub struct Server {
     pub workers: usize,
     /// Connections open at once.
     pub connections_max: NonZeroUsize,
-    /// Time for a request's head.
+    /// Time for a request's head, and for waiting on its body beyond the least rate.
     #[serde(deserialize_with = "values::duration")]
     pub request_timeout: Duration,
     /// Time for a client to take an answer.
     #[serde(deserialize_with = "values::duration")]
     pub answer_timeout: Duration,
+    /// Bytes a second that a body has to come with.
+    pub body_rate_min: NonZeroU32,
+    /// Networks of the proxies whose word about a client's address is believed.
+    #[serde(deserialize_with = "values::networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How they give it.
+    pub proxy_header: ProxyHeader,
     /// Time for running replies once the node was told to stop.
     #[serde(deserialize_with = "values::duration")]
     pub drain_timeout: Duration,
+}
+
+/// How a trusted proxy tells the client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeader {
+    /// A header of addresses with commas.
+    XForwardedFor,
+    /// The header of RFC 7239.
+    Forwarded,
+    /// The first bytes of a connection.
+    ProxyProtocol,
 }
 
 /// Log lines.
@@ -196,6 +223,10 @@ pub struct Conversations {
 pub struct Limits {
     /// Requests a second from one address; bursts are twice that.
     pub requests_per_second_per_address: NonZeroU32,
+    /// Requests a second on one connection; bursts are twice that.
+    pub requests_per_second_per_connection: NonZeroU32,
+    /// Connections from one address.
+    pub connections_per_address: NonZeroU32,
     /// Requests a second with one API key; bursts are twice that.
     pub requests_per_second_per_key: NonZeroU32,
     /// Sockets and streams from one address.

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+use schema::Origin;
 use secrecy::SecretString;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Unexpected, Visitor};
 
@@ -36,6 +38,26 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 /// An address and a port.
 pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     read(deserializer, "an address and a port such as \"127.0.0.1:8080\"", |text| text.parse().ok())
+}
+
+/// The same; an empty text is none.
+pub(super) fn listen_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    read(deserializer, "an address and a port such as \"127.0.0.1:9100\", or nothing", |text| match text {
+        "" => Some(None),
+        text => text.parse().ok().map(Some),
+    })
+}
+
+/// Scheme, name and port of an address, with or without a slash at its end; an empty text is none.
+pub(super) fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Origin>, D::Error> {
+    read(
+        deserializer,
+        "an address without a path such as \"https://chat.example.org\", or nothing",
+        |text| match text {
+            "" => Some(None),
+            text => text.strip_suffix('/').unwrap_or(text).parse().ok().map(Some),
+        },
+    )
 }
 
 /// A path that is not empty.
@@ -127,6 +149,35 @@ pub(super) fn output_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result
         "none" => Some(OutputLimit::Omitted),
         _ => None,
     })
+}
+
+/// Networks and single addresses: a list, or one text with commas.
+pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    struct Networks;
+    impl<'de> Visitor<'de> for Networks {
+        type Value = Vec<IpNet>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of networks such as \"10.0.0.0/8, 192.0.2.7\"")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            text.split(',').map(str::trim).filter(|one| !one.is_empty()).map(network).collect()
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut networks = Vec::new();
+            while let Some(one) = items.next_element::<String>()? {
+                networks.push(network(&one)?);
+            }
+            Ok(networks)
+        }
+    }
+    fn network<E: de::Error>(text: &str) -> Result<IpNet, E> {
+        let parsed = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        parsed.map_err(|_| E::invalid_value(Unexpected::Str(text), &"a network such as \"10.0.0.0/8\" or an address"))
+    }
+    deserializer.deserialize_any(Networks)
 }
 
 /// The tables under `[prices]`.

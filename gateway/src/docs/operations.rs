@@ -73,7 +73,13 @@ const fn operation(
 pub static OPERATIONS: &[Operation] = &[
     operation("get", "/healthz", "Is the process alive", Auth::None, (200, Answer::Plain("Its state"))),
     operation("get", "/readyz", "Does it take new work", Auth::None, (200, Answer::Plain("Its state"))),
-    operation("get", "/metrics", "Prometheus metrics", Auth::None, (200, Answer::Media("text/plain", "Metrics"))),
+    operation(
+        "get",
+        "/metrics",
+        "Prometheus metrics, for this machine",
+        Auth::None,
+        (200, Answer::Media("text/plain", "Metrics")),
+    ),
     operation("get", "/openapi.json", "This description", Auth::None, (200, Answer::Plain("OpenAPI 3.1"))),
     operation(
         "get",

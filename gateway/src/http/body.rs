@@ -61,8 +61,8 @@ impl<T: DeserializeOwned + Default> FromRequest for Optional<T> {
         let body = web::Bytes::from_request(request, payload);
         Box::pin(async move {
             let body = body.await.map_err(|error| match error.as_error::<PayloadError>() {
-                Some(PayloadError::Overflow) => too_large(limits::BODY_BYTES_MAX),
-                _ => unreadable(),
+                Some(error) => broken(error, limits::BODY_BYTES_MAX),
+                None => unreadable(),
             })?;
             if body.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Self(T::default()));
@@ -87,6 +87,7 @@ fn json_error(error: &JsonPayloadError) -> ApiError {
             ApiError::new(ErrorCode::UnsupportedMediaType, "send the body as `Content-Type: application/json`")
         }
         JsonPayloadError::Deserialize(error) => from_serde(error),
+        JsonPayloadError::Payload(error) => broken(error, limits::BODY_BYTES_MAX),
         _ => unreadable(),
     }
 }
@@ -95,7 +96,18 @@ pub(super) fn too_large(limit: usize) -> ApiError {
     ApiError::new(ErrorCode::TooLarge, format!("the body is larger than {limit} bytes"))
 }
 
-pub(super) fn unreadable() -> ApiError {
+/// A body that did not come as it should.
+pub(super) fn broken(error: &PayloadError, limit: usize) -> ApiError {
+    match error {
+        PayloadError::Overflow => too_large(limit),
+        PayloadError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            ApiError::new(ErrorCode::TooSlow, "the body came too slowly")
+        }
+        _ => unreadable(),
+    }
+}
+
+fn unreadable() -> ApiError {
     ApiError::new(ErrorCode::BadJson, "the body could not be read")
 }
 

@@ -3,18 +3,21 @@
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use actors::{Failure, Tenant};
 use schema::wire::TenantView;
 use schema::{Contact, ConversationId, ConversationKey, ErrorCode, TenantId};
 
 use super::edge::Edge;
 use super::error::ApiError;
+use super::own::is_own;
 use crate::auth::{Admin, AuthError, Kind, Page, Principal, Visitor, bearer};
+use crate::connection::Meter;
 
 /// Somebody with a valid key or token, within their limits.
 pub(super) struct Caller {
@@ -59,16 +62,26 @@ pub(super) fn unknown_conversation() -> ApiError {
     ApiError::new(ErrorCode::UnknownConversation, "there is no such conversation")
 }
 
-/// The caller's address, for limits.
+/// Whom a request comes from, once that is settled.
+#[derive(Clone, Copy)]
+pub(super) struct Client(pub(super) IpAddr);
+
+/// The caller's address, for everybody who counts: that of the connection, or the one that a trusted
+/// proxy has given.
 pub(crate) fn address(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
+    let client = request.extensions().get::<Client>().map(|client| client.0);
+    client.or_else(|| Some(request.peer_addr()?.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
 
 /// The page a request comes from. Programs other than browsers name none; they could name any.
 pub(crate) fn page(request: &HttpRequest) -> Option<Page> {
     let headers = request.headers();
+    let origin = headers.get(header::ORIGIN)?.as_bytes();
     let host = headers.get(header::HOST).map(|host| host.as_bytes());
-    headers.get(header::ORIGIN).map(|origin| Page::of(origin.as_bytes(), host))
+    let edge = request.app_data::<web::Data<Edge>>();
+    let public = edge.and_then(|edge| edge.parts.config.public_url.as_ref());
+    let local = request.conn_data::<Rc<Meter>>().map(|meter| meter.local().ip());
+    Some(Page::new(origin, is_own(origin, host, public, local)))
 }
 
 /// A visitor's token works on the page it was made for, while that page may speak to the tenant.
@@ -88,7 +101,6 @@ impl FromRequest for Caller {
         let request = request.clone();
         Box::pin(async move {
             let edge = edge(&request)?;
-            edge.parts.limiter.address(address(&request))?;
             let credential = credential(&request).ok_or(AuthError::Unauthorized)?;
             let principal = edge.parts.authority.principal(&credential, edge.now()).await?;
             let tenant = edge.worker.tenant(principal.tenant).await?;
@@ -111,7 +123,6 @@ impl FromRequest for Operator {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let checked = edge(request).and_then(|edge| {
-            edge.parts.limiter.address(address(request))?;
             let credential = credential(request).ok_or(AuthError::Unauthorized)?;
             Ok(Self(edge.parts.authority.admin(&credential)?))
         });

@@ -9,6 +9,7 @@ use engine::knowledge::Knowledge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::Timestamp;
 
+use super::health::Readiness;
 use super::limiter::Limiter;
 use super::places::Places;
 use crate::auth::{Authority, Tenants};
@@ -29,9 +30,11 @@ pub struct EdgeParts {
     /// Files and sites.
     pub learning: Learning,
     /// Buckets.
-    pub limiter: Limiter,
+    pub limiter: Arc<Limiter>,
     /// Answers that are made of what is stored.
     pub places: Places,
+    /// The last look at whether the node can work.
+    pub readiness: Readiness,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }

@@ -55,6 +55,7 @@ const fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::UnreadableDocument => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorCode::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::TooSlow => StatusCode::REQUEST_TIMEOUT,
         ErrorCode::UnknownRoute | ErrorCode::UnknownConversation | ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::Unauthorized | ErrorCode::TokenExpired => StatusCode::UNAUTHORIZED,
@@ -94,6 +95,10 @@ impl ResponseError for ApiError {
         }
         if self.failure.code == ErrorCode::Unauthorized || self.failure.code == ErrorCode::TokenExpired {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.failure.code == ErrorCode::TooSlow {
+            // The rest of the body would come just as slowly.
+            response.force_close();
         }
         if let Some((name, value)) = self.extra.as_deref() {
             response.insert_header((name.clone(), value.clone()));

@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpResponse, web};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse};
 use actors::Failure;
 use engine::store::{RecordName, Scope, StoreError};
 use futures_util::future;
+use metrics_exporter_prometheus::PrometheusHandle;
 use schema::ErrorCode;
 use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
+use super::caller::address;
 use super::edge::Edge;
 use super::error::ApiError;
+use crate::connection::{is_this_machine, passed_on};
 
 /// Longest wait for the store's sign of life.
 const STORE_MAX: Duration = Duration::from_secs(2);
@@ -19,28 +25,77 @@ pub(super) async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "alive"}))
 }
 
+/// How long one look at the store answers all who ask: it writes, and anybody may ask.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// When the node was last looked at, and what was found.
+#[derive(Default)]
+pub struct Readiness(Mutex<Option<(Instant, Result<(), Failure>)>>);
+
+impl Readiness {
+    /// What `look` finds, or found a moment ago. Of many who ask at once one looks.
+    async fn at_most_as_old_as(
+        &self,
+        age_max: Duration,
+        look: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(), Failure> {
+        let mut last = self.0.lock().await;
+        match &*last {
+            Some((at, found)) if at.elapsed() < age_max => found.clone(),
+            _ => {
+                let found = look.await;
+                *last = Some((Instant::now(), found.clone()));
+                found
+            }
+        }
+    }
+}
+
 pub(super) async fn ready(edge: web::Data<Edge>) -> Result<HttpResponse, ApiError> {
     if edge.system().is_draining() {
         let failure = Failure::later(ErrorCode::Draining, "the node is shutting down", Duration::from_secs(5));
         return Err(failure.into());
     }
+    edge.parts.readiness.at_most_as_old_as(LOOK_EVERY, look(&edge)).await?;
+    Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
+}
+
+async fn look(edge: &Edge) -> Result<(), Failure> {
     let store = edge.system().store();
     let name = RecordName { scope: Scope::Node, kind: "tenant", id: String::new() };
     let answers = future::join(store.get(name), store.probe());
     let Ok((read, written)) = tokio::time::timeout(STORE_MAX, answers).await else {
-        return Err(Failure::later(ErrorCode::StoreUnavailable, "the store does not answer", STORE_MAX).into());
+        return Err(Failure::later(ErrorCode::StoreUnavailable, "the store does not answer", STORE_MAX));
     };
     for answer in [read.map(drop), written] {
         match answer {
             // A node at its limit works: were it taken out of service, the next one would be too.
             Ok(()) | Err(StoreError::Busy) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(Failure::store(&error)),
         }
     }
-    Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
+    Ok(())
 }
 
-pub(super) async fn metrics(edge: web::Data<Edge>) -> HttpResponse {
-    edge.parts.metrics.run_upkeep();
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(edge.parts.metrics.render())
+/// The metrics at the main address: for this machine, when they have no address of their own.
+pub(super) async fn metrics(request: HttpRequest, edge: web::Data<Edge>) -> Result<HttpResponse, ApiError> {
+    if edge.parts.config.metrics_listen.is_some() {
+        return Err(super::routes::nothing_at(request.path()));
+    }
+    // A proxy on this machine is not who asks.
+    if !is_this_machine(address(&request)) || passed_on(request.headers()) {
+        let message = "metrics are answered to this machine only; set `metrics_listen` for others";
+        return Err(ApiError::new(ErrorCode::Forbidden, message));
+    }
+    Ok(render(&edge.parts.metrics))
+}
+
+/// Mounts the metrics alone, at their own address. Their handle must be among the app's data.
+pub(crate) fn only_metrics(app: &mut ServiceConfig) {
+    app.route("/metrics", web::get().to(async |handle: web::Data<PrometheusHandle>| render(&handle)));
+}
+
+fn render(handle: &PrometheusHandle) -> HttpResponse {
+    handle.run_upkeep();
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(handle.render())
 }

@@ -15,9 +15,6 @@ use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
 
-/// A file may come slowly; longer than this it does not.
-const FILE_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(120);
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Named {
@@ -35,8 +32,7 @@ pub(super) async fn file(
     let learning = &edge.parts.learning;
     let _place = learning.file_place()?;
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let bytes = tokio::time::timeout(FILE_TIME_MAX, whole(payload)).await;
-    let bytes = bytes.unwrap_or_else(|_| Err(ApiError::new(ErrorCode::BadField, "the file came too slowly")))?;
+    let bytes = whole(payload).await?;
     let source = named.into_inner().source;
     Ok(web::Json(learning.learn_file(caller.tenant_id(), source, media_type, bytes).await?))
 }
@@ -92,7 +88,7 @@ pub(super) async fn job(
 async fn whole(mut payload: web::Payload) -> Result<Bytes, ApiError> {
     let mut bytes = BytesMut::new();
     while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|_| body::unreadable())?;
+        let piece = piece.map_err(|error| body::broken(&error, FILE_BYTES_MAX))?;
         if bytes.len() + piece.len() > FILE_BYTES_MAX {
             return Err(body::too_large(FILE_BYTES_MAX));
         }

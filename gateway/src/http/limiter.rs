@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use metrics::counter;
 use schema::{Contact, ErrorCode, TenantId};
 
 use crate::auth::KeyId;
+use crate::connection::{Slots, network};
 use crate::metrics::RATE_LIMITED;
 
 /// Buckets beyond which those that are full again are forgotten.
@@ -21,10 +23,11 @@ const BUCKETS_TIDY: usize = 10_000;
 /// All buckets of the node.
 pub struct Limiter {
     clock: DefaultClock,
-    addresses: DefaultKeyedRateLimiter<IpAddr>,
+    addresses: RateLimiter<IpAddr, Slots<IpAddr>, DefaultClock>,
+    told_of_proxies: AtomicBool,
     keys: DefaultKeyedRateLimiter<KeyId>,
-    visitors: DefaultKeyedRateLimiter<(TenantId, Contact)>,
-    new_visitors: DefaultKeyedRateLimiter<IpAddr>,
+    visitors: RateLimiter<(TenantId, Contact), Slots<(TenantId, Contact)>, DefaultClock>,
+    new_visitors: RateLimiter<IpAddr, Slots<IpAddr>, DefaultClock>,
     tenants: Mutex<HashMap<TenantId, (NonZeroU32, Arc<DefaultDirectRateLimiter>)>>,
 }
 
@@ -47,12 +50,15 @@ impl Limiter {
     /// Full buckets.
     #[must_use]
     pub fn new(rates: Rates) -> Self {
+        let clock = DefaultClock::default();
+        let per_second = Quota::per_second(rates.visitor).allow_burst(rates.visitor_burst);
         Self {
-            clock: DefaultClock::default(),
-            addresses: RateLimiter::keyed(quota(rates.address)),
+            addresses: RateLimiter::new(quota(rates.address), Slots::new(), clock.clone()),
             keys: RateLimiter::keyed(quota(rates.key)),
-            visitors: RateLimiter::keyed(Quota::per_second(rates.visitor).allow_burst(rates.visitor_burst)),
-            new_visitors: RateLimiter::keyed(Quota::per_hour(rates.new_visitors)),
+            visitors: RateLimiter::new(per_second, Slots::new(), clock.clone()),
+            new_visitors: RateLimiter::new(Quota::per_hour(rates.new_visitors), Slots::new(), clock.clone()),
+            clock,
+            told_of_proxies: AtomicBool::new(false),
             tenants: Mutex::default(),
         }
     }
@@ -62,9 +68,6 @@ impl Limiter {
     /// # Errors
     /// `rate_limited`.
     pub fn visitor(&self, tenant: TenantId, contact: &Contact) -> Result<(), Failure> {
-        if self.visitors.len() > BUCKETS_TIDY {
-            self.visitors.retain_recent();
-        }
         let visitor = (tenant, contact.clone());
         self.visitors.check_key(&visitor).map_err(|not_until| self.refuse("visitor", &not_until))
     }
@@ -74,16 +77,7 @@ impl Limiter {
     /// # Errors
     /// `rate_limited`.
     pub fn new_visitor(&self, address: IpAddr) -> Result<(), Failure> {
-        let address = network(address);
-        if self.new_visitors.len() > BUCKETS_TIDY {
-            self.new_visitors.retain_recent();
-            // These buckets take an hour to fill: whoever has more addresses than that is counted by the
-            // tenant they come to.
-            if self.new_visitors.len() > BUCKETS_TIDY {
-                return Ok(());
-            }
-        }
-        self.new_visitors.check_key(&address).map_err(|not_until| self.refuse("address", &not_until))
+        self.new_visitors.check_key(&network(address)).map_err(|not_until| self.refuse("address", &not_until))
     }
 
     /// One request from an address.
@@ -91,10 +85,22 @@ impl Limiter {
     /// # Errors
     /// `rate_limited`.
     pub fn address(&self, address: IpAddr) -> Result<(), Failure> {
-        if self.addresses.len() > BUCKETS_TIDY {
-            self.addresses.retain_recent();
-        }
         self.addresses.check_key(&network(address)).map_err(|not_until| self.refuse("address", &not_until))
+    }
+
+    /// A connection has asked more than its share; it is ended.
+    pub(super) fn connection() -> Failure {
+        counter!(RATE_LIMITED, "by" => "connection").increment(1);
+        let message = "too many requests on this connection; wait 1 s and open another one";
+        Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(1))
+    }
+
+    /// Somebody at this address says that it passes requests on. Its operator should know, once, that
+    /// its clients share one address until it is trusted.
+    pub(super) fn untrusted_proxy(&self, address: IpAddr) {
+        if !self.told_of_proxies.load(Ordering::Relaxed) && !self.told_of_proxies.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%address, "requests come through a proxy that is not in `server.trusted_proxies`: its clients count as one");
+        }
     }
 
     /// A socket that does not say who it is has had its frames.
@@ -146,14 +152,6 @@ fn quota(per_second: NonZeroU32) -> Quota {
     Quota::per_second(per_second).allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1)))
 }
 
-/// One household or office often has a whole /64 of IPv6: it counts as one.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (!0 << 64)).into()),
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,14 +184,5 @@ mod tests {
         assert!(limiter.visitor(ours, &ana).is_ok() && limiter.visitor(ours, &ana).is_ok());
         assert_eq!(limiter.visitor(ours, &ana).unwrap_err().code, ErrorCode::RateLimited);
         assert!(limiter.visitor(theirs, &ana).is_ok());
-    }
-
-    #[test]
-    fn a_network_of_ipv6_is_one_caller() {
-        for (address, counts_as) in
-            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
-        {
-            assert_eq!(network(address.parse().unwrap()), counts_as.parse::<IpAddr>().unwrap());
-        }
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::limiter::network;
+use crate::connection::network;
 
 /// Longest wait for a place.
 const WAIT_MAX: Duration = Duration::from_secs(5);

@@ -70,16 +70,24 @@ pub fn configure(app: &mut ServiceConfig) {
         .default_service(web::to(unknown_route));
 }
 
-/// A path that answers other methods with the ones it takes.
-fn only(path: &str, allow: &'static str) -> Resource {
+/// A path that answers other methods with the ones it takes. Whoever may `GET` may ask for the head alone.
+fn only(path: &str, takes: &str) -> Resource {
+    let allow = takes.replace("GET", "GET, HEAD");
     resource(path).default_service(web::to(move || {
         let error = ApiError::new(ErrorCode::MethodNotAllowed, format!("this path takes {allow}"));
-        let error = error.with_header(header::ALLOW, HeaderValue::from_static(allow));
+        let error = match HeaderValue::from_str(&allow) {
+            Ok(allow) => error.with_header(header::ALLOW, allow),
+            Err(_) => error,
+        };
         std::future::ready(Err::<HttpResponse, _>(error))
     }))
 }
 
 async fn unknown_route(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let path: String = request.path().chars().take(100).collect();
-    Err(ApiError::new(ErrorCode::UnknownRoute, format!("there is nothing at `{path}`; see /openapi.json")))
+    Err(nothing_at(request.path()))
+}
+
+pub(super) fn nothing_at(path: &str) -> ApiError {
+    let path: String = path.chars().take(100).collect();
+    ApiError::new(ErrorCode::UnknownRoute, format!("there is nothing at `{path}`; see /openapi.json"))
 }

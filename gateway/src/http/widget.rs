@@ -18,7 +18,6 @@ pub(super) async fn session(
     tenant: web::Path<String>,
     Optional(WidgetIn { visitor }): Optional<WidgetIn>,
 ) -> Result<web::Json<WidgetSession>, ApiError> {
-    edge.parts.limiter.address(address(&request))?;
     let found = edge.parts.tenants.find(&tenant).await?;
     let tenant = edge.worker.tenant(found.id).await?;
     if tenant.is_disabled() {

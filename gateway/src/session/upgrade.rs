@@ -20,7 +20,6 @@ pub(crate) async fn open(
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
     let address = address(&request);
-    edge.parts.limiter.address(address)?;
     if edge.system().is_draining() {
         let wait = std::time::Duration::from_secs(2);
         return Err(Failure::later(ErrorCode::Draining, "the node is shutting down", wait).into());

@@ -88,6 +88,7 @@ impl Sockets {
             close_wait: self.limits.close_wait,
             closing: None,
             told: false,
+            deaf: false,
         };
         let body = WebsocketContext::create(socket, stream::empty());
         Ok(response.body(BodyStream::new(Pieces { body, rest: Bytes::new() })))
@@ -108,6 +109,8 @@ struct Socket<P: Peer, O> {
     /// We have closed, and wait this long for the client to do so.
     closing: Option<Pin<Box<Sleep>>>,
     told: bool,
+    /// Nothing is read any more, not even the client's close: it would come behind the rest of a flood.
+    deaf: bool,
 }
 
 /// What reading came to.
@@ -143,6 +146,9 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
 
     fn receive(&mut self, ctx: &mut WebsocketContext<Self>, cx: &mut Context<'_>) {
         for _ in 0..TURN_MESSAGES {
+            if self.deaf {
+                return;
+            }
             if self.closing.is_none() {
                 let paused = self.peer.poll_ready(cx).is_pending();
                 self.seat.pause(paused);
@@ -253,6 +259,7 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
         }
         ctx.close(Some(CloseReason { code: close.code.into(), description: Some(close.reason.into()) }));
         self.outgoing = None;
+        self.deaf = close == Close::FLOOD;
         self.decoder.discard();
         self.closing = Some(Box::pin(sleep(self.close_wait)));
         self.tell(Closed::ByUs(close));

@@ -125,22 +125,22 @@ async fn a_wrong_method_is_told_the_right_ones() {
     let api = node.api();
     let id = api.open().await;
     for (method, path, allow) in [
-        ("POST", "/healthz".to_owned(), "GET"),
-        ("DELETE", "/metrics".into(), "GET"),
-        ("PUT", "/openapi.json".into(), "GET"),
-        ("POST", "/v1/ws".into(), "GET"),
-        ("DELETE", "/v1/conversations".into(), "GET, POST"),
-        ("PATCH", format!("/v1/conversations/{id}"), "GET, DELETE"),
+        ("POST", "/healthz".to_owned(), "GET, HEAD"),
+        ("DELETE", "/metrics".into(), "GET, HEAD"),
+        ("PUT", "/openapi.json".into(), "GET, HEAD"),
+        ("POST", "/v1/ws".into(), "GET, HEAD"),
+        ("DELETE", "/v1/conversations".into(), "GET, HEAD, POST"),
+        ("PATCH", format!("/v1/conversations/{id}"), "GET, HEAD, DELETE"),
         ("GET", format!("/v1/conversations/{id}/messages"), "POST"),
-        ("POST", format!("/v1/conversations/{id}/events"), "GET"),
-        ("POST", format!("/v1/conversations/{id}/stream"), "GET"),
+        ("POST", format!("/v1/conversations/{id}/events"), "GET, HEAD"),
+        ("POST", format!("/v1/conversations/{id}/stream"), "GET, HEAD"),
         ("GET", format!("/v1/conversations/{id}/cancel"), "POST"),
         ("GET", format!("/v1/conversations/{id}/human"), "POST"),
         ("GET", format!("/v1/conversations/{id}/close"), "POST"),
         ("GET", "/v1/visitors".into(), "POST"),
-        ("POST", "/v1/tenant".into(), "GET, PUT"),
-        ("PUT", "/v1/knowledge".into(), "GET, POST, DELETE"),
-        ("DELETE", "/v1/admin/tenants".into(), "GET, POST"),
+        ("POST", "/v1/tenant".into(), "GET, HEAD, PUT"),
+        ("PUT", "/v1/knowledge".into(), "GET, HEAD, POST, DELETE"),
+        ("DELETE", "/v1/admin/tenants".into(), "GET, HEAD, POST"),
     ] {
         let answer = api.call(method, &path).await;
         assert_eq!(answer.failure(), (405, "method_not_allowed"), "{method} {path}");

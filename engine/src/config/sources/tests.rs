@@ -1,6 +1,6 @@
 //! Where settings come from, and what is said about those that are wrong.
 
-use super::super::{DEFAULT, annotated};
+use super::super::{DEFAULT, ProxyHeader, annotated};
 use super::*;
 
 fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -63,6 +63,29 @@ fn the_file_goes_over_the_defaults_and_the_environment_over_both() {
     let price = config.prices[&config.model_list[0]];
     assert_eq!((price.input_microusd_per_million, price.cached_microusd_per_million), (1_250_000, 1_250_000));
     assert_eq!(price.output_microusd_per_million, 10_000_000);
+}
+
+#[test]
+fn proxies_are_networks_and_addresses_however_they_are_listed() {
+    let config = read("", &[]).unwrap();
+    assert!(config.server.trusted_proxies.is_empty() && config.public_url.is_none() && config.metrics_listen.is_none());
+    let variables = [
+        ("TERTULIA_SERVER__TRUSTED_PROXIES", "10.0.0.0/8, 192.0.2.7,2001:db8::/32"),
+        ("TERTULIA_SERVER__PROXY_HEADER", "proxy-protocol"),
+        ("TERTULIA_PUBLIC_URL", "https://chat.example/"),
+        ("TERTULIA_METRICS_LISTEN", "127.0.0.1:9100"),
+    ];
+    for config in [
+        read("", &variables),
+        read("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"192.0.2.7\", \"2001:db8::/32\"]", &variables[1..]),
+    ] {
+        let config = config.unwrap();
+        let proxies: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
+        assert_eq!(config.server.proxy_header, ProxyHeader::ProxyProtocol);
+        assert_eq!(config.public_url.unwrap().as_str(), "https://chat.example");
+        assert_eq!(config.metrics_listen.unwrap().port(), 9100);
+    }
 }
 
 #[test]
@@ -160,6 +183,18 @@ fn what_is_wrong_is_one_line_that_says_where() {
         file(
             "[limits]\nvisitor_token_ttl = \"2h\"",
             "t.toml, line 2: `limits.visitor_token_ttl`: expected \"30s\" to \"1h\"",
+        ),
+        file(
+            "public_url = \"https://chat.example/a\"",
+            "t.toml, line 1: `public_url`: invalid value: string \"https://chat.example/a\", expected an address without a path",
+        ),
+        file(
+            "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"10.0.0.0/99\"]",
+            "t.toml, line 2: `server.trusted_proxies`: invalid value: string \"10.0.0.0/99\", expected a network such as",
+        ),
+        file(
+            "[server]\nproxy_header = \"x-real-ip\"",
+            "t.toml, line 2: `server.proxy_header`: unknown variant `x-real-ip`, expected one of `x-forwarded-for`",
         ),
         file("a = 1\nb = = 2", "t.toml, line 2: "),
         file("listen = \"a\"\nlisten = \"b\"", "t.toml, line 2: duplicate key"),

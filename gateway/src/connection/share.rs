@@ -1,0 +1,77 @@
+//! Counts by address, or by whatever strangers have many of, in memory of one size.
+
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::marker::PhantomData;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+
+/// Slots of a table, 1 MiB of them. Two keys that fall into one share its bucket: with a thousand
+/// addresses that flood, one honest address in 130 is refused along with one of them.
+const SLOTS: usize = 1 << 17;
+
+/// Buckets for a [`governor::RateLimiter`]. Whoever has many addresses can fill slots, but not
+/// memory, and nothing has to be tidied while requests wait.
+pub(crate) struct Slots<K> {
+    /// Which keys meet in a slot is nobody's to choose.
+    chance: RandomState,
+    /// The moment at which each bucket will be full again, as governor counts; zero when it always was.
+    slots: Box<[AtomicU64]>,
+    keys: PhantomData<fn(K)>,
+}
+
+impl<K: Hash> Slots<K> {
+    pub(crate) fn new() -> Self {
+        let slots = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
+        Self { chance: RandomState::new(), slots, keys: PhantomData }
+    }
+
+    fn slot(&self, key: &K) -> &AtomicU64 {
+        let hash = self.chance.hash_one(key);
+        // The remainder is below the length, so the cast back loses nothing.
+        &self.slots[(hash % self.slots.len() as u64) as usize]
+    }
+}
+
+impl<K: Hash> StateStore for Slots<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, measure: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        let slot = self.slot(key);
+        let mut before = slot.load(Ordering::Acquire);
+        loop {
+            let (answer, after) = measure((before != 0).then(|| Nanos::new(before)))?;
+            match slot.compare_exchange_weak(before, after.as_u64(), Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(answer),
+                Err(now) => before = now,
+            }
+        }
+    }
+}
+
+/// One household or office often has a whole /64 of IPv6: it counts as one.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (!0 << 64)).into()),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_is_one_caller() {
+        for (address, counts_as) in
+            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
+        {
+            assert_eq!(network(address.parse().unwrap()), counts_as.parse::<IpAddr>().unwrap());
+        }
+    }
+}
