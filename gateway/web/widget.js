@@ -2,14 +2,32 @@
 //   <script src="https://NODE/widget.js" data-tenant="demo" async></script>
 // It asks the node whether this page may speak to the tenant, shows a button, and loads the rest when
 // the page is idle. Nothing of the page's styles reaches it, nothing of it reaches the page.
+// There is one chat on a page, however often the tag is run, and it outlives what the page does to its body.
 
 (() => {
-  const script = document.currentScript;
-  if (!script) return console.error('Tertulia: load widget.js with a <script> tag, not as a module.');
-  const node = new URL(script.src).origin;
-  const tenant = script.dataset.tenant || 'demo';
-  const scheme = script.dataset.scheme;
-  const PAUSES_MS = [2_000, 10_000, 60_000];
+  // A library that swaps pages may run the script without its tag: then the tag on the page is meant.
+  const tag = document.currentScript?.src ? document.currentScript
+    : [...document.querySelectorAll('script[src]')].findLast(({ src }) => new URL(src).pathname.endsWith('/widget.js'));
+  const present = globalThis[Symbol.for('tertulia.widget')];
+  if (!tag) return present ? present.stay() : console.error('Tertulia: load widget.js with a <script> tag.');
+  const node = new URL(tag.src).origin;
+  const tenant = tag.dataset.tenant || 'demo';
+  const scheme = tag.dataset.scheme;
+  if (present?.node === node && present.tenant === tenant) return present.stay();
+  // The page has come to another tenant's part of the site.
+  present?.remove();
+
+  const PAUSES_MS = [2_000, 10_000, 60_000, 300_000];
+  /** A page that takes the chat out again and again does not want it. */
+  const SWAPS_MAX = 30;
+  const SWAPS_MS = 10_000;
+  const me = { node, tenant, stay: () => {}, remove: () => end() };
+  globalThis[Symbol.for('tertulia.widget')] = me;
+  let ended = false;
+  function end() {
+    ended = true;
+    if (globalThis[Symbol.for('tertulia.widget')] === me) delete globalThis[Symbol.for('tertulia.widget')];
+  }
 
   const STYLE = `
     :host { all: initial; position: fixed; inset: auto 0 0 auto; z-index: 2147483000; }
@@ -60,23 +78,25 @@
   async function begin(attempt = 0) {
     let parts;
     try {
-      const [{ visitor, localStorageOrNothing }, { setAccent }, { h, icon }, { words, direction }] =
-        await Promise.all(['visitor', 'accent', 'dom', 'texts'].map((name) => load(`ui/${name}.js`)));
+      const [{ visitor }, { kept }, { setAccent }, { h, icon, composing }, { words, direction }] =
+        await Promise.all(['visitor', 'kept', 'accent', 'dom', 'texts'].map((name) => load(`ui/${name}.js`)));
       const token = visitor({ url: node, tenant });
-      parts = { look: await token.ready(), token, setAccent, h, icon, words, direction, storage: localStorageOrNothing() };
+      parts = { look: await token.ready(), token, kept, setAccent, h, icon, composing, words, direction };
     } catch (error) {
+      if (ended) return;
       if (error.fatal) {
         const hint = error.code === 'origin_refused' ? ` Add ${location.origin} to \`allowed_origins\` in the tenant's profile.` : '';
         return console.error(`Tertulia: no chat on this page: ${error.message}.${hint}`);
       }
       // The page was not loaded for the chat's sake: it does without until the node is back.
-      if (attempt < PAUSES_MS.length) return setTimeout(() => begin(attempt + 1), PAUSES_MS[attempt]);
-      return console.warn(`Tertulia: no chat on this page: ${error.message}`);
+      const pause = Math.max(PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)], (error.retryAfter ?? 0) * 1000);
+      return setTimeout(() => ended || begin(attempt + 1), pause * (1 + Math.random() / 2));
     }
-    show(parts);
+    if (!ended) show(parts);
   }
 
-  function show({ look, token, setAccent, h, icon, words: wordsFor, direction, storage }) {
+  function show({ look, token, kept, setAccent, h, icon, composing, words: wordsFor, direction }) {
+    const storage = kept('localStorage');
     const words = wordsFor(look.language || document.documentElement.lang || undefined);
     const name = look.name || words('assistant');
     const remembered = `tertulia:conversation:${node}:${tenant}`;
@@ -89,6 +109,8 @@
     const stage = h('aside', { dir, class: look.side === 'left' ? 'stage at-left' : 'stage', 'aria-label': words('thread') }, launcher);
     root.append(stage);
     document.body.append(host);
+    const keeper = keep(host, { before: shape, after: restore });
+    me.stay = keeper.stay;
     Object.assign(stage.style, { colorScheme: scheme || 'light dark', fontSize: 'medium' });
     // Pages change what a `rem` is for their own ends; what the reader has set is `medium`.
     const rem = parseFloat(getComputedStyle(stage).fontSize);
@@ -117,7 +139,7 @@
 
     function build(Tertulia, Panel, styles) {
       root.adoptedStyleSheets = [...styles.map(sheetOf), own];
-      const client = new Tertulia({ url: node, token, storage: sessionStorage });
+      const client = new Tertulia({ url: node, token, storage: kept('sessionStorage', tenant) });
       const panel = new Panel({ client, words, look, draft: `widget:${tenant}`, fresh });
       panel.onread = () => count(0);
       const again = h('button', { type: 'button', 'aria-label': words('startNew'), title: words('startNew'), onclick: fresh }, icon('plus'));
@@ -126,7 +148,7 @@
         h('header', {}, h('h2', { dir: 'auto' }, name), again, shut), panel.element);
       stage.append(card);
       chat = { client, panel };
-      join(storage?.getItem(remembered));
+      join(storage.getItem(remembered));
     }
 
     function join(id) {
@@ -134,23 +156,24 @@
       const conversation = id || panel.opened ? client.join(id) : null;
       if (!conversation) return;
       panel.show(conversation);
-      conversation.addEventListener('joined', ({ detail }) => detail.opened && storage?.setItem(remembered, detail.conversation));
+      const shown = () => panel.conversation === conversation;
+      conversation.addEventListener('joined', ({ detail }) => detail.opened && shown() && storage.setItem(remembered, detail.conversation));
       conversation.addEventListener('error', ({ detail }) => {
         // What was remembered is not this visitor's any more; before anybody saw it, that is no news.
-        if (!detail.temporary && panel.conversation === conversation && !panel.opened) {
-          storage?.removeItem(remembered);
+        if (!detail.temporary && shown() && !panel.opened) {
+          storage.removeItem(remembered);
           conversation.leave();
           panel.conversation = null;
         }
       });
       conversation.addEventListener('event', ({ detail }) => {
         const theirs = detail.type === 'message' && detail.author !== 'contact';
-        if (theirs && detail.seq > Number(storage?.getItem(`${remembered}:read`) ?? 0) && !card.open) count(unread + 1);
+        if (theirs && shown() && detail.seq > Number(storage.getItem(`${remembered}:read`) ?? 0) && !card.open) count(unread + 1);
       });
     }
 
     function fresh() {
-      storage?.removeItem(remembered);
+      storage.removeItem(remembered);
       chat.panel.conversation?.leave();
       count(0);
       join(null);
@@ -162,11 +185,11 @@
       badge.hidden = !to;
       badge.textContent = to > 9 ? '9+' : String(to);
       launcher.setAttribute('aria-label', to ? `${words('open')}, ${words('unread', { n: to })}` : words('open'));
-      if (!to && chat?.panel.conversation) storage?.setItem(`${remembered}:read`, String(chat.panel.conversation.head));
+      if (!to && chat?.panel.conversation) storage.setItem(`${remembered}:read`, String(chat.panel.conversation.head));
     }
 
     function keys(event) {
-      if (event.key === 'Escape') toggle(false);
+      if (event.key === 'Escape' && !composing(event)) toggle(false);
       // The page's own shortcuts are not for what is written here.
       event.stopPropagation();
     }
@@ -178,24 +201,88 @@
       if (!open) {
         card.close();
         launcher.focus({ preventScroll: true });
-        return;
+        return keeper.note();
       }
       chat.panel.opened = true;
       if (!chat.panel.conversation) join(null);
-      // Where it covers the page, the page is out of reach; beside the page, both are in use.
-      if (matchMedia('(max-width: 30rem), (max-height: 30rem)').matches) card.showModal();
-      else card.show();
+      spread();
       chat.panel.thread.toEnd();
       chat.panel.composer.focus();
       count(0);
+      keeper.note();
     }
 
-    globalThis.tertulia = {
+    /** Where it covers the page, the page is out of reach; beside the page, both are in use. */
+    function spread() {
+      if (matchMedia('(max-width: 30rem), (max-height: 30rem)').matches) card.showModal();
+      else card.show();
+    }
+
+    /** What an element loses when it is taken out of its page: the place of the view and of the keyboard. */
+    function shape() {
+      const { thread } = chat?.panel ?? {};
+      return { open: Boolean(card?.open), focus: root.activeElement, top: thread?.atEnd ? null : thread?.scroller.scrollTop };
+    }
+
+    function restore({ open, focus, top }) {
+      if (!open) return;
+      // A dialog that was taken out says that it is open, and is shown nowhere if it covered the page.
+      card.close();
+      spread();
+      if (top === null) chat.panel.thread.toEnd();
+      else chat.panel.thread.scroller.scrollTop = top;
+      if (focus && (document.activeElement === document.body || root.activeElement)) focus.focus({ preventScroll: true });
+    }
+
+    const api = {
       open: () => toggle(true),
       close: () => toggle(false),
-      remove: () => { chat?.client.close(); host.remove(); delete globalThis.tertulia; },
+      remove: () => {
+        end();
+        keeper.stop();
+        chat?.panel.leave();
+        chat?.client.close();
+        host.remove();
+        if (globalThis.tertulia === api) delete globalThis.tertulia;
+      },
     };
+    globalThis.tertulia = api;
+    me.remove = api.remove;
     idle(() => prepare().catch(() => {}));
+  }
+
+  /**
+   * Keeps the chat on a page that swaps its body or what is in it. `before()` notes what an element loses
+   * when it is taken out, again and again while it is there; `after(noted)` gives it back.
+   */
+  function keep(host, { before, after }) {
+    let noted = null;
+    let swaps = [];
+    const note = () => { if (host.isConnected) noted = before(); };
+    const watch = new MutationObserver(stay);
+
+    function stay() {
+      const { body } = document;
+      if (!host.isConnected && body) {
+        swaps = [...swaps.filter((at) => Date.now() - at < SWAPS_MS), Date.now()];
+        if (swaps.length > SWAPS_MAX) return stop();
+        body.append(host);
+        if (noted) after(noted);
+      }
+      // What a library keeps of a page for the way back is a likeness of the chat without its inside.
+      for (const other of document.querySelectorAll('tertulia-widget')) if (other !== host && !other.shadowRoot) other.remove();
+      watch.disconnect();
+      for (const parent of [document, document.documentElement, body]) if (parent) watch.observe(parent, { childList: true });
+    }
+
+    function stop() {
+      watch.disconnect();
+    }
+
+    for (const type of ['focusin', 'focusout', 'click', 'keyup']) host.shadowRoot.addEventListener(type, () => setTimeout(note));
+    host.shadowRoot.addEventListener('scroll', note, { capture: true, passive: true });
+    stay();
+    return { stay, stop, note };
   }
 
   if (document.body) begin();

@@ -2,13 +2,16 @@
 
 import { Tertulia } from '../tertulia.js';
 import { setAccent } from '../ui/accent.js';
-import { h, icon } from '../ui/dom.js';
+import { composing, h, icon } from '../ui/dom.js';
+import { kept } from '../ui/kept.js';
 import { Panel } from '../ui/panel.js';
 import { direction, words as wordsFor } from '../ui/texts.js';
 import { visitor } from '../ui/visitor.js';
 import { History } from './history.js';
 
 const RETRY_MS = 3_000;
+/** A first answer that takes so long is worth a word. */
+const PATIENCE_MS = 600;
 
 const tenant = new URLSearchParams(location.search).get('tenant') || 'demo';
 const token = visitor({ tenant });
@@ -17,20 +20,37 @@ if (look) start(look);
 
 /** How the tenant's chat looks; waits for a node that is not there, and says so. */
 async function lookOf() {
+  const words = wordsFor();
+  const said = h('p', { role: 'status' });
+  const tell = (what) => {
+    if (!said.isConnected) document.body.replaceChildren(h('main', { class: 'stopped' }, said));
+    if (said.textContent !== words(what)) said.textContent = words(what);
+  };
+  const slow = setTimeout(() => tell('connecting'), PATIENCE_MS);
   for (;;) {
     try {
-      return await token.ready();
+      const look = await token.ready();
+      clearTimeout(slow);
+      return look;
     } catch (error) {
-      const words = wordsFor();
-      const told = h('main', { class: 'stopped' }, h('p', { role: 'status' }, error.fatal ? words('ended') : words('connecting')));
-      document.body.replaceChildren(told);
+      clearTimeout(slow);
       if (error.fatal) {
+        tell('ended');
         console.error(`Tertulia: no chat for tenant "${tenant}": ${error.message}`);
         return null;
       }
-      await new Promise((resolve) => setTimeout(resolve, (error.retryAfter ?? 0) * 1000 || RETRY_MS));
+      tell(error.retryAfter ? 'later' : navigator.onLine ? 'unreached' : 'offline');
+      // Not all at the same moment, and at once when the network comes back.
+      await pause((error.retryAfter * 1000 || RETRY_MS) * (1 + Math.random() / 2), !error.retryAfter);
     }
   }
+}
+
+function pause(ms, unlessOnline) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+    if (unlessOnline) addEventListener('online', resolve, { once: true });
+  });
 }
 
 function start(look) {
@@ -41,7 +61,7 @@ function start(look) {
   document.title = name;
   setAccent(document.documentElement, look.color);
 
-  const client = new Tertulia({ url: location.origin, token, storage: sessionStorageOrNothing() });
+  const client = new Tertulia({ url: location.origin, token, storage: kept('sessionStorage', tenant) });
   const panel = new Panel({ client, words, look, fresh });
   const history = new History({ client, words, tenant });
   const drawer = h('button', { class: 'tool drawer', type: 'button', 'aria-expanded': 'false', 'aria-controls': 'history', onclick: () => toggle() },
@@ -57,7 +77,7 @@ function start(look) {
     h('div', { class: 'middle' }, side, shade, h('main', {}, panel.element)));
 
   addEventListener('hashchange', () => open());
-  document.addEventListener('keydown', (event) => event.key === 'Escape' && toggle(false));
+  document.addEventListener('keydown', (event) => event.key === 'Escape' && !composing(event) && toggle(false));
   open();
   panel.composer.focus();
   history.refresh();
@@ -79,7 +99,7 @@ function start(look) {
       }
     });
     conversation.addEventListener('event', ({ detail }) => {
-      if (detail.type === 'message' && !conversation.replaying) history.touch(conversation);
+      if (detail.type === 'message' && !conversation.replaying) history.touch(conversation, panel.conversation === conversation);
     });
   }
 
@@ -100,12 +120,4 @@ function start(look) {
 
   addEventListener('popstate', () => open());
   side.addEventListener('click', (event) => event.target.closest('a') && toggle(false));
-}
-
-function sessionStorageOrNothing() {
-  try {
-    return globalThis.sessionStorage;
-  } catch {
-    return null;
-  }
 }

@@ -1,10 +1,13 @@
 // The list of a visitor's own conversations, each under the first thing they said in it.
 
+import { eventsBetween } from '../log.js';
 import { h } from '../ui/dom.js';
 
 const SHOWN = 30;
 const AT_ONCE = 4;
 const TITLE_CHARS = 80;
+/** The first words are among the first events. */
+const TITLE_EVENTS = 5;
 
 export class History {
   #client;
@@ -37,12 +40,12 @@ export class History {
     this.#draw();
   }
 
-  /** Something was said in a conversation: it goes to the top. */
-  touch(conversation) {
+  /** Something was said in a conversation: it goes to the top, and is marked where it is the one that is shown. */
+  touch(conversation, shown) {
     const first = conversation.entries.find((entry) => entry.author === 'contact');
     if (first) this.#titles.set(conversation.id, cut(first.text));
     this.#listed = [{ id: conversation.id, head: conversation.head, last_at: new Date().toISOString() }, ...this.#listed.filter(({ id }) => id !== conversation.id)];
-    this.mark(conversation.id);
+    this.mark(shown ? conversation.id : this.#marked);
   }
 
   async #load(before) {
@@ -65,9 +68,14 @@ export class History {
 
   async #title(id) {
     try {
-      const { events } = await this.#client.request(`/v1/conversations/${id}/events?after=0&limit=5`);
-      const first = events.find((event) => event.type === 'message' && event.author === 'contact');
-      this.#titles.set(id, first ? cut(first.text) : this.#words('untitled'));
+      const read = (after, limit) => this.#client.request(`/v1/conversations/${id}/events?after=${after}&limit=${limit}`);
+      let title = this.#words('untitled');
+      for await (const event of eventsBetween(read, 0, TITLE_EVENTS)) {
+        if (event.type !== 'message' || event.author !== 'contact') continue;
+        title = cut(event.text);
+        break;
+      }
+      this.#titles.set(id, title);
       this.#draw();
     } catch {
       // Without its words it stands there with its date.

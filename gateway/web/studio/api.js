@@ -12,6 +12,10 @@ export class ApiError extends Error {
   }
 }
 
+/** A request that nobody answers for so long is given up; one that carries a file has longer. */
+const PATIENCE_MS = 20_000;
+const FILE_PATIENCE_MS = 300_000;
+
 const TYPES = {
   md: 'text/markdown',
   markdown: 'text/markdown',
@@ -46,15 +50,18 @@ export class Api extends EventTarget {
     const headers = { Authorization: this.authorization };
     if (json !== undefined) headers['Content-Type'] = 'application/json';
     if (type) headers['Content-Type'] = type;
+    const patience = AbortSignal.timeout(raw ? FILE_PATIENCE_MS : PATIENCE_MS);
     let response;
+    let text;
     try {
       const body = json === undefined ? raw : JSON.stringify(json);
-      response = await fetch(this.origin + path, { method, headers, body, signal, cache: 'no-store' });
+      const until = signal ? AbortSignal.any([signal, patience]) : patience;
+      response = await fetch(this.origin + path, { method, headers, body, signal: until, cache: 'no-store' });
+      text = await response.text();
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new ApiError('the node does not answer');
     }
-    const text = await response.text();
     let answer = null;
     try {
       answer = text ? JSON.parse(text) : null;

@@ -1,37 +1,23 @@
 // Where the API key is kept: for this tab, or on this device when the person asked for that.
 
-const NAME = 'tertulia.studio.key';
+import { kept } from '../ui/kept.js';
 
-function from(storage) {
-  try {
-    return storage().getItem(NAME);
-  } catch {
-    // Storage may be forbidden; the key then lives as long as the page.
-    return null;
-  }
-}
+const NAME = 'tertulia.studio.key';
+const tab = kept('sessionStorage');
+const device = kept('localStorage');
 
 export const keys = {
   read() {
-    return from(() => sessionStorage) ?? from(() => localStorage);
+    return tab.getItem(NAME) ?? device.getItem(NAME);
   },
 
   keep(key, remember) {
     this.forget();
-    try {
-      (remember ? localStorage : sessionStorage).setItem(NAME, key);
-    } catch {
-      // As above.
-    }
+    (remember ? device : tab).setItem(NAME, key);
   },
 
   forget() {
-    for (const storage of [() => sessionStorage, () => localStorage]) {
-      try {
-        storage().removeItem(NAME);
-      } catch {
-        // As above.
-      }
-    }
+    tab.removeItem(NAME);
+    device.removeItem(NAME);
   },
 };

@@ -4,6 +4,7 @@ import { Api } from './api.js';
 import { fill, h, icon } from './dom.js';
 import { keys } from './keys.js';
 import { notices } from './notices.js';
+import { patiently } from './patience.js';
 import { ProfileDraft } from './profile.js';
 import { signIn } from './signin.js';
 import { t } from './texts.js';
@@ -33,10 +34,11 @@ addEventListener('beforeunload', (event) => {
 async function begin() {
   const key = keys.read();
   if (!key) return ask();
-  fill(root, h('p', { class: 'waiting', role: 'status' }, t('opening')));
+  const told = h('p', { class: 'waiting', role: 'status' }, t('opening'));
+  fill(root, told);
   const api = new Api(key);
   try {
-    enter(api, await api.tenant());
+    enter(api, await patiently(() => api.tenant(), (text) => (told.textContent = text || t('opening'))));
   } catch (error) {
     if (error.status === 401 || error.status === 403) keys.forget();
     ask(error.status === 401 ? t('signin.outdated') : t('problem', { reason: error.message }));

@@ -1,5 +1,6 @@
 // Who a conversation is with and how it stands, read from its log without waking it.
 
+import { eventsBetween } from '../log.js';
 import { t } from './texts.js';
 
 /** The contact under which the owner tries the assistant out. */
@@ -10,13 +11,14 @@ const TAIL = 40;
 /** What a list shows of a conversation whose newest event is `head`; `before` is what it showed last. */
 export async function glance(api, id, head, before, signal) {
   const after = Math.max(0, head - TAIL, before?.head ?? 0);
-  const { events } = await api.events(id, { after, limit: TAIL, signal });
+  const read = (at, limit) => api.events(id, { after: at, limit, signal });
   let seen = before ?? { owner: 'assistant', status: 'open', agent: null, contact: null, last: null };
-  if (!seen.contact && events[0]?.seq !== 1) {
+  if (!seen.contact && after > 0) {
     const first = await api.events(id, { after: 0, limit: 1, signal });
     seen = { ...seen, contact: first.events[0]?.contact };
   }
-  return events.reduce(fold, { ...seen, head });
+  for await (const event of eventsBetween(read, after, Math.max(head, after + 1))) seen = fold(seen, event);
+  return { ...seen, head };
 }
 
 function fold(seen, event) {

@@ -1,9 +1,11 @@
 // Where a message is written: Enter sends, Shift+Enter breaks the line, Escape stops a reply that runs.
 
-import { h, icon } from './dom.js';
+import { composing, h, icon } from './dom.js';
+import { kept } from './kept.js';
 
 /** The protocol's bound on one message, in bytes of UTF-8. */
 const BYTES_MAX = 16 * 1024;
+const drafts = kept('sessionStorage');
 let count = 0;
 
 export class Composer {
@@ -32,11 +34,7 @@ export class Composer {
   /** From now on drafts are kept under this name. */
   drafts(name) {
     this.#draft = name && `tertulia:draft:${name}`;
-    try {
-      this.input.value = (this.#draft && sessionStorage.getItem(this.#draft)) ?? '';
-    } catch {
-      this.#draft = null;
-    }
+    this.input.value = (this.#draft && drafts.getItem(this.#draft)) ?? '';
     this.#changed(false);
   }
 
@@ -66,7 +64,7 @@ export class Composer {
     this.#grow();
     if (!typed) return;
     this.#on.typing(Boolean(value));
-    if (this.#draft) sessionStorage.setItem(this.#draft, value);
+    if (this.#draft) drafts.setItem(this.#draft, value);
   }
 
   #grow() {
@@ -76,13 +74,13 @@ export class Composer {
   }
 
   #key(event) {
+    if (composing(event)) return;
     if (event.key === 'Escape' && !this.stop.hidden) {
       event.stopPropagation();
       event.preventDefault();
       this.#on.stop();
     }
-    // While a word is composed from several keys, Enter takes the word.
-    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+    if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();
       this.element.requestSubmit();
     }

@@ -16,6 +16,14 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/**
+ * Whether a key belongs to an input method: while a word is composed from several keys, Enter takes the word
+ * and Escape gives it up. Safari ends the composition before that Enter and marks it by its code alone.
+ */
+export function composing(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
 /** Lines on a grid of 24, drawn with the text's colour. */
 const SHAPES = {
   send: ['M12 19V5', 'M5.5 11.5 12 5l6.5 6.5'],

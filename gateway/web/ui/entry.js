@@ -3,7 +3,12 @@
 import { h, icon } from './dom.js';
 import { Markdown, plain } from './markdown.js';
 
-const ENDS = { cancelled: 'stopped', incomplete: 'cut', length: 'length', filtered: 'filtered', failed: 'failed' };
+const ENDS = { cancelled: 'stopped', incomplete: 'cut', length: 'length', filtered: 'filtered' };
+/** Why something was not sent, in words of the page: by the code of the refusal. */
+const REASONS = {
+  unauthorized: 'unsentUnknown', token_expired: 'unsentUnknown', forbidden: 'unsentUnknown', unknown_conversation: 'gone',
+  origin_refused: 'ended', tenant_disabled: 'ended', too_large: 'tooLong', closed: 'unsentClosed',
+};
 const CHANGES = { taken_over: 'takenOver', handed_back: 'handedBack', closed: 'closed', reopened: 'reopened' };
 
 export class Entry {
@@ -96,7 +101,7 @@ export class Entry {
     const list = (shown) => shown.map((source) => h('details', { 'data-n': source.n },
       h('summary', {}, h('span', { class: 'number' }, String(source.n)), h('span', { class: 'title', dir: 'auto' }, title(source)), icon('chevron')),
       h('blockquote', { dir: 'auto' }, source.text)));
-    this.sources.hidden = !sources.length;
+    this.sources.hidden = !sources.length || !text.trim();
     // A reply that names none had them all the same: they are there, but not in the way.
     this.sources.replaceChildren(...(cited.length
       ? [h('p', { class: 'label' }, words('sources')), ...list(cited)]
@@ -104,23 +109,37 @@ export class Entry {
   }
 
   #remark(entry) {
-    const { words, retry, drop } = this.#options;
-    const remark = {
-      sending: words('sending'), failed: words('unsent'),
-      done: entry.end && ENDS[entry.end] && words(ENDS[entry.end]),
-    }[entry.status];
+    const { words, own, retry, drop, again } = this.#options;
+    const answerless = unanswered(entry);
+    const remark = answerless && !ENDS[entry.end] ? words(entry.made?.retry_after ? 'failedLater' : 'failed') : this.#standing(entry);
     const label = `${entry.status}|${remark}`;
     if (this.note.dataset.label === label) return;
     this.note.dataset.label = label;
     this.note.hidden = !remark;
+    const link = (text, act, sort = '') => h('button', { type: 'button', class: `link${sort}`, onclick: act }, words(text));
     this.note.replaceChildren(
-      entry.status === 'failed' || entry.end === 'failed' ? icon('warning') : '',
-      remark ?? '',
-      ...(entry.status === 'failed' ? [
-        h('button', { type: 'button', class: 'link', onclick: () => retry(entry.ref)?.catch(() => {}) }, words('again')),
-        h('button', { type: 'button', class: 'link', onclick: () => drop(entry.ref) }, words('discard')),
-      ] : []));
+      entry.status === 'failed' || answerless ? icon('warning') : '',
+      remark ? h('span', { dir: 'auto' }, remark) : '',
+      entry.status !== 'failed' ? '' : h('span', { class: 'ways' },
+        link('again', () => retry(entry.ref)?.catch(() => {})), link('discard', () => drop(entry.ref))),
+      answerless && own === 'contact' ? link('askAgain', () => again(entry), ' again') : '');
   }
+
+  /** How it stands with what is not simply there. */
+  #standing({ status, error, retryAt, end }) {
+    const { words, waiting } = this.#options;
+    if (status === 'done') return ENDS[end] && words(ENDS[end]);
+    if (status === 'failed') return [words('unsent'), REASONS[error?.code] && words(REASONS[error.code])].filter(Boolean).join(' ');
+    if (status !== 'sending') return null;
+    if (waiting) return words('waiting');
+    if (!retryAt) return words('sending');
+    return words('held', { time: new Date(retryAt).toLocaleTimeString(words.locale, { hour: '2-digit', minute: '2-digit' }) });
+  }
+}
+
+/** A reply without an answer, or with a part of one, however that came about; one that somebody stopped is none. */
+function unanswered({ author, status, end, text }) {
+  return author === 'assistant' && status === 'done' && end !== 'cancelled' && (end === 'failed' || end === 'incomplete' || !text.trim());
 }
 
 function title({ source, heading }) {

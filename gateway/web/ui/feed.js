@@ -2,6 +2,7 @@
 // refused there. It has the interface of the client's `Conversation`.
 // Invariant: every message said here is sent with one ref until it is answered, however often.
 
+import { eventsBetween } from '../log.js';
 import { Refusal, Transcript } from '../transcript.js';
 import { eventsIn } from './sse.js';
 
@@ -9,10 +10,22 @@ const BACKOFF_MS = 400;
 const BACKOFF_MAX_MS = 30_000;
 /** The node sends a comment every 15 s; three in a row that did not come mean a dead line. */
 const SILENCE_MS = 45_000;
+/** A request without an answer for so long means a line that does not answer, … */
+const SILENT_MS = 1_200;
+/** … and for so long, that it is lost. What was said is said again under the same ref. */
+const REQUEST_MS = 10_000;
+/** How long a silence may be while a reply runs before somebody's eyes, or somebody begins to type. */
+const ATTENTIVE_MS = 2_000;
+/** A message that was taken comes back on the stream; where it does not in this time, the stream is dead. */
+const ECHO_MS = 4_000;
+/** What a wait that the node asked for may grow by, so that not all come back together. */
+const SPREAD_MAX_S = 30;
 
 export class Feed extends Transcript {
-  /** `connecting`, `open`, `waiting` or `closed`; told in the event `state`, as the client does. */
+  /** `connecting`, `open`, `silent`, `waiting` or `closed`; told in the event `state`, as the client does. */
   state = 'connecting';
+  /** Whether the line is down: it was lost, or has not been there yet, and is not back. */
+  down = false;
   replaying = true;
   #url;
   #authorization;
@@ -22,8 +35,11 @@ export class Feed extends Transcript {
   #attempt = 0;
   #abort = null;
   #timers = {};
+  #asking = 0;
+  #heard = 0;
+  #notBefore = 0;
   #options;
-  #nudge = () => document.visibilityState === 'visible' && this.state === 'waiting' && this.#run();
+  #nudge = ({ type }) => this.#nudged(type);
 
   /** `after` is the event behind which to begin; all by default. */
   constructor(id, { url = location.origin, authorization, after = 0, random = Math.random } = {}) {
@@ -34,14 +50,16 @@ export class Feed extends Transcript {
     this.#authorization = authorization;
     this.#options = { random };
     this.addEventListener('gap', () => this.#lost());
-    addEventListener('online', this.#nudge);
-    document.addEventListener('visibilitychange', this.#nudge);
+    this.#listen(true);
     this.#run();
   }
 
   /** Says something, as the agent named or else as the contact; resolves when it is on disk. */
   say(text, { agent } = {}) {
-    const ref = crypto.getRandomValues(new Uint32Array(4)).join('-');
+    return this.#enqueue({ ref: name(), text, agent });
+  }
+
+  #enqueue({ ref, text, agent }) {
     const one = { ref, text, agent };
     one.promise = new Promise((resolve, reject) => Object.assign(one, { resolve, reject }));
     // Who does not wait for the outcome sees it in the entry's status.
@@ -52,27 +70,31 @@ export class Feed extends Transcript {
     return one.promise;
   }
 
-  /** Sends what failed once more, as a new message. */
+  /** Sends what failed once more. */
   retry(ref) {
     const failed = this.entries.find((entry) => entry.ref === ref && entry.status === 'failed');
     if (!failed) return Promise.reject(new Refusal({ code: 'not_found', message: 'nothing failed with this ref' }));
     this.drop(ref);
-    return this.say(failed.text, { agent: failed.agent });
+    // The node may have it although its answer never came: under the same name it is stored once.
+    return this.#enqueue({ ref: failed.error?.code === 'ref_conflict' ? name() : ref, text: failed.text, agent: failed.agent });
   }
 
   async cancel() {
     await this.#ask('POST', '/cancel');
   }
 
-  /** Signs of life travel on sockets only. */
-  typing() {}
+  /** Signs of life travel on sockets only; but who begins to type wants to know of a dead line. */
+  typing(on) {
+    if (on) this.#probe();
+  }
   read() {}
 
   leave() {
-    removeEventListener('online', this.#nudge);
-    document.removeEventListener('visibilitychange', this.#nudge);
+    this.#listen(false);
     this.#stop();
     this.#set('closed', { code: 1000, reason: 'bye' });
+    // What was said is still sent.
+    this.#flush();
   }
 
   /** Fetches a page of what was passed over, the newest of it first. */
@@ -80,8 +102,10 @@ export class Feed extends Transcript {
     if (!this.missing) return;
     const [from, to] = this.missing;
     const after = Math.max(from - 1, to - limit);
-    const page = await this.#ask('GET', `/events?after=${after}&limit=${to - after}`);
-    for (const event of page.events) this.take(event, { old: true });
+    // All of it or nothing: what is missing stays one stretch.
+    const events = [];
+    for await (const event of eventsBetween((at, count) => this.#ask('GET', `/events?after=${at}&limit=${count}`), after, to)) events.push(event);
+    for (const event of events) this.take(event, { old: true });
     this.missing = after < from ? null : [from, after];
     this.dispatchEvent(new CustomEvent('change', { detail: { entry: null } }));
   }
@@ -96,12 +120,14 @@ export class Feed extends Transcript {
       const { head } = await this.#ask('GET', '/events?after=0&limit=1', undefined, abort.signal);
       this.#target = head;
       this.replaying = head > this.head;
+      this.#expectLife(abort, REQUEST_MS);
       const response = await fetch(`${this.#url}/stream?after=${encodeURIComponent(this.position)}`, {
         headers: { Authorization: this.#authorization },
         signal: abort.signal,
         cache: 'no-store',
       });
-      if (!response.ok) throw await refusalOf(response);
+      if (!response.ok) throw await Refusal.from(response);
+      this.down = false;
       this.#set('open');
       if (!this.replaying) this.#caughtUp();
       this.#flush();
@@ -109,13 +135,14 @@ export class Feed extends Transcript {
       for await (const { data } of eventsIn(response.body)) {
         if (this.#abort !== abort) return;
         this.#expectLife(abort);
+        this.#hear();
         if (data) this.#take(JSON.parse(data));
       }
       this.#wait(Date.now() - began);
     } catch (error) {
       if (this.#abort !== abort) return;
       if (error instanceof Refusal && !error.temporary) return this.#end(error);
-      this.#wait(Date.now() - began, error?.retryAfter, error?.message);
+      this.#wait(Date.now() - began, error);
     }
   }
 
@@ -152,8 +179,9 @@ export class Feed extends Transcript {
       this.#sending = false;
       if (!this.#queue.includes(one)) return this.#flush();
       if (!(error instanceof Refusal) || error.temporary) {
-        if (this.state !== 'closed')
-          this.#timers.send = setTimeout(() => this.#flush(), 1000 * (error.retryAfter ?? 1 + this.#options.random()));
+        const pause = error.retryAfter ? this.#spread(error.retryAfter) * 1000 : 1000 * (1 + this.#options.random());
+        this.#timers.send = setTimeout(() => this.#flush(), pause);
+        if (error.retryAfter) this.hold(ref, error, Date.now() + pause);
         return;
       }
       this.#queue.shift();
@@ -168,41 +196,112 @@ export class Feed extends Transcript {
     if (index < 0) return;
     this.#queue.splice(index, 1);
     one.resolve({ seq });
+    clearTimeout(this.#timers.echo);
+    if (this.head < seq) this.#timers.echo = setTimeout(() => this.head < seq && this.state !== 'closed' && this.#lost(), ECHO_MS);
     this.#flush();
+  }
+
+  /** Asks whether anybody is there, after a silence. */
+  async #probe() {
+    if (this.#asking || Date.now() - this.#heard < ATTENTIVE_MS || !['open', 'silent'].includes(this.state)) return;
+    const abort = this.#abort;
+    try {
+      const { head } = await this.#ask('GET', `/events?after=${this.head}&limit=1`);
+      // The node is there, and has what the stream does not bring.
+      if (this.#abort === abort && head > this.head) {
+        clearTimeout(this.#timers.echo);
+        this.#timers.echo = setTimeout(() => this.head < head && this.#abort === abort && this.#lost(), ECHO_MS);
+      }
+    } catch (error) {
+      if (this.#abort === abort && !(error instanceof Refusal)) this.#lost();
+    }
   }
 
   async #ask(method, path, json, signal) {
     const headers = { Authorization: this.#authorization };
     if (json) headers['Content-Type'] = 'application/json';
-    const response = await fetch(this.#url + path, {
-      method,
-      headers,
-      body: json && JSON.stringify(json),
-      signal,
-      cache: 'no-store',
-    });
-    if (!response.ok) throw await refusalOf(response);
-    return response.json();
+    const patience = AbortSignal.timeout(REQUEST_MS);
+    const silent = setTimeout(() => this.#silent(), SILENT_MS);
+    this.#asking += 1;
+    try {
+      const response = await fetch(this.#url + path, {
+        method,
+        headers,
+        body: json && JSON.stringify(json),
+        signal: signal ? AbortSignal.any([signal, patience]) : patience,
+        cache: 'no-store',
+      });
+      this.#hear();
+      if (!response.ok) throw await Refusal.from(response);
+      return await response.json();
+    } finally {
+      clearTimeout(silent);
+      this.#asking -= 1;
+    }
   }
 
-  #expectLife(abort) {
+  #silent() {
+    if (this.state !== 'open' && this.state !== 'connecting') return;
+    this.down = true;
+    this.#set(this.state === 'open' ? 'silent' : this.state);
+  }
+
+  #hear() {
+    this.#heard = Date.now();
+    if (this.state !== 'silent') return;
+    this.down = false;
+    this.#set('open');
+  }
+
+  #expectLife(abort, patience = SILENCE_MS) {
     clearTimeout(this.#timers.life);
-    this.#timers.life = setTimeout(() => this.#abort === abort && this.#lost(), SILENCE_MS);
+    this.#timers.life = setTimeout(() => this.#abort === abort && this.#lost(), patience);
+    clearTimeout(this.#timers.quiet);
+    const look = () => {
+      if (this.#abort !== abort) return;
+      if (this.running && document.visibilityState === 'visible') this.#probe();
+      this.#timers.quiet = setTimeout(look, ATTENTIVE_MS);
+    };
+    this.#timers.quiet = setTimeout(look, ATTENTIVE_MS);
+  }
+
+  #listen(on) {
+    const change = on ? 'addEventListener' : 'removeEventListener';
+    for (const type of ['online', 'offline', 'pageshow']) globalThis[change](type, this.#nudge);
+    document[change]('visibilitychange', this.#nudge);
+  }
+
+  #nudged(type) {
+    if (type === 'offline') {
+      this.#heard = 0;
+      return this.#probe();
+    }
+    if (document.visibilityState !== 'visible') return;
+    // An attempt that began without a network may hang for long; another begins afresh.
+    const afresh = this.state === 'waiting' || (this.state === 'connecting' && type === 'online');
+    if (afresh && Date.now() >= this.#notBefore) this.#run();
+    else this.#probe();
   }
 
   #lost() {
-    this.#stop();
     this.#wait(0);
   }
 
-  #wait(lived, seconds, reason) {
+  #wait(lived, error) {
     this.#stop();
     if (lived > 5000) this.#attempt = 0;
     const most = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** this.#attempt++);
+    const told = error instanceof Refusal && error.temporary ? error.retryAfter : undefined;
     // Full jitter: pages that were cut together do not come back together.
-    const pause = seconds === undefined ? most * this.#options.random() : seconds * 1000;
-    this.#set('waiting', { retryAt: Date.now() + pause, code: 1006, reason });
+    const pause = told ? this.#spread(told) * 1000 : most * this.#options.random();
+    this.#notBefore = told ? Date.now() + told * 1000 : 0;
+    this.down = true;
+    this.#set('waiting', { retryAt: Date.now() + pause, code: 1006, reason: error?.message, ...(told && { error }) });
     this.#timers.retry = setTimeout(() => this.#run(), pause);
+  }
+
+  #spread(seconds) {
+    return seconds + Math.min(seconds / 2, SPREAD_MAX_S) * this.#options.random();
   }
 
   #end(error) {
@@ -228,9 +327,7 @@ export class Feed extends Transcript {
   }
 }
 
-async function refusalOf(response) {
-  const answer = await response.json().catch(() => null);
-  // A proxy's own page has no code of ours: whether it is worth coming back, its status tells.
-  const code = response.status >= 500 || response.status === 429 ? 'internal' : 'unknown_route';
-  return new Refusal(answer?.error ?? { code, message: `HTTP ${response.status}` }, response.status);
+/** A new `ref`. */
+function name() {
+  return crypto.getRandomValues(new Uint32Array(4)).join('-');
 }

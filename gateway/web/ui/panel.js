@@ -8,7 +8,11 @@ import { Thread } from './thread.js';
 
 /** A cut shorter than this is not worth a word. */
 const PATIENCE_MS = 600;
+/** A first connection that takes so long is as good as none. */
+const SLOW_MS = 1_800;
 const BACK_MS = 2_000;
+/** Refusals that mean the page, and not who is speaking. */
+const NOT_HERE = new Set(['origin_refused', 'tenant_disabled', 'not_found']);
 
 export class Panel {
   #client;
@@ -17,6 +21,8 @@ export class Panel {
   #timer = 0;
   #wasOpen = false;
   #lost = false;
+  #counting = 0;
+  #away = new AbortController();
 
   /** `fresh()` is called when somebody wants a new conversation because this one is gone. */
   constructor({ client, words, look, draft = null, fresh = () => {} }) {
@@ -37,9 +43,19 @@ export class Panel {
     this.caution = h('p', { class: 'caution', dir: 'auto' }, words('caution', { name }));
     this.element = h('div', { class: 'panel' }, this.thread.element, h('div', { class: 'foot' }, this.notice, this.composer.element, this.caution));
     setAccent(this.element, look.color);
-    client.addEventListener('state', ({ detail }) => this.#state(detail));
-    document.addEventListener('visibilitychange', () => this.#read());
+    const { signal } = this.#away;
+    client.addEventListener('state', ({ detail }) => this.#state(detail), { signal });
+    document.addEventListener('visibilitychange', () => this.#read(), { signal });
+    for (const type of ['online', 'offline']) addEventListener(type, () => this.#state({ state: this.#client.state }), { signal });
     this.thread.scroller.addEventListener('scroll', () => this.#read(), { passive: true });
+  }
+
+  /** Shows nothing any more. */
+  leave() {
+    this.#away.abort();
+    this.#stop?.abort();
+    this.#soon(0);
+    clearInterval(this.#counting);
   }
 
   show(conversation) {
@@ -76,19 +92,70 @@ export class Panel {
     this.#say('warning', this.#words('gone'), this.#words('startNew'), () => this.fresh());
   }
 
-  #state({ state, error }) {
-    const words = this.#words;
+  /** Tells how the line is, wherever it is not simply there. */
+  #state({ state, error, retryAt }) {
     if (this.#lost || (state === 'closed' && !error)) return;
+    const words = this.#words;
     const now = [words('retryNow'), () => this.#client.reconnect()];
-    if (state === 'open') {
-      const back = this.#wasOpen && this.notice.dataset.sort === 'lost';
-      this.#wasOpen = true;
-      this.#soon(back && BACK_MS, () => this.#say(null));
-      this.#say(back ? 'back' : null, back ? words('back') : null);
-    } else if (state === 'closed') {
+    if (state === 'open') return this.#back();
+    if (state === 'refused' || state === 'closed') {
       this.#soon(0);
-      this.#say('warning', words(error.code === 'origin_refused' ? 'ended' : 'cutOff'), ...now);
-    } else this.#timer ||= setTimeout(() => this.#say('lost', words(this.#wasOpen ? 'lost' : 'connecting'), ...now), PATIENCE_MS);
+      this.thread.waiting = false;
+      const why = NOT_HERE.has(error?.code) ? 'ended' : state === 'refused' ? 'unknown' : 'cutOff';
+      return this.#say('warning', words(why), words('connectAgain'), () => {
+        this.#say(null);
+        this.#client.reconnect();
+      });
+    }
+    if (state === 'waiting' && error?.retryAfter) {
+      this.#soon(0);
+      this.#down('later', words('later'), ...now);
+      return this.#count(retryAt);
+    }
+    // What was told stays until there is something better to tell.
+    const { sort, text } = this.notice.dataset;
+    if (navigator.onLine && text === words('offline')) return this.#down('lost', words('lost'), ...now);
+    if (state === 'connecting' && sort) return;
+    if (!navigator.onLine) return this.#down('lost', words('offline'), ...now);
+    if (state === 'silent') return this.#down('lost', words('silent'), ...now);
+    if (this.#timer || sort) return;
+    this.#soon(PATIENCE_MS, () => {
+      if (this.#wasOpen) return this.#down('lost', words('lost'), ...now);
+      this.#say('connecting', words('connecting'));
+      this.#soon(SLOW_MS - PATIENCE_MS, () => this.#down('lost', words('unreached'), ...now));
+    });
+  }
+
+  #back() {
+    const back = ['lost', 'later'].includes(this.notice.dataset.sort);
+    this.#wasOpen = true;
+    this.thread.waiting = false;
+    this.#soon(back && BACK_MS, () => this.#say(null));
+    this.#say(back ? 'back' : null, back ? this.#words('back') : null);
+  }
+
+  /** The line is down: it is said here, and at each message that waits for it. */
+  #down(...notice) {
+    this.#soon(0);
+    this.thread.waiting = true;
+    this.#say(...notice);
+  }
+
+  /** Counts the seconds down, for the eye only: read out they would be noise. */
+  #count(until) {
+    if (!until) return;
+    const left = h('span', { class: 'left', 'aria-hidden': 'true' });
+    this.notice.querySelector('.left')?.remove();
+    this.notice.querySelector('.told')?.after(left);
+    clearInterval(this.#counting);
+    const written = new Intl.RelativeTimeFormat(this.#words.locale, { numeric: 'always', style: 'short' });
+    const draw = () => {
+      const seconds = Math.max(1, Math.round((until - Date.now()) / 1000));
+      const when = seconds < 100 ? written.format(seconds, 'second') : written.format(Math.round(seconds / 60), 'minute');
+      left.textContent = this.#words('nextTry', { when });
+    };
+    draw();
+    this.#counting = setInterval(draw, 1000);
   }
 
   #soon(ms, act) {
@@ -99,10 +166,12 @@ export class Panel {
 
   #say(sort, text, action, act) {
     if (this.notice.dataset.sort === (sort ?? '') && this.notice.dataset.text === (text ?? '')) return;
+    clearInterval(this.#counting);
     Object.assign(this.notice.dataset, { sort: sort ?? '', text: text ?? '' });
     this.notice.replaceChildren();
     if (!sort) return;
-    this.notice.append(sort === 'warning' ? icon('warning') : h('span', { class: 'pulse', 'aria-hidden': 'true' }), h('span', { dir: 'auto' }, text));
+    const sign = sort === 'warning' ? icon('warning') : h('span', { class: 'pulse', 'aria-hidden': 'true' });
+    this.notice.append(sign, h('span', { class: 'told', dir: 'auto' }, text));
     if (action) this.notice.append(h('button', { type: 'button', class: 'link', onclick: act }, action));
   }
 }

@@ -1,11 +1,10 @@
 // A conversation's entries on the page, kept in step with it. For tokens only the reply that runs
-// is touched; the view stays at the end while the reader is there, and nowhere else.
+// is touched; the view goes along with it while the reader is at the end.
 
 import { h, icon } from './dom.js';
 import { Entry } from './entry.js';
+import { Follow } from './follow.js';
 
-/** So near the end counts as being there. */
-const AT_END_PX = 48;
 const TYPING_MS = 6_000;
 
 export class Thread {
@@ -16,7 +15,7 @@ export class Thread {
   #views = new Map();
   #dirty = new Set();
   #frame = 0;
-  #atEnd = true;
+  #follow;
   #typing = 0;
   #seen = 0;
 
@@ -26,24 +25,38 @@ export class Thread {
    */
   constructor({ words, name = words('assistant'), own = 'contact', decorate = null }) {
     this.#words = words;
-    this.#options = { words, name, own, decorate, retry: (ref) => this.#conversation.retry?.(ref), drop: (ref) => this.#conversation.drop(ref) };
+    this.#options = {
+      words, name, own, decorate, waiting: false,
+      retry: (ref) => this.#conversation.retry?.(ref), drop: (ref) => this.#conversation.drop(ref),
+      again: (entry) => this.#again(entry),
+    };
     this.list = h('ol', { class: 'entries', role: 'list' });
     this.opening = h('div', { class: 'opening' });
     this.signs = h('p', { class: 'signs', hidden: true });
     this.earlier = h('button', { class: 'quiet earlier', type: 'button', hidden: true, onclick: () => this.#earlier() }, words('earlier'));
     // The log itself is not live: a reader would hear each token. What is finished is told once, here.
     this.told = h('div', { class: 'unseen', role: 'status', 'aria-live': 'polite' });
-    this.scroller = h('div', { class: 'scroller', role: 'log', 'aria-live': 'off', 'aria-label': words('thread'), tabindex: '0', onscroll: () => this.#scrolled() },
+    this.scroller = h('div', { class: 'scroller', role: 'log', 'aria-live': 'off', 'aria-label': words('thread'), tabindex: '0' },
       h('div', { class: 'column' }, this.opening, this.earlier, this.list, this.signs));
     this.newer = h('button', { class: 'newer', type: 'button', hidden: true, onclick: () => this.toEnd(true) }, icon('down'), words('newer'));
     this.element = h('section', { class: 'thread', 'aria-label': words('thread') }, this.scroller, this.newer, this.told);
-    new ResizeObserver(() => this.#atEnd && this.#snap()).observe(this.list);
-    new ResizeObserver(() => this.#atEnd && this.#snap()).observe(this.scroller);
+    this.#follow = new Follow(this.scroller, { changed: () => { if (this.atEnd) this.newer.hidden = true; } });
+    const resized = new ResizeObserver(() => this.#follow.settle());
+    resized.observe(this.list);
+    resized.observe(this.scroller);
   }
 
   /** Whether the newest is in view. */
   get atEnd() {
-    return this.#atEnd;
+    return this.#follow.atEnd;
+  }
+
+  /** Whether the line is down, so that what is being sent waits for it. */
+  set waiting(waiting) {
+    if (this.#options.waiting === waiting) return;
+    this.#options.waiting = waiting;
+    for (const { entry } of this.#views.values()) if (entry.status === 'sending') this.#dirty.add(entry);
+    this.#later();
   }
 
   set name(name) {
@@ -65,7 +78,7 @@ export class Thread {
     for (const view of this.#views.values()) view.element.remove();
     this.#views.clear();
     this.#dirty.clear();
-    this.#atEnd = true;
+    this.#follow.toEnd();
     this.#sign(null);
     const on = (type, act) => conversation?.addEventListener(type, ({ detail }) => act(detail ?? {}), { signal: this.#stop.signal });
     on('change', ({ entry }) => {
@@ -78,10 +91,8 @@ export class Thread {
   }
 
   toEnd(smoothly = false) {
-    this.#atEnd = true;
     this.newer.hidden = true;
-    const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: smoothly && !calm ? 'smooth' : 'instant' });
+    this.#follow.toEnd(smoothly && !matchMedia('(prefers-reduced-motion: reduce)').matches);
   }
 
   #later() {
@@ -95,6 +106,7 @@ export class Thread {
     this.#frame = 0;
     const entries = this.#conversation?.entries ?? [];
     let grown = false;
+    let said = false;
     const there = new Set();
     let before = null;
     for (const entry of entries) {
@@ -104,7 +116,7 @@ export class Thread {
         view = new Entry(entry, this.#options);
         this.#views.set(entry.key, view);
         grown = true;
-        if (entry.author === this.#options.own && entry.status === 'sending') this.#atEnd = true;
+        if (entry.author === this.#options.own && entry.status === 'sending') said = true;
       } else if (this.#dirty.has(entry) || view.entry !== entry) view.update(entry);
       const place = before ? before.nextSibling : this.list.firstChild;
       if (view.element !== place) this.list.insertBefore(view.element, place);
@@ -118,25 +130,23 @@ export class Thread {
     this.#dirty.clear();
     this.opening.hidden = entries.length > 0;
     this.earlier.hidden = !this.#conversation?.missing;
-    if (this.#atEnd) this.#snap();
-    else if (grown && entries.length > this.#seen) this.newer.hidden = false;
+    // Who says something looks at what they said.
+    if (said) this.#follow.toEnd();
+    else this.#follow.settle();
+    if (!this.#follow.following && grown && entries.length > this.#seen) this.newer.hidden = false;
     this.#seen = entries.length;
   }
 
-  #snap() {
-    this.scroller.scrollTop = this.scroller.scrollHeight;
-  }
-
-  #scrolled() {
-    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
-    this.#atEnd = scrollHeight - scrollTop - clientHeight < AT_END_PX;
-    if (this.#atEnd) this.newer.hidden = true;
+  /** Asks once more what a reply has left without an answer. */
+  #again(entry) {
+    const asked = this.#conversation.asked(entry);
+    if (asked) this.#conversation.say(asked).catch(() => {});
   }
 
   async #earlier() {
     const { scrollHeight, scrollTop } = this.scroller;
     this.earlier.disabled = true;
-    this.#atEnd = false;
+    this.#follow.stay();
     await this.#conversation.earlier().catch(() => {});
     this.#draw();
     this.earlier.disabled = false;
@@ -171,6 +181,6 @@ export class Thread {
     this.signs.hidden = !on;
     this.signs.textContent = on ? this.#words('typing', { name: (other === 'human' && this.#conversation.agent) || this.#words('someone') }) : '';
     if (on) this.#typing = setTimeout(() => this.#sign(null), TYPING_MS);
-    if (on && this.#atEnd) this.#snap();
+    if (on) this.#follow.settle();
   }
 }

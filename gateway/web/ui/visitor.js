@@ -1,17 +1,19 @@
 // A visitor of a page: gets tokens from the node, and is the same person when they come back.
 
+import { kept } from './kept.js';
+
 const PATIENCE_MS = 15_000;
 
 /**
  * A token function for the client. `look` holds how the tenant wants its chat to look, after the first call.
  * Its failure has the node's `code`; with `fatal` there is no use in trying again.
  */
-export function visitor({ url = location.origin, tenant = 'demo', storage = localStorageOrNothing() } = {}) {
+export function visitor({ url = location.origin, tenant = 'demo', storage = kept('localStorage') } = {}) {
   const key = `tertulia:visitor:${url}:${tenant}`;
   let first = null;
 
   async function ask() {
-    const known = storage?.getItem(key) ?? undefined;
+    const known = storage.getItem(key) ?? undefined;
     const response = await fetch(`${url}/v1/widget/${encodeURIComponent(tenant)}`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -19,17 +21,14 @@ export function visitor({ url = location.origin, tenant = 'demo', storage = loca
       credentials: 'omit',
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
-    const answer = await response.json();
-    if (!response.ok) {
+    // A proxy's own page is no answer of ours; its status says enough.
+    const answer = await response.json().catch(() => ({}));
+    if (!response.ok || !answer.token) {
       const { code, message, retry_after: retryAfter } = answer.error ?? {};
-      const fatal = response.status < 500 && response.status !== 429;
+      const fatal = response.status >= 400 && response.status < 500 && ![408, 425, 429].includes(response.status);
       throw Object.assign(new Error(message ?? response.statusText), { code, fatal, retryAfter, status: response.status });
     }
-    try {
-      storage?.setItem(key, answer.visitor);
-    } catch {
-      // Without storage each visit is a new visitor.
-    }
+    storage.setItem(key, answer.visitor);
     token.look = answer.look;
     token.contact = answer.contact;
     return answer;
@@ -49,13 +48,4 @@ export function visitor({ url = location.origin, tenant = 'demo', storage = loca
     return (await mine).look;
   };
   return token;
-}
-
-/** Reading `localStorage` throws where the browser forbids it. */
-export function localStorageOrNothing() {
-  try {
-    return globalThis.localStorage;
-  } catch {
-    return null;
-  }
 }

@@ -1,12 +1,14 @@
 // One conversation, live: what is said, and a person's place in it: take over, answer, hand back, close.
 
 import { Feed } from '../../ui/feed.js';
+import { kept } from '../../ui/kept.js';
 import { button, field, fill, h, icon } from '../dom.js';
 import { glance, nameOf } from '../people.js';
-import { composer, thread } from '../talk.js';
+import { composer, lineOf, thread } from '../talk.js';
 import { t } from '../texts.js';
 
 const AGENT = 'tertulia.studio.agent';
+const device = kept('localStorage');
 const AGENT_CHARS_MAX = 80;
 
 export function conversationDesk(studio, id, { onChange }) {
@@ -22,6 +24,7 @@ export function conversationDesk(studio, id, { onChange }) {
     words: names,
     draft: `studio:${id}`,
     say: (text) => feed.say(text, { agent: feed.agent }).catch(() => {}),
+    typing: (on) => feed.typing(on),
   });
   const node = h(
     'section',
@@ -70,12 +73,14 @@ export function conversationDesk(studio, id, { onChange }) {
 
   function draw() {
     const { owner, agent, status, state, running, replaying } = feed;
-    const look = [owner, agent, status, state, Boolean(running), replaying, busy].join();
+    const line = lineOf(feed);
+    talk.waiting = Boolean(line);
+    const look = [owner, agent, status, state, line, Boolean(running), replaying, busy].join();
     // A token changes nothing here; only what is said does, and the thread shows that.
     if (look === shown) return;
     shown = look;
     if (state === 'closed') stand.textContent = t('desk.lost');
-    else if (state === 'waiting') stand.textContent = t('desk.waiting');
+    else if (line) stand.textContent = line;
     else if (replaying) stand.textContent = t('loading');
     else if (owner === 'human') stand.textContent = mine() ? t('desk.mine') : t('desk.theirs', { agent });
     else if (status === 'closed') stand.textContent = t('desk.closed');
@@ -163,11 +168,7 @@ export function conversationDesk(studio, id, { onChange }) {
 }
 
 function agentName() {
-  try {
-    return localStorage.getItem(AGENT);
-  } catch {
-    return agentName.once ?? null;
-  }
+  return device.getItem(AGENT);
 }
 
 /** Customers see who answers them, so the name is the person's own choice. */
@@ -202,11 +203,6 @@ async function askName(notice) {
   });
   if (answer !== 'yes') return null;
   const agent = input.value.trim();
-  agentName.once = agent;
-  try {
-    localStorage.setItem(AGENT, agent);
-  } catch {
-    // Without storage the name is asked for again after a reload.
-  }
+  device.setItem(AGENT, agent);
   return agent;
 }

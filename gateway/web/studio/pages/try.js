@@ -1,13 +1,16 @@
 // A conversation of the owner's own with the assistant, beside what each answer was made from.
 
 import { Feed } from '../../ui/feed.js';
+import { kept as keep } from '../../ui/kept.js';
 import { button, fill, h, icon } from '../dom.js';
+import { patiently } from '../patience.js';
 import { TRYING } from '../people.js';
-import { composer, thread } from '../talk.js';
+import { composer, lineOf, thread } from '../talk.js';
 import { t } from '../texts.js';
 import { inspector } from './try-inspector.js';
 
 const KEPT = 'tertulia.studio.try';
+const tab = keep('sessionStorage');
 
 export function tryOut(studio) {
   const { api, draft, notice } = studio;
@@ -17,6 +20,7 @@ export function tryOut(studio) {
   const write = composer({
     words: { write: t('try.write'), placeholder: t('try.placeholder') },
     say,
+    typing: (on) => feed?.typing(on),
     stop: () => feed?.cancel().catch(notice.fail),
   });
   const state = h('p', { class: 'stand', role: 'status' });
@@ -56,7 +60,7 @@ export function tryOut(studio) {
   let feed = null;
   let opening = null;
 
-  const kept = sessionStorage.getItem(KEPT);
+  const kept = tab.getItem(KEPT);
   if (kept) attach(kept);
   else begin();
 
@@ -64,7 +68,7 @@ export function tryOut(studio) {
   function begin(event) {
     feed?.leave();
     feed = opening = null;
-    sessionStorage.removeItem(KEPT);
+    tab.removeItem(KEPT);
     sources.show(null);
     state.textContent = '';
     write.running = false;
@@ -93,7 +97,7 @@ export function tryOut(studio) {
     const mine = (feed = new Feed(id, { url: api.origin, authorization: api.authorization }));
     talk.show(feed);
     anew.hidden = false;
-    sessionStorage.setItem(KEPT, id);
+    tab.setItem(KEPT, id);
     feed.addEventListener('event', ({ detail }) => {
       if (feed === mine && detail.type === 'message' && detail.turn)
         sources.show(feed.entries.find(({ turn }) => turn === detail.turn));
@@ -107,9 +111,10 @@ export function tryOut(studio) {
   }
 
   function draw() {
-    const { running, state: line } = feed;
+    const { running } = feed;
     write.running = Boolean(running);
-    state.textContent = line === 'waiting' ? t('desk.waiting') : '';
+    state.textContent = lineOf(feed);
+    talk.waiting = feed.down;
     if (running) sources.running(running);
   }
 
@@ -117,7 +122,7 @@ export function tryOut(studio) {
     write.focus();
     try {
       if (!feed) {
-        opening ??= api.open(TRYING);
+        opening ??= patiently(() => api.open(TRYING), (text) => (state.textContent = text));
         const { id } = await opening;
         if (!feed) attach(id);
       }
