@@ -112,6 +112,7 @@ def test_the_studio_works_without_storage(room):
 def test_what_waits_for_one_tenant_is_not_sent_to_another(room):
     page = room.page()
     page.evaluate("window.stored = () => Object.keys(sessionStorage).filter(key => key.startsWith('tertulia:unsent'))")
+    page.locator("textarea").wait_for()
     room.relay.refusing = True
     room.relay.cut()
     say(page, "for the demo tenant only")
