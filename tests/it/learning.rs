@@ -64,7 +64,10 @@ async fn learn(api: &Api, url: &str) -> JobView {
 
 async fn sources(api: &Api) -> Vec<String> {
     let list: DocumentList = api.get("/v1/knowledge").await.ok();
-    list.documents.into_iter().map(|document| document.source).collect()
+    // Pages have an order of their own.
+    let mut sources: Vec<String> = list.documents.into_iter().map(|document| document.source).collect();
+    sources.sort_unstable();
+    sources
 }
 
 /// A page with a menu that has more words than its text.
