@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Contact, Ownership, Reached, Ref, Seq, Text, Timestamp, Turn};
+use crate::{AgentName, Contact, Ownership, Reached, Ref, Seq, Text, Timestamp, Turn};
 
 /// One entry of a conversation's log, as stored and as sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ pub enum Fact {
         r#ref: Option<Ref>,
         /// The human agent's name, when a human wrote it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        agent: Option<String>,
+        agent: Option<AgentName>,
         /// How a reply came about; absent on what people say.
         #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
         reply: Option<Box<Reply>>,
@@ -91,14 +91,14 @@ pub enum Fact {
     /// A human agent took the conversation; the assistant is silent from here on.
     TakenOver {
         /// Their name.
-        agent: String,
+        agent: AgentName,
         /// The new ownership number.
         ownership: Ownership,
     },
     /// The human agent gave the conversation back to the assistant.
     HandedBack {
         /// Their name.
-        agent: String,
+        agent: AgentName,
         /// The new ownership number.
         ownership: Ownership,
     },
@@ -207,8 +207,8 @@ pub struct Failover {
     pub error: String,
 }
 
-/// A piece of a tenant's document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A piece of a tenant's document. Its `Debug` shows how long it is and not what it says.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Passage {
     /// Its number in the reply's text: `[1]`.
     pub n: u32,
@@ -219,6 +219,13 @@ pub struct Passage {
     pub heading: String,
     /// Its words.
     pub text: Text,
+}
+
+impl std::fmt::Debug for Passage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { n, source, heading, text } = self;
+        write!(f, "Passage({n}: {} + {} + {} bytes)", source.len(), heading.len(), text.bytes())
+    }
 }
 
 /// Tokens of one turn, all attempts together.

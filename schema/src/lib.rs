@@ -22,7 +22,7 @@ pub use price::Price;
 pub use profile::{
     Assistant, FloorPolicy, Origin, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
 };
-pub use text::Text;
+pub use text::{AgentName, Text};
 pub use time::Timestamp;
 
 /// An event's number in its conversation: 1, 2, 3 … without gaps. 0 means "before the first".

@@ -254,8 +254,8 @@ impl Client {
         let command = match (self.role, self.chance.index(3)) {
             (Role::Contact, 0 | 1) => Command::Cancel { turn: None },
             (Role::Contact, _) => Command::Close,
-            (Role::Agent, 0 | 1) => Command::Take { agent: agent() },
-            (Role::Agent, _) => Command::HandBack { agent: agent() },
+            (Role::Agent, 0 | 1) => Command::Take { agent: agent().into() },
+            (Role::Agent, _) => Command::HandBack { agent: agent().into() },
         };
         self.refs += 1;
         let _ = line.asks.send(Ask::Command { r#ref: reference(&format!("{}-act-{}", self.name, self.refs)), command });

@@ -52,7 +52,7 @@ impl Log {
 
     fn say(&mut self, author: Author, text: String) {
         let agent = (author == Author::Human).then(|| "Ines".to_owned());
-        self.add(author, Fact::Message { text: text.into(), r#ref: None, agent, reply: None });
+        self.add(author, Fact::Message { text: text.into(), r#ref: None, agent: agent.map(Into::into), reply: None });
     }
 
     fn exchange(&mut self, asked: String, answered: String) {
@@ -70,12 +70,12 @@ impl Log {
     fn human_spell(&mut self, messages: usize, mut words: impl FnMut() -> String) {
         let agent = || "Ines".to_owned();
         self.ownership += 1;
-        self.add(Author::Human, Fact::TakenOver { agent: agent(), ownership: self.ownership });
+        self.add(Author::Human, Fact::TakenOver { agent: agent().into(), ownership: self.ownership });
         for n in 0..messages {
             self.say(if n % 3 == 0 { Author::Contact } else { Author::Human }, words());
         }
         self.say(Author::Human, words());
         self.ownership += 1;
-        self.add(Author::Human, Fact::HandedBack { agent: agent(), ownership: self.ownership });
+        self.add(Author::Human, Fact::HandedBack { agent: agent().into(), ownership: self.ownership });
     }
 }

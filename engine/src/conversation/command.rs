@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use schema::{Channel, Contact, End, ErrorCode, Failover, FloorPolicy, Passage, Price, Ref, Text, Turn, Usage};
+use schema::{
+    AgentName, Channel, Contact, End, ErrorCode, Failover, FloorPolicy, Passage, Price, Ref, Text, Turn, Usage,
+};
 
 use super::effect::Timer;
 
@@ -35,12 +37,12 @@ pub enum Command {
     /// A human agent takes over.
     Take {
         /// Their name.
-        agent: String,
+        agent: AgentName,
     },
     /// The human agent lets the assistant answer again.
     HandBack {
         /// Their name.
-        agent: String,
+        agent: AgentName,
     },
     /// End the conversation for now.
     Close,
@@ -65,7 +67,7 @@ pub enum Speaker {
     /// The person the business serves.
     Contact,
     /// A human agent who has taken over.
-    Agent(String),
+    Agent(AgentName),
 }
 
 /// A report of a running turn.

@@ -1,12 +1,14 @@
 //! Who has the floor just now. Lives in memory only: after a crash the log's unfinished turn is
 //! all that is left of it.
 
+use std::fmt;
 use std::ops::Range;
 
 use schema::{Failover, Passage, Price, Seq, Timestamp, Turn, Usage};
 
-/// Whose go it is. Each state carries only what is true in it.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Whose go it is. Each state carries only what is true in it. Its `Debug` shows how much was said and not
+/// what.
+#[derive(Clone, Default, PartialEq)]
 pub enum Floor {
     /// Nobody's.
     #[default]
@@ -78,6 +80,24 @@ pub(super) struct Tally {
     /// The current attempt, by our estimate.
     input_estimate: u64,
     output_estimate: u64,
+}
+
+impl fmt::Debug for Floor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle => f.write_str("Idle"),
+            Self::Listening { since, latest } => {
+                f.debug_struct("Listening").field("since", since).field("latest", latest).finish()
+            }
+            Self::Thinking(running) => f.debug_tuple("Thinking").field(running).finish(),
+            Self::Speaking { running, text, chars, first_token_ms, stored, unsaid } => {
+                let mut speaking = f.debug_struct("Speaking");
+                speaking.field("running", running).field("bytes", &text.len()).field("chars", chars);
+                speaking.field("first_token_ms", first_token_ms).field("stored", stored);
+                speaking.field("unsaid", unsaid).finish()
+            }
+        }
+    }
 }
 
 impl Floor {

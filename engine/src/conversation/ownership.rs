@@ -1,13 +1,13 @@
 //! A human agent takes the conversation over, and hands it back.
 //! Invariant: each change raises the ownership number, and no reply outlives a taking.
 
-use schema::{Author, ErrorCode, Fact};
+use schema::{AgentName, Author, ErrorCode, Fact};
 
 use super::machine::Call;
 use super::{Conversation, Floor, Outcome, Owner};
 
 impl Conversation {
-    pub(super) fn on_take(&mut self, agent: String, call: &mut Call<'_>) {
+    pub(super) fn on_take(&mut self, agent: AgentName, call: &mut Call<'_>) {
         match &self.state.owner {
             Owner::Human { agent: owner } if *owner == agent => return call.reply(Outcome::default()),
             Owner::Human { .. } => {
@@ -24,7 +24,7 @@ impl Conversation {
         call.reply(Outcome { seq: Some(self.state.head), turn: None });
     }
 
-    pub(super) fn on_hand_back(&mut self, agent: String, call: &mut Call<'_>) {
+    pub(super) fn on_hand_back(&mut self, agent: AgentName, call: &mut Call<'_>) {
         if self.state.owner == Owner::Assistant {
             return call.refuse(ErrorCode::WrongState, "the assistant has this conversation already");
         }

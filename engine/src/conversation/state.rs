@@ -1,8 +1,10 @@
 //! What the log says: the only state that survives.
 //! Invariant: it changes by `fold` alone, so that replaying the log gives the state that lived it.
 
+use std::fmt;
+
 use schema::wire::Status;
-use schema::{Author, Channel, Contact, Event, Fact, Ownership, Seq, Timestamp, Turn, limits};
+use schema::{AgentName, Author, Channel, Contact, Event, Fact, Ownership, Seq, Timestamp, Turn, limits};
 
 use super::refs::Refs;
 use super::transcript::{Line, Transcript};
@@ -48,12 +50,12 @@ pub enum Owner {
     /// A human agent; the assistant is silent.
     Human {
         /// Their name.
-        agent: String,
+        agent: AgentName,
     },
 }
 
-/// A turn without its end.
-#[derive(Clone, Debug, PartialEq)]
+/// A turn without its end. Its `Debug` shows how long its text is and not what it says.
+#[derive(Clone, PartialEq)]
 pub struct Unfinished {
     /// Which turn.
     pub turn: Turn,
@@ -63,6 +65,15 @@ pub struct Unfinished {
     pub started_at: Timestamp,
     /// What the checkpoints hold of it.
     pub text: String,
+}
+
+impl fmt::Debug for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { turn, answers, started_at, text } = self;
+        let mut unfinished = f.debug_struct("Unfinished");
+        unfinished.field("turn", turn).field("answers", answers).field("started_at", started_at);
+        unfinished.field("bytes", &text.len()).finish()
+    }
 }
 
 impl State {

@@ -46,7 +46,7 @@ impl Default for Timers {
 }
 
 /// What a turn gets.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Piece {
     /// A model is being asked.
     Asking {

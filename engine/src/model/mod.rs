@@ -16,6 +16,7 @@ mod markdown;
 pub mod metrics;
 mod openai;
 mod prompt;
+mod redacted;
 mod registry;
 mod replay;
 mod sse;
@@ -65,7 +66,7 @@ pub trait Model: Send + Sync + 'static {
 pub type SharedModel = Arc<dyn Model>;
 
 /// What one model call receives. Between turns of a conversation it only grows at its end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Prompt {
     /// Instructions, tone and rules; the same for all turns under one profile version.
     pub system: Arc<str>,
@@ -100,7 +101,7 @@ pub enum Role {
 }
 
 /// A piece of a model's stream.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Chunk {
     /// Words for the contact; not empty.
     Text(String),

@@ -243,11 +243,11 @@ impl Dialect for OpenAiDialect {
             out.push(Chunk::Usage(usage));
         }
         // We ask for one choice; a server that sends more still has only one answer for us.
-        let mut choices = event.choices.0;
+        let choices = event.choices.0;
         let number = |choice: &Choice<'_>| choice.index.0.unwrap_or(0);
         self.choice = self.choice.or_else(|| choices.iter().map(number).min());
-        match choices.iter().position(|choice| Some(number(choice)) == self.choice) {
-            Some(at) => self.choice(choices.swap_remove(at), data, out),
+        match choices.iter().find(|choice| Some(number(choice)) == self.choice) {
+            Some(choice) => self.choice(choice, data, out),
             None => Ok(()),
         }
     }
@@ -262,7 +262,7 @@ impl Dialect for OpenAiDialect {
 }
 
 impl OpenAiDialect {
-    fn choice(&mut self, choice: Choice<'_>, data: &str, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
+    fn choice(&mut self, choice: &Choice<'_>, data: &str, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
         if let Some(delta) = choice.delta {
             let delta: Delta<'_> = object(delta.get())?;
             if [delta.reasoning_content, delta.reasoning, delta.reasoning_details, delta.thinking]

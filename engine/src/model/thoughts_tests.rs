@@ -169,8 +169,8 @@ proptest! {
         places.extend([0, reply.len()]);
         places.sort_unstable();
         let cut = places.windows(2).map(|pair| &reply[pair[0]..pair[1]]);
-        prop_assert_eq!(shown(begins, cut, stop), whole.clone());
-        prop_assert_eq!(shown(begins, pieces(&reply), stop), whole);
+        prop_assert_eq!(&shown(begins, cut, stop), &whole);
+        prop_assert_eq!(&shown(begins, pieces(&reply), stop), &whole);
     }
 
     #[test]

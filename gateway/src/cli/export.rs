@@ -66,7 +66,7 @@ fn write_markdown(event: &RawValue, out: &mut dyn Write) -> Result<(), CliError>
         Fact::Opened { contact, .. } => writeln!(out, "\nwith {contact}, opened {at}")?,
         Fact::Message { text, agent, reply, .. } => {
             let name = match (&agent, author) {
-                (Some(agent), _) => agent.as_str(),
+                (Some(agent), _) => &**agent,
                 (None, Author::Contact) => "Contact",
                 (None, Author::Assistant) => "Assistant",
                 (None, Author::Human) => "Human",

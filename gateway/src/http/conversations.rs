@@ -8,7 +8,7 @@ use schema::wire::{
     ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn, MessageIn, OpenIn,
     Said, Status,
 };
-use schema::{Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
+use schema::{AgentName, Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -250,7 +250,7 @@ pub(crate) fn check_text(text: &schema::Text) -> Result<(), ApiError> {
 
 /// # Errors
 /// When it is no name.
-pub(crate) fn check_agent(agent: String) -> Result<String, ApiError> {
+pub(crate) fn check_agent(agent: AgentName) -> Result<AgentName, ApiError> {
     let chars = agent.chars().count();
     if chars == 0 || chars > limits::AGENT_CHARS_MAX || agent.chars().any(char::is_control) {
         let message = format!("`agent` is a name of 1 to {} characters", limits::AGENT_CHARS_MAX);

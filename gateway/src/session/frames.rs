@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actors::{ConversationHandle, Failure, Format, Listener, ReplyTo, error_frame, reply_frame};
 use engine::conversation::{Command, Outcome, Speaker};
 use schema::wire::{ClientFrame, Close, SignalKind};
-use schema::{Author, ConversationId, ConversationKey, ErrorCode, Position, Ref, limits};
+use schema::{AgentName, Author, ConversationId, ConversationKey, ErrorCode, Position, Ref, limits};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -228,7 +228,7 @@ fn not_joined() -> Failure {
     Failure::new(ErrorCode::NotJoined, "join the conversation on this socket first")
 }
 
-fn speaker(who: &Who, agent: Option<String>) -> Result<Speaker, ApiError> {
+fn speaker(who: &Who, agent: Option<AgentName>) -> Result<Speaker, ApiError> {
     match agent {
         None => Ok(Speaker::Contact),
         Some(agent) if who.principal.may_manage() => Ok(Speaker::Agent(check_agent(agent)?)),

@@ -1,12 +1,16 @@
 //! What a client says on a socket.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ConversationId, Position, Ref, Seq, Text, Turn};
+use crate::{AgentName, ConversationId, Position, Ref, Seq, Text, Turn};
 
 /// One frame from a client. Frames with a `ref` are answered by exactly one `reply` with it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+///
+/// Its `Debug` shows neither what was said nor the token.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientFrame {
     /// Who is speaking: first on a socket that brought no key or token, later to renew one.
@@ -44,7 +48,7 @@ pub enum ClientFrame {
         text: Text,
         /// A human agent's name, when it is their message and not the contact's. API keys only.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        agent: Option<String>,
+        agent: Option<AgentName>,
     },
     /// Stop the running reply.
     Cancel {
@@ -75,6 +79,37 @@ pub enum ClientFrame {
         /// For the reply.
         r#ref: Ref,
     },
+}
+
+impl fmt::Debug for ClientFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auth { r#ref, .. } => f.debug_struct("Auth").field("ref", r#ref).finish_non_exhaustive(),
+            Self::Join { r#ref, conversation, after } => {
+                let mut join = f.debug_struct("Join");
+                join.field("ref", r#ref).field("conversation", conversation).field("after", after).finish()
+            }
+            Self::Leave { r#ref, conversation } => {
+                f.debug_struct("Leave").field("ref", r#ref).field("conversation", conversation).finish()
+            }
+            Self::Say { r#ref, conversation, text, agent } => {
+                let mut say = f.debug_struct("Say");
+                say.field("ref", r#ref).field("conversation", conversation);
+                say.field("text", text).field("agent", agent).finish()
+            }
+            Self::Cancel { r#ref, conversation, turn } => {
+                let mut cancel = f.debug_struct("Cancel");
+                cancel.field("ref", r#ref).field("conversation", conversation).field("turn", turn).finish()
+            }
+            Self::Typing { conversation, on } => {
+                f.debug_struct("Typing").field("conversation", conversation).field("on", on).finish()
+            }
+            Self::Read { conversation, seq } => {
+                f.debug_struct("Read").field("conversation", conversation).field("seq", seq).finish()
+            }
+            Self::Ping { r#ref } => f.debug_struct("Ping").field("ref", r#ref).finish(),
+        }
+    }
 }
 
 #[cfg(test)]

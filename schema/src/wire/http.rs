@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, Origin, Ownership, Plan, Profile, Ref,
-    Seq, TenantId, Text, Timestamp, Turn, Widget,
+    AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, Origin, Ownership, Plan,
+    Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget,
 };
 
 /// What every failure looks like.
@@ -55,7 +55,7 @@ pub struct MessageIn {
     pub text: Text,
     /// A human agent's name, when it is their message and not the contact's. API keys only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
+    pub agent: Option<AgentName>,
 }
 
 /// The message is durable.
@@ -81,7 +81,7 @@ pub struct HumanIn {
     /// Take over or hand back.
     pub action: HumanAction,
     /// The human agent's name.
-    pub agent: String,
+    pub agent: AgentName,
 }
 
 /// What a human agent does with a conversation.
@@ -121,7 +121,7 @@ pub struct ConversationView {
     pub owner: String,
     /// The human agent who has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<String>,
+    pub agent: Option<AgentName>,
     /// Counts takings and hand-backs.
     pub ownership: Ownership,
     /// Its newest event.

@@ -1,5 +1,7 @@
 //! What the server says on a socket. Invariant: durable and ephemeral never share a type.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,7 +10,9 @@ use super::ErrorFace;
 use crate::{Author, ConversationId, Event, Ref, Seq, SessionId, Text, Turn};
 
 /// One frame from the server. A client skips types it does not know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+///
+/// Its `Debug` shows nothing that was said, and of an answer only that there is one.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame {
     /// The first frame of every socket.
@@ -54,6 +58,31 @@ pub enum ServerFrame {
         /// When to come back, in milliseconds from now; spread, so that not all come at once.
         retry_after_ms: u64,
     },
+}
+
+impl fmt::Debug for ServerFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hello { session, ping_ms } => {
+                f.debug_struct("Hello").field("session", session).field("ping_ms", ping_ms).finish()
+            }
+            Self::Reply { r#ref, ok, error } => {
+                let mut reply = f.debug_struct("Reply");
+                reply.field("ref", r#ref).field("ok", &ok.is_some()).field("error", error).finish()
+            }
+            Self::Event { conversation, event } => {
+                f.debug_struct("Event").field("conversation", conversation).field("event", event).finish()
+            }
+            Self::Delta(delta) => delta.fmt(f),
+            Self::Signal(signal) => signal.fmt(f),
+            Self::Error { conversation, error } => {
+                f.debug_struct("Error").field("conversation", conversation).field("error", error).finish()
+            }
+            Self::GoingAway { retry_after_ms } => {
+                f.debug_struct("GoingAway").field("retry_after_ms", retry_after_ms).finish()
+            }
+        }
+    }
 }
 
 /// A piece of an unfinished reply; the finished one comes as an event and is authoritative.

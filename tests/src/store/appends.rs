@@ -108,7 +108,7 @@ pub(super) async fn any_unicode_reads_back(store: SharedStore) -> Outcome {
 
 fn said(text: &str, r#ref: Option<&str>, agent: Option<&str>, reply: Option<Reply>) -> anyhow::Result<Fact> {
     let r#ref = r#ref.map(str::parse).transpose()?;
-    Ok(Fact::Message { text: Text::from(text), r#ref, agent: agent.map(String::from), reply: reply.map(Box::new) })
+    Ok(Fact::Message { text: Text::from(text), r#ref, agent: agent.map(Into::into), reply: reply.map(Box::new) })
 }
 
 fn made() -> Made {

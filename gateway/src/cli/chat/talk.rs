@@ -195,7 +195,7 @@ impl Talk {
                 if event.author == Author::Human {
                     self.waiting = None;
                 }
-                let from = agent.unwrap_or_else(|| match event.author {
+                let from = agent.map(|agent| agent.to_string()).unwrap_or_else(|| match event.author {
                     Author::Contact => "you".into(),
                     _ => "a human".into(),
                 });
