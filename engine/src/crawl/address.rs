@@ -5,13 +5,43 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Whether a page may be fetched from here. `private` also allows this machine and its networks,
 /// yet never the addresses at which clouds tell machines their secrets.
 pub(super) fn is_allowed(address: IpAddr, private: bool) -> bool {
-    match plain(address) {
+    let address = plain(address);
+    if tells_secrets(address) {
+        return false;
+    }
+    match address {
         IpAddr::V4(address) => is_global_v4(address) || (private && is_private_v4(address)),
         IpAddr::V6(address) => is_global_v6(address) || (private && is_private_v6(address)),
     }
 }
 
-/// The IPv4 address that an IPv6 address leads to: mapped, compatible, translated, 6to4 or Teredo.
+/// Where clouds tell machines their secrets, and whatever is on the same link as those. Some of it is in
+/// networks that an operator may well have allowed, some of it looks public.
+fn tells_secrets(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            address.is_link_local()
+                || matches!(
+                    address.octets(),
+                    // Azure, Alibaba, the older Oracle.
+                    [168, 63, 129, 16] | [100, 100, 100, 200] | [192, 0, 0, 192]
+                )
+        }
+        IpAddr::V6(address) => {
+            address.is_unicast_link_local()
+                || match address.segments() {
+                    // Amazon's services to its machines, Google's, Oracle's, Scaleway's.
+                    [0xfd00, 0xec2, ..] | [0xfd20, 0xce, ..] | [0xfd00, 0xc1, ..] | [0xfd00, 0x42, ..] => true,
+                    // An inner network that translates to outer addresses says itself where in its own they
+                    // stand: nobody knows where this leads.
+                    [0x64, 0xff9b, 1, ..] => true,
+                    _ => false,
+                }
+        }
+    }
+}
+
+/// The IPv4 address that an IPv6 address leads to: mapped, compatible, translated, tunnelled.
 fn plain(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let parts = v6.segments();
@@ -19,10 +49,10 @@ fn plain(address: IpAddr) -> IpAddr {
     match parts {
         [0, 0, 0, 0, 0, 0xffff, high, low] => v4(high, low).into(),
         [0, 0, 0, 0, 0xffff, 0, high, low] => v4(high, low).into(),
-        // NAT64, with the well-known prefix and the local one.
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 1, _, _, _, high, low] => v4(high, low).into(),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low).into(),
         [0x2002, high, low, ..] => v4(high, low).into(),
         [0x2001, 0, _, _, _, _, high, low] => v4(!high, !low).into(),
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => v4(high, low).into(),
         // `::1` and `::` are addresses of their own.
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low).into(),
         _ => address,
@@ -108,6 +138,31 @@ mod tests {
             ("fec0::1", false, false),
             ("2001:db8::1", false, false),
             ("100::1", false, false),
+            // Clouds' own, in every spelling.
+            ("168.63.129.16", false, false),
+            ("168.63.129.17", true, true),
+            ("100.100.100.200", false, false),
+            ("100.100.100.201", false, true),
+            ("192.0.0.192", false, false),
+            ("169.254.170.2", false, false),
+            ("169.254.0.23", false, false),
+            ("::ffff:168.63.129.16", false, false),
+            ("::168.63.129.16", false, false),
+            ("64:ff9b::a83f:8110", false, false),
+            ("64:ff9b::6464:64c8", false, false),
+            ("64:ff9b:1:a83f:81:1000::", false, false),
+            ("2002:a83f:8110::1", false, false),
+            ("2002:6464:64c8::1", false, false),
+            ("2001:0:1:2:3:4:57c0:7eef", false, false),
+            ("2001:4860:1:2:0:5efe:a83f:8110", false, false),
+            ("2001:4860:1:2:200:5efe:a9fe:a9fe", false, false),
+            ("fd00:1:1:2:0:5efe:a9fe:a9fe", false, false),
+            ("fd00:ec2::254", false, false),
+            ("fd00:ec2::23", false, false),
+            ("fd20:ce::254", false, false),
+            ("fd00:c1::a9fe:a9fe", false, false),
+            ("fd00:42::42", false, false),
+            ("fe80::a9fe:a9fe", false, false),
         ] {
             let parsed: IpAddr = address.parse().unwrap();
             assert_eq!((is_allowed(parsed, false), is_allowed(parsed, true)), (public, private), "{address}");
