@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::arguments::{Export, Format};
 use super::client::Client;
 use super::error::CliError;
+use super::plain::{Plain, plain_json};
 
 /// A page as the node wrote it: what this program does not know is exported too.
 #[derive(Deserialize)]
@@ -24,6 +25,8 @@ struct Numbered {
 
 pub(super) async fn run(client: &Client, export: &Export, out: &mut dyn Write) -> Result<(), CliError> {
     let Export { conversation, format } = export;
+    // What was said is shown, and obeyed by nothing on the way.
+    let out = &mut Plain(out);
     let strange = |problem: String| CliError::Strange { address: client.address().to_string(), problem };
     let mut after = 0;
     let mut opened = false;
@@ -45,7 +48,7 @@ pub(super) async fn run(client: &Client, export: &Export, out: &mut dyn Write) -
                 return Err(strange(format!("event {seq} follows event {after}")));
             }
             match format {
-                Format::Json => writeln!(out, "{}{}", if after == 0 { "" } else { "," }, event.get())?,
+                Format::Json => writeln!(out, "{}{}", if after == 0 { "" } else { "," }, plain_json(event.get()))?,
                 Format::Markdown => write_markdown(event, out)?,
             }
             after = seq;

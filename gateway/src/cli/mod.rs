@@ -11,6 +11,7 @@ mod export;
 mod learn;
 mod offline;
 mod online;
+mod plain;
 mod plan;
 mod run;
 mod tenant;

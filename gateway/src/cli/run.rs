@@ -8,6 +8,7 @@ use engine::config::Sources;
 
 use super::arguments::{Arguments, Command};
 use super::error::CliError;
+use super::plain::Plain;
 use super::{backend, chat, client, export, learn, plan, tenant};
 use crate::node;
 
@@ -27,7 +28,7 @@ pub fn main() -> ExitCode {
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
             let line: Vec<String> = error.to_string().lines().map(|line| line.trim().to_string()).collect();
-            let _ = writeln!(io::stderr(), "tertulia: {}", line.join(" "));
+            let _ = writeln!(Plain(io::stderr()), "tertulia: {}", line.join(" "));
             ExitCode::from(error.exit_code())
         }
     }
@@ -49,11 +50,11 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         Command::Learn(asked) => block_on(learn::run(&config, &asked)),
         Command::Tenant(command) => block_on(async {
             let backend = backend::for_operator(&config).await?;
-            tenant::run(&*backend, command, &mut io::stdout().lock()).await
+            tenant::run(&*backend, command, &mut Plain(io::stdout().lock())).await
         }),
         Command::Plan(command) => block_on(async {
             let backend = backend::for_operator(&config).await?;
-            plan::run(&*backend, command, &mut io::stdout().lock()).await
+            plan::run(&*backend, command, &mut Plain(io::stdout().lock())).await
         }),
         // Done above.
         Command::ReadDocument(_) => Ok(()),

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use schema::{ConversationId, End, Passage};
 
+use super::super::plain::plain;
 use super::talk::Show;
 
 /// The terminal, or whatever standard output is.
@@ -104,10 +105,6 @@ pub(in crate::cli) fn source_line(passage: &Passage) -> String {
     } else {
         format!("{} › {}", passage.source, passage.heading)
     }
-}
-
-fn plain(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 #[cfg(test)]

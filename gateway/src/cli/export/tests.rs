@@ -65,6 +65,23 @@ async fn markdown_has_what_was_said_and_from_what() {
 }
 
 #[tokio::test]
+async fn what_was_said_cannot_steer_the_terminal() {
+    let said = "\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}\u{7f}";
+    let mut pages = pages();
+    for (_, _, body) in &mut pages {
+        *body = body.replace("Hours?", &format!("Hours?{}", said.replace(|c: char| c.is_ascii_control(), "\\u001b")));
+    }
+    for format in [Format::Markdown, Format::Json] {
+        let text = export(&pages, format).await.unwrap();
+        assert!(text.contains("Hours?"), "{text}");
+        let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!text.contains(steers), "{format:?}: {text:?}");
+    }
+    let json: serde_json::Value = serde_json::from_str(&export(&pages, Format::Json).await.unwrap()).unwrap();
+    assert!(json.to_string().contains("\u{9b}31m\u{202e}"), "nothing is lost: {json}");
+}
+
+#[tokio::test]
 async fn what_goes_wrong_is_said_in_one_line() {
     let first = pages()[0].0.clone();
     let refusal = r#"{"error":{"code":"unknown_conversation","message":"no such conversation"}}"#;

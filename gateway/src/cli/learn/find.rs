@@ -9,6 +9,8 @@ use schema::limits::FILE_BYTES_MAX;
 
 use super::CliError;
 
+/// What is said of pipes, sockets and devices.
+const NO_FILE: &str = "it is neither a file nor a folder";
 /// How deep folders may lie in each other.
 const DEPTH_MAX: usize = 32;
 
@@ -40,12 +42,16 @@ pub(super) fn find(paths: &[&PathBuf]) -> Result<Work, CliError> {
     let mut work = Work::default();
     for path in paths {
         let failed = |problem| CliError::File { path: (*path).clone(), problem };
-        if fs::metadata(path).map_err(failed)?.is_dir() {
+        let kind = fs::metadata(path).map_err(failed)?.file_type();
+        if kind.is_dir() {
             let name = folder_name(path).map_err(failed)?;
             search(path, &name, 0, &mut work).map_err(failed)?;
             if !name.is_empty() {
                 work.folders.push(name);
             }
+        } else if !kind.is_file() {
+            // A pipe may have nothing in it for ever, a device has no end.
+            return Err(failed(io::Error::other(NO_FILE)));
         } else {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             work.found.push(Found { path: (*path).clone(), source: name });
@@ -69,7 +75,15 @@ pub(super) fn find(paths: &[&PathBuf]) -> Result<Work, CliError> {
 /// A file's bytes, if they are not too many.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    // It may have become a pipe since it was found: opening that would wait for somebody to write into it.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.open(path).map_err(|error| error.to_string())?;
+    if !file.metadata().map_err(|error| error.to_string())?.is_file() {
+        return Err(NO_FILE.to_owned());
+    }
     file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(format!("larger than {} MiB", FILE_BYTES_MAX >> 20));

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::super::plain::{Plain, plain};
+
 /// Standard output, standard error, and the bar between them.
 pub(super) struct Screen<'a> {
     out: &'a mut dyn Write,
@@ -45,7 +47,7 @@ impl<'a> Screen<'a> {
     pub(super) fn at(&self, done: usize, total: usize, what: &str) {
         self.bar.set_length(total as u64);
         self.bar.set_position(done as u64);
-        self.bar.set_message(what.to_owned());
+        self.bar.set_message(plain(what).into_owned());
     }
 
     pub(super) fn end(&mut self) {
@@ -56,12 +58,12 @@ impl<'a> Screen<'a> {
     /// A line of the answer.
     pub(super) fn line(&mut self, line: &str) -> io::Result<()> {
         let Self { out, bar, .. } = self;
-        bar.suspend(|| writeln!(out, "{line}"))
+        bar.suspend(|| writeln!(Plain(&mut **out), "{line}"))
     }
 
     /// A line beside the answer.
     pub(super) fn note(&mut self, line: &str) -> io::Result<()> {
         let Self { notes, bar, .. } = self;
-        bar.suspend(|| writeln!(notes, "{line}"))
+        bar.suspend(|| writeln!(Plain(&mut **notes), "{line}"))
     }
 }

@@ -77,6 +77,41 @@ fn two_files_of_one_name_do_not_replace_each_other() {
 }
 
 #[test]
+fn what_is_no_file_is_refused_and_never_waited_for() {
+    let root = folder(&[("docs/a.md", b"1")]);
+    let pipe = root.path().join("docs/pipe.md");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let socket = root.path().join("socket.md");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    for path in [&pipe, &socket, &PathBuf::from("/dev/zero")] {
+        let error = find::find(&[path]).unwrap_err().to_string();
+        assert!(error.ends_with("it is neither a file nor a folder"), "{error}");
+    }
+    // Found in a folder, it is passed over; and one that took a file's place is not waited for.
+    let work = find::find(&[&root.path().join("docs")]).unwrap();
+    assert_eq!((work.found.len(), work.skipped.len()), (1, 1));
+    assert_eq!(find::read(&pipe).unwrap_err(), "it is neither a file nor a folder");
+}
+
+#[tokio::test]
+async fn what_a_document_is_called_cannot_steer_the_terminal() {
+    let root = folder(&[("a\u{1b}[2J.md", b"a"), ("b\u{9b}2J.bin", b"b")]);
+    let learned = r#"{"source":"a\u001b[2J.md","passages":2,"changed":true}"#;
+    let script = [("GET /healthz", 200, "{}"), ("POST /v1/knowledge/files?source=a%1B%5B2J.md", 200, learned)];
+    let node = ScriptedNode::start(root.path(), &script).await;
+    let mut work = find::find(&[&root.path().to_path_buf()]).unwrap();
+    work.found.iter_mut().for_each(|found| found.source = "a\u{1b}[2J.md".into());
+    work.folders.clear();
+    let backend = backend::for_tenant(&node.config, false).await.unwrap();
+    let (result, out, notes) = said(&*backend, &work).await;
+    result.unwrap();
+    let steers = |text: &str| text.contains(|c: char| c.is_control() && c != '\n');
+    assert!(out.contains("learned a[2J.md") && !steers(&out), "{out:?}");
+    assert!(notes.contains("b2J.bin") && !steers(&notes), "{notes:?}");
+}
+
+#[test]
 fn addresses_are_told_from_files() {
     for (target, expected) in [
         ("https://shop.example/docs", true),
