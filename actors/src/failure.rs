@@ -79,7 +79,11 @@ impl Failure {
             }
             StoreError::Busy => Self::busy(),
             StoreError::Fenced | StoreError::Unknown(_) => Self::restarting(),
-            StoreError::Unavailable(_) | StoreError::Corrupt(_) => Self::later(
+            StoreError::Corrupt(_) => Self::new(
+                ErrorCode::StoreCorrupt,
+                "what is stored is damaged; the operator has to put it back from a backup",
+            ),
+            StoreError::Unavailable(_) => Self::later(
                 ErrorCode::StoreUnavailable,
                 "the store does not take this just now; nothing acknowledged was lost",
                 Duration::from_secs(2),

@@ -1,5 +1,8 @@
 //! The data directory: one process at a time, its format version, and the node's secrets.
-//! Invariant: secrets are made once, and a directory that has lost them is refused, not re-keyed.
+//! Invariant: secrets are made once, and a directory that has lost them or its database is refused, not begun
+//! anew; nothing in it is for anybody but its owner.
+
+mod rights;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -18,6 +21,8 @@ const SECRET_FILE: &str = "secret.key";
 const ADMIN_FILE: &str = "admin.key";
 const DEMO_FILE: &str = "demo.key";
 const STORE_FILE: &str = "tertulia.db";
+/// What the knowledge keeps beside the store; it can be made anew from it.
+const INDEX_FOLDER: &str = "knowledge";
 /// No file with one line in it is longer.
 const LINE_BYTES_MAX: u64 = 1024;
 
@@ -54,8 +59,10 @@ impl DataDir {
     /// One line for people: in use, not writable, too new, or damaged.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
         let failed = |doing| move |problem| DataDirError::Io { path: path.into(), doing, problem };
+        rights::for_the_owner();
         create_dir(path).map_err(failed("create it"))?;
         let lock = lock(path)?;
+        rights::tighten(path).map_err(failed("keep others out of it"))?;
         let format = read_version(path)?;
         let secret_file = path.join(SECRET_FILE);
         let known = secret_file.try_exists().map_err(failed("read its secret.key"))?;
@@ -63,6 +70,7 @@ impl DataDir {
             let problem = "is missing: put it back from a backup, for no key or token is valid without it";
             return Err(DataDirError::Damaged { path: path.into(), file: SECRET_FILE, problem });
         }
+        keep_store(path, known, format.is_some())?;
         if !known {
             auth::random_key()
                 .and_then(|secret| write_new(&secret_file, secret.expose_secret()))
@@ -166,6 +174,42 @@ pub fn write_line(file: &Path, secret: &SecretString) -> io::Result<()> {
     write_new(file, format!("{}\n", secret.expose_secret()).as_bytes())
 }
 
+/// Makes the store's file in a new directory, and sees in an old one that it is still there. It is made before
+/// the secret: so one without the other was lost, whenever the first start ended.
+fn keep_store(path: &Path, has_secret: bool, has_version: bool) -> Result<(), DataDirError> {
+    let failed = |problem| DataDirError::Io { path: path.into(), doing: "look at its tertulia.db", problem };
+    let file = path.join(STORE_FILE);
+    let damaged = |problem| Err(DataDirError::Damaged { path: path.into(), file: STORE_FILE, problem });
+    let lost_secret =
+        "is missing beside a tertulia.db: put it back from a backup, for no key or token is valid without it";
+    match fs::metadata(&file) {
+        Ok(store) if store.len() > 0 && !has_secret => {
+            Err(DataDirError::Damaged { path: path.into(), file: SECRET_FILE, problem: lost_secret })
+        }
+        Ok(store) if store.len() == 0 && has_version && was_used(path) => damaged(EMPTIED),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_secret => damaged(LOST),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut options = OpenOptions::new();
+            options.create_new(true).write(true);
+            private(&mut options);
+            options.open(&file).and_then(|file| file.sync_all()).and_then(|()| sync_dir(path)).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Whether there are traces of a store that was open once.
+fn was_used(path: &Path) -> bool {
+    [DEMO_FILE, INDEX_FOLDER].iter().any(|name| path.join(name).exists())
+}
+
+/// What to do about a store that is not there any more.
+const LOST: &str = "is missing: put the whole directory back from a backup; to begin afresh, with new keys and \
+                    without what was said, move the directory away";
+const EMPTIED: &str = "is empty: put the whole directory back from a backup; to begin afresh, with new keys and \
+                       without what was said, move the directory away";
+
 fn create_dir(path: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -234,12 +278,16 @@ fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
     new.write_all(bytes)?;
     new.sync_all()?;
     fs::rename(&beside, file)?;
-    match file.parent() {
-        // The rename itself is durable once the directory is.
-        #[cfg(unix)]
-        Some(directory) => File::open(directory)?.sync_all(),
-        _ => Ok(()),
-    }
+    file.parent().map_or(Ok(()), sync_dir)
+}
+
+/// What was made or renamed in a directory is durable once the directory is.
+fn sync_dir(directory: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    File::open(directory)?.sync_all()?;
+    #[cfg(not(unix))]
+    let _ = directory;
+    Ok(())
 }
 
 fn private(options: &mut OpenOptions) {
@@ -250,88 +298,4 @@ fn private(options: &mut OpenOptions) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fresh() -> (tempfile::TempDir, PathBuf) {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("some/data");
-        (root, path)
-    }
-
-    #[test]
-    fn secrets_are_made_once_and_kept() {
-        let (_root, path) = fresh();
-        let first = DataDir::open(&path).unwrap();
-        let keys = |dir: &DataDir| {
-            (
-                *dir.pepper().expose_secret(),
-                *dir.token_key().expose_secret(),
-                dir.admin_key().expose_secret().to_string(),
-            )
-        };
-        let before = keys(&first);
-        assert_ne!(before.0, before.1, "one purpose, one key");
-        drop(first);
-        assert_eq!(keys(&DataDir::open(&path).unwrap()), before);
-        assert_eq!(read_line(&admin_file(&path)).unwrap().unwrap().expose_secret(), before.2);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn only_the_owner_may_look() {
-        use std::os::unix::fs::PermissionsExt;
-        let (_root, path) = fresh();
-        let _dir = DataDir::open(&path).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&path), 0o700);
-        for file in [SECRET_FILE, ADMIN_FILE, LOCK_FILE] {
-            assert_eq!(mode(&path.join(file)), 0o600, "{file}");
-        }
-    }
-
-    #[test]
-    fn a_second_one_fails_fast_and_plainly() {
-        let (_root, path) = fresh();
-        let first = DataDir::open(&path).unwrap();
-        let error = DataDir::open(&path).err().unwrap();
-        assert!(matches!(error, DataDirError::InUse { .. }), "{error}");
-        drop(first);
-        assert!(DataDir::open(&path).is_ok());
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_one_line() {
-        let spoil = |spoil: &dyn Fn(&Path)| {
-            let (_root, path) = fresh();
-            drop(DataDir::open(&path).unwrap());
-            spoil(&path);
-            DataDir::open(&path).err().unwrap().to_string()
-        };
-        for (error, part) in [
-            (spoil(&|path| fs::write(path.join("VERSION"), "2\n").unwrap()), "it has format 2"),
-            (spoil(&|path| fs::write(path.join("VERSION"), "tarte").unwrap()), "VERSION is not a number"),
-            (spoil(&|path| fs::remove_file(path.join("secret.key")).unwrap()), "secret.key is missing"),
-            (spoil(&|path| fs::write(path.join("secret.key"), "short").unwrap()), "secret.key does not hold 32 bytes"),
-            (spoil(&|path| fs::write(path.join("secret.key"), [0; 33]).unwrap()), "secret.key does not hold 32 bytes"),
-            (spoil(&|path| fs::write(path.join("admin.key"), "").unwrap()), "cannot read its admin.key"),
-            (
-                DataDir::open(Path::new("/dev/null/data")).err().unwrap().to_string(),
-                "/dev/null/data: cannot create it: ",
-            ),
-        ] {
-            assert!(error.starts_with("data directory ") && error.contains(part), "{error}");
-            assert!(!error.contains('\n'), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_crash_before_the_version_was_written_is_no_harm() {
-        let (_root, path) = fresh();
-        create_dir(&path).unwrap();
-        fs::write(path.join("secret.new"), "half").unwrap();
-        drop(DataDir::open(&path).unwrap());
-        fs::remove_file(path.join(VERSION_FILE)).unwrap();
-        assert!(DataDir::open(&path).is_ok());
-    }
-}
+mod tests;

@@ -83,6 +83,7 @@ pub struct Node {
     server: Server,
     system: Arc<System>,
     learning: Learning,
+    store: Arc<SqliteStore>,
     drain: watch::Sender<Option<Duration>>,
     drain_timeout: Duration,
     metrics: PrometheusHandle,
@@ -237,6 +238,7 @@ impl Node {
             server,
             system,
             learning,
+            store: sqlite,
             drain,
             drain_timeout,
             metrics,
@@ -256,7 +258,7 @@ impl Node {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-        let Self { server, system, learning, drain, drain_timeout, metrics, .. } = self;
+        let Self { server, system, learning, store, drain, drain_timeout, metrics, .. } = self;
         let handle = server.handle();
         let upkeep = actix_web::rt::spawn(async move {
             loop {
@@ -276,6 +278,10 @@ impl Node {
         };
         let (ended, ()) = tokio::join!(server, drained);
         upkeep.abort();
+        // What still holds it has nothing more to say: the database is left as one whole file.
+        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
+            tracing::warn!("the store was not closed in good order");
+        }
         Ok(ended?)
     }
 }

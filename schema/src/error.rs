@@ -91,6 +91,8 @@ codes! {
     Quarantined = "quarantined",
     /// The store does not answer or cannot write; nothing was lost that was acknowledged.
     StoreUnavailable = "store_unavailable",
+    /// What is stored is damaged; an operator has to put it back from a backup.
+    StoreCorrupt = "store_corrupt",
     /// Our fault; the log has the details.
     Internal = "internal",
 

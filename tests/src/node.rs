@@ -67,10 +67,15 @@ impl Node {
     /// on a full disk. See [`Node::limit_files`].
     #[must_use]
     pub fn start_with_limited_files(settings: Settings<'_>) -> Self {
-        let root = fresh();
+        Self::start_after(r#"trap "" XFSZ"#, fresh(), settings)
+    }
+
+    /// Starts one from a shell that has done something before.
+    #[must_use]
+    pub fn start_after(before: &str, root: Arc<TempDir>, settings: Settings<'_>) -> Self {
         let plain = command(root.path(), settings);
         let mut command = Command::new("sh");
-        command.args(["-c", r#"trap "" XFSZ; exec "$0""#]).arg(plain.get_program()).env_clear();
+        command.arg("-c").arg(format!(r#"{before}; exec "$0""#)).arg(plain.get_program()).env_clear();
         command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(root.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::started(command, root)

@@ -16,6 +16,9 @@ pub const ERRORS: &str = "tertulia_store_errors_total";
 /// One run of copying the write-ahead log into the database.
 pub const CHECKPOINT_SECONDS: &str = "tertulia_store_checkpoint_seconds";
 
+/// 1 from when the database file was found damaged until the node is started anew.
+pub const DAMAGED: &str = "tertulia_store_damaged";
+
 /// Gives the exporter units and words for all of the above. Call it once, after the recorder is set.
 pub fn describe() {
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "one transaction until the disk has it");
@@ -23,5 +26,6 @@ pub fn describe() {
     describe_gauge!(QUEUE_DEPTH, Unit::Count, "commands that wait for the store, by queue");
     describe_histogram!(QUEUE_WAIT_SECONDS, Unit::Seconds, "how long a command waited for its turn, by queue");
     describe_counter!(ERRORS, Unit::Count, "commands the store could not do, by kind");
+    describe_gauge!(DAMAGED, Unit::Count, "1 once the database file was found damaged");
     describe_histogram!(CHECKPOINT_SECONDS, Unit::Seconds, "one copying of the write-ahead log into the database");
 }

@@ -99,8 +99,7 @@ const fn store_code(error: &StoreError) -> ErrorCode {
     match error {
         StoreError::Busy => ErrorCode::Busy,
         StoreError::Unavailable(_) | StoreError::Unknown(_) => ErrorCode::StoreUnavailable,
-        StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } | StoreError::Corrupt(_) => {
-            ErrorCode::Internal
-        }
+        StoreError::Corrupt(_) => ErrorCode::StoreCorrupt,
+        StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } => ErrorCode::Internal,
     }
 }

@@ -69,7 +69,8 @@ const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::Restarting
         | ErrorCode::Quarantined
         | ErrorCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorCode::Internal
+        ErrorCode::StoreCorrupt
+        | ErrorCode::Internal
         | ErrorCode::ModelRefused
         | ErrorCode::ModelRateLimited
         | ErrorCode::ModelUnavailable

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::failure;
 use super::migrate::{self, MigrateError};
 
 /// `PRAGMA application_id` of our files: the letters `Tert`.
@@ -36,10 +37,29 @@ pub(super) enum OpenError {
     Sqlite { path: PathBuf, error: rusqlite::Error },
 }
 
-/// Makes sure there is a file, durable in its directory. An existing one is left alone.
+impl OpenError {
+    /// Whether the file is to blame, and no waiting helps.
+    pub(super) fn is_damage(&self) -> bool {
+        match self {
+            Self::Foreign { .. } => true,
+            Self::Sqlite { error, .. } => failure::is_damage(error),
+            Self::Migrate { error: MigrateError::Step { error, .. } | MigrateError::Version(error), .. } => {
+                failure::is_damage(error)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Makes sure there is a file, for its owner alone and durable in its directory; what SQLite puts beside it has
+/// the same rights. An existing one is left alone.
 pub(super) fn create_file(path: &Path) -> Result<(), OpenError> {
     let create = |error| OpenError::Create { path: path.into(), error };
-    match OpenOptions::new().write(true).create_new(true).open(path) {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
         Ok(file) => {
             file.sync_all().map_err(create)?;
             let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));

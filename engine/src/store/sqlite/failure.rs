@@ -19,10 +19,15 @@ pub(super) fn words(error: &rusqlite::Error) -> String {
 /// A reading failed: nothing was changed, whatever it was.
 pub(super) fn of_reading(error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(words(error)),
+        Some(_) if is_damage(error) => StoreError::Corrupt(words(error)),
         Some(_) => StoreError::Unavailable(words(error)),
         None => StoreError::Corrupt(words(error)),
     }
+}
+
+/// Whether the file itself is to blame, and not one row in it.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
 /// Whether the statement met a row that contradicts it. The connection is fine then.

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod connect;
+mod damage;
 mod erase;
 mod failure;
 mod job;

@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::connect::open_reader;
+use super::damage::Damage;
 use super::failure;
 use super::queue::{Queue, Taken};
 use crate::store::{Pending, StoreError};
@@ -32,7 +33,7 @@ pub(super) enum ReadError {
 /// A reading of any kind, as a reader sees it.
 pub(super) trait Question: Send {
     /// Answers the caller. Gives back whether the connection is still good.
-    fn answer(self: Box<Self>, connection: &Connection) -> bool;
+    fn answer(self: Box<Self>, connection: &Connection, damage: &Damage) -> bool;
     fn refuse(self: Box<Self>, error: StoreError);
 }
 
@@ -51,7 +52,7 @@ struct Asked<R: Read> {
 }
 
 impl<R: Read> Question for Asked<R> {
-    fn answer(self: Box<Self>, connection: &Connection) -> bool {
+    fn answer(self: Box<Self>, connection: &Connection, damage: &Damage) -> bool {
         // A caller that no longer waits needs no answer.
         if self.reply.is_closed() {
             return true;
@@ -59,7 +60,10 @@ impl<R: Read> Question for Asked<R> {
         let (answer, good) = match self.read.run(connection) {
             Ok(found) => (Ok(found), true),
             Err(ReadError::Store(error)) => (Err(error), true),
-            Err(ReadError::Sqlite(error)) => (Err(failure::of_reading(&error)), failure::is_contradiction(&error)),
+            Err(ReadError::Sqlite(error)) => {
+                damage.look(&error);
+                (Err(failure::of_reading(&error)), failure::is_contradiction(&error))
+            }
         };
         if let Err(error) = &answer {
             failure::count(error);
@@ -78,6 +82,7 @@ impl<R: Read> Question for Asked<R> {
 pub(super) struct Reader {
     pub(super) path: PathBuf,
     pub(super) queue: Arc<Queue<Box<dyn Question>>>,
+    pub(super) damage: Damage,
 }
 
 impl Reader {
@@ -87,11 +92,15 @@ impl Reader {
             let connection = match open.take().map_or_else(|| open_reader(&self.path), Ok) {
                 Ok(connection) => connection,
                 Err(error) => {
-                    question.refuse(StoreError::Unavailable(error.to_string()));
+                    if error.is_damage() {
+                        self.damage.met(error.to_string());
+                    }
+                    let why = || StoreError::Unavailable(error.to_string());
+                    question.refuse(self.damage.error().unwrap_or_else(why));
                     continue;
                 }
             };
-            let good = catch_unwind(AssertUnwindSafe(|| question.answer(&connection)));
+            let good = catch_unwind(AssertUnwindSafe(|| question.answer(&connection, &self.damage)));
             if good.unwrap_or(false) {
                 open = Some(connection);
             }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use futures_util::future;
@@ -10,6 +10,7 @@ use schema::wire::ConversationPage;
 use schema::{ConversationKey, Seq, limits};
 
 use super::connect::{self, OpenError};
+use super::damage::Damage;
 use super::erase::EraseWrite;
 use super::failure;
 use super::job::{Job, Nothing, Write, job};
@@ -54,8 +55,14 @@ pub struct SqliteStore {
     writer: Arc<Queue<Box<dyn Job>>>,
     readers: Arc<Queue<Box<dyn Question>>>,
     counters: Arc<Counters>,
-    writer_thread: Option<JoinHandle<()>>,
-    reader_threads: Vec<JoinHandle<()>>,
+    damage: Damage,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Default)]
+struct Threads {
+    writer: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl SqliteStore {
@@ -63,28 +70,56 @@ impl SqliteStore {
     /// the metrics recorder is set, and by one process at a time.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] with one line that says what is wrong with the path or the file.
+    /// [`StoreError::Unavailable`] with one line that says what is wrong with the path,
+    /// [`StoreError::Corrupt`] with one that says what is wrong with the file.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        let refused = |error: OpenError| StoreError::Unavailable(error.to_string());
+        let damage = Damage::default();
+        let refused = |error: OpenError| {
+            // Another program's file is no damage: nobody has opened it yet.
+            if error.is_damage() && !matches!(error, OpenError::Foreign { .. }) {
+                damage.met(error.to_string());
+            }
+            damage.error().unwrap_or_else(|| StoreError::Unavailable(error.to_string()))
+        };
         connect::create_file(path).map_err(refused)?;
         let connection = connect::open_writer(path).map_err(refused)?;
-        let mut store = Self {
+        let store = Self {
             writer: Arc::new(Queue::new("writer", options.writer_queue_max, WRITER_QUEUE_BYTES_MAX)),
             readers: Arc::new(Queue::new("reader", READER_QUEUE_MAX, usize::MAX)),
             counters: Arc::default(),
-            writer_thread: None,
-            reader_threads: Vec::new(),
+            damage: damage.clone(),
+            threads: Mutex::default(),
         };
         let limits = BatchLimits { weight_max: limits::COMMIT_EVENTS_MAX, bytes_max: limits::COMMIT_BYTES_MAX };
         let (queue, counters) = (Arc::clone(&store.writer), Arc::clone(&store.counters));
-        let mut writer = Writer::new(path.into(), connection, queue, counters, limits);
-        store.writer_thread = Some(spawn("store-writer", move || writer.run())?);
+        let mut writer = Writer::new(path.into(), connection, queue, counters, limits, damage.clone());
+        store.threads().writer = Some(spawn("store-writer", move || writer.run())?);
         for _ in 0..options.readers.get() {
             let connection = connect::open_reader(path).map_err(refused)?;
-            let reader = Reader { path: path.into(), queue: Arc::clone(&store.readers) };
-            store.reader_threads.push(spawn("store-reader", move || reader.run(connection))?);
+            let (path, queue) = (path.into(), Arc::clone(&store.readers));
+            let reader = Reader { path, queue, damage: damage.clone() };
+            store.threads().readers.push(spawn("store-reader", move || reader.run(connection))?);
         }
         Ok(store)
+    }
+
+    /// Does what is still queued, leaves the database one whole file, and gives it back. What is asked of it
+    /// from then on is refused. Blocks until that is finished, for all who call it.
+    pub fn close(&self) {
+        let mut threads = self.threads();
+        // Readers first: the writer can empty the log only when nobody reads from it.
+        self.readers.close();
+        for reader in threads.readers.drain(..) {
+            let _ = reader.join();
+        }
+        self.writer.close();
+        if let Some(writer) = threads.writer.take() {
+            let _ = writer.join();
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What it has done so far.
@@ -113,15 +148,7 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        // Readers first: the writer can empty the log only when nobody reads from it.
-        self.readers.close();
-        for reader in self.reader_threads.drain(..) {
-            let _ = reader.join();
-        }
-        self.writer.close();
-        if let Some(writer) = self.writer_thread.take() {
-            let _ = writer.join();
-        }
+        self.close();
     }
 }
 
@@ -154,6 +181,9 @@ impl Log for SqliteStore {
     }
 
     fn probe(&self) -> Pending<()> {
+        if let Some(error) = self.damage.error() {
+            return Box::pin(future::ready(Err(error)));
+        }
         self.write(Nothing)
     }
 }

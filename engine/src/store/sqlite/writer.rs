@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use super::checkpoint::Checkpoints;
-use super::connect::{open_writer, settle};
+use super::connect::{OpenError, open_writer, settle};
+use super::damage::Damage;
 use super::job::{Fate, Job};
 use super::queue::{BatchLimits, Queue, Taken};
 use super::rows::{Memory, Rows};
@@ -32,6 +33,7 @@ pub(super) struct Writer {
     limits: BatchLimits,
     desk: Desk,
     checkpoints: Checkpoints,
+    damage: Damage,
 }
 
 /// Whether there is a connection to work with.
@@ -57,9 +59,10 @@ impl Writer {
         queue: Arc<Queue<Box<dyn Job>>>,
         counters: Arc<Counters>,
         limits: BatchLimits,
+        damage: Damage,
     ) -> Self {
         let desk = Desk::Open { connection, memory: Memory::default() };
-        Self { path, queue, counters, limits, desk, checkpoints: Checkpoints::default() }
+        Self { path, queue, counters, limits, desk, checkpoints: Checkpoints::default(), damage }
     }
 
     /// Works until the queue is closed and empty.
@@ -101,11 +104,11 @@ impl Writer {
         self.reopen_if_due();
         let Desk::Open { connection, memory } = &mut self.desk else {
             let Desk::Failed { why, .. } = &self.desk else { return };
-            return finish(batch, &Fate::NotDone(StoreError::Unavailable(why.clone())));
+            return finish(batch, &Fate::NotDone(self.refusal(why.clone())));
         };
         let begun = Instant::now();
         // A panic may come from anywhere in it, the commit included.
-        let done = catch_unwind(AssertUnwindSafe(|| transact(connection, memory, &mut batch)))
+        let done = catch_unwind(AssertUnwindSafe(|| transact(connection, memory, &mut batch, &self.damage)))
             .unwrap_or_else(|_| Err(Failure::Unknown("the writer panicked".into())));
         match done {
             Ok(()) => {
@@ -124,7 +127,7 @@ impl Writer {
             Err(Failure::Contradiction(why)) => finish(batch, &Fate::NotDone(StoreError::Corrupt(why))),
             Err(Failure::NotDone(why)) => {
                 self.fail(why.clone());
-                finish(batch, &Fate::NotDone(StoreError::Unavailable(why)));
+                finish(batch, &Fate::NotDone(self.refusal(why)));
             }
             Err(Failure::Unknown(why)) => {
                 self.fail(why.clone());
@@ -138,9 +141,18 @@ impl Writer {
         if Instant::now() < *retry_at {
             return;
         }
-        let opened = open_writer(&self.path).map_err(|error| error.to_string()).and_then(|connection| {
-            settle(&connection).map_err(|error| failure::words(&error))?;
-            Ok(connection)
+        let unopened = |error: OpenError| {
+            if error.is_damage() {
+                self.damage.met(error.to_string());
+            }
+            error.to_string()
+        };
+        let opened = open_writer(&self.path).map_err(unopened).and_then(|connection| {
+            let unsettled = |error: rusqlite::Error| {
+                self.damage.look(&error);
+                failure::words(&error)
+            };
+            settle(&connection).map_err(unsettled).map(|()| connection)
         });
         match opened {
             Ok(connection) => {
@@ -150,6 +162,11 @@ impl Writer {
             }
             Err(why) => self.desk = Desk::Failed { why, retry_at: Instant::now() + RETRY_AFTER },
         }
+    }
+
+    /// What is answered for what was not done.
+    fn refusal(&self, why: String) -> StoreError {
+        self.damage.error().unwrap_or(StoreError::Unavailable(why))
     }
 
     // The first write after a failure tries again at once; only a second refusal brings a pause.
@@ -170,22 +187,32 @@ impl Writer {
         }
         match erase::clear(connection) {
             Ok(more) => memory.remains = more,
-            Err(error) => self.fail(format!("removing what was erased: {}", failure::words(&error))),
+            Err(error) => {
+                self.damage.look(&error);
+                self.fail(format!("removing what was erased: {}", failure::words(&error)));
+            }
         }
     }
 
     fn checkpoint(&mut self, run: fn(&mut Checkpoints, &Connection) -> rusqlite::Result<()>) {
         let Desk::Open { connection, .. } = &self.desk else { return };
         if let Err(error) = run(&mut self.checkpoints, connection) {
+            self.damage.look(&error);
             // The log still has everything: nothing acknowledged is at risk.
             self.fail(format!("checkpoint: {}", failure::words(&error)));
         }
     }
 }
 
-fn transact(connection: &Connection, memory: &mut Memory, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+fn transact(
+    connection: &Connection,
+    memory: &mut Memory,
+    batch: &mut [Box<dyn Job>],
+    damage: &Damage,
+) -> Result<(), Failure> {
     let applied = apply(connection, memory, batch);
     if let Err(error) = applied {
+        damage.look(&error);
         memory.forget();
         let why = failure::words(&error);
         // Fails when SQLite has already rolled back by itself; what counts is that none is open.
@@ -194,7 +221,10 @@ fn transact(connection: &Connection, memory: &mut Memory, batch: &mut [Box<dyn J
         return Err(if whole { Failure::Contradiction(why) } else { Failure::NotDone(why) });
     }
     let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
-    committed.map(drop).map_err(|error| Failure::Unknown(failure::words(&error)))
+    committed.map(drop).map_err(|error| {
+        damage.look(&error);
+        Failure::Unknown(failure::words(&error))
+    })
 }
 
 fn apply(connection: &Connection, memory: &mut Memory, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {

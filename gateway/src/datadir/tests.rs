@@ -1,0 +1,133 @@
+//! A data directory that is made, opened again, spoilt, and opened to others.
+
+use super::*;
+
+fn fresh() -> (tempfile::TempDir, PathBuf) {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("some/data");
+    (root, path)
+}
+
+#[test]
+fn secrets_are_made_once_and_kept() {
+    let (_root, path) = fresh();
+    let first = DataDir::open(&path).unwrap();
+    let keys = |dir: &DataDir| {
+        (*dir.pepper().expose_secret(), *dir.token_key().expose_secret(), dir.admin_key().expose_secret().to_string())
+    };
+    let before = keys(&first);
+    assert_ne!(before.0, before.1, "one purpose, one key");
+    drop(first);
+    assert_eq!(keys(&DataDir::open(&path).unwrap()), before);
+    assert_eq!(read_line(&admin_file(&path)).unwrap().unwrap().expose_secret(), before.2);
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_look() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_root, path) = fresh();
+    let _dir = DataDir::open(&path).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o700);
+    for file in [SECRET_FILE, ADMIN_FILE, LOCK_FILE, STORE_FILE, VERSION_FILE] {
+        assert_eq!(mode(&path.join(file)), 0o600, "{file}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_open_to_others_is_closed_and_no_link_is_followed() {
+    use std::os::unix::fs::PermissionsExt;
+    let (root, path) = fresh();
+    drop(DataDir::open(&path).unwrap());
+    let deep = path.join(INDEX_FOLDER).join("ten_x");
+    fs::create_dir_all(&deep).unwrap();
+    let outside = root.path().join("outside");
+    for file in [
+        &deep.join("meta.json"),
+        &path.join("tertulia.db-wal"),
+        &path.join("notes.txt"),
+        &path.join(STORE_FILE),
+        &outside,
+    ] {
+        fs::write(file, "x").unwrap();
+    }
+    std::os::unix::fs::symlink(&outside, deep.join("link")).unwrap();
+    let everything = [
+        (path.clone(), 0o777, 0o700),
+        (path.join(STORE_FILE), 0o664, 0o600),
+        (path.join("tertulia.db-wal"), 0o644, 0o600),
+        (path.join(SECRET_FILE), 0o644, 0o600),
+        (path.join(INDEX_FOLDER), 0o755, 0o700),
+        (deep.clone(), 0o755, 0o700),
+        (deep.join("meta.json"), 0o666, 0o600),
+        // Not of this program's making.
+        (path.join("notes.txt"), 0o644, 0o644),
+        (outside, 0o644, 0o644),
+    ];
+    for (path, before, _) in &everything {
+        fs::set_permissions(path, fs::Permissions::from_mode(*before)).unwrap();
+    }
+    let _dir = DataDir::open(&path).unwrap();
+    for (path, _, after) in &everything {
+        assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, *after, "{}", path.display());
+    }
+}
+
+#[test]
+fn a_second_one_fails_fast_and_plainly() {
+    let (_root, path) = fresh();
+    let first = DataDir::open(&path).unwrap();
+    let error = DataDir::open(&path).err().unwrap();
+    assert!(matches!(error, DataDirError::InUse { .. }), "{error}");
+    drop(first);
+    assert!(DataDir::open(&path).is_ok());
+}
+
+#[test]
+fn what_cannot_be_used_is_one_line() {
+    let spoil = |spoil: &dyn Fn(&Path)| {
+        let (_root, path) = fresh();
+        drop(DataDir::open(&path).unwrap());
+        spoil(&path);
+        DataDir::open(&path).err().unwrap().to_string()
+    };
+    for (error, part) in [
+        (spoil(&|path| fs::write(path.join("VERSION"), "2\n").unwrap()), "it has format 2"),
+        (spoil(&|path| fs::write(path.join("VERSION"), "tarte").unwrap()), "VERSION is not a number"),
+        (spoil(&|path| fs::remove_file(path.join("secret.key")).unwrap()), "secret.key is missing"),
+        (spoil(&|path| fs::remove_file(path.join("tertulia.db")).unwrap()), "tertulia.db is missing: put the whole"),
+        (
+            spoil(&|path| {
+                fs::remove_file(path.join("tertulia.db")).unwrap();
+                fs::remove_file(path.join("VERSION")).unwrap();
+            }),
+            "to begin afresh, with new keys and without what was said, move the directory away",
+        ),
+        (
+            spoil(&|path| {
+                fs::write(path.join("tertulia.db"), "").unwrap();
+                fs::create_dir(path.join("knowledge")).unwrap();
+            }),
+            "tertulia.db is empty",
+        ),
+        (spoil(&|path| fs::write(path.join("secret.key"), "short").unwrap()), "secret.key does not hold 32 bytes"),
+        (spoil(&|path| fs::write(path.join("secret.key"), [0; 33]).unwrap()), "secret.key does not hold 32 bytes"),
+        (spoil(&|path| fs::write(path.join("admin.key"), "").unwrap()), "cannot read its admin.key"),
+        (DataDir::open(Path::new("/dev/null/data")).err().unwrap().to_string(), "/dev/null/data: cannot create it: "),
+    ] {
+        assert!(error.starts_with("data directory ") && error.contains(part), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
+fn a_crash_before_the_version_was_written_is_no_harm() {
+    let (_root, path) = fresh();
+    create_dir(&path).unwrap();
+    fs::write(path.join("secret.new"), "half").unwrap();
+    drop(DataDir::open(&path).unwrap());
+    fs::remove_file(path.join(VERSION_FILE)).unwrap();
+    assert!(DataDir::open(&path).is_ok());
+}
