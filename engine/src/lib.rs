@@ -8,3 +8,4 @@ pub mod documents;
 pub mod knowledge;
 pub mod model;
 pub mod store;
+mod turns;

@@ -123,6 +123,8 @@ pub const WRONG_KEYS_WAIT_MAX: Duration = Duration::from_secs(60);
 pub const DOCUMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// One file to read a document from, in bytes: pictures and fonts in it are not learned.
 pub const FILE_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Bytes of all documents that are held on their way in; a tenant has half of them at most.
+pub const INCOMING_BYTES_MAX: usize = 8 * FILE_BYTES_MAX;
 /// Pages of a site that are learned when nothing else is asked for.
 pub const SITE_PAGES_DEFAULT: usize = 200;
 /// Pages of a site that may be asked for.
@@ -224,4 +226,5 @@ const _: () = assert!(VISITORS_KEPT_MAX * 8 <= VISITORS_REMEMBERED_MAX, "who use
 const _: () = assert!(VISITOR_BYTES_KEPT >= 16 * TEXT_BYTES_MAX as u64, "one message does not make a record");
 const _: () = assert!(WRONG_KEYS_WAIT_MAX.as_secs() > WRONG_KEY_PAUSE.as_secs() * WRONG_KEYS_BURST as u64);
 const _: () = assert!(SURPLUS_RETRY.as_secs() > SURPLUS_GRACE.as_secs(), "who is sent away does not push at once");
+const _: () = assert!(INCOMING_BYTES_MAX >= 8 * FILE_BYTES_MAX, "six tenants that take all they can leave room");
 const _: () = assert!(PING_INTERVAL.as_secs() * 2 < SILENCE_MAX.as_secs(), "two pings may be lost");

@@ -7,6 +7,8 @@ mod attacks;
 mod cli;
 mod erasing;
 mod faults;
+mod folder;
+mod hostile;
 mod house;
 mod isolation;
 mod learning;

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod client;
 pub mod crashes;
 pub mod fuzz;
+pub mod hostile;
 pub mod llm;
 pub mod moody;
 pub mod node;

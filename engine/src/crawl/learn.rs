@@ -107,7 +107,7 @@ impl Learner<'_> {
     ) -> Result<(), SiteError> {
         outcome.pages = known.to_vec();
         let mut walk = tokio::select! {
-            walk = Walk::begin(start, bounds, self.fetch, self.reader) => walk?,
+            walk = Walk::begin(start, bounds, self.fetch, self.reader, self.tenant) => walk?,
             () = self.stop.cancelled() => return Err(SiteError::Stopped),
         };
         let (mut kept, mut gone) = (HashSet::new(), HashSet::new());

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bytes::Bytes;
+use schema::TenantId;
 use texting_robots::Robot;
 use tokio::time::Instant;
 use url::Url;
@@ -53,6 +54,7 @@ pub enum Step {
 pub struct Walk<'a> {
     fetch: &'a dyn Fetch,
     reader: &'a Reader,
+    tenant: TenantId,
     bounds: Bounds,
     frontier: Frontier,
     robot: Option<Robot>,
@@ -88,11 +90,13 @@ impl<'a> Walk<'a> {
         bounds: Bounds,
         fetch: &'a dyn Fetch,
         reader: &'a Reader,
+        tenant: TenantId,
     ) -> Result<Self, SiteError> {
         let now = Instant::now();
         let mut walk = Self {
             fetch,
             reader,
+            tenant,
             bounds,
             frontier: Frontier::new(Place::new(start), bounds),
             robot: None,
@@ -194,7 +198,7 @@ impl<'a> Walk<'a> {
         let (noindex, nofollow) = robots.as_deref().map(robots_words).unwrap_or_default();
         let kind = Kind::of(media_type.as_deref(), url.path(), &bytes);
         let kind = kind.ok_or_else(|| gone(Unreadable::UnknownKind.to_string()))?;
-        let read = self.reader.read(kind, charset.as_deref(), bytes).await;
+        let read = self.reader.read(self.tenant, kind, charset.as_deref(), bytes).await;
         let mut page = read.map_err(|error| Pass { reason: error.to_string(), may_pass: error.may_pass() })?;
         if !nofollow {
             self.follow(&page, url, target.depth + 1);

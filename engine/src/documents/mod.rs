@@ -12,7 +12,6 @@ mod pdf_text;
 mod reader;
 mod text;
 
-pub use confine::confine;
 pub use kind::Kind;
 pub use reader::{Reader, answer};
 
@@ -57,6 +56,8 @@ pub enum Unreadable {
     TooDeep,
     #[error("it unpacks to far more than it should")]
     Bomb,
+    #[error("reading it takes far more work than its size is worth")]
+    Costly,
     #[error("its text is larger than {} MiB", schema::limits::DOCUMENT_BYTES_MAX >> 20)]
     TooLong,
     #[error("it is larger than {} MiB", FILE_BYTES_MAX >> 20)]

@@ -21,9 +21,9 @@ pub(super) fn markdown(pages: &[String]) -> String {
     let mut paragraphs: Vec<String> = Vec::new();
     for page in &pages {
         let text_lines: Vec<usize> = (0..page.len()).filter(|at| !page[*at].is_empty()).collect();
+        let ends = [text_lines.get(EDGE_LINES), text_lines.len().checked_sub(EDGE_LINES).map(|at| &text_lines[at])];
         let is_edge = |at: usize| {
-            let place = text_lines.iter().position(|line| *line == at).unwrap_or(usize::MAX);
-            let near = place < EDGE_LINES || place.saturating_add(EDGE_LINES) >= text_lines.len();
+            let near = ends[0].is_none_or(|first| at < *first) || ends[1].is_none_or(|last| at >= *last);
             near && text_lines.len() > 1 && (edges.contains(&shape(page[at])) || is_page_number(page[at]))
         };
         let longest = text_lines.iter().map(|at| page[*at].chars().count()).max().unwrap_or(0);

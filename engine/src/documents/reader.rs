@@ -1,6 +1,7 @@
 //! Reads documents in processes of their own, this program's child with nothing of its parent: a
 //! document that breaks its reader breaks nothing else.
-//! Invariant: few readers at once, few waiting, each ended in time, and its answer bounded.
+//! Invariant: few readers at once, one of a tenant's, each ended after a time that its document's size is
+//! worth, and its answer bounded.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -9,19 +10,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use schema::TenantId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
-use tokio::sync::Semaphore;
 use tracing::warn;
 
-use super::{FILE_BYTES_MAX, Kind, Page, Unreadable, confine, read};
+use super::confine::{confine, cpu_seconds};
+use super::{FILE_BYTES_MAX, Kind, Page, Unreadable, read};
+use crate::turns::Turns;
 
 /// Readers at once: each may use a gigabyte.
 const READERS_MAX: usize = 2;
-/// Documents that may be read or wait for it.
-const WAITING_MAX: usize = 32;
-/// How long one document may take.
-const WALL_TIME_MAX: Duration = Duration::from_secs(30);
+/// Documents that may wait for it; a tenant has half of the places at most.
+const WAITING_MAX: usize = 62;
+/// How long a document may take for each second of processor time it may have: others use the processor too …
+const WALL_TIMES: u32 = 4;
+/// … and in all.
+const WALL_TIME_MAX: Duration = Duration::from_secs(60);
 /// A reader's answer: text that doubles by escaping, and links.
 const ANSWER_BYTES_MAX: usize = 2 * schema::limits::DOCUMENT_BYTES_MAX + 8 * 1024 * 1024;
 /// The stack a reader works on: a page may be nested deeply and still be honest.
@@ -35,8 +40,7 @@ pub struct Reader {
 
 struct Inner {
     program: io::Result<PathBuf>,
-    working: Semaphore,
-    waiting: Semaphore,
+    turns: Turns,
 }
 
 impl Reader {
@@ -44,8 +48,7 @@ impl Reader {
     #[must_use]
     pub fn new(program: Option<PathBuf>) -> Self {
         let program = program.map_or_else(std::env::current_exe, Ok);
-        let (working, waiting) = (Semaphore::new(READERS_MAX), Semaphore::new(WAITING_MAX));
-        Self { inner: Arc::new(Inner { program, working, waiting }) }
+        Self { inner: Arc::new(Inner { program, turns: Turns::new(READERS_MAX, 1, WAITING_MAX) }) }
     }
 
     /// One that reads within this process, for tests of what is built on it.
@@ -54,26 +57,38 @@ impl Reader {
         Self::new(Some(PathBuf::new()))
     }
 
-    /// Reads a document. Dropping the future ends its reader.
+    /// Reads a document of a tenant's, in the order in which tenants share the readers. Dropping the future
+    /// ends its reader.
     ///
     /// # Errors
     /// Why it cannot be learned.
-    pub async fn read(&self, kind: Kind, charset: Option<&str>, bytes: Bytes) -> Result<Page, Unreadable> {
+    pub async fn read(
+        &self,
+        tenant: TenantId,
+        kind: Kind,
+        charset: Option<&str>,
+        bytes: Bytes,
+    ) -> Result<Page, Unreadable> {
         if bytes.len() > FILE_BYTES_MAX {
             return Err(Unreadable::TooLarge);
         }
-        // Nothing is taken apart there.
+        // Nothing is taken apart there, only letters are looked at: milliseconds, and yet none for a thread
+        // that serves.
         if matches!(kind, Kind::Markdown | Kind::Text) {
-            return read(kind, charset, &bytes);
+            let charset = charset.map(str::to_owned);
+            let read = tokio::task::spawn_blocking(move || read(kind, charset.as_deref(), &bytes));
+            return read.await.unwrap_or(Err(Unreadable::Broke));
         }
         #[cfg(test)]
         if self.inner.program.as_ref().is_ok_and(|program| program.as_os_str().is_empty()) {
             return read(kind, charset, &bytes);
         }
-        let _place = self.inner.waiting.try_acquire().map_err(|_| Unreadable::Busy)?;
-        let _turn = self.inner.working.acquire().await.map_err(|_| Unreadable::Busy)?;
+        let place = self.inner.turns.enter(tenant).map_err(|_| Unreadable::Busy)?;
+        let seconds = cpu_seconds(bytes.len());
+        let _turn = place.turn(seconds).await;
         let mut child = self.start(kind, charset)?;
-        match tokio::time::timeout(WALL_TIME_MAX, talk(&mut child, &bytes)).await {
+        let time_max = WALL_TIME_MAX.min(WALL_TIMES * Duration::from_secs(seconds));
+        match tokio::time::timeout(time_max, talk(&mut child, &bytes)).await {
             Ok(Ok((status, answer))) => understand(status, &answer),
             Ok(Err(error)) => {
                 warn!(%error, "a reader of documents cannot be spoken to");
@@ -170,9 +185,10 @@ fn why(_: ExitStatus) -> Unreadable {
 pub fn answer(kind: Kind, charset: Option<&str>, input: &mut (dyn Read + Send), out: &mut dyn Write) -> io::Result<()> {
     let work = std::thread::scope(|scope| {
         let work = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, || {
-            confine()?;
+            confine(FILE_BYTES_MAX)?;
             let mut bytes = Vec::new();
             input.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+            confine(bytes.len())?;
             io::Result::Ok(read(kind, charset, &bytes))
         })?;
         work.join().unwrap_or(Ok(Err(Unreadable::Broke)))

@@ -10,24 +10,26 @@ use schema::{Passage, TenantId, Timestamp};
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::gate::Gate;
 use super::index::TenantIndex;
 use super::ranking::{self, Found, Weights};
 use super::shelf::{Shelf, Slot};
 use super::work::Work;
 use super::{Document, KnowledgeError, index, metrics as names, records};
 use crate::store::Records;
+use crate::turns::{Crowded, Turns};
 
 /// Indexes held open when nothing else is said.
 const OPEN_MAX: usize = 64;
 /// Passages one search may be asked for.
 const LIMIT_MAX: usize = 50;
 /// Searches that may wait for their turn.
-const SEARCHES_WAITING_MAX: usize = 1_024;
+const SEARCHES_WAITING_MAX: usize = 2_048;
 /// Tenants that may learn at once: each takes 15 MB.
 const LEARNERS_MAX: usize = 2;
 /// Calls that may wait to learn or forget.
 const LEARNERS_WAITING_MAX: usize = 64;
+/// What a call that learns nothing costs a learner, in bytes that it could have learned meanwhile.
+const FORGET_COST: usize = 64 * 1024;
 
 /// All tenants' knowledge on this node. Cloning shares it.
 #[derive(Clone)]
@@ -38,8 +40,8 @@ pub struct Knowledge {
 struct Inner {
     records: Arc<dyn Records>,
     shelf: Shelf,
-    searching: Gate,
-    learning: Gate,
+    searching: Turns,
+    learning: Turns,
 }
 
 impl Knowledge {
@@ -60,8 +62,9 @@ impl Knowledge {
         let inner = Inner {
             records,
             shelf: Shelf::new(root, open_max.max(1)),
-            searching: Gate::new(searchers, SEARCHES_WAITING_MAX),
-            learning: Gate::new(LEARNERS_MAX, LEARNERS_WAITING_MAX),
+            searching: Turns::new(searchers, searchers, SEARCHES_WAITING_MAX),
+            // One at a time of each tenant by the slot's own lock.
+            learning: Turns::new(LEARNERS_MAX, LEARNERS_MAX, LEARNERS_WAITING_MAX),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -84,7 +87,8 @@ impl Knowledge {
             return Ok(Vec::new());
         }
         let begun = Instant::now();
-        let learned = self.alone(tenant, "learn", move |work, index| work.learn(index, &documents, now)).await;
+        let bytes: usize = documents.iter().map(|document| document.text.bytes()).sum();
+        let learned = self.alone(tenant, "learn", bytes, move |work, index| work.learn(index, &documents, now)).await;
         metrics::histogram!(names::LEARN_SECONDS).record(begun.elapsed());
         learned
     }
@@ -105,7 +109,7 @@ impl Knowledge {
         if sources.is_empty() {
             return Ok(0);
         }
-        self.alone(tenant, "forget", move |work, index| work.forget(index, &sources)).await
+        self.alone(tenant, "forget", FORGET_COST, move |work, index| work.forget(index, &sources)).await
     }
 
     /// What the tenant's assistant has learned, by name.
@@ -166,9 +170,9 @@ impl Knowledge {
     /// # Errors
     /// When store or disk fail; then it can be called again.
     pub async fn drop_tenant(&self, tenant: TenantId) -> Result<(), KnowledgeError> {
-        let ticket = self.inner.learning.enter()?;
+        let place = self.inner.learning.enter(tenant)?;
         let (slot, learning) = self.slot_alone(tenant).await;
-        let turn = self.inner.learning.work(ticket).await?;
+        let turn = place.turn(FORGET_COST as u64).await;
         let opening = slot.opening.clone().lock_owned().await;
         let work = self.work(tenant);
         let dropped = blocking(move || {
@@ -198,10 +202,10 @@ impl Knowledge {
         if limit == 0 || !ranking::asks_something(question) {
             return Ok(Vec::new());
         }
-        let ticket = self.inner.searching.enter()?;
+        let place = self.inner.searching.enter(tenant)?;
         let slot = self.inner.shelf.slot(tenant);
         self.open_slot(&slot, false).await?;
-        let turn = self.inner.searching.work(ticket).await?;
+        let turn = place.turn(1).await;
         let question = question.to_string();
         let found = blocking({
             let slot = slot.clone();
@@ -234,12 +238,13 @@ impl Knowledge {
         &self,
         tenant: TenantId,
         operation: &'static str,
+        cost: usize,
         change: impl FnOnce(&Work, &TenantIndex) -> Result<T, KnowledgeError> + Send + 'static,
     ) -> Result<T, KnowledgeError> {
         let changed = async {
-            let ticket = self.inner.learning.enter()?;
+            let place = self.inner.learning.enter(tenant)?;
             let (slot, learning) = self.slot_alone(tenant).await;
-            let turn = self.inner.learning.work(ticket).await?;
+            let turn = place.turn(cost as u64).await;
             self.open_slot(&slot, true).await?;
             let work = self.work(tenant);
             blocking(move || {
@@ -301,6 +306,12 @@ async fn blocking<T: Send + 'static>(
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(error) => Err(KnowledgeError::Index(format!("its thread ended early: {error}"))),
+    }
+}
+
+impl From<Crowded> for KnowledgeError {
+    fn from(Crowded: Crowded) -> Self {
+        Self::Busy
     }
 }
 

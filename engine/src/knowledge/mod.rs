@@ -5,7 +5,6 @@ mod answer;
 mod blocks;
 mod chunk;
 pub mod demo;
-mod gate;
 mod html;
 mod index;
 mod language;

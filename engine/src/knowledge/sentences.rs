@@ -61,7 +61,8 @@ fn is_abbreviation(before: &str, rest: &str) -> bool {
     let word = word.map_or("", |(at, _)| &before[at..]).trim_start_matches(['(', '[', '"', '“', '„', '«']);
     let mut chars = word.chars();
     let single = matches!((chars.next(), chars.next()), (Some(c), None) if c.is_uppercase());
-    let number_alone = !word.is_empty() && word == before.trim() && word.bytes().all(|b| b.is_ascii_digit());
+    // Digits first: white space before a sentence must not be looked through again for every dot in it.
+    let number_alone = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit()) && word == before.trim();
     let word = word.to_lowercase();
     let counts = rest.trim_start().starts_with(|c: char| c.is_ascii_digit()) && BEFORE_NUMBERS.contains(&word.as_str());
     single || number_alone || counts || ABBREVIATIONS.contains(&word.as_str())

@@ -7,7 +7,9 @@ use std::str::FromStr;
 use actix_web::dev::Payload;
 use actix_web::error::{JsonPayloadError, PathError, PayloadError, QueryPayloadError};
 use actix_web::web::{self, JsonConfig, PathConfig, PayloadConfig, QueryConfig};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
 use schema::{ErrorCode, limits};
 use serde::de::DeserializeOwned;
 
@@ -16,12 +18,6 @@ use super::error::ApiError;
 /// JSON bodies up to the general limit.
 pub(super) fn json() -> JsonConfig {
     JsonConfig::default().limit(limits::BODY_BYTES_MAX).error_handler(|error, _| json_error(&error).into())
-}
-
-/// JSON bodies that hold a document: its text may double in size by escaping.
-pub(super) fn document_json() -> JsonConfig {
-    let limit = 2 * limits::DOCUMENT_BYTES_MAX + limits::BODY_BYTES_MAX;
-    JsonConfig::default().limit(limit).error_handler(|error, _| json_error(&error).into())
 }
 
 /// Raw bodies.
@@ -59,7 +55,7 @@ impl<T: DeserializeOwned + Default> FromRequest for Optional<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = web::Bytes::from_request(request, payload);
+        let body = Bytes::from_request(request, payload);
         Box::pin(async move {
             let body = body.await.map_err(|error| match error.as_error::<PayloadError>() {
                 Some(error) => broken(error, limits::BODY_BYTES_MAX),
@@ -79,6 +75,38 @@ pub(super) async fn to_the_end<T: 'static>(
 ) -> Result<T, ApiError> {
     let done = actix_web::rt::spawn(work).await;
     done.unwrap_or_else(|_| Err(ApiError::new(ErrorCode::Internal, "it is not known whether this was done")))
+}
+
+/// A body that may be long, whole; `take` is told of every piece before it is kept.
+pub(super) async fn whole<E: Into<ApiError>>(
+    mut payload: web::Payload,
+    limit: usize,
+    mut take: impl FnMut(usize) -> Result<(), E>,
+) -> Result<Bytes, ApiError> {
+    let mut bytes = BytesMut::new();
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(|error| broken(&error, limit))?;
+        if bytes.len() + piece.len() > limit {
+            return Err(too_large(limit));
+        }
+        take(piece.len()).map_err(Into::into)?;
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.freeze())
+}
+
+/// The same as JSON.
+pub(super) async fn whole_json<T: DeserializeOwned, E: Into<ApiError>>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: usize,
+    take: impl FnMut(usize) -> Result<(), E>,
+) -> Result<T, ApiError> {
+    if !request.content_type().eq_ignore_ascii_case("application/json") {
+        return Err(json_error(&JsonPayloadError::ContentType));
+    }
+    let bytes = whole(payload, limit, take).await?;
+    serde_json::from_slice(&bytes).map_err(|error| from_serde(&error))
 }
 
 /// A value of its own kind in a path or query.

@@ -6,10 +6,14 @@ use schema::wire::{DocumentIn, DocumentList, Learned};
 use schema::{ErrorCode, limits};
 use serde::Deserialize;
 
+use super::body;
 use super::caller::{Caller, address};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
+
+/// A document as JSON: its text may double in size by escaping.
+const DOCUMENT_JSON_BYTES_MAX: usize = 2 * limits::DOCUMENT_BYTES_MAX + limits::BODY_BYTES_MAX;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,11 +43,16 @@ pub(super) async fn list(
 pub(super) async fn learn(
     caller: Caller,
     edge: web::Data<Edge>,
-    body: web::Json<DocumentIn>,
+    request: HttpRequest,
+    payload: web::Payload,
 ) -> Result<web::Json<Learned>, ApiError> {
     caller.manages()?;
-    let DocumentIn { source, text } = body.into_inner();
-    let learned = edge.parts.knowledge.learn(caller.tenant_id(), vec![Document { source, text }], edge.now()).await?;
+    let tenant = caller.tenant_id();
+    let mut held = edge.parts.learning.hold(tenant);
+    let DocumentIn { source, text } =
+        body::whole_json(&request, payload, DOCUMENT_JSON_BYTES_MAX, |more| held.take(more)).await?;
+    caller.still_may(&edge).await?;
+    let learned = edge.parts.knowledge.learn(tenant, vec![Document { source, text }], edge.now()).await?;
     let one = learned.into_iter().next();
     one.map(web::Json).ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was learned"))
 }

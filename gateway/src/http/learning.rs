@@ -2,8 +2,6 @@
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use schema::limits::FILE_BYTES_MAX;
 use schema::wire::{JobStarted, JobView, Learned, SiteIn, SiteList};
 use schema::{ErrorCode, JobId};
@@ -30,9 +28,9 @@ pub(super) async fn file(
 ) -> Result<web::Json<Learned>, ApiError> {
     caller.manages()?;
     let learning = &edge.parts.learning;
-    let _place = learning.file_place()?;
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let bytes = whole(payload).await?;
+    let mut held = learning.hold(caller.tenant_id());
+    let bytes = body::whole(payload, FILE_BYTES_MAX, |more| held.take(more)).await?;
     caller.still_may(&edge).await?;
     let source = named.into_inner().source;
     Ok(web::Json(learning.learn_file(caller.tenant_id(), source, media_type, bytes).await?))
@@ -83,17 +81,4 @@ pub(super) async fn job(
     caller.manages()?;
     let id: JobId = parse(&id, ErrorCode::BadField)?;
     Ok(web::Json(edge.parts.learning.job(caller.tenant_id(), id).await?))
-}
-
-/// The body, as far as it may be.
-async fn whole(mut payload: web::Payload) -> Result<Bytes, ApiError> {
-    let mut bytes = BytesMut::new();
-    while let Some(piece) = payload.next().await {
-        let piece = piece.map_err(|error| body::broken(&error, FILE_BYTES_MAX))?;
-        if bytes.len() + piece.len() > FILE_BYTES_MAX {
-            return Err(body::too_large(FILE_BYTES_MAX));
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(bytes.freeze())
 }

@@ -45,7 +45,6 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(only("/v1/tenant", "GET, PUT").route(get().to(tenant::view)).route(put().to(tenant::replace)))
         .service(
             only("/v1/knowledge", "GET, POST, DELETE")
-                .app_data(body::document_json())
                 .route(get().to(knowledge::list))
                 .route(post().to(knowledge::learn))
                 .route(delete().to(knowledge::forget)),

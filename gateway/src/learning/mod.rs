@@ -1,12 +1,14 @@
 //! Learning that takes its time: files that are taken apart, sites that are walked through.
-//! Invariant: one job a tenant, few on a node; a job outlives the request that began it, and what a
+//! Invariant: one job a tenant, few on a node; documents on their way in are held within bounds; a job outlives the request that began it, and what a
 //! drain or a crash leaves undone is due at the next start.
 
 mod error;
 mod job;
+mod room;
 mod schedule;
 
 pub use error::LearningError;
+pub use room::Hold;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,19 +26,17 @@ use schema::limits::{
 use schema::wire::{JobView, Learned, SiteIn, SiteView};
 use schema::{JobId, TenantId, Text, Timestamp};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 use job::Job;
+use room::Room;
 
 /// Jobs of all tenants at once.
-const JOBS_MAX: usize = 4;
+const JOBS_MAX: usize = 16;
 /// Jobs that are remembered after their end; a site's last one is also in its record.
 const ENDED_MAX: usize = 256;
-/// Files that may be on their way in at once: each is held in memory.
-const FILES_MAX: usize = 4;
 /// Longest wait for a job that was told to stop.
 const STOP_MAX: Duration = Duration::from_secs(30);
 /// Format of a site's record.
@@ -58,7 +58,7 @@ struct Inner {
     /// Where jobs run: not on the threads that serve conversations.
     runtime: Handle,
     jobs: Mutex<Jobs>,
-    files: Semaphore,
+    room: Room,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -89,19 +89,17 @@ impl Learning {
             private,
             runtime: Handle::current(),
             jobs: Mutex::default(),
-            files: Semaphore::new(FILES_MAX),
+            room: Room::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         Self { inner: Arc::new(inner) }
     }
 
-    /// Room for one file on its way in; to be had before its body is read.
-    ///
-    /// # Errors
-    /// [`LearningError::Full`] when too many are.
-    pub fn file_place(&self) -> Result<SemaphorePermit<'_>, LearningError> {
-        self.inner.files.try_acquire().map_err(|_| LearningError::Full)
+    /// Room for one document on its way in, to be taken as it comes and held until it is learned.
+    #[must_use]
+    pub fn hold(&self, tenant: TenantId) -> Hold {
+        self.inner.room.hold(tenant)
     }
 
     /// Learns a file of any kind that can be read.
@@ -117,7 +115,7 @@ impl Learning {
     ) -> Result<Learned, LearningError> {
         let inner = &self.inner;
         let kind = Kind::of(media_type, &source, &bytes).ok_or(Unreadable::UnknownKind)?;
-        let page = inner.reader.read(kind, None, bytes).await?;
+        let page = inner.reader.read(tenant, kind, None, bytes).await?;
         if page.markdown.trim().is_empty() {
             return Err(Unreadable::Empty.into());
         }

@@ -1,7 +1,7 @@
 //! Finds the main text of a page among menus, footers and notices: by what elements are for, by
 //! what they are called, and by how much of them is links.
 
-use super::tree::{Data, Tree};
+use super::tree::{Data, Tally, Tree};
 
 /// A main element with less text than this, in characters, is probably not where the text is.
 const MAIN_CHARS_MIN: usize = 200;
@@ -101,7 +101,9 @@ fn root(tree: &Tree, body: usize, skipped: &[bool]) -> usize {
 
 fn furniture(tree: &Tree, sizes: &Sizes, strict: bool) -> Vec<bool> {
     let mut skipped = vec![false; tree.nodes.len()];
-    let holds_main = |at: usize| tree.under(at).any(|node| matches!(tree.nodes[node].name(), "main" | "article"));
+    let mains = Tally::of(tree, |node| matches!(node.name(), "main" | "article"));
+    let holds_main = |at: usize| mains.any(&tree.under(at));
+    let headings = Tally::of(tree, |node| node.name() == "h1");
     for (at, node) in tree.nodes.iter().enumerate().skip(1) {
         if skipped[node.parent] {
             skipped[at] = true;
@@ -115,7 +117,9 @@ fn furniture(tree: &Tree, sizes: &Sizes, strict: bool) -> Vec<bool> {
             let is_most = sizes.of[at].text * 2 > sizes.of[0].text;
             skip |= FURNITURE.contains(&name) || (is_named_furniture(tree, at) && !is_most && !holds_main(at));
             // A page's own header: not the one of an article in it.
-            skip |= name == "header" && !within(tree, at, &["main", "article", "section"]) && !has_heading(tree, at);
+            skip |= name == "header"
+                && !within(tree, at, &["main", "article", "section"])
+                && !headings.any(&tree.under(at));
         }
         skipped[at] = skip || (BLOCKS.contains(&name) && sizes.is_menu(at) && !holds_main(at));
     }
@@ -143,10 +147,6 @@ fn within(tree: &Tree, at: usize, names: &[&str]) -> bool {
         node = tree.nodes[node].parent;
     }
     false
-}
-
-fn has_heading(tree: &Tree, at: usize) -> bool {
-    tree.under(at).any(|node| tree.nodes[node].name() == "h1")
 }
 
 /// Characters of text that are left.

@@ -1,8 +1,11 @@
 //! Pages of HTML: the main text as Markdown, and what the page says of itself.
 
+mod attributes;
 mod head;
 mod main_text;
+mod parse;
 mod render;
+mod sink;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -1,7 +1,7 @@
 //! The main text of a page, written as Markdown.
 
 use super::main_text::Main;
-use super::tree::{Data, Tree};
+use super::tree::{Data, Tally, Tree};
 use crate::documents::markdown::Writer;
 
 /// Elements that stand in a line of text.
@@ -13,7 +13,17 @@ const INLINE: &[&str] = &[
 
 pub(super) fn markdown(tree: &Tree, main: &Main, title: Option<&str>) -> String {
     let below_title = usize::from(title.is_some());
-    let mut renderer = Renderer { tree, main, title, writer: Writer::default(), below_title };
+    let mut renderer = Renderer {
+        tree,
+        main,
+        title,
+        writer: Writer::default(),
+        below_title,
+        words: Tally::of(tree, |node| matches!(&node.data, Data::Text(text) if !text.trim().is_empty())),
+        blocks: Tally::of(tree, |node| {
+            matches!(node.name(), "table" | "h1" | "h2" | "h3" | "pre" | "ul" | "ol" | "blockquote")
+        }),
+    };
     renderer.node(main.root);
     let body = renderer.writer.finish();
     match title {
@@ -35,6 +45,10 @@ struct Renderer<'a> {
     writer: Writer,
     /// How far the page's own headings are moved down.
     below_title: usize,
+    /// Texts that say something.
+    words: Tally,
+    /// What no table of data has in it.
+    blocks: Tally,
 }
 
 impl Renderer<'_> {
@@ -74,7 +88,7 @@ impl Renderer<'_> {
                 }
             }
             // A question and its answer.
-            "summary" | "dt" if !self.tree.words(at).trim().is_empty() => {
+            "summary" | "dt" if self.words.any(&self.tree.under(at)) => {
                 self.writer.end_paragraph();
                 self.children(at);
                 self.writer.end_paragraph();
@@ -115,8 +129,7 @@ impl Renderer<'_> {
 
     /// A table that lays out a page has blocks in its cells, or one column.
     fn is_of_data(&self, at: usize) -> bool {
-        let mut nodes = self.tree.under(at).skip(1).map(|node| self.tree.nodes[node].name());
-        !nodes.any(|name| matches!(name, "table" | "h1" | "h2" | "h3" | "pre" | "ul" | "ol" | "blockquote"))
+        !self.blocks.any(&(at + 1..self.tree.under(at).end))
     }
 
     fn table(&mut self, at: usize) {

@@ -3,18 +3,12 @@
 
 use std::ops::Range;
 
-use html5ever::tendril::TendrilSink;
-use html5ever::{ParseOpts, parse_document};
-use markup5ever_rcdom::{Handle, NodeData, RcDom};
-
+use super::parse;
+use super::sink::Growing;
 use crate::documents::Unreadable;
 
 /// Elements within each other. Browsers stop at 512.
 const DEPTH_MAX: usize = 512;
-/// Elements that seem open at once, by their tags alone: honest pages forget a few.
-const OPEN_MAX: usize = 8_192;
-/// Nodes of one page.
-const NODES_MAX: usize = 1_000_000;
 
 /// What is never shown, or says nothing when read.
 const SILENT: &[&str] = &[
@@ -22,36 +16,6 @@ const SILENT: &[&str] = &[
     "select", "button", "input", "textarea", "dialog", "map",
 ];
 
-/// Elements that have no end, or may leave it out.
-const UNCLOSED: &[&str] = &[
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li",
-    "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "optgroup", "colgroup", "rt", "rp",
-];
-/// What drawings are made of: within one, a tag that ends in `/>` is whole, as nowhere else in HTML.
-const DRAWN: &[&str] = &[
-    "g",
-    "path",
-    "polygon",
-    "polyline",
-    "line",
-    "rect",
-    "circle",
-    "ellipse",
-    "text",
-    "tspan",
-    "defs",
-    "use",
-    "symbol",
-    "lineargradient",
-    "radialgradient",
-    "stop",
-    "clippath",
-    "mask",
-    "marker",
-    "pattern",
-    "image",
-    "animate",
-];
 /// Elements that begin a line of their own.
 const LINES: &[&str] = &["br", "p", "div", "li", "tr", "dt", "dd", "td", "th"];
 
@@ -119,88 +83,71 @@ impl Tree {
     }
 }
 
-pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
-    if is_deep(html) {
-        return Err(Unreadable::TooDeep);
+/// How many nodes of one sort there are, for any run of nodes at one price: elements lie within each other,
+/// and looking through all of one for each would cost as much again at every depth.
+pub(super) struct Tally {
+    /// Of the nodes before each.
+    before: Vec<usize>,
+}
+
+impl Tally {
+    pub(super) fn of(tree: &Tree, is_one: impl Fn(&Node) -> bool) -> Self {
+        let mut before = Vec::with_capacity(tree.nodes.len() + 1);
+        before.push(0);
+        for (at, node) in tree.nodes.iter().enumerate() {
+            before.push(before[at] + usize::from(is_one(node)));
+        }
+        Self { before }
     }
-    let dom = parse_document(RcDom::default(), ParseOpts::default()).one(html);
+
+    /// Whether there is one in a run.
+    pub(super) fn any(&self, run: &Range<usize>) -> bool {
+        self.before[run.end] > self.before[run.start]
+    }
+}
+
+pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
+    let mut growing = parse::nodes(html)?;
     let mut tree = Tree { nodes: Vec::new() };
     // What is still to be taken, last first; a mark closes the node it names.
-    let mut todo: Vec<(Step, usize)> = vec![(Step::Open(dom.document.clone(), 0), 0)];
+    let mut todo: Vec<(Step, usize)> = vec![(Step::Open { at: 0, parent: 0 }, 0)];
     while let Some((step, depth)) = todo.pop() {
-        let (handle, parent) = match step {
-            Step::Open(handle, parent) => (handle, parent),
+        let (from, parent) = match step {
+            Step::Open { at, parent } => (at, parent),
             Step::Close(node) => {
                 tree.nodes[node].end = tree.nodes.len();
                 continue;
             }
         };
+        // Its next sibling comes after all that is under it.
+        if let Some(next) = growing[from].next {
+            todo.push((Step::Open { at: next, parent }, depth));
+        }
+        let Growing { data, first, .. } = &mut growing[from];
+        let Some(data) = data.take().filter(is_shown) else { continue };
         if depth > DEPTH_MAX {
             return Err(Unreadable::TooDeep);
         }
-        if tree.nodes.len() > NODES_MAX {
-            return Err(Unreadable::TooLong);
-        }
-        let Some(data) = data_of(&handle) else { continue };
         let at = tree.nodes.len();
         tree.nodes.push(Node { parent, data, children: Vec::new(), end: at + 1 });
         if at > 0 {
             tree.nodes[parent].children.push(at);
         }
         todo.push((Step::Close(at), depth));
-        let children = handle.children.borrow();
-        todo.extend(children.iter().rev().map(|child| (Step::Open(child.clone(), at), depth + 1)));
+        todo.extend(first.map(|first| (Step::Open { at: first, parent: at }, depth + 1)));
     }
-    // Not sooner: a node that is dropped empties those below it.
-    drop(dom);
     Ok(tree)
 }
 
-/// Whether so many elements are open at once that the parser, which looks through all of them at
-/// each tag, would take for ever. Elements that need no closing tag do not count.
-fn is_deep(html: &str) -> bool {
-    let mut open = 0usize;
-    let mut in_drawing = false;
-    for tag in html.split('<').skip(1) {
-        if let Some(ended) = tag.strip_prefix('/') {
-            open = open.saturating_sub(1);
-            in_drawing &= !ended.get(..3).is_some_and(|name| name.eq_ignore_ascii_case("svg"));
-            continue;
-        }
-        let end = tag.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(tag.len());
-        let name = tag[..end].to_ascii_lowercase();
-        // Any other element may have ended the drawing for the parser.
-        in_drawing = name == "svg" || (in_drawing && DRAWN.contains(&name.as_str()));
-        let is_whole = in_drawing && tag.split('>').next().is_some_and(|tag| tag.ends_with('/'));
-        if !name.is_empty() && !is_whole && !UNCLOSED.contains(&name.as_str()) {
-            open += 1;
-            if open > OPEN_MAX {
-                return true;
-            }
-        }
-    }
-    false
-}
-
 enum Step {
-    Open(Handle, usize),
+    Open { at: usize, parent: usize },
     Close(usize),
 }
 
-fn data_of(handle: &Handle) -> Option<Data> {
-    match &handle.data {
-        NodeData::Document => Some(Data::Element { name: String::new(), attributes: Vec::new() }),
-        NodeData::Text { contents } => Some(Data::Text(contents.borrow().to_string())),
-        NodeData::Element { name, attrs, .. } => {
-            let name = name.local.to_string();
-            if SILENT.contains(&name.as_str()) {
-                return None;
-            }
-            let attributes: Vec<(String, String)> =
-                attrs.borrow().iter().map(|one| (one.name.local.to_string(), one.value.to_string())).collect();
-            (!is_hidden(&attributes)).then_some(Data::Element { name, attributes })
-        }
-        _ => None,
+fn is_shown(data: &Data) -> bool {
+    match data {
+        Data::Text(_) => true,
+        Data::Element { name, attributes } => !SILENT.contains(&name.as_str()) && !is_hidden(attributes),
     }
 }
 
