@@ -6,7 +6,7 @@ use schema::wire::{DocumentIn, DocumentList, Learned};
 use schema::{ErrorCode, limits};
 use serde::Deserialize;
 
-use super::caller::{Caller, address};
+use super::caller::{Caller, With, address};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
@@ -37,9 +37,8 @@ pub(super) async fn list(
 }
 
 pub(super) async fn learn(
-    caller: Caller,
+    With(caller, body): With<web::Json<DocumentIn>>,
     edge: web::Data<Edge>,
-    body: web::Json<DocumentIn>,
 ) -> Result<web::Json<Learned>, ApiError> {
     caller.manages()?;
     let DocumentIn { source, text } = body.into_inner();
