@@ -25,6 +25,9 @@ pub(super) struct Caller {
     pub(super) tenant: Arc<Tenant>,
 }
 
+/// Somebody with a body, who still had the right to it when all of it was in: it may have come slowly.
+pub(super) struct With<B>(pub(super) Caller, pub(super) B);
+
 /// The operator.
 pub(super) struct Operator(#[allow(dead_code, reason = "it is the proof")] Admin);
 
@@ -121,6 +124,25 @@ impl FromRequest for Caller {
             }
             edge.parts.limiter.tenant(&tenant)?;
             Ok(Self { principal, tenant })
+        })
+    }
+}
+
+impl<B: FromRequest + 'static> FromRequest for With<B> {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let caller = Caller::from_request(&request, &mut payload).await?;
+            let body = B::from_request(&request, &mut payload).await.map_err(Into::into)?;
+            let edge = edge(&request)?;
+            caller.still_may(&edge).await?;
+            if let Some(visitor) = caller.principal.visitor() {
+                check_visitor_page(page(&request).as_ref(), visitor, &caller.tenant).map_err(ApiError::from)?;
+            }
+            Ok(Self(caller, body))
         })
     }
 }

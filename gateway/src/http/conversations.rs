@@ -13,15 +13,14 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::body::{self, Optional};
-use super::caller::{Caller, address, unknown_conversation};
+use super::caller::{Caller, With, address, unknown_conversation};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
 
 pub(super) async fn open(
-    caller: Caller,
+    With(caller, Optional(OpenIn { contact })): With<Optional<OpenIn>>,
     edge: web::Data<Edge>,
-    Optional(OpenIn { contact }): Optional<OpenIn>,
 ) -> Result<HttpResponse, ApiError> {
     let contact = caller.principal.opens_as(contact).ok_or_else(|| {
         ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")
@@ -72,10 +71,9 @@ fn quarantined(id: ConversationId, contact: Contact, head: Seq, last_at: Timesta
 }
 
 pub(super) async fn say(
-    caller: Caller,
+    With(caller, body): With<web::Json<MessageIn>>,
     edge: web::Data<Edge>,
     id: web::Path<String>,
-    body: web::Json<MessageIn>,
 ) -> Result<web::Json<Said>, ApiError> {
     let id = conversation(&id)?;
     let MessageIn { r#ref, text, agent } = body.into_inner();
@@ -139,10 +137,9 @@ pub(super) async fn cancel(
 }
 
 pub(super) async fn human(
-    caller: Caller,
+    With(caller, body): With<web::Json<HumanIn>>,
     edge: web::Data<Edge>,
     id: web::Path<String>,
-    body: web::Json<HumanIn>,
 ) -> Result<web::Json<ConversationView>, ApiError> {
     caller.manages()?;
     let key = caller.key(conversation(&id)?);

@@ -8,7 +8,7 @@ use schema::{ErrorCode, JobId};
 use serde::Deserialize;
 
 use super::body::{self, parse};
-use super::caller::{Caller, address};
+use super::caller::{Caller, With, address};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
@@ -37,9 +37,8 @@ pub(super) async fn file(
 }
 
 pub(super) async fn learn_site(
-    caller: Caller,
+    With(caller, asked): With<web::Json<SiteIn>>,
     edge: web::Data<Edge>,
-    asked: web::Json<SiteIn>,
 ) -> Result<HttpResponse, ApiError> {
     caller.manages()?;
     let job = edge.parts.learning.learn_site(caller.tenant_id(), asked.into_inner()).await?;

@@ -4,7 +4,7 @@ use actix_web::web;
 use schema::ErrorCode;
 use schema::wire::{TenantPut, TenantView};
 
-use super::caller::Caller;
+use super::caller::{Caller, With};
 use super::edge::Edge;
 use super::error::ApiError;
 
@@ -14,9 +14,8 @@ pub(super) async fn view(caller: Caller) -> Result<web::Json<TenantView>, ApiErr
 }
 
 pub(super) async fn replace(
-    caller: Caller,
+    With(caller, body): With<web::Json<TenantPut>>,
     edge: web::Data<Edge>,
-    body: web::Json<TenantPut>,
 ) -> Result<web::Json<TenantView>, ApiError> {
     caller.manages()?;
     let TenantPut { version, profile } = body.into_inner();

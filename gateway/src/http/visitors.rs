@@ -9,15 +9,14 @@ use schema::{Contact, ErrorCode};
 use serde::Deserialize;
 
 use super::body::{Optional, parse, to_the_end};
-use super::caller::Caller;
+use super::caller::{Caller, With};
 use super::edge::Edge;
 use super::error::ApiError;
 use crate::auth::{AuthError, Kind, MadeBy, TOKEN_TTL_MAX, Visitor};
 
 pub(super) async fn make(
-    caller: Caller,
+    With(caller, Optional(asked)): With<Optional<VisitorIn>>,
     edge: web::Data<Edge>,
-    Optional(asked): Optional<VisitorIn>,
 ) -> Result<HttpResponse, ApiError> {
     let ttl = match asked.ttl_seconds {
         Some(seconds) => {

@@ -52,31 +52,47 @@ async fn a_rotated_key_ends_what_it_opened_and_what_it_made() {
 }
 
 #[tokio::test]
-async fn what_comes_in_for_longer_than_its_key_lasts_is_not_taken() {
+async fn what_comes_in_for_longer_than_its_key_lasts_is_not_done() {
     let node = Node::start(&[]);
     let operator = node.operator();
-    let (made, _) = operator.create_tenant("acme").await;
-    let text = "# Lanterns\n\nA lantern burns for seven hours.\n";
-    let head = format!(
-        "POST /v1/knowledge/files?source=late.md HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n\
-         Content-Type: text/markdown\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\
-         Connection: close\r\n\r\n",
-        node.address,
-        made.api_key,
-        text.len()
-    );
-    let mut upload = TcpStream::connect(node.address).await.unwrap();
-    upload.write_all(head.as_bytes()).await.unwrap();
-    let mut asked_for = [0; 12];
-    upload.read_exact(&mut asked_for).await.unwrap();
-    assert_eq!(&asked_for, b"HTTP/1.1 100", "it was let in");
-    let rotated: KeyMade = operator.call("POST", &format!("/v1/admin/tenants/{}/rotate-key", made.tenant)).await.ok();
-    upload.write_all(text.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    upload.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.contains("HTTP/1.1 401") && answer.contains("unauthorized"), "{answer}");
-    let learned: Value = operator.showing(rotated.api_key).get("/v1/knowledge").await.ok();
-    assert_eq!(learned["documents"], json!([]));
+    let (made, mut api) = operator.create_tenant("acme").await;
+    let id = api.open_with("Ana").await;
+    let evil = json!({"allowed_origins": ["https://evil.example"]});
+    for (method, path, kind, body) in [
+        ("PUT", "/v1/tenant".to_owned(), "application/json", json!({"version": 1, "profile": evil}).to_string()),
+        ("POST", "/v1/knowledge/files?source=late.md".into(), "text/markdown", "# Late\n\nToo late.\n".into()),
+        ("POST", "/v1/knowledge".into(), "application/json", r##"{"source": "late", "text": "# Too late."}"##.into()),
+        ("POST", "/v1/visitors".into(), "application/json", "{}".into()),
+        ("POST", "/v1/conversations".into(), "application/json", "{}".into()),
+        (
+            "POST",
+            format!("/v1/conversations/{id}/messages"),
+            "application/json",
+            json!({"ref": "late", "text": "Too late!"}).to_string(),
+        ),
+    ] {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: {kind}\r\n\
+             Content-Length: {}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n",
+            node.address,
+            api.key.as_deref().unwrap(),
+            body.len()
+        );
+        let mut slow = TcpStream::connect(node.address).await.unwrap();
+        slow.write_all(head.as_bytes()).await.unwrap();
+        let mut asked_for = [0; 12];
+        slow.read_exact(&mut asked_for).await.unwrap();
+        assert_eq!(&asked_for, b"HTTP/1.1 100", "it was let in");
+        let path_of_key = format!("/v1/admin/tenants/{}/rotate-key", made.tenant);
+        let rotated: KeyMade = operator.call("POST", &path_of_key).await.ok();
+        slow.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        slow.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("HTTP/1.1 401") && answer.contains("unauthorized"), "{method} {path}: {answer}");
+        api = operator.showing(rotated.api_key);
+    }
+    let learned: Value = api.get("/v1/knowledge").await.ok();
+    assert_eq!((learned["documents"].clone(), api.tenant().await.version, api.view(id).await.head), (json!([]), 1, 1));
 }
 
 #[tokio::test]
