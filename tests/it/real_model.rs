@@ -55,19 +55,23 @@ async fn it_speaks_through_a_conversation_that_can_be_left_and_rejoined_and_stop
         let node = Node::start(&[(variable, base), ("TERTULIA_MODEL", name.as_str())]);
         let key = node.demo_key();
 
-        // A reply, heard by three sockets one after the other, each going on where the last one was cut.
+        // The first words of a model's first reply wait for a moment: a short one comes whole.
         let mut ana = Socket::open(node.address, &key).await;
         let id = ana.join_new().await;
-        let asked = ana.say(id, "r1", "Tell me about the sea in three sentences.").await;
-        let mut text = ana.hears(id, 1, 0, 1).await;
+        let asked = ana.say(id, "r0", "Hello.").await;
+        ana.reply_to(id, asked).await;
+
+        // A reply, heard by three sockets one after the other, each going on where the last one was cut.
+        let asked = ana.say(id, "r1", "Tell me a long story about the sea, in twenty sentences.").await;
+        let mut text = ana.hears(id, 2, 0, 1).await;
         let mut head = 0;
         for _ in 0..2 {
             head = ana.events(id).map(|event| event.seq).max().unwrap_or(head);
             let reached = text.chars().count();
             drop(ana);
             ana = Socket::open(node.address, &key).await;
-            ana.join(id, format!("{head}:1:{reached}")).await;
-            text.push_str(&ana.hears(id, 1, reached, reached + 1).await);
+            ana.join(id, format!("{head}:2:{reached}")).await;
+            text.push_str(&ana.hears(id, 2, reached, reached + 1).await);
         }
         let reply = ana.reply_to(id, asked).await;
         assert!(text_of(&reply).starts_with(&text), "{provider}: {text:?} is how {:?} begins", text_of(&reply));
@@ -83,7 +87,7 @@ async fn it_speaks_through_a_conversation_that_can_be_left_and_rejoined_and_stop
         // One that is stopped while it is being said. What was said is kept, and the model rests.
         let asked =
             ana.say(id, "r2", "Now count from one to five hundred, in words, each number on its own line.").await;
-        ana.hears(id, 2, 0, 1).await;
+        ana.hears(id, 3, 0, 1).await;
         assert_eq!(model.busy().await.unwrap(), 1, "{provider}: it speaks");
         ana.call(json!({"type": "cancel", "conversation": id})).await.unwrap();
         let reply = ana.reply_to(id, asked).await;
