@@ -9,9 +9,11 @@ use futures_util::future::join_all;
 use schema::{ConversationKey, Seq};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::conversation::Subscribers;
 use crate::directory::Parting;
 use crate::failure::Failure;
 use crate::metrics::CONVERSATIONS_ERASED;
+use crate::patience::patiently;
 use crate::system::System;
 
 /// Longest wait for an actor to end. One that is stuck cannot write any more once the log is gone.
@@ -37,7 +39,7 @@ impl System {
     /// `unknown_conversation`; `restarting` while somebody else erases it; or why the store did not.
     pub async fn erase(&self, key: ConversationKey) -> Result<(), Failure> {
         let directory = self.directory();
-        let (ended, parted) = loop {
+        let (ended, mut listening, parted) = loop {
             match directory.part(key) {
                 Parting::Erasing => return Err(Failure::restarting()),
                 Parting::Waking(waking) => {
@@ -45,19 +47,22 @@ impl System {
                         directory.forget_waking(key);
                     }
                 }
-                Parting::Awake(handle) => break (Some(handle), Parted { system: self, key }),
-                Parting::Nowhere(listening) => {
-                    listening.tell(key.conversation, &Failure::erased());
-                    break (None, Parted { system: self, key });
-                }
+                Parting::Awake(handle) => break (Some(handle), Subscribers::default(), Parted { system: self, key }),
+                Parting::Nowhere(listening) => break (None, listening, Parted { system: self, key }),
             }
         };
-        if let Some(handle) = ended
-            && timeout(END_MAX, handle.end()).await.is_err()
-        {
-            tracing::warn!(conversation = %key.conversation, "a conversation that is erased does not end");
+        if let Some(handle) = ended {
+            match timeout(END_MAX, handle.end()).await {
+                Ok(listened) => listening = listened,
+                Err(_) => {
+                    tracing::warn!(conversation = %key.conversation, "a conversation that is erased does not end")
+                }
+            }
         }
-        parted.erase(None).await.map_err(|error| Failure::store(&error))
+        let erased = parted.erase(None).await.map_err(|error| Failure::store(&error));
+        // Until it is erased it is not gone: those who listen may find it again.
+        listening.tell(key.conversation, &if erased.is_ok() { Failure::erased() } else { Failure::restarting() });
+        erased
     }
 
     /// Erases a conversation if it still ends with `head` and nobody needs it here.
@@ -92,7 +97,8 @@ impl System {
 
 impl Parted<'_> {
     async fn erase(self, head: Option<Seq>) -> Result<(), StoreError> {
-        self.system.store().erase(self.key, head).await?;
+        let store = self.system.store();
+        patiently(self.system.options().jitter, || store.erase(self.key, head)).await?;
         metrics::counter!(CONVERSATIONS_ERASED).increment(1);
         Ok(())
     }

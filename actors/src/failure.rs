@@ -50,7 +50,11 @@ impl Failure {
 
     pub(crate) fn restarting() -> Self {
         let wait = Duration::from_secs(1);
-        Self::later(ErrorCode::Restarting, "the conversation restarts; send it again with the same ref", wait)
+        Self::later(
+            ErrorCode::Restarting,
+            "it is not known whether this was done; send it again, a message with the same ref",
+            wait,
+        )
     }
 
     pub(crate) fn draining() -> Self {

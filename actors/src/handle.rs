@@ -157,13 +157,13 @@ impl ConversationHandle {
         self.worker != worker.id() && self.is_idle()
     }
 
-    /// Tells it to end for good, and waits until it has.
-    pub(crate) async fn end(&self) {
+    /// Tells it to end for good, and waits until it has. Gives those who listened; nobody, if it had ended
+    /// otherwise.
+    pub(crate) async fn end(&self) -> Subscribers {
         self.stop_turn(None);
         let (reply, ended) = oneshot::channel();
         drop(self.sender.interject(Mail::End(reply)));
-        // One that has ended otherwise has dropped it.
-        let _ = ended.await;
+        ended.await.unwrap_or_default()
     }
 
     /// Asks it to leave its thread; true if it did.

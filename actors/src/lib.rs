@@ -11,6 +11,7 @@ mod frames;
 mod handle;
 mod metrics;
 mod outbox;
+mod patience;
 mod runtime;
 mod supervision;
 mod sweeper;

@@ -34,10 +34,13 @@ struct State {
     /// Who waits: first the tenant that was given least before this, then the smallest work, then who came
     /// first.
     waiting: BTreeMap<Mark, (TenantId, oneshot::Sender<()>)>,
-    /// What whoever began last had been given before: a tenant that comes anew stands beside it.
+    /// The largest share that anybody who began had been given before: who comes anew is counted from here.
     reached: u64,
     asked: u64,
 }
+
+/// Tenants whose share is remembered while they ask for nothing, before all of those are forgotten.
+const REMEMBERED_MAX: usize = 1_024;
 
 /// What the tenant was given before, what this costs, and a number.
 type Mark = (u64, u64, u64);
@@ -115,10 +118,8 @@ impl Drop for Place {
         if let Some(share) = state.tenants.get_mut(&self.tenant) {
             share.inside -= 1;
             share.working -= usize::from(worked);
-            if share.inside == 0 {
-                state.tenants.remove(&self.tenant);
-            }
         }
+        state.forget(self.tenant);
         state.begin(&self.inner);
     }
 }
@@ -130,6 +131,18 @@ impl Inner {
 }
 
 impl State {
+    /// Forgets a tenant that asks for nothing and was given no more than others. Who was given more is
+    /// remembered: else whoever asks for one thing after the other would always come before those who ask
+    /// for two.
+    fn forget(&mut self, tenant: TenantId) {
+        if self.tenants.get(&tenant).is_some_and(|share| share.inside == 0 && share.given <= self.reached) {
+            self.tenants.remove(&tenant);
+        }
+        if self.tenants.len() > REMEMBERED_MAX {
+            self.tenants.retain(|_, share| share.inside > 0);
+        }
+    }
+
     fn wait(&mut self, tenant: TenantId, cost: u64, start: oneshot::Sender<()>) -> Mark {
         self.asked += 1;
         let share = self.tenants.entry(tenant).or_default();

@@ -51,6 +51,8 @@ fn turns_are_shared_evenly_and_places_are_left_to_others() {
         ((1, 1, 19), "c1 a3 b1 b1 b1 b1 - - - - - -", "cbabbb"),
         // One that was away has saved nothing up.
         ((1, 1, 19), "a1 a1 a1 - - b1 a1 b1 - - - -", "aaabab"),
+        // One that asks for two at once comes between those who ask for one after the other.
+        ((1, 1, 19), "a1 a1 b1 c1 - - b1 - c1 - b1 - c1 -", "abcabcb"),
         // One that goes away before its turn, or after it was given one, holds up nobody.
         ((1, 1, 9), "a1 b1 x c1 -", "ac"),
         // No tenant holds more than it leaves free.
@@ -67,5 +69,11 @@ fn all_is_given_back() {
     let turns = Turns::new(2, 1, 6);
     begun(&turns, "a1 a1 b1 c1 x - d1 x e1");
     let state = turns.inner.state();
-    assert_eq!((state.inside, state.working, state.tenants.len(), state.waiting.len()), (0, 0, 0, 0));
+    assert_eq!((state.inside, state.working, state.waiting.len()), (0, 0, 0));
+    assert!(state.tenants.values().all(|share| (share.inside, share.working) == (0, 0)));
+    drop(state);
+    for _ in 0..2 * REMEMBERED_MAX {
+        begun(&turns, "a1");
+    }
+    assert!(turns.inner.state().tenants.len() <= REMEMBERED_MAX, "those that come no more are forgotten");
 }

@@ -158,12 +158,18 @@ export class Transcript extends EventTarget {
   }
 
   /** A stored piece of a reply. Who has its words as deltas gets it without them, and needs none. */
-  #checkpoint({ turn, seq, offset, text }) {
+  #checkpoint({ turn, seq, offset, text, chars, unsaid }) {
     const entry = this.#byKey.get(`t${turn}`);
     if (entry && entry.status !== 'streaming') return null;
     const running = entry ?? this.#start(turn, seq);
-    if (typeof text !== 'string' || offset > running.chars || offset + length(text) <= running.chars) return null;
-    this.#extend(running, offset, text);
+    const end = offset + (chars ?? length(text ?? ''));
+    const more = typeof text === 'string' && offset <= running.chars && end > running.chars;
+    if (more) this.#extend(running, offset, text);
+    if (unsaid !== undefined && end <= running.chars) {
+      // A thought that was said aloud: what follows it keeps its place.
+      const rest = running.text.slice(cut(running.text, end).length);
+      running.text = cut(running.text, unsaid) + '\n'.repeat(Math.max(end - unsaid, 0)) + rest;
+    } else if (!more) return null;
     return running;
   }
 

@@ -87,6 +87,10 @@ pub enum Fact {
         /// The piece.
         #[serde(default, skip_serializing_if = "Text::is_empty")]
         text: Text,
+        /// Where a thought begins, in characters: from there to the end of this piece nothing is part of the
+        /// reply. A model may be found to have thought aloud only when it has said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unsaid: Option<usize>,
     },
     /// A human agent took the conversation; the assistant is silent from here on.
     TakenOver {
@@ -270,9 +274,9 @@ impl Event {
     /// has reached; nothing for other events.
     #[must_use]
     pub fn without_text(&self) -> Option<(Self, Reached)> {
-        let Fact::Checkpoint { turn, offset, text, .. } = &self.fact else { return None };
-        let (turn, offset, chars) = (*turn, *offset, text.chars());
-        let fact = Fact::Checkpoint { turn, offset, chars: Some(chars), text: Text::default() };
+        let Fact::Checkpoint { turn, offset, text, unsaid, .. } = &self.fact else { return None };
+        let (turn, offset, chars, unsaid) = (*turn, *offset, text.chars(), *unsaid);
+        let fact = Fact::Checkpoint { turn, offset, chars: Some(chars), text: Text::default(), unsaid };
         Some((Self { fact, ..*self }, Reached { turn, offset: offset + chars }))
     }
 }

@@ -11,15 +11,14 @@ use schema::{Author, ConversationKey, Seq, SessionId};
 use tokio::sync::oneshot;
 
 use super::active_turn::ActiveTurn;
-use super::listeners::{Front, Listeners};
+use super::listeners::Listeners;
 use super::load::Prepared;
 use super::mail::Mail;
 use super::perform::Held;
-use super::subscribers::Speech;
+use super::subscribers::Subscribers;
 use super::writer::Writer;
 use crate::failure::Failure;
 use crate::handle::{ReplyTo, Shared};
-use crate::outbox::DrainHook;
 use crate::runtime::{Actor, Attached, Scope, Sender};
 use crate::supervision;
 use crate::system::Worker;
@@ -58,10 +57,10 @@ impl Conversation {
             key,
             worker,
             tenant,
-            sender,
             shared: Arc::clone(&shared),
             writer: Writer::new(store, key, epoch, machine.state().head),
-            listeners: Listeners::new(key.conversation, ring),
+            listeners: Listeners::new(key.conversation, sender.clone(), machine.state().head, ring),
+            sender,
             machine,
             turn: None,
             timer: None,
@@ -81,7 +80,11 @@ impl Conversation {
         let system = self.worker.system();
         system.before(&command);
         let settings = self.tenant.settings();
-        let policy = Policy { floor: settings.profile.floor.clone(), profile_version: settings.version };
+        let policy = Policy {
+            floor: settings.profile.floor.clone(),
+            profile_version: settings.version,
+            closing: system.is_closing(),
+        };
         let mut effects: Vec<Effect> = Vec::new();
         self.machine.apply(command, &policy, system.clock().now(), &mut effects);
         self.perform(effects, reply, at, scope);
@@ -165,15 +168,15 @@ impl Conversation {
         }
     }
 
-    /// Ends for good. The directory knows already; what is on its way to the store is erased behind it.
-    fn on_end(&mut self, reply: oneshot::Sender<()>, scope: &mut Scope<'_, Self>) {
-        let erased = Failure::erased();
+    /// Ends, so that the conversation can be erased. The directory knows already; what is on its way to the
+    /// store is erased behind it. Those who listen go to whoever asked, who tells them what became of it.
+    fn on_end(&mut self, reply: oneshot::Sender<Subscribers>, scope: &mut Scope<'_, Self>) {
         self.stop_turn(scope);
-        self.give_up(&erased);
-        self.listeners.hand_over().tell(self.key.conversation, &erased);
+        self.give_up(&Failure::restarting());
         scope.stop();
-        // The one who asked may have gone; it is ended all the same.
-        let _ = reply.send(());
+        if let Err(listening) = reply.send(self.listeners.hand_over()) {
+            listening.tell(self.key.conversation, &Failure::restarting());
+        }
     }
 
     /// Leaves this thread without a trip to the store: epoch and state go along.
@@ -206,33 +209,6 @@ impl Conversation {
         self.shared.stored.store(self.writer.is_settled(), Ordering::Relaxed);
         self.shared.running.store(self.turn.is_some(), Ordering::Relaxed);
         self.shared.touched.store(self.worker.system().uptime_seconds(), Ordering::Relaxed);
-    }
-
-    /// What a session is brought forward by.
-    pub(super) fn front<'a>(
-        machine: &'a Machine,
-        key: ConversationKey,
-        head: Seq,
-        hook: &'a dyn Fn(SessionId) -> DrainHook,
-    ) -> Front<'a> {
-        Front { head, speech: Self::speech(machine, key, head), hook }
-    }
-
-    /// The reply that runs, as those who listen may know it.
-    pub(super) fn speech(machine: &Machine, key: ConversationKey, seq: Seq) -> Option<Speech<'_>> {
-        let (turn, text, _) = machine.floor().said()?;
-        Some(Speech { conversation: key.conversation, seq, turn, text })
-    }
-
-    /// Makes the call that a slow session's outbox makes when it has room. It is owed: the session is told
-    /// nothing until it has come.
-    pub(super) fn drain_hook(&self) -> impl Fn(SessionId) -> DrainHook + use<> {
-        let sender = self.sender.clone();
-        move |session| {
-            let sender = sender.clone();
-            // To an incarnation that has ended nothing is owed: the next one begins anew with all sessions.
-            Box::new(move || drop(sender.owe(Mail::Drained { session })))
-        }
     }
 
     /// An append is lost: what is in memory is not what the log says. End, and let the log decide; whoever

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use engine::conversation::Conversation as Machine;
 use engine::store::{Page, PageBounds, StoreError};
 use schema::{ConversationId, ErrorCode, Position, Seq, SessionId, limits};
 use serde_json::{Value, json};
@@ -10,11 +11,13 @@ use serde_json::{Value, json};
 use super::actor::Conversation;
 use super::listeners::{Next, begins_after};
 use super::mail::Mail;
+use super::subscriber::Speech;
 use crate::failure::Failure;
 use crate::frames::Format;
 use crate::handle::{Answer, ReplyTo};
 use crate::metrics::RESUMES;
 use crate::outbox::Outbox;
+use crate::patience::patiently;
 use crate::runtime::Scope;
 
 /// A session that wants to listen.
@@ -86,7 +89,7 @@ impl Conversation {
         reply.send(Ok(Joined { conversation: self.key.conversation, head, from: begins }));
         let how = match begins {
             JoinFrom::Newest(_) => "partial",
-            JoinFrom::Position if self.listeners.has_since(after.seq, head) => "ring",
+            JoinFrom::Position if self.listeners.has_since(after.seq) => "ring",
             JoinFrom::Position => "log",
         };
         metrics::counter!(RESUMES, "from" => how).increment(1);
@@ -96,9 +99,7 @@ impl Conversation {
 
     /// Brings a session forward as far as it has room, and has the log read for it where it must.
     pub(super) fn advance(&mut self, session: SessionId, scope: &mut Scope<'_, Self>) {
-        let hook = self.drain_hook();
-        let front = Self::front(&self.machine, self.key, self.writer.durable(), &hook);
-        let next = self.listeners.advance(session, front);
+        let next = self.listeners.advance(session, speech(&self.machine));
         self.read_on(session, next, scope);
     }
 
@@ -109,16 +110,22 @@ impl Conversation {
         page: Result<Page, StoreError>,
         scope: &mut Scope<'_, Self>,
     ) {
-        let hook = self.drain_hook();
-        let front = Self::front(&self.machine, self.key, self.writer.durable(), &hook);
-        let next = self.listeners.advance_by(session, after, page, front);
+        let next = self.listeners.advance_by(session, after, page, speech(&self.machine));
         self.read_on(session, next, scope);
     }
 
     fn read_on(&self, session: SessionId, next: Next, scope: &mut Scope<'_, Self>) {
         let Next::Read(after) = next else { return };
+        let system = self.worker.system();
         let bounds = PageBounds { bytes: limits::CATCH_UP_BYTES_MAX, ..PageBounds::FULL };
-        let read = self.worker.system().store().read(self.key, after, bounds);
+        let (store, key, jitter) = (Arc::clone(system.store()), self.key, system.options().jitter);
+        let read = async move { patiently(jitter, || store.read(key, after, bounds)).await };
         scope.later(async move { Mail::Missed { session, after, page: read.await } });
     }
+}
+
+/// The reply that runs.
+pub(super) fn speech(machine: &Machine) -> Option<Speech<'_>> {
+    let (turn, text, _) = machine.floor().said()?;
+    Some(Speech { turn, text })
 }

@@ -4,19 +4,24 @@
 //! room, and goes on by itself from there. Catching up is a pull: nothing is pushed that has no room.
 
 use engine::store::{Page, StoreError};
-use schema::wire::{Close, Signal};
+use schema::wire::Signal;
 use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn, limits};
 
 use super::join::Listener;
+use super::mail::Mail;
 use super::ring::{Encoded, Ring};
-use super::subscriber::{Pace, Subscriber};
-use super::subscribers::{Speech, Subscribers};
-use crate::frames::{Frames, event_json};
-use crate::outbox::DrainHook;
+use super::subscriber::{Pace, Source, Speech, Subscriber};
+use super::subscribers::Subscribers;
+use crate::failure::Failure;
+use crate::frames::{Frames, conversation_error_frame, event_json};
+use crate::runtime::Sender;
 
 /// Who listens, and what they are sent.
 pub(crate) struct Listeners {
     conversation: ConversationId,
+    actor: Sender<Mail>,
+    /// The last event that was let out. Those that are durable and still held are nobody's yet.
+    head: Seq,
     ring: Ring,
     subscribers: Subscribers,
     /// What has been pushed of the newest reply.
@@ -41,20 +46,11 @@ pub(crate) struct Outgoing {
     pub(crate) covered: Option<(Reached, String)>,
 }
 
-/// What a session is brought forward by.
-#[derive(Clone, Copy)]
-pub(crate) struct Front<'a> {
-    /// The durable head.
-    pub(crate) head: Seq,
-    /// The reply that runs.
-    pub(crate) speech: Option<Speech<'a>>,
-    pub(crate) hook: &'a dyn Fn(SessionId) -> DrainHook,
-}
-
 impl Listeners {
-    pub(crate) fn new(conversation: ConversationId, ring: Ring) -> Self {
+    /// Nobody yet, of a conversation whose log ends at `head`.
+    pub(crate) fn new(conversation: ConversationId, actor: Sender<Mail>, head: Seq, ring: Ring) -> Self {
         let pushed = Reached { turn: 0, offset: 0 };
-        Self { conversation, ring, subscribers: Subscribers::default(), pushed }
+        Self { conversation, actor, head, ring, subscribers: Subscribers::default(), pushed }
     }
 
     /// How many listen; those whose session has ended do not.
@@ -97,8 +93,8 @@ impl Listeners {
     }
 
     /// Whether what follows an event is at hand.
-    pub(crate) fn has_since(&self, after: Seq, head: Seq) -> bool {
-        self.ring.since(after, head).is_some()
+    pub(crate) fn has_since(&self, after: Seq) -> bool {
+        self.ring.since(after, self.head).is_some()
     }
 
     /// Whether a session waits for room.
@@ -107,17 +103,19 @@ impl Listeners {
     }
 
     /// Pushes the next durable event to all who are live.
-    pub(crate) fn push_event(&mut self, event: Outgoing, hook: &dyn Fn(SessionId) -> DrainHook) {
+    pub(crate) fn push_event(&mut self, event: Outgoing) {
         let Outgoing { seq, json, covered } = event;
+        self.head = seq;
         let encoded = self.ring.push(seq, json);
         let whole = Frames::event(self.conversation, seq, &encoded.json);
         let covered = covered
             .as_ref()
             .map(|(reached, json)| (*reached, Frames::event_within(self.conversation, seq, json, *reached)));
         let mut gone = false;
+        let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
         for subscriber in self.subscribers.live() {
             let frames = covered.as_ref().filter(|(reached, _)| subscriber.has(*reached)).map_or(&whole, |(_, it)| it);
-            subscriber.event(self.conversation, &encoded, frames, hook);
+            subscriber.event(source, &encoded, frames);
             gone |= !subscriber.is_open();
         }
         if gone {
@@ -126,18 +124,13 @@ impl Listeners {
     }
 
     /// Pushes the piece of the running reply that begins at `offset` to all who are live.
-    pub(crate) fn push_delta(
-        &mut self,
-        speech: Speech<'_>,
-        offset: usize,
-        piece: &str,
-        hook: &dyn Fn(SessionId) -> DrainHook,
-    ) {
-        let frames = Frames::delta(self.conversation, speech.seq, speech.turn, offset, piece);
+    pub(crate) fn push_delta(&mut self, speech: Speech<'_>, offset: usize, piece: &str) {
+        let frames = Frames::delta(self.conversation, self.head, speech.turn, offset, piece);
         let end = self.pushed.offset;
         let mut gone = false;
+        let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
         for subscriber in self.subscribers.live() {
-            subscriber.delta(speech, (offset, end), &frames, hook);
+            subscriber.delta(source, speech, (offset, end), &frames);
             gone |= !subscriber.is_open();
         }
         if gone {
@@ -155,54 +148,64 @@ impl Listeners {
     }
 
     /// Sends a session what it is behind, as far as there is room and the ring reaches.
-    pub(crate) fn advance(&mut self, session: SessionId, front: Front<'_>) -> Next {
+    pub(crate) fn advance(&mut self, session: SessionId, speech: Option<Speech<'_>>) -> Next {
+        let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
         let Some(subscriber) = self.subscribers.get_mut(session) else { return Next::Nothing };
-        let Some(events) = self.ring.since(subscriber.seq(), front.head) else {
+        let Some(events) = self.ring.since(subscriber.seq(), self.head) else {
             subscriber.pace = Pace::Reading;
             return Next::Read(subscriber.seq());
         };
         for event in events {
             let frames = Frames::event(self.conversation, event.seq, &event.json);
-            if !subscriber.event(self.conversation, event, &frames, front.hook) {
+            if !subscriber.event(source, event, &frames) {
                 return Next::Nothing;
             }
         }
         subscriber.pace = Pace::Live;
-        if let Some(speech) = front.speech.filter(|speech| speech.turn == self.pushed.turn) {
-            subscriber.catch_up(speech, self.pushed.offset, front.hook);
+        if let Some(speech) = speech.filter(|speech| speech.turn == self.pushed.turn) {
+            subscriber.catch_up(source, speech, self.pushed.offset);
         }
         Next::Nothing
     }
 
-    /// The log was read for a session. A page that does not begin with its next event was read for a place
-    /// where it is no longer: it has gone elsewhere since, and another page is on its way.
+    /// The log was read for a session. One that has gone elsewhere since is read for again: what begins with
+    /// another event than its next is not for it.
     pub(crate) fn advance_by(
         &mut self,
         session: SessionId,
         after: Seq,
         page: Result<Page, StoreError>,
-        front: Front<'_>,
+        speech: Option<Speech<'_>>,
     ) -> Next {
+        let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
         let Some(subscriber) = self.subscribers.get_mut(session) else { return Next::Nothing };
         if subscriber.pace != Pace::Reading || subscriber.seq() != after {
             return Next::Nothing;
         }
-        let events = page.map(|page| page.events).unwrap_or_default();
-        let durable = events.iter().take_while(|event| event.seq <= front.head);
-        for event in durable {
-            let encoded = Encoded { seq: event.seq, json: event_json(event).into() };
-            let frames = Frames::event(self.conversation, encoded.seq, &encoded.json);
-            if !subscriber.event(self.conversation, &encoded, &frames, front.hook) {
-                return Next::Nothing;
+        let failure = match page {
+            Ok(Page { events, .. }) => {
+                let out = events.iter().take_while(|event| event.seq <= self.head);
+                for event in out {
+                    let encoded = Encoded { seq: event.seq, json: event_json(event).into() };
+                    let frames = Frames::event(self.conversation, encoded.seq, &encoded.json);
+                    if !subscriber.event(source, &encoded, &frames) {
+                        return Next::Nothing;
+                    }
+                }
+                (subscriber.seq() == after).then(Failure::restarting)
             }
-        }
-        if subscriber.seq() == after {
-            // Without the log there is no way to bring it up to date: let it come back.
-            subscriber.outbox().close(Close::GOING_AWAY);
+            Err(error) => {
+                tracing::warn!(conversation = %self.conversation, %error, "the log could not be read for a listener");
+                Some(Failure::store(&error))
+            }
+        };
+        if let Some(failure) = failure {
+            // Without the log there is no way to bring it up to date: it may join again.
+            subscriber.tell(&conversation_error_frame(self.conversation, &failure));
             self.subscribers.remove(session);
             return Next::Nothing;
         }
-        self.advance(session, front)
+        self.advance(session, speech)
     }
 }
 

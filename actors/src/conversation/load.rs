@@ -12,6 +12,7 @@ use schema::{Channel, Contact, ConversationKey, Epoch, limits};
 use super::actor::Conversation;
 use super::mail::Mail;
 use super::ring::Ring;
+use super::writer::bring;
 use crate::failure::Failure;
 use crate::frames::event_json;
 use crate::handle::{ConversationHandle, Shared};
@@ -56,7 +57,7 @@ pub(crate) async fn open(worker: &Rc<Worker>, key: ConversationKey, contact: Con
     for event in &*append.events {
         ring.push(event.seq, event_json(event));
     }
-    system.store().append(append).await.map_err(failed)?;
+    bring(Arc::clone(system.store()), append, system.options().jitter).await.map_err(failed)?;
     Ok(Prepared { epoch: claim.epoch, machine, ring })
 }
 

@@ -32,8 +32,8 @@ pub(crate) enum Mail {
     Drained { session: SessionId },
     /// Nobody has needed it for a while: end, if that is still so.
     Rest,
-    /// The conversation is being erased: end for good, and tell those who listen.
-    End(oneshot::Sender<()>),
+    /// The conversation is to be erased: end, and give away those who listen.
+    End(oneshot::Sender<Subscribers>),
     /// Somebody on another thread wants to listen: move there, if nobody is left behind. True if
     /// the conversation can now be started there.
     Move(oneshot::Sender<bool>),

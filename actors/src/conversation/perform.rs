@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::active_turn::ActiveTurn;
 use super::actor::Conversation;
+use super::join::speech;
 use super::listeners::Outgoing;
 use super::mail::Mail;
 use crate::admission::Work;
@@ -86,7 +87,7 @@ impl Conversation {
 
     fn let_out(&mut self, held: Held) {
         match held {
-            Held::Event(event) => self.listeners.push_event(event, &self.drain_hook()),
+            Held::Event(event) => self.listeners.push_event(event),
             Held::Reply { to, result, work } => {
                 drop(work);
                 to.send(result.map_err(Into::into));
@@ -97,11 +98,10 @@ impl Conversation {
                 if self.listeners.is_empty() {
                     return;
                 }
-                let hook = self.drain_hook();
-                let Some(speech) = Self::speech(&self.machine, self.key, self.writer.durable()) else { return };
+                let Some(speech) = speech(&self.machine) else { return };
                 // A delta held back until its reply had ended: the event says it all.
                 if speech.turn == turn {
-                    self.listeners.push_delta(speech, offset, text.as_str(), &hook);
+                    self.listeners.push_delta(speech, offset, text.as_str());
                     metrics::histogram!(TURN_PUSH).record(at.elapsed());
                 }
             }

@@ -4,14 +4,34 @@
 
 use std::sync::Arc;
 
+use bytestring::ByteString;
+use schema::wire::Close;
 use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn};
 
 use super::join::Listener;
+use super::mail::Mail;
 use super::ring::Encoded;
-use super::subscribers::Speech;
 use crate::frames::{Format, Frames, chars_between};
 use crate::metrics::DELTAS_SKIPPED;
-use crate::outbox::{DrainHook, Outbox};
+use crate::outbox::Outbox;
+use crate::runtime::Sender;
+
+/// A reply that runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Speech<'a> {
+    pub(crate) turn: Turn,
+    /// The reply so far. It may reach beyond what has left the gate.
+    pub(crate) text: &'a str,
+}
+
+/// Where frames come from: what they name, and who is called when there is room again.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) conversation: ConversationId,
+    /// The last event that was let out: whoever is live was sent it.
+    pub(crate) head: Seq,
+    pub(crate) actor: &'a Sender<Mail>,
+}
 
 /// A session with its own place in the conversation.
 pub(crate) struct Subscriber {
@@ -60,14 +80,8 @@ impl Subscriber {
     }
 
     /// Sends an event if it is the next one and there is room; else the session is behind from now on.
-    pub(crate) fn event(
-        &mut self,
-        conversation: ConversationId,
-        event: &Encoded,
-        frames: &Frames<'_>,
-        hook: &dyn Fn(SessionId) -> DrainHook,
-    ) -> bool {
-        let taken = event.seq == self.seq + 1 && self.offer(conversation, frames, hook);
+    pub(crate) fn event(&mut self, source: Source<'_>, event: &Encoded, frames: &Frames<'_>) -> bool {
+        let taken = event.seq == self.seq + 1 && self.offer(source, frames);
         if taken {
             self.seq = event.seq;
         }
@@ -83,25 +97,25 @@ impl Subscriber {
     /// what it has missed as well.
     pub(crate) fn delta(
         &mut self,
+        source: Source<'_>,
         speech: Speech<'_>,
         (offset, end): (usize, usize),
         piece: &Frames<'_>,
-        hook: &dyn Fn(SessionId) -> DrainHook,
     ) {
         self.enter(speech.turn);
         if self.offset != offset {
-            return self.catch_up(speech, end, hook);
+            return self.catch_up(source, speech, end);
         }
-        self.say(speech.conversation, piece, end, hook);
+        self.say(source, piece, end);
     }
 
     /// Sends what it has not yet had of the running reply, as one piece.
-    pub(crate) fn catch_up(&mut self, speech: Speech<'_>, end: usize, hook: &dyn Fn(SessionId) -> DrainHook) {
+    pub(crate) fn catch_up(&mut self, source: Source<'_>, speech: Speech<'_>, end: usize) {
         self.enter(speech.turn);
         if self.offset < end {
             let missed = chars_between(speech.text, self.offset, end);
-            let frames = Frames::delta(speech.conversation, speech.seq, speech.turn, self.offset, missed.as_str());
-            self.say(speech.conversation, &frames, end, hook);
+            let frames = Frames::delta(source.conversation, source.head, speech.turn, self.offset, missed.as_str());
+            self.say(source, &frames, end);
         }
     }
 
@@ -111,31 +125,38 @@ impl Subscriber {
         }
     }
 
-    fn say(
-        &mut self,
-        conversation: ConversationId,
-        frames: &Frames<'_>,
-        end: usize,
-        hook: &dyn Fn(SessionId) -> DrainHook,
-    ) {
-        if self.offer(conversation, frames, hook) {
+    fn say(&mut self, source: Source<'_>, piece: &Frames<'_>, end: usize) {
+        if self.offer(source, piece) {
             self.offset = end;
         } else {
             metrics::counter!(DELTAS_SKIPPED).increment(1);
         }
     }
 
-    fn offer(
-        &mut self,
-        conversation: ConversationId,
-        frames: &Frames<'_>,
-        hook: &dyn Fn(SessionId) -> DrainHook,
-    ) -> bool {
+    /// Puts frames into its outbox; if that has no room, the actor is called when there is. The call is owed:
+    /// the session is told nothing until it has come. To an incarnation that has ended nothing is owed: the
+    /// next one begins anew with all sessions.
+    fn offer(&mut self, source: Source<'_>, frames: &Frames<'_>) -> bool {
         let session = self.session;
-        let taken = self.outbox.offer(conversation, frames.get(self.format), || hook(session));
+        let taken = self.outbox.offer(source.conversation, frames.get(self.format), || {
+            let actor = source.actor.clone();
+            Box::new(move || drop(actor.owe(Mail::Drained { session })))
+        });
         if !taken {
             self.pace = Pace::Waiting;
         }
         taken
+    }
+
+    /// Says something that is not of the log, after which a stream ends: it carries one conversation, and its
+    /// client comes back.
+    pub(crate) fn tell(&self, frame: &ByteString) {
+        match self.format {
+            Format::Socket => self.outbox.push(frame.clone()),
+            Format::Sse => {
+                self.outbox.push(format!("data: {frame}\n\n").into());
+                self.outbox.close(Close::GOING_AWAY);
+            }
+        }
     }
 }

@@ -1,27 +1,16 @@
 //! The sessions that listen to a conversation.
 
-use schema::wire::{Close, Signal};
-use schema::{ConversationId, Seq, SessionId, Turn};
+use schema::wire::Signal;
+use schema::{ConversationId, SessionId};
 
 use super::subscriber::{Pace, Subscriber};
 use crate::failure::Failure;
-use crate::frames::{Format, Frames, conversation_error_frame};
+use crate::frames::{Frames, conversation_error_frame};
 use crate::metrics::SUBSCRIBERS;
 
 /// All of them. One whose session has ended is forgotten when that is seen.
 #[derive(Default)]
 pub(crate) struct Subscribers(Vec<Subscriber>);
-
-/// What is said of a reply that runs.
-#[derive(Clone, Copy)]
-pub(crate) struct Speech<'a> {
-    pub(crate) conversation: ConversationId,
-    /// The durable head.
-    pub(crate) seq: Seq,
-    pub(crate) turn: Turn,
-    /// The reply so far.
-    pub(crate) text: &'a str,
-}
 
 impl Subscribers {
     pub(crate) fn len(&self) -> usize {
@@ -81,14 +70,7 @@ impl Subscribers {
     pub(crate) fn tell(&self, conversation: ConversationId, failure: &Failure) {
         let frame = conversation_error_frame(conversation, failure);
         for subscriber in &self.0 {
-            match subscriber.format {
-                Format::Socket => subscriber.outbox().push(frame.clone()),
-                // A stream carries one conversation: it ends, and its client comes back.
-                Format::Sse => {
-                    subscriber.outbox().push(format!("data: {frame}\n\n").into());
-                    subscriber.outbox().close(Close::GOING_AWAY);
-                }
-            }
+            subscriber.tell(&frame);
         }
     }
 

@@ -4,17 +4,12 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use engine::store::{Append, PageBounds, SharedStore, StoreError};
 use schema::{ConversationKey, Epoch, Event, Seq, limits};
-use tokio::time::Instant;
 
 use super::gate::Gate;
-
-/// The first pause before a store that did not take an append is asked again; it doubles each time.
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_millis(500);
+use crate::patience::Patience;
 
 /// Decided events on their way to the store, under the epoch that owns the log.
 pub(crate) struct Writer<H> {
@@ -112,9 +107,8 @@ enum Stands {
 ///
 /// # Errors
 /// Why it is not durable. [`StoreError::Fenced`] when the log belongs to another owner.
-async fn bring(store: SharedStore, append: Append, jitter: fn() -> f64) -> Result<(), StoreError> {
-    let until = Instant::now() + limits::APPEND_TRIES_FOR;
-    let mut pause = PAUSE_MIN;
+pub(super) async fn bring(store: SharedStore, append: Append, jitter: fn() -> f64) -> Result<(), StoreError> {
+    let mut patience = Patience::new(jitter);
     // An earlier try may have written it, or may yet.
     let mut is_open = false;
     loop {
@@ -136,11 +130,9 @@ async fn bring(store: SharedStore, append: Append, jitter: fn() -> f64) -> Resul
                 Ok(Stands::Nothing) | Err(_) => {}
             }
         }
-        if Instant::now() >= until {
+        if !patience.wait().await {
             return Err(error);
         }
-        tokio::time::sleep(pause.mul_f64(0.5 + jitter() / 2.0)).await;
-        pause = (pause * 2).min(PAUSE_MAX);
     }
 }
 

@@ -34,7 +34,11 @@ impl Conversation {
         call.reply(Outcome { seq: Some(self.state.head), turn: None });
     }
 
+    /// The node goes away. Whoever was still listening to a question leaves it open, as a crash would.
     pub(super) fn on_interrupt(&mut self, call: &mut Call<'_>) {
+        if matches!(self.floor, Floor::Listening { .. }) {
+            self.floor = Floor::Idle;
+        }
         if self.floor.running().is_some() {
             call.out.push(Effect::Stop);
             // As after a crash: what is to be asked again stays unanswered in the log, and the next wake asks.

@@ -121,4 +121,6 @@ pub struct Policy {
     pub floor: FloorPolicy,
     /// The profile's version, kept with each reply.
     pub profile_version: u64,
+    /// The node goes away: no turn begins any more, and what is asked stays open for the next wake.
+    pub closing: bool,
 }

@@ -2,9 +2,10 @@
 //! all that is left of it.
 
 use std::fmt;
-use std::ops::Range;
 
 use schema::{Failover, Passage, Price, Seq, Timestamp, Turn, Usage};
+
+use super::said::Said;
 
 /// Whose go it is. Each state carries only what is true in it. Its `Debug` shows how much was said and not
 /// what.
@@ -27,16 +28,11 @@ pub enum Floor {
         /// The turn.
         running: Box<Running>,
         /// What was said so far.
-        text: String,
-        /// The same, in characters.
-        chars: usize,
+        said: Said,
         /// From the start of the turn to the first words, in milliseconds.
         first_token_ms: u64,
         /// Where the log's checkpoints end: bytes, characters, and when.
         stored: Stored,
-        /// Parts of the text, in bytes, that turned out to be thoughts: they went out and stay there, so
-        /// that offsets hold, and the finished message goes without them.
-        unsaid: Vec<Range<usize>>,
     },
 }
 
@@ -90,11 +86,10 @@ impl fmt::Debug for Floor {
                 f.debug_struct("Listening").field("since", since).field("latest", latest).finish()
             }
             Self::Thinking(running) => f.debug_tuple("Thinking").field(running).finish(),
-            Self::Speaking { running, text, chars, first_token_ms, stored, unsaid } => {
+            Self::Speaking { running, said, first_token_ms, stored } => {
                 let mut speaking = f.debug_struct("Speaking");
-                speaking.field("running", running).field("bytes", &text.len()).field("chars", chars);
-                speaking.field("first_token_ms", first_token_ms).field("stored", stored);
-                speaking.field("unsaid", unsaid).finish()
+                speaking.field("running", running).field("said", said);
+                speaking.field("first_token_ms", first_token_ms).field("stored", stored).finish()
             }
         }
     }
@@ -121,7 +116,7 @@ impl Floor {
     #[must_use]
     pub fn said(&self) -> Option<(Turn, &str, usize)> {
         match self {
-            Self::Speaking { running, text, chars, .. } => Some((running.turn, text, *chars)),
+            Self::Speaking { running, said, .. } => Some((running.turn, said.text(), said.chars())),
             _ => None,
         }
     }

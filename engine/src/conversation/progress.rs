@@ -1,11 +1,10 @@
 //! The running turn reports.
 
-use std::ops::Range;
-
 use schema::{Author, End, Fact, Text, Turn, limits};
 
 use super::floor::{Floor, Stored};
 use super::machine::Call;
+use super::said::Said;
 use super::turn::{Ending, millis};
 use super::{Conversation, Effect, Progress};
 
@@ -32,12 +31,7 @@ impl Conversation {
                 running.tally.wrote(tokens);
                 self.on_text(turn, &text, call);
             }
-            Progress::Unsaid { bytes } => {
-                if let Floor::Speaking { text, unsaid, .. } = &mut self.floor {
-                    let from = (0..=text.len().saturating_sub(bytes)).rev().find(|at| text.is_char_boundary(*at));
-                    take_back(from.unwrap_or(0)..text.len(), unsaid);
-                }
-            }
+            Progress::Unsaid { bytes } => self.on_unsaid(turn, bytes, call),
             Progress::Ended { end, error, retry_after, spent } => {
                 self.end_turn(Ending { end, answers: None, error, retry_after, spent }, call);
                 self.go_on(call);
@@ -53,45 +47,46 @@ impl Conversation {
             self.floor = Floor::Speaking {
                 first_token_ms: millis(call.now.since(running.started_at)),
                 running: running.clone(),
-                text: String::new(),
-                chars: 0,
+                said: Said::default(),
                 stored: Stored { bytes: 0, chars: 0, at: call.now },
-                unsaid: Vec::new(),
             };
         }
-        let Floor::Speaking { text, chars, .. } = &mut self.floor else { return };
-        if text.len() + piece.bytes() > limits::REPLY_BYTES_MAX {
+        let Floor::Speaking { said, stored, .. } = &mut self.floor else { return };
+        if said.text().len() + piece.bytes() > limits::REPLY_BYTES_MAX {
             call.out.push(Effect::Stop);
             let ending = Ending { end: End::Length, ..Ending::default() };
             self.end_turn(ending, call);
             return self.go_on(call);
         }
-        call.out.push(Effect::Delta { turn, offset: *chars, text: piece.clone() });
-        text.push_str(piece.as_str());
-        *chars += piece.chars();
-        self.checkpoint(turn, call);
-    }
-
-    /// Stores the reply's tail once it is long or old enough, so that a crash loses little.
-    fn checkpoint(&mut self, turn: Turn, call: &mut Call<'_>) {
-        let Floor::Speaking { text, chars, stored, .. } = &mut self.floor else { return };
-        let due = text.len() - stored.bytes >= limits::CHECKPOINT_BYTES
+        call.out.push(Effect::Delta { turn, offset: said.chars(), text: piece.clone() });
+        said.push(piece.as_str(), piece.chars());
+        // Stored once it is long or old enough, so that a crash loses little.
+        let due = said.text().len() - stored.bytes >= limits::CHECKPOINT_BYTES
             || call.now.since(stored.at) >= limits::CHECKPOINT_AFTER;
-        if !due {
-            return;
+        if due {
+            self.checkpoint(turn, None, call);
         }
-        let offset = stored.chars;
-        let Some(tail) = text.get(stored.bytes..).map(Text::from) else { return };
-        *stored = Stored { bytes: text.len(), chars: *chars, at: call.now };
-        self.record(Author::Assistant, Fact::Checkpoint { turn, offset, chars: None, text: tail }, call);
     }
-}
 
-/// Notes a part as no part of the reply. A model that thinks aloud again and again widens the last one.
-fn take_back(part: Range<usize>, unsaid: &mut Vec<Range<usize>>) {
-    let full = unsaid.len() >= limits::UNSAID_MAX;
-    match unsaid.last_mut() {
-        Some(last) if full || part.start <= last.end => *last = last.start.min(part.start)..part.end,
-        _ => unsaid.push(part),
+    /// The last words were a thought. They have gone out, and may be stored: whoever has them is told at once.
+    fn on_unsaid(&mut self, turn: Turn, bytes: usize, call: &mut Call<'_>) {
+        let Floor::Speaking { said, stored, .. } = &mut self.floor else { return };
+        let from = said.take_back(bytes);
+        if from < stored.chars {
+            // From there on each character is a blank of one byte now.
+            stored.bytes = said.text().len() - (said.chars() - stored.chars);
+        }
+        if from < said.chars() {
+            self.checkpoint(turn, Some(from), call);
+        }
+    }
+
+    /// Stores the reply's tail, and from which character on all that was said so far was none of it.
+    fn checkpoint(&mut self, turn: Turn, unsaid: Option<usize>, call: &mut Call<'_>) {
+        let Floor::Speaking { said, stored, .. } = &mut self.floor else { return };
+        let offset = stored.chars;
+        let Some(text) = said.text().get(stored.bytes..).map(Text::from) else { return };
+        *stored = Stored { bytes: said.text().len(), chars: said.chars(), at: call.now };
+        self.record(Author::Assistant, Fact::Checkpoint { turn, offset, chars: None, text, unsaid }, call);
     }
 }

@@ -1,12 +1,11 @@
 //! What the log says: the only state that survives.
 //! Invariant: it changes by `fold` alone, so that replaying the log gives the state that lived it.
 
-use std::fmt;
-
 use schema::wire::Status;
 use schema::{AgentName, Author, Channel, Contact, Event, Fact, Ownership, Seq, Timestamp, Turn, limits};
 
 use super::refs::Refs;
+use super::said::Said;
 use super::transcript::{Line, Transcript};
 
 /// A conversation as folded from its events.
@@ -54,8 +53,8 @@ pub enum Owner {
     },
 }
 
-/// A turn without its end. Its `Debug` shows how long its text is and not what it says.
-#[derive(Clone, PartialEq)]
+/// A turn without its end.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Unfinished {
     /// Which turn.
     pub turn: Turn,
@@ -64,16 +63,7 @@ pub struct Unfinished {
     /// When it began.
     pub started_at: Timestamp,
     /// What the checkpoints hold of it.
-    pub text: String,
-}
-
-impl fmt::Debug for Unfinished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { turn, answers, started_at, text } = self;
-        let mut unfinished = f.debug_struct("Unfinished");
-        unfinished.field("turn", turn).field("answers", answers).field("started_at", started_at);
-        unfinished.field("bytes", &text.len()).finish()
-    }
+    pub said: Said,
 }
 
 impl State {
@@ -114,13 +104,15 @@ impl State {
             Fact::TurnStarted { turn } => {
                 self.turns = *turn;
                 self.unfinished =
-                    Some(Unfinished { turn: *turn, answers: self.asked, started_at: event.at, text: String::new() });
+                    Some(Unfinished { turn: *turn, answers: self.asked, started_at: event.at, said: Said::default() });
             }
-            Fact::Checkpoint { text, .. } => {
-                if let Some(unfinished) = &mut self.unfinished
-                    && unfinished.text.len() + text.bytes() <= limits::REPLY_BYTES_MAX
-                {
-                    unfinished.text.push_str(text.as_str());
+            Fact::Checkpoint { text, unsaid, .. } => {
+                let Some(Unfinished { said, .. }) = &mut self.unfinished else { return };
+                if said.text().len() + text.bytes() <= limits::REPLY_BYTES_MAX {
+                    said.push(text.as_str(), text.chars());
+                }
+                if let Some(from) = unsaid {
+                    said.take_back_from(*from);
                 }
             }
             Fact::TakenOver { agent, ownership } => {

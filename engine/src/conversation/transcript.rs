@@ -15,6 +15,8 @@ pub struct Transcript {
     exchanges: VecDeque<Exchange>,
     bytes: usize,
     begins_late: bool,
+    /// The newest of the contact's messages that was answered.
+    answered: Seq,
 }
 
 /// What the contact said and what came back: the unit in which a transcript grows and shrinks.
@@ -73,24 +75,25 @@ impl Transcript {
     }
 
     /// Our side said something. What the contact said after event `answers` was not yet known to
-    /// it, and stays open as the next question; a reply that answers nothing of the open question, because
-    /// it is to be given once more, leaves all of it open.
+    /// it, and stays open as the next question. A reply that answers no more than was answered before is to
+    /// be given once more: it leaves the whole question open.
     pub fn answer(&mut self, line: Line, answers: Seq, passages: Vec<Passage>) {
         let line = line.shortened();
         let before = self.exchanges.back().map_or(0, Exchange::bytes);
         let open = self.exchanges.back_mut().filter(|last| last.answered.is_empty());
+        let once_more = answers <= self.answered;
+        self.answered = self.answered.max(answers);
         let mut later = Vec::new();
         if let Some(open) = open {
-            let known = open.asked.iter().any(|asked| asked.seq <= answers);
-            if !known && !open.asked.is_empty() && line.text.is_empty() {
+            if once_more && !open.asked.is_empty() && line.text.is_empty() {
                 // Nothing was said and nothing answered: for a prompt nothing has happened.
                 return;
             }
-            later = if known {
-                open.asked.extract_if(.., |asked| asked.seq > answers).collect()
-            } else {
+            later = if once_more {
                 // What was said of an answer stands behind the question, which is then put again.
                 open.asked.clone()
+            } else {
+                open.asked.extract_if(.., |asked| asked.seq > answers).collect()
             };
         }
         // What became of the last exchange is counted anew below.

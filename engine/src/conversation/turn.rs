@@ -1,6 +1,5 @@
 //! A turn's life in the log: started once, ended once.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use schema::{Author, End, ErrorCode, Fact, Made, Reply, Seq, Text, Usage};
@@ -12,6 +11,10 @@ use super::{Conversation, Effect, Owner};
 impl Conversation {
     /// The assistant takes the floor to answer everything asked so far.
     pub(super) fn start_turn(&mut self, call: &mut Call<'_>) {
+        if call.policy.closing {
+            self.floor = Floor::Idle;
+            return;
+        }
         let turn = self.state.turns + 1;
         self.record(Author::Assistant, Fact::TurnStarted { turn }, call);
         self.floor = Floor::Thinking(Box::new(Running {
@@ -52,9 +55,7 @@ impl Conversation {
     pub(super) fn end_turn(&mut self, ending: Ending, call: &mut Call<'_>) {
         let (mut running, text, first_token_ms) = match std::mem::take(&mut self.floor) {
             Floor::Thinking(running) => (running, String::new(), None),
-            Floor::Speaking { running, text, first_token_ms, unsaid, .. } => {
-                (running, without(text, &unsaid), Some(first_token_ms))
-            }
+            Floor::Speaking { running, said, first_token_ms, .. } => (running, said.finished(), Some(first_token_ms)),
             other @ (Floor::Idle | Floor::Listening { .. }) => {
                 self.floor = other;
                 return;
@@ -104,20 +105,6 @@ impl Default for Ending {
     fn default() -> Self {
         Self { end: End::Completed, answers: None, error: None, retry_after: None, spent: None }
     }
-}
-
-/// A reply without the parts that were none of it.
-fn without(text: String, unsaid: &[Range<usize>]) -> String {
-    if unsaid.is_empty() {
-        return text;
-    }
-    let mut kept = String::with_capacity(text.len());
-    let mut from = 0;
-    for part in unsaid.iter().chain(std::iter::once(&(text.len()..text.len()))) {
-        kept.push_str(text.get(from..part.start).unwrap_or_default());
-        from = part.end;
-    }
-    kept
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {

@@ -49,7 +49,8 @@ impl Anthropic {
         let versioned = base.path().trim_end_matches('/').ends_with("/v1");
         let url = join(base, if versioned { &["messages"] } else { &["v1", "messages"] });
         let key = key.and_then(|key| secret_header("", key));
-        let manners = Manners::new(learned, url.as_str(), model).beginning(Some(Begins::Openly));
+        let begins = if url.host_str() == Some("api.anthropic.com") { Begins::Apart } else { Begins::Openly };
+        let manners = Manners::new(learned, url.as_str(), model).beginning(Some(begins));
         Self { name: format!("anthropic/{model}"), model: model.to_owned(), http, url, key, price, manners }
     }
 }

@@ -41,10 +41,10 @@ impl CoolDowns {
         self.lock().get(model).is_some_and(|record| record.rests_until > now)
     }
 
-    /// An attempt went wrong. A refused request says nothing about the next one and is not
-    /// counted; a rate limit makes the model rest at once; other failures when they come in a row.
+    /// An attempt went wrong. A refused request, or one that had nothing for an answer, says nothing about the
+    /// next one and is not counted; a rate limit makes the model rest at once; other failures when they come in a row.
     pub fn failed(&self, model: &str, error: &ModelError, now: Instant) {
-        if error.code == ErrorCode::ModelBadRequest {
+        if matches!(error.code, ErrorCode::ModelBadRequest | ErrorCode::ModelBlank) {
             return;
         }
         let mut models = self.lock();

@@ -241,7 +241,11 @@ impl Failover {
         };
         let blank = self.attempt.as_ref().is_some_and(Attempt::is_blank);
         if blank && matches!(stop, Stop::Completed | Stop::Length) {
-            let error = ModelError::new(ErrorCode::ModelBlank, "the reply ended well and has no words");
+            let why = match stop {
+                Stop::Length => "the limit of the reply's length was reached before its first word: allow more tokens",
+                _ => "the reply ended well and has no words",
+            };
+            let error = ModelError::new(ErrorCode::ModelBlank, why);
             return self.on_error(error, Close::Ended, now);
         }
         let Some(attempt) = self.settle(end.name(), Close::Ended) else { return };

@@ -51,7 +51,9 @@ impl Gemini {
         url.set_query(Some("alt=sse")); // Without it the answer is one JSON array.
         // In a header, because addresses end up in logs.
         let key = key.and_then(|key| secret_header("", key));
-        let manners = Manners::new(learned, base.as_str(), model).beginning(Some(Begins::Openly));
+        let official = base.host_str() == Some("generativelanguage.googleapis.com");
+        let begins = if official { Begins::Apart } else { Begins::Openly };
+        let manners = Manners::new(learned, base.as_str(), model).beginning(Some(begins));
         Self { name: format!("gemini/{model}"), http, url, key, price, manners }
     }
 }

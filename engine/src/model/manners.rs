@@ -1,5 +1,5 @@
 //! What a server's answers have taught: which parameters it refuses, and how its models begin to speak.
-//! Invariant: bounded, shared by all worker threads, and never forgotten while the node runs.
+//! Invariant: bounded, shared by all worker threads; what one reply has taught another can correct.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,8 @@ use super::thoughts::Begins;
 
 /// Servers and models remembered; further ones are asked without what was learned.
 const KEPT_MAX: usize = 512;
+/// Replies in a row after which what is known of how a model begins is given up for the contrary.
+const CONTRARY_MAX: u8 = 3;
 
 /// A part of a request that some servers do not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,22 +68,19 @@ impl Parameter {
         let mut all = Self::ALL.iter().filter(|(parameter, _)| sent.has(*parameter));
         let (parameter, _) = all.find(|(_, names)| names.iter().any(|name| named(name)))?;
         // A limit may be named because of its value: then another name would not help.
-        let limit = matches!(parameter, Self::MaxTokens | Self::MaxCompletionTokens);
+        let limit = parameter.is_limit();
         let of_value =
             ["too large", "too high", "too many", "at most", "maximum", "less than", "greater than", "exceed"];
-        let of_name = [
-            "unsupported",
-            "not supported",
-            "unrecogni",
-            "unknown",
-            "extra",
-            "unexpected",
-            "permitted",
-            "allowed",
-            "instead",
-        ];
+        let of_name = ["unsupported", "not supported", "unrecogni", "unknown", "extra", "unexpected", "instead"];
         let says = |words: &[&str]| words.iter().any(|word| body.contains(word));
         (!limit || says(&of_name) || !says(&of_value)).then_some(*parameter)
+    }
+}
+
+impl Parameter {
+    /// Whether it limits a reply's length.
+    pub(super) const fn is_limit(self) -> bool {
+        matches!(self, Self::MaxTokens | Self::MaxCompletionTokens)
     }
 }
 
@@ -104,6 +103,11 @@ impl Refusals {
     pub(super) const fn with(self, parameter: Parameter) -> Self {
         Self(self.0 | parameter.bit())
     }
+
+    /// Whether a reply's length is limited by neither name.
+    pub(super) const fn is_unlimited(self) -> bool {
+        self.has(Parameter::MaxTokens) && self.has(Parameter::MaxCompletionTokens)
+    }
 }
 
 /// All that was learned, by address and model. Clones share it.
@@ -117,8 +121,8 @@ pub struct Lessons {
 struct Lesson {
     refused: Option<Refusals>,
     begins: Option<Begins>,
-    /// Somebody listens to its first reply.
-    listened: bool,
+    /// Replies in a row that have shown the contrary.
+    contrary: u8,
 }
 
 /// One model's manners.
@@ -168,23 +172,30 @@ impl Manners {
         self.learned.note(&self.server, "", |lesson| lesson.refused = lesson.refused.or(Some(refused)));
     }
 
-    /// How its next reply will begin, and whether that is a guess that its first reply should prove.
+    /// How its next reply will begin, and whether that is a guess that a reply should prove first.
     pub(super) fn begins(&self) -> (Begins, bool) {
-        let mut first = false;
-        let mut known = None;
-        self.learned.note(&self.server, &self.model, |lesson| {
-            known = lesson.begins;
-            first = !std::mem::replace(&mut lesson.listened, true);
-        });
+        if self.expected == Some(Begins::Apart) {
+            return (Begins::Apart, false);
+        }
+        let known =
+            self.learned.lock().get(&(self.server.clone(), self.model.clone())).and_then(|lesson| lesson.begins);
         match known.or(self.expected) {
             Some(begins) => (begins, false),
-            None => (Begins::Openly, first),
+            None => (Begins::Openly, true),
         }
     }
 
-    /// A reply has shown how they begin.
+    /// A reply has shown how they begin. What is known is not given up for one: anybody may have a model
+    /// write a mark.
     pub(super) fn began(&self, begins: Begins) {
-        self.learned.note(&self.server, &self.model, |lesson| lesson.begins = Some(begins));
+        self.learned.note(&self.server, &self.model, |lesson| {
+            let contrary = if lesson.begins.is_some_and(|known| known != begins) { lesson.contrary + 1 } else { 0 };
+            let convinced = lesson.begins.is_none() || contrary >= CONTRARY_MAX;
+            (lesson.begins, lesson.contrary) = match convinced {
+                true => (Some(begins), 0),
+                false => (lesson.begins, contrary),
+            };
+        });
     }
 }
 
@@ -235,6 +246,7 @@ mod tests {
             ("stream_options.include_obfuscation: unknown field", new, Some(Obfuscation)),
             ("max_completion_tokens: Extra inputs are not permitted", new, Some(MaxCompletionTokens)),
             ("max_tokens is too large: 9000. This model supports at most 4096 completion tokens", old, None),
+            ("max_tokens: 9000 > 8192, which is the maximum allowed number of output tokens", old, None),
             ("my_max_tokens2 is unknown", old, None),
             ("max_tokens is unknown", new, None),
             ("cache_control: Extra inputs are not permitted", &[CacheControl][..], Some(CacheControl)),
@@ -264,13 +276,26 @@ mod tests {
     }
 
     #[test]
-    fn a_first_reply_is_listened_to_once() {
+    fn one_reply_does_not_overturn_what_is_known() {
+        use Begins::{Apart, InThought, Openly};
         let learned = Lessons::default();
         let manners = |name: &str| Manners::new(&learned, "s", name).beginning(by_name(name));
-        assert_eq!(manners("a").begins(), (Begins::Openly, true));
-        assert_eq!(manners("a").begins(), (Begins::Openly, false));
-        manners("a").began(Begins::InThought);
-        assert_eq!(manners("a").begins(), (Begins::InThought, false));
+        for (name, replies, expected) in [
+            ("a", &[][..], (Openly, true)),
+            ("b", &[InThought], (InThought, false)),
+            ("c", &[Openly, InThought, InThought, Openly, InThought, InThought], (Openly, false)),
+            ("d", &[Openly, InThought, InThought, InThought], (InThought, false)),
+            ("e", &[InThought, Openly, Openly], (InThought, false)),
+            ("f-reasoning", &[], (InThought, false)),
+            ("g-reasoning", &[Openly], (Openly, false)),
+        ] {
+            for reply in replies {
+                manners(name).began(*reply);
+            }
+            assert_eq!(manners(name).begins(), expected, "{name}");
+        }
+        let apart = manners("b").beginning(Some(Apart));
+        assert_eq!(apart.begins(), (Apart, false), "nothing was to be learned");
         for (name, thinks) in [
             ("deepseek-r1", true),
             ("qwen3-235b-a22b-thinking-2507", true),

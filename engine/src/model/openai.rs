@@ -62,8 +62,7 @@ impl OpenAi {
     ) -> Self {
         let url = join(base, &["chat", "completions"]);
         let key = key.and_then(|key| secret_header("Bearer ", key));
-        // OpenAI itself keeps thoughts apart.
-        let begins = if official(&url) { Some(Begins::Openly) } else { by_name(model) };
+        let begins = if official(&url) { Some(Begins::Apart) } else { by_name(model) };
         let manners = Manners::new(learned, url.as_str(), model).beginning(begins);
         Self { name: format!("openai/{model}"), model: model.to_owned(), http, url, key, price, manners }
     }

@@ -16,8 +16,9 @@ const GAP_BYTES_MAX: usize = 64;
 
 /// Folds a reply's text into what may be shown of it.
 ///
-/// A mark in a block or a span of code is shown as it is. A thought that does not end has none of it
-/// shown. One that ended without having begun takes back what was said since the last one ended.
+/// A mark in a block or a span of code is shown as it is, and so is one that stands in words as if they were
+/// about it: a head in its middle, the end of a message before its end. A thought that does not end has
+/// none of it shown. The end of a thought that had no beginning takes back all words since the last such end.
 #[derive(Debug)]
 pub(super) struct Thoughts {
     place: Place,
@@ -36,6 +37,10 @@ pub(super) struct Thoughts {
     said_before: bool,
     /// Bytes said since then.
     since: usize,
+    /// A mark that ends messages, and the white space after it: left out if nothing follows.
+    over: String,
+    /// A mark has divided this reply: from then on the others mean what they say.
+    marked: bool,
     /// The last character, shown or not.
     last: char,
     /// The last character that was shown.
@@ -51,6 +56,8 @@ pub(super) enum Begins {
     Openly,
     /// In the middle of a thought: its chat template has written the opening mark.
     InThought,
+    /// With the answer, and so they go on: the server keeps thoughts apart, and no mark is one.
+    Apart,
 }
 
 #[derive(Debug)]
@@ -61,8 +68,10 @@ enum Place {
     Thought,
     /// What is a thought if the end of one follows, and else was the answer.
     Unsure(String),
-    /// The head of a message.
-    Head(String),
+    /// The head of a message with its mark, in a thought or in the answer.
+    Head { text: String, in_thought: bool },
+    /// The answer, with whatever stands in it.
+    All,
 }
 
 /// What comes out of some characters.
@@ -99,6 +108,7 @@ impl Thoughts {
             place: match begins {
                 Begins::Openly => Place::Answer,
                 Begins::InThought => Place::Unsure(String::new()),
+                Begins::Apart => Place::All,
             },
             code: Code::default(),
             held: String::new(),
@@ -108,6 +118,8 @@ impl Thoughts {
             said: false,
             said_before: false,
             since: 0,
+            over: String::new(),
+            marked: false,
             last: '\n',
             shown: '\n',
             lesson: None,
@@ -121,6 +133,10 @@ impl Thoughts {
 
     /// More of the reply's text.
     pub(super) fn feed(&mut self, text: &str, chunks: &mut Vec<Chunk>) {
+        if matches!(self.place, Place::All) {
+            chunks.extend((!text.is_empty()).then(|| Chunk::Text(text.to_owned())));
+            return;
+        }
         let mut out = Out::default();
         for c in text.chars() {
             self.take(c, &mut out);
@@ -148,14 +164,22 @@ impl Thoughts {
         for c in std::mem::take(&mut self.held).chars() {
             self.plain(c, &mut out);
         }
-        if let Place::Unsure(text) = &mut self.place
-            && stop == Some(Stop::Completed)
-        {
-            let text = std::mem::take(text);
-            self.place = Place::Answer;
-            for c in text.chars() {
-                self.plain(c, &mut out);
+        match &mut self.place {
+            Place::Unsure(text) if stop == Some(Stop::Completed) => {
+                let text = std::mem::take(text);
+                self.place = Place::Answer;
+                for c in text.chars() {
+                    self.plain(c, &mut out);
+                }
             }
+            Place::Head { text, in_thought: false } if self.said => {
+                let text = std::mem::take(text);
+                self.answer_with(&text, &mut out);
+            }
+            _ => {}
+        }
+        if stop == Some(Stop::Completed) && self.said && !self.marked {
+            self.lesson = Some(Begins::Openly);
         }
         Self::give(out, chunks);
     }
@@ -227,6 +251,8 @@ impl Thoughts {
     }
 
     fn on_tag(&mut self, tag: Tag, mark: String, out: &mut Out) {
+        let (marked, said) = (self.marked, self.said);
+        self.marked |= tag == Tag::Open || tag == Tag::Close || !said;
         match (&mut self.place, tag) {
             (Place::Answer, tag) => match (self.code.span(), tag) {
                 (Some(ticks), _) => self.span = Some((ticks, mark)),
@@ -238,23 +264,35 @@ impl Thoughts {
                     out.thought = true;
                 }
                 (None, Tag::Close) => self.unsay(out),
-                (None, Tag::Head) => self.place = Place::Head(String::new()),
-                (None, Tag::Answer | Tag::Body | Tag::Over) => {}
+                // A message begins where none has, or where one has ended.
+                (None, Tag::Head) if said && self.over.is_empty() => self.answer_with(&mark, out),
+                (None, Tag::Head) => {
+                    let text = std::mem::take(&mut self.over) + &mark;
+                    self.place = Place::Head { text, in_thought: false };
+                }
+                (None, Tag::Answer | Tag::Body | Tag::Over) if marked || !said => {}
+                (None, Tag::Body) => self.answer_with(&mark, out),
+                (None, Tag::Answer | Tag::Over) => {
+                    self.end_message(out);
+                    self.over = mark;
+                }
             },
-            (Place::Head(head), Tag::Body) => {
-                let answer = head.contains("final");
+            (Place::Head { text, .. }, Tag::Body) => {
+                let answer = text.contains("final");
+                self.marked = true;
                 self.place = Place::Thought;
                 if answer {
                     self.answers();
                 }
             }
-            (Place::Head(_), _) => {}
+            (Place::Head { text, .. }, _) => text.push_str(&mark),
+            (Place::All, _) => {}
             (Place::Unsure(text), Tag::Open) if text.trim().is_empty() => {
                 self.lesson = Some(Begins::Openly);
                 self.place = Place::Thought;
             }
             (Place::Thought | Place::Unsure(_), Tag::Open | Tag::Body) => {}
-            (Place::Thought | Place::Unsure(_), Tag::Head) => self.place = Place::Head(String::new()),
+            (Place::Thought | Place::Unsure(_), Tag::Head) => self.place = Place::Head { text: mark, in_thought: true },
             (Place::Thought | Place::Unsure(_), Tag::Close) if self.last == '`' => self.quoted = true,
             (Place::Thought | Place::Unsure(_), Tag::Close | Tag::Answer | Tag::Over) => self.answers(),
         }
@@ -293,6 +331,12 @@ impl Thoughts {
                 if self.said || !c.is_whitespace() {
                     self.code.step(c);
                 }
+                if !self.over.is_empty() {
+                    if c.is_whitespace() {
+                        return self.over.push(c);
+                    }
+                    self.end_message(out);
+                }
                 self.show(c, out);
             }
             Place::Thought => out.thought = true,
@@ -303,16 +347,33 @@ impl Thoughts {
                     self.place = Place::Thought;
                 }
             }
-            Place::Head(head) => {
-                head.push(c);
-                if head.len() > HEAD_BYTES_MAX {
-                    let head = std::mem::take(head);
-                    self.place = Place::Answer;
-                    for c in head.chars() {
-                        self.plain(c, out);
+            Place::Head { text, in_thought } => {
+                text.push(c);
+                if text.len() > HEAD_BYTES_MAX {
+                    let (text, in_thought) = (std::mem::take(text), *in_thought);
+                    if in_thought {
+                        self.place = Place::Thought;
+                    } else {
+                        self.answer_with(&text, out);
                     }
                 }
             }
+            Place::All => {}
+        }
+    }
+
+    /// What looked like a mark was a part of the answer.
+    fn answer_with(&mut self, text: &str, out: &mut Out) {
+        self.place = Place::Answer;
+        for c in text.chars() {
+            self.plain(c, out);
+        }
+    }
+
+    /// The message goes on behind a mark that seemed to end it: the mark was a part of it.
+    fn end_message(&mut self, out: &mut Out) {
+        for c in std::mem::take(&mut self.over).chars() {
+            self.show(c, out);
         }
     }
 

@@ -93,6 +93,15 @@ fn thoughts_are_cut_out_and_code_stays() {
         ("<<think>a</think>b", "<b"),
         ("x <", "x <"),
         ("x <thi", "x <thi"),
+        // Words about marks.
+        ("Use <|start|> to begin.", "Use <|start|> to begin."),
+        ("First <|start|>, then <|channel|> and <|message|>.", "First <|start|>, then <|channel|> and <|message|>."),
+        ("It ends with <|end|> or <|return|> there.", "It ends with <|end|> or <|return|> there."),
+        ("A <|message|> b <|end|>\n\nc", "A <|message|> b <|end|>\n\nc"),
+        ("Hello.<|end|>", "Hello."),
+        ("Hello.<|end|><|start|>assistant<|channel|>analysis<|message|>a", "Hello."),
+        ("Hello.<|end|><|start|> and more", "Hello.<|end|><|start|> and more"),
+        ("Hello.\n<|end_of_solution|>\n", "Hello.\n"),
     ] {
         assert_eq!(shown(Begins::Openly, [given], WELL).0, expected, "{given}");
         assert_eq!(shown(Begins::Openly, pieces(given), WELL).0, expected, "{given}, by characters");
@@ -105,12 +114,14 @@ fn a_model_that_begins_in_thought_is_silent_until_it_answers() {
         ("a\n</think>\n\nHello", WELL, "Hello", Some(Begins::InThought)),
         ("<think>a</think>Hello", WELL, "Hello", Some(Begins::Openly)),
         ("\n<think>a</think>Hello", WELL, "Hello", Some(Begins::Openly)),
-        ("Hello, without a thought.", WELL, "Hello, without a thought.", None),
+        ("Hello, without a thought.", WELL, "Hello, without a thought.", Some(Begins::Openly)),
         ("An unfinished thou", Some(Stop::Length), "", None),
         ("An unfinished thou", None, "", None),
     ] {
         assert_eq!(shown(Begins::InThought, [given], stop), (expected.into(), lesson), "{given}");
     }
+    let marks = "Here: </think> <think> <|end|> done.";
+    assert_eq!(shown(Begins::Apart, [marks], WELL), (marks.into(), None), "a server that keeps thoughts apart");
     let (text, lesson) = shown(Begins::Openly, ["a</think>Hello"], WELL);
     assert_eq!((text.as_str(), lesson), ("Hello", Some(Begins::InThought)), "it is remembered");
     let mut thoughts = Thoughts::new(Begins::InThought);

@@ -209,7 +209,11 @@ impl Log for MemoryStore {
             let mut found: Vec<Unspoken> = state
                 .conversations
                 .iter()
-                .filter(|(_, found)| found.events.len() <= 1 && found.contact.is_anonymous())
+                .filter(|(_, found)| match found.events.len() {
+                    0 => true,
+                    1 => found.contact.is_anonymous(),
+                    _ => false,
+                })
                 .map(|(key, found)| Unspoken { last_at: found.last_at, key: *key, head: found.events.len() as Seq })
                 .filter(|one| one.last_at < query.before)
                 .filter(|one| query.after.is_none_or(|after| (one.last_at, one.key) > (after.last_at, after.key)))

@@ -61,8 +61,8 @@ pub trait Log: Send + Sync + 'static {
     /// [`StoreError::Unknown`] when it may or may not have been removed: ask again.
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()>;
 
-    /// Conversations of all tenants with an anonymous contact and nothing in their logs but their opening,
-    /// oldest first.
+    /// Conversations of all tenants that nobody will miss, oldest first: with nothing in their logs, because
+    /// whoever opened them got no answer; or with an anonymous contact and nothing but their opening.
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>>;
 
     /// Whether a write would be taken now, as far as can be known without writing. After a failed write

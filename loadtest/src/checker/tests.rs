@@ -95,7 +95,7 @@ fn a_crash_may_have_said_more_than_it_stored() {
 /// A checkpoint of what turn 1 said in its first six characters; without its text for who has that.
 fn checkpoint(seq: Seq, has_text: bool) -> Event {
     let (chars, text) = if has_text { (Some(6), "") } else { (None, "first ") };
-    event(seq, Author::Assistant, Fact::Checkpoint { turn: 1, offset: 0, chars, text: Text::from(text) })
+    event(seq, Author::Assistant, Fact::Checkpoint { turn: 1, offset: 0, chars, text: Text::from(text), unsaid: None })
 }
 
 fn with_checkpoint() -> Vec<Event> {
@@ -240,7 +240,7 @@ fn every_rule_finds_what_was_planted_for_it() {
             observer.event(&log[0]);
             observer.event(&log[1]);
             observer.delta(1, 0, "first rep");
-            let fact = Fact::Checkpoint { turn: 1, offset: 0, chars: Some(7), text: Text::default() };
+            let fact = Fact::Checkpoint { turn: 1, offset: 0, chars: Some(7), text: Text::default(), unsaid: None };
             observer.event(&event(3, Author::Assistant, fact));
             history.observers.push(observer);
         }),

@@ -72,7 +72,10 @@ pub(super) async fn every_kind_of_fact_reads_back_as_it_was(store: SharedStore) 
         (Author::System, Fact::Opened { contact, channel: Channel::Web }),
         (Author::Contact, said("hello", Some("r-1"), None, None)?),
         (Author::System, Fact::TurnStarted { turn: 1 }),
-        (Author::Assistant, Fact::Checkpoint { turn: 1, offset: 7, chars: None, text: "a piece".into() }),
+        (
+            Author::Assistant,
+            Fact::Checkpoint { turn: 1, offset: 7, chars: None, text: "a piece".into(), unsaid: Some(3) },
+        ),
         (Author::Assistant, said("a whole reply", None, None, Some(reply))?),
         (Author::Human, Fact::TakenOver { agent: "Bo".into(), ownership: 1 }),
         (Author::Human, said("a word of mine", Some("r-2"), Some("Bo"), None)?),

@@ -90,7 +90,9 @@ pub(super) async fn anonymous_conversations_without_a_word_are_found_by_age(stor
     let mut wanted = Vec::new();
     for (n, at) in [(0, 3), (1, 1), (0, 2), (1, 2), (0, 2)] {
         let key = ConversationKey { tenant: tenants[n], conversation: ConversationId::generate() };
-        let claim = store.claim(key, opening(&Contact::anonymous(), at)).await?;
+        // Whose opening is not stored has no name yet, whatever it was to be.
+        let whose = if n == 1 { contact("ana")? } else { Contact::anonymous() };
+        let claim = store.claim(key, opening(&whose, at)).await?;
         wanted.push(if at == 3 {
             // The opening is no word, and the messages of these tests carry times of their own.
             store.append(append(key, claim, &["opened"])).await?;
@@ -104,7 +106,8 @@ pub(super) async fn anonymous_conversations_without_a_word_are_found_by_age(stor
     let claim = store.claim(spoken, opening(&Contact::anonymous(), 1)).await?;
     store.append(append(spoken, claim, &["opened", "a word"])).await?;
     let named = ConversationKey { tenant: tenants[0], conversation: ConversationId::generate() };
-    store.claim(named, opening(&contact("ana")?, 1)).await?;
+    let claim = store.claim(named, opening(&contact("ana")?, 1)).await?;
+    store.append(append(named, claim, &["opened"])).await?;
 
     for (before, count) in [(1, 0), (2, 1), (3, 4), (1_000, 4), (1_001, 5)] {
         for limit in 1..=3 {

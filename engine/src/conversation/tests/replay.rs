@@ -50,6 +50,7 @@ proptest! {
                 ..FloorPolicy::default()
             },
             profile_version: 3,
+            closing: false,
         };
         let mut log: Vec<Event> = Vec::new();
         let mut conversation = Conversation::default();

@@ -238,7 +238,7 @@ fn a_human_silences_the_assistant_until_hand_back() {
             > end completed
               10 message Assistant "You are welcome." t2 completed answers 7
             > back
-              refuse wrong_state
+              reply 0
         "#]],
     );
 }
@@ -326,6 +326,54 @@ fn or_the_question_is_asked_again_but_not_for_ever() {
               8 message Assistant "" t3 incomplete answers 2
             > interrupt
         "#]],
+    );
+}
+
+#[test]
+fn a_planned_stop_leaves_a_question_that_may_go_on_to_the_next_wake() {
+    check(
+        &FloorPolicy::default(),
+        "say hi | interrupt | elapse | crash",
+        &expect![[r#"
+        > say hi
+          2 message Contact "hi"
+          reply 2
+          arm 150ms
+        > interrupt
+        > elapse
+        > crash
+          3 turn_started
+          ask t1 #1
+    "#]],
+    );
+}
+
+#[test]
+fn a_thought_that_was_stored_is_no_part_of_the_message_after_a_crash() {
+    let thought = "x".repeat(1100);
+    let script = format!("say tell me all. | text {thought} | unsay 1100 | text Hello | +2000ms | text  there | crash");
+    check(
+        &FloorPolicy::default(),
+        &script,
+        &expect![[r#"
+        > say tell me all.
+          2 message Contact "tell me all."
+          reply 2
+          3 turn_started
+          ask t1 #1
+        > text
+          delta t1@0 …
+          4 checkpoint
+        > unsay 1100
+          5 checkpoint unsaid from 0
+        > text Hello
+          delta t1@1100 Hello
+        > text  there
+          delta t1@1105  there
+          6 checkpoint
+        > crash
+          7 message Assistant "Hello there" t1 incomplete answers 2
+    "#]],
     );
 }
 
@@ -476,18 +524,21 @@ fn a_thought_that_went_out_is_no_part_of_the_message() {
             > text The margin
               delta t1@0 The margin
             > unsay 10
+              4 checkpoint unsaid from 0
             > text Hello
               delta t1@10 Hello
             > text  é
               delta t1@15  é
             > unsay 3
+              5 checkpoint unsaid from 15
             > text !
               delta t1@17 !
             > unsay 99
+              6 checkpoint unsaid from 0
             > text Bye.
               delta t1@18 Bye.
             > end completed
-              4 message Assistant "Bye." t1 completed answers 2
+              7 message Assistant "Bye." t1 completed answers 2
         "#]],
     );
 }

@@ -11,7 +11,7 @@ use super::super::*;
 /// `again WORDS` (the last ref once more), `agent WORDS`, `text PIECE`, `unsay BYTES`, `end NAME`, `late PIECE` (of
 /// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `crash`.
 pub(super) fn check(policy: &FloorPolicy, script: &str, expected: &Expect) {
-    let policy = Policy { floor: policy.clone(), profile_version: 1 };
+    let policy = Policy { floor: policy.clone(), profile_version: 1, closing: false };
     let mut run = Run { policy, ..Run::default() };
     run.apply(Command::Open { contact: "ana".parse().unwrap(), channel: Channel::Web });
     run.lines.clear();
@@ -101,6 +101,9 @@ impl Run {
 
 fn describe(event: &Event) -> String {
     let mut line = format!("{} {}", event.seq, event.fact.name());
+    if let Fact::Checkpoint { unsaid: Some(from), .. } = &event.fact {
+        write!(line, " unsaid from {from}").unwrap();
+    }
     if let Fact::Message { text, reply, .. } = &event.fact {
         let words = if text.bytes() > 60 { format!("{} bytes", text.bytes()) } else { text.as_str().to_owned() };
         write!(line, " {:?} \"{words}\"", event.author).unwrap();

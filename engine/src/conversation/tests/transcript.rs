@@ -57,6 +57,23 @@ fn of_a_long_reply_its_end_is_kept() {
 }
 
 #[test]
+fn a_reply_to_a_question_that_was_too_long_to_keep_does_not_answer_another() {
+    let mut transcript = Transcript::default();
+    transcript.ask(line(10, Author::Contact, "The first".into()));
+    let long = "x".repeat(limits::TEXT_BYTES_MAX);
+    let last = 10 + 2 * (limits::TRANSCRIPT_BYTES_MAX / limits::TEXT_BYTES_MAX) as Seq;
+    for seq in 11..=last {
+        transcript.ask(line(seq, Author::Contact, long.clone()));
+    }
+    assert!(transcript.begins_late());
+    let open: Vec<Seq> = transcript.exchanges().flat_map(|open| &open.asked).map(|line| line.seq).collect();
+    transcript.answer(line(last + 1, Author::Assistant, "To the first".into()), 10, Vec::new());
+    let [answered, asked] = &transcript.exchanges().collect::<Vec<_>>()[..] else { panic!("{transcript:?}") };
+    assert_eq!((answered.asked.len(), answered.answered[0].seq), (0, last + 1));
+    assert_eq!(asked.asked.iter().map(|line| line.seq).collect::<Vec<_>>(), open, "none is put twice");
+}
+
+#[test]
 fn a_reply_that_answers_nothing_leaves_the_question_open() {
     for (said, exchanges) in [("", 1), ("So far", 2)] {
         let mut transcript = Transcript::default();

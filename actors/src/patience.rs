@@ -1,0 +1,55 @@
+//! Asking a store again that surely did nothing: within a budget, with pauses that grow and are not the same
+//! for everybody.
+
+use std::future::Future;
+use std::time::Duration;
+
+use engine::store::StoreError;
+use schema::limits;
+use tokio::time::Instant;
+
+/// The first pause; it doubles each time.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+/// What is left of a budget of tries.
+pub(crate) struct Patience {
+    until: Instant,
+    pause: Duration,
+    jitter: fn() -> f64,
+}
+
+impl Patience {
+    /// A whole budget. `jitter` gives numbers from 0 to 1 that spread the pauses.
+    pub(crate) fn new(jitter: fn() -> f64) -> Self {
+        Self { until: Instant::now() + limits::APPEND_TRIES_FOR, pause: PAUSE_MIN, jitter }
+    }
+
+    /// Waits before the next try; false when there is to be none.
+    pub(crate) async fn wait(&mut self) -> bool {
+        if Instant::now() >= self.until {
+            return false;
+        }
+        tokio::time::sleep(self.pause.mul_f64(0.5 + (self.jitter)() / 2.0)).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        true
+    }
+}
+
+/// Asks for something that may be asked for twice until the store answers it.
+///
+/// # Errors
+/// The store's last one; at once, if asking again does not help.
+pub(crate) async fn patiently<T, F>(jitter: fn() -> f64, ask: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let mut patience = Patience::new(jitter);
+    loop {
+        let answer = ask().await;
+        let passes = matches!(answer, Err(StoreError::Busy | StoreError::Unavailable(_)));
+        if !passes || !patience.wait().await {
+            return answer;
+        }
+    }
+}
