@@ -258,6 +258,60 @@ async fn a_store_with_moods_costs_a_reply_time_and_nothing_else() {
 }
 
 #[actix_web::test]
+async fn a_stream_can_be_resumed_from_any_of_its_frames() {
+    let store = Moody::default();
+    let bench = bench(&store, long_reply()).await;
+    let key = bench.open().await;
+    let mut ear = Ear::new();
+    let (reply, joined) = ReplyTo::call();
+    let listener = Listener { format: Format::Sse, ..ear.listener() };
+    bench.find(key).await.join(listener, Position::after(0), reply);
+    in_time(joined).await.unwrap().unwrap();
+    let asked = in_time(bench.say(key, "r1")).await.unwrap().seq.unwrap();
+    // While an append waits, checkpoints and messages gather for one append, with words between them.
+    store.will(std::iter::repeat_n(Mood::Away, 4));
+    in_time(bench.say(key, "r2")).await.unwrap();
+    let reply = bench.reply(key, asked).await;
+    let mut last: Seq = 0;
+    let mut deltas = 0;
+    while last < reply.seq {
+        let Some(OutboxItem::Frame(frame)) = in_time(ear.frames.next()).await else { panic!("the stream goes on") };
+        let (id, data) = frame.strip_prefix("id: ").and_then(|frame| frame.split_once("\ndata: ")).unwrap();
+        let position: Position = id.parse().unwrap();
+        let data: serde_json::Value = serde_json::from_str(data.trim()).unwrap();
+        if data["type"] == "delta" {
+            assert_eq!(position.seq, last, "whoever begins after it gets the next event: {data}");
+            deltas += 1;
+        } else {
+            assert_eq!((position.seq, data["seq"].as_u64()), (last + 1, Some(last + 1)), "{data}");
+            last += 1;
+        }
+    }
+    assert!(deltas > 10, "{deltas}");
+}
+
+#[actix_web::test]
+async fn a_read_that_a_busy_store_refuses_is_asked_again() {
+    let store = Moody::default();
+    let bench = bench(&store, long_reply()).await;
+    let key = conversation_of(&store, &bench, 300, 10).await;
+    bench.find(key).await;
+    store.will_read([Mood::Busy, Mood::Away, Mood::Busy]);
+    let mut ear = Ear::new();
+    join(&bench, key, &ear, 0).await;
+    ear.events(0, 300).await;
+}
+
+#[actix_web::test]
+async fn an_opening_is_as_patient_as_any_append() {
+    let store = Moody::default();
+    let bench = bench(&store, long_reply()).await;
+    store.will([Mood::Busy, Mood::Unanswered]);
+    let key = bench.open().await;
+    assert_eq!(bench.log(key).await.len(), 1);
+}
+
+#[actix_web::test]
 async fn a_store_that_stays_away_is_said_to_be_away() {
     let store = Moody::default();
     let bench = bench(&store, long_reply()).await;

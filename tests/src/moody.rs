@@ -1,4 +1,4 @@
-//! A store whose appends fare as a test says, in order; all else goes well.
+//! A store whose appends and reads fare as a test says, in order; all else goes well.
 
 #![allow(clippy::unwrap_used, reason = "a tool of tests")]
 
@@ -33,12 +33,18 @@ pub enum Mood {
 pub struct Moody {
     store: Arc<MemoryStore>,
     moods: Arc<Mutex<VecDeque<Mood>>>,
+    reads: Arc<Mutex<VecDeque<Mood>>>,
 }
 
 impl Moody {
     /// From now on appends fare like this, one after the other, and well after that.
     pub fn will(&self, moods: impl IntoIterator<Item = Mood>) {
         self.moods.lock().unwrap().extend(moods);
+    }
+
+    /// The same for reads: [`Mood::Good`], [`Mood::Busy`], [`Mood::Away`].
+    pub fn will_read(&self, moods: impl IntoIterator<Item = Mood>) {
+        self.reads.lock().unwrap().extend(moods);
     }
 
     /// Moods that are still to come.
@@ -71,7 +77,11 @@ impl Log for Moody {
     }
 
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
-        self.store.read(key, after, bounds)
+        match self.reads.lock().unwrap().pop_front() {
+            Some(Mood::Busy) => Box::pin(async { Err(StoreError::Busy) }),
+            Some(Mood::Away) => Box::pin(async { Err(StoreError::Unavailable("it is away".into())) }),
+            _ => self.store.read(key, after, bounds),
+        }
     }
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {

@@ -1,7 +1,7 @@
 //! What a tenant has used today, in memory, and as it stands in the store.
 //! Invariant: a crash forgets of tokens and turns what ended within the last [`limits::USAGE_KEPT_EVERY`], and of
 //! one visitor's bytes at most [`limits::VISITOR_BYTES_KEPT`]; a planned stop forgets no tokens and turns. A reply
-//! is booked when it ends: one that a crash cut is booked when its conversation wakes, by what is left of it.
+//! is booked when it ends, and what the provider had counted of one that a crash cut is gone with it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use schema::wire::Status;
-use schema::{Author, CloseReason, End, ErrorCode, Fact, Made, Reply, Text, UnfinishedTurns, Usage};
+use schema::{Author, CloseReason, End, ErrorCode, Fact, Made, Reply, Text, UnfinishedTurns};
 
 use super::machine::Call;
 use super::{Conversation, Owner, Policy};
-use crate::model::estimate_tokens;
 
 /// Replies in a row that may be cut off before asking once more is given up: a question that
 /// brings the node down must not do so for ever.
@@ -36,7 +35,6 @@ impl Conversation {
     fn end_unfinished(&mut self, call: &mut Call<'_>) {
         let Some(unfinished) = self.state.unfinished.take() else { return };
         let rerun = self.may_rerun(call.policy);
-        let output_tokens = estimate_tokens(unfinished.said.text());
         let reply = Reply {
             turn: unfinished.turn,
             end: End::Incomplete,
@@ -45,8 +43,6 @@ impl Conversation {
                 profile_version: call.policy.profile_version,
                 error: Some(ErrorCode::Interrupted.name().to_owned()),
                 total_ms: super::turn::millis(call.now.since(unfinished.started_at)),
-                // What the provider counted went with the crash.
-                usage: Usage { output_tokens, estimated: output_tokens > 0, ..Usage::default() },
                 ..Made::default()
             },
         };

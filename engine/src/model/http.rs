@@ -189,10 +189,6 @@ async fn taken(asking: &impl Asking, manners: &Manners) -> Result<Response, Mode
                 return Ok(response);
             }
             Err(refusal) => match Parameter::refused(&refusal.body, asking.sends(without)) {
-                // A limit that no server would keep is nobody's wish: only the configuration leaves out both.
-                Some(parameter) if parameter.is_limit() && without.with(parameter).is_unlimited() => {
-                    return Err(refusal.error);
-                }
                 Some(parameter) => {
                     tracing::info!(?parameter, detail = refusal.error.detail, "server refuses a parameter");
                     without = without.with(parameter);

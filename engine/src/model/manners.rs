@@ -68,19 +68,12 @@ impl Parameter {
         let mut all = Self::ALL.iter().filter(|(parameter, _)| sent.has(*parameter));
         let (parameter, _) = all.find(|(_, names)| names.iter().any(|name| named(name)))?;
         // A limit may be named because of its value: then another name would not help.
-        let limit = parameter.is_limit();
+        let limit = matches!(parameter, Self::MaxTokens | Self::MaxCompletionTokens);
         let of_value =
             ["too large", "too high", "too many", "at most", "maximum", "less than", "greater than", "exceed"];
         let of_name = ["unsupported", "not supported", "unrecogni", "unknown", "extra", "unexpected", "instead"];
         let says = |words: &[&str]| words.iter().any(|word| body.contains(word));
         (!limit || says(&of_name) || !says(&of_value)).then_some(*parameter)
-    }
-}
-
-impl Parameter {
-    /// Whether it limits a reply's length.
-    pub(super) const fn is_limit(self) -> bool {
-        matches!(self, Self::MaxTokens | Self::MaxCompletionTokens)
     }
 }
 
@@ -102,11 +95,6 @@ impl Refusals {
 
     pub(super) const fn with(self, parameter: Parameter) -> Self {
         Self(self.0 | parameter.bit())
-    }
-
-    /// Whether a reply's length is limited by neither name.
-    pub(super) const fn is_unlimited(self) -> bool {
-        self.has(Parameter::MaxTokens) && self.has(Parameter::MaxCompletionTokens)
     }
 }
 

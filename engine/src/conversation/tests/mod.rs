@@ -4,3 +4,4 @@ mod redacted;
 mod replay;
 mod scenarios;
 mod script;
+mod unsaid;
