@@ -38,8 +38,18 @@ pub struct DataDir {
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
-    #[error("data directory {}: another process is using it", .path.display())]
+    #[error(
+        "data directory {}: another process is using it; commands find a running node by the same configuration: \
+         give them its --config and environment",
+        .path.display()
+    )]
     InUse { path: PathBuf },
+    #[error(
+        "data directory {}: there is none; name the node's with --config or TERTULIA_DATA, or start a new node there \
+         with `tertulia serve`",
+        .path.display()
+    )]
+    None { path: PathBuf },
     #[error("data directory {}: cannot {doing}: {problem}", .path.display())]
     Io { path: PathBuf, doing: &'static str, problem: io::Error },
     #[error(
@@ -52,6 +62,18 @@ pub enum DataDirError {
 }
 
 impl DataDir {
+    /// One that a node has made.
+    ///
+    /// # Errors
+    /// [`DataDirError::None`], or as [`DataDir::open`].
+    pub fn existing(path: &Path) -> Result<Self, DataDirError> {
+        if !path.join(VERSION_FILE).exists() {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+            return Err(DataDirError::None { path });
+        }
+        Self::open(path)
+    }
+
     /// Opens the directory, makes it if there is none, and holds its lock. Blocks for a few disk
     /// writes the first time.
     ///

@@ -75,6 +75,11 @@ impl ApiKeys {
         }
     }
 
+    /// The name that a key has, whether anybody has it or not.
+    pub(super) fn id(&self, key: &str) -> KeyId {
+        KeyId::of(self.digest(key).expose_secret())
+    }
+
     /// Removes a key's record; its tenant's record no longer names it.
     pub(super) async fn remove(&self, id: KeyId) -> Result<(), StoreError> {
         let name = records::key_name(id);

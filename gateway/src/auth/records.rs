@@ -43,6 +43,22 @@ pub struct TenantBody {
     /// Counts how often they were replaced: what one generation has made ends with it.
     #[serde(default)]
     pub generation: Generation,
+    /// Keys that were replaced because they were not to be trusted any more, the newest last: no start takes
+    /// one of them from the configuration.
+    #[serde(default)]
+    pub retired: Vec<KeyId>,
+}
+
+impl TenantBody {
+    /// Retired keys that are remembered.
+    const RETIRED_MAX: usize = 32;
+
+    /// Remembers its keys as not to be trusted any more.
+    pub(super) fn retire_keys(&mut self) {
+        self.retired.extend(self.keys.iter().copied());
+        let surplus = self.retired.len().saturating_sub(Self::RETIRED_MAX);
+        self.retired.drain(..surplus);
+    }
 }
 
 /// The plan of tenants that were made before there were plans.

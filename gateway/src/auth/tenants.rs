@@ -34,6 +34,15 @@ pub struct Tenants {
     demo_file: PathBuf,
 }
 
+/// Why a tenant's key changes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// The configuration names another one.
+    Configured,
+    /// The old one is not to be trusted any more.
+    Rotated,
+}
+
 /// The demo tenant.
 pub struct Demo {
     /// Its id.
@@ -139,7 +148,7 @@ impl Tenants {
             // First the file: a crash in between leaves a key that the next start makes valid.
             self.keep_demo_key(&key).await?;
         }
-        let body = self.set_key(id, key.expose_secret(), now).await?;
+        let body = self.set_key(id, key.expose_secret(), Why::Rotated, now).await?;
         Ok((body, key))
     }
 
@@ -196,7 +205,14 @@ impl Tenants {
         let plain = key.expose_secret();
         match self.named(DEMO).await? {
             Some(tenant) if self.exists(tenant).await? => {
-                self.set_key(tenant, plain, now).await?;
+                if self.load(tenant).await?.1.retired.contains(&self.keys.id(plain)) {
+                    warn!(
+                        "the configured api_key was replaced by `tertulia tenant rotate-key` and opens nothing any more: \
+                         take it out of the configuration"
+                    );
+                } else {
+                    self.set_key(tenant, plain, Why::Configured, now).await?;
+                }
                 Ok(Demo { tenant, key, created: false })
             }
             _ => {
@@ -238,6 +254,7 @@ impl Tenants {
             keys,
             plan,
             generation: Generation::default(),
+            retired: Vec::new(),
         };
         match records::save(&*self.records, records::tenant_name(id), 0, &body).await {
             Ok(_) => Ok(body),
@@ -260,10 +277,13 @@ impl Tenants {
     }
 
     /// Makes this the tenant's only key.
-    async fn set_key(&self, id: TenantId, key: &str, now: Timestamp) -> Result<TenantBody, TenantError> {
+    async fn set_key(&self, id: TenantId, key: &str, why: Why, now: Timestamp) -> Result<TenantBody, TenantError> {
         let new = self.keys.add(id, key, now).await?;
         let replace = |body: &mut TenantBody| {
             if body.keys != [new] {
+                if why == Why::Rotated {
+                    body.retire_keys();
+                }
                 body.keys = vec![new];
                 body.generation = body.generation.next();
             }

@@ -34,7 +34,8 @@ pub(super) struct Offline {
 impl Offline {
     /// For the demo tenant's documents, or those of the tenant whose key is configured.
     pub(super) async fn for_tenant(config: &Config, private: bool) -> Result<Self, CliError> {
-        let mut offline = Self::open(config, private)?;
+        // What is learned before the first start waits for it there.
+        let mut offline = Self::open(DataDir::open(&config.data)?, config, private)?;
         let demo = offline.tenants.ensure_demo(config.api_key.as_ref(), offline.clock.now()).await?;
         offline.tenant = Some(demo.tenant);
         Ok(offline)
@@ -43,11 +44,10 @@ impl Offline {
     /// For tenants.
     #[allow(clippy::unused_async, reason = "the same shape as for a tenant")]
     pub(super) async fn for_operator(config: &Config) -> Result<Self, CliError> {
-        Self::open(config, false)
+        Self::open(DataDir::existing(&config.data)?, config, false)
     }
 
-    fn open(config: &Config, private: bool) -> Result<Self, CliError> {
-        let data = DataDir::open(&config.data)?;
+    fn open(data: DataDir, config: &Config, private: bool) -> Result<Self, CliError> {
         let store = SqliteStore::open(&data.store_file(), SqliteOptions::default())
             .map_err(|error| CliError::Failed(format!("the store cannot be opened: {error}")))?;
         let store = Arc::new(store);

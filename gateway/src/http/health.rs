@@ -82,9 +82,10 @@ pub(super) async fn metrics(request: HttpRequest, edge: web::Data<Edge>) -> Resu
     if edge.parts.config.metrics_listen.is_some() {
         return Err(super::routes::nothing_at(request.path()));
     }
-    // A proxy on this machine is not who asks.
-    if !is_this_machine(address(&request)) || passed_on(request.headers()) {
-        let message = "metrics are answered to this machine only; set `metrics_listen` for others";
+    // A proxy on this machine is not who asks; and one that says nothing of its clients looks like this machine.
+    let behind = edge.parts.config.public_url.is_some() || passed_on(request.headers());
+    if behind || !is_this_machine(address(&request)) {
+        let message = "metrics are answered to this machine only, and with `public_url` nowhere here: set `metrics_listen`";
         return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
     Ok(render(&edge.parts.metrics))

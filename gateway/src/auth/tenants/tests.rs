@@ -153,6 +153,14 @@ async fn the_demo_tenant_keeps_its_key_over_restarts() {
     let (fifth, ..) = start(None).await.unwrap();
     assert_eq!(fifth.key.expose_secret(), rotated.expose_secret(), "and back");
 
+    start(Some("a key of my own choosing")).await.unwrap();
+    let (_, newest) = tenants.rotate_key(first.tenant, NOW).await.unwrap();
+    let (after, keys_after) = tenants_on(&records, &dir);
+    let leaked = SecretString::from("a key of my own choosing");
+    after.ensure_demo(Some(&leaked), NOW).await.unwrap();
+    assert!(keys_after.check(leaked.expose_secret(), NOW).await.is_err(), "a start brings no rotated key back");
+    assert!(keys_after.check(newest.expose_secret(), NOW).await.is_ok());
+
     let (_, acme_key) = tenants.create("acme", NOW).await.unwrap();
     assert!(matches!(start(Some(acme_key.expose_secret())).await, Err(TenantError::Key)));
     tenants.set_disabled(first.tenant, true).await.unwrap();
