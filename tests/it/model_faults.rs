@@ -11,6 +11,7 @@ use engine::model::{
 use futures_util::StreamExt;
 use schema::limits::MODEL_FRAME_BYTES_MAX;
 use tests::upstream::{Dialect, Script, Step, Upstream};
+use tokio::time::timeout;
 
 /// Longer than any machine takes for what is ready, so that only real stalls run into it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -211,6 +212,60 @@ async fn odd_but_whole_streams_are_complete() {
             check(name, dialect, script, patient(), "\"¿Qué tal? 🐦\" | completed a 20/4").await;
         }
     }
+}
+
+#[tokio::test]
+async fn odd_events_are_read_for_what_they_say() {
+    let done = r#"{"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+    let said = |content: &str| format!(r#"{{"choices":[{{"delta":{{"content":"{content}"}}}}]}}"#);
+    let events = |events: &[&str]| Script::stream(events.iter().map(|event| Step::Send(format!("data: {event}\n\n"))));
+    let stalled = Script::stream([
+        Step::Send(format!("data: {}\n\ndata: {done}\n\n", said("Hi"))),
+        // A heartbeat is no last word.
+        Step::Send(": still here\n\n".into()),
+        Step::Stall,
+    ]);
+    let message = r#"{"choices":[{"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}]}"#;
+    for (name, script, expected) in [
+        ("done, and then silence", stalled, "\"Hi\" | completed a"),
+        (
+            "half of a character",
+            events(&[&said("9 \\ud83d"), &said("\\ude00 am"), done, "[DONE]"]),
+            "\"9 😀 am\" | completed a",
+        ),
+        (
+            "a number that is none",
+            events(&[r#"{"choices":[{"delta":{"content":"Hi"},"logprobs":{"content":[{"logprob":NaN}]}}]}"#, done]),
+            "\"Hi\" | completed a",
+        ),
+        ("a message for its pieces", events(&[message, "[DONE]"]), "\"Hi\" | completed a"),
+        ("the message again", events(&[&said("Hi"), message, "[DONE]"]), "\"Hi\" | completed a"),
+        ("one document", Script::status(200, message), "\"Hi\" | completed a"),
+    ] {
+        let upstream = Upstream::start().await.unwrap();
+        upstream.push(script);
+        let shown = timeout(PATIENCE / 2, shown(turn(&upstream, Dialect::OpenAi, &["a"], patient()))).await;
+        assert!(shown.as_ref().is_ok_and(|shown| shown.starts_with(expected)), "{name}: {shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_count_that_cannot_be_is_none() {
+    let upstream = Upstream::start().await.unwrap();
+    upstream.push(Script::stream([
+        Dialect::OpenAi.text("Nine to five."),
+        Step::Send(
+            concat!(
+                "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+                "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":4294967295}}\n\n",
+                "data: [DONE]\n\n"
+            )
+            .into(),
+        ),
+    ]));
+    let pieces: Vec<Piece> = turn(&upstream, Dialect::OpenAi, &["a"], patient()).collect().await;
+    let Some(Piece::Ended(ended)) = pieces.last() else { panic!("{pieces:?}") };
+    assert!(ended.spent.usage.estimated && ended.spent.usage.output_tokens < 100, "{ended:?}");
 }
 
 #[tokio::test]

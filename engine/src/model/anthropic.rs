@@ -2,6 +2,7 @@
 //! Invariant: only `message_stop` ends a reply well; unknown events and unknown deltas are passed over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use reqwest::{RequestBuilder, Url};
@@ -13,7 +14,7 @@ use serde_json::value::RawValue;
 use super::http::{Asking, Http, join, secret_header, stream};
 use super::lenient::{Count, Maybe, Word, object, side, text};
 use super::manners::{Lessons, Manners, Parameter, Refusals};
-use super::sse::{Dialect, ToolCalls};
+use super::sse::{Dialect, GRACE, ToolCalls};
 use super::thoughts::Begins;
 use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, Stop};
 
@@ -193,8 +194,16 @@ impl Dialect for AnthropicDialect {
         Ok(())
     }
 
-    fn body_ended(&mut self, _: &mut Vec<Chunk>) -> Result<(), ModelError> {
-        Err(ModelError::truncated("the body ended without message_stop"))
+    fn body_ended(&mut self, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
+        let Some(stop) = self.stop else {
+            return Err(ModelError::truncated("the body ended without message_stop or a reason to stop"));
+        };
+        self.tools.end(stop, out);
+        Ok(())
+    }
+
+    fn grace(&self) -> Option<Duration> {
+        self.stop.map(|_| GRACE)
     }
 }
 

@@ -86,9 +86,9 @@ fn what_is_new_or_missing_is_passed_over() {
         ),
         ("no mark", &[START, TEXT], "(105/1 90+5 cached) | Hi | model_truncated"),
         (
-            "a stop reason is not the mark",
+            "a stop reason and a clean end say the same as the mark",
             &[TEXT, r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#],
-            "Hi | model_truncated",
+            "Hi | completed",
         ),
     ]);
 }
@@ -114,7 +114,7 @@ fn errors_nested_and_flat() {
 fn base_urls_with_and_without_a_version() {
     for base in ["http://127.0.0.1:9", "http://127.0.0.1:9/", "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/"] {
         let base = Url::parse(base).unwrap();
-        let http = Http::new(&base, std::time::Duration::from_secs(1)).unwrap();
+        let http = Http::new(&base, Duration::from_secs(1)).unwrap();
         let model = Anthropic::new("m", http, &base, Some(&SecretString::from("k")), None, &Lessons::default());
         assert_eq!(model.url.as_str(), "http://127.0.0.1:9/v1/messages");
         assert!(!format!("{model:?}").contains("\"k\""));

@@ -17,6 +17,12 @@ use super::{Chunk, ChunkStream, ModelError, Prompt, SharedModel, Spent};
 /// White space before the first words that is kept; more of it says no more.
 const LEAD_BYTES_MAX: usize = 1024;
 
+/// How many times our estimate an input may be counted …
+const INPUT_TIMES_MAX: u64 = 16;
+/// … and tokens that may have been used without a trace in what was sent and said: thoughts, a server's own
+/// instructions.
+const TOKENS_UNSEEN_MAX: u64 = 256 * 1024;
+
 /// How far an attempt has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -53,8 +59,8 @@ pub(super) struct Attempt {
     lead: String,
     /// Whether anything can be seen of what was said.
     seen: bool,
-    /// The provider's count, as far as it has come.
-    pub(super) usage: Option<Usage>,
+    /// The provider's count, as far as it has come and can be.
+    usage: Option<Usage>,
 }
 
 impl Attempt {
@@ -101,6 +107,20 @@ impl Attempt {
 
     pub(super) fn said_bytes(&self) -> usize {
         self.said_bytes
+    }
+
+    /// The provider counts. A count that cannot be is as if there were none: it would be booked, and use up
+    /// what the tenant may spend.
+    pub(super) fn count(&mut self, usage: Usage, prompt: &Prompt) {
+        let input_max = (INPUT_TIMES_MAX * estimate_prompt_tokens(prompt)).max(TOKENS_UNSEEN_MAX);
+        let output_max = u64::from(prompt.max_output_tokens).saturating_add(TOKENS_UNSEEN_MAX);
+        let input = usage.input_tokens.max(usage.cached_tokens).max(usage.cache_write_tokens);
+        if input > input_max || usage.output_tokens > output_max {
+            tracing::warn!(model = self.model.name(), ?usage, "a count of tokens that cannot be is left out");
+            self.usage = None;
+        } else {
+            self.usage = Some(usage);
+        }
     }
 
     pub(super) fn heard(&mut self, now: Instant) {

@@ -206,7 +206,7 @@ impl Failover {
                 self.out.extend((bytes > 0).then_some(Piece::Unsaid { bytes }));
             }
             Chunk::Usage(usage) => {
-                attempt.usage = Some(usage);
+                attempt.count(usage, &self.prompt);
                 let mut spent = self.spent;
                 spent.add(attempt.spent(&self.prompt, Close::Ended));
                 self.out.push_back(Piece::Usage(spent.usage));

@@ -2,6 +2,7 @@
 //! Invariant: a reply ends well only when a finish or block reason was seen and the body then ended cleanly.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use reqwest::{RequestBuilder, Url};
@@ -13,7 +14,7 @@ use serde_json::value::RawValue;
 use super::http::{Asking, Http, join, secret_header, stream};
 use super::lenient::{Count, List, Maybe, Word, object, says, side, text};
 use super::manners::{Lessons, Manners, Parameter, Refusals};
-use super::sse::{Dialect, ToolCalls};
+use super::sse::{Dialect, GRACE, ToolCalls};
 use super::thoughts::Begins;
 use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, Stop};
 
@@ -187,6 +188,11 @@ impl Dialect for GeminiDialect {
         };
         self.tools.end(stop, out);
         Ok(())
+    }
+
+    /// A reason may come with each response, and more words after it.
+    fn grace(&self) -> Option<Duration> {
+        self.stop.map(|_| 5 * GRACE)
     }
 }
 

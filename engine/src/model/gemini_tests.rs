@@ -76,7 +76,7 @@ fn the_key_stays_out_of_the_address() {
     for base in ["http://127.0.0.1:9", "http://127.0.0.1:9/", "http://127.0.0.1:9/v1beta", "http://127.0.0.1:9/v1beta/"]
     {
         let base = Url::parse(base).unwrap();
-        let http = Http::new(&base, std::time::Duration::from_secs(1)).unwrap();
+        let http = Http::new(&base, Duration::from_secs(1)).unwrap();
         let model = Gemini::new("flash", http, &base, Some(&SecretString::from("k")), None, &Lessons::default());
         assert_eq!(model.url.as_str(), "http://127.0.0.1:9/v1beta/models/flash:streamGenerateContent?alt=sse");
     }

@@ -8,11 +8,14 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use schema::ErrorCode;
+use schema::limits::MODEL_FRAME_BYTES_MAX;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::first_words::FirstWords;
+use super::lenient::says;
 use super::manners::{Manners, Parameter, Refusals};
+use super::replay::take_back;
 use super::sse::{Decoder, Dialect};
 use super::{Chunk, ChunkStream, ModelError};
 
@@ -110,8 +113,8 @@ pub(super) trait Asking: Send + Sync + 'static {
 /// Sends the request and decodes the answer as it comes.
 pub(super) fn stream<D: Dialect + Default>(asking: impl Asking, manners: Manners) -> ChunkStream {
     Box::pin(async_stream::stream! {
-        let mut response = match taken(&asking, &manners).await {
-            Ok(response) => response,
+        let taken = match taken(&asking, &manners).await {
+            Ok(taken) => taken,
             Err(error) => {
                 yield Err(error);
                 return;
@@ -120,13 +123,32 @@ pub(super) fn stream<D: Dialect + Default>(asking: impl Asking, manners: Manners
         // Taken by the provider: from here on it is at work, and bills.
         yield Ok(Chunk::Alive);
         let (begins, listen) = manners.begins();
-        let (mut decoder, mut first) = (Decoder::new(D::default(), begins), FirstWords::new(listen));
-        let (mut out, mut lesson) = (Vec::new(), None);
+        let mut decoder = Decoder::new(D::default(), begins).sure(!listen);
+        let mut out = Vec::new();
+        let mut response = match taken {
+            Taken::Stream(response) => response,
+            Taken::Whole(json) => {
+                let result = decoder.whole(&json, &mut out);
+                decoder.lesson().into_iter().for_each(|begins| manners.began(begins));
+                for chunk in take_back(out) {
+                    yield Ok(chunk);
+                }
+                if let Err(error) = result {
+                    yield Err(error);
+                }
+                return;
+            }
+        };
+        let (mut first, mut lesson) = (FirstWords::new(listen), None);
+        // Since the model said that it is done, until when its server may say its last words.
+        let mut grace: Option<Instant> = None;
         loop {
-            let chunk = match first.due() {
+            let due = first.due().into_iter().chain(grace).min();
+            let chunk = match due {
                 None => response.chunk().await,
                 Some(due) => match tokio::time::timeout_at(due, response.chunk()).await {
                     Ok(chunk) => chunk,
+                    Err(_) if grace.is_some_and(|grace| grace <= Instant::now()) => Ok(None),
                     Err(_) => {
                         first.release(&mut out);
                         for chunk in out.drain(..) {
@@ -142,8 +164,14 @@ pub(super) fn stream<D: Dialect + Default>(asking: impl Asking, manners: Manners
                     if out.is_empty() && result.is_ok() {
                         yield Ok(Chunk::Alive);
                     }
+                    let speaks = out.iter().any(|chunk| matches!(chunk, Chunk::Text(_)));
+                    if speaks || grace.is_none() {
+                        grace = decoder.grace().map(|grace| Instant::now() + grace);
+                    }
                     result
                 }
+                // What has come of an event that is never finished is nothing that is waited for.
+                Ok(None) if grace.is_some_and(|grace| grace <= Instant::now()) => decoder.close(&mut out),
                 Ok(None) => decoder.finish(&mut out),
                 // A cut connection is not a clean end, even after a finish reason.
                 Err(error) => Err(ModelError::truncated(format!("the connection broke: {}", chain(&error)))),
@@ -177,7 +205,7 @@ pub(super) fn stream<D: Dialect + Default>(asking: impl Asking, manners: Manners
 /// The response to the request, or to the same without what the server refused of it. Each refusal
 /// takes out a parameter that was sent, so that there are few; what was refused did nothing, so that
 /// nothing is asked for twice.
-async fn taken(asking: &impl Asking, manners: &Manners) -> Result<Response, ModelError> {
+async fn taken(asking: &impl Asking, manners: &Manners) -> Result<Taken, ModelError> {
     let known = manners.refused();
     let mut without = known;
     loop {
@@ -199,6 +227,14 @@ async fn taken(asking: &impl Asking, manners: &Manners) -> Result<Response, Mode
     }
 }
 
+/// What a request was answered with.
+enum Taken {
+    /// A body to be read as it comes.
+    Stream(Response),
+    /// All of it, as one JSON document.
+    Whole(String),
+}
+
 /// Why a request was not taken, and the words that came with it, if they may be about the request's form.
 struct Refusal {
     error: ModelError,
@@ -211,8 +247,8 @@ impl From<ModelError> for Refusal {
     }
 }
 
-/// The response, if the provider took the request and answers with events.
-async fn accepted(request: RequestBuilder) -> Result<Response, Refusal> {
+/// The response, if the provider took the request.
+async fn accepted(request: RequestBuilder) -> Result<Taken, Refusal> {
     let sent = request.send().await;
     let response = sent.map_err(|error| ModelError::new(ErrorCode::ModelUnavailable, chain(&error)))?;
     let status = response.status().as_u16();
@@ -225,17 +261,41 @@ async fn accepted(request: RequestBuilder) -> Result<Response, Refusal> {
     }
     let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.starts_with("application/json") {
+        let body = whole(response).await?;
         // Some servers explain a failure with a status of success, outside the event stream.
-        let body = beginning(response).await;
-        let found = body.windows(7).any(|window| window == b"\"error\"");
-        let error = if found {
-            ModelError::in_band(&body)
-        } else {
-            ModelError::protocol("the answer is one JSON document, not a stream of events")
-        };
-        return Err(Refusal { error, body });
+        if says_error(&body) {
+            let error = ModelError::in_band(body.as_bytes());
+            return Err(Refusal { error, body: body.into() });
+        }
+        return Ok(Taken::Whole(body));
     }
-    Ok(response)
+    Ok(Taken::Stream(response))
+}
+
+/// Whether a document tells an error where an answer would stand.
+fn says_error(body: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow, default)]
+        error: Option<&'a serde_json::value::RawValue>,
+    }
+    let answer = serde_json::from_str::<Answer<'_>>(body);
+    answer.map_or_else(|_| body.contains("\"error\""), |answer| says(answer.error))
+}
+
+/// A whole body. How long it may take is the caller's to say.
+async fn whole(mut response: Response) -> Result<String, ModelError> {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(bytes)) if body.len() + bytes.len() <= MODEL_FRAME_BYTES_MAX => body.extend_from_slice(&bytes),
+            Ok(Some(_)) => {
+                return Err(ModelError::protocol(format!("the answer is larger than {MODEL_FRAME_BYTES_MAX} bytes")));
+            }
+            Ok(None) => return Ok(String::from_utf8_lossy(&body).into_owned()),
+            Err(error) => return Err(ModelError::truncated(format!("the connection broke: {}", chain(&error)))),
+        }
+    }
 }
 
 /// The first bytes of a body, as many as come soon.

@@ -13,6 +13,7 @@ mod joined;
 mod lenient;
 mod manners;
 mod markdown;
+mod mend;
 pub mod metrics;
 mod openai;
 mod prompt;

@@ -3,6 +3,7 @@
 //! over, and only text that cannot be read is a fault.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use reqwest::{RequestBuilder, Url};
@@ -14,7 +15,7 @@ use serde_json::value::RawValue;
 use super::http::{Asking, Http, join, secret_header, stream};
 use super::lenient::{Count, List, Maybe, Word, object, says, side, text};
 use super::manners::{Lessons, Manners, Parameter, Refusals, by_name};
-use super::sse::{Dialect, ToolCalls};
+use super::sse::{Dialect, GRACE, ToolCalls};
 use super::thoughts::Begins;
 use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, Stop};
 
@@ -220,6 +221,8 @@ pub(super) struct OpenAiDialect {
     usage: Option<Usage>,
     /// The number of the choice we read: that of the first.
     choice: Option<u64>,
+    /// Something was said.
+    spoke: bool,
 }
 
 impl Dialect for OpenAiDialect {
@@ -245,10 +248,11 @@ impl Dialect for OpenAiDialect {
         let choices = event.choices.0;
         let number = |choice: &Choice<'_>| choice.index.0.unwrap_or(0);
         self.choice = self.choice.or_else(|| choices.iter().map(number).min());
-        match choices.iter().find(|choice| Some(number(choice)) == self.choice) {
-            Some(choice) => self.choice(choice, data, out),
-            None => Ok(()),
-        }
+        let Some(choice) = choices.iter().find(|choice| Some(number(choice)) == self.choice) else { return Ok(()) };
+        let before = out.len();
+        self.choice(choice, data, out)?;
+        self.spoke |= out.get(before..).is_some_and(|new| new.iter().any(|chunk| matches!(chunk, Chunk::Text(_))));
+        Ok(())
     }
 
     fn body_ended(&mut self, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
@@ -258,11 +262,22 @@ impl Dialect for OpenAiDialect {
         self.tools.end(self.stop(), out);
         Ok(())
     }
+
+    fn grace(&self) -> Option<Duration> {
+        self.stop.map(|_| GRACE)
+    }
+
+    fn whole(&mut self, json: &str, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
+        self.event("message", json, out)?;
+        self.body_ended(out)
+    }
 }
 
 impl OpenAiDialect {
     fn choice(&mut self, choice: &Choice<'_>, data: &str, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
-        if let Some(delta) = choice.delta {
+        // Some gateways send the message where its pieces belong: as the only event, or again at the end.
+        let message = choice.message.filter(|_| !self.spoke && choice.delta.is_none());
+        if let Some(delta) = choice.delta.or(message) {
             let delta: Delta<'_> = object(delta.get())?;
             if [delta.reasoning_content, delta.reasoning, delta.reasoning_details, delta.thinking]
                 .map(says)
@@ -363,6 +378,8 @@ struct Choice<'a> {
     index: Count,
     #[serde(borrow, default)]
     delta: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
     /// Where completions of the kind before chat have it.
     #[serde(borrow, default)]
     text: Option<&'a RawValue>,

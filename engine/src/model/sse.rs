@@ -2,16 +2,20 @@
 //! Invariant: the chunks depend on the bytes alone, never on where the network cut them.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use bytes::Buf;
 use schema::limits::MODEL_FRAME_BYTES_MAX;
 use sse_core::{SseDecoder, SseEvent};
 
+use super::mend::{Halves, mend};
 use super::thoughts::{Begins, Thoughts};
 use super::{Chunk, ModelError, Stop};
 
 /// Bytes of all tool arguments of one reply; past it the stream is refused.
 pub(super) const TOOL_BYTES_MAX: usize = 64 * 1024;
+/// How long a server may take for the count and the mark behind its model's last word.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 /// Tool calls of one reply; past it the stream is refused.
 pub(super) const TOOL_CALLS_MAX: usize = 64;
 
@@ -28,6 +32,18 @@ pub(super) trait Dialect: Send + 'static {
     /// # Errors
     /// When that makes the reply incomplete.
     fn body_ended(&mut self, out: &mut Vec<Chunk>) -> Result<(), ModelError>;
+
+    /// Whether the model has said that it is done; then how long its server may take for its last words, after
+    /// which the body counts as ended.
+    fn grace(&self) -> Option<Duration>;
+
+    /// The answer as one document, which servers that cannot stream give.
+    ///
+    /// # Errors
+    /// When the dialect does not read it.
+    fn whole(&mut self, _json: &str, _out: &mut Vec<Chunk>) -> Result<(), ModelError> {
+        Err(ModelError::protocol("the answer is one JSON document, not a stream of events"))
+    }
 }
 
 /// Decodes one reply's body, without the thoughts in it. After [`Chunk::End`] or an error it takes
@@ -35,6 +51,7 @@ pub(super) trait Dialect: Send + 'static {
 pub(super) struct Decoder<D> {
     sse: SseDecoder,
     dialect: D,
+    halves: Halves,
     thoughts: Thoughts,
     /// What an event brought, thoughts included.
     fresh: Vec<Chunk>,
@@ -46,12 +63,24 @@ impl<D: Dialect> Decoder<D> {
     pub(super) fn new(dialect: D, begins: Begins) -> Self {
         let limit = NonZeroUsize::new(MODEL_FRAME_BYTES_MAX).unwrap_or(NonZeroUsize::MIN);
         let sse = SseDecoder::with_limit(limit);
-        Self { sse, dialect, thoughts: Thoughts::new(begins), fresh: Vec::new(), over: false }
+        let (halves, thoughts) = (Halves::default(), Thoughts::new(begins));
+        Self { sse, dialect, halves, thoughts, fresh: Vec::new(), over: false }
+    }
+
+    /// That its text begins so is known, and no guess.
+    pub(super) fn sure(mut self, sure: bool) -> Self {
+        self.thoughts.is_sure(sure);
+        self
     }
 
     /// What the reply has taught so far about how its model begins.
     pub(super) fn lesson(&self) -> Option<Begins> {
         self.thoughts.lesson()
+    }
+
+    /// How long the last words may take, once the model has said that it is done.
+    pub(super) fn grace(&self) -> Option<Duration> {
+        self.dialect.grace()
     }
 
     /// Whether the reply has ended, well or badly.
@@ -67,7 +96,9 @@ impl<D: Dialect> Decoder<D> {
         while !self.over {
             let Some(event) = self.sse.next(&mut bytes) else { break };
             let result = match event {
-                Ok(SseEvent::Message(message)) => self.dialect.event(&message.event, &message.data, &mut self.fresh),
+                Ok(SseEvent::Message(message)) => {
+                    self.dialect.event(&message.event, &mend(&message.data), &mut self.fresh)
+                }
                 Ok(SseEvent::Retry(_)) => Ok(()), // We never reconnect: a second POST is a second bill.
                 Err(_) => Err(ModelError::protocol(format!("an event is larger than {MODEL_FRAME_BYTES_MAX} bytes"))),
             };
@@ -85,12 +116,15 @@ impl<D: Dialect> Decoder<D> {
     fn sift(&mut self, out: &mut Vec<Chunk>) {
         for chunk in self.fresh.drain(..) {
             match chunk {
-                Chunk::Text(text) => self.thoughts.feed(&text, out),
+                Chunk::Text(text) => self.thoughts.feed(&self.halves.join(text), out),
                 Chunk::Thinking => {
                     self.thoughts.thinks_apart(out);
                     out.push(Chunk::Thinking);
                 }
                 Chunk::End(stop) => {
+                    if let Some(half) = self.halves.end() {
+                        self.thoughts.feed(half.encode_utf8(&mut [0; 4]), out);
+                    }
                     self.thoughts.finish(Some(stop), out);
                     out.push(Chunk::End(stop));
                 }
@@ -119,8 +153,29 @@ impl<D: Dialect> Decoder<D> {
         if self.over {
             return Ok(());
         }
-        self.over = true;
+        self.close(out)
+    }
+
+    /// Nothing more is waited for.
+    ///
+    /// # Errors
+    /// As [`Decoder::finish`].
+    pub(super) fn close(&mut self, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
         let result = self.dialect.body_ended(&mut self.fresh);
+        self.end(result, out)
+    }
+
+    /// The whole answer as one document.
+    ///
+    /// # Errors
+    /// When the dialect does not read it.
+    pub(super) fn whole(&mut self, json: &str, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
+        let result = self.dialect.whole(&mend(json), &mut self.fresh);
+        self.end(result, out)
+    }
+
+    fn end(&mut self, result: Result<(), ModelError>, out: &mut Vec<Chunk>) -> Result<(), ModelError> {
+        self.over = true;
         self.sift(out);
         if result.is_err() {
             self.thoughts.finish(None, out);

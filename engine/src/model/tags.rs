@@ -45,6 +45,8 @@ pub(super) enum Tag {
     Close,
     /// The answer begins or ends, or a thought without a word in it stood here.
     Answer,
+    /// The answer begins or ends, in the spelling of a page's element: within a thought it says nothing.
+    Wrap,
     /// The head of a message begins: whose it is, and on which channel.
     Head,
     /// That head is over.
@@ -104,6 +106,7 @@ fn angled(text: &str) -> Look {
         "" => Look::Maybe,
         "|" if name == "channel" => Look::Maybe,
         "|>" if name == "channel" => Look::Is(Tag::Close),
+        after if ANSWERS.contains(&name.to_ascii_lowercase().as_str()) => attributes(after, Tag::Wrap),
         _ if !is_thought(name) => Look::No,
         after => attributes(after, if closes { Tag::Close } else { Tag::Open }),
     }
@@ -171,7 +174,7 @@ mod tests {
 
     #[test]
     fn marks_and_what_only_looks_like_one() {
-        use Tag::{Answer, Body, Close, Head, Open, Over};
+        use Tag::{Answer, Body, Close, Head, Open, Over, Wrap};
         for (text, tag) in [
             ("<think>", Some(Open)),
             ("</think>", Some(Close)),
@@ -192,6 +195,8 @@ mod tests {
             ("<|END_THINKING|>", Some(Close)),
             ("<|START_RESPONSE|>", Some(Answer)),
             ("<｜begin▁of▁thinking｜>", Some(Open)),
+            ("<answer>", Some(Wrap)),
+            ("</Solution>", Some(Wrap)),
             ("<|channel|>", Some(Head)),
             ("<|message|>", Some(Body)),
             ("<|end|>", Some(Over)),

@@ -37,6 +37,11 @@ pub(super) struct Thoughts {
     said_before: bool,
     /// Bytes said since then.
     since: usize,
+    /// That the reply begins with the answer is known.
+    sure: bool,
+    /// The end of a thought, in the middle of a line of a reply that surely began with the answer: a part of
+    /// that if the sentence goes on.
+    lone: String,
     /// A mark that ends messages, and the white space after it: left out if nothing follows.
     over: String,
     /// A mark has divided this reply: from then on the others mean what they say.
@@ -68,6 +73,8 @@ enum Place {
     Thought,
     /// What is a thought if the end of one follows, and else was the answer.
     Unsure(String),
+    /// A thought that began in the middle of a line, with its mark: the answer, if it does not end.
+    Aside(String),
     /// The head of a message with its mark, in a thought or in the answer.
     Head { text: String, in_thought: bool },
     /// The answer, with whatever stands in it.
@@ -118,12 +125,19 @@ impl Thoughts {
             said: false,
             said_before: false,
             since: 0,
+            sure: false,
+            lone: String::new(),
             over: String::new(),
             marked: false,
             last: '\n',
             shown: '\n',
             lesson: None,
         }
+    }
+
+    /// Whether how it begins is known, and no guess.
+    pub(super) fn is_sure(&mut self, sure: bool) {
+        self.sure = sure;
     }
 
     /// What this reply has taught so far about how its model begins.
@@ -164,7 +178,15 @@ impl Thoughts {
         for c in std::mem::take(&mut self.held).chars() {
             self.plain(c, &mut out);
         }
+        if !self.lone.is_empty() {
+            let lone = std::mem::take(&mut self.lone);
+            self.answer_with(&lone, &mut out);
+        }
         match &mut self.place {
+            Place::Aside(text) if stop == Some(Stop::Completed) => {
+                let text = std::mem::take(text);
+                self.answer_with(&text, &mut out);
+            }
             Place::Unsure(text) if stop == Some(Stop::Completed) => {
                 let text = std::mem::take(text);
                 self.place = Place::Answer;
@@ -194,6 +216,15 @@ impl Thoughts {
     }
 
     fn take(&mut self, c: char, out: &mut Out) {
+        if !self.lone.is_empty() {
+            let lone = std::mem::take(&mut self.lone);
+            if c == ' ' || (c.is_ascii_punctuation() && !begins(c)) {
+                self.answer_with(&lone, out);
+            } else {
+                self.marked = true;
+                self.unsay(out);
+            }
+        }
         if let Some((ticks, mut span)) = self.span.take() {
             if (c == '`' || !closes(&span, ticks)) && c != '\n' && span.len() < SPAN_BYTES_MAX {
                 span.push(c);
@@ -252,10 +283,16 @@ impl Thoughts {
 
     fn on_tag(&mut self, tag: Tag, mark: String, out: &mut Out) {
         let (marked, said) = (self.marked, self.said);
-        self.marked |= tag == Tag::Open || tag == Tag::Close || !said;
+        let in_line = said && self.shown != '\n' && !self.gap.as_ref().is_some_and(|gap| gap.contains('\n'));
+        let in_words = in_line && matches!(self.place, Place::Answer);
+        self.marked |= !said || (!in_words && matches!(tag, Tag::Open | Tag::Close));
         match (&mut self.place, tag) {
             (Place::Answer, tag) => match (self.code.span(), tag) {
                 (Some(ticks), _) => self.span = Some((ticks, mark)),
+                (None, Tag::Open) if in_words => {
+                    out.thought = true;
+                    self.place = Place::Aside(mark);
+                }
                 (None, Tag::Open) => {
                     if !self.said {
                         self.lesson = Some(Begins::Openly);
@@ -263,15 +300,19 @@ impl Thoughts {
                     self.place = Place::Thought;
                     out.thought = true;
                 }
-                (None, Tag::Close) => self.unsay(out),
+                (None, Tag::Close) if in_words && self.sure => self.lone = mark,
+                (None, Tag::Close) => {
+                    self.marked = true;
+                    self.unsay(out);
+                }
                 // A message begins where none has, or where one has ended.
                 (None, Tag::Head) if said && self.over.is_empty() => self.answer_with(&mark, out),
                 (None, Tag::Head) => {
                     let text = std::mem::take(&mut self.over) + &mark;
                     self.place = Place::Head { text, in_thought: false };
                 }
-                (None, Tag::Answer | Tag::Body | Tag::Over) if marked || !said => {}
-                (None, Tag::Body) => self.answer_with(&mark, out),
+                (None, Tag::Answer | Tag::Wrap | Tag::Body | Tag::Over) if marked || !said => {}
+                (None, Tag::Body | Tag::Wrap) => self.answer_with(&mark, out),
                 (None, Tag::Answer | Tag::Over) => {
                     self.end_message(out);
                     self.over = mark;
@@ -291,10 +332,16 @@ impl Thoughts {
                 self.lesson = Some(Begins::Openly);
                 self.place = Place::Thought;
             }
-            (Place::Thought | Place::Unsure(_), Tag::Open | Tag::Body) => {}
-            (Place::Thought | Place::Unsure(_), Tag::Head) => self.place = Place::Head { text: mark, in_thought: true },
-            (Place::Thought | Place::Unsure(_), Tag::Close) if self.last == '`' => self.quoted = true,
-            (Place::Thought | Place::Unsure(_), Tag::Close | Tag::Answer | Tag::Over) => self.answers(),
+            (Place::Thought | Place::Unsure(_), Tag::Open | Tag::Body | Tag::Wrap) => {}
+            (Place::Aside(text), Tag::Open | Tag::Body | Tag::Wrap) => text.push_str(&mark),
+            (Place::Thought | Place::Aside(_) | Place::Unsure(_), Tag::Head) => {
+                self.place = Place::Head { text: mark, in_thought: true }
+            }
+            (Place::Thought | Place::Aside(_) | Place::Unsure(_), Tag::Close) if self.last == '`' => self.quoted = true,
+            (Place::Thought | Place::Aside(_) | Place::Unsure(_), Tag::Close | Tag::Answer | Tag::Over) => {
+                self.marked = true;
+                self.answers();
+            }
         }
     }
 
@@ -340,6 +387,13 @@ impl Thoughts {
                 self.show(c, out);
             }
             Place::Thought => out.thought = true,
+            Place::Aside(text) => {
+                out.thought = true;
+                text.push(c);
+                if text.len() > REPLY_BYTES_MAX {
+                    self.place = Place::Thought;
+                }
+            }
             Place::Unsure(text) => {
                 out.thought = true;
                 text.push(c);

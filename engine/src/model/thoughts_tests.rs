@@ -65,7 +65,7 @@ fn thoughts_are_cut_out_and_code_stays() {
         ("<think>a</reasoning>Hello", "Hello"),
         // Without an end.
         ("<think>The margin", ""),
-        ("Hello. <think>The margin", "Hello. "),
+        ("Hello.\n<think>The margin", "Hello.\n"),
         // What a thought says about thoughts does not end it.
         ("<think>I write `</think>` now.</think>Hello", "Hello"),
         // Code.
@@ -82,7 +82,7 @@ fn thoughts_are_cut_out_and_code_stays() {
         // A back-tick that opens nothing hides nothing.
         ("5` tall <think>a</think>Hello", "5` tall Hello"),
         ("5` tall <think>a\nb</think>\nHello", "5` tall \nHello"),
-        ("5` <think>a", "5` "),
+        ("5`\n<think>a", "5`\n"),
         ("A `span`, then <think>a</think>Hello", "A `span`, then Hello"),
         ("```\ncode\n```\nA</think>Hello", "Hello"),
         // What is none.
@@ -93,7 +93,15 @@ fn thoughts_are_cut_out_and_code_stays() {
         ("<<think>a</think>b", "<b"),
         ("x <", "x <"),
         ("x <thi", "x <thi"),
+        ("<think>a</think><answer>Hello</answer>", "Hello"),
+        ("<think>a <answer> b</think><answer>\nHello\n</answer>\n", "Hello\n\n"),
+        ("<answer>Hello</answer>", "Hello"),
         // Words about marks.
+        (
+            "Write <thinking> before your notes. We open at nine.",
+            "Write <thinking> before your notes. We open at nine.",
+        ),
+        ("Fill in <answer> and </answer>.", "Fill in <answer> and </answer>."),
         ("Use <|start|> to begin.", "Use <|start|> to begin."),
         ("First <|start|>, then <|channel|> and <|message|>.", "First <|start|>, then <|channel|> and <|message|>."),
         ("It ends with <|end|> or <|return|> there.", "It ends with <|end|> or <|return|> there."),
@@ -120,6 +128,14 @@ fn a_model_that_begins_in_thought_is_silent_until_it_answers() {
     ] {
         assert_eq!(shown(Begins::InThought, [given], stop), (expected.into(), lesson), "{given}");
     }
+    let mut sure = Thoughts::new(Begins::Openly);
+    sure.is_sure(true);
+    let mut chunks = Vec::new();
+    let lone = "We open at nine. The tag </think> ends a thought, </think>.";
+    sure.feed(lone, &mut chunks);
+    sure.finish(WELL, &mut chunks);
+    let said: String = chunks.iter().map(|chunk| if let Chunk::Text(text) = chunk { text } else { "?" }).collect();
+    assert_eq!((said.as_str(), sure.lesson()), (lone, Some(Begins::Openly)), "known to begin with the answer");
     let marks = "Here: </think> <think> <|end|> done.";
     assert_eq!(shown(Begins::Apart, [marks], WELL), (marks.into(), None), "a server that keeps thoughts apart");
     let (text, lesson) = shown(Begins::Openly, ["a</think>Hello"], WELL);

@@ -85,7 +85,8 @@ pub(super) async fn metrics(request: HttpRequest, edge: web::Data<Edge>) -> Resu
     // A proxy on this machine is not who asks; and one that says nothing of its clients looks like this machine.
     let behind = edge.parts.config.public_url.is_some() || passed_on(request.headers());
     if behind || !is_this_machine(address(&request)) {
-        let message = "metrics are answered to this machine only, and with `public_url` nowhere here: set `metrics_listen`";
+        let message =
+            "metrics are answered to this machine only, and with `public_url` nowhere here: set `metrics_listen`";
         return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
     Ok(render(&edge.parts.metrics))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::http::header;
+use actix_web::http::{ConnectionType, Version, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use actors::{Failure, Format, Listener, Outbox, OutboxItem, OutboxStream, ReplyTo};
 use bytes::Bytes;
@@ -38,7 +38,9 @@ pub(super) async fn open(
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let id = conversation(&id)?;
-    let last = request.headers().get("last-event-id").and_then(|last| last.to_str().ok());
+    // Some clients send the header before they have anything to say in it.
+    let last =
+        request.headers().get("last-event-id").and_then(|last| last.to_str().ok()).filter(|last| !last.is_empty());
     // A browser that reconnects sends where it was; the address still says where it began.
     let from = match last.or(from.after.as_deref()) {
         Some(text) => body::parse::<Position>(text, ErrorCode::BadPosition)?,
@@ -63,12 +65,18 @@ pub(super) async fn open(
         Body { first: true, items: outbox.stream(), leave: Leave { edge: edge.clone(), key, session }, _seat: seat };
     let restarts = |_| Err(Failure::later(ErrorCode::Restarting, "the conversation restarts", Duration::from_secs(1)));
     joined.await.unwrap_or_else(restarts)?;
-    Ok(HttpResponse::Ok()
+    let mut response = HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
         // Tells nginx, among others, not to collect the stream into larger pieces.
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(body))
+        .streaming(body);
+    if request.version() < Version::HTTP_11 {
+        // It knows no chunks: the connection's end is the stream's (RFC 9112, 6.1).
+        response.head_mut().no_chunking(true);
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    Ok(response)
 }
 
 /// The response's body; dropped with the connection.

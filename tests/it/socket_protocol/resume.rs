@@ -1,9 +1,12 @@
 //! Coming back by position: in mid-reply, twice in a row, on both kinds of stream.
 
+use std::net::Ipv4Addr;
+
 use schema::{ConversationId, End};
 use serde_json::json;
 use tests::client::Socket;
 use tests::node::Node;
+use tests::rawhttp::RawHttp;
 use tests::stream::{Stream, append, reply_of, text_of};
 use tests::stub::{Call, Stub};
 
@@ -111,6 +114,25 @@ async fn a_stream_goes_on_from_its_last_event_id() {
     assert_eq!(stream.last_id, reply.seq.to_string());
     let late = Stream::open(api.stream_request(id, "").header("last-event-id", &last)).await.reply_to(2).await;
     assert_eq!(late, reply);
+}
+
+#[tokio::test]
+async fn a_stream_is_given_to_old_and_odd_clients_too() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    let id = api.open().await;
+    // An empty id is none.
+    let mut stream = Stream::open(api.stream_request(id, "?after=0").header("last-event-id", "")).await;
+    assert_eq!(stream.find(|sent| sent.event()).await.seq, 1);
+    let (address, key) = (node.address, node.demo_key());
+    let read = tokio::task::spawn_blocking(move || {
+        let mut old = RawHttp::open(Ipv4Addr::LOCALHOST, address);
+        let head = format!("GET /v1/conversations/{id}/stream HTTP/1.0\r\nauthorization: Bearer {key}\r\n\r\n");
+        (old.ask(&head), old.rest())
+    });
+    let (answer, body) = read.await.unwrap();
+    assert_eq!((answer.status, answer.header("transfer-encoding")), (200, ""), "{}", answer.head);
+    assert!(body.starts_with("retry: "), "no size of a chunk stands before it: {body}");
 }
 
 #[tokio::test]
