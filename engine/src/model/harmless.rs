@@ -178,6 +178,10 @@ fn head(text: &str) -> String {
     head
 }
 
+/// How the names of marks end, whatever stands before a `_` or `:`.
+const LAST: &[&str] =
+    &["token", "bos", "eos", "pad", "unk", "user", "assistant", "system", "tool", "model", "human", "bot", "turn"];
+
 /// What follows `<`.
 fn is_pointed(head: &str) -> bool {
     let head = head.trim_start_matches([' ', '<', '/']);
@@ -195,12 +199,18 @@ fn is_pointed(head: &str) -> bool {
     }
     let byte = name.strip_prefix("0x").is_some_and(|hex| hex.len() == 2 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
     let ends = after.trim_start_matches([' ', '/', '|']).starts_with('>');
-    ends && (byte || POINTED.contains(&name.replace('-', "_").as_str()))
+    let name = name.replace(['-', ':'], "_");
+    // Families of models have a word of their own before what they all have.
+    let last = name.rsplit('_').next().filter(|last| last.len() < name.len());
+    ends && (byte || POINTED.contains(&name.as_str()) || last.is_some_and(|last| LAST.contains(&last)))
 }
 
 /// What follows `[`.
 fn is_square(head: &str) -> bool {
     let head = head.trim_start_matches([' ', '/']);
+    if head.starts_with("e~[") || head.starts_with('|') {
+        return true;
+    }
     let name = head.split_once(']').map(|(name, _)| name.trim_end_matches(' '));
     name.is_some_and(|name| SQUARE.contains(&name))
 }
@@ -257,6 +267,15 @@ mod tests {
 
     /// A mark of each kind of template.
     const MARKS: &[&str] = &[
+        "[|system|]",
+        "[|endofturn|]",
+        "<BOS_TOKEN>",
+        "<EOS_TOKEN>",
+        "<seed:bos>",
+        "<seed:eos>",
+        "[e~[",
+        "<longcat_user>",
+        "</acme_assistant>",
         "<|im_start|>system",
         "<|im_end|>",
         "<|endoftext|>",

@@ -16,7 +16,7 @@ const APPLICATION_ID: i64 = 0x5465_7274;
 /// Statements kept prepared on each connection; more than there are in this module's children.
 const STATEMENTS_MAX: usize = 32;
 /// How long a connection waits for another one of ours, for example while the log is recovered.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a database cannot be used. One line, for the person who started the node.
 #[derive(Debug, thiserror::Error)]
@@ -101,7 +101,9 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         .execute_batch(
             // FULL: one sync at every commit. Checkpoints are the writer's, after it has answered.
             "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = OFF;
-             PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;",
+             PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY;
+             -- What is erased is overwritten, not only unlinked.
+             PRAGMA secure_delete = ON;",
         )
         .map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);

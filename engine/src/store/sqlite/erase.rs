@@ -28,6 +28,7 @@ impl Write for EraseWrite {
         }
         if row.head <= AT_ONCE_MAX {
             remove(rows.connection, row)?;
+            rows.memory.erased = true;
         } else {
             abandon(rows.connection, row)?;
             rows.memory.remains = true;

@@ -55,6 +55,7 @@ impl Write for DeleteWrite {
         rows.connection
             .prepare_cached("DELETE FROM records WHERE scope = ?1 AND kind = ?2 AND id = ?3")?
             .execute(params![bytes(scope), kind, id])?;
+        rows.memory.erased = true;
         Ok(Ok(()))
     }
 

@@ -14,6 +14,8 @@ pub(super) struct Memory {
     rows: HashMap<ConversationKey, Row>,
     /// Events of erased conversations may still be in the file.
     pub(super) remains: bool,
+    /// Something was erased whose text may still be in the log's file.
+    pub(super) erased: bool,
 }
 
 /// A conversation's fence.
@@ -33,7 +35,7 @@ pub(super) struct Rows<'a> {
 impl Default for Memory {
     fn default() -> Self {
         // What an earlier process has left behind is found by looking.
-        Self { rows: HashMap::new(), remains: true }
+        Self { rows: HashMap::new(), remains: true, erased: false }
     }
 }
 

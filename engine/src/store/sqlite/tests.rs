@@ -1,6 +1,7 @@
 //! What only the inside of the SQLite store can show: old files, foreign files, a writer in trouble.
 
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use schema::wire::ConversationPage;
@@ -148,6 +149,39 @@ async fn what_a_stopped_process_has_not_removed_is_removed_by_the_next() {
         }
     }
     assert_eq!(events_left(&scratch), 0, "{left} were left");
+}
+
+#[tokio::test]
+async fn what_was_erased_is_in_no_file() {
+    let scratch = Scratch::new("wiped");
+    let word = "quetzalcoatl";
+    let holds = |scratch: &Scratch| {
+        let folder = scratch.file().parent().unwrap().to_path_buf();
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+        files.into_iter().any(|bytes| bytes.windows(word.len()).any(|part| part == word.as_bytes()))
+    };
+    let store = open(&scratch);
+    // A short conversation goes at once, a long one piece by piece; a text may need more than a page.
+    for (count, length) in [(2, 1), (2, 2_000), (300, 40)] {
+        let key = opened(&store).await;
+        let text = schema::Text::from(word.repeat(length));
+        let said = |seq| Event {
+            seq,
+            at: Timestamp::from_millis(0),
+            author: Author::Contact,
+            fact: Fact::Message { text: text.clone(), r#ref: None, agent: None, reply: None },
+        };
+        store.append(Append { key, epoch: 1, head: 0, events: (1..=count).map(said).collect() }).await.unwrap();
+        store.put(record(word), 0, word.repeat(length).into()).await.unwrap();
+        assert!(holds(&scratch));
+        store.delete(record(word), 1).await.unwrap();
+        store.erase(key, None).await.unwrap();
+        let begun = std::time::Instant::now();
+        while holds(&scratch) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{count} times {length}: it stands in a file");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }
 
 fn open(scratch: &Scratch) -> SqliteStore {

@@ -186,7 +186,10 @@ impl Writer {
             return;
         }
         match erase::clear(connection) {
-            Ok(more) => memory.remains = more,
+            Ok(more) => {
+                memory.remains = more;
+                memory.erased = true;
+            }
             Err(error) => {
                 self.damage.look(&error);
                 self.fail(format!("removing what was erased: {}", failure::words(&error)));
@@ -195,7 +198,11 @@ impl Writer {
     }
 
     fn checkpoint(&mut self, run: fn(&mut Checkpoints, &Connection) -> rusqlite::Result<()>) {
-        let Desk::Open { connection, .. } = &self.desk else { return };
+        let Desk::Open { connection, memory } = &mut self.desk else { return };
+        // While a piece is left there is more to wipe.
+        if !memory.remains && std::mem::take(&mut memory.erased) {
+            self.checkpoints.erased();
+        }
         if let Err(error) = run(&mut self.checkpoints, connection) {
             self.damage.look(&error);
             // The log still has everything: nothing acknowledged is at risk.
