@@ -50,7 +50,24 @@ impl RawHttp {
     /// When the kernel refuses; a server that turns it away does so later.
     #[must_use]
     pub fn open(source: Ipv4Addr, to: SocketAddr) -> Self {
+        Self::open_with(source, to, None)
+    }
+
+    /// The same, of a client for which the kernel keeps hardly anything: what it does not read waits at the
+    /// server.
+    ///
+    /// # Panics
+    /// As [`RawHttp::open`].
+    #[must_use]
+    pub fn open_narrow(source: Ipv4Addr, to: SocketAddr) -> Self {
+        Self::open_with(source, to, Some(2_048))
+    }
+
+    fn open_with(source: Ipv4Addr, to: SocketAddr, receive_bytes: Option<usize>) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).expect("a descriptor");
+        if let Some(bytes) = receive_bytes {
+            socket.set_recv_buffer_size(bytes).expect("a size");
+        }
         socket.bind(&SockAddr::from(SocketAddr::from((source, 0)))).expect("an address of this machine");
         socket.connect(&SockAddr::from(to)).expect("the server listens");
         let stream = TcpStream::from(socket);

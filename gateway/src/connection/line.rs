@@ -1,5 +1,5 @@
 //! What HTTP reads from and writes to: the connection, a little at a time.
-//! Invariant: in one turn of its thread a connection hands over a bounded number of bytes.
+//! Invariant: in one turn of its thread a connection hands over a bounded number of bytes, and of heads.
 
 use std::io;
 use std::pin::Pin;
@@ -11,10 +11,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::meter::{Ended, Meter};
 
-/// Bytes handed over in one turn. Some 80 of the shortest requests, or 1,400 empty pings, fit into
-/// them; an upload needs one turn of a few microseconds for each.
-const TURN_BYTES: usize = 8 * 1024;
-
 /// An accepted connection with its account.
 pub(super) struct Line {
     stream: TcpStream,
@@ -25,7 +21,8 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(stream: TcpStream, meter: Rc<Meter>) -> Self {
-        Self { stream, meter, left: TURN_BYTES }
+        let left = meter.turn_bytes();
+        Self { stream, meter, left }
     }
 
     pub(super) const fn meter(&self) -> &Rc<Meter> {
@@ -44,12 +41,12 @@ impl AsyncRead for Line {
         }
         if self.left == 0 {
             // actix-http reads until there is nothing more, and this is where its turn ends.
-            self.left = TURN_BYTES;
+            self.left = self.meter.turn_bytes();
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         let Some(room) = self.meter.room(cx.waker()) else {
-            self.left = TURN_BYTES;
+            self.left = self.meter.turn_bytes();
             return Poll::Pending;
         };
         let most = room.min(self.left).min(buffer.remaining());
@@ -62,7 +59,7 @@ impl AsyncRead for Line {
                 self.left -= read;
                 self.meter.took(read);
             }
-            _ => self.left = TURN_BYTES,
+            _ => self.left = self.meter.turn_bytes(),
         }
         polled
     }

@@ -19,7 +19,13 @@ const TURN_REQUESTS: u32 = 8;
 const TURN_MAX: Duration = Duration::from_micros(500);
 /// Bytes that are read ahead of the request that is being answered. A client that sends its next
 /// requests early finds room; one that floods waits in its own queue, the kernel's.
-const AHEAD_BYTES: u64 = 16 * 1024;
+const AHEAD_BYTES: u64 = 1024;
+/// Bytes handed over in one turn of the thread: of a body, or of frames, of which some 1,400 empty pings fit
+/// into them; an upload needs one turn of a few microseconds for each.
+const TURN_BYTES: usize = 8 * 1024;
+/// The same while heads may come. HTTP takes apart all it is handed, and a request of 25 bytes then weighs
+/// some three thousand.
+const TURN_HEADS_BYTES: usize = 1024;
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +45,17 @@ struct Turn {
     requests: u32,
 }
 
+/// What may come next on a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// Heads of requests, among other things.
+    Heads,
+    /// The rest of a body of known length.
+    Body,
+    /// Frames of a socket.
+    Frames,
+}
+
 /// Shared by the two sides of one connection; both live on its thread.
 pub(crate) struct Meter {
     whose: Whose,
@@ -47,6 +64,7 @@ pub(crate) struct Meter {
     /// Bytes that may still be read for the request that is being answered.
     room: Cell<u64>,
     busy: Cell<bool>,
+    next: Cell<Next>,
     turn: Cell<Option<Turn>>,
     over: Cell<bool>,
     reader: RefCell<Option<Waker>>,
@@ -62,6 +80,7 @@ impl Meter {
             seat,
             room: Cell::new(u64::MAX),
             busy: Cell::new(false),
+            next: Cell::new(Next::Heads),
             turn: Cell::new(None),
             over: Cell::new(false),
             reader: RefCell::default(),
@@ -89,17 +108,20 @@ impl Meter {
         self.seat.served();
         self.busy.set(true);
         self.room.set(body.map_or(u64::MAX, |length| length.saturating_add(AHEAD_BYTES)));
+        self.next.set(if body.is_some_and(|length| length > 0) { Next::Body } else { Next::Heads });
     }
 
     /// It became a socket, whose frames are counted where they are read.
     pub(crate) fn upgraded(&self) {
         self.room.set(u64::MAX);
+        self.next.set(Next::Frames);
     }
 
     /// Its answer is through.
     pub(crate) fn ends(&self) {
         self.busy.set(false);
         self.room.set(u64::MAX);
+        self.next.set(Next::Heads);
         if let Some(reader) = self.reader.borrow_mut().take() {
             reader.wake();
         }
@@ -130,6 +152,11 @@ impl Meter {
         self.turn.set(None);
     }
 
+    /// How much is handed over in a turn of the thread.
+    pub(super) fn turn_bytes(&self) -> usize {
+        if self.next.get() == Next::Heads { TURN_HEADS_BYTES } else { TURN_BYTES }
+    }
+
     /// How much may be read now; none asks to wait until `waker` is woken.
     pub(super) fn room(&self, waker: &Waker) -> Option<usize> {
         match usize::try_from(self.room.get()).unwrap_or(usize::MAX) {
@@ -147,6 +174,9 @@ impl Meter {
             let room = self.room.get();
             if room != u64::MAX {
                 self.room.set(room.saturating_sub(bytes as u64));
+                if self.room.get() <= AHEAD_BYTES {
+                    self.next.set(Next::Heads);
+                }
             }
         } else {
             self.seat.waits();

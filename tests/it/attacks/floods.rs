@@ -24,6 +24,34 @@ const CALLS: usize = 60;
 const MEDIAN: Duration = Duration::from_millis(30);
 const MOST: Duration = Duration::from_millis(80);
 
+#[tokio::test]
+async fn requests_that_are_sent_early_and_answers_that_nobody_reads_cost_little() {
+    const CONNECTIONS: u64 = 200;
+    let node = Node::start(&[]);
+    node.api().open().await;
+    let before = node.memory_kib();
+    let address = node.address;
+    let held = spawn_blocking(move || {
+        let flood =
+            format!("GET /openapi.json HTTP/1.1\r\nHost:\r\n\r\n{}", "GET /a HTTP/1.1\r\nHost:\r\n\r\n".repeat(1_200));
+        let open = |_| {
+            let mut connection = RawHttp::open_narrow(ELSEWHERE, address);
+            connection.writer().set_nonblocking(true).unwrap();
+            // As much of it as is taken.
+            connection.write(&flood);
+            connection
+        };
+        (0..CONNECTIONS).map(open).collect::<Vec<_>>()
+    });
+    let held = held.await.unwrap();
+    // Whoever asks afterwards is answered: by then the node has looked at all of them.
+    let mut socket = Socket::open(node.address, &node.demo_key()).await;
+    answers(&mut socket).await;
+    let each = node.memory_kib().saturating_sub(before) / CONNECTIONS;
+    drop(held);
+    assert!(each < 256, "{each} KiB a connection");
+}
+
 /// How long the node takes to answer a frame: the median, and what nine of ten stay below.
 async fn answers(socket: &mut Socket) -> (Duration, Duration) {
     let mut took = Vec::new();
