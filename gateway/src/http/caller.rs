@@ -11,7 +11,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use actors::{Failure, Tenant};
 use schema::wire::TenantView;
-use schema::{Contact, ConversationId, ConversationKey, ErrorCode, TenantId};
+use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
 
 use super::edge::Edge;
 use super::error::ApiError;
@@ -77,9 +77,13 @@ pub(super) fn unknown_conversation() -> ApiError {
 #[derive(Clone, Copy)]
 pub(super) struct Client(pub(super) IpAddr);
 
-/// The caller's address, for everybody who counts: that of the connection, or the one that a trusted
-/// proxy has given.
-pub(crate) fn address(request: &HttpRequest) -> IpAddr {
+/// The same for everybody who counts.
+pub(crate) fn neighbour(request: &HttpRequest) -> Neighbour {
+    address(request).into()
+}
+
+/// The caller's address: that of the connection, or the one that a trusted proxy has given.
+pub(super) fn address(request: &HttpRequest) -> IpAddr {
     let client = request.extensions().get::<Client>().map(|client| client.0);
     client.or_else(|| Some(request.peer_addr()?.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
@@ -113,7 +117,7 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let edge = edge(&request)?;
             let credential = credential(&request).ok_or(AuthError::Unauthorized)?;
-            let principal = edge.principal(&credential, address(&request)).await?;
+            let principal = edge.principal(&credential, neighbour(&request)).await?;
             let tenant = edge.worker.tenant(principal.tenant).await?;
             match &principal.kind {
                 Kind::ApiKey { key, .. } => edge.parts.limiter.key(key)?,
@@ -154,7 +158,7 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let checked = edge(request).and_then(|edge| {
             let credential = credential(request).ok_or(AuthError::Unauthorized)?;
-            Ok(Self(edge.admin(&credential, address(request))?))
+            Ok(Self(edge.admin(&credential, neighbour(request))?))
         });
         std::future::ready(checked)
     }

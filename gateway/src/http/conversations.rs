@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::body::{self, Optional};
-use super::caller::{Caller, With, address, unknown_conversation};
+use super::caller::{Caller, With, neighbour, unknown_conversation};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
@@ -117,7 +117,7 @@ pub(super) async fn events(
     if !caller.principal.may_manage() {
         glance(&edge, &caller, id).await?;
     }
-    let place = edge.parts.places.take(address(&request)).await?;
+    let place = edge.parts.places.take(neighbour(&request)).await?;
     let read = edge.system().store().read(caller.key(id), page.after, PageBounds::events(limit)).await?;
     if read.head == 0 {
         return Err(unknown_conversation());

@@ -1,6 +1,5 @@
 //! What a worker thread's handlers have at hand.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use actors::{System, Worker};
 use engine::config::Config;
 use engine::knowledge::Knowledge;
 use metrics_exporter_prometheus::PrometheusHandle;
-use schema::Timestamp;
+use schema::{Neighbour, Timestamp};
 use tokio::time::Instant;
 
 use super::error::ApiError;

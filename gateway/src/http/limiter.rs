@@ -11,10 +11,10 @@ use actors::{Failure, Tenant};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use metrics::counter;
-use schema::{Contact, ErrorCode, TenantId};
+use schema::{Contact, ErrorCode, Neighbour, TenantId};
 
 use crate::auth::KeyId;
-use crate::connection::{Slots, network};
+use crate::connection::Slots;
 use crate::metrics::RATE_LIMITED;
 
 /// Buckets beyond which those that are full again are forgotten.
@@ -23,7 +23,7 @@ const BUCKETS_TIDY: usize = 10_000;
 /// All buckets of the node.
 pub struct Limiter {
     clock: DefaultClock,
-    addresses: RateLimiter<IpAddr, Slots<IpAddr>, DefaultClock>,
+    addresses: RateLimiter<Neighbour, Slots<Neighbour>, DefaultClock>,
     told_of_proxies: AtomicBool,
     keys: DefaultKeyedRateLimiter<KeyId>,
     visitors: RateLimiter<(TenantId, Contact), Slots<(TenantId, Contact)>, DefaultClock>,
@@ -76,16 +76,16 @@ impl Limiter {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn new_visitor(&self, address: IpAddr) -> Result<(), Failure> {
-        self.new_visitors.check_key(&network(address)).map_err(|not_until| self.refuse("address", &not_until))
+    pub fn new_visitor(&self, address: Neighbour) -> Result<(), Failure> {
+        self.new_visitors.check_key(&address).map_err(|not_until| self.refuse("address", &not_until))
     }
 
     /// One request from an address.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn address(&self, address: IpAddr) -> Result<(), Failure> {
-        self.addresses.check_key(&network(address)).map_err(|not_until| self.refuse("address", &not_until))
+    pub fn address(&self, address: Neighbour) -> Result<(), Failure> {
+        self.addresses.check_key(&address).map_err(|not_until| self.refuse("address", &not_until))
     }
 
     /// A connection has asked more than its share; it is ended.
@@ -156,12 +156,16 @@ fn quota(per_second: NonZeroU32) -> Quota {
 mod tests {
     use super::*;
 
+    fn neighbour(address: &str) -> Neighbour {
+        address.parse::<IpAddr>().unwrap().into()
+    }
+
     #[test]
     fn a_bucket_holds_two_seconds_worth_and_says_when_it_has_more() {
         let one = NonZeroU32::MIN;
         let limiter =
             Limiter::new(Rates { address: one, key: one, visitor: one, visitor_burst: one, new_visitors: one });
-        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        let [address, other] = ["192.0.2.1", "192.0.2.2"].map(neighbour);
         assert!(limiter.address(address).is_ok());
         assert!(limiter.address(address).is_ok());
         let failure = limiter.address(address).unwrap_err();
@@ -175,7 +179,7 @@ mod tests {
         let [one, two] = [1, 2].map(|n| NonZeroU32::new(n).unwrap());
         let limiter =
             Limiter::new(Rates { address: one, key: one, visitor: one, visitor_burst: two, new_visitors: two });
-        let [here, there]: [IpAddr; 2] = ["2001:db8::1", "2001:db8:1::1"].map(|address| address.parse().unwrap());
+        let [here, there] = ["2001:db8::1", "2001:db8:1::1"].map(neighbour);
         assert!(limiter.new_visitor(here).is_ok() && limiter.new_visitor(here).is_ok());
         let wait = limiter.new_visitor(here).unwrap_err().retry_after.unwrap();
         assert!((1_790..=1_801).contains(&wait.as_secs()), "{wait:?}");

@@ -6,7 +6,7 @@ use schema::Contact;
 use schema::wire::{Look, WidgetIn, WidgetSession};
 
 use super::body::Optional;
-use super::caller::{address, page};
+use super::caller::{neighbour, page};
 use super::edge::Edge;
 use super::error::ApiError;
 use crate::auth::{AuthError, MadeBy, TenantError, Visitor};

@@ -104,7 +104,7 @@ impl Inner {
     }
 
     async fn authenticate(&self, r#ref: Ref, token: String) {
-        let checked = match self.edge.principal(&token, self.address).await {
+        let checked = match self.edge.principal(&token, self.neighbour).await {
             Ok(principal) => self.identify(principal).await,
             Err(error) => Err(error),
         };

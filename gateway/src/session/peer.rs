@@ -4,7 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -14,7 +13,7 @@ use actors::{ConversationHandle, Failure, Outbox, Tenant};
 use bytes::Bytes;
 use bytestring::ByteString;
 use schema::wire::{Close, ServerFrame};
-use schema::{ConversationId, ErrorCode, SessionId, limits};
+use schema::{ConversationId, ErrorCode, Neighbour, SessionId, limits};
 
 use super::register::Seat;
 use super::upgrade::check_page;
@@ -34,7 +33,7 @@ pub(super) struct Inner {
     pub(super) edge: web::Data<Edge>,
     pub(super) id: SessionId,
     pub(super) outbox: Arc<Outbox>,
-    pub(super) address: IpAddr,
+    pub(super) neighbour: Neighbour,
     page: Option<Page>,
     who: RefCell<Option<Rc<Who>>>,
     joined: RefCell<Vec<ConversationHandle>>,
@@ -57,7 +56,7 @@ impl Session {
         edge: web::Data<Edge>,
         id: SessionId,
         outbox: Arc<Outbox>,
-        address: IpAddr,
+        neighbour: Neighbour,
         page: Option<Page>,
         seat: Seat,
     ) -> Self {
@@ -65,7 +64,7 @@ impl Session {
             edge,
             id,
             outbox,
-            address,
+            neighbour,
             page,
             who: RefCell::default(),
             joined: RefCell::default(),

@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actors::{Failure, Format, Outbox, Tenant};
 use schema::wire::{Close, ServerFrame};
-use schema::{Contact, ErrorCode, SessionId, TenantId, Timestamp, limits};
+use schema::{Contact, ErrorCode, Neighbour, SessionId, TenantId, Timestamp, limits};
+use tokio::time::Instant;
 
 use super::refusal;
 use super::upgrade::check_page;
@@ -25,7 +25,7 @@ const RETRY_SPREAD_MS: u64 = 5_000;
 pub(crate) struct Presence {
     per_address: u32,
     per_visitor: usize,
-    addresses: Mutex<HashMap<IpAddr, u32>>,
+    addresses: Mutex<HashMap<Neighbour, u32>>,
     tenants: Mutex<HashMap<TenantId, Members>>,
     chance: RandomState,
 }
@@ -57,7 +57,7 @@ impl Presence {
         })
     }
 
-    pub(super) fn enter_from(&self, address: IpAddr) -> Result<(), Failure> {
+    pub(super) fn enter_from(&self, address: Neighbour) -> Result<(), Failure> {
         let mut addresses = lock(&self.addresses);
         let count = addresses.entry(address).or_default();
         if *count >= self.per_address {
@@ -68,7 +68,7 @@ impl Presence {
         Ok(())
     }
 
-    pub(super) fn leave_from(&self, address: IpAddr) {
+    pub(super) fn leave_from(&self, address: Neighbour) {
         let mut addresses = lock(&self.addresses);
         if let Some(count) = addresses.get_mut(&address) {
             *count -= 1;
@@ -190,7 +190,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::net::IpAddr;
 
     use super::*;
     use crate::auth::{Kind, MadeBy, Visitor};
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(refused.code, ErrorCode::RateLimited);
         ids.iter().for_each(|id| presence.leave(tenant, *id));
         assert!(presence.tenants().is_empty());
-        let address = IpAddr::from([192, 0, 2, 1]);
+        let address = Neighbour::from(IpAddr::from([192, 0, 2, 1]));
         for _ in 0..2 {
             presence.enter_from(address).unwrap();
         }
