@@ -10,6 +10,7 @@ use engine::conversation::{Command, Outcome};
 use engine::knowledge::Retriever;
 use engine::model::{CoolDowns, Registry};
 use engine::store::SharedStore;
+use schema::wire::PlanView;
 use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
 use tokio::time::Instant;
@@ -151,6 +152,12 @@ impl System {
     #[must_use]
     pub fn tenant_changes(&self) -> broadcast::Receiver<TenantId> {
         self.tenants.changes()
+    }
+
+    /// A plan was stored. Tenants that have it go by it as soon as this returns, those that are just being
+    /// read too.
+    pub fn plan_changed(&self, plan: &PlanView) {
+        self.tenants.plan_changed(plan);
     }
 
     /// Whether a conversation is out of service after repeated crashes.

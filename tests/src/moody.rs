@@ -12,6 +12,7 @@ use engine::store::{
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Seq};
+use tokio::sync::watch;
 
 /// How the next append fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +34,18 @@ pub enum Mood {
 pub struct Moody {
     store: Arc<MemoryStore>,
     moods: Arc<Mutex<VecDeque<Mood>>>,
+    reads_held: Arc<watch::Sender<bool>>,
 }
 
 impl Moody {
     /// From now on appends fare like this, one after the other, and well after that.
     pub fn will(&self, moods: impl IntoIterator<Item = Mood>) {
         self.moods.lock().unwrap().extend(moods);
+    }
+
+    /// From now on, or no longer, what is read of records is told late: when it may not hold any more.
+    pub fn hold_reads(&self, held: bool) {
+        self.reads_held.send_replace(held);
     }
 
     /// Moods that are still to come.
@@ -93,7 +100,12 @@ impl Log for Moody {
 
 impl Records for Moody {
     fn get(&self, name: RecordName) -> Pending<Option<Record>> {
-        self.store.get(name)
+        let (read, mut held) = (self.store.get(name), self.reads_held.subscribe());
+        Box::pin(async move {
+            let read = read.await;
+            held.wait_for(|held| !held).await.map_err(|_| StoreError::Unavailable("the test is over".into()))?;
+            read
+        })
     }
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {

@@ -13,6 +13,7 @@ use tokio::sync::{broadcast, oneshot};
 
 use super::count::{Count, SessionPermit, TurnPermit};
 use super::record::{self, TenantRecord};
+use super::told::Told;
 use super::usage::Use;
 use super::visitors::Wait;
 use crate::admission::Share;
@@ -36,6 +37,7 @@ pub struct Tenant {
     changes: broadcast::Sender<TenantId>,
     sender: Mutex<Option<Sender<TenantMail>>>,
     store: SharedStore,
+    told: Arc<Told>,
 }
 
 /// A tenant's settings at one version.
@@ -74,6 +76,7 @@ impl Tenant {
         store: &SharedStore,
         clock: &Arc<dyn Clock>,
         changes: &broadcast::Sender<TenantId>,
+        told: &Arc<Told>,
         id: TenantId,
     ) -> Result<Arc<Self>, StoreError> {
         let (record, version, profile, plan) = record::load(&**store, id).await?;
@@ -89,6 +92,7 @@ impl Tenant {
             changes: changes.clone(),
             sender: Mutex::default(),
             store: Arc::clone(store),
+            told: Arc::clone(told),
         }))
     }
 
@@ -143,12 +147,6 @@ impl Tenant {
             profile: settings.profile.clone(),
             plan: settings.plan.clone(),
         }
-    }
-
-    /// The name of its plan.
-    #[must_use]
-    pub fn plan_name(&self) -> String {
-        self.settings().plan.name.clone()
     }
 
     /// Replaces the profile if it is still at `version`. `models` is the node's own list.
@@ -281,6 +279,25 @@ impl Tenant {
         self.used.keep(&*self.store, self.id, self.clock.now()).await
     }
 
+    /// Takes a plan that was told if it is this tenant's, and newer than the one that it has.
+    pub(super) fn hear(&self, plan: &PlanView) {
+        let is_newer = |known: &PlanView| known.name == plan.name && known.version < plan.version;
+        if is_newer(&self.settings().plan) {
+            self.set(|settings| {
+                if is_newer(&settings.plan) {
+                    settings.plan = plan.clone();
+                }
+            });
+        }
+    }
+
+    /// Whoever has just read settings has them from before a plan was told, perhaps.
+    pub(super) fn catch_up(&self) {
+        if let Some(plan) = self.told.newest(&self.settings().plan.name) {
+            self.hear(&plan);
+        }
+    }
+
     async fn ask(
         self: &Arc<Self>,
         mail: impl FnOnce(oneshot::Sender<Result<(), Failure>>) -> TenantMail,
@@ -407,5 +424,6 @@ async fn reload(tenant: &Tenant) -> Result<(), Failure> {
     let loaded = record::load(&*tenant.store, tenant.id).await;
     let (record, version, profile, plan) = loaded.map_err(|error| Failure::store(&error))?;
     tenant.set(|settings| *settings = Settings { record, version, profile, plan });
+    tenant.catch_up();
     Ok(())
 }

@@ -7,6 +7,7 @@ mod count;
 mod day;
 mod record;
 mod tenants;
+mod told;
 mod usage;
 mod visitors;
 
