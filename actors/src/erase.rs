@@ -55,7 +55,7 @@ impl System {
             match timeout(END_MAX, handle.end()).await {
                 Ok(listened) => listening = listened,
                 Err(_) => {
-                    tracing::warn!(conversation = %key.conversation, "a conversation that is erased does not end")
+                    tracing::warn!(conversation = %key.conversation, "a conversation that is erased does not end");
                 }
             }
         }
