@@ -27,6 +27,8 @@ pub enum Mood {
     Lost,
     /// It is done, and the answer does not say it.
     Unanswered,
+    /// Nothing is done, and nothing ever will be by asking again.
+    Corrupt,
 }
 
 /// The store. Cheap to clone.
@@ -67,6 +69,7 @@ impl Log for Moody {
             Mood::Busy => Box::pin(async { Err(StoreError::Busy) }),
             Mood::Away => Box::pin(async { Err(StoreError::Unavailable("away".into())) }),
             Mood::Lost => Box::pin(async move { Err(unknown()) }),
+            Mood::Corrupt => Box::pin(async { Err(StoreError::Corrupt("as a test wants it".into())) }),
             Mood::Unanswered => {
                 let stored = self.store.append(append);
                 Box::pin(async move {

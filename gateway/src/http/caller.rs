@@ -9,20 +9,22 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use actors::{Failure, Tenant};
+use actors::{Failure, Tenant, Visit};
 use schema::wire::TenantView;
 use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
 
 use super::edge::Edge;
 use super::error::ApiError;
 use super::own::is_own;
-use crate::auth::{Admin, AuthError, Kind, Page, Principal, Visitor, bearer};
+use crate::auth::{Admin, AuthError, Kind, MadeBy, Page, Principal, Visitor, bearer};
 use crate::connection::Meter;
 
 /// Somebody with a valid key or token, within their limits.
 pub(super) struct Caller {
     pub(super) principal: Principal,
     pub(super) tenant: Arc<Tenant>,
+    /// Whose budgets what they do is taken from, if they are a visitor.
+    pub(super) visit: Option<Visit>,
 }
 
 /// Somebody with a body, who still had the right to it when all of it was in: it may have come slowly.
@@ -99,6 +101,13 @@ pub(crate) fn page(request: &HttpRequest) -> Option<Page> {
     Some(Page::new(origin, is_own(origin, host, public, local)))
 }
 
+/// What a visitor does, whichever way it comes. Those who came by a page alone share what their address may use.
+pub(crate) fn visit(principal: &Principal, tenant: &Arc<Tenant>, from: Neighbour) -> Option<Visit> {
+    let visitor = principal.visitor()?;
+    let from = (visitor.by == MadeBy::Page).then_some(from);
+    Some(Visit::new(Arc::clone(tenant), visitor.contact.clone(), from))
+}
+
 /// A visitor's token works on the page it was made for, while that page may speak to the tenant.
 pub(crate) fn check_visitor_page(page: Option<&Page>, visitor: &Visitor, tenant: &Tenant) -> Result<(), AuthError> {
     match (page, &visitor.origin) {
@@ -126,8 +135,9 @@ impl FromRequest for Caller {
                     check_visitor_page(page(&request).as_ref(), visitor, &tenant)?;
                 }
             }
-            edge.parts.limiter.tenant(&tenant)?;
-            Ok(Self { principal, tenant })
+            edge.parts.limiter.of_tenant(&tenant, principal.visitor().is_some())?;
+            let visit = visit(&principal, &tenant, neighbour(&request));
+            Ok(Self { principal, tenant, visit })
         })
     }
 }

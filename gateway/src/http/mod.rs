@@ -32,7 +32,7 @@ pub use limiter::{Limiter, Rates};
 pub use places::Places;
 pub use routes::configure;
 
-pub(crate) use caller::{check_visitor_page, neighbour, page};
+pub(crate) use caller::{check_visitor_page, neighbour, page, visit};
 pub(crate) use conversations::{check_agent, check_text};
 pub(crate) use cors::cors;
 pub(crate) use count::{Unpaced, count, head};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use actix_web::web;
-use actors::{ConversationHandle, Failure, Outbox, Tenant};
+use actors::{ConversationHandle, Failure, Outbox, Tenant, Visit};
 use bytes::Bytes;
 use bytestring::ByteString;
 use schema::wire::{Close, ServerFrame};
@@ -18,7 +18,7 @@ use schema::{ConversationId, ErrorCode, Neighbour, SessionId, limits};
 use super::register::Seat;
 use super::upgrade::check_page;
 use crate::auth::{Kind, Page, Principal};
-use crate::http::{ApiError, Edge, Limiter};
+use crate::http::{ApiError, Edge, Limiter, visit};
 use crate::metrics::SESSIONS_CLOSED;
 use crate::socket::{Closed, Peer};
 
@@ -49,6 +49,8 @@ pub(super) struct Inner {
 pub(super) struct Who {
     pub(super) principal: Arc<Principal>,
     pub(super) tenant: Arc<Tenant>,
+    /// Whose budgets what they do is taken from, if they are a visitor.
+    pub(super) visit: Option<Visit>,
 }
 
 impl Session {
@@ -101,7 +103,8 @@ impl Inner {
             self.who.borrow_mut().take();
             return Err(error);
         }
-        *self.who.borrow_mut() = Some(Rc::new(Who { principal, tenant }));
+        let visit = visit(&principal, &tenant, self.neighbour);
+        *self.who.borrow_mut() = Some(Rc::new(Who { principal, tenant, visit }));
         Ok(())
     }
 
@@ -133,7 +136,7 @@ impl Inner {
             Kind::ApiKey { key, .. } => limiter.key(key)?,
             Kind::Visitor(visitor) => limiter.visitor(who.tenant.id(), &visitor.contact)?,
         }
-        limiter.tenant(&who.tenant)
+        limiter.of_tenant(&who.tenant, who.visit.is_some())
     }
 
     /// The handle of a joined conversation.
