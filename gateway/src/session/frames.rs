@@ -34,7 +34,7 @@ impl Inner {
         let frame = match serde_json::from_str::<ClientFrame>(text) {
             Ok(frame) => frame,
             Err(error) => {
-                self.refuse_unreadable(text, &error);
+                self.refuse_unreadable(text, &error, allowed);
                 return Ok(());
             }
         };
@@ -216,17 +216,13 @@ impl Inner {
     }
 
     /// Answers a frame that is none, by its ref if it has one.
-    fn refuse_unreadable(&self, text: &str, error: &serde_json::Error) {
+    fn refuse_unreadable(&self, text: &str, error: &serde_json::Error, allowed: Result<(), Failure>) {
         #[derive(Deserialize)]
         struct HasRef {
             r#ref: Ref,
         }
-        // A client that sends rubbish as fast as it can is a flood like any other.
         let code = if error.is_data() { ErrorCode::BadFrame } else { ErrorCode::BadJson };
-        let failure = self.allowed().err().unwrap_or_else(|| Failure::new(code, format!("not a frame: {error}")));
-        if self.floods() {
-            return self.outbox.close(Close::FLOOD);
-        }
+        let failure = allowed.err().unwrap_or_else(|| Failure::new(code, format!("not a frame: {error}")));
         let r#ref = serde_json::from_str::<HasRef>(text).ok().map(|has| has.r#ref);
         self.refuse(r#ref.as_ref(), failure);
     }

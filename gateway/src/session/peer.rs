@@ -15,6 +15,7 @@ use bytestring::ByteString;
 use schema::wire::{Close, ServerFrame};
 use schema::{ConversationId, ErrorCode, Neighbour, SessionId, limits};
 
+use super::refusal;
 use super::register::Seat;
 use super::upgrade::check_page;
 use crate::auth::{Kind, Page, Principal};
@@ -100,7 +101,12 @@ impl Inner {
         // Its right may have ended between the first look and its entry, when nobody would have told it.
         let holds = self.edge.parts.authority.holds(&principal, self.edge.now()).await.map_err(ApiError::from);
         if let Err(error) = holds.and_then(|()| check_page(&principal, self.page.as_ref(), &tenant)) {
-            self.who.borrow_mut().take();
+            let before = self.who().filter(|_| refusal::passes(error.failure().code));
+            // What passes, such as a store that does not answer, says nothing against the token it has.
+            if let (Some(before), Some(seat)) = (&before, self.seat.borrow_mut().as_mut()) {
+                seat.identify(&before.principal, self.page.as_ref(), &tenant)?;
+            }
+            *self.who.borrow_mut() = before;
             return Err(error);
         }
         let visit = visit(&principal, &tenant, self.neighbour);
