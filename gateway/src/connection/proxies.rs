@@ -18,6 +18,11 @@ impl Proxies {
         Self { networks, header }
     }
 
+    /// There are none.
+    pub(crate) const fn none() -> Self {
+        Self::new(Vec::new(), ProxyHeader::XForwardedFor)
+    }
+
     /// Whether an address is one of theirs.
     pub(crate) fn trust(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
