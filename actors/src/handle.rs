@@ -19,6 +19,7 @@ use crate::metrics::ACTOR_MAILBOX_FULL;
 use crate::outbox::Outbox;
 use crate::runtime::{SendFailure, Sender};
 use crate::system::Worker;
+use crate::tenant::Booking;
 
 /// The way in to a conversation that is awake. Cheap to clone.
 #[derive(Clone)]
@@ -106,8 +107,13 @@ impl ConversationHandle {
     /// # Errors
     /// The refusal, or why it could not be put.
     pub async fn call(&self, command: Command) -> Result<Outcome, Failure> {
+        self.call_paid(command, None).await
+    }
+
+    /// The same for somebody who has paid for it.
+    pub(crate) async fn call_paid(&self, command: Command, booking: Option<Booking>) -> Result<Outcome, Failure> {
         let (reply, answer) = ReplyTo::call();
-        self.command(command, reply);
+        self.command(command, reply.paid_with(booking));
         answer.await.unwrap_or_else(|_| Err(Failure::restarting()))
     }
 
@@ -231,7 +237,10 @@ impl Answer for Outcome {
 
 /// Who waits for an answer. Dropped unanswered, it tells them to send again: a crash or a rest
 /// never leaves anyone waiting.
-pub struct ReplyTo<T: Answer>(Option<Waiting<T>>);
+pub struct ReplyTo<T: Answer> {
+    waiting: Option<Waiting<T>>,
+    booking: Option<Box<Booking>>,
+}
 
 enum Waiting<T> {
     Call(oneshot::Sender<Result<T, Failure>>),
@@ -242,25 +251,46 @@ impl<T: Answer> ReplyTo<T> {
     /// Nobody waits.
     #[must_use]
     pub const fn nobody() -> Self {
-        Self(None)
+        Self { waiting: None, booking: None }
     }
 
     /// A task waits.
     #[must_use]
     pub fn call() -> (Self, oneshot::Receiver<Result<T, Failure>>) {
         let (sender, receiver) = oneshot::channel();
-        (Self(Some(Waiting::Call(sender))), receiver)
+        (Self { waiting: Some(Waiting::Call(sender)), booking: None }, receiver)
     }
 
     /// A session waits for the reply frame with its ref.
     #[must_use]
     pub const fn frame(outbox: Arc<Outbox>, r#ref: Ref) -> Self {
-        Self(Some(Waiting::Frame { outbox, r#ref }))
+        Self { waiting: Some(Waiting::Frame { outbox, r#ref }), booking: None }
+    }
+
+    /// What was paid comes back with an answer that says that nothing was stored.
+    #[must_use]
+    pub fn paid_with(mut self, booking: Option<Booking>) -> Self {
+        self.booking = booking.map(Box::new);
+        self
+    }
+
+    /// What it was paid for goes to the store.
+    pub(crate) fn decide(&mut self) {
+        if let Some(booking) = &mut self.booking {
+            booking.decide();
+        }
     }
 
     /// Answers.
     pub fn send(mut self, result: Result<T, Failure>) {
-        if let Some(waiting) = self.0.take() {
+        self.answer(result);
+    }
+
+    fn answer(&mut self, result: Result<T, Failure>) {
+        if let Some(booking) = self.booking.take() {
+            booking.settle(result.is_ok());
+        }
+        if let Some(waiting) = self.waiting.take() {
             waiting.answer(result);
         }
     }
@@ -281,8 +311,8 @@ impl<T: Answer> Waiting<T> {
 
 impl<T: Answer> Drop for ReplyTo<T> {
     fn drop(&mut self) {
-        if let Some(waiting) = self.0.take() {
-            waiting.answer(Err(Failure::restarting()));
+        if self.waiting.is_some() || self.booking.is_some() {
+            self.answer(Err(Failure::restarting()));
         }
     }
 }

@@ -28,4 +28,4 @@ pub use handle::{Answer, ConversationHandle, ReplyTo};
 pub use metrics::describe as describe_metrics;
 pub use outbox::{Outbox, OutboxItem, OutboxStream};
 pub use system::{Options, System, Worker};
-pub use tenant::{PlanRecord, SessionPermit, Tenant, TenantRecord, TenantUsage};
+pub use tenant::{Booking, PlanRecord, SessionPermit, Tenant, TenantRecord, TenantUsage, Visit};

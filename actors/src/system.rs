@@ -10,6 +10,7 @@ use engine::conversation::{Command, Outcome};
 use engine::knowledge::Retriever;
 use engine::model::{CoolDowns, Registry};
 use engine::store::SharedStore;
+use schema::wire::PlanView;
 use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use crate::erase;
 use crate::failure::Failure;
 use crate::handle::{ConversationHandle, ReplyTo};
 use crate::sweeper;
-use crate::tenant::{Tenant, Tenants};
+use crate::tenant::{Booking, Tenant, Tenants, Visit};
 
 /// What an operator may set.
 #[derive(Clone)]
@@ -151,6 +152,12 @@ impl System {
     #[must_use]
     pub fn tenant_changes(&self) -> broadcast::Receiver<TenantId> {
         self.tenants.changes()
+    }
+
+    /// A plan was stored. Tenants that have it go by it as soon as this returns, those that are just being
+    /// read too.
+    pub fn plan_changed(&self, plan: &PlanView) {
+        self.tenants.plan_changed(plan);
     }
 
     /// Whether a conversation is out of service after repeated crashes.
@@ -345,6 +352,20 @@ impl Worker {
         Ok((key, self.open_as(key, contact).await?))
     }
 
+    /// The same for a visitor, within its budgets.
+    ///
+    /// # Errors
+    /// As [`Worker::open`], and what [`Visit::says`] is refused with.
+    pub async fn open_for(self: &Rc<Self>, visit: &Visit) -> Result<(ConversationKey, Seq), Failure> {
+        let booking = visit.opens()?;
+        let opened = self.open(visit.tenant().id(), visit.contact().clone()).await;
+        // Whoever goes away meanwhile has paid: it may well be stored.
+        if opened.is_err() {
+            booking.give_back();
+        }
+        opened
+    }
+
     /// A new conversation under a name that nobody has used; gives its head.
     ///
     /// # Errors
@@ -369,12 +390,33 @@ impl Worker {
     /// # Errors
     /// The refusal, or why it could not be put.
     pub async fn submit(self: &Rc<Self>, key: ConversationKey, command: Command) -> Result<Outcome, Failure> {
+        self.submit_for(None, key, command).await
+    }
+
+    /// The same for a visitor, within its budgets.
+    ///
+    /// # Errors
+    /// As [`Worker::submit`], and what [`Visit::says`] is refused with.
+    pub async fn submit_for(
+        self: &Rc<Self>,
+        visit: Option<&Visit>,
+        key: ConversationKey,
+        command: Command,
+    ) -> Result<Outcome, Failure> {
         let handle = self.find(key).await?;
-        match handle.call(command.clone()).await {
+        match handle.call_paid(command.clone(), book(visit, &command)?).await {
             Err(failure) if failure.code == schema::ErrorCode::Restarting && !handle.is_open() => {
-                self.find(key).await?.call(command).await
+                let booking = book(visit, &command)?;
+                self.find(key).await?.call_paid(command, booking).await
             }
             answer => answer,
         }
+    }
+}
+
+fn book(visit: Option<&Visit>, command: &Command) -> Result<Option<Booking>, Failure> {
+    match (visit, command) {
+        (Some(visit), Command::Say { text, .. }) => visit.says(text.bytes()).map(Some),
+        _ => Ok(None),
     }
 }

@@ -23,6 +23,8 @@ const DEMO_FILE: &str = "demo.key";
 const STORE_FILE: &str = "tertulia.db";
 /// What the knowledge keeps beside the store; it can be made anew from it.
 const INDEX_FOLDER: &str = "knowledge";
+/// Says that the store was open: from then on it is never empty.
+const OPENED_FILE: &str = "opened";
 /// No file with one line in it is longer.
 const LINE_BYTES_MAX: u64 = 1024;
 
@@ -128,6 +130,20 @@ impl DataDir {
         self.path.join(STORE_FILE)
     }
 
+    /// The store was opened: an empty file in its place is a loss from now on.
+    ///
+    /// # Errors
+    /// When that cannot be noted.
+    pub fn store_is_open(&self) -> Result<(), DataDirError> {
+        let file = self.path.join(OPENED_FILE);
+        let note = || if file.try_exists()? { Ok(()) } else { write_new(&file, b"") };
+        note().map_err(|problem| DataDirError::Io {
+            path: self.path.clone(),
+            doing: "note that its store was opened",
+            problem,
+        })
+    }
+
     /// Where the demo tenant's generated key is kept.
     #[must_use]
     pub fn demo_file(&self) -> PathBuf {
@@ -221,9 +237,10 @@ fn keep_store(path: &Path, has_secret: bool, has_version: bool) -> Result<(), Da
     }
 }
 
-/// Whether there are traces of a store that was open once.
+/// Whether there are traces of a store that was open once; the last two are those of programs that did not
+/// note it.
 fn was_used(path: &Path) -> bool {
-    [DEMO_FILE, INDEX_FOLDER].iter().any(|name| path.join(name).exists())
+    [OPENED_FILE, DEMO_FILE, INDEX_FOLDER].iter().any(|name| path.join(name).exists())
 }
 
 /// What to do about a store that is not there any more.

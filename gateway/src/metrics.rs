@@ -8,6 +8,7 @@ pub(crate) const CONNECTIONS_ENDED: &str = "tertulia_connections_ended_total";
 pub(crate) const SESSIONS: &str = "tertulia_sessions";
 pub(crate) const SESSIONS_OPENED: &str = "tertulia_sessions_opened_total";
 pub(crate) const SESSIONS_CLOSED: &str = "tertulia_sessions_closed_total";
+pub(crate) const TENANTS_UNREVIEWED: &str = "tertulia_tenants_unreviewed";
 pub(crate) const FRAMES_IN: &str = "tertulia_frames_received_total";
 pub(crate) const FRAME_ERRORS: &str = "tertulia_frame_errors_total";
 pub(crate) const REQUESTS: &str = "tertulia_http_requests_total";
@@ -23,6 +24,10 @@ pub(crate) fn describe() {
     describe_gauge!(SESSIONS, "open sockets and streams, by kind");
     describe_counter!(SESSIONS_OPENED, "sockets and streams opened, by kind");
     describe_counter!(SESSIONS_CLOSED, "sockets closed, by code");
+    describe_gauge!(
+        TENANTS_UNREVIEWED,
+        "changed tenants of which the store did not say yet whose sessions have to end"
+    );
     describe_counter!(FRAMES_IN, "frames received on sockets, by type");
     describe_counter!(FRAME_ERRORS, "frames answered with an error, by code");
     describe_counter!(REQUESTS, "HTTP requests answered, by status class");

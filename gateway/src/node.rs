@@ -39,6 +39,8 @@ use crate::{models, telemetry};
 const BACKLOG: i32 = 4096;
 /// Longest wait for what was decided to become durable, once replies have ended.
 const FLUSH_MAX: Duration = Duration::from_secs(5);
+/// Connections at the metrics' own address.
+const METRICS_CONNECTIONS: usize = 64;
 /// Sessions closed in each second of a drain, so that they come back one after another.
 const CLOSES_PER_SECOND: u32 = 5_000;
 /// How often collected samples are folded into their buckets when nobody looks.
@@ -81,6 +83,7 @@ pub struct Node {
     /// Its key, if it was generated here; one that was given is not told again.
     pub api_key: Option<SecretString>,
     server: Server,
+    metrics_server: Option<Server>,
     system: Arc<System>,
     learning: Learning,
     store: Arc<SqliteStore>,
@@ -122,6 +125,7 @@ impl Node {
         let data = DataDir::open(&config.data)?;
         let store_options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
         let sqlite = Arc::new(SqliteStore::open(&data.store_file(), store_options)?);
+        data.store_is_open()?;
         let store: SharedStore = Arc::clone(&sqlite) as SharedStore;
         let keys = Arc::new(ApiKeys::new(sqlite.clone(), data.pepper()));
         let tenants = Tenants::new(sqlite.clone(), Arc::clone(&keys), data.demo_file());
@@ -175,6 +179,13 @@ impl Node {
         let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone(), config.server.proxy_header));
         let (per_address, per_second) = (limits.connections_per_address, limits.requests_per_second_per_connection);
         let door = Door::new(Arc::clone(&proxies), per_address, connections, per_second, patience);
+        let metrics_server = metrics_listener.map(|listener| {
+            serve_metrics(listener, &metrics, |proxies| {
+                let door = Door::new(Arc::clone(&proxies), per_address, METRICS_CONNECTIONS, per_second, patience);
+                (door, Counting::new(Arc::clone(&limiter), proxies, patience, config.server.body_rate_min))
+            })
+        });
+        let metrics_server = metrics_server.transpose()?;
         let counting = Counting::new(Arc::clone(&limiter), proxies, patience, config.server.body_rate_min);
         let parts = Arc::new(EdgeParts {
             config,
@@ -195,7 +206,6 @@ impl Node {
         let (drain, draining) = watch::channel(None);
         let shared = Arc::clone(&system);
         let counted = web::Data::new(counting);
-        let (counting, handle) = (counted.clone(), web::Data::new(metrics.clone()));
         let app = move || {
             // Once in each worker thread: its models' connections and its sockets stay on it.
             let models = Registry::unchecked(settings.clone(), Some(Arc::clone(&builtin)));
@@ -216,26 +226,19 @@ impl Node {
                 .wrap(from_fn(count))
                 .configure(configure)
         };
-        let only = move || {
-            let app = App::new().app_data(handle.clone()).app_data(counting.clone());
-            app.wrap(from_fn(head)).wrap(from_fn(count)).configure(only_metrics)
-        };
-        let mut server = Server::build()
+        let server = Server::build()
             .workers(workers)
             .max_concurrent_connections(connections.div_ceil(workers))
             .shutdown_timeout(2)
             .disable_signals();
-        server = serve(server, "http", listener, door.clone(), app)?;
-        if let Some(listener) = metrics_listener {
-            server = serve(server, "metrics", listener, door, only)?;
-        }
-        let server = server.run();
+        let server = serve(server, "http", listener, door, app)?.run();
         Ok(Self {
             address,
             metrics_address,
             tenant: demo.tenant,
             api_key: shown_key,
             server,
+            metrics_server,
             system,
             learning,
             store: sqlite,
@@ -258,8 +261,9 @@ impl Node {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-        let Self { server, system, learning, store, drain, drain_timeout, metrics, .. } = self;
+        let Self { server, metrics_server, system, learning, store, drain, drain_timeout, metrics, .. } = self;
         let handle = server.handle();
+        let metrics_server = metrics_server.map(|server| (server.handle(), actix_web::rt::spawn(server)));
         let upkeep = actix_web::rt::spawn(async move {
             loop {
                 tokio::time::sleep(UPKEEP_EVERY).await;
@@ -278,12 +282,38 @@ impl Node {
         };
         let (ended, ()) = tokio::join!(server, drained);
         upkeep.abort();
+        // The last to go: how the node drains is worth knowing.
+        if let Some((handle, ended)) = metrics_server {
+            handle.stop(false).await;
+            drop(ended.await);
+        }
         // What still holds it has nothing more to say: the database is left as one whole file.
         if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
             tracing::warn!("the store was not closed in good order");
         }
         Ok(ended?)
     }
+}
+
+/// A server of its own for the metrics, as nothing at the main address may keep an operator from them: neither
+/// that it is full nor how its proxies speak.
+fn serve_metrics(
+    listener: TcpListener,
+    metrics: &PrometheusHandle,
+    guard: impl FnOnce(Arc<Proxies>) -> (Door, Counting),
+) -> io::Result<Server> {
+    let (door, counting) = guard(Arc::new(Proxies::none()));
+    let (handle, counting) = (web::Data::new(metrics.clone()), web::Data::new(counting));
+    let app = move || {
+        let app = App::new().app_data(handle.clone()).app_data(counting.clone());
+        app.wrap(from_fn(head)).wrap(from_fn(count)).configure(only_metrics)
+    };
+    let server = Server::build()
+        .workers(1)
+        .max_concurrent_connections(METRICS_CONNECTIONS)
+        .shutdown_timeout(2)
+        .disable_signals();
+    Ok(serve(server, "metrics", listener, door, app)?.run())
 }
 
 async fn drain_node(

@@ -163,6 +163,10 @@ pub const PLAN_NAME_CHARS_MAX: usize = 40;
 
 /// Visitors of one tenant whose budgets are remembered; past it those who came longest ago begin anew.
 pub const VISITORS_REMEMBERED_MAX: usize = 16_384;
+/// Addresses of one tenant's visitors whose use of a day is remembered; past it those with least begin anew.
+pub const VISITOR_NEIGHBOURS_MAX: usize = 16_384;
+/// Visitors from one address whom no server has announced have one part in so many of what all may have stored.
+pub const NEIGHBOUR_PARTS: u64 = 8;
 /// What is counted for one visitor's day survives a crash from so many bytes on …
 pub const VISITOR_BYTES_KEPT: u64 = 256 * 1024;
 /// … for so many visitors of a tenant, those with most.

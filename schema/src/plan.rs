@@ -54,11 +54,21 @@ pub struct VisitorBudget {
     pub running_turns: NonZeroU32,
     /// Bytes that may be stored for one visitor in a day (UTC), replies included; 0 for no bound.
     pub bytes_per_day: u64,
-    /// The same for all visitors of the tenant together.
+    /// The same for all visitors of the tenant together; those from one address whom no server of the tenant has
+    /// announced have an eighth of it.
     pub all_bytes_per_day: u64,
     /// New visitors in an hour whom no server of the tenant has announced; as many may come at once.
     pub new_per_hour: NonZeroU32,
 }
+
+/// By default …
+const BYTES_PER_DAY: u64 = 8 * 1024 * 1024;
+/// … and for all visitors.
+const ALL_BYTES_PER_DAY: u64 = 4 * 1024 * 1024 * 1024;
+const _: () = assert!(
+    BYTES_PER_DAY * 16 <= ALL_BYTES_PER_DAY / limits::NEIGHBOUR_PARTS,
+    "an address has room for an office, and leaves room for others"
+);
 
 const fn at_least_one(n: u32) -> NonZeroU32 {
     match NonZeroU32::new(n) {
@@ -78,14 +88,23 @@ impl Default for Ceilings {
     }
 }
 
+impl VisitorBudget {
+    /// What may be stored in a day for visitors from one address whom no server has announced: anybody can be
+    /// as many of them as they like. 0 for no bound.
+    #[must_use]
+    pub const fn bytes_per_day_of_neighbour(&self) -> u64 {
+        self.all_bytes_per_day.div_ceil(limits::NEIGHBOUR_PARTS)
+    }
+}
+
 impl Default for VisitorBudget {
     fn default() -> Self {
         Self {
             messages_per_minute: at_least_one(60),
             conversations_per_hour: at_least_one(60),
             running_turns: at_least_one(8),
-            bytes_per_day: 8 * 1024 * 1024,
-            all_bytes_per_day: 4 * 1024 * 1024 * 1024,
+            bytes_per_day: BYTES_PER_DAY,
+            all_bytes_per_day: ALL_BYTES_PER_DAY,
             new_per_hour: at_least_one(10_000),
         }
     }

@@ -139,7 +139,8 @@ pub enum UnfinishedTurns {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Quotas {
-    /// Requests and frames a second, over all callers, with a burst of twice that.
+    /// Requests and frames a second, over all callers, with a burst of twice that. Visitors have three quarters
+    /// of it: the tenant's own server finds some left.
     pub requests_per_second: NonZeroU32,
     /// Replies that may run at once.
     pub running_turns: NonZeroU32,

@@ -1,11 +1,15 @@
 //! Plans: the operator's ceilings, models and budgets, and a tenant's choice within them.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
+use actors::Options;
 use schema::wire::{PlanList, PlanPut, PlanView, TenantPut, TenantView};
 use schema::{Ceilings, End, Plan};
 use serde_json::{Value, json};
 use tests::api::Api;
+use tests::bench::{Bench, NoPassages};
+use tests::moody::Moody;
 use tests::node::{self, Node};
 use tests::stream::{reply_of, text_of};
 use tests::stub::Stub;
@@ -16,6 +20,40 @@ fn count(n: u32) -> NonZeroU32 {
 
 async fn put_plan(operator: &Api, name: &str, version: u64, plan: Plan) -> PlanView {
     operator.put(&format!("/v1/admin/plans/{name}"), &PlanPut { version, plan }).await.ok()
+}
+
+#[actix_web::test]
+async fn a_plan_that_was_told_holds_for_a_tenant_that_was_just_being_read() {
+    let store = Moody::default();
+    let model = Arc::new(engine::knowledge::Builtin);
+    let bench = Bench::start(Arc::new(store.clone()), Arc::new(NoPassages), model, Options::default()).await;
+    let system = bench.worker.system();
+    let told = |version, requests| {
+        let mut plan = PlanView { version, ..PlanView::default() };
+        plan.plan.quotas.requests_per_second = count(requests);
+        system.plan_changed(&plan);
+    };
+    for known in [false, true] {
+        store.hold_reads(true);
+        let reads = async {
+            if known {
+                bench.worker.tenant(bench.tenant).await.unwrap().reload().await.unwrap();
+            }
+            bench.worker.tenant(bench.tenant).await.unwrap()
+        };
+        let changes = async {
+            // The reading has begun, and what it reads is the plan from before.
+            tokio::task::yield_now().await;
+            let requests = if known { 2 } else { 3 };
+            told(4 - u64::from(requests), requests);
+            store.hold_reads(false);
+            requests
+        };
+        let (tenant, requests) = tokio::join!(reads, changes);
+        assert_eq!(tenant.requests_per_second().get(), requests, "known before: {known}");
+        told(0, 7);
+        assert_eq!(tenant.requests_per_second().get(), requests, "an older one came late");
+    }
 }
 
 #[tokio::test]

@@ -4,17 +4,19 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Options, System, SystemClock, TenantRecord, Worker};
+use actors::{Options, System, SystemClock, TenantRecord, Visit, Worker};
 use engine::knowledge::{KnowledgeError, Retriever};
-use engine::model::{ModelSettings, Registry};
+use engine::model::{ChunkStream, Model, ModelSettings, Prompt, Registry};
 use engine::store::SharedStore;
 use engine::store::memory::MemoryStore;
 use futures_util::future::{BoxFuture, join_all};
 use schema::wire::{PlanPut, PlanView, WidgetSession};
-use schema::{Passage, Plan, TenantId, Timestamp, limits};
+use schema::{Contact, Passage, Plan, TenantId, Timestamp, limits};
 use serde_json::{Value, json};
 use tests::api::{Answer, Api};
+use tests::bench::{Bench, in_time, says};
 use tests::client::Socket;
+use tests::moody::{Mood, Moody};
 use tests::node::Node;
 use tests::stub::Stub;
 
@@ -230,18 +232,139 @@ async fn what_a_visitor_has_stored_in_a_day_is_bounded_over_a_restart_too() {
     assert!(fill(&node.api(), "Ana").await > 0);
 }
 
+fn from(last: u8) -> reqwest::Client {
+    let from = IpAddr::from(Ipv4Addr::new(127, 0, 0, last));
+    reqwest::Client::builder().no_proxy().local_address(from).build().unwrap()
+}
+
+/// Comes with the shop's page, from an address of this machine.
+async fn page_of(node: &Node, last: u8, secret: Option<&str>) -> Answer {
+    let request = from(last).post(format!("http://{}/v1/widget/demo", node.address)).header("origin", SHOP);
+    Api::send(request.json(&json!({"visitor": secret}))).await
+}
+
+#[tokio::test]
+async fn one_address_does_not_use_up_what_all_visitors_have() {
+    let node = Node::start(&FAST);
+    let api = node.api();
+    api.change_profile(|profile| profile.allowed_origins = vec![SHOP.parse().unwrap()]).await;
+    default_plan(&node, |plan| {
+        plan.visitors.bytes_per_day = 100_000;
+        plan.visitors.all_bytes_per_day = 800_000;
+    })
+    .await;
+    let words = "word ".repeat(limits::TEXT_BYTES_MAX / 5);
+    // Says as much as it may; gives how much of what was said in its name was taken.
+    let fill = async |last: u8| {
+        let session: WidgetSession = page_of(&node, last, None).await.ok();
+        let ask = |path: &str| {
+            let request = from(last).post(format!("http://{}{path}", node.address));
+            request.header("origin", SHOP).bearer_auth(&session.token)
+        };
+        let opened = Api::send(ask("/v1/conversations").json(&json!({}))).await;
+        if is_refused(&opened, "quota_exhausted") {
+            return 0;
+        }
+        let id = opened.ok::<schema::wire::Created>().id;
+        api.human(id, schema::wire::HumanAction::Take, "Zoe").await.ok::<Value>();
+        let mut taken = 0;
+        loop {
+            let message = json!({"ref": format!("r{taken}"), "text": words});
+            let said = Api::send(ask(&format!("/v1/conversations/{id}/messages")).json(&message)).await;
+            if is_refused(&said, "quota_exhausted") {
+                return taken * words.len();
+            }
+            taken += 1;
+        }
+    };
+    let mut taken = 0;
+    for _ in 0..20 {
+        taken += fill(2).await;
+    }
+    assert!((60_000..=100_000).contains(&taken), "{taken} bytes in the name of twenty visitors");
+    assert!(fill(3).await > 60_000, "visitors from elsewhere are served");
+    let known = api.showing(api.visitor(json!({"contact": "Ana"})).await.token);
+    known.say(known.open().await, "r1", "Do you ship to Portugal?").await;
+}
+
+#[tokio::test]
+async fn a_page_does_not_use_up_the_requests_of_the_tenants_server() {
+    let node = Node::start(&[("TERTULIA_LIMITS__NEW_VISITORS_PER_HOUR_PER_ADDRESS", "20")]);
+    let api = node.api();
+    api.change_profile(|profile| {
+        profile.allowed_origins = vec![SHOP.parse().unwrap()];
+        profile.quotas.requests_per_second = std::num::NonZeroU32::new(8).unwrap();
+    })
+    .await;
+    // Whoever is over their own budget takes nothing from anybody else's.
+    let first: WidgetSession = page_of(&node, 2, None).await.ok();
+    for _ in 0..60 {
+        page_of(&node, 2, None).await;
+    }
+    let pages = join_all((0..200).map(|_| page_of(&node, 2, Some(&first.visitor))));
+    let server = async {
+        let mut refused = 0;
+        for _ in 0..5 {
+            refused += usize::from(api.get("/v1/tenant").await.status != 200);
+        }
+        refused
+    };
+    let (_, refused) = tokio::join!(pages, server);
+    assert_eq!(refused, 0, "of 5 by key");
+}
+
+/// Says nothing, and goes on with it.
+struct Quiet;
+
+impl Model for Quiet {
+    fn name(&self) -> &str {
+        "builtin"
+    }
+
+    fn ask(&self, _: Arc<Prompt>) -> ChunkStream {
+        Box::pin(futures_util::stream::pending())
+    }
+}
+
+#[actix_web::test]
+async fn a_visitor_pays_for_what_is_stored_and_for_nothing_else() {
+    let store = Moody::default();
+    let bench = Bench::start(Arc::new(store.clone()), Arc::new(Nothing), Arc::new(Quiet), Options::default()).await;
+    let mut plan = PlanView { version: 1, ..PlanView::default() };
+    plan.plan.visitors.messages_per_minute = std::num::NonZeroU32::new(2).unwrap();
+    bench.worker.system().plan_changed(&plan);
+    let tenant = bench.worker.tenant(bench.tenant).await.unwrap();
+    let visit = Visit::new(tenant, "Eve".parse().unwrap(), None);
+    let (key, _) = bench.worker.open_for(&visit).await.unwrap();
+    let say = async |r#ref: &str| {
+        let said = bench.worker.submit_for(Some(&visit), key, says(r#ref, "What is new?"));
+        in_time(said).await.map_err(|failure| failure.code.name())
+    };
+    store.will([Mood::Corrupt, Mood::Corrupt, Mood::Corrupt]);
+    let mut lost = 0;
+    let first = loop {
+        match say("r1").await {
+            Ok(outcome) => break outcome.seq,
+            Err("rate_limited") => panic!("after {lost} that were not stored"),
+            Err(_) => lost += 1,
+        }
+        tests::look_again().await;
+    };
+    assert!(lost >= 3, "{lost}");
+    for _ in 0..100 {
+        assert_eq!(say("r1").await.map(|outcome| outcome.seq), Ok(first), "it is stored once, and paid once");
+    }
+    assert!(say("r2").await.is_ok());
+    assert_eq!(say("r3").await.map(drop), Err("rate_limited"), "these two were");
+}
+
 #[tokio::test]
 async fn new_visitors_have_a_budget_by_address_and_by_tenant() {
     let node = Node::start(&[("TERTULIA_LIMITS__NEW_VISITORS_PER_HOUR_PER_ADDRESS", "20")]);
     let api = node.api();
     api.change_profile(|profile| profile.allowed_origins = vec![SHOP.parse().unwrap()]).await;
     default_plan(&node, |plan| plan.visitors.new_per_hour = std::num::NonZeroU32::new(50).unwrap()).await;
-    let come = async |last: u8, secret: Option<&str>| {
-        let from = IpAddr::from(Ipv4Addr::new(127, 0, 0, last));
-        let http = reqwest::Client::builder().no_proxy().local_address(from).build().unwrap();
-        let request = http.post(format!("http://{}/v1/widget/demo", node.address)).header("origin", SHOP);
-        Api::send(request.json(&json!({"visitor": secret}))).await
-    };
+    let come = async |last: u8, secret: Option<&str>| page_of(&node, last, secret).await;
     let crowd = async |last: u8, count: usize| {
         let answers = join_all((0..count).map(|_| come(last, None))).await;
         let taken: Vec<WidgetSession> =
@@ -285,7 +408,7 @@ async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
         let system = System::new(Arc::clone(&store), Arc::new(Nothing), Arc::new(SystemClock), Options::default());
         Worker::new(system, Registry::unchecked(ModelSettings::default(), None))
     };
-    let eve = "Eve".parse().unwrap();
+    let eve: Contact = "Eve".parse().unwrap();
     let most = usize::try_from(Plan::default().visitors.bytes_per_day).unwrap();
     for (kept, looks) in [(true, 1), (false, 0)] {
         let worker = start();
@@ -293,7 +416,7 @@ async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
         let used = async {
             // The first look is at once.
             tokio::time::sleep(Duration::from_millis(1)).await;
-            tenant.visitor_says(&eve, most / 3).unwrap();
+            Visit::new(Arc::clone(&tenant), eve.clone(), None).says(most / 3).unwrap();
             tokio::time::sleep(limits::USAGE_KEPT_EVERY * looks).await;
         };
         tokio::select! {
@@ -302,7 +425,7 @@ async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
         }
         drop(worker);
         let before = start().tenant(id).await.unwrap();
-        let taken = before.visitor_says(&eve, most * 2 / 3).is_ok();
+        let taken = Visit::new(before, eve.clone(), None).says(most * 2 / 3).is_ok();
         assert_eq!(taken, !kept, "{looks} looks later");
         if kept {
             store_is_emptied(&store, id).await;

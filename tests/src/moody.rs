@@ -12,6 +12,7 @@ use engine::store::{
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Seq};
+use tokio::sync::watch;
 
 /// How the next append fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Mood {
     Lost,
     /// It is done, and the answer does not say it.
     Unanswered,
+    /// Nothing is done, and nothing ever will be by asking again.
+    Corrupt,
 }
 
 /// The store. Cheap to clone.
@@ -34,6 +37,7 @@ pub struct Moody {
     store: Arc<MemoryStore>,
     moods: Arc<Mutex<VecDeque<Mood>>>,
     reads: Arc<Mutex<VecDeque<Mood>>>,
+    reads_held: Arc<watch::Sender<bool>>,
 }
 
 impl Moody {
@@ -42,9 +46,14 @@ impl Moody {
         self.moods.lock().unwrap().extend(moods);
     }
 
-    /// The same for reads: [`Mood::Good`], [`Mood::Busy`], [`Mood::Away`].
+    /// The same for reads of logs: [`Mood::Good`], [`Mood::Busy`], [`Mood::Away`].
     pub fn will_read(&self, moods: impl IntoIterator<Item = Mood>) {
         self.reads.lock().unwrap().extend(moods);
+    }
+
+    /// From now on, or no longer, what is read of records is told late: when it may not hold any more.
+    pub fn hold_reads(&self, held: bool) {
+        self.reads_held.send_replace(held);
     }
 
     /// Moods that are still to come.
@@ -66,6 +75,7 @@ impl Log for Moody {
             Mood::Busy => Box::pin(async { Err(StoreError::Busy) }),
             Mood::Away => Box::pin(async { Err(StoreError::Unavailable("away".into())) }),
             Mood::Lost => Box::pin(async move { Err(unknown()) }),
+            Mood::Corrupt => Box::pin(async { Err(StoreError::Corrupt("as a test wants it".into())) }),
             Mood::Unanswered => {
                 let stored = self.store.append(append);
                 Box::pin(async move {
@@ -103,7 +113,12 @@ impl Log for Moody {
 
 impl Records for Moody {
     fn get(&self, name: RecordName) -> Pending<Option<Record>> {
-        self.store.get(name)
+        let (read, mut held) = (self.store.get(name), self.reads_held.subscribe());
+        Box::pin(async move {
+            let read = read.await;
+            held.wait_for(|held| !held).await.map_err(|_| StoreError::Unavailable("the test is over".into()))?;
+            read
+        })
     }
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {

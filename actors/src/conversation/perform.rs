@@ -53,6 +53,8 @@ impl Conversation {
                     // What a visitor sends was counted when it came.
                     if event.author != Author::Contact {
                         self.tenant.stored(self.machine.state().contact.as_ref(), outgoing.json.len());
+                    } else if let Some(reply) = &mut reply {
+                        reply.decide();
                     }
                     self.writer.append(event, Held::Event(outgoing));
                 }

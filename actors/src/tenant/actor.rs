@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use engine::store::{SharedStore, StoreError};
 use schema::wire::{PlanView, TenantView};
-use schema::{Contact, ErrorCode, Profile, Quotas, TenantId, Usage, limits};
+use schema::{Contact, ErrorCode, Neighbour, Profile, Quotas, TenantId, Usage, limits};
 use tokio::sync::{broadcast, oneshot};
 
 use super::count::{Count, SessionPermit, TurnPermit};
 use super::record::{self, TenantRecord};
+use super::told::Told;
 use super::usage::Use;
-use super::visitors::Wait;
+use super::visitors::{Taken, Wait};
 use crate::admission::Share;
 use crate::clock::Clock;
 use crate::failure::Failure;
@@ -36,6 +37,7 @@ pub struct Tenant {
     changes: broadcast::Sender<TenantId>,
     sender: Mutex<Option<Sender<TenantMail>>>,
     store: SharedStore,
+    told: Arc<Told>,
 }
 
 /// A tenant's settings at one version.
@@ -74,6 +76,7 @@ impl Tenant {
         store: &SharedStore,
         clock: &Arc<dyn Clock>,
         changes: &broadcast::Sender<TenantId>,
+        told: &Arc<Told>,
         id: TenantId,
     ) -> Result<Arc<Self>, StoreError> {
         let (record, version, profile, plan) = record::load(&**store, id).await?;
@@ -89,6 +92,7 @@ impl Tenant {
             changes: changes.clone(),
             sender: Mutex::default(),
             store: Arc::clone(store),
+            told: Arc::clone(told),
         }))
     }
 
@@ -143,12 +147,6 @@ impl Tenant {
             profile: settings.profile.clone(),
             plan: settings.plan.clone(),
         }
-    }
-
-    /// The name of its plan.
-    #[must_use]
-    pub fn plan_name(&self) -> String {
-        self.settings().plan.name.clone()
     }
 
     /// Replaces the profile if it is still at `version`. `models` is the node's own list.
@@ -251,34 +249,59 @@ impl Tenant {
         self.used.lock().visitors.comes(&settings.plan.plan.visitors, self.clock.now()).map_err(failure)
     }
 
-    /// A visitor opens a conversation, on whatever way.
-    ///
-    /// # Errors
-    /// `rate_limited` or `quota_exhausted`; then it is not to be opened.
-    pub fn visitor_opens(&self, contact: &Contact) -> Result<(), Failure> {
-        let settings = self.settings();
-        let mut used = self.used.lock();
-        used.visitors.opens(contact, &settings.plan.plan.visitors, self.clock.now()).map_err(failure)?;
-        used.unkept = true;
-        Ok(())
-    }
-
-    /// A visitor says something of so many bytes, on whatever way.
-    ///
-    /// # Errors
-    /// `rate_limited` or `quota_exhausted`; then it is not to be stored.
-    pub fn visitor_says(&self, contact: &Contact, bytes: usize) -> Result<(), Failure> {
+    pub(super) fn visitor_opens(&self, contact: &Contact, from: Option<Neighbour>) -> Result<Taken, Failure> {
         let settings = self.settings();
         let mut used = self.used.lock();
         let budget = &settings.plan.plan.visitors;
-        used.visitors.says(contact, bytes as u64, budget, self.clock.now()).map_err(failure)?;
+        let taken = used.visitors.opens(contact, from, budget, self.clock.now()).map_err(failure)?;
         used.unkept = true;
-        Ok(())
+        Ok(taken)
+    }
+
+    pub(super) fn visitor_says(
+        &self,
+        contact: &Contact,
+        from: Option<Neighbour>,
+        bytes: usize,
+    ) -> Result<Taken, Failure> {
+        let settings = self.settings();
+        let mut used = self.used.lock();
+        let budget = &settings.plan.plan.visitors;
+        let taken = used.visitors.says(contact, from, bytes as u64, budget, self.clock.now()).map_err(failure)?;
+        used.unkept = true;
+        Ok(taken)
+    }
+
+    /// Nothing came of what a visitor meant to do.
+    pub(super) fn visitor_gets_back(&self, contact: &Contact, from: Option<Neighbour>, taken: Taken) {
+        let settings = self.settings();
+        let mut used = self.used.lock();
+        used.visitors.give_back(contact, from, taken, &settings.plan.plan.visitors, self.clock.now());
+        used.unkept = true;
     }
 
     /// Writes down what was used since the last time.
     pub(crate) async fn keep_usage(&self) -> Result<(), StoreError> {
         self.used.keep(&*self.store, self.id, self.clock.now()).await
+    }
+
+    /// Takes a plan that was told if it is this tenant's, and newer than the one that it has.
+    pub(super) fn hear(&self, plan: &PlanView) {
+        let is_newer = |known: &PlanView| known.name == plan.name && known.version < plan.version;
+        if is_newer(&self.settings().plan) {
+            self.set(|settings| {
+                if is_newer(&settings.plan) {
+                    settings.plan = plan.clone();
+                }
+            });
+        }
+    }
+
+    /// Whoever has just read settings has them from before a plan was told, perhaps.
+    pub(super) fn catch_up(&self) {
+        if let Some(plan) = self.told.newest(&self.settings().plan.name) {
+            self.hear(&plan);
+        }
     }
 
     async fn ask(
@@ -372,6 +395,9 @@ fn failure(wait: Wait) -> Failure {
         Wait::New(wait) => (RateLimited, "more new visitors come than may at once", wait),
         Wait::Replies(wait) => (QuotaExhausted, "this visitor has as many replies running as a visitor may", wait),
         Wait::Bytes(wait) => (QuotaExhausted, "what may be stored for this visitor today is used up", wait),
+        Wait::NeighbourBytes(wait) => {
+            (QuotaExhausted, "what may be stored today for visitors from this address is used up", wait)
+        }
         Wait::AllBytes(wait) => (QuotaExhausted, "what may be stored for visitors today is used up", wait),
     };
     metrics::counter!(VISITORS_REFUSED, "why" => code.name()).increment(1);
@@ -407,5 +433,6 @@ async fn reload(tenant: &Tenant) -> Result<(), Failure> {
     let loaded = record::load(&*tenant.store, tenant.id).await;
     let (record, version, profile, plan) = loaded.map_err(|error| Failure::store(&error))?;
     tenant.set(|settings| *settings = Settings { record, version, profile, plan });
+    tenant.catch_up();
     Ok(())
 }

@@ -22,12 +22,22 @@ pub(super) struct Rate {
     pub(super) per: Duration,
 }
 
+impl Rate {
+    fn per_micros(self) -> i64 {
+        i64::try_from(self.per.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// The while in which one flows in.
+    fn each(self) -> i64 {
+        self.per_micros() / i64::from(self.count.get())
+    }
+}
+
 impl Bucket {
     /// Takes one out, or says how long there will be none.
     pub(super) fn take(&mut self, rate: Rate, now: Timestamp) -> Result<(), Duration> {
         let now = now.as_millis().saturating_mul(1000);
-        let per = i64::try_from(rate.per.as_micros()).unwrap_or(i64::MAX);
-        let each = per / i64::from(rate.count.get());
+        let (per, each) = (rate.per_micros(), rate.each());
         // A clock that was set back, or a plan that was slower, must not keep anybody out for longer than
         // an empty bucket would.
         let full_at = self.full_at.clamp(now, now.saturating_add(per));
@@ -37,6 +47,11 @@ impl Bucket {
         }
         self.full_at = full_at + each;
         Ok(())
+    }
+
+    /// Puts one back that was taken and not used.
+    pub(super) fn give_back(&mut self, rate: Rate) {
+        self.full_at = self.full_at.saturating_sub(rate.each());
     }
 
     /// Whether it holds as much as it can.
@@ -62,6 +77,9 @@ mod tests {
         for n in 0..6 {
             assert_eq!(bucket.take(six, at(0)), Ok(()), "{n}");
         }
+        assert_eq!(bucket.take(six, at(0)), Err(Duration::from_secs(10)));
+        bucket.give_back(six);
+        assert_eq!(bucket.take(six, at(0)), Ok(()));
         assert_eq!(bucket.take(six, at(0)), Err(Duration::from_secs(10)));
         assert_eq!(bucket.take(six, at(9_000)), Err(Duration::from_secs(1)));
         assert_eq!(bucket.take(six, at(10_000)), Ok(()));

@@ -7,7 +7,9 @@ mod count;
 mod day;
 mod record;
 mod tenants;
+mod told;
 mod usage;
+mod visit;
 mod visitors;
 
 pub(crate) use actor::Settings;
@@ -16,3 +18,4 @@ pub use count::SessionPermit;
 pub(crate) use count::TurnPermit;
 pub use record::{PlanRecord, TenantRecord};
 pub(crate) use tenants::Tenants;
+pub use visit::{Booking, Visit};

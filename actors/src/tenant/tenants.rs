@@ -5,10 +5,12 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine::store::{SharedStore, StoreError};
+use schema::wire::PlanView;
 use schema::{ErrorCode, TenantId};
 use tokio::sync::broadcast;
 
 use super::actor::Tenant;
+use super::told::Told;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::system::Worker;
@@ -21,12 +23,19 @@ pub(crate) struct Tenants {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     changes: broadcast::Sender<TenantId>,
+    told: Arc<Told>,
     known: Mutex<HashMap<TenantId, Arc<Tenant>>>,
 }
 
 impl Tenants {
     pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, changes: broadcast::Sender::new(CHANGES_MAX), known: Mutex::default() }
+        Self {
+            store,
+            clock,
+            changes: broadcast::Sender::new(CHANGES_MAX),
+            told: Arc::default(),
+            known: Mutex::default(),
+        }
     }
 
     /// A tenant, loaded if this node has not met it.
@@ -34,13 +43,24 @@ impl Tenants {
         if let Some(tenant) = self.known(id) {
             return Ok(tenant);
         }
-        let loaded = Tenant::load(&self.store, &self.clock, &self.changes, id).await.map_err(|error| match error {
+        let loaded = Tenant::load(&self.store, &self.clock, &self.changes, &self.told, id).await;
+        let loaded = loaded.map_err(|error| match error {
             StoreError::NotFound => Failure::new(ErrorCode::NotFound, "there is no such tenant"),
             error => Failure::store(&error),
         })?;
         // Two may have loaded it at once: the first stays.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Arc::clone(known.entry(id).or_insert(loaded)))
+        let tenant = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(id).or_insert(loaded))
+        };
+        tenant.catch_up();
+        Ok(tenant)
+    }
+
+    /// A plan was stored: it holds for all who have it as soon as this returns.
+    pub(crate) fn plan_changed(&self, plan: &PlanView) {
+        self.told.tell(plan);
+        self.all().iter().for_each(|tenant| tenant.hear(plan));
     }
 
     /// Tells each change of a tenant's settings.

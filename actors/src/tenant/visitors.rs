@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use schema::{Contact, Timestamp, VisitorBudget, limits};
+use schema::{Contact, Neighbour, Timestamp, VisitorBudget, limits};
 
 use super::bucket::{Bucket, Rate};
 use super::day::Day;
@@ -28,15 +28,34 @@ pub(super) struct Visitors {
     all_bytes: u64,
     new: Bucket,
     known: HashMap<Contact, Visitor>,
+    /// Bytes of those whom no server has announced, by where they came from. After a restart they begin anew:
+    /// addresses are not written down.
+    neighbours: HashMap<Neighbour, u64>,
 }
 
 #[derive(Clone, Default)]
 struct Visitor {
     seen: Timestamp,
+    /// Whose share what is stored for it comes out of.
+    from: Option<Neighbour>,
     messages: Bucket,
     conversations: Bucket,
     bytes: u64,
     running: Arc<AtomicU32>,
+}
+
+/// What was taken from a visitor's budgets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    what: What,
+    bytes: u64,
+    day: Day,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    Message,
+    Conversation,
 }
 
 /// Why a visitor has to wait, and for how long.
@@ -46,6 +65,7 @@ pub(super) enum Wait {
     Conversations(Duration),
     Replies(Duration),
     Bytes(Duration),
+    NeighbourBytes(Duration),
     AllBytes(Duration),
     New(Duration),
 }
@@ -55,7 +75,7 @@ impl Visitors {
     pub(super) fn restored(day: Day, all_bytes: u64, bytes: impl IntoIterator<Item = (Contact, u64)>) -> Self {
         let known = bytes.into_iter().take(limits::VISITORS_KEPT_MAX);
         let known = known.map(|(contact, bytes)| (contact, Visitor { bytes, ..Visitor::default() })).collect();
-        Self { day, all_bytes, new: Bucket::default(), known }
+        Self { day, all_bytes, known, ..Self::default() }
     }
 
     /// Somebody new comes of whom no server has told.
@@ -67,30 +87,60 @@ impl Visitors {
     pub(super) fn says(
         &mut self,
         contact: &Contact,
+        from: Option<Neighbour>,
         bytes: u64,
         budget: &VisitorBudget,
         now: Timestamp,
-    ) -> Result<(), Wait> {
+    ) -> Result<Taken, Wait> {
         let bytes = bytes.saturating_add(limits::MESSAGE_BYTES_AROUND);
-        self.has_room(contact, bytes, budget, now)?;
-        let visitor = self.visitor(contact, now);
+        self.has_room(contact, from, bytes, budget, now)?;
+        let visitor = self.visitor(contact, from, now);
         if visitor.running.load(Ordering::Relaxed) >= budget.running_turns.get() {
             return Err(Wait::Replies(REPLY_WAIT));
         }
-        visitor.messages.take(Rate { count: budget.messages_per_minute, per: MINUTE }, now).map_err(Wait::Messages)?;
+        visitor.messages.take(What::Message.rate(budget), now).map_err(Wait::Messages)?;
         self.stored(contact, bytes, now);
-        Ok(())
+        Ok(Taken { what: What::Message, bytes, day: self.day })
     }
 
     /// A visitor opens a conversation.
-    pub(super) fn opens(&mut self, contact: &Contact, budget: &VisitorBudget, now: Timestamp) -> Result<(), Wait> {
-        self.has_room(contact, limits::OPENING_BYTES, budget, now)?;
-        self.visitor(contact, now)
-            .conversations
-            .take(Rate { count: budget.conversations_per_hour, per: HOUR }, now)
-            .map_err(Wait::Conversations)?;
-        self.stored(contact, limits::OPENING_BYTES, now);
-        Ok(())
+    pub(super) fn opens(
+        &mut self,
+        contact: &Contact,
+        from: Option<Neighbour>,
+        budget: &VisitorBudget,
+        now: Timestamp,
+    ) -> Result<Taken, Wait> {
+        let bytes = limits::OPENING_BYTES;
+        self.has_room(contact, from, bytes, budget, now)?;
+        let visitor = self.visitor(contact, from, now);
+        visitor.conversations.take(What::Conversation.rate(budget), now).map_err(Wait::Conversations)?;
+        self.stored(contact, bytes, now);
+        Ok(Taken { what: What::Conversation, bytes, day: self.day })
+    }
+
+    /// Nothing came of it: what was taken flows back, bytes only on the day on which they were counted.
+    pub(super) fn give_back(
+        &mut self,
+        contact: &Contact,
+        from: Option<Neighbour>,
+        taken: Taken,
+        budget: &VisitorBudget,
+        now: Timestamp,
+    ) {
+        self.turn_to(now);
+        let bytes = if taken.day == self.day { taken.bytes } else { 0 };
+        self.all_bytes = self.all_bytes.saturating_sub(bytes);
+        if let Some(used) = from.and_then(|from| self.neighbours.get_mut(&from)) {
+            *used = used.saturating_sub(bytes);
+        }
+        let Some(visitor) = self.known.get_mut(contact) else { return };
+        visitor.bytes = visitor.bytes.saturating_sub(bytes);
+        let bucket = match taken.what {
+            What::Message => &mut visitor.messages,
+            What::Conversation => &mut visitor.conversations,
+        };
+        bucket.give_back(taken.what.rate(budget));
     }
 
     /// So many bytes are stored for somebody. True when it was a visitor.
@@ -99,6 +149,9 @@ impl Visitors {
         let Some(visitor) = self.known.get_mut(contact) else { return false };
         visitor.bytes = visitor.bytes.saturating_add(bytes);
         self.all_bytes = self.all_bytes.saturating_add(bytes);
+        if let Some(from) = visitor.from {
+            self.count_for(from, bytes);
+        }
         true
     }
 
@@ -117,12 +170,23 @@ impl Visitors {
         (self.all_bytes, much)
     }
 
-    fn has_room(&mut self, contact: &Contact, bytes: u64, budget: &VisitorBudget, now: Timestamp) -> Result<(), Wait> {
+    fn has_room(
+        &mut self,
+        contact: &Contact,
+        from: Option<Neighbour>,
+        bytes: u64,
+        budget: &VisitorBudget,
+        now: Timestamp,
+    ) -> Result<(), Wait> {
         self.turn_to(now);
         let over = |used: u64, most: u64| most > 0 && used.saturating_add(bytes) > most;
         let used = self.known.get(contact).map_or(0, |visitor| visitor.bytes);
         if over(used, budget.bytes_per_day) {
             return Err(Wait::Bytes(self.day.left(now)));
+        }
+        let neighbours = from.and_then(|from| self.neighbours.get(&from)).copied().unwrap_or_default();
+        if from.is_some() && over(neighbours, budget.bytes_per_day_of_neighbour()) {
+            return Err(Wait::NeighbourBytes(self.day.left(now)));
         }
         if over(self.all_bytes, budget.all_bytes_per_day) {
             return Err(Wait::AllBytes(self.day.left(now)));
@@ -136,10 +200,24 @@ impl Visitors {
             self.day = day;
             self.all_bytes = 0;
             self.known.values_mut().for_each(|visitor| visitor.bytes = 0);
+            self.neighbours.clear();
         }
     }
 
-    fn visitor(&mut self, contact: &Contact, now: Timestamp) -> &mut Visitor {
+    fn count_for(&mut self, from: Neighbour, bytes: u64) {
+        if self.neighbours.len() >= limits::VISITOR_NEIGHBOURS_MAX && !self.neighbours.contains_key(&from) {
+            // Those who have used least, an eighth at once, so that sorting them pays.
+            let mut least: Vec<_> = self.neighbours.iter().map(|(from, used)| (*used, *from)).collect();
+            least.sort_unstable();
+            for (_, from) in least.into_iter().take(limits::VISITOR_NEIGHBOURS_MAX / 8) {
+                self.neighbours.remove(&from);
+            }
+        }
+        let used = self.neighbours.entry(from).or_default();
+        *used = used.saturating_add(bytes);
+    }
+
+    fn visitor(&mut self, contact: &Contact, from: Option<Neighbour>, now: Timestamp) -> &mut Visitor {
         if self.known.len() >= limits::VISITORS_REMEMBERED_MAX && !self.known.contains_key(contact) {
             self.forget(now);
         }
@@ -148,6 +226,7 @@ impl Visitors {
             Entry::Vacant(place) => place.insert(Visitor::default()),
         };
         visitor.seen = now;
+        visitor.from = from;
         visitor
     }
 
@@ -161,6 +240,15 @@ impl Visitors {
         oldest.sort_unstable();
         for (_, _, contact) in oldest.into_iter().take(excess) {
             self.known.remove(&contact);
+        }
+    }
+}
+
+impl What {
+    const fn rate(self, budget: &VisitorBudget) -> Rate {
+        match self {
+            Self::Message => Rate { count: budget.messages_per_minute, per: MINUTE },
+            Self::Conversation => Rate { count: budget.conversations_per_hour, per: HOUR },
         }
     }
 }
@@ -209,28 +297,34 @@ mod tests {
         let (mut visitors, budget, ana) = (Visitors::default(), budget(), contact(1));
         let half_a_day = Duration::from_secs(12 * 3_600);
         for _ in 0..3 {
-            assert_eq!(visitors.says(&ana, 10, &budget, at(0)), Ok(()));
+            assert_eq!(visitors.says(&ana, None, 10, &budget, at(0)).map(drop), Ok(()));
         }
-        assert_eq!(visitors.says(&ana, 10, &budget, at(0)), Err(Wait::Messages(Duration::from_secs(20))));
+        assert_eq!(
+            visitors.says(&ana, None, 10, &budget, at(0)).map(drop),
+            Err(Wait::Messages(Duration::from_secs(20)))
+        );
         for _ in 0..2 {
-            assert_eq!(visitors.opens(&ana, &budget, at(0)), Ok(()));
+            assert_eq!(visitors.opens(&ana, None, &budget, at(0)).map(drop), Ok(()));
         }
-        assert_eq!(visitors.opens(&ana, &budget, at(0)), Err(Wait::Conversations(Duration::from_secs(1_800))));
+        assert_eq!(
+            visitors.opens(&ana, None, &budget, at(0)).map(drop),
+            Err(Wait::Conversations(Duration::from_secs(1_800)))
+        );
         let (running, most) = visitors.running(&ana, &budget).unwrap();
         running.store(most.get(), Ordering::Relaxed);
-        assert_eq!(visitors.says(&ana, 10, &budget, at(60)), Err(Wait::Replies(REPLY_WAIT)));
+        assert_eq!(visitors.says(&ana, None, 10, &budget, at(60)).map(drop), Err(Wait::Replies(REPLY_WAIT)));
         running.store(0, Ordering::Relaxed);
         assert!(visitors.stored(&ana, 5_500, at(60)), "a reply counts too");
         let left = half_a_day - Duration::from_secs(60);
-        assert_eq!(visitors.says(&ana, 2_000, &budget, at(60)), Err(Wait::Bytes(left)));
-        assert_eq!(visitors.says(&ana, 10, &budget, at(60)), Ok(()), "the refused ones cost nothing");
+        assert_eq!(visitors.says(&ana, None, 2_000, &budget, at(60)).map(drop), Err(Wait::Bytes(left)));
+        assert_eq!(visitors.says(&ana, None, 10, &budget, at(60)).map(drop), Ok(()), "the refused ones cost nothing");
         let bo = contact(2);
-        assert_eq!(visitors.says(&bo, 5_000, &budget, at(60)), Err(Wait::AllBytes(left)));
+        assert_eq!(visitors.says(&bo, None, 5_000, &budget, at(60)).map(drop), Err(Wait::AllBytes(left)));
         for _ in 0..2 {
             assert_eq!(visitors.comes(&budget, at(60)), Ok(()));
         }
         assert_eq!(visitors.comes(&budget, at(60)), Err(Wait::New(Duration::from_secs(1_800))));
-        assert_eq!(visitors.says(&ana, 9_000, &budget, at(12 * 3_600)), Ok(()), "the next day");
+        assert_eq!(visitors.says(&ana, None, 9_000, &budget, at(12 * 3_600)).map(drop), Ok(()), "the next day");
     }
 
     #[test]
@@ -241,12 +335,67 @@ mod tests {
         assert_eq!(visitors.used(at(0)), (0, vec![]));
     }
 
+    fn neighbour(n: u32) -> Neighbour {
+        std::net::IpAddr::from(n.to_be_bytes()).into()
+    }
+
+    #[test]
+    fn one_address_leaves_room_for_visitors_from_others() {
+        let mut visitors = Visitors::default();
+        let budget = VisitorBudget { bytes_per_day: 100_000, all_bytes_per_day: 800_000, ..VisitorBudget::default() };
+        let (here, there) = (Some(neighbour(1)), Some(neighbour(2)));
+        let mut taken = 0;
+        let refused = loop {
+            // Somebody else each time, as far as we know.
+            match visitors.says(&contact(taken), here, 4_000, &budget, at(0)) {
+                Ok(_) => assert!(visitors.stored(&contact(taken), 1_000, at(0)), "replies count too"),
+                Err(wait) => break wait,
+            }
+            taken += 1;
+        };
+        assert_eq!(refused, Wait::NeighbourBytes(Duration::from_secs(12 * 3_600)));
+        assert_eq!(taken, 100_000 / (4_000 + 1_000 + limits::MESSAGE_BYTES_AROUND as usize));
+        assert!(visitors.opens(&contact(0), here, &budget, at(0)).is_err_and(|wait| wait == refused));
+        assert!(visitors.says(&contact(taken), there, 4_000, &budget, at(0)).is_ok());
+        assert!(visitors.says(&contact(taken), None, 4_000, &budget, at(0)).is_ok(), "one whom a server announced");
+        assert!(visitors.says(&contact(0), here, 4_000, &budget, at(12 * 3_600)).is_ok(), "the next day");
+    }
+
+    #[test]
+    fn addresses_are_never_too_many_and_the_heaviest_stays() {
+        let mut visitors = Visitors::default();
+        let budget = VisitorBudget::default();
+        for n in 0..2 * limits::VISITOR_NEIGHBOURS_MAX as u32 {
+            let bytes = if n == 0 { 100_000 } else { 10 };
+            visitors.says(&contact(n as usize), Some(neighbour(n)), bytes, &budget, at(0)).unwrap();
+            assert!(visitors.neighbours.len() <= limits::VISITOR_NEIGHBOURS_MAX);
+        }
+        assert!(visitors.neighbours.contains_key(&neighbour(0)));
+    }
+
+    #[test]
+    fn what_came_to_nothing_costs_nothing() {
+        let (mut visitors, budget, ana, here) = (Visitors::default(), budget(), contact(1), Some(neighbour(1)));
+        for _ in 0..600 {
+            let taken = visitors.says(&ana, here, 1_000, &budget, at(0)).unwrap();
+            visitors.give_back(&ana, here, taken, &budget, at(0));
+            let taken = visitors.opens(&ana, here, &budget, at(0)).unwrap();
+            visitors.give_back(&ana, here, taken, &budget, at(0));
+        }
+        assert_eq!((visitors.used(at(0)).0, visitors.neighbours[&neighbour(1)]), (0, 0));
+        let yesterdays = visitors.says(&ana, here, 1_000, &budget, at(0)).unwrap();
+        let tomorrow = at(12 * 3_600);
+        visitors.says(&ana, here, 100, &budget, tomorrow).unwrap();
+        visitors.give_back(&ana, here, yesterdays, &budget, tomorrow);
+        assert_eq!(visitors.used(tomorrow).0, 100 + limits::MESSAGE_BYTES_AROUND, "another day's");
+    }
+
     #[test]
     fn much_is_kept_and_little_is_not() {
         let mut visitors = Visitors::default();
         let budget = VisitorBudget::default();
         for (n, bytes) in [(1, 100), (2, limits::VISITOR_BYTES_KEPT), (3, 3 * limits::VISITOR_BYTES_KEPT)] {
-            visitors.says(&contact(n), 0, &budget, at(0)).unwrap();
+            visitors.says(&contact(n), None, 0, &budget, at(0)).unwrap();
             visitors.stored(&contact(n), bytes - limits::MESSAGE_BYTES_AROUND.min(bytes), at(0));
         }
         let (all, much) = visitors.used(at(0));
@@ -260,11 +409,11 @@ mod tests {
     fn there_are_never_too_many_and_the_newest_and_the_heaviest_stay() {
         let mut visitors = Visitors::default();
         let budget = VisitorBudget::default();
-        visitors.says(&contact(0), 0, &budget, at(0)).unwrap();
+        visitors.says(&contact(0), None, 0, &budget, at(0)).unwrap();
         visitors.stored(&contact(0), limits::VISITOR_BYTES_KEPT, at(0));
         let count = 3 * limits::VISITORS_REMEMBERED_MAX;
         for n in 1..count {
-            visitors.says(&contact(n), 0, &budget, at(n as i64 / 1_000)).unwrap();
+            visitors.says(&contact(n), None, 0, &budget, at(n as i64 / 1_000)).unwrap();
             assert!(visitors.known.len() <= limits::VISITORS_REMEMBERED_MAX);
         }
         for stays in [0, count - 1, count - limits::VISITORS_REMEMBERED_MAX / 2] {

@@ -6,6 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// yet never the addresses at which clouds tell machines their secrets.
 pub(super) fn is_allowed(address: IpAddr, private: bool) -> bool {
     let address = plain(address);
+    passes(address, private) && behind(address).is_none_or(|inner| passes(inner.into(), private))
+}
+
+fn passes(address: IpAddr, private: bool) -> bool {
     if tells_secrets(address) {
         return false;
     }
@@ -52,10 +56,19 @@ fn plain(address: IpAddr) -> IpAddr {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => v4(high, low).into(),
         [0x2002, high, low, ..] => v4(high, low).into(),
         [0x2001, 0, _, _, _, _, high, low] => v4(!high, !low).into(),
-        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => v4(high, low).into(),
         // `::1` and `::` are addresses of their own.
         [0, 0, 0, 0, 0, 0, high, low] if high != 0 => v4(high, low).into(),
         _ => address,
+    }
+}
+
+/// The IPv4 address behind one whose ending alone says so (ISATAP), in whatever network: that network has to be
+/// allowed as well.
+fn behind(address: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(v6) = address else { return None };
+    match v6.segments() {
+        [_, _, _, _, 0 | 0x200, 0x5efe, high, low] => Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))),
+        _ => None,
     }
 }
 
@@ -157,6 +170,11 @@ mod tests {
             ("2001:4860:1:2:0:5efe:a83f:8110", false, false),
             ("2001:4860:1:2:200:5efe:a9fe:a9fe", false, false),
             ("fd00:1:1:2:0:5efe:a9fe:a9fe", false, false),
+            // What looks public at the end of a private one.
+            ("fd00:1:1:2:0:5efe:5db8:d822", false, true),
+            ("fe80::5efe:5db8:d822", false, false),
+            ("2001:4860:1:2:0:5efe:5db8:d822", true, true),
+            ("2001:4860:1:2:0:5efe:a00:1", false, true),
             ("fd00:ec2::254", false, false),
             ("fd00:ec2::23", false, false),
             ("fd20:ce::254", false, false),

@@ -50,6 +50,7 @@ impl Offline {
     fn open(data: DataDir, config: &Config, private: bool) -> Result<Self, CliError> {
         let store = SqliteStore::open(&data.store_file(), SqliteOptions::default())
             .map_err(|error| CliError::Failed(format!("the store cannot be opened: {error}")))?;
+        data.store_is_open()?;
         let store = Arc::new(store);
         let keys = Arc::new(ApiKeys::new(store.clone(), data.pepper()));
         let tenants = Tenants::new(store.clone(), keys, data.demo_file());

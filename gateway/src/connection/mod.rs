@@ -20,4 +20,4 @@ pub(crate) use meter::Meter;
 pub(crate) use pace::Paced;
 pub(crate) use proxies::{Proxies, passed_on};
 pub(crate) use server::{Door, is_this_machine, open_files, serve};
-pub(crate) use share::{Slots, network};
+pub(crate) use share::Slots;

@@ -1,9 +1,9 @@
 //! Proxies in front of the node, and whom they say a request comes from.
 //! Invariant: nobody but a trusted proxy is believed, and of what one passes on only what it wrote itself.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use engine::config::ProxyHeader;
 use ipnet::IpNet;
 
@@ -16,6 +16,11 @@ pub(crate) struct Proxies {
 impl Proxies {
     pub(crate) const fn new(networks: Vec<IpNet>, header: ProxyHeader) -> Self {
         Self { networks, header }
+    }
+
+    /// There are none.
+    pub(crate) const fn none() -> Self {
+        Self::new(Vec::new(), ProxyHeader::XForwardedFor)
     }
 
     /// Whether an address is one of theirs.
@@ -35,10 +40,14 @@ impl Proxies {
         if !self.trust(peer) {
             return peer;
         }
-        let values = |name: HeaderName| headers.get_all(name).filter_map(|value| value.to_str().ok());
         match self.header {
-            ProxyHeader::XForwardedFor => self.last_untrusted(peer, values(header::X_FORWARDED_FOR), node),
-            ProxyHeader::Forwarded => self.last_untrusted(peer, values(header::FORWARDED), forwarded_for),
+            ProxyHeader::XForwardedFor => {
+                let elements = elements(headers, header::X_FORWARDED_FOR, |value| end(value, |_, byte| byte == b','));
+                self.last_untrusted(peer, elements, node)
+            }
+            ProxyHeader::Forwarded => {
+                self.last_untrusted(peer, elements(headers, header::FORWARDED, unquoted_end), forwarded_for)
+            }
             // Its connection has told, and counts as that client's.
             ProxyHeader::ProxyProtocol => peer,
         }
@@ -47,14 +56,12 @@ impl Proxies {
     fn last_untrusted<'a>(
         &self,
         peer: IpAddr,
-        values: impl Iterator<Item = &'a str>,
+        elements: impl Iterator<Item = &'a [u8]>,
         read: fn(&str) -> Option<IpAddr>,
     ) -> IpAddr {
-        let values: Vec<&str> = values.collect();
         let mut client = peer;
-        for element in values.into_iter().rev().flat_map(|value| elements(value).into_iter().rev()) {
-            // What cannot be read hides who was before: then it is the proxy that answers for it.
-            let Some(address) = read(element) else { break };
+        for element in elements {
+            let Some(address) = str::from_utf8(element).ok().and_then(|text| read(text.trim())) else { return HIDDEN };
             client = address;
             if !self.trust(address) {
                 break;
@@ -64,14 +71,44 @@ impl Proxies {
     }
 }
 
+/// Who is counted where a trusted proxy does not name its client: all of those together, and none of them as
+/// the proxy, which asks for itself too.
+const HIDDEN: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// Whether somebody on the way says that there is a client behind it.
 pub(crate) fn passed_on(headers: &HeaderMap) -> bool {
     [header::X_FORWARDED_FOR, header::FORWARDED, header::VIA].iter().any(|name| headers.contains_key(name))
 }
 
-/// The elements of a list with commas, which count only outside of quotes.
-fn elements(value: &str) -> Vec<&str> {
-    split(value, ',')
+/// The elements of all lists under a name, the last first: what a proxy has added, before what it was sent.
+fn elements(headers: &HeaderMap, name: HeaderName, end: fn(&[u8]) -> usize) -> impl Iterator<Item = &[u8]> {
+    let values: Vec<&[u8]> = headers.get_all(name).map(HeaderValue::as_bytes).collect();
+    values.into_iter().rev().flat_map(move |value| {
+        let mut left = Some(value);
+        std::iter::from_fn(move || {
+            let value = left.take()?;
+            let begin = end(value);
+            left = begin.checked_sub(1).map(|comma| &value[..comma]);
+            Some(&value[begin..])
+        })
+    })
+}
+
+/// Where the last element of a list begins: behind the last byte that parts two, or at the beginning.
+fn end(value: &[u8], mut parts: impl FnMut(&[u8], u8) -> bool) -> usize {
+    let comma = (0..value.len()).rev().find(|at| parts(&value[..*at], value[*at]));
+    comma.map_or(0, |comma| comma + 1)
+}
+
+/// The same where commas count only outside of quotes. Read from the right, where a trusted proxy has
+/// written: a quote that its client has left open stands further left.
+fn unquoted_end(value: &[u8]) -> usize {
+    let mut quoted = false;
+    end(value, |before, byte| {
+        let escapes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
+        quoted ^= byte == b'"' && escapes % 2 == 0;
+        byte == b',' && !quoted
+    })
 }
 
 fn split(text: &str, at: char) -> Vec<&str> {
@@ -115,15 +152,13 @@ fn node(text: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::HeaderValue;
-
     use super::*;
 
-    fn client(header: ProxyHeader, peer: &str, sent: &[(&'static str, &'static str)]) -> String {
+    fn client(header: ProxyHeader, peer: &str, sent: &[(&'static str, &str)]) -> String {
         let networks = ["10.0.0.0/8", "2001:db8:1::/48", "127.0.0.1/32"].map(|network| network.parse().unwrap());
         let mut headers = HeaderMap::new();
         for (name, value) in sent {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+            headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         Proxies::new(networks.to_vec(), header).client(peer.parse().unwrap(), &headers).to_string()
     }
@@ -147,10 +182,18 @@ mod tests {
             ("10.0.0.1", &[(XFF, "2001:db8:2::7, [2001:db8:1::5]:80")], "2001:db8:2::7"),
             // Nobody but ours on the way: the leftmost asked.
             ("10.0.0.1", &[(XFF, "10.3.3.3, 10.2.2.2")], "10.3.3.3"),
-            // Noise hides what is left of it.
-            ("10.0.0.1", &[(XFF, "203.0.113.7, unknown")], "10.0.0.1"),
-            ("10.0.0.1", &[(XFF, "203.0.113.7, , 10.2.2.2")], "10.2.2.2"),
-            ("10.0.0.1", &[(XFF, "198.51.100.1:")], "10.0.0.1"),
+            // Noise hides what is left of it; those who hide are not the proxy.
+            ("10.0.0.1", &[(XFF, "203.0.113.7, unknown")], "0.0.0.0"),
+            ("10.0.0.1", &[(XFF, "203.0.113.7, , 10.2.2.2")], "0.0.0.0"),
+            ("10.0.0.1", &[(XFF, "198.51.100.1:")], "0.0.0.0"),
+            ("10.0.0.1", &[(XFF, "")], "0.0.0.0"),
+            // Noise of the client's own does not hide what the proxy has added.
+            ("10.0.0.1", &[(XFF, "\", 198.51.100.1")], "198.51.100.1"),
+            ("10.0.0.1", &[(XFF, "\"\\, 198.51.100.1")], "198.51.100.1"),
+            ("10.0.0.1", &[(XFF, "\""), (XFF, "198.51.100.1")], "198.51.100.1"),
+            ("10.0.0.1", &[(XFF, ", 198.51.100.1")], "198.51.100.1"),
+            ("10.0.0.1", &[(XFF, "\u{e9}, 198.51.100.1")], "198.51.100.1"),
+            ("10.0.0.1", &[(XFF, "\u{e9}, 198.51.100.1, 10.2.2.2")], "198.51.100.1"),
             // The other header is the client's own.
             ("10.0.0.1", &[("forwarded", "for=203.0.113.7")], "10.0.0.1"),
         ] {
@@ -167,12 +210,17 @@ mod tests {
             ("for=\"[2001:db8:2::7]\"", "2001:db8:2::7"),
             ("for=203.0.113.7, for=198.51.100.1, for=10.2.2.2", "198.51.100.1"),
             ("for=203.0.113.7, for=\"198.51.100.1:_port\"", "198.51.100.1"),
-            ("for=203.0.113.7, for=_hidden", "10.0.0.1"),
-            ("for=203.0.113.7, for=unknown", "10.0.0.1"),
-            ("for=203.0.113.7, proto=https", "10.0.0.1"),
+            ("for=203.0.113.7, for=_hidden", "0.0.0.0"),
+            ("for=203.0.113.7, for=unknown", "0.0.0.0"),
+            ("for=203.0.113.7, proto=https", "0.0.0.0"),
             // A quoted text ends where its quotes end, whatever stands in it.
             ("host=\"a, for=203.0.113.7\", for=198.51.100.1", "198.51.100.1"),
             ("for=198.51.100.1;host=\"a\\\", for=203.0.113.7\"", "198.51.100.1"),
+            ("for=198.51.100.1;host=\"a\\\\\", for=10.2.2.2", "198.51.100.1"),
+            // One that the client has left open is the client's alone.
+            ("for=\", for=198.51.100.1", "198.51.100.1"),
+            ("for=\"\\, for=\"198.51.100.1:4711\"", "198.51.100.1"),
+            ("\u{e9}\", for=198.51.100.1, for=10.2.2.2", "198.51.100.1"),
         ] {
             assert_eq!(client(ProxyHeader::Forwarded, "10.0.0.1", &[("forwarded", value)]), expected, "{value}");
         }

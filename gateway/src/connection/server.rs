@@ -16,6 +16,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::AppConfig;
 use actix_web::rt::net::TcpStream;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use schema::Neighbour;
 use socket2::SockRef;
 use tokio::time::timeout;
 
@@ -82,7 +83,7 @@ impl Door {
             // From here on it is one client's connection; a proxy that asks for itself stays one.
             whose.carries_many = self.proxies.trust(whose.peer);
         }
-        let place = if whose.carries_many { None } else { Some(self.place(&stream, whose.peer)?) };
+        let place = if whose.carries_many { None } else { Some(self.place(&stream, whose.peer.into())?) };
         if let Err(error) = Tcp::default().set(&stream) {
             // Mostly a client that is gone already.
             tracing::debug!(%error, "could not set up a connection");
@@ -92,7 +93,7 @@ impl Door {
         Ok((Line::new(stream, meter), Some(peer)))
     }
 
-    fn place(&self, stream: &TcpStream, address: IpAddr) -> Result<super::places::Place, DoorError> {
+    fn place(&self, stream: &TcpStream, address: Neighbour) -> Result<super::places::Place, DoorError> {
         self.places.take(address).ok_or_else(|| {
             // One try, without waiting: it fits the empty buffer of a new connection or is not worth more.
             let _ = SockRef::from(stream).send(REFUSAL);

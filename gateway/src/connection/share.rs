@@ -1,8 +1,7 @@
-//! Counts by address, or by whatever strangers have many of, in memory of one size.
+//! Counts by whatever strangers have many of, in memory of one size.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::marker::PhantomData;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::nanos::Nanos;
@@ -50,28 +49,6 @@ impl<K: Hash> StateStore for Slots<K> {
                 Ok(_) => return Ok(answer),
                 Err(now) => before = now,
             }
-        }
-    }
-}
-
-/// One household or office often has a whole /64 of IPv6: it counts as one.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (!0 << 64)).into()),
-        v4 => v4,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_network_of_ipv6_is_one_caller() {
-        for (address, counts_as) in
-            [("192.0.2.1", "192.0.2.1"), ("::ffff:192.0.2.1", "192.0.2.1"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
-        {
-            assert_eq!(network(address.parse().unwrap()), counts_as.parse::<IpAddr>().unwrap());
         }
     }
 }

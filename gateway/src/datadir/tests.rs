@@ -112,6 +112,13 @@ fn what_cannot_be_used_is_one_line() {
             }),
             "tertulia.db is empty",
         ),
+        (
+            spoil(&|path| {
+                DataDir::open(path).unwrap().store_is_open().unwrap();
+                fs::write(path.join("tertulia.db"), "").unwrap();
+            }),
+            "tertulia.db is empty",
+        ),
         (spoil(&|path| fs::write(path.join("secret.key"), "short").unwrap()), "secret.key does not hold 32 bytes"),
         (spoil(&|path| fs::write(path.join("secret.key"), [0; 33]).unwrap()), "secret.key does not hold 32 bytes"),
         (spoil(&|path| fs::write(path.join("admin.key"), "").unwrap()), "cannot read its admin.key"),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::body::{self, to_the_end};
-use super::caller::{Operator, address};
+use super::caller::{Operator, neighbour};
 use super::conversations::conversation;
 use super::edge::Edge;
 use super::error::ApiError;
@@ -27,7 +27,7 @@ pub(super) async fn list(
     page: web::Query<Page>,
     request: HttpRequest,
 ) -> Result<Listing<TenantList>, ApiError> {
-    let place = edge.parts.places.take(address(&request)).await?;
+    let place = edge.parts.places.take(neighbour(&request)).await?;
     let (tenants, next) = edge.parts.tenants.page(page.after, limits::PAGE_TENANTS_MAX).await?;
     Ok(Listing(place, TenantList { tenants, next }))
 }

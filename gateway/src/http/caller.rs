@@ -9,20 +9,22 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use actors::{Failure, Tenant};
+use actors::{Failure, Tenant, Visit};
 use schema::wire::TenantView;
-use schema::{Contact, ConversationId, ConversationKey, ErrorCode, TenantId};
+use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
 
 use super::edge::Edge;
 use super::error::ApiError;
 use super::own::is_own;
-use crate::auth::{Admin, AuthError, Kind, Page, Principal, Visitor, bearer};
+use crate::auth::{Admin, AuthError, Kind, MadeBy, Page, Principal, Visitor, bearer};
 use crate::connection::Meter;
 
 /// Somebody with a valid key or token, within their limits.
 pub(super) struct Caller {
     pub(super) principal: Principal,
     pub(super) tenant: Arc<Tenant>,
+    /// Whose budgets what they do is taken from, if they are a visitor.
+    pub(super) visit: Option<Visit>,
 }
 
 /// Somebody with a body, who still had the right to it when all of it was in: it may have come slowly.
@@ -77,9 +79,13 @@ pub(super) fn unknown_conversation() -> ApiError {
 #[derive(Clone, Copy)]
 pub(super) struct Client(pub(super) IpAddr);
 
-/// The caller's address, for everybody who counts: that of the connection, or the one that a trusted
-/// proxy has given.
-pub(crate) fn address(request: &HttpRequest) -> IpAddr {
+/// The same for everybody who counts.
+pub(crate) fn neighbour(request: &HttpRequest) -> Neighbour {
+    address(request).into()
+}
+
+/// The caller's address: that of the connection, or the one that a trusted proxy has given.
+pub(super) fn address(request: &HttpRequest) -> IpAddr {
     let client = request.extensions().get::<Client>().map(|client| client.0);
     client.or_else(|| Some(request.peer_addr()?.ip())).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
 }
@@ -93,6 +99,13 @@ pub(crate) fn page(request: &HttpRequest) -> Option<Page> {
     let public = edge.and_then(|edge| edge.parts.config.public_url.as_ref());
     let local = request.conn_data::<Rc<Meter>>().map(|meter| meter.local().ip());
     Some(Page::new(origin, is_own(origin, host, public, local)))
+}
+
+/// What a visitor does, whichever way it comes. Those who came by a page alone share what their address may use.
+pub(crate) fn visit(principal: &Principal, tenant: &Arc<Tenant>, from: Neighbour) -> Option<Visit> {
+    let visitor = principal.visitor()?;
+    let from = (visitor.by == MadeBy::Page).then_some(from);
+    Some(Visit::new(Arc::clone(tenant), visitor.contact.clone(), from))
 }
 
 /// A visitor's token works on the page it was made for, while that page may speak to the tenant.
@@ -113,7 +126,7 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let edge = edge(&request)?;
             let credential = credential(&request).ok_or(AuthError::Unauthorized)?;
-            let principal = edge.principal(&credential, address(&request)).await?;
+            let principal = edge.principal(&credential, neighbour(&request)).await?;
             let tenant = edge.worker.tenant(principal.tenant).await?;
             match &principal.kind {
                 Kind::ApiKey { key, .. } => edge.parts.limiter.key(key)?,
@@ -122,8 +135,9 @@ impl FromRequest for Caller {
                     check_visitor_page(page(&request).as_ref(), visitor, &tenant)?;
                 }
             }
-            edge.parts.limiter.tenant(&tenant)?;
-            Ok(Self { principal, tenant })
+            edge.parts.limiter.of_tenant(&tenant, principal.visitor().is_some())?;
+            let visit = visit(&principal, &tenant, neighbour(&request));
+            Ok(Self { principal, tenant, visit })
         })
     }
 }
@@ -154,7 +168,7 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let checked = edge(request).and_then(|edge| {
             let credential = credential(request).ok_or(AuthError::Unauthorized)?;
-            Ok(Self(edge.admin(&credential, address(request))?))
+            Ok(Self(edge.admin(&credential, neighbour(request))?))
         });
         std::future::ready(checked)
     }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::body::{self, Optional};
-use super::caller::{Caller, With, address, unknown_conversation};
+use super::caller::{Caller, With, neighbour, unknown_conversation};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
@@ -25,10 +25,10 @@ pub(super) async fn open(
     let contact = caller.principal.opens_as(contact).ok_or_else(|| {
         ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")
     })?;
-    if caller.principal.visitor().is_some() {
-        caller.tenant.visitor_opens(&contact)?;
-    }
-    let (key, head) = edge.worker.open(caller.tenant_id(), contact).await?;
+    let (key, head) = match &caller.visit {
+        Some(visit) => edge.worker.open_for(visit).await?,
+        None => edge.worker.open(caller.tenant_id(), contact).await?,
+    };
     let created = Created { id: key.conversation, head };
     Ok(HttpResponse::build(StatusCode::CREATED).json(created))
 }
@@ -86,10 +86,8 @@ pub(super) async fn say(
         None => Speaker::Contact,
     };
     seen(&edge, &caller, id).await?;
-    if let Some(visitor) = caller.principal.visitor() {
-        caller.tenant.visitor_says(&visitor.contact, text.bytes())?;
-    }
-    let outcome = edge.worker.submit(caller.key(id), Command::Say { speaker, r#ref, text }).await?;
+    let command = Command::Say { speaker, r#ref, text };
+    let outcome = edge.worker.submit_for(caller.visit.as_ref(), caller.key(id), command).await?;
     Ok(web::Json(Said { seq: outcome.seq.unwrap_or_default() }))
 }
 
@@ -117,7 +115,7 @@ pub(super) async fn events(
     if !caller.principal.may_manage() {
         glance(&edge, &caller, id).await?;
     }
-    let place = edge.parts.places.take(address(&request)).await?;
+    let place = edge.parts.places.take(neighbour(&request)).await?;
     let read = edge.system().store().read(caller.key(id), page.after, PageBounds::events(limit)).await?;
     if read.head == 0 {
         return Err(unknown_conversation());

@@ -1,6 +1,8 @@
 //! Counts every request before anything else is done with it, by address and by connection, and holds
 //! its body to a pace. The outermost layer: what is refused here has cost no more than its head.
 
+use std::cell::RefCell;
+use std::future::{Ready, ready};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::pin::Pin;
@@ -11,11 +13,13 @@ use std::time::Duration;
 
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
 use actix_web::http::{ConnectionType, StatusCode, header};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, ResponseError, web};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError, web};
 use actors::Failure;
 use bytes::Bytes;
+use futures_util::Stream;
 use pin_project_lite::pin_project;
 
 use super::caller::Client;
@@ -52,7 +56,7 @@ impl Counting {
         if !meter.allows() {
             return Err(Limiter::connection());
         }
-        self.limiter.address(client)?;
+        self.limiter.address(client.into())?;
         Ok(client)
     }
 }
@@ -95,7 +99,9 @@ pub(crate) async fn count<B: MessageBody>(
 /// The length of the body that comes with a request, as far as it is declared.
 fn body_length(request: &ServiceRequest) -> Option<u64> {
     let headers = request.headers();
-    if headers.contains_key(header::TRANSFER_ENCODING) || headers.contains_key(header::UPGRADE) {
+    let is_socket = |value: &header::HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
+    // What claims to be a socket has no end for actix-http, whatever length it declares.
+    if headers.contains_key(header::TRANSFER_ENCODING) || headers.get_all(header::UPGRADE).any(is_socket) {
         return None;
     }
     match headers.get(header::CONTENT_LENGTH) {
@@ -104,17 +110,47 @@ fn body_length(request: &ServiceRequest) -> Option<u64> {
     }
 }
 
+/// Every body, whatever its request says that it is: only what has become a socket takes it out again.
 fn pace(request: &mut ServiceRequest, counting: &Counting) {
-    // A socket has its own signs of life; whoever only claims to be one is not read from.
-    if request.headers().contains_key(header::UPGRADE) {
-        return;
-    }
     match request.take_payload() {
         Payload::None => {}
         payload => {
-            let paced = Paced::new(payload, counting.patience, counting.bytes_per_second);
+            let raw = Raw(Rc::new(RefCell::new(payload)));
+            if request.headers().contains_key(header::UPGRADE) {
+                request.extensions_mut().insert(raw.clone());
+            }
+            let paced = Paced::new(raw, counting.patience, counting.bytes_per_second);
             request.set_payload(Payload::Stream { payload: Box::pin(paced) });
         }
+    }
+}
+
+/// A body that is held to no pace.
+#[derive(Clone)]
+struct Raw(Rc<RefCell<Payload>>);
+
+impl Stream for Raw {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_next(cx)
+    }
+}
+
+/// What comes on a connection after its request, for the one route that makes sockets: they have signs of
+/// life of their own. Nothing is read from it before there is a socket.
+pub(crate) struct Unpaced(pub(crate) web::Payload);
+
+impl FromRequest for Unpaced {
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let mut payload = match request.extensions_mut().remove::<Raw>() {
+            Some(Raw(raw)) => raw.replace(Payload::None),
+            None => payload.take(),
+        };
+        ready(web::Payload::from_request(request, &mut payload).into_inner().map(Self))
     }
 }
 

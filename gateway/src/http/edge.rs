@@ -1,6 +1,5 @@
 //! What a worker thread's handlers have at hand.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use actors::{System, Worker};
 use engine::config::Config;
 use engine::knowledge::Knowledge;
 use metrics_exporter_prometheus::PrometheusHandle;
-use schema::Timestamp;
+use schema::{Neighbour, Timestamp};
 use tokio::time::Instant;
 
 use super::error::ApiError;
@@ -69,11 +68,11 @@ impl Edge {
     ///
     /// # Errors
     /// `rate_limited` after wrong keys, or why the credential opens nothing.
-    pub(crate) async fn principal(&self, credential: &str, address: IpAddr) -> Result<Principal, ApiError> {
-        if is_token(credential) {
+    pub(crate) async fn principal(&self, credential: &str, address: Neighbour) -> Result<Principal, ApiError> {
+        if is_token(credential) || is_generated(credential) {
             return Ok(self.parts.authority.principal(credential, self.now()).await?);
         }
-        self.may_try(credential, address)?;
+        self.parts.guesses.may_try(address, Instant::now())?;
         match self.parts.authority.principal(credential, self.now()).await {
             Err(AuthError::Unauthorized) => Err(self.wrong(address)),
             checked => Ok(checked?),
@@ -84,16 +83,15 @@ impl Edge {
     ///
     /// # Errors
     /// `rate_limited` or `unauthorized`.
-    pub(crate) fn admin(&self, credential: &str, address: IpAddr) -> Result<Admin, ApiError> {
-        self.may_try(credential, address)?;
+    pub(crate) fn admin(&self, credential: &str, address: Neighbour) -> Result<Admin, ApiError> {
+        if is_generated(credential) {
+            return Ok(self.parts.authority.admin(credential)?);
+        }
+        self.parts.guesses.may_try(address, Instant::now())?;
         self.parts.authority.admin(credential).map_err(|_| self.wrong(address))
     }
 
-    fn may_try(&self, credential: &str, address: IpAddr) -> Result<(), ApiError> {
-        if is_generated(credential) { Ok(()) } else { Ok(self.parts.guesses.may_try(address, Instant::now())?) }
-    }
-
-    fn wrong(&self, address: IpAddr) -> ApiError {
+    fn wrong(&self, address: Neighbour) -> ApiError {
         let (guesses, now) = (&self.parts.guesses, Instant::now());
         let refused = guesses.may_try(address, now);
         guesses.wrong(address, now);

@@ -2,16 +2,14 @@
 //! Invariant: what is kept is bounded, and one right key more or less changes nothing for others.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actors::Failure;
 use metrics::counter;
-use schema::{ErrorCode, limits};
+use schema::{ErrorCode, Neighbour, limits};
 use tokio::time::Instant;
 
-use crate::connection::network;
 use crate::metrics::RATE_LIMITED;
 
 /// Addresses that are kept; those of them whose wrong keys are long past go first.
@@ -21,7 +19,7 @@ const ADDRESSES_MAX: usize = 10_000;
 #[derive(Default)]
 pub struct Guesses {
     /// When all that an address has tried is paid for, at one in [`limits::WRONG_KEY_PAUSE`].
-    paid_at: Mutex<HashMap<IpAddr, Instant>>,
+    paid_at: Mutex<HashMap<Neighbour, Instant>>,
 }
 
 impl Guesses {
@@ -29,8 +27,8 @@ impl Guesses {
     ///
     /// # Errors
     /// `rate_limited`, with the time.
-    pub(super) fn may_try(&self, address: IpAddr, now: Instant) -> Result<(), Failure> {
-        let owed = self.paid_at().get(&network(address)).map(|paid_at| paid_at.saturating_duration_since(now));
+    pub(super) fn may_try(&self, address: Neighbour, now: Instant) -> Result<(), Failure> {
+        let owed = self.paid_at().get(&address).map(|paid_at| paid_at.saturating_duration_since(now));
         match owed.and_then(|owed| owed.checked_sub(free())).filter(|wait| !wait.is_zero()) {
             None => Ok(()),
             Some(wait) => {
@@ -43,7 +41,7 @@ impl Guesses {
     }
 
     /// An address has shown a key that opens nothing.
-    pub(super) fn wrong(&self, address: IpAddr, now: Instant) {
+    pub(super) fn wrong(&self, address: Neighbour, now: Instant) {
         let mut all = self.paid_at();
         if all.len() >= ADDRESSES_MAX {
             all.retain(|_, paid_at| *paid_at > now);
@@ -51,12 +49,12 @@ impl Guesses {
                 all.clear();
             }
         }
-        let paid_at = all.entry(network(address)).or_insert(now);
+        let paid_at = all.entry(address).or_insert(now);
         let most = now + free() + limits::WRONG_KEYS_WAIT_MAX;
         *paid_at = ((*paid_at).max(now) + limits::WRONG_KEY_PAUSE).min(most);
     }
 
-    fn paid_at(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
+    fn paid_at(&self) -> MutexGuard<'_, HashMap<Neighbour, Instant>> {
         self.paid_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,10 +66,12 @@ fn free() -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
-    fn address(last: u8) -> IpAddr {
-        [192, 0, 2, last].into()
+    fn address(last: u8) -> Neighbour {
+        IpAddr::from([192, 0, 2, last]).into()
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
         let guesses = Guesses::default();
         let now = Instant::now();
         for n in 0..3 * ADDRESSES_MAX {
-            guesses.wrong(IpAddr::from(u32::try_from(n).unwrap().to_be_bytes()), now);
+            guesses.wrong(IpAddr::from(u32::try_from(n).unwrap().to_be_bytes()).into(), now);
             assert!(guesses.paid_at().len() <= ADDRESSES_MAX);
         }
     }

@@ -8,7 +8,7 @@ use schema::{ErrorCode, JobId};
 use serde::Deserialize;
 
 use super::body::{self, parse};
-use super::caller::{Caller, With, address};
+use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
@@ -51,7 +51,7 @@ pub(super) async fn sites(
     request: HttpRequest,
 ) -> Result<Listing<SiteList>, ApiError> {
     caller.manages()?;
-    let place = edge.parts.places.take(address(&request)).await?;
+    let place = edge.parts.places.take(neighbour(&request)).await?;
     let sites = edge.parts.learning.sites(caller.tenant_id()).await?;
     Ok(Listing(place, SiteList { sites }))
 }

@@ -11,10 +11,10 @@ use actors::{Failure, Tenant};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use metrics::counter;
-use schema::{Contact, ErrorCode, TenantId};
+use schema::{Contact, ErrorCode, Neighbour, TenantId};
 
 use crate::auth::KeyId;
-use crate::connection::{Slots, network};
+use crate::connection::Slots;
 use crate::metrics::RATE_LIMITED;
 
 /// Buckets beyond which those that are full again are forgotten.
@@ -23,12 +23,33 @@ const BUCKETS_TIDY: usize = 10_000;
 /// All buckets of the node.
 pub struct Limiter {
     clock: DefaultClock,
-    addresses: RateLimiter<IpAddr, Slots<IpAddr>, DefaultClock>,
+    addresses: RateLimiter<Neighbour, Slots<Neighbour>, DefaultClock>,
     told_of_proxies: AtomicBool,
     keys: DefaultKeyedRateLimiter<KeyId>,
     visitors: RateLimiter<(TenantId, Contact), Slots<(TenantId, Contact)>, DefaultClock>,
-    new_visitors: RateLimiter<IpAddr, Slots<IpAddr>, DefaultClock>,
-    tenants: Mutex<HashMap<TenantId, (NonZeroU32, Arc<DefaultDirectRateLimiter>)>>,
+    new_visitors: RateLimiter<Neighbour, Slots<Neighbour>, DefaultClock>,
+    tenants: Mutex<HashMap<TenantId, Arc<Buckets>>>,
+}
+
+/// A tenant's.
+struct Buckets {
+    rate: NonZeroU32,
+    all: DefaultDirectRateLimiter,
+    visitors: DefaultDirectRateLimiter,
+}
+
+impl Buckets {
+    fn new(rate: NonZeroU32) -> Self {
+        let visitors = NonZeroU32::new(rate.get() - rate.get().div_ceil(4)).unwrap_or(rate);
+        Self { rate, all: RateLimiter::direct(quota(rate)), visitors: RateLimiter::direct(quota(visitors)) }
+    }
+
+    fn take(&self, is_visitor: bool) -> Result<(), NotUntil<<DefaultClock as Clock>::Instant>> {
+        if is_visitor {
+            self.visitors.check()?;
+        }
+        self.all.check()
+    }
 }
 
 /// What flows into the buckets.
@@ -76,16 +97,16 @@ impl Limiter {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn new_visitor(&self, address: IpAddr) -> Result<(), Failure> {
-        self.new_visitors.check_key(&network(address)).map_err(|not_until| self.refuse("address", &not_until))
+    pub fn new_visitor(&self, address: Neighbour) -> Result<(), Failure> {
+        self.new_visitors.check_key(&address).map_err(|not_until| self.refuse("address", &not_until))
     }
 
     /// One request from an address.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn address(&self, address: IpAddr) -> Result<(), Failure> {
-        self.addresses.check_key(&network(address)).map_err(|not_until| self.refuse("address", &not_until))
+    pub fn address(&self, address: Neighbour) -> Result<(), Failure> {
+        self.addresses.check_key(&address).map_err(|not_until| self.refuse("address", &not_until))
     }
 
     /// A connection has asked more than its share; it is ended.
@@ -121,22 +142,22 @@ impl Limiter {
         self.keys.check_key(key).map_err(|not_until| self.refuse("key", &not_until))
     }
 
-    /// One request or frame of a tenant, by its own profile's quota.
+    /// One request or frame of a tenant, by its own profile's quota; after all budgets that are the caller's
+    /// own. Visitors, and whoever wants to become one, leave some of it to those who have the tenant's key.
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn tenant(&self, tenant: &Tenant) -> Result<(), Failure> {
-        let allowed = tenant.requests_per_second();
-        let bucket = {
+    pub fn of_tenant(&self, tenant: &Tenant, is_visitor: bool) -> Result<(), Failure> {
+        let rate = tenant.requests_per_second();
+        let buckets = {
             let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-            let entry = tenants.entry(tenant.id());
-            let (rate, bucket) = entry.or_insert_with(|| (allowed, Arc::new(RateLimiter::direct(quota(allowed)))));
-            if *rate != allowed {
-                (*rate, *bucket) = (allowed, Arc::new(RateLimiter::direct(quota(allowed))));
+            let buckets = tenants.entry(tenant.id()).or_insert_with(|| Arc::new(Buckets::new(rate)));
+            if buckets.rate != rate {
+                *buckets = Arc::new(Buckets::new(rate));
             }
-            Arc::clone(bucket)
+            Arc::clone(buckets)
         };
-        bucket.check().map_err(|not_until| self.refuse("tenant", &not_until))
+        buckets.take(is_visitor).map_err(|not_until| self.refuse("tenant", &not_until))
     }
 
     fn refuse(&self, whose: &'static str, not_until: &NotUntil<<DefaultClock as Clock>::Instant>) -> Failure {
@@ -156,18 +177,33 @@ fn quota(per_second: NonZeroU32) -> Quota {
 mod tests {
     use super::*;
 
+    fn neighbour(address: &str) -> Neighbour {
+        address.parse::<IpAddr>().unwrap().into()
+    }
+
     #[test]
     fn a_bucket_holds_two_seconds_worth_and_says_when_it_has_more() {
         let one = NonZeroU32::MIN;
         let limiter =
             Limiter::new(Rates { address: one, key: one, visitor: one, visitor_burst: one, new_visitors: one });
-        let address: IpAddr = "192.0.2.1".parse().unwrap();
+        let [address, other] = ["192.0.2.1", "192.0.2.2"].map(neighbour);
         assert!(limiter.address(address).is_ok());
         assert!(limiter.address(address).is_ok());
         let failure = limiter.address(address).unwrap_err();
         assert_eq!(failure.code, ErrorCode::RateLimited);
         assert!(failure.retry_after.is_some_and(|wait| wait <= Duration::from_secs(2)));
-        assert!(limiter.address("192.0.2.2".parse().unwrap()).is_ok());
+        assert!(limiter.address(other).is_ok());
+    }
+
+    #[test]
+    fn visitors_leave_some_of_the_tenants_rate_to_its_server() {
+        for (rate, of_visitors) in [(1, 2), (2, 2), (4, 6), (5, 6), (1_000, 1_500)] {
+            let buckets = Buckets::new(NonZeroU32::new(rate).unwrap());
+            let taken = (0..10_000).take_while(|_| buckets.take(true).is_ok()).count();
+            // A slow machine lets a few more flow in.
+            assert!((of_visitors..=of_visitors + of_visitors / 10).contains(&taken), "{rate}: {taken}");
+            assert_eq!(buckets.take(false).is_ok(), rate > 1, "{rate}");
+        }
     }
 
     #[test]
@@ -175,7 +211,7 @@ mod tests {
         let [one, two] = [1, 2].map(|n| NonZeroU32::new(n).unwrap());
         let limiter =
             Limiter::new(Rates { address: one, key: one, visitor: one, visitor_burst: two, new_visitors: two });
-        let [here, there]: [IpAddr; 2] = ["2001:db8::1", "2001:db8:1::1"].map(|address| address.parse().unwrap());
+        let [here, there] = ["2001:db8::1", "2001:db8:1::1"].map(neighbour);
         assert!(limiter.new_visitor(here).is_ok() && limiter.new_visitor(here).is_ok());
         let wait = limiter.new_visitor(here).unwrap_err().retry_after.unwrap();
         assert!((1_790..=1_801).contains(&wait.as_secs()), "{wait:?}");

@@ -32,10 +32,10 @@ pub use limiter::{Limiter, Rates};
 pub use places::Places;
 pub use routes::configure;
 
-pub(crate) use caller::{address, check_visitor_page, page};
+pub(crate) use caller::{check_visitor_page, neighbour, page, visit};
 pub(crate) use conversations::{check_agent, check_text};
 pub(crate) use cors::cors;
-pub(crate) use count::{count, head};
+pub(crate) use count::{Unpaced, count, head};
 pub(crate) use delivery::deliver;
 pub(crate) use health::{Readiness, only_metrics};
 pub(crate) use measure::measure;

@@ -2,19 +2,16 @@
 //! Invariant: whoever reads for an answer holds a place from before the reading until the client has taken it.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use actors::Failure;
-use schema::{ErrorCode, limits};
+use schema::{ErrorCode, Neighbour, limits};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-
-use crate::connection::network;
 
 /// Longest wait for a place.
 const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -24,7 +21,7 @@ const ADDRESSES_TIDY: usize = 1_024;
 /// All places of the node.
 pub struct Places {
     node: Arc<Semaphore>,
-    addresses: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    addresses: Mutex<HashMap<Neighbour, Weak<Semaphore>>>,
 }
 
 /// One place; given back when dropped.
@@ -44,9 +41,9 @@ impl Places {
     ///
     /// # Errors
     /// `busy` when none becomes free in time.
-    pub(crate) async fn take(&self, address: IpAddr) -> Result<Place, Failure> {
+    pub(crate) async fn take(&self, address: Neighbour) -> Result<Place, Failure> {
         // An address waits for itself first: those behind it in the node's queue wait for nobody's share but theirs.
-        let own = self.of(network(address));
+        let own = self.of(address);
         let both = async {
             let address = own.acquire_owned().await.ok()?;
             let node = Arc::clone(&self.node).acquire_owned().await.ok()?;
@@ -59,7 +56,7 @@ impl Places {
         })
     }
 
-    fn of(&self, address: IpAddr) -> Arc<Semaphore> {
+    fn of(&self, address: Neighbour) -> Arc<Semaphore> {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = addresses.get(&address).and_then(Weak::upgrade) {
             return known;
@@ -88,13 +85,15 @@ impl<T: Serialize> Responder for Listing<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn an_address_has_its_places_and_waits_for_no_other() {
         let places = Places::default();
         let [one, same, other] =
-            ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|text| text.parse::<IpAddr>().unwrap());
+            ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|text| Neighbour::from(text.parse::<IpAddr>().unwrap()));
         let mut held = Vec::new();
         for _ in 0..limits::LISTINGS_PER_ADDRESS_MAX {
             held.push(places.take(one).await.unwrap());
@@ -110,7 +109,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_node_has_its_places_and_forgets_addresses() {
         let places = Places::default();
-        let address = |n: u32| IpAddr::from(n.to_be_bytes());
+        let address = |n: u32| Neighbour::from(IpAddr::from(n.to_be_bytes()));
         let mut held = Vec::new();
         for n in 0..limits::LISTINGS_MAX {
             held.push(places.take(address(u32::try_from(n).unwrap())).await.unwrap());

@@ -5,6 +5,7 @@ use schema::ErrorCode;
 use schema::wire::{PlanChoice, PlanList, PlanPut, PlanView, TenantView};
 
 use super::admin::{reload, tenant};
+use super::body::to_the_end;
 use super::caller::Operator;
 use super::edge::Edge;
 use super::error::ApiError;
@@ -32,11 +33,12 @@ pub(super) async fn replace(
         .models()
         .candidates(&plan.models)
         .map_err(|error| ApiError::new(ErrorCode::BadField, format!("`models`: {error}")))?;
-    let view = edge.parts.tenants.plans().put(&name, version, plan).await?;
-    for tenant in edge.system().known_tenants().iter().filter(|tenant| tenant.plan_name() == view.name) {
-        tenant.reload().await?;
-    }
-    Ok(web::Json(view))
+    to_the_end(async move {
+        let view = edge.parts.tenants.plans().put(&name, version, plan).await?;
+        edge.system().plan_changed(&view);
+        Ok(web::Json(view))
+    })
+    .await
 }
 
 pub(super) async fn choose(
@@ -45,7 +47,11 @@ pub(super) async fn choose(
     id: web::Path<String>,
     body: web::Json<PlanChoice>,
 ) -> Result<web::Json<TenantView>, ApiError> {
-    let view = edge.parts.tenants.set_plan(tenant(&id)?, &body.plan).await?;
-    reload(&edge, view.id).await?;
-    Ok(web::Json(view))
+    let id = tenant(&id)?;
+    to_the_end(async move {
+        let view = edge.parts.tenants.set_plan(id, &body.plan).await?;
+        reload(&edge, view.id).await?;
+        Ok(web::Json(view))
+    })
+    .await
 }

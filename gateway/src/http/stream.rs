@@ -15,7 +15,7 @@ use schema::{ErrorCode, Position, SessionId};
 use serde::Deserialize;
 
 use super::body;
-use super::caller::{Caller, address, check_visitor_page, page};
+use super::caller::{Caller, check_visitor_page, neighbour, page};
 use super::conversations::conversation;
 use super::edge::Edge;
 use super::error::ApiError;
@@ -51,7 +51,7 @@ pub(super) async fn open(
     caller.sees(id, handle.contact())?;
     let outbox = Outbox::new();
     let session = SessionId::generate();
-    let mut seat = edge.sessions.seat(session, Format::Sse, Arc::clone(&outbox), address(&request))?;
+    let mut seat = edge.sessions.seat(session, Format::Sse, Arc::clone(&outbox), neighbour(&request))?;
     let (principal, page) = (Arc::new(caller.principal.clone()), page(&request));
     seat.identify(&principal, page.as_ref(), &caller.tenant)?;
     // The right may have ended between the first look and the entry, when nobody would have told it.

@@ -6,7 +6,7 @@ use schema::Contact;
 use schema::wire::{Look, WidgetIn, WidgetSession};
 
 use super::body::Optional;
-use super::caller::{address, page};
+use super::caller::{neighbour, page};
 use super::edge::Edge;
 use super::error::ApiError;
 use crate::auth::{AuthError, MadeBy, TenantError, Visitor};
@@ -30,7 +30,6 @@ pub(super) async fn session(
     if tenant.is_disabled() {
         return Err(AuthError::Disabled.into());
     }
-    edge.parts.limiter.tenant(&tenant)?;
     // Before the look at log-outs: one that comes later then ends what is made here.
     let now = edge.now();
     let authority = &edge.parts.authority;
@@ -45,12 +44,12 @@ pub(super) async fn session(
             contact
         }
         None => {
-            // The address first: whoever is refused for it takes nothing from the tenant's budget.
-            edge.parts.limiter.new_visitor(address(&request))?;
+            edge.parts.limiter.new_visitor(neighbour(&request))?;
             tenant.visitor_comes()?;
             Contact::anonymous()
         }
     };
+    edge.parts.limiter.of_tenant(&tenant, true)?;
     // Made anew each time: whoever comes often enough is never forgotten.
     let visitor = tokens.remember(tenant.id(), contact.clone(), now).map_err(AuthError::from)?;
     let expires_at = now.plus(edge.parts.config.limits.visitor_token_ttl);

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::presence::Presence;
 use crate::auth::AuthError;
 use crate::http::EdgeParts;
+use crate::metrics::TENANTS_UNREVIEWED;
 
 /// Between two looks at sessions: a tenant that is changed without end costs no more than this.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -29,6 +30,7 @@ pub(crate) async fn follow(
     mut changes: Receiver<TenantId>,
 ) {
     let mut changed: HashSet<TenantId> = HashSet::new();
+    let mut arrears = Arrears::default();
     loop {
         let next = if changed.is_empty() { Ok(changes.recv().await) } else { timeout(AGAIN, changes.recv()).await };
         match next {
@@ -44,13 +46,44 @@ pub(crate) async fn follow(
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
+        let mut why = None;
         for tenant in mem::take(&mut changed) {
             if let Err(error) = look(&presence, &system, &parts, tenant).await {
-                tracing::warn!(%tenant, %error, "it is not known yet whose sessions have to end");
+                why = Some(error);
                 changed.insert(tenant);
             }
         }
+        metrics::gauge!(TENANTS_UNREVIEWED).set(changed.len() as f64);
+        match (arrears.change(changed.len()), why) {
+            (Some(Change::Begin), Some(error)) => {
+                tracing::warn!(tenants = changed.len(), %error, "it is not known yet whose sessions have to end");
+            }
+            (Some(Change::End), _) => tracing::info!("it is known again whose sessions have to end"),
+            _ => {}
+        }
         sleep(PAUSE).await;
+    }
+}
+
+/// Whether looks are owed. While the store is away that is told once, not at each try.
+#[derive(Default)]
+struct Arrears(bool);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    Begin,
+    End,
+}
+
+impl Arrears {
+    /// What is new when so many looks are owed.
+    fn change(&mut self, owed: usize) -> Option<Change> {
+        let before = mem::replace(&mut self.0, owed > 0);
+        match (before, self.0) {
+            (false, true) => Some(Change::Begin),
+            (true, false) => Some(Change::End),
+            _ => None,
+        }
     }
 }
 
@@ -60,4 +93,17 @@ async fn look(presence: &Presence, system: &System, parts: &EdgeParts, id: Tenan
     let standing = parts.authority.standing(id, system.clock().now()).await?;
     presence.review(&tenant, standing.as_deref());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_stays_away_is_told_once_and_so_is_its_return() {
+        let mut arrears = Arrears::default();
+        let told = [0, 2, 3, 3, 1, 0, 0, 1].map(|owed| arrears.change(owed));
+        let (begin, end) = (Some(Change::Begin), Some(Change::End));
+        assert_eq!(told, [None, begin, None, None, None, end, None, begin]);
+    }
 }

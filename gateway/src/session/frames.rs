@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{ConversationHandle, Failure, Format, Listener, ReplyTo, error_frame, reply_frame};
+use actors::{Booking, ConversationHandle, Failure, Format, Listener, ReplyTo, error_frame, reply_frame};
 use engine::conversation::{Command, Outcome, Speaker};
 use schema::wire::{ClientFrame, Close, SignalKind};
 use schema::{AgentName, Author, ConversationId, ConversationKey, ErrorCode, Position, Ref, limits};
@@ -34,7 +34,7 @@ impl Inner {
         let frame = match serde_json::from_str::<ClientFrame>(text) {
             Ok(frame) => frame,
             Err(error) => {
-                self.refuse_unreadable(text, &error);
+                self.refuse_unreadable(text, &error, allowed);
                 return Ok(());
             }
         };
@@ -80,23 +80,19 @@ impl Inner {
             },
             ClientFrame::Say { r#ref, conversation, text, agent } => {
                 let checked = check_text(&text).and_then(|()| speaker(who, agent)).and_then(|speaker| {
-                    if let Some(visitor) = who.principal.visitor()
-                        && self.joined(conversation).is_some()
-                    {
-                        who.tenant.visitor_says(&visitor.contact, text.bytes())?;
-                    }
-                    Ok(speaker)
+                    let visit = who.visit.as_ref().filter(|_| self.joined(conversation).is_some());
+                    Ok((speaker, visit.map(|visit| visit.says(text.bytes())).transpose()?))
                 });
                 match checked {
-                    Ok(speaker) => {
+                    Ok((speaker, booking)) => {
                         let command = Command::Say { speaker, r#ref: r#ref.clone(), text };
-                        self.command(conversation, r#ref, command);
+                        self.command(conversation, r#ref, command, booking);
                     }
                     Err(error) => self.refuse(Some(&r#ref), error.failure().clone()),
                 }
             }
             ClientFrame::Cancel { r#ref, conversation, turn } => {
-                self.command(conversation, r#ref, Command::Cancel { turn });
+                self.command(conversation, r#ref, Command::Cancel { turn }, None);
             }
             ClientFrame::Typing { conversation, on } => self.signal(conversation, who, SignalKind::Typing { on }),
             ClientFrame::Read { conversation, seq } => self.signal(conversation, who, SignalKind::Read { seq }),
@@ -104,7 +100,7 @@ impl Inner {
     }
 
     async fn authenticate(&self, r#ref: Ref, token: String) {
-        let checked = match self.edge.principal(&token, self.address).await {
+        let checked = match self.edge.principal(&token, self.neighbour).await {
             Ok(principal) => self.identify(principal).await,
             Err(error) => Err(error),
         };
@@ -154,10 +150,10 @@ impl Inner {
                     .principal
                     .opens_as(None)
                     .ok_or_else(|| Failure::new(ErrorCode::Forbidden, "this token does not open conversations"))?;
-                if who.principal.visitor().is_some() {
-                    who.tenant.visitor_opens(&contact)?;
-                }
-                let (key, _) = self.edge.worker.open(who.tenant.id(), contact).await?;
+                let (key, _) = match &who.visit {
+                    Some(visit) => self.edge.worker.open_for(visit).await?,
+                    None => self.edge.worker.open(who.tenant.id(), contact).await?,
+                };
                 self.edge.worker.find_here(key).await?
             }
         };
@@ -167,8 +163,8 @@ impl Inner {
         Ok(())
     }
 
-    fn command(self: &Rc<Self>, conversation: ConversationId, r#ref: Ref, command: Command) {
-        let reply: ReplyTo<Outcome> = ReplyTo::frame(Arc::clone(&self.outbox), r#ref);
+    fn command(self: &Rc<Self>, conversation: ConversationId, r#ref: Ref, command: Command, booking: Option<Booking>) {
+        let reply: ReplyTo<Outcome> = ReplyTo::frame(Arc::clone(&self.outbox), r#ref).paid_with(booking);
         self.with(conversation, move |handle| match handle {
             Ok(handle) => handle.command(command, reply),
             Err(failure) => reply.send(Err(failure)),
@@ -220,17 +216,13 @@ impl Inner {
     }
 
     /// Answers a frame that is none, by its ref if it has one.
-    fn refuse_unreadable(&self, text: &str, error: &serde_json::Error) {
+    fn refuse_unreadable(&self, text: &str, error: &serde_json::Error, allowed: Result<(), Failure>) {
         #[derive(Deserialize)]
         struct HasRef {
             r#ref: Ref,
         }
-        // A client that sends rubbish as fast as it can is a flood like any other.
         let code = if error.is_data() { ErrorCode::BadFrame } else { ErrorCode::BadJson };
-        let failure = self.allowed().err().unwrap_or_else(|| Failure::new(code, format!("not a frame: {error}")));
-        if self.floods() {
-            return self.outbox.close(Close::FLOOD);
-        }
+        let failure = allowed.err().unwrap_or_else(|| Failure::new(code, format!("not a frame: {error}")));
         let r#ref = serde_json::from_str::<HasRef>(text).ok().map(|has| has.r#ref);
         self.refuse(r#ref.as_ref(), failure);
     }

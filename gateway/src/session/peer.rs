@@ -4,22 +4,22 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use actix_web::web;
-use actors::{ConversationHandle, Failure, Outbox, Tenant};
+use actors::{ConversationHandle, Failure, Outbox, Tenant, Visit};
 use bytes::Bytes;
 use bytestring::ByteString;
 use schema::wire::{Close, ServerFrame};
-use schema::{ConversationId, ErrorCode, SessionId, limits};
+use schema::{ConversationId, ErrorCode, Neighbour, SessionId, limits};
 
+use super::refusal;
 use super::register::Seat;
 use super::upgrade::check_page;
 use crate::auth::{Kind, Page, Principal};
-use crate::http::{ApiError, Edge, Limiter};
+use crate::http::{ApiError, Edge, Limiter, visit};
 use crate::metrics::SESSIONS_CLOSED;
 use crate::socket::{Closed, Peer};
 
@@ -34,7 +34,7 @@ pub(super) struct Inner {
     pub(super) edge: web::Data<Edge>,
     pub(super) id: SessionId,
     pub(super) outbox: Arc<Outbox>,
-    pub(super) address: IpAddr,
+    pub(super) neighbour: Neighbour,
     page: Option<Page>,
     who: RefCell<Option<Rc<Who>>>,
     joined: RefCell<Vec<ConversationHandle>>,
@@ -50,6 +50,8 @@ pub(super) struct Inner {
 pub(super) struct Who {
     pub(super) principal: Arc<Principal>,
     pub(super) tenant: Arc<Tenant>,
+    /// Whose budgets what they do is taken from, if they are a visitor.
+    pub(super) visit: Option<Visit>,
 }
 
 impl Session {
@@ -57,7 +59,7 @@ impl Session {
         edge: web::Data<Edge>,
         id: SessionId,
         outbox: Arc<Outbox>,
-        address: IpAddr,
+        neighbour: Neighbour,
         page: Option<Page>,
         seat: Seat,
     ) -> Self {
@@ -65,7 +67,7 @@ impl Session {
             edge,
             id,
             outbox,
-            address,
+            neighbour,
             page,
             who: RefCell::default(),
             joined: RefCell::default(),
@@ -99,10 +101,16 @@ impl Inner {
         // Its right may have ended between the first look and its entry, when nobody would have told it.
         let holds = self.edge.parts.authority.holds(&principal, self.edge.now()).await.map_err(ApiError::from);
         if let Err(error) = holds.and_then(|()| check_page(&principal, self.page.as_ref(), &tenant)) {
-            self.who.borrow_mut().take();
+            let before = self.who().filter(|_| refusal::passes(error.failure().code));
+            // What passes, such as a store that does not answer, says nothing against the token it has.
+            if let (Some(before), Some(seat)) = (&before, self.seat.borrow_mut().as_mut()) {
+                seat.identify(&before.principal, self.page.as_ref(), &tenant)?;
+            }
+            *self.who.borrow_mut() = before;
             return Err(error);
         }
-        *self.who.borrow_mut() = Some(Rc::new(Who { principal, tenant }));
+        let visit = visit(&principal, &tenant, self.neighbour);
+        *self.who.borrow_mut() = Some(Rc::new(Who { principal, tenant, visit }));
         Ok(())
     }
 
@@ -134,7 +142,7 @@ impl Inner {
             Kind::ApiKey { key, .. } => limiter.key(key)?,
             Kind::Visitor(visitor) => limiter.visitor(who.tenant.id(), &visitor.contact)?,
         }
-        limiter.tenant(&who.tenant)
+        limiter.of_tenant(&who.tenant, who.visit.is_some())
     }
 
     /// The handle of a joined conversation.

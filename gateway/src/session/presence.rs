@@ -4,13 +4,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actors::{Failure, Format, Outbox, Tenant};
 use schema::wire::{Close, ServerFrame};
-use schema::{Contact, ErrorCode, SessionId, TenantId, Timestamp, limits};
+use schema::{Contact, ErrorCode, Neighbour, SessionId, TenantId, Timestamp, limits};
+use tokio::time::Instant;
 
 use super::refusal;
 use super::upgrade::check_page;
@@ -21,11 +21,14 @@ const FULL_RETRY: Duration = Duration::from_secs(5);
 /// Those that are sent away together come back within so many milliseconds of each other.
 const RETRY_SPREAD_MS: u64 = 5_000;
 
+/// Those that were sent away are expected back so soon after they may come: clients spread themselves too.
+const RETURNS_WITHIN: Duration = Duration::from_secs(30);
+
 /// All open sessions.
 pub(crate) struct Presence {
     per_address: u32,
     per_visitor: usize,
-    addresses: Mutex<HashMap<IpAddr, u32>>,
+    addresses: Mutex<HashMap<Neighbour, u32>>,
     tenants: Mutex<HashMap<TenantId, Members>>,
     chance: RandomState,
 }
@@ -34,8 +37,16 @@ pub(crate) struct Presence {
 #[derive(Default)]
 struct Members {
     sessions: HashMap<SessionId, Member>,
-    /// Each visitor's, the oldest first.
-    visitors: HashMap<Contact, Vec<SessionId>>,
+    visitors: HashMap<Contact, Own>,
+}
+
+/// A visitor's.
+#[derive(Default)]
+struct Own {
+    /// The oldest first.
+    sessions: Vec<SessionId>,
+    /// From when on those are expected back that were sent away for newer ones.
+    away: Vec<Instant>,
 }
 
 /// A session whose owner is known.
@@ -57,7 +68,7 @@ impl Presence {
         })
     }
 
-    pub(super) fn enter_from(&self, address: IpAddr) -> Result<(), Failure> {
+    pub(super) fn enter_from(&self, address: Neighbour) -> Result<(), Failure> {
         let mut addresses = lock(&self.addresses);
         let count = addresses.entry(address).or_default();
         if *count >= self.per_address {
@@ -68,7 +79,7 @@ impl Presence {
         Ok(())
     }
 
-    pub(super) fn leave_from(&self, address: IpAddr) {
+    pub(super) fn leave_from(&self, address: Neighbour) {
         let mut addresses = lock(&self.addresses);
         if let Some(count) = addresses.get_mut(&address) {
             *count -= 1;
@@ -85,12 +96,20 @@ impl Presence {
         let mut surplus = false;
         if let Some(visitor) = member.principal.visitor() {
             let own = members.visitors.entry(visitor.contact.clone()).or_default();
-            if own.len() >= self.per_visitor.saturating_mul(2) {
+            let open = own.sessions.len();
+            let wait = if open >= self.per_visitor.saturating_mul(2) {
+                Some(FULL_RETRY)
+            } else if open >= self.per_visitor {
+                own.comes_back(Instant::now(), self.away_for(0))
+            } else {
+                None
+            };
+            if let Some(wait) = wait {
                 let message = "this visitor has too many sockets and streams open";
-                return Err(Failure::later(ErrorCode::RateLimited, message, FULL_RETRY));
+                return Err(Failure::later(ErrorCode::RateLimited, message, wait));
             }
-            own.push(id);
-            surplus = own.len() > self.per_visitor;
+            own.sessions.push(id);
+            surplus = own.sessions.len() > self.per_visitor;
         }
         members.sessions.insert(id, member);
         Ok(surplus)
@@ -112,8 +131,8 @@ impl Presence {
         if let Some(contact) = member.principal.visitor().map(|visitor| &visitor.contact)
             && let Some(own) = members.visitors.get_mut(contact)
         {
-            own.retain(|other| *other != id);
-            if own.is_empty() {
+            own.sessions.retain(|other| *other != id);
+            if own.sessions.is_empty() {
                 members.visitors.remove(contact);
             }
         }
@@ -124,15 +143,25 @@ impl Presence {
 
     /// Sends a visitor's oldest sessions away for a while, if there are still more than it may keep.
     pub(super) fn make_room(&self, tenant: TenantId, contact: &Contact) {
-        let tenants = lock(&self.tenants);
-        let Some(members) = tenants.get(&tenant) else { return };
-        let own = members.visitors.get(contact).into_iter().flatten();
-        let open: Vec<&Member> =
-            own.filter_map(|id| members.sessions.get(id)).filter(|member| member.outbox.is_open()).collect();
+        let mut tenants = lock(&self.tenants);
+        let Some(Members { sessions, visitors }) = tenants.get_mut(&tenant) else { return };
+        let Some(own) = visitors.get_mut(contact) else { return };
+        let members = own.sessions.iter().filter_map(|id| sessions.get(id));
+        let open: Vec<&Member> = members.filter(|member| member.outbox.is_open()).collect();
+        let now = Instant::now();
+        own.away.retain(|due| now < *due + RETURNS_WITHIN);
         for (n, member) in open.iter().take(open.len().saturating_sub(self.per_visitor)).enumerate() {
-            let wait = limits::SURPLUS_RETRY + Duration::from_millis(self.chance.hash_one(n) % RETRY_SPREAD_MS);
+            let wait = self.away_for(n);
             send_away(&member.outbox, member.format, wait, Close::NOT_NOW);
+            // As many as can be open at once; whoever has more tabs than that takes turns with itself.
+            if own.away.len() < self.per_visitor {
+                own.away.push(now + wait);
+            }
         }
+    }
+
+    fn away_for(&self, n: usize) -> Duration {
+        limits::SURPLUS_RETRY + Duration::from_millis(self.chance.hash_one(n) % RETRY_SPREAD_MS)
     }
 
     /// Ends those of a tenant's sessions that may no longer be, as the tenant stands now.
@@ -170,6 +199,17 @@ impl Presence {
     }
 }
 
+impl Own {
+    /// One more comes while there are as many as may stay. If it can be one that was sent away, it waits again:
+    /// as the newest it would push out the next, and that one the next, for as long as there is one too many.
+    fn comes_back(&mut self, now: Instant, wait: Duration) -> Option<Duration> {
+        self.away.retain(|due| now < *due + RETURNS_WITHIN);
+        let due = self.away.iter_mut().find(|due| **due <= now)?;
+        *due = now + wait;
+        Some(wait)
+    }
+}
+
 /// Tells a session when to come back, and ends it.
 pub(super) fn send_away(outbox: &Outbox, format: Format, wait: Duration, close: Close) {
     let retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
@@ -190,7 +230,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::net::IpAddr;
 
     use super::*;
     use crate::auth::{Kind, MadeBy, Visitor};
@@ -221,13 +261,45 @@ mod tests {
         assert_eq!(refused.code, ErrorCode::RateLimited);
         ids.iter().for_each(|id| presence.leave(tenant, *id));
         assert!(presence.tenants().is_empty());
-        let address = IpAddr::from([192, 0, 2, 1]);
+        let address = Neighbour::from(IpAddr::from([192, 0, 2, 1]));
         for _ in 0..2 {
             presence.enter_from(address).unwrap();
         }
         assert!(presence.enter_from(address).is_err());
         (0..2).for_each(|_| presence.leave_from(address));
         assert!(lock(&presence.addresses).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_tab_too_many_comes_to_rest() {
+        let presence = Presence::new(100, 2);
+        let (tenant, at) = (TenantId::generate(), Timestamp::from_millis(0));
+        let contact = Contact::anonymous();
+        let enter = || {
+            let (id, member) = (SessionId::generate(), visitor(tenant, &contact, at));
+            let outbox = Arc::clone(&member.outbox);
+            presence.enter(id, member).map(|surplus| (id, outbox, surplus))
+        };
+        let mut tabs: Vec<_> = (0..3).map(|_| enter().unwrap()).collect();
+        presence.make_room(tenant, &contact);
+        let (oldest, outbox, _) = tabs.remove(0);
+        assert!(!outbox.is_open());
+        presence.leave(tenant, oldest);
+        for _ in 0..10 {
+            tokio::time::advance(limits::SURPLUS_RETRY + Duration::from_secs(6)).await;
+            let refused = enter().err().expect("it was sent away, and there is no more room than before");
+            assert_eq!(refused.code, ErrorCode::RateLimited);
+            assert!(refused.retry_after.is_some_and(|wait| wait >= limits::SURPLUS_RETRY), "{refused:?}");
+        }
+        let (_, _, surplus) = enter().expect("one that nobody expects is new");
+        assert!(surplus);
+        presence.make_room(tenant, &contact);
+        assert_eq!(tabs.iter().map(|(_, outbox, _)| outbox.is_open()).collect::<Vec<_>>(), [false, true]);
+        for (id, ..) in tabs {
+            presence.leave(tenant, id);
+        }
+        tokio::time::advance(limits::SURPLUS_RETRY + Duration::from_secs(6)).await;
+        assert!(enter().is_ok(), "there is room again");
     }
 
     #[test]

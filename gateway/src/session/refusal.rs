@@ -15,6 +15,11 @@ pub(super) const fn close(code: ErrorCode) -> Close {
     }
 }
 
+/// Whether it is a matter of time alone, and says nothing against key, token or page.
+pub(super) fn passes(code: ErrorCode) -> bool {
+    close(code) == Close::NOT_NOW
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -25,5 +30,14 @@ mod tests {
         let meant =
             [ErrorCode::Unauthorized, ErrorCode::Forbidden, ErrorCode::OriginRefused, ErrorCode::TenantDisabled];
         assert_eq!(for_good, meant.iter().collect::<Vec<_>>());
+        for (code, passing) in [
+            (ErrorCode::StoreUnavailable, true),
+            (ErrorCode::Busy, true),
+            (ErrorCode::RateLimited, true),
+            (ErrorCode::TokenExpired, false),
+            (ErrorCode::Unauthorized, false),
+        ] {
+            assert_eq!(passes(code), passing, "{code}");
+        }
     }
 }

@@ -4,14 +4,13 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Failure, Format, Outbox, SessionPermit, System, Tenant};
 use schema::wire::Close;
-use schema::{SessionId, Timestamp, limits};
+use schema::{Neighbour, SessionId, Timestamp, limits};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -53,7 +52,7 @@ struct Who {
 pub(crate) struct Seat {
     sessions: Sessions,
     id: SessionId,
-    address: IpAddr,
+    address: Neighbour,
     known: Option<Known>,
 }
 
@@ -82,7 +81,7 @@ impl Sessions {
         id: SessionId,
         format: Format,
         outbox: Arc<Outbox>,
-        address: IpAddr,
+        address: Neighbour,
     ) -> Result<Seat, Failure> {
         self.0.presence.enter_from(address)?;
         let row = Row { format, outbox, opened_at: Instant::now(), who: None, looks: 0 };

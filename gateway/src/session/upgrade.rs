@@ -11,15 +11,15 @@ use schema::{ErrorCode, SessionId};
 
 use super::peer::Session;
 use crate::auth::{Page, Principal, bearer};
-use crate::http::{ApiError, Edge, address, check_visitor_page, page};
+use crate::http::{ApiError, Edge, Unpaced, check_visitor_page, neighbour, page};
 use crate::socket::{Outgoing, offered};
 
 pub(crate) async fn open(
     request: HttpRequest,
-    payload: web::Payload,
+    Unpaced(payload): Unpaced,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
-    let address = address(&request);
+    let neighbour = neighbour(&request);
     if edge.system().is_draining() {
         let wait = std::time::Duration::from_secs(2);
         return Err(Failure::later(ErrorCode::Draining, "the node is shutting down", wait).into());
@@ -34,10 +34,10 @@ pub(crate) async fn open(
 
     let outbox = Outbox::new();
     let id = SessionId::generate();
-    let seat = edge.sessions.seat(id, Format::Socket, Arc::clone(&outbox), address)?;
-    let session = Session::new(edge.clone(), id, Arc::clone(&outbox), address, page(&request), seat);
+    let seat = edge.sessions.seat(id, Format::Socket, Arc::clone(&outbox), neighbour)?;
+    let session = Session::new(edge.clone(), id, Arc::clone(&outbox), neighbour, page(&request), seat);
     if let Some(token) = token {
-        let principal = edge.principal(&token, address).await?;
+        let principal = edge.principal(&token, neighbour).await?;
         session.identify(principal).await?;
     }
     let outgoing = outbox.stream().map(|item| match item {

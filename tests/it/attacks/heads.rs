@@ -76,6 +76,27 @@ async fn head_is_answered_as_get_without_a_body() {
 }
 
 #[tokio::test]
+async fn metrics_at_an_address_of_their_own_are_answered_whatever_the_main_one_is_busy_with() {
+    let port = own_address().unwrap();
+    let node = Node::start(&[
+        ("TERTULIA_SERVER__WORKERS", "1"),
+        ("TERTULIA_SERVER__CONNECTIONS_MAX", "4"),
+        ("TERTULIA_SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+        ("TERTULIA_SERVER__PROXY_HEADER", "proxy-protocol"),
+        ("TERTULIA_METRICS_LISTEN", &port.to_string()),
+    ]);
+    let address = node.address;
+    let scraped = spawn_blocking(move || {
+        let _held: Vec<_> = (0..8).map(|_| RawHttp::open(ELSEWHERE, address)).collect();
+        // The scraper is in a network of proxies, and does not speak as they do.
+        RawHttp::open(ELSEWHERE, port).ask("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n")
+    });
+    let scraped = scraped.await.unwrap();
+    assert_eq!(scraped.status, 200, "{scraped:?}");
+    assert!(scraped.body.contains("tertulia_"), "{scraped:?}");
+}
+
+#[tokio::test]
 async fn metrics_are_for_this_machine_or_for_an_address_of_their_own() {
     let ask = |address, header: &str| {
         let request = format!("GET /metrics HTTP/1.1\r\nhost: a\r\n{header}\r\n");

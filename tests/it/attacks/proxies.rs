@@ -36,6 +36,11 @@ async fn clients_behind_a_trusted_proxy_have_a_share_each() {
             // The client invents whom it came for; the proxy adds where it really is.
             let prefix = written.trim_start_matches("x-forwarded-for: ").trim_start_matches("forwarded: ");
             let spoofed = answered(PROXY, address, b"", |n| format!("{written}192.0.2.{n}, {prefix}203.0.113.2\r\n"));
+            // Nor does it become the proxy, which asks for itself too.
+            let noisy = answered(PROXY, address, b"", |_| format!("{written}\", {prefix}203.0.113.3\r\n"));
+            assert!((4..9).contains(&noisy), "{kind}: one client that makes noise, answered {noisy} times");
+            let proxys = answered(PROXY, address, b"", |_| String::new());
+            assert!((4..9).contains(&proxys), "{kind}: the proxy itself, answered {proxys} times");
             (apart, one, spoofed)
         })
         .await
@@ -44,6 +49,30 @@ async fn clients_behind_a_trusted_proxy_have_a_share_each() {
         assert!((4..9).contains(&one), "{kind}: one client, answered {one} times");
         assert!((4..9).contains(&spoofed), "{kind}: one client in disguise, answered {spoofed} times");
     }
+}
+
+#[tokio::test]
+async fn a_network_behind_a_trusted_proxy_has_a_share_of_sockets() {
+    let node = Node::start(&[
+        ("TERTULIA_SERVER__TRUSTED_PROXIES", "127.0.0.1"),
+        ("TERTULIA_LIMITS__SOCKETS_PER_ADDRESS", "2"),
+    ]);
+    let address = node.address;
+    let statuses = spawn_blocking(move || {
+        let open = |client: &str| {
+            let mut one = RawHttp::open(PROXY, address);
+            let answer = one.ask(&format!(
+                "GET /v1/ws HTTP/1.1\r\nhost: a\r\nx-forwarded-for: {client}\r\nconnection: upgrade\r\n\
+                 upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-protocol: tertulia.v1\r\n\
+                 sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            ));
+            (one, answer.status)
+        };
+        let clients = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"];
+        let opened: Vec<_> = clients.iter().map(|client| open(client)).collect();
+        opened.into_iter().map(|(_, status)| status).collect::<Vec<_>>()
+    });
+    assert_eq!(statuses.await.unwrap(), [101, 101, 429, 101]);
 }
 
 #[tokio::test]

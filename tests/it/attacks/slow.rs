@@ -57,6 +57,24 @@ async fn whoever_keeps_us_waiting_is_ended() {
             "1\r\n \r\n",
             "too_slow",
         ),
+        // Whoever says that it is something else is held to the same.
+        (
+            format!("POST /v1/widget/demo HTTP/1.1\r\n{json}upgrade: x\r\ncontent-length: 60000\r\n\r\n"),
+            " ",
+            "too_slow",
+        ),
+        (
+            format!("POST /v1/widget/demo HTTP/1.1\r\n{json}connection: upgrade\r\nupgrade: websocket\r\n\r\n"),
+            " ",
+            "too_slow",
+        ),
+        (
+            "GET /v1/ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             sec-websocket-protocol: tertulia.v1\r\n\r\n"
+                .to_owned(),
+            " ",
+            "426",
+        ),
         (
             format!("POST /v1/knowledge/files?source=a HTTP/1.1\r\n{file}content-length: 900000\r\n\r\n"),
             "a",

@@ -43,6 +43,30 @@ async fn wrong_keys_are_tried_slowly() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_replaced_is_told_so_however_often_it_is_shown() {
+    let node = Node::start(&[("TERTULIA_API_KEY", OWN_KEY)]);
+    let operator = node.operator();
+    let (made, old) = operator.create_tenant("acme").await;
+    operator.call("POST", &format!("/v1/admin/tenants/{}/rotate-key", made.tenant)).await.ok::<Value>();
+    for n in 0..30 {
+        assert_eq!(old.get("/v1/tenant").await.failure(), (401, "unauthorized"), "{n}");
+        assert_eq!(old.get("/v1/admin/tenants").await.failure(), (401, "unauthorized"), "{n}");
+    }
+    // Nor has whoever is at the same address to wait for it.
+    assert_eq!(operator.showing(OWN_KEY).tenant().await.name, "demo");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_counts_once() {
+    let node = Node::start(&[("TERTULIA_LIMITS__MESSAGES_BURST", "20")]);
+    let mut socket = anonymous(&node).await;
+    for _ in 0..15 {
+        socket.send_message(tokio_tungstenite::tungstenite::Message::text("{")).await;
+    }
+    assert_eq!(auth(&mut socket, &node.demo_key()).await, Ok(()));
+}
+
+#[tokio::test]
 async fn a_foreign_page_does_not_learn_which_tenants_there_are() {
     let node = Node::start(&[]);
     let api = node.api();
