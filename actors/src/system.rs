@@ -416,7 +416,7 @@ impl Worker {
 
 fn book(visit: Option<&Visit>, command: &Command) -> Result<Option<Booking>, Failure> {
     match (visit, command) {
-        (Some(visit), Command::Say { text, .. }) => visit.says(text.bytes()).map(Some),
+        (Some(visit), Command::Say { text, .. }) => visit.says(text.stored_bytes()).map(Some),
         _ => Ok(None),
     }
 }

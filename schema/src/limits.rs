@@ -28,8 +28,12 @@ pub const PAGE_EVENTS_MAX: usize = 500;
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// Listings that are read or wait to be taken, over all clients …
 pub const LISTINGS_MAX: usize = 128;
-/// … and for one address.
+/// … for one address …
 pub const LISTINGS_PER_ADDRESS_MAX: usize = 8;
+/// … for all visitors of one tenant …
+pub const LISTINGS_PER_VISITORS_MAX: usize = 32;
+/// … and for those who have one tenant's key.
+pub const LISTINGS_PER_KEY_MAX: usize = 64;
 /// Conversations in one page of a listing.
 pub const PAGE_CONVERSATIONS_MAX: usize = 100;
 
@@ -207,6 +211,7 @@ const _: () = assert!(TEXT_BYTES_MAX <= MAILBOX_BYTES_MAX, "a message fits a mai
 const _: () = assert!(PROFILE_BYTES_MAX <= MAILBOX_BYTES_MAX, "a profile fits a mailbox");
 const _: () = assert!(2 * REPLY_BYTES_MAX <= UNSTORED_BYTES_MAX, "a reply leaves room for a question");
 const _: () = assert!(LISTINGS_PER_ADDRESS_MAX * 2 <= LISTINGS_MAX, "one address leaves places for others");
+const _: () = assert!(LISTINGS_PER_VISITORS_MAX + LISTINGS_PER_KEY_MAX < LISTINGS_MAX, "and so does one tenant");
 const _: () = assert!(OUTBOX_SLOW_BYTES * 4 <= OUTBOX_BYTES_MAX, "slow comes well before closed");
 const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a request");
 const _: () = assert!(INSTRUCTIONS_BYTES_MAX < PROFILE_BYTES_MAX, "instructions fit a profile");

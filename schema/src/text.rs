@@ -29,6 +29,17 @@ impl Text {
         self.0.len()
     }
 
+    /// Length in bytes as it is stored, in JSON: what is escaped takes up to six times its length.
+    #[must_use]
+    pub fn stored_bytes(&self) -> usize {
+        let more = |byte: u8| match byte {
+            b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
+            0..0x20 => 5,
+            _ => 0,
+        };
+        self.0.len() + self.0.bytes().map(more).sum::<usize>()
+    }
+
     /// Whether nothing was said.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -115,5 +126,18 @@ impl JsonSchema for Text {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_of_it_is_counted() {
+        for text in ["", "héllo 🙂", "a\"b\\c\n\r\t\u{8}\u{c}", "\u{1}\u{1f}\u{7f}"] {
+            let json = serde_json::to_string(&Text::from(text)).unwrap();
+            assert_eq!(Text::from(text).stored_bytes() + 2, json.len(), "{text:?}");
+        }
     }
 }

@@ -84,6 +84,9 @@ impl Sources {
     }
 }
 
+/// How visitors' tokens begin: PASETO's mark of a local token of its fourth version.
+const VISITOR_TOKEN: &str = "v4.local.";
+
 /// Checks what types alone cannot.
 fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
     if let Some(key) = &config.api_key {
@@ -92,6 +95,11 @@ fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
         if !length.contains(&key.len()) || !key.bytes().all(|b| b.is_ascii_graphic()) {
             let (least, most) = length.into_inner();
             let problem = format!("expected {least} to {most} letters, digits and signs, without spaces");
+            return Err(merged.bad_value(&["api_key"], problem));
+        }
+        if key.starts_with(VISITOR_TOKEN) {
+            let problem =
+                format!("what begins with `{VISITOR_TOKEN}` is read as a visitor's token, and would open nothing");
             return Err(merged.bad_value(&["api_key"], problem));
         }
     }

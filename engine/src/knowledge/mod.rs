@@ -27,6 +27,8 @@ pub use library::Knowledge;
 pub use ranking::{Found, Weights};
 pub use retriever::Retriever;
 
+use tantivy::TantivyError;
+
 use crate::store::StoreError;
 
 /// A document to learn.
@@ -71,8 +73,14 @@ pub enum KnowledgeError {
     Busy,
 }
 
-impl From<tantivy::TantivyError> for KnowledgeError {
-    fn from(error: tantivy::TantivyError) -> Self {
-        Self::Index(error.to_string())
+impl From<TantivyError> for KnowledgeError {
+    fn from(error: TantivyError) -> Self {
+        match error {
+            // The disk: full, or gone.
+            TantivyError::IoError(_) | TantivyError::OpenWriteError(_) => {
+                Self::Store(StoreError::Unavailable(error.to_string()))
+            }
+            error => Self::Index(error.to_string()),
+        }
     }
 }

@@ -234,7 +234,7 @@ impl Tenants {
         // A name that reads as an id would hide the tenant with that id.
         if count == 0
             || count > NAME_CHARS_MAX
-            || name.chars().any(char::is_control)
+            || name.chars().any(|c| c.is_control() || is_hidden(c))
             || name.starts_with(TenantId::PREFIX)
         {
             return Err(TenantError::Name);
@@ -355,6 +355,14 @@ impl Tenants {
         let written = tokio::task::spawn_blocking(move || datadir::write_line(&file, &key)).await;
         written.map_err(std::io::Error::other).and_then(|written| written).map_err(TenantError::KeyFile)
     }
+}
+
+/// Whether a character shows nothing or turns what stands beside it: two names are not to look alike.
+const fn is_hidden(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 #[cfg(test)]

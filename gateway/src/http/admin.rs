@@ -27,7 +27,7 @@ pub(super) async fn list(
     page: web::Query<Page>,
     request: HttpRequest,
 ) -> Result<Listing<TenantList>, ApiError> {
-    let place = edge.parts.places.take(neighbour(&request)).await?;
+    let place = edge.parts.places.take(neighbour(&request), None).await?;
     let (tenants, next) = edge.parts.tenants.page(page.after, limits::PAGE_TENANTS_MAX).await?;
     Ok(Listing(place, TenantList { tenants, next }))
 }

@@ -16,6 +16,7 @@ use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, Ten
 use super::edge::Edge;
 use super::error::ApiError;
 use super::own::is_own;
+use super::places::Whose;
 use crate::auth::{Admin, AuthError, Kind, MadeBy, Page, Principal, Visitor, bearer};
 use crate::connection::Meter;
 
@@ -34,6 +35,12 @@ pub(super) struct With<B>(pub(super) Caller, pub(super) B);
 pub(super) struct Operator(#[allow(dead_code, reason = "it is the proof")] Admin);
 
 impl Caller {
+    /// The share of the node's places that it takes from.
+    pub(super) fn share(&self) -> Whose {
+        let tenant = self.tenant_id();
+        if self.principal.visitor().is_some() { Whose::Visitors(tenant) } else { Whose::Key(tenant) }
+    }
+
     /// # Errors
     /// `forbidden` for a visitor.
     pub(super) fn manages(&self) -> Result<(), ApiError> {

@@ -115,7 +115,7 @@ pub(super) async fn events(
     if !caller.principal.may_manage() {
         glance(&edge, &caller, id).await?;
     }
-    let place = edge.parts.places.take(neighbour(&request)).await?;
+    let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let read = edge.system().store().read(caller.key(id), page.after, PageBounds::events(limit)).await?;
     if read.head == 0 {
         return Err(unknown_conversation());

@@ -135,7 +135,8 @@ impl From<TenantError> for ApiError {
             TenantError::Store(error) => error.into(),
             TenantError::KeyFile(_) | TenantError::Random(_) => {
                 tracing::error!(%error, "a tenant could not be changed");
-                Self::new(ErrorCode::Internal, "this could not be done; the node's log says why")
+                let message = "this cannot be written down just now; nothing was changed";
+                Failure::later(ErrorCode::StoreUnavailable, message, Duration::from_secs(2)).into()
             }
             error => Self::new(error.code(), error.to_string()),
         }

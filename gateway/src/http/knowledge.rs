@@ -35,7 +35,7 @@ pub(super) async fn list(
         let message = format!("`limit` is from 1 to {}", limits::PAGE_DOCUMENTS_MAX);
         return Err(ApiError::new(ErrorCode::BadField, message));
     }
-    let place = edge.parts.places.take(neighbour(&request)).await?;
+    let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let (documents, next) = edge.parts.knowledge.page(caller.tenant_id(), after, limit).await?;
     Ok(Listing(place, DocumentList { documents, next }))
 }

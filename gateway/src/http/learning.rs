@@ -51,7 +51,7 @@ pub(super) async fn sites(
     request: HttpRequest,
 ) -> Result<Listing<SiteList>, ApiError> {
     caller.manages()?;
-    let place = edge.parts.places.take(neighbour(&request)).await?;
+    let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let sites = edge.parts.learning.sites(caller.tenant_id()).await?;
     Ok(Listing(place, SiteList { sites }))
 }

@@ -1,4 +1,5 @@
-//! Places for answers that are made of what is stored: so many at once for an address, so many for the node.
+//! Places for answers that are made of what is stored: so many at once for an address, for a tenant's visitors,
+//! for a tenant's key, and for the node.
 //! Invariant: whoever reads for an answer holds a place from before the reading until the client has taken it.
 
 use std::collections::HashMap;
@@ -8,64 +9,91 @@ use std::time::Duration;
 use actix_web::body::BoxBody;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use actors::Failure;
-use schema::{ErrorCode, Neighbour, limits};
+use schema::{ErrorCode, Neighbour, TenantId, limits};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 /// Longest wait for a place.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// Addresses remembered before those that hold nothing are forgotten.
-const ADDRESSES_TIDY: usize = 1_024;
+/// Shares remembered before those of whom nobody holds anything are forgotten.
+const SHARES_TIDY: usize = 1_024;
+
+/// Whose share a place is taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Whose {
+    /// That of an address.
+    Address(Neighbour),
+    /// That of a tenant's visitors, known or not.
+    Visitors(TenantId),
+    /// That of those who have a tenant's key.
+    Key(TenantId),
+}
+
+impl Whose {
+    const fn places(self) -> usize {
+        match self {
+            Self::Address(_) => limits::LISTINGS_PER_ADDRESS_MAX,
+            Self::Visitors(_) => limits::LISTINGS_PER_VISITORS_MAX,
+            Self::Key(_) => limits::LISTINGS_PER_KEY_MAX,
+        }
+    }
+}
 
 /// All places of the node.
 pub struct Places {
     node: Arc<Semaphore>,
-    addresses: Mutex<HashMap<Neighbour, Weak<Semaphore>>>,
+    shares: Mutex<HashMap<Whose, Weak<Semaphore>>>,
 }
 
 /// One place; given back when dropped.
 pub(crate) struct Place {
     _node: OwnedSemaphorePermit,
     _address: OwnedSemaphorePermit,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl Default for Places {
     fn default() -> Self {
-        Self { node: Arc::new(Semaphore::new(limits::LISTINGS_MAX)), addresses: Mutex::default() }
+        Self { node: Arc::new(Semaphore::new(limits::LISTINGS_MAX)), shares: Mutex::default() }
     }
 }
 
 impl Places {
-    /// Waits for a place, those of one address in the order in which they came.
+    /// Waits for a place, those of one share in the order in which they came; `whose` is the share of who asks
+    /// beside that of their address.
     ///
     /// # Errors
     /// `busy` when none becomes free in time.
-    pub(crate) async fn take(&self, address: Neighbour) -> Result<Place, Failure> {
-        // An address waits for itself first: those behind it in the node's queue wait for nobody's share but theirs.
-        let own = self.of(address);
-        let both = async {
-            let address = own.acquire_owned().await.ok()?;
+    pub(crate) async fn take(&self, address: Neighbour, whose: Option<Whose>) -> Result<Place, Failure> {
+        // All wait for their own share first: those behind them in the node's queue wait for nobody's but theirs.
+        let (address, share) = (self.of(Whose::Address(address)), whose.map(|whose| self.of(whose)));
+        let all = async {
+            let address = address.acquire_owned().await.ok()?;
+            let share = match share {
+                Some(share) => Some(share.acquire_owned().await.ok()?),
+                None => None,
+            };
             let node = Arc::clone(&self.node).acquire_owned().await.ok()?;
-            Some(Place { _node: node, _address: address })
+            Some(Place { _node: node, _address: address, _share: share })
         };
-        let place = timeout(WAIT_MAX, both).await.ok().flatten();
+        let place = timeout(WAIT_MAX, all).await.ok().flatten();
         place.ok_or_else(|| {
             let message = "too many answers wait to be taken; take those first";
             Failure::later(ErrorCode::Busy, message, Duration::from_secs(1))
         })
     }
 
-    fn of(&self, address: Neighbour) -> Arc<Semaphore> {
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = addresses.get(&address).and_then(Weak::upgrade) {
+    fn of(&self, whose: Whose) -> Arc<Semaphore> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shares.get(&whose).and_then(Weak::upgrade) {
             return known;
         }
-        if addresses.len() >= ADDRESSES_TIDY && addresses.len() == addresses.capacity() {
-            addresses.retain(|_, held| held.strong_count() > 0);
+        if shares.len() >= SHARES_TIDY && shares.len() == shares.capacity() {
+            shares.retain(|_, held| held.strong_count() > 0);
         }
-        let new = Arc::new(Semaphore::new(limits::LISTINGS_PER_ADDRESS_MAX));
-        addresses.insert(address, Arc::downgrade(&new));
+        let new = Arc::new(Semaphore::new(whose.places()));
+        shares.insert(whose, Arc::downgrade(&new));
         new
     }
 }
@@ -96,14 +124,33 @@ mod tests {
             ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|text| Neighbour::from(text.parse::<IpAddr>().unwrap()));
         let mut held = Vec::new();
         for _ in 0..limits::LISTINGS_PER_ADDRESS_MAX {
-            held.push(places.take(one).await.unwrap());
+            held.push(places.take(one, None).await.unwrap());
         }
-        let refused = places.take(same).await.err().unwrap();
+        let refused = places.take(same, None).await.err().unwrap();
         assert_eq!((refused.code, refused.retry_after), (ErrorCode::Busy, Some(Duration::from_secs(1))));
-        assert!(places.take(other).await.is_ok());
-        let waits = places.take(same);
+        assert!(places.take(other, None).await.is_ok());
+        let waits = places.take(same, None);
         let gives_back = async { drop(held.pop()) };
         assert!(tokio::join!(waits, gives_back).0.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenants_visitors_leave_places_to_its_key_and_both_to_others() {
+        let places = Places::default();
+        let mut held = Vec::new();
+        let mut addresses = (0_u32..).map(|n| Neighbour::from(IpAddr::from(n.to_be_bytes())));
+        let [one, other] = [(); 2].map(|()| TenantId::generate());
+        for (whose, count) in
+            [(Whose::Visitors(one), limits::LISTINGS_PER_VISITORS_MAX), (Whose::Key(one), limits::LISTINGS_PER_KEY_MAX)]
+        {
+            for _ in 0..count {
+                held.push(places.take(addresses.next().unwrap(), Some(whose)).await.unwrap());
+            }
+            assert!(places.take(addresses.next().unwrap(), Some(whose)).await.is_err(), "{whose:?}");
+        }
+        for whose in [Whose::Visitors(other), Whose::Key(other)] {
+            held.push(places.take(addresses.next().unwrap(), Some(whose)).await.unwrap());
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -112,13 +159,13 @@ mod tests {
         let address = |n: u32| Neighbour::from(IpAddr::from(n.to_be_bytes()));
         let mut held = Vec::new();
         for n in 0..limits::LISTINGS_MAX {
-            held.push(places.take(address(u32::try_from(n).unwrap())).await.unwrap());
+            held.push(places.take(address(u32::try_from(n).unwrap()), None).await.unwrap());
         }
-        assert!(places.take(address(1 << 20)).await.is_err());
+        assert!(places.take(address(1 << 20), None).await.is_err());
         held.clear();
         for n in 0..100_000 {
-            places.take(address(n)).await.unwrap();
+            places.take(address(n), None).await.unwrap();
         }
-        assert!(places.addresses.lock().unwrap().len() <= 4 * ADDRESSES_TIDY);
+        assert!(places.shares.lock().unwrap().len() <= 4 * SHARES_TIDY);
     }
 }

@@ -81,7 +81,7 @@ impl Inner {
             ClientFrame::Say { r#ref, conversation, text, agent } => {
                 let checked = check_text(&text).and_then(|()| speaker(who, agent)).and_then(|speaker| {
                     let visit = who.visit.as_ref().filter(|_| self.joined(conversation).is_some());
-                    Ok((speaker, visit.map(|visit| visit.says(text.bytes())).transpose()?))
+                    Ok((speaker, visit.map(|visit| visit.says(text.stored_bytes())).transpose()?))
                 });
                 match checked {
                     Ok((speaker, booking)) => {

@@ -179,6 +179,10 @@ fn what_is_wrong_is_one_line_that_says_where() {
             "api_key = \"fifteen-letters\"",
             "t.toml, line 1: `api_key`: expected 16 to 256 letters, digits and signs, without spaces",
         ),
+        file(
+            "api_key = \"v4.local.AAAAAAAAAAAA\"",
+            "t.toml, line 1: `api_key`: what begins with `v4.local.` is read as a visitor's token, and would open nothing",
+        ),
         file("api_key = 1234567890", "t.toml, line 1: `api_key`: expected a text in quotes"),
         file(
             "[limits]\nvisitor_token_ttl = \"2h\"",

@@ -19,7 +19,9 @@ async fn a_tenant_is_made_once_and_found_by_name_and_id() {
     assert_eq!(tenants.find(&acme.id.to_string()).await.unwrap(), acme);
     assert_eq!(keys.check(key.expose_secret(), NOW).await.unwrap().tenant, acme.id);
     assert!(matches!(tenants.create("Acme & Söhne", NOW).await, Err(TenantError::NameTaken)));
-    for bad in ["", "  ", "a\nb", &"x".repeat(81), &TenantId::generate().to_string()] {
+    for bad in
+        ["ac\u{202e}\u{2066}me", "ac\u{200b}me", "", "  ", "a\nb", &"x".repeat(81), &TenantId::generate().to_string()]
+    {
         assert!(matches!(tenants.create(bad, NOW).await, Err(TenantError::Name)), "{bad}");
     }
     for unknown in ["nobody", &TenantId::generate().to_string()] {
