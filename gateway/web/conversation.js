@@ -1,6 +1,7 @@
 // A conversation on a socket that comes and goes: joined again by position, its messages sent until answered.
 // Invariant: messages leave one at a time and in order; each goes by one `ref`, however often it is sent.
 
+import { Hold } from './hold.js';
 import { eventsBetween } from './log.js';
 import { Refusal, Transcript } from './transcript.js';
 
@@ -15,14 +16,16 @@ export class Conversation extends Transcript {
   replaying = false;
   #client;
   #joined = false;
-  #joining = false;
+  /** The join that is not answered yet. */
+  #joining = null;
   #target = 0;
   #wanted;
   #queue = [];
   #inFlight = null;
   #typing = { on: false, at: 0 };
-  #rejoin = 0;
   #refusals = 0;
+  /** What is not tried yet. Apart from each other: who may say nothing until midnight still listens. */
+  #not;
   #leaving = false;
   /** The wish to stop the reply, until the node has answered it. */
   #stopping = null;
@@ -30,6 +33,8 @@ export class Conversation extends Transcript {
   constructor(client, id, after) {
     super();
     this.#client = client;
+    const clock = { now: () => client.now(), later: (act, seconds) => client.later(act, seconds) };
+    this.#not = { join: new Hold(clock), say: new Hold(clock), stop: new Hold(clock) };
     this.id = id ?? null;
     this.#wanted = Boolean(id);
     // Without the text before it, a place within a reply is of no use: take the reply from its start.
@@ -118,19 +123,24 @@ export class Conversation extends Transcript {
 
   /** @internal The socket is up, and knows who is speaking. */
   joinNow() {
-    if (!this.#client.up || this.#joined || this.#joining || !(this.#wanted || this.#queue.length)) return;
-    this.#joining = true;
+    if (!this.#client.up || this.#joined || this.#joining || this.#not.join.on || !(this.#wanted || this.#queue.length)) return;
+    const joining = (this.#joining = {});
+    // Who left meanwhile does not care for the answer.
+    const mine = (act) => (answer) => this.#joining === joining && act(answer);
     const frame = { type: 'join', ...(this.id && { conversation: this.id, after: this.position }) };
-    this.#client.ask(frame).then((ok) => this.#hear(ok), (refusal) => this.#deaf(refusal));
+    this.#client.ask(frame).then(mine((ok) => this.#hear(ok)), mine((refusal) => this.#deaf(refusal)));
   }
 
   /** @internal The socket is gone. */
   offline() {
-    this.#joined = this.#joining = false;
+    this.#joined = false;
+    this.#joining = null;
     this.#inFlight = null;
     this.#typing = { on: false, at: 0 };
     if (this.#stopping) this.#stopping.sent = false;
-    clearTimeout(this.#rejoin);
+    for (const hold of Object.values(this.#not)) hold.cut();
+    this.#tellHeld();
+    this.#leave();
   }
 
   /** @internal Nothing more is sent: the node refuses it for good, or the client was closed. */
@@ -141,6 +151,7 @@ export class Conversation extends Transcript {
     }
     this.#stopping?.reject(error);
     this.#stopping = null;
+    for (const hold of Object.values(this.#not)) hold.end();
     // What a page closes on its way out is sent by the next one.
     if (error.code !== 'closed') this.#client.keep(this);
     this.#leave();
@@ -174,6 +185,7 @@ export class Conversation extends Transcript {
     this.#client.keep(this);
     this.#typing = { on: false, at: 0 };
     this.dispatchEvent(new CustomEvent('change', { detail: { entry } }));
+    if (this.#not.join.on || this.#not.say.on) this.#tellHeld();
     this.#client.wake();
     this.joinNow();
     this.#flush();
@@ -183,7 +195,7 @@ export class Conversation extends Transcript {
   /** One at a time, so that a refusal of one cannot put the next before it. */
   #flush() {
     const one = this.#queue[0];
-    if (!one || !this.#joined || this.#inFlight) return;
+    if (!one || !this.#joined || this.#inFlight || this.#not.say.on) return;
     this.#inFlight = one;
     const frame = { type: 'say', ref: one.ref, conversation: this.id, text: one.text, ...(one.agent && { agent: one.agent }) };
     this.#client.ask(frame).then((ok) => this.#said(one, ok.seq), (refusal) => {
@@ -191,8 +203,11 @@ export class Conversation extends Transcript {
       this.#inFlight = null;
       if (refusal.code === 'not_joined') return this.#again();
       if (refusal.temporary) {
-        const { at } = this.#client.later(() => this.#flush(), refusal.retryAfter);
-        return this.hold(one.ref, refusal, at);
+        this.#not.say.wait(refusal, refusal.retryAfter, () => {
+          this.#tellHeld();
+          this.#flush();
+        });
+        return this.#tellHeld();
       }
       this.#queue.splice(this.#queue.indexOf(one), 1);
       this.#client.keep(this);
@@ -203,16 +218,25 @@ export class Conversation extends Transcript {
     });
   }
 
+  /** Tells with all that waits why, and when it is sent again; once nothing holds it, that it is on its way. */
+  #tellHeld() {
+    const [hold] = [this.#not.join, this.#not.say].filter(({ on }) => on).sort((one, other) => other.at - one.at);
+    for (const { ref } of this.#queue) this.hold(ref, hold?.refusal, hold?.at);
+  }
+
   /** Asks for the running reply to be stopped; again after each cut, until it is answered. */
   #stop() {
     const wish = this.#stopping;
-    if (!wish || wish.sent || !this.#joined) return;
+    if (!wish || wish.sent || !this.#joined || this.#not.stop.on) return;
     wish.sent = true;
     const settled = (settle) => (outcome) => {
       if (this.#stopping !== wish) return;
       // Gone with its socket: it is asked again on the next.
       if (outcome?.code === 'disconnected') return;
-      if (outcome?.temporary) return this.#client.later(() => { wish.sent = false; this.#stop(); }, outcome.retryAfter);
+      if (outcome?.temporary) {
+        wish.sent = false;
+        return this.#not.stop.wait(outcome, outcome.retryAfter, () => this.#stop());
+      }
       this.#stopping = null;
       settle(outcome);
     };
@@ -220,16 +244,20 @@ export class Conversation extends Transcript {
     this.#client.ask(frame).then(settled(() => wish.resolve()), settled(wish.reject));
   }
 
-  /** Goes, once nothing is left to send. */
+  /** Goes, once nothing is left to send. Tells whether it is gone. */
   #leave() {
-    if (!this.#leaving || this.#queue.length) return;
-    if (this.#joined) this.#client.ask({ type: 'leave', conversation: this.id }).catch(() => {});
+    // What is just being opened has no name yet to leave it by.
+    if (!this.#leaving || this.#queue.length || (this.#joining && !this.id)) return false;
+    // Frames are dealt with in order: a join on its way is left as soon as it is made.
+    if (this.#joined || this.#joining) this.#client.leave(this.id);
     this.#joined = false;
+    this.#joining = null;
     this.#wanted = false;
     this.#stopping?.resolve();
     this.#stopping = null;
-    clearTimeout(this.#rejoin);
+    for (const hold of Object.values(this.#not)) hold.end();
     this.#client.forget(this);
+    return true;
   }
 
   #said(one, seq) {
@@ -244,7 +272,7 @@ export class Conversation extends Transcript {
   }
 
   #hear(ok) {
-    this.#joining = false;
+    this.#joining = null;
     this.#joined = true;
     this.#wanted = true;
     const opened = this.id === null;
@@ -252,6 +280,7 @@ export class Conversation extends Transcript {
       this.id = ok.conversation;
       this.#client.moved(this);
     }
+    if (this.#leave()) return;
     this.#refusals = 0;
     this.#target = ok.head;
     this.replaying = ok.head > this.head;
@@ -270,8 +299,10 @@ export class Conversation extends Transcript {
 
   #deaf(refusal) {
     if (refusal.code === 'disconnected') return;
-    this.#joined = this.#joining = false;
+    this.#joined = false;
+    this.#joining = null;
     this.#inFlight = null;
+    if (this.#leave()) return;
     if (refusal.code === 'unauthorized' || refusal.code === 'token_expired') return;
     this.dispatchEvent(new CustomEvent('error', { detail: refusal }));
     if (refusal.code === 'bad_position') {
@@ -279,9 +310,11 @@ export class Conversation extends Transcript {
       return this.joinNow();
     }
     if (refusal.temporary) {
-      const { timer, at } = this.#client.later(() => this.joinNow(), refusal.retryAfter ?? Math.min(REJOIN_MAX_S, 2 ** this.#refusals++));
-      this.#rejoin = timer;
-      for (const { ref } of this.#queue) this.hold(ref, refusal, at);
+      this.#not.join.wait(refusal, refusal.retryAfter ?? Math.min(REJOIN_MAX_S, 2 ** this.#refusals++), () => {
+        this.#tellHeld();
+        this.joinNow();
+      });
+      this.#tellHeld();
     } else this.refused(refusal);
   }
 

@@ -10,6 +10,8 @@ export class Credential {
   #surroundings;
   #made = null;
   #making = null;
+  /** The failure after which the source asked to wait, and until when. */
+  #refused = null;
 
   /** `source` is a token or a function that gets one; `surroundings` has `now` and `setTimeout`. */
   constructor(source, surroundings) {
@@ -32,13 +34,23 @@ export class Credential {
     this.#made = null;
   }
 
+  /** The time that the source asked for is over, or somebody does not want to wait. */
+  again() {
+    this.#refused = null;
+  }
+
   async get() {
     if (this.constant) return this.#source;
     const { now } = this.#surroundings;
     if (this.#made && !(this.#made.until <= now())) return this.#made.token;
+    if (this.#refused?.until > now()) throw this.#refused.error;
     // Asked for by the socket and by a request at once, one is enough for both.
     this.#making ??= this.#inTime(Promise.resolve().then(this.#source)).finally(() => { this.#making = null; });
-    const made = await this.#making;
+    const made = await this.#making.catch((error) => {
+      this.#refused = error?.retryAfter > 0 ? { error, until: now() + error.retryAfter * 1000 } : null;
+      throw error;
+    });
+    this.#refused = null;
     const { token, expires_at: at } = typeof made === 'string' ? { token: made } : made;
     const left = at ? Date.parse(at) - now() : NaN;
     // Without a time it may be used once; with one, until a little before its end.

@@ -48,7 +48,10 @@ export class Tertulia extends EventTarget {
   readonly url: string;
   /** Listens to a conversation. Without an id a new one is opened when something is said. The first join opens the socket. */
   join(conversation?: string | null, options?: { after?: string | number }): Conversation;
-  /** Comes back now instead of at the next attempt; also from `refused` and `closed`. With a `token` it is that one from now on. */
+  /**
+   * Comes back now instead of at the next attempt; also from `refused` and `closed`. With a `token` it is that one
+   * from now on: an open socket goes on with it at once, or is replaced where the node wants another one for it.
+   */
   reconnect(options?: { token?: Options['token'] }): void;
   /** Ends the socket, until `reconnect`. What was not sent is refused as `closed`; with `storage` the next page sends it. */
   close(): void;
@@ -122,8 +125,8 @@ export class Transcript extends EventTarget {
   /** Shows something said before the log has it. */
   pend(message: { ref: string; text: string; agent?: string }): Entry;
   fail(ref: string, error: Error): void;
-  /** Tells why what was said is not taken yet, and when it is sent again. */
-  hold(ref: string, error: Error, retryAt: number): void;
+  /** Tells why what was said is not taken yet, and when it is sent again; with neither, that it is on its way. */
+  hold(ref: string, error?: Error, retryAt?: number): void;
   /** What a reply answers; null where it is not among the entries. */
   asked(reply: Entry): string | null;
   /** Takes back an entry that the log does not have. */
@@ -142,17 +145,17 @@ export class Transcript extends EventTarget {
 export class Conversation extends Transcript {
   /** Whether the log is still being sent again after a join. */
   readonly replaying: boolean;
-  /** Says something; resolves when it is on the node's disk. While offline it waits. Rejects with a refusal that will not pass, at once where the client is `refused` or `closed`. */
+  /** Says something; resolves when it is on the node's disk. While offline it waits, and behind what the node asked to wait with. Rejects with a refusal that will not pass, at once where the client is `refused` or `closed`. */
   say(text: string, options?: { agent?: string }): Promise<{ seq: number }>;
   /** Says what failed once more, under the same `ref`, so that it is there once. Comes back for it from `refused`. */
   retry(ref: string): Promise<{ seq: number }>;
-  /** Stops the running reply; without a connection as soon as there is one, if that reply still runs. */
+  /** Stops the running reply; without a connection, or where the node asks to wait, as soon as it can, if that reply still runs. */
   cancel(): Promise<void>;
   /** Tells the others that somebody types here. May be called at every key. */
   typing(on: boolean): void;
   /** Tells the others what was seen here. */
   read(seq: number): void;
-  /** Listens no longer. What was said before is still sent. */
+  /** Listens no longer, also where it had not begun to. What was said before is still sent. */
   leave(): void;
   /** Fetches a page of what was passed over (`missing`). */
   earlier(limit?: number): Promise<void>;

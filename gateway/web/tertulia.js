@@ -16,10 +16,10 @@ const OURS = new Set([1002, 1003, 1007, 1009]);
 const CLOSE_OF = { token_expired: 4401, origin_refused: 4503, tenant_disabled: 4504 };
 const NOT_NOW = 4013;
 const FLOODED = 4029;
+/** What a close code asks to wait at least. */
+const ASKED_MS = { [NOT_NOW]: 1_000, [FLOODED]: 10_000 };
 const BACKOFF_MS = 400;
 const BACKOFF_MAX_MS = 30_000;
-const FLOODED_MS = 10_000;
-const NOT_NOW_MS = 1_000;
 const CONNECT_MS = 15_000;
 const REQUEST_MS = 15_000;
 /** A socket that lived this long was no failed attempt. */
@@ -60,6 +60,8 @@ export class Tertulia extends EventTarget {
   shut = false;
   #unsent;
   #credential;
+  /** The credential that the socket speaks with, or was refused with; another one may have been given since. */
+  #spoken = null;
   #socket = null;
   /** Frames that are not answered yet, the oldest first, by `ref`. */
   #answers = new Map();
@@ -101,7 +103,7 @@ export class Tertulia extends EventTarget {
     return joined;
   }
 
-  /** Comes back now, from whatever state: somebody is waiting for it. With a `token` it is that one from now on. */
+  /** Comes back now, from whatever state: somebody is waiting for it. With a `token` it is that one from now on, on an open socket too. */
   reconnect({ token } = {}) {
     if (token) this.#credential = new Credential(token, this.#options);
     if (this.shut) this.#listen(true);
@@ -109,7 +111,9 @@ export class Tertulia extends EventTarget {
     this.over = null;
     this.#refusedTokens = 0;
     this.#notBefore = 0;
-    if (['waiting', 'refused', 'closed'].includes(this.state)) this.#connect();
+    // An attempt that is under way has the token before.
+    if (['waiting', 'refused', 'closed', token && 'connecting'].includes(this.state)) this.#connect();
+    else if (token) this.#renew();
   }
 
   /** Ends the socket; nothing is sent any more. What was not sent is told as failed. */
@@ -122,13 +126,14 @@ export class Tertulia extends EventTarget {
 
   /** Calls an HTTP route of the node as whoever the token says. */
   async request(path, { method = 'GET', body } = {}) {
-    const token = await this.#credential.get();
+    const credential = this.#credential;
+    const token = await credential.get();
     const signal = AbortSignal.timeout(REQUEST_MS);
     const headers = { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) };
     try {
       const response = await this.#options.fetch(this.url + path, { method, headers, body: body && JSON.stringify(body), credentials: 'omit', signal });
       if (response.ok) return await response.json().catch((error) => { if (signal.aborted) throw error; return null; });
-      if (response.status === 401) this.#credential.forget();
+      if (response.status === 401) credential.forget();
       throw await Refusal.from(response);
     } catch (error) {
       throw error instanceof Refusal ? error : disconnected(error.message);
@@ -195,6 +200,13 @@ export class Tertulia extends EventTarget {
     });
   }
 
+  /** @internal Has the node send no more of a conversation on this socket; where it has no time for that, later. */
+  leave(conversation) {
+    const socket = this.#socket;
+    const again = () => this.#socket === socket && ![...this.#conversations].some(({ id }) => id === conversation) && this.leave(conversation);
+    this.ask({ type: 'leave', conversation }).catch((refusal) => refusal.temporary && this.later(again, refusal.retryAfter));
+  }
+
   /** @internal Asks the node for a sign of life, after a silence. */
   probe(silence = 0) {
     if (!this.up || this.#pinging || this.now() - this.#heard < silence) return;
@@ -213,18 +225,20 @@ export class Tertulia extends EventTarget {
   async #connect() {
     this.#drop();
     const socket = (this.#socket = {});
+    const credential = (this.#spoken = this.#credential);
     this.#opened = this.now();
+    this.#notBefore = 0;
     this.#refusal = this.#hint = null;
     this.#set('connecting');
     let token;
     try {
-      token = await this.#credential.get();
+      credential.again();
+      token = await credential.get();
     } catch (error) {
       if (this.#socket !== socket) return;
-      const { status, fatal, retryAfter } = error ?? {};
-      const permanent = fatal ?? (status >= 400 && status < 500 && ![408, 425, 429].includes(status));
+      const { status, retryAfter } = error ?? {};
       const refusal = new Refusal({ code: error?.code ?? 'unauthorized', message: error?.message ?? 'no token', retry_after: retryAfter }, status);
-      return permanent ? this.#end('refused', CLOSE_OF[refusal.code] ?? 4501, refusal.message, refusal) : this.#wait(1006, refusal.message, { refusal });
+      return passes(error) ? this.#wait(1006, refusal.message, { refusal }) : this.#end('refused', CLOSE_OF[refusal.code] ?? 4501, refusal.message, refusal);
     }
     if (this.#socket === socket) this.#open(token);
   }
@@ -294,6 +308,9 @@ export class Tertulia extends EventTarget {
     this.#drop();
     // Refused for a reason that passes: what the close says of the token is then not meant.
     if (passing && (code === 4401 || code === 4501)) code = NOT_NOW;
+    // It was the credential before that is refused for good; the one that was given since has not been tried.
+    const untried = this.#credential !== this.#spoken;
+    if (untried && (code === 4401 || (code >= 4500 && code <= 4999))) return this.#wait(code, reason, { seconds: 0 });
     if (code === 4401 || code === 4501) {
       this.#credential.forget();
       // A token that was just made and is refused all the same will be refused again.
@@ -314,14 +331,16 @@ export class Tertulia extends EventTarget {
     const most = Math.min(BACKOFF_MAX_MS, BACKOFF_MS * 2 ** this.#attempt++);
     // Full jitter: clients that were cut together do not come back together.
     let pause = seconds === undefined ? most * this.#options.random() : seconds * 1000;
-    if (code === FLOODED) pause += FLOODED_MS;
-    const told = refusal?.retryAfter * 1000 || (code === NOT_NOW ? NOT_NOW_MS : 0);
-    if (told) pause = Math.max(pause, this.#spread(told));
+    this.#asked(refusal?.retryAfter * 1000 || ASKED_MS[code]);
+    if (this.#notBefore > now) pause = Math.max(pause, this.#spread(this.#notBefore - now));
     pause = Math.min(pause, TIMER_MAX_MS);
-    // Neither a network that comes nor a page that is looked at brings it back earlier than it was told.
-    this.#notBefore = told && now + told;
     this.#set('waiting', { retryAt: now + pause, code, reason, ...(refusal && { error: refusal }) });
     this.#timers.retry = this.#options.setTimeout(() => this.state === 'waiting' && this.#connect(), pause);
+  }
+
+  /** The node asks to wait: neither a cut, nor a network that comes, nor a page that is looked at shortens it. */
+  #asked(ms) {
+    if (ms > 0) this.#notBefore = Math.max(this.#notBefore, this.now() + ms);
   }
 
   #spread(ms) {
@@ -391,8 +410,8 @@ export class Tertulia extends EventTarget {
 
   /** The network, or somebody's eyes, came or went. */
   #nudged({ type, persisted }) {
-    // A page that is put away with an open socket cannot be brought back as it was.
-    if (type === 'pagehide') return persisted && this.#opened && !this.over && this.#wait(1001, 'the page is put away');
+    // A page that is put away with an open socket cannot be brought back as it was; one that waits goes on waiting.
+    if (type === 'pagehide') return persisted && this.#socket && this.#wait(1001, 'the page is put away');
     this.attend();
     if (type !== 'offline' && globalThis.document?.visibilityState === 'hidden') return;
     if (this.state === 'waiting' && this.now() >= this.#notBefore && type !== 'offline') this.#connect();
@@ -408,15 +427,30 @@ export class Tertulia extends EventTarget {
   }
 
   async #renew() {
+    clearTimeout(this.#timers.renew);
     const socket = this.#socket;
+    const credential = this.#credential;
+    const meant = () => this.#socket === socket && this.#credential === credential;
     try {
-      const token = await this.#credential.get();
-      if (this.#socket !== socket) return;
+      credential.again();
+      const token = await credential.get();
+      if (!meant()) return;
       await this.ask({ type: 'auth', token });
+      if (!meant()) return;
+      this.#spoken = credential;
+      this.#notBefore = 0;
       this.#renewLater();
     } catch (error) {
-      // Where it is meant, the socket will be closed with 4401, and that is dealt with.
-      if (this.#socket === socket && (error?.temporary ?? !error?.fatal)) this.#timers.renew = this.later(() => this.#renew(), error.retryAfter).timer;
+      if (!meant()) return;
+      if (passes(error)) {
+        // On another socket it would be refused as well.
+        this.#asked(error?.retryAfter * 1000);
+        this.#timers.renew = this.later(() => this.#renew(), error?.retryAfter).timer;
+      } else if (credential !== this.#spoken) {
+        // One that was given in place of the socket's may be somebody else's: then it needs a socket of its own.
+        // A later token of the same source needs nothing: the socket lasts until it is closed with 4401.
+        this.#connect();
+      }
     }
   }
 
@@ -424,6 +458,12 @@ export class Tertulia extends EventTarget {
     this.state = state;
     this.dispatchEvent(new CustomEvent('state', { detail: { state, ...detail } }));
   }
+}
+
+/** Whether there may be a token, or it may be taken, at another try. */
+function passes(error) {
+  const { temporary, fatal, status } = error ?? {};
+  return temporary ?? !(fatal ?? (status >= 400 && status < 500 && ![408, 425, 429].includes(status)));
 }
 
 function disconnected(message = 'the connection is gone') {

@@ -89,7 +89,7 @@ export class Transcript extends EventTarget {
     this.#unsent(ref, { status: 'failed', error, retryAt: undefined });
   }
 
-  /** The log does not have it yet, for a reason that passes; it is sent again at `retryAt`. */
+  /** The log does not have it yet, for a reason that passes; it is sent again at `retryAt`. Without either it is on its way. */
   hold(ref, error, retryAt) {
     this.#unsent(ref, { error, retryAt });
   }
@@ -165,12 +165,12 @@ export class Transcript extends EventTarget {
     const end = offset + (chars ?? length(text ?? ''));
     const more = typeof text === 'string' && offset <= running.chars && end > running.chars;
     if (more) this.#extend(running, offset, text);
-    if (unsaid !== undefined && end <= running.chars) {
-      // A thought that was said aloud: what follows it keeps its place.
-      const rest = running.text.slice(cut(running.text, end).length);
-      running.text = cut(running.text, unsaid) + '\n'.repeat(Math.max(end - unsaid, 0)) + rest;
-    } else if (!more) return null;
-    return running;
+    // A thought that was said aloud is blanked as far as it is here: the rest of it comes as blanks already,
+    // and what follows keeps its place. No other event takes it back before the reply is over.
+    const upTo = Math.min(end, running.chars);
+    const thought = unsaid < upTo;
+    if (thought) running.text = cut(running.text, unsaid) + '\n'.repeat(upTo - unsaid) + running.text.slice(cut(running.text, upTo).length);
+    return more || thought ? running : null;
   }
 
   #extend(entry, offset, text) {

@@ -124,6 +124,29 @@ def test_what_is_said_offline_is_sent_once(room):
     assert page.locator(".by-contact").count() == 3
 
 
+def test_what_is_typed_while_the_first_message_opens_the_conversation_stays(room):
+    page = room.page()
+    page.locator("textarea").wait_for()
+    room.relay.refusing = True
+    room.relay.cut()
+    say(page, "quote opened.")
+    page.locator(".by-contact.sending").wait_for()
+    page.locator("textarea").fill("typed meanwhile")
+    page.evaluate("document.querySelector('textarea').setSelectionRange(5, 5)")
+    room.relay.refusing = False
+    finished(page)
+    opened = conversation(page)
+    assert page.evaluate("(({value, selectionStart}) => [value, selectionStart])(document.querySelector('textarea'))") == ["typed meanwhile", 5]
+    # It is a draft of this conversation, and of no other.
+    page.get_by_role("button", name="New conversation").click()
+    page.wait_for_function("() => !location.hash")
+    assert page.locator("textarea").input_value() == ""
+    page.goto(f"{room.url}/#{opened}")
+    page.reload()
+    finished(page)
+    assert page.locator("textarea").input_value() == "typed meanwhile"
+
+
 def test_a_reload_in_mid_send_loses_nothing(room):
     page = room.page()
     say(page, "first")

@@ -177,6 +177,197 @@ def test_a_wrong_token_is_a_state_of_its_own_and_what_was_said_can_be_sent_again
         assert told["tokens"] == ["constant", "a good one"], told
 
 
+#: What a node says to the second `auth`, or to any with the token that was given, and what becomes of it.
+HANDED = {
+    "taken": (f"({TAKES})(frame)", {"sockets": 1, "tokens": [[1, "constant"], [1, "new"]], "state": "open"}),
+    "the old one ends first": ("socket === 1 ? {close: 4401} : " f"({TAKES})(frame)", {"sockets": 2, "tokens": [[1, "constant"], [1, "new"], [2, "new"]], "state": "open"}),
+    "somebody else's": (f"socket === 1 ? {{type: 'reply', ref: frame.ref, error: {{code: 'forbidden', message: 'open another one'}}}} : ({TAKES})(frame)",
+        {"sockets": 2, "tokens": [[1, "constant"], [1, "new"], [2, "new"]], "state": "open"}),
+    "not now": (f"node.tries = (node.tries ?? 0) + 1, node.tries === 1 ? {{type: 'reply', ref: frame.ref, error: {{code: 'busy', message: 'later', retry_after: 1}}}} : ({TAKES})(frame)",
+        {"sockets": 1, "tokens": [[1, "constant"], [1, "new"], [1, "new"]], "state": "open"}),
+    "not now, and the old one ends first": ("socket === 2 ? " f"({TAKES})(frame) : [{{type: 'reply', ref: frame.ref, error: {{code: 'busy', message: 'later', retry_after: 1}}}}, {{close: 4401}}]",
+        {"sockets": 2, "tokens": [[1, "constant"], [1, "new"], [2, "new"]], "state": "open"}),
+    "wrong": ("{type: 'reply', ref: frame.ref, error: {code: 'unauthorized', message: 'no such token'}}",
+        {"sockets": 2, "tokens": [[1, "constant"], [1, "new"], [2, "new"]], "state": "refused"}),
+}
+
+
+def test_a_token_given_on_an_open_socket_is_used_at_once(room):
+    wrong = {}
+    for name, (answer, want) in HANDED.items():
+        told = scripted(room, f"(frame, socket, node) => frame.type === 'auth' && frame.token === 'new' ? ({answer}) : ({TAKES})(frame)", f"""async (client, node) => {{
+            const conversation = client.join('{ID}');
+            await node.until(() => client.state === 'open');
+            client.reconnect({{token: 'new'}});
+            if ({int(name.startswith("not now"))}) {{
+                const asked = node.frames.length;
+                await new Promise(done => setTimeout(done, 900));
+                if (node.frames.slice(asked).filter(({{type}}) => type === 'auth').length > 1) return {{early: true}};
+                await new Promise(done => setTimeout(done, 900));
+            }}
+            await new Promise(done => setTimeout(done, 300));
+            const said = await node.settled(conversation.say('after'));
+            return {{sockets: node.sockets, state: client.state, said, tokens: node.frames.filter(({{type}}) => type === 'auth').map(({{socket, token}}) => [socket, token])}};
+        }}""")
+        if told.pop("said", None) != ({"refused": "unauthorized"} if name == "wrong" else {"ok": {"seq": 2}}) or told != want:
+            wrong[name] = told
+    assert not wrong, wrong
+
+
+def test_a_token_given_while_a_socket_opens_is_the_one_it_speaks_with(room):
+    """Before the handshake, and after the old one was sent: what was said waits for the new one."""
+    for when in ("true", "node.frames.some(({type}) => type === 'auth')"):
+        told = scripted(room, f"(frame, socket, node) => node.frames.some((one) => one.socket === socket && one.token === 'new') ? ({TAKES})(frame) : []", f"""async (client, node) => {{
+            const said = client.join('{ID}').say('once');
+            await node.until(() => {when});
+            client.reconnect({{token: 'new'}});
+            return {{said: await node.settled(said, 3000), states: node.states.map(({{state}}) => state), spoken: node.frames.filter(({{type}}) => type === 'auth').at(-1).token}};
+        }}""")
+        assert told["said"] == {"ok": {"seq": 2}} and told["spoken"] == "new" and set(told["states"]) == {"connecting", "open"}, told
+
+
+def test_what_the_node_asked_to_wait_for_is_waited_for(room):
+    """Nothing is tried before its time: not by saying more, not by stopping again, not on another socket."""
+    refusal = "error: {code: 'rate_limited', message: 'not so fast', retry_after: 2}"
+    for held in ("say", "join", "cancel"):
+        told = scripted(room, f"""(frame, socket, node) => {{
+            if (frame.type === 'typing') return {{close: 1006}};
+            if (frame.type === '{held}' && !node.first) {{
+                node.first = performance.now();
+                return {{type: 'reply', ref: frame.ref, {refusal}}};
+            }}
+            if (frame.type === '{held}') node.second ??= performance.now();
+            return ({TAKES})(frame);
+        }}""", f"""async (client, node) => {{
+            const conversation = client.join('{ID}');
+            await node.until(() => client.state === 'open' && ('{held}' === 'join' || node.frames.some(({{type}}) => type === 'join')));
+            await new Promise(done => setTimeout(done, 50));
+            if ('{held}' === 'cancel') conversation.delta({{turn: 1, offset: 0, text: 'x'}});
+            const act = (n) => '{held}' === 'cancel' ? conversation.cancel() : conversation.say('number ' + n);
+            const acts = [act(1)];
+            await node.until(() => node.first);
+            await new Promise(done => setTimeout(done, 50));
+            for (let n = 2; n < 6; n += 1) acts.push(act(n));
+            const held = conversation.entries.filter(({{author}}) => author === 'contact').map(({{error, retryAt}}) => [error?.code, retryAt - Date.now() > 1000]);
+            const again = node.sockets + 1;
+            conversation.typing(true);
+            if ('{held}' !== 'join') await node.until(() => node.sockets === again && node.frames.some(({{type, socket}}) => type === 'join' && socket === again));
+            for (const type of ['online', 'pageshow']) window.dispatchEvent(new Event(type));
+            const outcomes = await node.settled(Promise.all(acts), 6000);
+            return {{waited: node.second - node.first, held, outcomes, frames: node.frames.filter(({{type}}) => type === '{held}').length,
+                texts: node.frames.filter(({{type}}) => type === 'say').map(({{text}}) => text), left: conversation.entries.filter(({{retryAt}}) => retryAt).length}};
+        }}""")
+        assert 1_990 <= told["waited"] < 3_600 and len(told["outcomes"]["ok"]) == 5, (held, told)
+        numbers = [f"number {n}" for n in range(1, 6)]
+        # The refused one goes twice, in its place; nothing else is sent more than once.
+        assert told["frames"] == {"say": 6, "join": 2, "cancel": 2}[held], (held, told)
+        assert told["texts"] == {"say": numbers[:1] + numbers, "join": numbers, "cancel": []}[held], (held, told)
+        assert told["left"] == 0 and told["held"] == ([] if held == "cancel" else [["rate_limited", True]] * 5), (held, told)
+
+
+def test_a_page_put_away_does_not_shorten_a_wait(room):
+    for script in ("frame.type === 'auth' ? {close: 4029} : []", "frame.type === 'auth' ? {type: 'reply', ref: frame.ref, error: {code: 'busy', message: 'later', retry_after: 9}} : []"):
+        told = scripted(room, f"(frame) => {script}", f"""async (client, node) => {{
+            client.join('{ID}');
+            await node.until(() => client.state === 'waiting');
+            window.dispatchEvent(new PageTransitionEvent('pagehide', {{persisted: true}}));
+            for (const type of ['pageshow', 'online']) window.dispatchEvent(new Event(type));
+            document.dispatchEvent(new Event('visibilitychange'));
+            await new Promise(done => setTimeout(done, 300));
+            return {{sockets: node.sockets, state: client.state, waits: node.states.at(-1).retryAt - Date.now()}};
+        }}""")
+        assert told["sockets"] == 1 and told["state"] == "waiting" and told["waits"] > 8_000, told
+
+
+def test_a_source_of_tokens_that_asks_for_time_gets_it(room):
+    """From the client's requests too; somebody who asks for it by hand is not kept waiting."""
+    told = scripted(room, TAKES, f"""async (client, node) => {{
+        client.join('{ID}');
+        await node.until(() => client.state === 'waiting');
+        const outcomes = [];
+        for (let n = 0; n < 3; n += 1) outcomes.push(await node.settled(client.request('/v1/conversations')));
+        const before = window.asked;
+        client.reconnect();
+        await node.until(() => client.state === 'open');
+        return {{before, outcomes, after: window.asked}};
+    }}""", """{token: async () => {
+        window.asked = (window.asked ?? 0) + 1;
+        if (window.asked === 1) throw Object.assign(new Error('later'), {code: 'rate_limited', retryAfter: 30, status: 429});
+        return 'good';
+    }}""")
+    assert told == {"before": 1, "outcomes": [{"refused": "rate_limited"}] * 3, "after": 2}, told
+
+
+def test_who_leaves_while_the_join_is_under_way_has_left(room):
+    told = scripted(room, f"""(frame, socket, node) => {{
+        if (frame.type === 'join' && window.slow) return [];
+        // Too many frames at once: the leave is not dealt with.
+        if (frame.type === 'leave' && frame.conversation.endsWith('00') && node.busy !== false) {{
+            node.busy = false;
+            return {{type: 'reply', ref: frame.ref, error: {{code: 'rate_limited', message: 'not so fast', retry_after: 0.2}}}};
+        }}
+        return ({TAKES})(frame);
+    }}""", f"""async (client, node) => {{
+        const id = (n) => 'conv_' + String(n).padStart(32, '0');
+        const last = client.join(id(99));
+        await node.until(() => client.state === 'open');
+        let joins = 0;
+        let most = 0;
+        for (let n = 0; n < 70; n += 1) client.join(id(n)).leave();
+        await new Promise(done => setTimeout(done, 100));
+        for (const {{type, conversation}} of node.frames) if (conversation !== id(99)) {{ joins += {{join: 1, leave: -1}}[type] ?? 0; most = Math.max(most, joins); }}
+        // Back in mid-leave, said in mid-leave, and cut in mid-join: each is heard all the same.
+        const back = client.join(id(1));
+        back.leave();
+        const again = client.join(id(1));
+        await node.until(() => node.frames.filter(({{type, conversation}}) => type === 'join' && conversation === id(1)).length === 3);
+        const left = client.join(id(2));
+        left.leave();
+        const said = await node.settled(left.say('while leaving'));
+        window.slow = true;
+        const cut = client.join(id(3));
+        cut.leave();
+        window.slow = false;
+        const after = await node.settled(cut.say('after the cut'));
+        await new Promise(done => setTimeout(done, 100));
+        await node.until(() => node.frames.filter(({{type, conversation}}) => type === 'leave' && conversation === id(0)).length > 1);
+        const ends = (n) => node.frames.filter(({{conversation}}) => conversation === id(n)).at(-1).type;
+        return {{joins, most, heard: (await node.settled(again.say('here'))), said, after, two: ends(2), three: ends(3), one: ends(1), refused: node.frames.filter(({{type, conversation}}) => type === 'leave' && conversation === id(0)).length, last: await node.settled(last.say('x'))}};
+    }}""")
+    ok = {"ok": {"seq": 2}}
+    assert told == {"joins": 0, "most": 1, "heard": ok, "said": ok, "after": ok, "two": "leave", "three": "leave", "one": "say", "refused": 2, "last": ok}, told
+
+
+def test_a_node_forgets_who_left_in_mid_join(room):
+    """A socket joins 64 conversations at most: those that were only passed by do not count."""
+    page = room.page()
+    page.locator("textarea").wait_for()
+    contact = page.evaluate("""async () => {
+        const {visitor} = await import('/web/ui/visitor.js');
+        window.mine = visitor({tenant: 'demo'});
+        await window.mine.ready();
+        return window.mine.contact;
+    }""")
+    ids = [room.node.call("POST", "/v1/conversations", {"contact": contact})["id"] for _ in range(65)]
+    told = page.evaluate("""async ([last, ...ids]) => {
+        const {Tertulia} = await import('/web/tertulia.js');
+        const client = new Tertulia({token: window.mine});
+        const joined = (one) => new Promise((done) => { for (const type of ['joined', 'error']) one.addEventListener(type, ({detail}) => detail.temporary || done(detail.code ?? type)); });
+        // The socket is there, and has room for all of them.
+        const first = client.join(last);
+        const there = await joined(first);
+        first.leave();
+        for (const id of ids) {
+            client.join(id).leave();
+            await new Promise(done => setTimeout(done, 20));
+        }
+        const again = await joined(client.join(last));
+        client.close();
+        return [there, again];
+    }""", ids)
+    assert told == ["joined", "joined"], told
+
+
 def test_no_promise_of_the_client_stays_open(room):
     pending = {}
     acts = {
@@ -213,7 +404,8 @@ def test_no_promise_of_the_client_stays_open(room):
 
 
 def test_a_reply_is_whole_whatever_a_checkpoint_brings(room):
-    """Who has the words as deltas gets a checkpoint without them; who comes later gets it with them."""
+    """Who has the words as deltas gets a checkpoint without them; who comes later gets it with them. A thought
+    that was said aloud is blanked, as far as it is here, and what follows it keeps its place."""
     told = room.page().evaluate("""async () => {
         const {Transcript} = await import('/web/tertulia.js');
         const event = (seq, more) => ({seq, at: '2026-01-01T00:00:00Z', author: 'assistant', ...more});
@@ -228,11 +420,23 @@ def test_a_reply_is_whole_whatever_a_checkpoint_brings(room):
             lateWhole: shown([stored(3, {offset: 0, text: 'abc'}), delta(0, 'abcdef')]),
             behind: shown([stored(3, {offset: 0, chars: 3}), delta(0, 'abcd')]),
             ended: shown([delta(0, 'abc'), stored(3, {offset: 0, chars: 3}), end, stored(10, {offset: 3, text: 'zzz'})]),
+            unsaid: shown([delta(0, 'abcdef'), stored(3, {offset: 0, chars: 6, unsaid: 3}), delta(6, 'ghi')]),
+            unsaidAll: shown([delta(0, 'abc'), stored(3, {offset: 0, chars: 3, unsaid: 0}), delta(3, 'd')]),
+            unsaidBeforeThePiece: shown([delta(0, 'abcdef'), stored(3, {offset: 0, chars: 3}), stored(4, {offset: 3, chars: 3, unsaid: 1})]),
+            unsaidLate: shown([stored(3, {offset: 0, text: 'ab🌿'}), stored(4, {offset: 3, text: '\\n\\n', unsaid: 1}), delta(5, 'e')]),
+            unsaidInUnits: shown([delta(0, '🌿a🌿b🌿c'), stored(3, {offset: 0, chars: 5, unsaid: 2})]),
+            unsaidWithMoreHere: shown([delta(0, 'abcdef'), stored(3, {offset: 0, chars: 4, unsaid: 2})]),
+            unsaidWithLessHere: shown([delta(0, 'abc'), stored(3, {offset: 0, chars: 6, unsaid: 1}), delta(3, '\\n\\n\\ng')]),
+            unsaidOfNothingHere: shown([stored(3, {offset: 4, chars: 4, unsaid: 6}), delta(0, 'abcd')]),
+            unsaidAndEnded: shown([delta(0, 'abcxyz'), stored(3, {offset: 0, chars: 6, unsaid: 3}), end, stored(10, {offset: 6, chars: 3, unsaid: 0})]),
         };
     }""")
     assert told == {
         "live": ["abcdef", "3:1:6", 3], "liveAgain": ["abcdef", "4:1:6", 4], "late": ["ab🌿def", "3:1:6", 3], "lateWhole": ["abcdef", "3:1:6", 3],
         "behind": ["abcd", "3:1:4", 3], "ended": ["abcdef", 10, 10],
+        "unsaid": ["abc\n\n\nghi", "3:1:9", 3], "unsaidAll": ["\n\n\nd", "3:1:4", 3], "unsaidBeforeThePiece": ["a\n\n\n\n\n", "4:1:6", 4],
+        "unsaidLate": ["a\n\n\n\ne", "4:1:6", 4], "unsaidInUnits": ["🌿a\n\n\nc", "3:1:6", 3], "unsaidWithMoreHere": ["ab\n\nef", "3:1:6", 3],
+        "unsaidWithLessHere": ["a\n\n\n\n\ng", "3:1:7", 3], "unsaidOfNothingHere": ["abcd", "3:1:4", 3], "unsaidAndEnded": ["abcdef", 10, 10],
     }, told
 
 

@@ -226,6 +226,75 @@ def test_what_is_said_while_the_line_is_down_is_said_once(room):
     assert room.node.messages(conversation, "contact") == ["first", "said offline."]
 
 
+def test_what_is_said_before_there_is_a_conversation_is_said_in_order_or_given_back(room):
+    page = studio(room, "try")
+    room.expected.append("Failed to load resource")
+    answers = []
+    opening = lambda route: route.continue_() if route.request.method != "POST" or not answers else answers.pop()(route)  # noqa: E731
+
+    def refuse(route):
+        page.wait_for_timeout(500)
+        route.fulfill(status=403, json={"error": {"code": "forbidden", "message": "not with this key"}})
+
+    answers.append(refuse)
+    page.route("**/v1/conversations", opening)
+    say(page, "quote one.")
+    say(page, "quote two.")
+    page.locator("textarea").fill("and typed")
+    page.wait_for_function("() => document.querySelector('textarea').value.startsWith('quote')")
+    assert page.locator("textarea").input_value() == "quote one.\nquote two.\nand typed"
+    say(page, "quote three.")
+    say(page, "quote four.")
+    page.locator(".by-contact").nth(1).wait_for()
+    finished(page)
+    wait_for(lambda: page.wait_for_timeout(20) or len(room.node.messages(page.evaluate("sessionStorage.getItem('tertulia.studio.try')"), "contact")) == 2, "both")
+    assert room.node.messages(page.evaluate("sessionStorage.getItem('tertulia.studio.try')"), "contact") == ["quote three.", "quote four."]
+
+
+def test_who_goes_while_the_conversation_is_opened_has_said_it_and_listens_no_more(room):
+    page = studio(room, "try")
+    held = []
+    page.route("**/v1/conversations", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    streams = []
+    page.on("request", lambda request: "/stream?" in request.url and streams.append(request))
+    page.on("requestfailed", lambda request: request in streams and streams.remove(request))
+    say(page, "quote said on the way out.")
+    wait_for(lambda: page.wait_for_timeout(20) or held, "the request")
+    page.evaluate("location.hash = '#/teach'")
+    page.locator("#page[data-page=teach]").wait_for()
+    held[0].continue_()
+    opened = wait_for(lambda: page.wait_for_timeout(20) or page.evaluate("sessionStorage.getItem('tertulia.studio.try')"), "the conversation")
+    wait_for(lambda: room.node.messages(opened, "contact") == ["quote said on the way out."], "the message")
+    page.wait_for_timeout(300)
+    assert not streams, "it still listens"
+
+
+def test_what_the_node_asked_to_wait_for_is_waited_for(room):
+    page = studio(room, "try")
+    say(page, "quote first.")
+    finished(page)
+    room.expected.append("Failed to load resource")
+    tried = []
+
+    def limited(route):
+        tried.append(route.request.post_data_json["text"])
+        if len(tried) > 1:
+            return route.continue_()
+        route.fulfill(status=429, json={"error": {"code": "rate_limited", "message": "not so fast", "retry_after": 3}})
+
+    page.route("**/messages", limited)
+    for n in range(4):
+        say(page, f"quote number {n}.")
+    # Another stream is no reason to try.
+    room.relay.cut()
+    page.wait_for_timeout(1_500)
+    assert tried == ["quote number 0."], tried
+    assert page.locator(".by-contact.sending .note").all_inner_texts() == [page.locator(".by-contact.sending .note").first.inner_text()] * 4
+    wait_for(lambda: page.wait_for_timeout(20) or len(tried) == 5, "the others")
+    assert tried == ["quote number 0.", *(f"quote number {n}." for n in range(4))], tried
+    page.wait_for_function("() => !document.querySelector('.by-contact.sending')")
+
+
 def test_a_reply_is_stopped(room):
     page = studio(room, "try")
     say(page, "say 400 words 30")

@@ -108,6 +108,22 @@ async fn a_lost_database_is_an_error_and_not_a_fresh_start() {
 }
 
 #[tokio::test]
+async fn an_emptied_database_is_an_error_also_where_nothing_else_was_kept() {
+    let settings = [("TERTULIA_API_KEY", "a-key-of-my-own-choosing"), ("TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS", "false")];
+    let mut node = Node::start(&settings);
+    node.signal("TERM");
+    assert!(node.ended().await.success());
+    let database = node.data().join("tertulia.db");
+    fs::write(&database, "").unwrap();
+    let refused = run(command(node.root().path(), &settings), "");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    for part in ["tertulia.db is empty", "from a backup", "to begin afresh"] {
+        assert!(refused.err.contains(part), "{part}: {refused:?}");
+    }
+    assert_eq!(fs::metadata(&database).unwrap().len(), 0, "nothing was put in its place");
+}
+
+#[tokio::test]
 async fn damage_is_told_as_what_it_is() {
     let mut node = Node::start(&[]);
     let api = node.api();

@@ -95,7 +95,7 @@ function start(look) {
       // Whoever left it already is not brought back.
       if (detail.opened && panel.conversation === conversation) {
         window.history.replaceState(null, '', `#${detail.conversation}`);
-        panel.composer.drafts(`${tenant}:${detail.conversation}`);
+        panel.composer.renameDraft(`${tenant}:${detail.conversation}`);
       }
     });
     conversation.addEventListener('event', ({ detail }) => {

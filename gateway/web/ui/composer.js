@@ -38,6 +38,19 @@ export class Composer {
     this.#changed(false);
   }
 
+  /** What is written here has a new name. Nobody notices: the field, its selection and a word being composed stay. */
+  renameDraft(name) {
+    if (this.#draft) drafts.removeItem(this.#draft);
+    this.#draft = name && `tertulia:draft:${name}`;
+    if (this.#draft) drafts.setItem(this.#draft, this.input.value);
+  }
+
+  /** What could not be said is back in the field, before what was typed since. */
+  giveBack(text) {
+    this.input.value = [text, this.input.value].filter(Boolean).join('\n');
+    this.#changed();
+  }
+
   /** While a reply runs it can be stopped. */
   set running(running) {
     if (this.stop.hidden === !running) return;

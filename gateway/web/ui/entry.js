@@ -61,7 +61,8 @@ export class Entry {
 
   #reply(entry) {
     const { words, name } = this.#options;
-    const waits = entry.status === 'streaming' && !entry.text;
+    // Blanks are what a model thought aloud: nothing was said yet.
+    const waits = entry.status === 'streaming' && !entry.text.trim();
     this.element.setAttribute('aria-busy', String(entry.status === 'streaming'));
     if (waits) {
       this.#markdown = null;

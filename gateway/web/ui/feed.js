@@ -2,6 +2,7 @@
 // refused there. It has the interface of the client's `Conversation`.
 // Invariant: every message said here is sent with one ref until it is answered, however often.
 
+import { Hold } from '../hold.js';
 import { eventsBetween } from '../log.js';
 import { Refusal, Transcript } from '../transcript.js';
 import { eventsIn } from './sse.js';
@@ -38,6 +39,8 @@ export class Feed extends Transcript {
   #asking = 0;
   #heard = 0;
   #notBefore = 0;
+  /** What is said is not sent yet. */
+  #notSay;
   #options;
   #nudge = ({ type }) => this.#nudged(type);
 
@@ -49,6 +52,13 @@ export class Feed extends Transcript {
     this.#url = `${url}/v1/conversations/${id}`;
     this.#authorization = authorization;
     this.#options = { random };
+    this.#notSay = new Hold({
+      now: Date.now,
+      later: (act, seconds) => {
+        const pause = seconds * 1000;
+        return { timer: setTimeout(act, pause), at: Date.now() + pause };
+      },
+    });
     this.addEventListener('gap', () => this.#lost());
     this.#listen(true);
     this.#run();
@@ -66,6 +76,7 @@ export class Feed extends Transcript {
     one.promise.catch(() => {});
     this.#queue.push(one);
     this.dispatchEvent(new CustomEvent('change', { detail: { entry: this.pend(one) } }));
+    this.#tellHeld();
     this.#flush();
     return one.promise;
   }
@@ -130,6 +141,7 @@ export class Feed extends Transcript {
       this.down = false;
       this.#set('open');
       if (!this.replaying) this.#caughtUp();
+      this.#notSay.cut();
       this.#flush();
       this.#expectLife(abort);
       for await (const { data } of eventsIn(response.body)) {
@@ -167,28 +179,37 @@ export class Feed extends Transcript {
   /** One at a time, so that a refusal of one cannot put the next before it. */
   async #flush() {
     const one = this.#queue[0];
-    if (!one || this.#sending) return;
+    if (!one || this.#sending || this.#notSay.on) return;
     this.#sending = true;
-    clearTimeout(this.#timers.send);
     const { ref, text, agent } = one;
     try {
       const { seq } = await this.#ask('POST', '/messages', agent ? { ref, text, agent } : { ref, text });
       this.#sending = false;
       this.#said(one, seq);
+      // Its event may have come before this answer; then the next one has waited for the answer alone.
+      this.#flush();
     } catch (error) {
       this.#sending = false;
       if (!this.#queue.includes(one)) return this.#flush();
       if (!(error instanceof Refusal) || error.temporary) {
-        const pause = error.retryAfter ? this.#spread(error.retryAfter) * 1000 : 1000 * (1 + this.#options.random());
-        this.#timers.send = setTimeout(() => this.#flush(), pause);
-        if (error.retryAfter) this.hold(ref, error, Date.now() + pause);
-        return;
+        const pause = error.retryAfter ? this.#spread(error.retryAfter) : 1 + this.#options.random();
+        this.#notSay.wait(error, pause, () => {
+          this.#tellHeld();
+          this.#flush();
+        });
+        return this.#tellHeld();
       }
       this.#queue.shift();
       one.reject(error);
       this.fail(ref, error);
       this.#flush();
     }
+  }
+
+  /** Tells with all that waits when it is sent again, where the node said so; afterwards, that it is on its way. */
+  #tellHeld() {
+    const { refusal, at } = this.#notSay.refusal?.retryAfter ? this.#notSay : {};
+    for (const { ref } of this.#queue) this.hold(ref, refusal, at);
   }
 
   #said(one, seq) {
@@ -306,6 +327,7 @@ export class Feed extends Transcript {
 
   #end(error) {
     this.#stop();
+    this.#notSay.end();
     for (const one of this.#queue.splice(0)) {
       one.reject(error);
       this.fail(one.ref, error);

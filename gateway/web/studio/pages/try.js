@@ -19,6 +19,7 @@ export function tryOut(studio) {
   const anew = button(t('try.new'), { icon: 'again', kind: 'plain', on: { click: begin } });
   const write = composer({
     words: { write: t('try.write'), placeholder: t('try.placeholder') },
+    draft: 'studio:try',
     say,
     typing: (on) => feed?.typing(on),
     stop: () => feed?.cancel().catch(notice.fail),
@@ -58,7 +59,9 @@ export function tryOut(studio) {
   );
 
   let feed = null;
-  let opening = null;
+  /** What was said before there was a conversation to say it in. */
+  let first = [];
+  let gone = false;
 
   const kept = tab.getItem(KEPT);
   if (kept) attach(kept);
@@ -67,7 +70,7 @@ export function tryOut(studio) {
   /** Puts the present conversation away; the next one is opened with its first word. */
   function begin(event) {
     feed?.leave();
-    feed = opening = null;
+    feed = null;
     tab.removeItem(KEPT);
     sources.show(null);
     state.textContent = '';
@@ -106,7 +109,10 @@ export function tryOut(studio) {
     feed.addEventListener('error', ({ detail }) => {
       api.judge(detail);
       // Kept from another tenant, or from a node that was set up anew.
-      if (detail.code === 'unknown_conversation' && feed === mine) begin();
+      if (detail.code !== 'unknown_conversation' || feed !== mine) return;
+      const unsent = feed.entries.filter(({ status }) => status === 'failed').map(({ text }) => text);
+      begin();
+      write.giveBack(unsent.join('\n'));
     });
   }
 
@@ -118,20 +124,25 @@ export function tryOut(studio) {
     if (running) sources.running(running);
   }
 
-  async function say(text) {
+  function say(text) {
     write.focus();
+    if (feed) return void feed.say(text).catch(() => {});
+    first.push(text);
+    if (first.length === 1) open();
+  }
+
+  async function open() {
     try {
-      if (!feed) {
-        opening ??= patiently(() => api.open(TRYING), (text) => (state.textContent = text));
-        const { id } = await opening;
-        if (!feed) attach(id);
-      }
-      feed.say(text).catch(() => {});
+      const { id } = await patiently(() => api.open(TRYING), (text) => (state.textContent = text));
+      attach(id);
+      for (const text of first) feed.say(text).catch(() => {});
+      // Whoever went to another page meanwhile has said it all the same, and does not listen.
+      if (gone) feed.leave();
     } catch (error) {
-      opening = null;
       notice.fail(error);
-      if (!write.input.value) write.input.value = text;
+      write.giveBack(first.join('\n'));
     }
+    first = [];
   }
 
   /** Below each answer: how much it was made from, and the way to see it. */
@@ -150,6 +161,7 @@ export function tryOut(studio) {
   return {
     node,
     leave: () => {
+      gone = true;
       feed?.leave();
       talk.show(null);
       sources.leave();
