@@ -103,8 +103,9 @@ pub fn run(config: Config) -> Result<(), NodeError> {
         let models = config.model_list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let node = Node::build(config, Options::default()).await?;
         tracing::info!(address = %node.address, models, version = env!("CARGO_PKG_VERSION"), "listening");
+        let signals = signals();
         greet(&node, &models)?;
-        node.serve(signals()).await
+        node.serve(signals).await
     })
 }
 
@@ -332,32 +333,54 @@ async fn drain_node(
     tracing::info!("drained");
 }
 
-/// Completes at the first signal to stop. A second one ends the process at once.
-async fn signals() {
-    wait_for_signal().await;
-    let _ = writeln!(io::stderr(), "stopping; once more to stop at once");
-    actix_web::rt::spawn(async {
-        wait_for_signal().await;
-        std::process::exit(130);
-    });
+/// Completes at the first signal to stop. A second one ends the process at once. From now on no signal ends it
+/// unheard, also before this is waited for.
+fn signals() -> impl Future<Output = ()> {
+    let mut signals = Signals::new();
+    async move {
+        signals.next().await;
+        let _ = writeln!(io::stderr(), "stopping; once more to stop at once");
+        actix_web::rt::spawn(async move {
+            signals.next().await;
+            std::process::exit(130);
+        });
+    }
 }
 
-async fn wait_for_signal() {
-    #[cfg(unix)]
-    {
+#[cfg(unix)]
+struct Signals(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
+        Self([SignalKind::interrupt(), SignalKind::terminate()].into_iter().flat_map(signal).collect())
     }
-    #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+
+    async fn next(&mut self) {
+        futures_util::future::poll_fn(|context| {
+            match self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
+                true => std::task::Poll::Ready(()),
+                false => std::task::Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    const fn new() -> Self {
+        Self
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use tests::node::{Node, Ran, command, fresh, run};
+use tests::node::{Node, Ran, command, fresh, run, used};
 use tests::stream::text_of;
 
 const RETURNS: &str = include_str!("../fixtures/knowledge/shop/returns.md");
@@ -110,7 +110,14 @@ async fn a_folder_is_learned_while_the_node_runs_and_while_it_does_not() {
 
 #[tokio::test]
 async fn tenants_are_managed_while_the_node_runs_and_while_it_does_not() {
-    let root = fresh();
+    // A wrong folder is no new node.
+    let nowhere = fresh();
+    let mut lost = command(nowhere.path(), &[("TERTULIA_LISTEN", "127.0.0.1:9")]);
+    lost.args(["tenant", "create", "acme"]);
+    assert!(bad(&run(lost, ""), 1).contains("there is none"));
+    assert!(fs::read_dir(nowhere.path()).unwrap().next().is_none(), "and nothing was made in it");
+
+    let root = used().await;
     let mut node = None;
     for name in ["stopped", "running"] {
         let tenant = |arguments: &[&str]| {

@@ -191,7 +191,7 @@ async fn a_profile_over_its_size_is_refused_where_it_is_written() {
 
 #[tokio::test]
 async fn the_command_line_makes_plans_and_gives_them_to_tenants() {
-    let root = node::fresh();
+    let root = node::used().await;
     let file = root.path().join("pro.json");
     std::fs::write(&file, r#"{"models": ["builtin"], "quotas": {"sessions": 3}}"#).unwrap();
     let file = file.to_str().unwrap();

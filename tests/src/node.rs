@@ -249,6 +249,17 @@ pub fn fresh() -> Arc<TempDir> {
     Arc::new(tempfile::tempdir().expect("a temporary directory"))
 }
 
+/// One that a node has made its own, and left.
+///
+/// # Panics
+/// When it did not end well.
+pub async fn used() -> Arc<TempDir> {
+    let mut node = Node::start(&[]);
+    node.signal("TERM");
+    assert!(node.ended().await.success());
+    node.root()
+}
+
 /// An address for a node that will be started on it again. Nobody else's sockets are on a loopback address
 /// picked at random, so that its port is still free when the node comes back.
 ///

@@ -19,13 +19,13 @@ const TURN_REQUESTS: u32 = 8;
 const TURN_MAX: Duration = Duration::from_micros(500);
 /// Bytes that are read ahead of the request that is being answered. A client that sends its next
 /// requests early finds room; one that floods waits in its own queue, the kernel's.
-const AHEAD_BYTES: u64 = 1024;
+const AHEAD_BYTES: u64 = 512;
 /// Bytes handed over in one turn of the thread: of a body, or of frames, of which some 1,400 empty pings fit
 /// into them; an upload needs one turn of a few microseconds for each.
 const TURN_BYTES: usize = 8 * 1024;
 /// The same while heads may come. HTTP takes apart all it is handed, and a request of 25 bytes then weighs
 /// some three thousand.
-const TURN_HEADS_BYTES: usize = 1024;
+const TURN_HEADS_BYTES: usize = 512;
 
 /// Whose connection it is.
 #[derive(Clone, Copy, Debug)]
