@@ -199,6 +199,11 @@ impl Way {
         self.chance.delay(self.usual_ms * factor)
     }
 
+    /// Nothing is done, and the answer says so: there is no room, or no store.
+    fn refusal(&self) -> StoreError {
+        if self.chance.happens(0.5) { StoreError::Busy } else { StoreError::Unavailable("the weather".into()) }
+    }
+
     fn unknown() -> StoreError {
         StoreError::Unknown("no answer came".into())
     }
@@ -213,6 +218,7 @@ impl Way {
         let late = Duration::from_millis(self.chance.draw(100..=LATE_MS));
         let fate = [troubles.lost, troubles.unanswered, troubles.late, troubles.refused]
             .map(|share| self.chance.happens(share));
+        let refusal = self.refusal();
         let (answer, answered) = oneshot::channel();
         let disk = Arc::clone(&self.disk);
         let errand: Errand = Box::pin(async move {
@@ -227,7 +233,7 @@ impl Way {
                     let _ = change(&disk);
                     return;
                 }
-                [.., true] => Err(StoreError::Unavailable("the weather".into())),
+                [.., true] => Err(refusal),
                 _ => change(&disk),
             };
             sleep(back).await;
@@ -281,13 +287,13 @@ impl Log for Way {
     }
 
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
-        let refused = self.chance.happens(self.weather.now().refused);
+        let refused = self.chance.happens(self.weather.now().refused).then(|| self.refusal());
         let (there, back) = (self.delay(), self.delay());
         let disk = Arc::clone(&self.disk);
         Box::pin(async move {
             sleep(there).await;
-            if refused {
-                return Err(StoreError::Unavailable("the weather".into()));
+            if let Some(refusal) = refused {
+                return Err(refusal);
             }
             let page = disk.read(key, after, bounds);
             sleep(back).await;

@@ -192,7 +192,7 @@ impl Dialect for GeminiDialect {
 
     /// A reason may come with each response, and more words after it.
     fn grace(&self) -> Option<Duration> {
-        self.stop.map(|_| 5 * GRACE)
+        self.stop.map(|_| 3 * GRACE)
     }
 }
 
