@@ -113,7 +113,7 @@ async fn tenants_are_managed_while_the_node_runs_and_while_it_does_not() {
     // A wrong folder is no new node.
     let nowhere = fresh();
     let mut lost = command(nowhere.path(), &[("TERTULIA_LISTEN", "127.0.0.1:9")]);
-    lost.args(["tenant", "create", "acme"]);
+    lost.current_dir(nowhere.path()).env_remove("TERTULIA_DATA").args(["tenant", "create", "acme"]);
     assert!(bad(&run(lost, ""), 1).contains("there is none"));
     assert!(fs::read_dir(nowhere.path()).unwrap().next().is_none(), "and nothing was made in it");
 

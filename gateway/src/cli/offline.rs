@@ -1,5 +1,6 @@
 //! The data directory itself, while no node runs. It is locked for as long as this lives.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use actors::{Clock, SystemClock};
@@ -19,6 +20,9 @@ use crate::auth::{ApiKeys, TenantBody, Tenants};
 use crate::datadir::DataDir;
 use crate::http::ApiError;
 use crate::learning::{Learning, LearningError};
+
+/// The data directory of a configuration that names none.
+const DATA_DEFAULT: &str = "./data";
 
 /// Store, tenants and documents, without a node around them.
 pub(super) struct Offline {
@@ -44,7 +48,10 @@ impl Offline {
     /// For tenants.
     #[allow(clippy::unused_async, reason = "the same shape as for a tenant")]
     pub(super) async fn for_operator(config: &Config) -> Result<Self, CliError> {
-        Self::open(DataDir::existing(&config.data)?, config, false)
+        // Where no directory was named the command may stand in the wrong one.
+        let named = config.data != Path::new(DATA_DEFAULT);
+        let data = if named { DataDir::open(&config.data)? } else { DataDir::existing(&config.data)? };
+        Self::open(data, config, false)
     }
 
     fn open(data: DataDir, config: &Config, private: bool) -> Result<Self, CliError> {
