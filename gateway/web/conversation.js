@@ -72,6 +72,7 @@ export class Conversation extends Transcript {
 
   /** Tells the others that somebody types here. May be called at every key. */
   typing(on) {
+    if (on) this.#client.come();
     const now = this.#client.now();
     const { on: was, at } = this.#typing;
     if (!this.#joined || (on === was && (!on || now - at < TYPING_MS))) return;
@@ -154,6 +155,7 @@ export class Conversation extends Transcript {
     for (const hold of Object.values(this.#not)) hold.end();
     // What a page closes on its way out is sent by the next one.
     if (error.code !== 'closed') this.#client.keep(this);
+    this.breakOff();
     this.#leave();
   }
 
@@ -187,6 +189,7 @@ export class Conversation extends Transcript {
     this.dispatchEvent(new CustomEvent('change', { detail: { entry } }));
     if (this.#not.join.on || this.#not.say.on) this.#tellHeld();
     this.#client.wake();
+    this.#client.come();
     this.joinNow();
     this.#flush();
     return one;

@@ -1,4 +1,7 @@
 // The token that a client speaks with: given once, or asked for when it is needed and kept until its end.
+// Invariant: what is given out is a token; an answer without one is this side's failure and never the node's.
+
+import { Refusal } from './transcript.js';
 
 /** A token function that says nothing for so long has failed. */
 const PATIENCE_MS = 20_000;
@@ -40,22 +43,24 @@ export class Credential {
   }
 
   async get() {
-    if (this.constant) return this.#source;
+    if (this.constant) {
+      if (tokenOf(this.#source)) return this.#source;
+      throw Object.assign(new Error('`token` is neither a text nor a function'), { fatal: true });
+    }
     const { now } = this.#surroundings;
     if (this.#made && !(this.#made.until <= now())) return this.#made.token;
     if (this.#refused?.until > now()) throw this.#refused.error;
     // Asked for by the socket and by a request at once, one is enough for both.
-    this.#making ??= this.#inTime(Promise.resolve().then(this.#source)).finally(() => { this.#making = null; });
+    this.#making ??= this.#inTime(Promise.resolve().then(this.#source).then(checked)).finally(() => { this.#making = null; });
     const made = await this.#making.catch((error) => {
       this.#refused = error?.retryAfter > 0 ? { error, until: now() + error.retryAfter * 1000 } : null;
       throw error;
     });
     this.#refused = null;
-    const { token, expires_at: at } = typeof made === 'string' ? { token: made } : made;
-    const left = at ? Date.parse(at) - now() : NaN;
+    const left = lifeOf(made);
     // Without a time it may be used once; with one, until a little before its end.
-    this.#made = { token, left, until: at ? now() + left - Math.min(left / 5, MARGIN_MS) : 0 };
-    return token;
+    this.#made = { token: made.token, left, until: left > 0 ? now() + left - Math.min(left / 5, MARGIN_MS) : 0 };
+    return made.token;
   }
 
   #inTime(made) {
@@ -64,4 +69,20 @@ export class Credential {
       made.then(resolve, reject).finally(() => clearTimeout(timer));
     });
   }
+}
+
+function tokenOf(source) {
+  return typeof source === 'string' && source !== '';
+}
+
+/** An answer that is no token passes like a server that is down: the next one may be good. */
+function checked(made) {
+  const answer = typeof made === 'string' ? { token: made } : made;
+  if (tokenOf(answer?.token)) return answer;
+  throw new Refusal({ code: 'no_token', message: 'the token function gave no token: it is to give a text, or an object with `token`, and to throw where there is none' });
+}
+
+/** How many milliseconds a token has. Its length holds on a computer whose clock is wrong, its end does not. */
+function lifeOf({ expires_in: seconds, expires_at: at }) {
+  return seconds > 0 ? seconds * 1000 : Date.parse(at) - Date.now();
 }

@@ -6,29 +6,31 @@ export class Hold {
   #timer = null;
   /** Why; null when nothing is waited for. */
   refusal = null;
-  /** Until when, in milliseconds since 1970. */
+  /** Until when, in milliseconds since 1970: to be shown. */
   at = 0;
+  #until = 0;
 
-  /** `now()` tells the time; `later(act, seconds)` gives the `timer` and when (`at`) it acts. */
+  /** `now()` tells how time passes; `later(act, seconds)` gives the `timer` and its `pause` in milliseconds. */
   constructor(clock) {
     this.#clock = clock;
   }
 
-  /** A timer stands still while the computer sleeps; the clock does not. */
+  /** Over at the time that was shown, too: timers and `now()` may stand still while the computer sleeps. */
   get on() {
-    return this.refusal !== null && this.#clock.now() < this.at;
+    return this.refusal !== null && this.#clock.now() < this.#until && Date.now() < this.at;
   }
 
   /** Waits, in place of any wait before, and acts then. */
   wait(refusal, seconds, act) {
     this.end();
     this.refusal = refusal;
-    const { timer, at } = this.#clock.later(() => {
+    const { timer, pause } = this.#clock.later(() => {
       this.end();
       act();
     }, seconds);
     this.#timer = timer;
-    this.at = at;
+    this.at = Date.now() + pause;
+    this.#until = this.#clock.now() + pause;
   }
 
   /** The line is gone. What the node asked for holds on the next one too; a pause of our own does not. */
@@ -40,6 +42,6 @@ export class Hold {
     clearTimeout(this.#timer);
     this.#timer = null;
     this.refusal = null;
-    this.at = 0;
+    this.at = this.#until = 0;
   }
 }

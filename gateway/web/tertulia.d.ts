@@ -11,18 +11,21 @@ export interface TokenAnswer {
   token: string;
   /** RFC 3339. With it the token is kept until then and renewed on the living socket before. */
   expires_at?: string;
+  /** For how many seconds it is good from now; holds in place of `expires_at`, also where this computer's clock is wrong. */
+  expires_in?: number;
 }
 
 export interface Options {
   /** The node's origin. Default: where this module came from. */
   url?: string;
-  /** A visitor's token, or a function that gets one. An error it throws is tried again, unless it has `fatal: true` or a `status` of 4xx. */
+  /** A visitor's token, or a function that gets one. An error it throws is tried again, unless it has `fatal: true` or a `status` of 4xx; so is an answer without a token. */
   token: string | (() => Promise<string | TokenAnswer>);
   /** Keeps what was said and not yet answered over a reload: `sessionStorage` or `localStorage`. Default: nowhere. */
   storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null;
   /** For surroundings without them, and for tests. */
   WebSocket?: typeof WebSocket;
   fetch?: typeof fetch;
+  /** How time passes, in milliseconds; not the clock on the wall. */
   now?: () => number;
   random?: () => number;
   setTimeout?: (act: () => void, ms: number) => any;
@@ -35,8 +38,10 @@ export interface StateDetail {
   /** The close code of the socket, or what it would be. */
   code?: number;
   reason?: string;
-  /** Why; with `waiting` only where the node asked to wait, for `error.retryAfter` seconds or more. */
+  /** Why; with `waiting` only where there was no token (`no_token`), or the node asked to wait, for `error.retryAfter` seconds or more. */
   error?: Refusal;
+  /** The visitor has newer ones open; with `waiting`. It comes back at once when it is looked at, or something is said or typed in it. */
+  elsewhere?: boolean;
   /** What to do, for whoever builds the page; with `refused`. */
   advice?: string;
 }
@@ -86,6 +91,8 @@ export interface Entry {
   turn?: number;
   end?: 'completed' | 'length' | 'filtered' | 'cancelled' | 'incomplete' | 'failed';
   sources?: Source[];
+  /** A reply that ended here only, `incomplete`, because the conversation is gone or the client is refused. */
+  broken?: boolean;
   /** Why it failed, or is not taken yet. */
   error?: { code: string };
   /** When what is not taken yet is sent again, in milliseconds since 1970. */
@@ -127,6 +134,8 @@ export class Transcript extends EventTarget {
   fail(ref: string, error: Error): void;
   /** Tells why what was said is not taken yet, and when it is sent again; with neither, that it is on its way. */
   hold(ref: string, error?: Error, retryAt?: number): void;
+  /** Ends the running reply here: nothing more of it will come. */
+  breakOff(): void;
   /** What a reply answers; null where it is not among the entries. */
   asked(reply: Entry): string | null;
   /** Takes back an entry that the log does not have. */
@@ -172,7 +181,7 @@ export class Conversation extends Transcript {
 /** A failure as the node puts it. */
 export class Refusal extends Error {
   constructor(error: { code: string; message?: string; retry_after?: number }, status?: number);
-  /** A code of the node's list of errors; or the client's own `disconnected`, `closed` (here) and `refused` (by a close code). */
+  /** A code of the node's list of errors; or the client's own `disconnected`, `no_token`, `closed` (here) and `refused` (by a close code). */
   readonly code: string;
   readonly status?: number;
   /** In seconds. */

@@ -38,6 +38,8 @@ const SLEPT_MS = 3_000;
 /** How long a silence may be while a reply runs before somebody's eyes, and while nothing happens. */
 const ATTENTIVE_MS = 1_000;
 const PING_MS = 25_000;
+/** One of many tabs that is needed again pushes another out: not more often than this. */
+const RETURN_MS = 10_000;
 /** What a wait that the node asked for may grow by, so that not all come back together. */
 const SPREAD_MAX_MS = 30_000;
 const TIMER_MAX_MS = 2 ** 31 - 1;
@@ -71,6 +73,9 @@ export class Tertulia extends EventTarget {
   /** What the node said before it ended the socket, if that passes. */
   #refusal = null;
   #hint = null;
+  /** Sent away for newer ones of the same visitor, and when it last came back out of turn. */
+  #elsewhere = false;
+  #returned = -Infinity;
   #notBefore = 0;
   #timers = {};
   #heard = 0;
@@ -82,7 +87,9 @@ export class Tertulia extends EventTarget {
   constructor(options) {
     super();
     this.#options = {
-      WebSocket: globalThis.WebSocket, fetch: globalThis.fetch?.bind(globalThis), now: Date.now, random: Math.random,
+      WebSocket: globalThis.WebSocket, fetch: globalThis.fetch?.bind(globalThis), random: Math.random,
+      // Not the clock on the wall, which can be set while somebody waits.
+      now: () => performance.now(),
       setTimeout: globalThis.setTimeout.bind(globalThis), storage: null, ...options,
     };
     this.url = (options.url ?? new URL(import.meta.url).origin).replace(/\/$/, '');
@@ -150,6 +157,19 @@ export class Tertulia extends EventTarget {
     if (this.state === 'closed' && !this.#opened && !this.over) this.#connect();
   }
 
+  /** @internal Somebody looks at this page or writes here: then it is the one that has to be there. */
+  come() {
+    if (this.state !== 'waiting' || !this.#elsewhere) return;
+    const act = () => {
+      this.#returned = this.now();
+      this.#connect();
+    };
+    const pause = this.#returned + RETURN_MS - this.now();
+    if (!(pause > 0)) return act();
+    clearTimeout(this.#timers.retry);
+    this.#timers.retry = this.#options.setTimeout(act, pause);
+  }
+
   /** @internal Who has something to send is looked after, also when it was left before. */
   care(conversation) {
     this.#conversations.add(conversation);
@@ -178,10 +198,10 @@ export class Tertulia extends EventTarget {
     this.keep(conversation);
   }
 
-  /** @internal After so many seconds, or a moment that is not the same for everybody. Tells when that will be. */
+  /** @internal After so many seconds, or a moment that is not the same for everybody. Tells how long that is. */
   later(act, seconds = 1) {
     const pause = Math.min(this.#spread(seconds * 1000), TIMER_MAX_MS);
-    return { timer: this.#options.setTimeout(act, pause), at: this.now() + pause };
+    return { timer: this.#options.setTimeout(act, pause), pause };
   }
 
   /** @internal */
@@ -229,6 +249,7 @@ export class Tertulia extends EventTarget {
     this.#opened = this.now();
     this.#notBefore = 0;
     this.#refusal = this.#hint = null;
+    this.#elsewhere = false;
     this.#set('connecting');
     let token;
     try {
@@ -237,8 +258,10 @@ export class Tertulia extends EventTarget {
     } catch (error) {
       if (this.#socket !== socket) return;
       const { status, retryAfter } = error ?? {};
-      const refusal = new Refusal({ code: error?.code ?? 'unauthorized', message: error?.message ?? 'no token', retry_after: retryAfter }, status);
-      return passes(error) ? this.#wait(1006, refusal.message, { refusal }) : this.#end('refused', CLOSE_OF[refusal.code] ?? 4501, refusal.message, refusal);
+      const again = passes(error);
+      const refusal = new Refusal({ code: error?.code ?? (again ? 'no_token' : 'unauthorized'), message: error?.message ?? 'no token', retry_after: retryAfter }, status);
+      const advice = `No token could be had: ${refusal.message}.`;
+      return again ? this.#wait(1006, refusal.message, { refusal }) : this.#end('refused', CLOSE_OF[refusal.code] ?? 4501, refusal.message, refusal, advice);
     }
     if (this.#socket === socket) this.#open(token);
   }
@@ -320,6 +343,7 @@ export class Tertulia extends EventTarget {
       return this.#wait(code, reason, { seconds: this.#attempt ? undefined : 0 });
     }
     if (OURS.has(code) || (code >= 4500 && code <= 4999)) return this.#end('closed', code, reason, refusal);
+    this.#elsewhere = code === NOT_NOW && this.#hint !== null && !passing;
     this.#wait(code, reason, { seconds: this.#hint === null ? undefined : this.#hint / 1000, refusal: passing });
   }
 
@@ -334,7 +358,7 @@ export class Tertulia extends EventTarget {
     this.#asked(refusal?.retryAfter * 1000 || ASKED_MS[code]);
     if (this.#notBefore > now) pause = Math.max(pause, this.#spread(this.#notBefore - now));
     pause = Math.min(pause, TIMER_MAX_MS);
-    this.#set('waiting', { retryAt: now + pause, code, reason, ...(refusal && { error: refusal }) });
+    this.#set('waiting', { retryAt: Date.now() + pause, code, reason, ...(refusal && { error: refusal }), ...(this.#elsewhere && { elsewhere: true }) });
     this.#timers.retry = this.#options.setTimeout(() => this.state === 'waiting' && this.#connect(), pause);
   }
 
@@ -348,12 +372,12 @@ export class Tertulia extends EventTarget {
   }
 
   /** Comes back no more, unless asked to. */
-  #end(state, code, reason, refusal) {
+  #end(state, code, reason, refusal, advice = ADVICE[code]) {
     const error = refusal ?? new Refusal({ code: 'refused', message: reason || `closed with ${code}` });
     this.over = error;
     this.#drop();
     // Who closed it needs no error told.
-    this.#set(state, { code, reason, ...(!this.shut && { error }), ...(state === 'refused' && { advice: ADVICE[code] ?? error.message }) });
+    this.#set(state, { code, reason, ...(!this.shut && { error }), ...(state === 'refused' && { advice: advice ?? error.message }) });
     for (const conversation of this.#conversations) conversation.refused(error);
   }
 
@@ -414,7 +438,8 @@ export class Tertulia extends EventTarget {
     if (type === 'pagehide') return persisted && this.#socket && this.#wait(1001, 'the page is put away');
     this.attend();
     if (type !== 'offline' && globalThis.document?.visibilityState === 'hidden') return;
-    if (this.state === 'waiting' && this.now() >= this.#notBefore && type !== 'offline') this.#connect();
+    if (this.#elsewhere && type === 'visibilitychange') this.come();
+    else if (this.state === 'waiting' && this.now() >= this.#notBefore && type !== 'offline') this.#connect();
     // An attempt that began without a network may hang for long; another begins afresh.
     else if (this.state === 'connecting' && type === 'online') this.#connect();
     else this.probe();

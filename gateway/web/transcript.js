@@ -1,13 +1,13 @@
 // What was said in a conversation, folded from its events and deltas into entries to show.
 // Invariant: no network and no clock. Same events and deltas, same entries.
 
-/** Refusals that end by themselves: the same frame is sent again. The last is the client's own. */
+/** Refusals that end by themselves: the same frame is sent again. The last two are the client's own. */
 const TEMPORARY = new Set([
   'rate_limited', 'quota_exhausted', 'busy', 'draining', 'restarting', 'quarantined', 'store_unavailable', 'internal',
-  'disconnected',
+  'disconnected', 'no_token',
 ]);
 
-/** A failure as the node puts it: `code` is for programs. `disconnected` and `closed` are the client's own. */
+/** A failure as the node puts it: `code` is for programs. `disconnected`, `no_token` and `closed` are the client's own. */
 export class Refusal extends Error {
   constructor({ code, message, retry_after: retryAfter }, status) {
     super(message ?? code);
@@ -66,7 +66,7 @@ export class Transcript extends EventTarget {
   /** Takes a piece of the running reply. */
   delta({ turn, offset, text }) {
     let entry = this.#byKey.get(`t${turn}`);
-    if (entry && entry.status !== 'streaming') return;
+    if (entry && !unfinished(entry)) return;
     entry ??= this.#start(turn, this.head);
     if (offset > entry.chars) return this.#emit('gap', { turn, offset });
     this.#extend(entry, offset, text);
@@ -92,6 +92,14 @@ export class Transcript extends EventTarget {
   /** The log does not have it yet, for a reason that passes; it is sent again at `retryAt`. Without either it is on its way. */
   hold(ref, error, retryAt) {
     this.#unsent(ref, { error, retryAt });
+  }
+
+  /** Nothing more comes of the running reply, although the log does not say so. If it goes on after all, it is as it was. */
+  breakOff() {
+    const entry = this.running;
+    if (!entry) return;
+    this.running = null;
+    this.#emit('change', { entry: Object.assign(entry, { status: 'done', end: 'incomplete', broken: true }) });
   }
 
   /** What was asked, where a reply gave no answer: the words to ask again with. */
@@ -136,6 +144,7 @@ export class Transcript extends EventTarget {
       entry.sources = made?.passages ?? [];
       if (made?.error) entry.error = { code: made.error };
       entry.made = made;
+      delete entry.broken;
       if (this.running === entry) this.running = null;
       // A reply stands behind what it answers, also when that came after the turn had begun.
       return this.#put(entry, Math.max(known?.order ?? 0, (event.answers ?? seq) + 0.5));
@@ -160,7 +169,7 @@ export class Transcript extends EventTarget {
   /** A stored piece of a reply. Who has its words as deltas gets it without them, and needs none. */
   #checkpoint({ turn, seq, offset, text, chars, unsaid }) {
     const entry = this.#byKey.get(`t${turn}`);
-    if (entry && entry.status !== 'streaming') return null;
+    if (entry && !unfinished(entry)) return null;
     const running = entry ?? this.#start(turn, seq);
     const end = offset + (chars ?? length(text ?? ''));
     const more = typeof text === 'string' && offset <= running.chars && end > running.chars;
@@ -177,6 +186,11 @@ export class Transcript extends EventTarget {
     if (offset < entry.chars) entry.text = cut(entry.text, offset);
     entry.text += text;
     entry.chars = offset + length(text);
+    if (entry.broken) {
+      delete entry.broken;
+      delete entry.end;
+      entry.status = 'streaming';
+    }
     this.running = entry;
   }
 
@@ -211,6 +225,10 @@ export class Transcript extends EventTarget {
   #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
+}
+
+function unfinished({ status, broken }) {
+  return status === 'streaming' || Boolean(broken);
 }
 
 /** Characters as the protocol counts them: code points, not UTF-16 units. */

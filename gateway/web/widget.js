@@ -1,5 +1,5 @@
 // The chat on somebody else's page, by one tag:
-//   <script src="https://NODE/widget.js" data-tenant="demo" async></script>
+//   <script src="https://NODE/widget.js?tenant=NAME" async></script>
 // It asks the node whether this page may speak to the tenant, shows a button, and loads the rest when
 // the page is idle. Nothing of the page's styles reaches it, nothing of it reaches the page.
 // There is one chat on a page, however often the tag is run, and it outlives what the page does to its body.
@@ -11,17 +11,23 @@
   const present = globalThis[Symbol.for('tertulia.widget')];
   if (!tag) return present ? present.stay() : console.error('Tertulia: load widget.js with a <script> tag.');
   const node = new URL(tag.src).origin;
-  const tenant = tag.dataset.tenant || 'demo';
-  const scheme = tag.dataset.scheme;
+  // A tag manager may drop attributes; an address it leaves alone.
+  const asked = new URL(tag.src).searchParams;
+  const tenant = tag.dataset.tenant || asked.get('tenant') || (location.origin === node ? 'demo' : null);
+  const scheme = tag.dataset.scheme || asked.get('scheme');
+  if (!tenant) return console.error(`Tertulia: no chat on this page: whose? Write <script src="${node}/widget.js?tenant=NAME" async></script>, with your tenant's name.`);
   if (present?.node === node && present.tenant === tenant) return present.stay();
   // The page has come to another tenant's part of the site.
   present?.remove();
 
   const PAUSES_MS = [2_000, 10_000, 60_000, 300_000];
+  const SPREAD_MAX_MS = 30_000;
+  /** Refusals that leave the visitor without a chat for a time that is known. */
+  const LIMITS = new Set(['rate_limited', 'quota_exhausted']);
   /** A page that takes the chat out again and again does not want it. */
   const SWAPS_MAX = 30;
   const SWAPS_MS = 10_000;
-  const me = { node, tenant, stay: () => {}, remove: () => end() };
+  const me = { node, tenant, stay: () => {}, forget: () => {}, remove: () => { end(); me.forget(); } };
   globalThis[Symbol.for('tertulia.widget')] = me;
   let ended = false;
   function end() {
@@ -69,6 +75,11 @@
     @media (max-width: 30rem), (max-height: 30rem) {
       .card, .at-left .card { inset: 0; inline-size: 100vw; block-size: 100dvh; border: 0; border-radius: 0; }
     }
+    @media print { :host { display: none !important; } }
+    .launcher.later { background: #6b6259; color: #fff; }
+    .comes { position: fixed; inset: auto 1.25rem 5.75rem auto; max-inline-size: min(18rem, calc(100vw - 2.5rem)); margin: 0; padding: 0.75rem 1rem;
+      border-radius: 0.8rem; background: #1c1712; color: #fff; font: 0.9375rem/1.4 system-ui, sans-serif; }
+    .comes:empty { display: none; }
     @media (prefers-reduced-motion: reduce) { .launcher { transition: none; } }
   `;
 
@@ -77,9 +88,11 @@
 
   async function begin(attempt = 0) {
     let parts;
+    let told = null;
     try {
-      const [{ visitor }, { kept }, { setAccent }, { h, icon, composing }, { words, direction }] =
-        await Promise.all(['visitor', 'kept', 'accent', 'dom', 'texts'].map((name) => load(`ui/${name}.js`)));
+      const [{ visitor }, { kept }, { setAccent }, { h, icon, composing }, { words, direction }, { timeOf }] =
+        await Promise.all(['visitor', 'kept', 'accent', 'dom', 'texts', 'time'].map((name) => load(`ui/${name}.js`)));
+      told = { h, icon, words, timeOf };
       const token = visitor({ url: node, tenant });
       parts = { look: await token.ready(), token, kept, setAccent, h, icon, composing, words, direction };
     } catch (error) {
@@ -90,9 +103,30 @@
       }
       // The page was not loaded for the chat's sake: it does without until the node is back.
       const pause = Math.max(PAUSES_MS[Math.min(attempt, PAUSES_MS.length - 1)], (error.retryAfter ?? 0) * 1000);
-      return setTimeout(() => ended || begin(attempt + 1), pause * (1 + Math.random() / 2));
+      const wait = Math.min(pause + Math.min(pause / 2, SPREAD_MAX_MS) * Math.random(), 2 ** 31 - 1);
+      if (told && error.retryAfter && LIMITS.has(error.code)) comesLater(told, Date.now() + wait, error);
+      return setTimeout(() => ended || begin(attempt + 1), wait);
     }
+    me.forget();
     if (!ended) show(parts);
+  }
+
+  /** The node has said when: the button stands for the chat until then, and tells it to whoever asks. */
+  function comesLater({ h, icon, words: wordsFor, timeOf }, at, error) {
+    const words = wordsFor(document.documentElement.lang || undefined);
+    console.warn(`Tertulia: the chat comes to this page later, at ${new Date(at).toLocaleTimeString()}: ${error.message} (${error.code}).`);
+    me.forget();
+    const host = h('tertulia-widget', { lang: words.language });
+    const root = host.attachShadow({ mode: 'open' });
+    const said = h('p', { class: 'comes', role: 'status' });
+    const tell = () => { said.textContent = said.textContent ? '' : words('comesAt', { time: timeOf(at, words.locale) }); };
+    root.append(h('aside', { class: 'stage', 'aria-label': words('thread') }, said,
+      h('button', { class: 'launcher later', type: 'button', 'aria-label': words('open'), onclick: tell }, icon('chat'))));
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+    root.adoptedStyleSheets = [sheet];
+    document.body.append(host);
+    me.forget = () => host.remove();
   }
 
   function show({ look, token, kept, setAccent, h, icon, composing, words: wordsFor, direction }) {
@@ -111,6 +145,8 @@
     document.body.append(host);
     const keeper = keep(host, { before: shape, after: restore });
     me.stay = keeper.stay;
+    // What is written here is neither for the page's shortcuts nor for a dialog of its own that keeps the keyboard.
+    for (const type of ['keydown', 'keypress', 'keyup', 'focusin', 'focusout']) root.addEventListener(type, (event) => event.target.closest?.('.card') && event.stopPropagation());
     Object.assign(stage.style, { colorScheme: scheme || 'light dark', fontSize: 'medium' });
     // Pages change what a `rem` is for their own ends; what the reader has set is `medium`.
     const rem = parseFloat(getComputedStyle(stage).fontSize);
@@ -148,7 +184,8 @@
         h('header', {}, h('h2', { dir: 'auto' }, name), again, shut), panel.element);
       stage.append(card);
       chat = { client, panel };
-      join(storage.getItem(remembered));
+      const known = storage.getItem(remembered);
+      join(/^conv_[0-9a-f]{32}$/.test(known) ? known : null);
     }
 
     function join(id) {
@@ -168,7 +205,7 @@
       });
       conversation.addEventListener('event', ({ detail }) => {
         const theirs = detail.type === 'message' && detail.author !== 'contact';
-        if (theirs && shown() && detail.seq > Number(storage.getItem(`${remembered}:read`) ?? 0) && !card.open) count(unread + 1);
+        if (theirs && shown() && detail.seq > readUpTo() && !card.open) count(unread + 1);
       });
     }
 
@@ -180,18 +217,32 @@
       chat.panel.composer.focus();
     }
 
+    function readUpTo() {
+      return Number(storage.getItem(`${remembered}:read`)) || 0;
+    }
+
+    /** What was read in another tab is not unread here. */
+    function readElsewhere({ key }) {
+      const conversation = chat?.panel.conversation;
+      if (key !== `${remembered}:read` || !conversation || !unread) return;
+      draw(conversation.entries.filter(({ author, seq }) => seq > readUpTo() && ['assistant', 'human'].includes(author)).length);
+    }
+    addEventListener('storage', readElsewhere);
+
     function count(to) {
+      draw(to);
+      if (!to && chat?.panel.conversation) storage.setItem(`${remembered}:read`, String(chat.panel.conversation.head));
+    }
+
+    function draw(to) {
       unread = to;
       badge.hidden = !to;
       badge.textContent = to > 9 ? '9+' : String(to);
       launcher.setAttribute('aria-label', to ? `${words('open')}, ${words('unread', { n: to })}` : words('open'));
-      if (!to && chat?.panel.conversation) storage.setItem(`${remembered}:read`, String(chat.panel.conversation.head));
     }
 
     function keys(event) {
       if (event.key === 'Escape' && !composing(event)) toggle(false);
-      // The page's own shortcuts are not for what is written here.
-      event.stopPropagation();
     }
 
     async function toggle(open = !card?.open) {
@@ -212,8 +263,18 @@
       keeper.note();
     }
 
+    /** A phone's keyboard covers part of the page and changes no other measure of it. */
+    function fit() {
+      const seen = globalThis.visualViewport;
+      if (!seen || !card) return;
+      const covers = card.matches(':modal') && seen.scale === 1;
+      Object.assign(card.style, covers ? { blockSize: `${seen.height}px`, insetBlock: `${seen.offsetTop}px auto` } : { blockSize: '', insetBlock: '' });
+    }
+    for (const type of ['resize', 'scroll']) globalThis.visualViewport?.addEventListener(type, fit);
+
     /** Where it covers the page, the page is out of reach; beside the page, both are in use. */
     function spread() {
+      setTimeout(fit);
       if (matchMedia('(max-width: 30rem), (max-height: 30rem)').matches) card.showModal();
       else card.show();
     }
@@ -240,6 +301,8 @@
       remove: () => {
         end();
         keeper.stop();
+        removeEventListener('storage', readElsewhere);
+        for (const type of ['resize', 'scroll']) globalThis.visualViewport?.removeEventListener(type, fit);
         chat?.panel.leave();
         chat?.client.close();
         host.remove();
@@ -248,7 +311,7 @@
     };
     globalThis.tertulia = api;
     me.remove = api.remove;
-    idle(() => prepare().catch(() => {}));
+    idle(() => prepare().catch((error) => console.warn(`Tertulia: the chat is not ready yet: ${error.message}`)));
   }
 
   /**
@@ -264,7 +327,7 @@
     function stay() {
       const { body } = document;
       if (!host.isConnected && body) {
-        swaps = [...swaps.filter((at) => Date.now() - at < SWAPS_MS), Date.now()];
+        swaps = [...swaps.filter((at) => performance.now() - at < SWAPS_MS), performance.now()];
         if (swaps.length > SWAPS_MAX) return stop();
         body.append(host);
         if (noted) after(noted);

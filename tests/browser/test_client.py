@@ -469,3 +469,37 @@ def cut_short(route):
     body = answer.json()
     body["events"] = body["events"][:2]
     route.fulfill(response=answer, json=body)
+
+
+def test_an_answer_without_a_token_is_tried_again_and_never_sent(room):
+    """A hiccup of the site's own server, whatever it answers, ends no chat."""
+    for answer in ("{error: 'x'}", "null", "undefined", "''", "{token: ''}", "{token: 7}", "'not yet'.length"):
+        told = scripted(room, TAKES, f"""async (client, node) => {{
+            const conversation = client.join('{ID}');
+            const said = node.settled(conversation.say('kept'), 6000);
+            const asked = await said;
+            const [first] = node.states.filter(({{state}}) => state === 'waiting');
+            return {{said: asked, state: client.state, code: first?.error?.code, auth: node.frames.filter(({{type}}) => type === 'auth').map(({{token}}) => token), refused: node.states.some(({{state}}) => state === 'refused')}};
+        }}""", f"{{token: async () => {{ window.asked = (window.asked ?? 0) + 1; return window.asked < 4 ? {answer} : 'good'; }}}}")
+        assert told == {"said": {"ok": {"seq": 2}}, "state": "open", "code": "no_token", "auth": ["good"], "refused": False}, (answer, told)
+
+
+def test_a_tab_that_is_needed_comes_back_at_once(room):
+    """Sent away for newer ones; not so often that two tabs push each other out all the time."""
+    away = "[{type: 'going_away', retry_after_ms: 30000}, {close: 4013}]"
+    acts = {"say": "conversation.say('x')", "typing": "conversation.typing(true)", "look": "document.dispatchEvent(new Event('visibilitychange'))"}
+    for name, act in acts.items():
+        told = scripted(room, f"(frame, socket) => frame.type === 'join' && socket < 3 ? {away} : ({TAKES})(frame)", f"""async (client, node) => {{
+            const conversation = client.join('{ID}');
+            await node.until(() => client.state === 'waiting');
+            const {{elsewhere}} = node.states.at(-1);
+            const began = performance.now();
+            {act};
+            await node.until(() => node.sockets === 2);
+            const took = performance.now() - began;
+            await node.until(() => client.state === 'waiting');
+            {act};
+            await new Promise(done => setTimeout(done, 1500));
+            return {{elsewhere, took, sockets: node.sockets}};
+        }}""")
+        assert told["elsewhere"] and told["took"] < 500 and told["sockets"] == 2, (name, told)

@@ -3,7 +3,7 @@
 import json
 import re
 
-from node import KEY, ROOT
+from node import KEY, ROOT, Node
 from room import PHONE, finished, grown, say, text, wait_for
 from stub import expected
 from website import Website
@@ -389,3 +389,17 @@ def test_looking_changes_nothing(room):
     page = studio(room, "conversations")
     page.get_by_role("link", name=re.compile("^fritzi")).wait_for()
     assert json.dumps(room.node.events(conversation)) == before
+
+
+def test_the_studio_gives_out_the_public_address(room):
+    node = Node(room.model, room.options.proxy, TERTULIA_PUBLIC_URL="https://chat.example:21443")
+    try:
+        context = room.context()
+        context.add_init_script(f"sessionStorage.setItem('tertulia.studio.key', '{KEY}')")
+        page = room.page(f"http://127.0.0.1:{node.front}/studio#website", context=context)
+        room.expected += ["Failed to load resource", "no chat for tenant"]
+        page.locator(".snippet").wait_for()
+        assert "https://chat.example:21443/widget.js" in page.locator(".snippet").inner_text()
+        assert page.locator("a[href^='https://chat.example:21443/?tenant=demo']").count() == 1
+    finally:
+        node.stop()

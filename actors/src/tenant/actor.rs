@@ -146,6 +146,7 @@ impl Tenant {
             disabled: settings.record.disabled,
             profile: settings.profile.clone(),
             plan: settings.plan.clone(),
+            public_url: None,
         }
     }
 

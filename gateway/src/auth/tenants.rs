@@ -338,7 +338,15 @@ impl Tenants {
     async fn view_of(&self, body: TenantBody) -> Result<TenantView, TenantError> {
         let (version, profile) = self.profile(body.id).await?;
         let plan = self.plans.find(&body.plan).await?;
-        Ok(TenantView { id: body.id, name: body.name, version, disabled: body.disabled, profile, plan })
+        Ok(TenantView {
+            id: body.id,
+            name: body.name,
+            version,
+            disabled: body.disabled,
+            profile,
+            plan,
+            public_url: None,
+        })
     }
 
     async fn demo_key(&self) -> Result<SecretString, TenantError> {

@@ -32,7 +32,7 @@ pub(crate) async fn cors<B: MessageBody>(
     if from_page {
         let headers = response.headers_mut();
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, header::HeaderValue::from_static("*"));
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, header::HeaderValue::from_static("retry-after"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, header::HeaderValue::from_static("date, retry-after"));
     }
     Ok(response.map_into_left_body())
 }

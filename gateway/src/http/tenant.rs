@@ -8,9 +8,14 @@ use super::caller::{Caller, With};
 use super::edge::Edge;
 use super::error::ApiError;
 
-pub(super) async fn view(caller: Caller) -> Result<web::Json<TenantView>, ApiError> {
+pub(super) async fn view(caller: Caller, edge: web::Data<Edge>) -> Result<web::Json<TenantView>, ApiError> {
     caller.manages()?;
-    Ok(web::Json(caller.tenant_view()))
+    Ok(web::Json(at(&edge, caller.tenant_view())))
+}
+
+/// Only the node knows under which address the world has it.
+fn at(edge: &Edge, view: TenantView) -> TenantView {
+    TenantView { public_url: edge.parts.config.public_url.clone(), ..view }
 }
 
 pub(super) async fn replace(
@@ -22,5 +27,5 @@ pub(super) async fn replace(
     let models = edge.worker.models();
     let known = models.candidates(&profile.models);
     known.map_err(|error| ApiError::new(ErrorCode::BadField, format!("`models`: {error}")))?;
-    Ok(web::Json(caller.tenant.put_profile(version, profile, models.list()).await?))
+    Ok(web::Json(at(&edge, caller.tenant.put_profile(version, profile, models.list()).await?)))
 }

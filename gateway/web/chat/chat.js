@@ -36,7 +36,8 @@ async function lookOf() {
       clearTimeout(slow);
       if (error.fatal) {
         tell('ended');
-        console.error(`Tertulia: no chat for tenant "${tenant}": ${error.message}`);
+        const hint = error.code === 'origin_refused' ? ' A node with a `public_url` has its chat at that address only.' : '';
+        console.error(`Tertulia: no chat for tenant "${tenant}": ${error.message}.${hint}`);
         return null;
       }
       tell(error.retryAfter ? 'later' : navigator.onLine ? 'unreached' : 'offline');

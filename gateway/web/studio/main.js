@@ -114,7 +114,7 @@ function frame(tenant) {
       h('p', { class: 'tenant' }, h('span', { class: 'unseen' }, t('tenant')), tenant.name),
       h(
         'a',
-        { class: 'button plain', href: `/?tenant=${encodeURIComponent(tenant.name)}`, target: '_blank', rel: 'noopener' },
+        { class: 'button plain', href: `${tenant.public_url ?? ''}/?tenant=${encodeURIComponent(tenant.name)}`, target: '_blank', rel: 'noopener' },
         icon('chat'),
         h('span', {}, t('openchat')),
       ),

@@ -11,8 +11,8 @@ export class ProfileDraft extends EventTarget {
     this.#settle(tenant);
   }
 
-  #settle({ id, name, version, profile }) {
-    this.tenant = { id, name };
+  #settle({ id, name, public_url, version, profile }) {
+    this.tenant = { id, name, public_url };
     this.version = version;
     this.saved = profile;
     this.draft = structuredClone(profile);

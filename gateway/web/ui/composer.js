@@ -60,7 +60,13 @@ export class Composer {
     if (focused && !running) this.focus();
   }
 
+  /** Whether the keyboard is here. */
+  get focused() {
+    return this.element.contains(this.element.getRootNode().activeElement);
+  }
+
   set disabled(disabled) {
+    this.element.classList.toggle('disabled', disabled);
     this.input.disabled = disabled;
     this.send.disabled = disabled;
   }

@@ -2,6 +2,7 @@
 
 import { h, icon } from './dom.js';
 import { Markdown, plain } from './markdown.js';
+import { timeOf } from './time.js';
 
 const ENDS = { cancelled: 'stopped', incomplete: 'cut', length: 'length', filtered: 'filtered' };
 /** Why something was not sent, in words of the page: by the code of the refusal. */
@@ -9,6 +10,8 @@ const REASONS = {
   unauthorized: 'unsentUnknown', token_expired: 'unsentUnknown', forbidden: 'unsentUnknown', unknown_conversation: 'gone',
   origin_refused: 'ended', tenant_disabled: 'ended', too_large: 'tooLong', closed: 'unsentClosed',
 };
+/** Up to so long is "a few minutes"; what takes longer has a time. */
+const FEW_MINUTES_S = 600;
 const CHANGES = { taken_over: 'takenOver', handed_back: 'handedBack', closed: 'closed', reopened: 'reopened' };
 
 export class Entry {
@@ -112,7 +115,7 @@ export class Entry {
   #remark(entry) {
     const { words, own, retry, drop, again } = this.#options;
     const answerless = unanswered(entry);
-    const remark = answerless && !ENDS[entry.end] ? words(entry.made?.retry_after ? 'failedLater' : 'failed') : this.#standing(entry);
+    const remark = answerless && !ENDS[entry.end] ? this.#failed(entry) : this.#standing(entry);
     const label = `${entry.status}|${remark}`;
     if (this.note.dataset.label === label) return;
     this.note.dataset.label = label;
@@ -123,7 +126,16 @@ export class Entry {
       remark ? h('span', { dir: 'auto' }, remark) : '',
       entry.status !== 'failed' ? '' : h('span', { class: 'ways' },
         link('again', () => retry(entry.ref)?.catch(() => {})), link('discard', () => drop(entry.ref))),
-      answerless && own === 'contact' ? link('askAgain', () => again(entry), ' again') : '');
+      answerless && !entry.broken && own === 'contact' ? link('askAgain', () => again(entry), ' again') : '');
+  }
+
+  /** That there is no answer, and when there may be one. */
+  #failed({ made, at }) {
+    const { words } = this.#options;
+    const seconds = made?.retry_after;
+    if (!seconds) return words('failed');
+    const until = Date.parse(at) + seconds * 1000;
+    return seconds > FEW_MINUTES_S && until > Date.now() ? words('failedUntil', { time: timeOf(until, words.locale) }) : words('failedLater');
   }
 
   /** How it stands with what is not simply there. */
@@ -134,7 +146,7 @@ export class Entry {
     if (status !== 'sending') return null;
     if (waiting) return words('waiting');
     if (!retryAt) return words('sending');
-    return words('held', { time: new Date(retryAt).toLocaleTimeString(words.locale, { hour: '2-digit', minute: '2-digit' }) });
+    return words('held', { time: timeOf(retryAt, words.locale) });
   }
 }
 

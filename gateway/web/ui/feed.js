@@ -22,6 +22,9 @@ const ECHO_MS = 4_000;
 /** What a wait that the node asked for may grow by, so that not all come back together. */
 const SPREAD_MAX_S = 30;
 
+/** Not the clock on the wall, which can be set while somebody waits. */
+const now = () => performance.now();
+
 export class Feed extends Transcript {
   /** `connecting`, `open`, `silent`, `waiting` or `closed`; told in the event `state`, as the client does. */
   state = 'connecting';
@@ -37,7 +40,7 @@ export class Feed extends Transcript {
   #abort = null;
   #timers = {};
   #asking = 0;
-  #heard = 0;
+  #heard = -Infinity;
   #notBefore = 0;
   /** What is said is not sent yet. */
   #notSay;
@@ -53,10 +56,10 @@ export class Feed extends Transcript {
     this.#authorization = authorization;
     this.#options = { random };
     this.#notSay = new Hold({
-      now: Date.now,
+      now,
       later: (act, seconds) => {
         const pause = seconds * 1000;
-        return { timer: setTimeout(act, pause), at: Date.now() + pause };
+        return { timer: setTimeout(act, pause), pause };
       },
     });
     this.addEventListener('gap', () => this.#lost());
@@ -125,7 +128,7 @@ export class Feed extends Transcript {
     this.#stop();
     const abort = (this.#abort = new AbortController());
     this.#set('connecting');
-    const began = Date.now();
+    const began = now();
     try {
       // Where the log ends tells what is sent again and what is new.
       const { head } = await this.#ask('GET', '/events?after=0&limit=1', undefined, abort.signal);
@@ -150,11 +153,11 @@ export class Feed extends Transcript {
         this.#hear();
         if (data) this.#take(JSON.parse(data));
       }
-      this.#wait(Date.now() - began);
+      this.#wait(now() - began);
     } catch (error) {
       if (this.#abort !== abort) return;
       if (error instanceof Refusal && !error.temporary) return this.#end(error);
-      this.#wait(Date.now() - began, error);
+      this.#wait(now() - began, error);
     }
   }
 
@@ -224,7 +227,7 @@ export class Feed extends Transcript {
 
   /** Asks whether anybody is there, after a silence. */
   async #probe() {
-    if (this.#asking || Date.now() - this.#heard < ATTENTIVE_MS || !['open', 'silent'].includes(this.state)) return;
+    if (this.#asking || now() - this.#heard < ATTENTIVE_MS || !['open', 'silent'].includes(this.state)) return;
     const abort = this.#abort;
     try {
       const { head } = await this.#ask('GET', `/events?after=${this.head}&limit=1`);
@@ -268,7 +271,7 @@ export class Feed extends Transcript {
   }
 
   #hear() {
-    this.#heard = Date.now();
+    this.#heard = now();
     if (this.state !== 'silent') return;
     this.down = false;
     this.#set('open');
@@ -294,13 +297,13 @@ export class Feed extends Transcript {
 
   #nudged(type) {
     if (type === 'offline') {
-      this.#heard = 0;
+      this.#heard = -Infinity;
       return this.#probe();
     }
     if (document.visibilityState !== 'visible') return;
     // An attempt that began without a network may hang for long; another begins afresh.
     const afresh = this.state === 'waiting' || (this.state === 'connecting' && type === 'online');
-    if (afresh && Date.now() >= this.#notBefore) this.#run();
+    if (afresh && now() >= this.#notBefore) this.#run();
     else this.#probe();
   }
 
@@ -315,7 +318,7 @@ export class Feed extends Transcript {
     const told = error instanceof Refusal && error.temporary ? error.retryAfter : undefined;
     // Full jitter: pages that were cut together do not come back together.
     const pause = told ? this.#spread(told) * 1000 : most * this.#options.random();
-    this.#notBefore = told ? Date.now() + told * 1000 : 0;
+    this.#notBefore = told ? now() + told * 1000 : 0;
     this.down = true;
     this.#set('waiting', { retryAt: Date.now() + pause, code: 1006, reason: error?.message, ...(told && { error }) });
     this.#timers.retry = setTimeout(() => this.#run(), pause);

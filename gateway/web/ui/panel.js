@@ -88,12 +88,15 @@ export class Panel {
   #gone(refusal) {
     if (refusal.code === 'bad_position') return;
     this.#lost = true;
+    const typing = this.composer.focused;
     this.composer.disabled = true;
     this.#say('warning', this.#words('gone'), this.#words('startNew'), () => this.fresh());
+    // Who was typing goes on from here by one key, instead of into nothing.
+    if (typing) this.notice.querySelector('button').focus({ preventScroll: true });
   }
 
   /** Tells how the line is, wherever it is not simply there. */
-  #state({ state, error, retryAt }) {
+  #state({ state, error, retryAt, elsewhere }) {
     if (this.#lost || (state === 'closed' && !error)) return;
     const words = this.#words;
     const now = [words('retryNow'), () => this.#client.reconnect()];
@@ -105,6 +108,13 @@ export class Panel {
       return this.#say('warning', words(why), words('connectAgain'), () => {
         this.#say(null);
         this.#client.reconnect();
+      });
+    }
+    if (state === 'waiting' && elsewhere) {
+      this.#soon(0);
+      return this.#say('elsewhere', words('elsewhere'), words('goOn'), () => {
+        this.#client.reconnect();
+        this.composer.focus();
       });
     }
     if (state === 'waiting' && error?.retryAfter) {

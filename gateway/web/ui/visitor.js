@@ -3,6 +3,7 @@
 import { kept } from './kept.js';
 
 const PATIENCE_MS = 15_000;
+const SECRET = /^[\x21-\x7e]{1,1024}$/;
 
 /**
  * A token function for the client. `look` holds how the tenant wants its chat to look, after the first call.
@@ -13,7 +14,8 @@ export function visitor({ url = location.origin, tenant = 'demo', storage = kept
   let first = null;
 
   async function ask() {
-    const known = storage.getItem(key) ?? undefined;
+    // Others write there too: what cannot be a secret of ours is none, and must not keep the visitor out.
+    const known = SECRET.exec(storage.getItem(key) ?? '')?.[0];
     const response = await fetch(`${url}/v1/widget/${encodeURIComponent(tenant)}`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
@@ -28,6 +30,9 @@ export function visitor({ url = location.origin, tenant = 'demo', storage = kept
       const fatal = response.status >= 400 && response.status < 500 && ![408, 425, 429].includes(response.status);
       throw Object.assign(new Error(message ?? response.statusText), { code, fatal, retryAfter, status: response.status });
     }
+    // By the node's clock, not by the visitor's, which may be hours off.
+    const lives = Date.parse(answer.expires_at) - Date.parse(response.headers.get('date'));
+    if (lives > 0) answer.expires_in = lives / 1000;
     storage.setItem(key, answer.visitor);
     token.look = answer.look;
     token.contact = answer.contact;

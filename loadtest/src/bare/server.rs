@@ -173,6 +173,7 @@ impl Shared {
             disabled: false,
             profile: self.profile.borrow().clone(),
             plan: PlanView::default(),
+            public_url: None,
         }
     }
 }

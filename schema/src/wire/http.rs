@@ -260,6 +260,9 @@ pub struct TenantView {
     /// What they may be at most; where one says more, this holds.
     #[serde(default)]
     pub plan: PlanView,
+    /// The node's public address (`public_url`), where it has one: what is written into other pages begins with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<Origin>,
 }
 
 /// A plan with its name. `GET /v1/admin/plans/{name}`.

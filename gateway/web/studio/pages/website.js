@@ -160,7 +160,7 @@ function originOf(text) {
 
 /** The line to put on the site. */
 function scriptTag({ draft, api, notice }) {
-  const text = `<script src="${api.origin}/widget.js" data-tenant="${draft.tenant.name.replace(/&/g, '&amp;').replace(/"/g, '&quot;')}" async></script>`;
+  const text = `<script src="${draft.tenant.public_url ?? api.origin}/widget.js" data-tenant="${draft.tenant.name.replace(/&/g, '&amp;').replace(/"/g, '&quot;')}" async></script>`;
   const code = h('code', { dir: 'ltr' }, text);
   const warning = h('p', { class: 'remark' }, icon('alert'), h('span', {}, t('tag.unsaved')));
   const copy = button(t('tag.copy'), {
