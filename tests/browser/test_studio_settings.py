@@ -49,7 +49,7 @@ def test_settings_are_saved_and_taken_back(room):
     # What is typed is kept while another page is looked at.
     page.get_by_role("link", name="Website").click()
     bar.get_by_text("Name, Instructions").wait_for()
-    page.get_by_role("link", name="Assistant").click()
+    page.get_by_role("link", name="Assistant", exact=True).click()
     page.get_by_role("button", name="Save").click()
     toast(page, "Saved.")
     assert bar.is_hidden()
@@ -132,7 +132,7 @@ def test_the_preview_follows_the_look(room):
     stage = page.locator(".preview-stage")
     assert stage.get_attribute("data-side") == "left"
     assert page.locator(".preview-launcher").evaluate("node => getComputedStyle(node).backgroundColor") == "rgb(11, 107, 87)"
-    page.get_by_role("link", name="Assistant").click()
+    page.get_by_role("link", name="Assistant", exact=True).click()
     page.get_by_label("Greeting").fill("Good day!")
     page.get_by_role("link", name="Website").click()
     page.locator(".preview-greeting", has_text="Good day!").wait_for()
