@@ -214,3 +214,61 @@ pub(crate) const fn begins_after(position: Seq, head: Seq) -> Option<Seq> {
     let replayed = limits::REPLAY_EVENTS_MAX as Seq;
     if head.saturating_sub(position) > replayed { Some(head - replayed) } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::frames::Format;
+    use crate::outbox::Outbox;
+
+    fn outgoing(seq: Seq) -> Outgoing {
+        Outgoing { seq, json: format!(r#"{{"seq":{seq}}}"#), covered: None }
+    }
+
+    fn listener() -> (Listener, Arc<Outbox>) {
+        let outbox = Outbox::new();
+        (Listener { session: SessionId::generate(), outbox: Arc::clone(&outbox), format: Format::Socket }, outbox)
+    }
+
+    #[test]
+    fn an_event_is_taken_only_where_it_is_the_next_one() {
+        let (listener, outbox) = listener();
+        let mut subscriber = Subscriber::new(listener, Position::after(3));
+        let (conversation, actor) = (ConversationId::generate(), Sender::nobody());
+        let source = Source { conversation, head: 9, actor: &actor };
+        for (seq, taken) in [(5, false), (3, false), (4, true), (4, false), (5, true)] {
+            let encoded = Encoded { seq, json: "{}".into() };
+            let before = (subscriber.seq(), outbox.waiting_bytes());
+            assert_eq!(subscriber.event(source, &encoded, &Frames::event(conversation, seq, "{}")), taken, "{seq}");
+            let after = (subscriber.seq(), outbox.waiting_bytes());
+            assert_eq!(before != after, taken, "{seq}: what is not taken leaves nothing behind");
+        }
+    }
+
+    #[test]
+    fn what_was_read_for_a_place_that_was_left_is_nobodys() {
+        let mut listeners = Listeners::new(ConversationId::generate(), Sender::nobody(), 5, Ring::default());
+        let (listener, outbox) = listener();
+        let session = listener.session;
+        let again = || Listener { session, outbox: Arc::clone(&outbox), format: Format::Socket };
+        listeners.join(listener, Position::after(2));
+        assert_eq!(listeners.advance(session, None), Next::Read(2));
+        // It goes elsewhere, to where there is nothing to read, before the read fails.
+        listeners.join(again(), Position::after(5));
+        assert_eq!(listeners.advance(session, None), Next::Nothing);
+        let failed = || Err(StoreError::Unavailable("away".into()));
+        assert_eq!(listeners.advance_by(session, 2, failed(), None), Next::Nothing);
+        assert!(listeners.knows(session) && outbox.waiting_bytes() == 0, "it was told nothing");
+        listeners.push_event(outgoing(6));
+        assert!(outbox.waiting_bytes() > 0, "it listens");
+        // To a place that is read for as well: that read is its own.
+        listeners.join(again(), Position::after(1));
+        assert_eq!(listeners.advance(session, None), Next::Read(1));
+        let _ = listeners.advance_by(session, 2, failed(), None);
+        assert!(listeners.knows(session));
+        let _ = listeners.advance_by(session, 1, failed(), None);
+        assert!(!listeners.knows(session), "it may join again");
+    }
+}

@@ -232,6 +232,5 @@ impl Attempt {
 
 /// Whether a character leaves anything on a screen.
 fn is_seen(c: char) -> bool {
-    let joins = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    !c.is_whitespace() && !c.is_control() && !joins
+    !c.is_whitespace() && !c.is_control() && !schema::is_invisible(c)
 }

@@ -247,16 +247,9 @@ fn plain(c: char) -> char {
     }
 }
 
-/// Characters that cannot be seen: they do not keep a mark apart.
+/// What does not keep a mark apart: it cannot be seen.
 fn hidden(c: char) -> bool {
-    match c {
-        '\n' | '\t' => false,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
-        | '\u{ffa0}' => true,
-        '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
-        '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
-        c => c.is_control(),
-    }
+    schema::is_invisible(c) || (c.is_control() && !matches!(c, '\n' | '\t'))
 }
 
 #[cfg(test)]

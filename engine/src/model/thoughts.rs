@@ -326,6 +326,11 @@ impl Thoughts {
                     self.answers();
                 }
             }
+            // What looked like a head was a word in the thought that ends here.
+            (Place::Head { in_thought: true, .. }, Tag::Close) => {
+                self.marked = true;
+                self.answers();
+            }
             (Place::Head { text, .. }, _) => text.push_str(&mark),
             (Place::All, _) => {}
             (Place::Unsure(text), Tag::Open) if text.trim().is_empty() => {

@@ -63,6 +63,8 @@ fn thoughts_are_cut_out_and_code_stays() {
         ("<think>a <think>b</think> c</think> Hello", "Hello"),
         ("<think>a</think>One. b</think> Two.", "Two."),
         ("<think>a</reasoning>Hello", "Hello"),
+        ("<think>I say <|start|> here.</think>Hello", "Hello"),
+        ("<think>I say <|start|> and <|end|>.\n</think>\n\nHello", "Hello"),
         // Without an end.
         ("<think>The margin", ""),
         ("Hello.\n<think>The margin", "Hello.\n"),

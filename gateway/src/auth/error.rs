@@ -60,7 +60,7 @@ pub enum TenantError {
     NotFound,
     #[error("there is a tenant of this name already")]
     NameTaken,
-    #[error("a tenant's name has 1 to 80 characters on one line")]
+    #[error("a tenant's name has 1 to 80 characters on one line, all of which can be seen")]
     Name,
     #[error("this API key is mistyped, or belongs to another tenant")]
     Key,

@@ -232,11 +232,7 @@ impl Tenants {
         let name = name.trim();
         let count = name.chars().take(NAME_CHARS_MAX + 1).count();
         // A name that reads as an id would hide the tenant with that id.
-        if count == 0
-            || count > NAME_CHARS_MAX
-            || name.chars().any(|c| c.is_control() || is_hidden(c))
-            || name.starts_with(TenantId::PREFIX)
-        {
+        if count == 0 || count > NAME_CHARS_MAX || name.chars().any(is_hidden) || name.starts_with(TenantId::PREFIX) {
             return Err(TenantError::Name);
         }
         let id = self.reserve(name).await?;
@@ -365,12 +361,9 @@ impl Tenants {
     }
 }
 
-/// Whether a character shows nothing or turns what stands beside it: two names are not to look alike.
-const fn is_hidden(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
-    )
+/// Whether a character would let two names look alike, or one fill more than a line.
+fn is_hidden(c: char) -> bool {
+    c.is_control() || schema::is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::datadir::DataDir;
 use crate::http::ApiError;
 use crate::learning::{Learning, LearningError};
 
-/// The data directory of a configuration that names none.
+/// The data directory of a configuration that names none, as `default.toml` has it.
 const DATA_DEFAULT: &str = "./data";
 
 /// Store, tenants and documents, without a node around them.
@@ -131,4 +131,14 @@ fn made((tenant, key): (TenantBody, SecretString)) -> KeyMade {
 fn refused(error: LearningError) -> CliError {
     let failure = ApiError::from(error).failure().clone();
     CliError::Refused { code: failure.code, message: failure.message.into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_that_nobody_named_is_the_default_one() {
+        assert!(engine::config::DEFAULT.contains(&format!("\ndata = {DATA_DEFAULT:?}\n")));
+    }
 }
