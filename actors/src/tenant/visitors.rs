@@ -93,14 +93,7 @@ impl Visitors {
         now: Timestamp,
     ) -> Result<Taken, Wait> {
         let bytes = bytes.saturating_add(limits::MESSAGE_BYTES_AROUND);
-        self.has_room(contact, from, bytes, budget, now)?;
-        let visitor = self.visitor(contact, from, now);
-        if visitor.running.load(Ordering::Relaxed) >= budget.running_turns.get() {
-            return Err(Wait::Replies(REPLY_WAIT));
-        }
-        visitor.messages.take(What::Message.rate(budget), now).map_err(Wait::Messages)?;
-        self.stored(contact, bytes, now);
-        Ok(Taken { what: What::Message, bytes, day: self.day })
+        self.take(What::Message, contact, from, bytes, budget, now)
     }
 
     /// A visitor opens a conversation.
@@ -111,12 +104,26 @@ impl Visitors {
         budget: &VisitorBudget,
         now: Timestamp,
     ) -> Result<Taken, Wait> {
-        let bytes = limits::OPENING_BYTES;
+        self.take(What::Conversation, contact, from, limits::OPENING_BYTES, budget, now)
+    }
+
+    fn take(
+        &mut self,
+        what: What,
+        contact: &Contact,
+        from: Option<Neighbour>,
+        bytes: u64,
+        budget: &VisitorBudget,
+        now: Timestamp,
+    ) -> Result<Taken, Wait> {
         self.has_room(contact, from, bytes, budget, now)?;
         let visitor = self.visitor(contact, from, now);
-        visitor.conversations.take(What::Conversation.rate(budget), now).map_err(Wait::Conversations)?;
+        if what == What::Message && visitor.running.load(Ordering::Relaxed) >= budget.running_turns.get() {
+            return Err(Wait::Replies(REPLY_WAIT));
+        }
+        visitor.bucket(what).take(what.rate(budget), now).map_err(|wait| what.wait(wait))?;
         self.stored(contact, bytes, now);
-        Ok(Taken { what: What::Conversation, bytes, day: self.day })
+        Ok(Taken { what, bytes, day: self.day })
     }
 
     /// Nothing came of it: what was taken flows back, bytes only on the day on which they were counted.
@@ -136,11 +143,7 @@ impl Visitors {
         }
         let Some(visitor) = self.known.get_mut(contact) else { return };
         visitor.bytes = visitor.bytes.saturating_sub(bytes);
-        let bucket = match taken.what {
-            What::Message => &mut visitor.messages,
-            What::Conversation => &mut visitor.conversations,
-        };
-        bucket.give_back(taken.what.rate(budget));
+        visitor.bucket(taken.what).give_back(taken.what.rate(budget));
     }
 
     /// So many bytes are stored for somebody. True when it was a visitor.
@@ -251,9 +254,23 @@ impl What {
             Self::Conversation => Rate { count: budget.conversations_per_hour, per: HOUR },
         }
     }
+
+    const fn wait(self, wait: Duration) -> Wait {
+        match self {
+            Self::Message => Wait::Messages(wait),
+            Self::Conversation => Wait::Conversations(wait),
+        }
+    }
 }
 
 impl Visitor {
+    const fn bucket(&mut self, what: What) -> &mut Bucket {
+        match what {
+            What::Message => &mut self.messages,
+            What::Conversation => &mut self.conversations,
+        }
+    }
+
     fn used_much(&self) -> bool {
         self.bytes >= limits::VISITOR_BYTES_KEPT
     }
