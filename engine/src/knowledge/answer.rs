@@ -6,17 +6,17 @@ use std::sync::Arc;
 use futures_util::stream;
 use schema::{Passage, Usage};
 
+use super::choose::{Choice, Quote, Thresholds};
 use super::language::Language;
-use super::phrases::{Phrases, phrases};
-use super::quotes::{Asked, Quote};
-use super::reading::Read;
-use super::sentences::sentences;
-use super::small_talk;
-use super::words::words;
-use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Stop};
+use super::question::{self, Asked};
+use super::talk::{self, Phrase, Said};
+use super::units::Read;
+use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Role, Stop};
 
-/// Questions in one message that are answered one by one.
-const QUESTIONS_MAX: usize = 3;
+/// A passage with this share of a question is named as the nearest when none answers.
+const NEAREST_SHARE_MIN: f32 = 0.5;
+/// What the contact said before that a question may lean on.
+const BEFORE_MAX: usize = 3;
 
 /// The model that needs nothing: no key, no network, no weights.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +39,7 @@ impl Model for Builtin {
 }
 
 fn chunks(prompt: &Prompt) -> Vec<Chunk> {
-    let reply = reply(prompt.question.as_str(), &prompt.passages);
+    let reply = reply(prompt);
     let room = usize::try_from(prompt.max_output_tokens).unwrap_or(usize::MAX);
     let pieces: Vec<&str> = pieces(&reply);
     let read = words_in(prompt.question.as_str())
@@ -74,48 +74,60 @@ fn words_in(text: &str) -> usize {
 }
 
 /// The whole reply.
-fn reply(said: &str, passages: &[Passage]) -> String {
-    if let Some(reply) = small_talk::reply(said) {
-        return reply.into();
+fn reply(prompt: &Prompt) -> String {
+    let said = prompt.question.as_str();
+    let documents = language_of(&prompt.passages);
+    let spoken = before(prompt);
+    let before: Vec<&str> = spoken.iter().map(String::as_str).collect();
+    if let Some((heard, language)) = talk::hear(said, documents) {
+        return match heard {
+            Said::Talk(phrase) => phrase.in_language(language).into(),
+            Said::Person => Phrase::Handoff.in_language(language).into(),
+            Said::Complaint => Phrase::Complaint.in_language(language).into(),
+        };
     }
-    let phrases = phrases(Language::of(&words(said)));
-    let passages: Vec<Read<'_>> = passages.iter().map(Read::new).collect();
-    let asked = |question| Asked::new(question, &passages);
-    // Few, however many question marks a message has.
-    let questions = sentences(said).into_iter().filter(|sentence| sentence.ends_with('?')).take(QUESTIONS_MAX);
-    let questions: Vec<Asked<'_>> = questions.map(asked).filter(|question| !question.is_empty()).collect();
-    if questions.len() > 1 {
-        let answers: Vec<Quote> = questions.iter().filter_map(Asked::quote).collect();
-        if !answers.is_empty() {
-            return show_all(answers, phrases);
-        }
+    let asked = question::read(said, &before, documents);
+    let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
+    let answers: Vec<(&Asked, Option<Quote>)> =
+        asked.iter().map(|asked| (asked, Choice::new(asked, &passages, documents).answer(Thresholds::USED))).collect();
+    let language = asked.first().map_or(documents, |asked| asked.language);
+    if answers.iter().any(|(_, quote)| quote.is_some()) {
+        return show(answers, language);
     }
-    let whole = asked(said);
-    if whole.is_empty() {
-        return phrases.say_more.into();
-    }
-    // What leads up to a question may say more than the documents do: then the question alone counts.
-    match whole.quote().or_else(|| questions.first().and_then(Asked::quote)) {
-        Some(quote) => {
-            let second = whole.second(&quote);
-            show_all(std::iter::once(quote).chain(second).collect(), phrases)
-        }
-        None => unknown(&whole, phrases),
-    }
+    let nearest = asked.first().and_then(|asked| Choice::new(asked, &passages, documents).nearest(NEAREST_SHARE_MIN));
+    unknown(nearest, language)
 }
 
-fn show_all(quotes: Vec<Quote>, phrases: &Phrases) -> String {
+/// What the contact said before, oldest first.
+fn before(prompt: &Prompt) -> Vec<String> {
+    let said = prompt.lines.iter().filter(|line| line.role == Role::User).map(|line| line.text.as_str());
+    let said: Vec<&str> = said.collect();
+    let (_, earlier) = said.split_last().unwrap_or((&"", &[]));
+    earlier.iter().rev().take(BEFORE_MAX).rev().map(|line| (*line).to_string()).collect()
+}
+
+/// The language of the documents, by the passages found.
+fn language_of(passages: &[Passage]) -> Language {
+    let text = passages.iter().map(|passage| passage.text.as_str()).collect::<Vec<_>>().join("\n");
+    Language::of(&text, Language::English)
+}
+
+fn show(answers: Vec<(&Asked, Option<Quote>)>, language: Language) -> String {
     let mut shown = String::new();
     let mut seen: Vec<String> = Vec::new();
-    for quote in quotes {
-        if seen.contains(&quote.text) {
-            continue;
-        }
-        let from = if seen.is_empty() { phrases.from } else { phrases.also };
-        let Quote { n, place, text, is_block } = quote;
+    for (asked, quote) in answers {
         if !shown.is_empty() {
             shown.push_str("\n\n");
         }
+        let Some(Quote { n, place, text, is_block }) = quote else {
+            shown.push_str(&Phrase::UnknownPart.in_language(language).replace("{}", &asked.said));
+            continue;
+        };
+        if seen.contains(&text) {
+            shown.truncate(shown.trim_end().len());
+            continue;
+        }
+        let from = if seen.is_empty() { Phrase::From } else { Phrase::Also }.in_language(language);
         if is_block {
             shown.push_str(&format!("{from} “{place}” [{n}]:\n\n{text}"));
         } else {
@@ -126,9 +138,10 @@ fn show_all(quotes: Vec<Quote>, phrases: &Phrases) -> String {
     shown
 }
 
-fn unknown(asked: &Asked<'_>, phrases: &Phrases) -> String {
-    let nearest = asked.nearest().map(|(n, place)| format!(" {} “{place}” [{n}].", phrases.nearest));
-    format!("{}{} {}", phrases.unknown, nearest.unwrap_or_default(), phrases.person)
+fn unknown(nearest: Option<(u32, String)>, language: Language) -> String {
+    let say = |phrase: Phrase| phrase.in_language(language);
+    let nearest = nearest.map(|(n, place)| format!(" {} “{place}” [{n}].", say(Phrase::Nearest)));
+    format!("{}{} {}", say(Phrase::Unknown), nearest.unwrap_or_default(), say(Phrase::Person))
 }
 
 #[cfg(test)]

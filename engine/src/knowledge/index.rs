@@ -13,10 +13,12 @@ use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDo
 
 use super::KnowledgeError;
 use super::chunk::Piece;
+use super::language::Language;
+use super::meanings::{self, Meanings};
 use super::words::{Word, words};
 
 /// Raise it when the fields, the words or the passages change: indexes are then built anew.
-const FORMAT: &str = "tertulia-knowledge 1\n";
+const FORMAT: &str = "tertulia-knowledge 2\n";
 const FORMAT_FILE: &str = "FORMAT";
 /// What one learner may use before it writes to disk; the least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;
@@ -45,6 +47,12 @@ pub(super) struct Fields {
     pub(super) heading_stems: Field,
     pub(super) name_stems: Field,
     pub(super) exact: Field,
+    /// What the words mean, and which kinds of values stand there: see [`meanings`].
+    pub(super) meanings: Field,
+    /// Beginnings and ends of joined words, in languages that join them.
+    pub(super) parts: Field,
+    /// The document's language.
+    pub(super) language: Field,
 }
 
 /// A document on its way into an index.
@@ -130,9 +138,11 @@ impl Writer<'_> {
     pub(super) fn learn(&self, entry: &Entry<'_>) -> Result<(), KnowledgeError> {
         self.forget(entry.id);
         let fields = &self.of.fields;
-        let name = words(&name_of(entry.source));
+        let language = language_of(entry.pieces);
+        let name = words(&name_of(entry.source), language);
         for (ordinal, piece) in (0u64..).zip(entry.pieces) {
-            let (heading, body) = (words(&piece.heading), words(&piece.text));
+            let (heading, body) = (words(&piece.heading, language), words(&piece.text, language));
+            let meanings = Meanings::of(&name, &heading, &body, &piece.text, language);
             let mut row = TantivyDocument::new();
             row.add_text(fields.document, entry.id);
             row.add_text(fields.source, entry.source);
@@ -143,7 +153,13 @@ impl Writer<'_> {
             row.add_pre_tokenized_text(fields.heading_stems, tokens(heading.iter().map(|word| &word.stem)));
             row.add_pre_tokenized_text(fields.name_stems, tokens(name.iter().map(|word| &word.stem)));
             let all = name.iter().chain(&heading).chain(&body);
-            row.add_pre_tokenized_text(fields.exact, tokens(all.map(|word: &Word| &word.exact)));
+            row.add_pre_tokenized_text(fields.exact, tokens(all.clone().map(|word: &Word| &word.exact)));
+            row.add_pre_tokenized_text(fields.meanings, tokens(meanings.tokens().iter()));
+            if language.joins_words() {
+                let parts: Vec<String> = all.flat_map(|word| meanings::parts(&word.stem)).collect();
+                row.add_pre_tokenized_text(fields.parts, tokens(parts.iter()));
+            }
+            row.add_text(fields.language, language.code());
             self.writer.add_document(row)?;
         }
         Ok(())
@@ -184,6 +200,14 @@ pub(super) fn name_of(source: &str) -> String {
     name[..end].to_string()
 }
 
+/// The language of a document, by its beginning.
+fn language_of(pieces: &[Piece]) -> Language {
+    /// Pieces that are looked at: a page may begin with names and addresses.
+    const PIECES: usize = 6;
+    let sample = pieces.iter().take(PIECES).map(|piece| piece.text.as_str()).collect::<Vec<_>>().join("\n");
+    Language::of(&sample, Language::English)
+}
+
 fn tokens<'a>(words: impl Iterator<Item = &'a String>) -> PreTokenizedString {
     let tokens = words.enumerate().map(|(position, text)| Token { position, text: text.clone(), ..Token::default() });
     PreTokenizedString { text: String::new(), tokens: tokens.collect() }
@@ -206,7 +230,10 @@ fn layout() -> (Schema, Fields) {
         body_stems: schema.add_text_field("body_stems", counted.clone()),
         heading_stems: schema.add_text_field("heading_stems", counted.clone()),
         name_stems: schema.add_text_field("name_stems", counted.clone()),
-        exact: schema.add_text_field("exact", counted),
+        exact: schema.add_text_field("exact", counted.clone()),
+        meanings: schema.add_text_field("meanings", counted.clone()),
+        parts: schema.add_text_field("parts", counted),
+        language: schema.add_text_field("language", STRING),
     };
     (schema.build(), fields)
 }

@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::index::TenantIndex;
 use super::ranking::{self, Found, Weights};
+use super::retriever::Query;
 use super::shelf::{Shelf, Slot};
 use super::work::Work;
 use super::{Document, KnowledgeError, index, metrics as names, records};
@@ -141,8 +142,13 @@ impl Knowledge {
     ///
     /// # Errors
     /// [`KnowledgeError::Busy`] when too many wait; otherwise when store or index fail.
-    pub async fn search(&self, tenant: TenantId, question: &str, limit: usize) -> Result<Vec<Passage>, KnowledgeError> {
-        Ok(self.find(tenant, question, limit, Weights::USED).await?.into_iter().map(|found| found.passage).collect())
+    pub async fn search(
+        &self,
+        tenant: TenantId,
+        query: impl Into<Query>,
+        limit: usize,
+    ) -> Result<Vec<Passage>, KnowledgeError> {
+        Ok(self.find(tenant, query, limit, Weights::USED).await?.into_iter().map(|found| found.passage).collect())
     }
 
     /// The same by other weights, with how well each passage fits.
@@ -152,12 +158,12 @@ impl Knowledge {
     pub async fn find(
         &self,
         tenant: TenantId,
-        question: &str,
+        query: impl Into<Query>,
         limit: usize,
         weights: Weights,
     ) -> Result<Vec<Found>, KnowledgeError> {
         let begun = Instant::now();
-        let found = self.find_now(tenant, question, limit.min(LIMIT_MAX), weights).await;
+        let found = self.find_now(tenant, query.into(), limit.min(LIMIT_MAX), weights).await;
         metrics::histogram!(names::SEARCH_SECONDS).record(begun.elapsed());
         if found.as_ref().is_ok_and(Vec::is_empty) {
             metrics::counter!(names::EMPTY_SEARCHES).increment(1);
@@ -195,25 +201,24 @@ impl Knowledge {
     async fn find_now(
         &self,
         tenant: TenantId,
-        question: &str,
+        query: Query,
         limit: usize,
         weights: Weights,
     ) -> Result<Vec<Found>, KnowledgeError> {
-        if limit == 0 || !ranking::asks_something(question) {
+        if limit == 0 || !ranking::asks_something(&query) {
             return Ok(Vec::new());
         }
         let place = self.inner.searching.enter(tenant)?;
         let slot = self.inner.shelf.slot(tenant);
         self.open_slot(&slot, false).await?;
         let turn = place.turn(1).await;
-        let question = question.to_string();
         let found = blocking({
             let slot = slot.clone();
             move || {
                 let _held = turn;
                 slot.index
                     .get()
-                    .map_or_else(|| Ok(Vec::new()), |index| ranking::find(index, &question, limit, &weights))
+                    .map_or_else(|| Ok(Vec::new()), |index| ranking::find(index, &query, limit, &weights))
             }
         });
         let found = found.await;

@@ -3,29 +3,36 @@
 
 mod answer;
 mod blocks;
+mod calendar;
+mod choose;
 mod chunk;
 pub mod demo;
 mod html;
 mod index;
 mod language;
+mod lexicon;
 mod library;
+mod matching;
+mod meanings;
 pub mod metrics;
-mod phrases;
-mod quotes;
+
+mod question;
 mod ranking;
-mod reading;
 mod records;
 mod retriever;
 mod sentences;
 mod shelf;
-mod small_talk;
+mod talk;
+mod tables;
+mod units;
+mod values;
 mod words;
 mod work;
 
 pub use answer::Builtin;
 pub use library::Knowledge;
 pub use ranking::{Found, Weights};
-pub use retriever::Retriever;
+pub use retriever::{Query, Retriever};
 
 use tantivy::TantivyError;
 

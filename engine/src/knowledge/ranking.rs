@@ -5,25 +5,31 @@ use std::collections::HashSet;
 
 use schema::{Passage, Text};
 use tantivy::collector::TopDocs;
-use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, TermQuery};
+use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Value};
 use tantivy::{DocAddress, DocSet, Searcher, TantivyDocument, TantivyError, Term};
 
 use super::KnowledgeError;
 use super::index::{Fields, TenantIndex};
 use super::language::Language;
-use super::small_talk;
-use super::words::{Word, words};
+use super::matching::is_slip;
+use super::meanings;
+use super::question::{self, Asked, Kinds};
+use super::retriever::Query;
+use super::talk;
+use super::words::{folded, stem_of};
 
-/// Of a longer question only the beginning is read, in bytes.
-pub(super) const QUESTION_BYTES_MAX: usize = 4 * 1024;
-/// Of its words, the rarest so many are looked for.
-pub(super) const TERMS_MAX: usize = 24;
+/// Of a question's words, the weightiest so many are looked for.
+const TERMS_MAX: usize = 24;
 /// Among fewer passages than this, how often a word occurs says little about how rare it is.
 const RARITY_PASSAGES_MIN: f32 = 20.0;
 /// Unknown words that may be misspelt, and how long they must be, in characters.
-pub(super) const MISSPELT_MAX: usize = 3;
-const MISSPELT_CHARS_MIN: usize = 5;
+const MISSPELT_MAX: usize = 4;
+const MISSPELT_CHARS_MIN: usize = 4;
+/// A word that may be misspelt in two letters has so many.
+const TWO_SLIPS_CHARS_MIN: usize = 8;
+/// What a part of a joined word counts, compared to the whole.
+const PART: f32 = 0.7;
 /// How a search weighs what it finds. Other weights than [`Weights::USED`] are for measuring what
 /// each is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,21 +44,43 @@ pub struct Weights {
     pub exact: f32,
     /// What a misspelt word counts, compared to one that is spelt right.
     pub misspelt: f32,
+    /// What another word with the same meaning counts.
+    pub meaning: f32,
+    /// What it counts that a passage has a value of the asked kind.
+    pub value: f32,
     /// How much of a passage's score depends on the share of the question that it has, 0 to 1.
     pub coverage: f32,
 }
 
 impl Weights {
     /// What answers are made with; `tests/retrieval/run` measures them against others.
-    pub const USED: Self = Self { body: 1.0, heading: 0.5, name: 0.3, exact: 0.4, misspelt: 0.8, coverage: 0.8 };
+    pub const USED: Self = Self {
+        body: 1.0,
+        heading: 0.5,
+        name: 0.3,
+        exact: 0.4,
+        misspelt: 0.8,
+        meaning: 0.8,
+        value: 0.6,
+        coverage: 0.8,
+    };
     /// Only how often words occur in a passage's text, and how rare they are.
-    pub const BM25: Self = Self { body: 1.0, heading: 0.0, name: 0.0, exact: 0.0, misspelt: 0.0, coverage: 0.0 };
+    pub const BM25: Self = Self {
+        body: 1.0,
+        heading: 0.0,
+        name: 0.0,
+        exact: 0.0,
+        misspelt: 0.0,
+        meaning: 0.0,
+        value: 0.0,
+        coverage: 0.0,
+    };
 }
 
 /// A passage with less of the question than this, weighed by rarity, does not bear on it …
-const COVERAGE_MIN: f32 = 0.2;
+const COVERAGE_MIN: f32 = 0.12;
 /// … nor does one that scores less than this share of the best.
-const SCORE_SHARE_MIN: f32 = 0.3;
+const SCORE_SHARE_MIN: f32 = 0.25;
 /// Passages of one section in one answer.
 const SECTION_PASSAGES_MAX: usize = 2;
 
@@ -68,153 +96,242 @@ pub struct Found {
 }
 
 /// Whether there is anything in a question to look for: thanks and greetings need no sources.
-pub(super) fn asks_something(question: &str) -> bool {
-    small_talk::reply(question).is_none() && !subject_words(question).is_empty()
+pub(super) fn asks_something(query: &Query) -> bool {
+    talk::hear(&query.question, Language::English).is_none() && query.question.chars().any(char::is_alphanumeric)
 }
 
 /// The passages that bear on a question, best first.
 pub(super) fn find(
     index: &TenantIndex,
-    question: &str,
+    query: &Query,
     limit: usize,
     weights: &Weights,
 ) -> Result<Vec<Found>, KnowledgeError> {
     let searcher = index.searcher();
-    let terms = terms(&searcher, &index.fields, question, weights)?;
-    if terms.is_empty() || searcher.num_docs() == 0 {
+    if searcher.num_docs() == 0 {
         return Ok(Vec::new());
     }
-    let candidates = (limit * 4).max(20);
-    let hits =
-        searcher.search(&query(&terms, &index.fields, weights), &TopDocs::with_limit(candidates).order_by_score())?;
+    let languages = languages(&searcher, &index.fields)?;
+    let before: Vec<&str> = query.before.iter().map(String::as_str).collect();
+    let otherwise = languages.first().copied().unwrap_or(Language::English);
+    let asked = question::read(&query.question, &before, otherwise);
+    let mut lists = Vec::with_capacity(asked.len());
+    for asked in &asked {
+        lists.push(find_one(&searcher, &index.fields, asked, &languages, limit, weights)?);
+    }
+    // Each question of a message has its share of the passages.
+    Ok(select(interleaved(lists), limit))
+}
+
+/// The languages of the tenant's documents, the one of most passages first.
+fn languages(searcher: &Searcher, fields: &Fields) -> Result<Vec<Language>, KnowledgeError> {
+    let mut counted = Vec::new();
+    for language in Language::ALL {
+        let count = searcher.doc_freq(&Term::from_field_text(fields.language, language.code()))?;
+        if count > 0 {
+            counted.push((count, language));
+        }
+    }
+    counted.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    Ok(counted.into_iter().map(|(_, language)| language).collect())
+}
+
+/// The first of each list, then the second of each, and so on.
+fn interleaved(mut lists: Vec<Vec<Found>>) -> Vec<Found> {
+    if lists.len() == 1 {
+        return lists.remove(0);
+    }
+    let longest = lists.iter().map(Vec::len).max().unwrap_or(0);
+    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
+    (0..longest).flat_map(|_| lists.iter_mut().filter_map(Iterator::next).collect::<Vec<_>>()).collect()
+}
+
+fn find_one(
+    searcher: &Searcher,
+    fields: &Fields,
+    asked: &Asked,
+    languages: &[Language],
+    limit: usize,
+    weights: &Weights,
+) -> Result<Vec<Found>, KnowledgeError> {
+    let terms = terms(searcher, fields, asked, languages, weights)?;
+    if terms.is_empty() && asked.kinds.is_empty() {
+        return Ok(Vec::new());
+    }
+    if std::env::var_os("DBG").is_some() {
+        eprintln!("  DBG kinds {:?} cal {:?} lean {} terms {}", asked.kinds, asked.calendar, asked.leans, asked.terms.iter().map(|t| format!("{}[{}]{:.2}", t.words.iter().map(|w| w.exact.as_str()).collect::<Vec<_>>().join(" "), t.concepts.iter().map(|c| c.name()).collect::<Vec<_>>().join("/"), t.weight)).collect::<Vec<_>>().join(", "));
+    }
+    let candidates = (limit * 6).max(30);
+    let query = query(&terms, asked.kinds, fields, weights);
+    let hits = searcher.search(&query, &TopDocs::with_limit(candidates).order_by_score())?;
     let addresses: Vec<DocAddress> = hits.iter().map(|(_, address)| *address).collect();
-    let covered = covered(&searcher, &index.fields, &terms, &addresses)?;
+    let covered = covered(searcher, &terms, &addresses)?;
     let all: f32 = terms.iter().map(|term| term.idf).sum();
     let mut found = Vec::with_capacity(hits.len());
     for ((bm25, address), covered) in hits.into_iter().zip(covered) {
         let row: TantivyDocument = searcher.doc(address)?;
-        let passage = passage(&row, &index.fields);
-        let coverage = (covered + weights.misspelt * covered_misspelt(&terms, &passage)) / all.max(f32::MIN_POSITIVE);
-        let ordinal = row.get_first(index.fields.ordinal).and_then(|value| value.as_u64()).unwrap_or(0);
-        found.push((
-            ordinal,
-            Found { passage, score: bm25 * (1.0 - weights.coverage + weights.coverage * coverage), coverage },
-        ));
+        let passage = passage(&row, fields);
+        let covered = covered + weights.misspelt * covered_misspelt(&terms, &passage);
+        // A question of nothing but its kind is answered by passages of that kind.
+        let coverage = if terms.is_empty() { 1.0 } else { covered / all.max(f32::MIN_POSITIVE) };
+        let ordinal = row.get_first(fields.ordinal).and_then(|value| value.as_u64()).unwrap_or(0);
+        let score = bm25 * (1.0 - weights.coverage + weights.coverage * coverage);
+        found.push((ordinal, Found { passage, score, coverage }));
     }
     // Ties by name and place, so that the same question gets the same answer on every node.
     found.sort_by(|(a_place, a), (b_place, b)| {
         b.score.total_cmp(&a.score).then_with(|| (&a.passage.source, a_place).cmp(&(&b.passage.source, b_place)))
     });
-    Ok(select(found.into_iter().map(|(_, found)| found).collect(), limit))
+    Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
-/// A word of the question.
+/// A word or phrase of the question.
 struct Sought {
-    word: Word,
-    /// How rare it is: what it counts in coverage.
+    /// Where it may stand, and what it counts there: boost and share of coverage.
+    places: Vec<Place>,
+    /// Its words as they were spelt.
+    exact: Vec<String>,
+    /// How rare it is, and how much it matters to the question.
     idf: f32,
+    /// What it matters to the question alone.
+    weight: f32,
     /// In no passage, and long enough to be another word misspelt.
     misspelt: bool,
 }
 
-/// The question's words without the small ones of its language, each once.
-fn subject_words(question: &str) -> Vec<Word> {
-    let question = &question[..question.floor_char_boundary(QUESTION_BYTES_MAX)];
-    let all = words(question);
-    let language = Language::of(&all);
-    let mut seen = HashSet::new();
-    all.into_iter().filter(|word| !language.is_small(&word.exact) && seen.insert(word.stem.clone())).collect()
+struct Place {
+    term: Term,
+    boost: f32,
+    covers: f32,
 }
 
 fn terms(
     searcher: &Searcher,
     fields: &Fields,
-    question: &str,
+    asked: &Asked,
+    languages: &[Language],
     weights: &Weights,
 ) -> Result<Vec<Sought>, KnowledgeError> {
     let passages = (searcher.num_docs() as f32).max(RARITY_PASSAGES_MIN);
-    let mut terms = Vec::new();
-    for word in subject_words(question) {
+    let mut sought = Vec::new();
+    for term in &asked.terms {
+        let mut places = Vec::new();
         let mut known = 0;
-        for field in [fields.body_stems, fields.heading_stems, fields.name_stems] {
-            known = known.max(searcher.doc_freq(&Term::from_field_text(field, &word.stem))?);
+        let mut meant = 0;
+        let words = term.words.len() as f32;
+        for word in &term.words {
+            let mut stems = vec![word.stem.clone()];
+            stems.extend(languages.iter().map(|language| stem_of(&word.exact, *language)));
+            stems.sort_unstable();
+            stems.dedup();
+            for stem in &stems {
+                for (field, boost) in [
+                    (fields.body_stems, weights.body),
+                    (fields.heading_stems, weights.heading),
+                    (fields.name_stems, weights.name),
+                ] {
+                    let term = Term::from_field_text(field, stem);
+                    known = known.max(searcher.doc_freq(&term)?);
+                    places.push(Place { term, boost: boost / words, covers: 1.0 / words });
+                }
+                if languages.iter().any(|language| language.joins_words()) && weights.meaning > 0.0 {
+                    let part = Term::from_field_text(fields.parts, stem);
+                    known = known.max(searcher.doc_freq(&part)?);
+                    places.push(Place { term: part, boost: PART / words, covers: PART / words });
+                    for part in meanings::parts(stem) {
+                        let part = Term::from_field_text(fields.body_stems, &part);
+                        let count = searcher.doc_freq(&part)?;
+                        if count > 0 {
+                            known = known.max(count);
+                            places.push(Place { term: part, boost: PART * PART / words, covers: PART / words });
+                        }
+                    }
+                }
+            }
+            let exact = Term::from_field_text(fields.exact, &word.exact);
+            places.push(Place { term: exact, boost: weights.exact / words, covers: 1.0 / words });
+        }
+        if weights.meaning > 0.0 {
+            for concept in &term.concepts {
+                let broader = concept.broader().iter().map(|broader| (meanings::itself(*broader), 0.6));
+                let own = [(meanings::itself(*concept), 1.0), (meanings::narrower(*concept), 0.4)];
+                for (token, share) in own.into_iter().chain(broader) {
+                    let term = Term::from_field_text(fields.meanings, &token);
+                    meant = meant.max(searcher.doc_freq(&term)?);
+                    places.push(Place { term, boost: weights.meaning * share, covers: 0.9 * share });
+                }
+            }
         }
         // Deleted passages are counted until their segment is merged.
-        let known = (known as f32).min(passages);
-        let idf = (1.0 + (passages - known + 0.5) / (known + 0.5)).ln();
-        let misspelt = weights.misspelt > 0.0 && known == 0.0 && word.stem.chars().count() >= MISSPELT_CHARS_MIN;
-        terms.push(Sought { word, idf, misspelt });
+        let often = (if known > 0 { known } else { meant } as f32).min(passages);
+        let idf = (1.0 + (passages - often + 0.5) / (often + 0.5)).ln();
+        let chars = term.words.iter().map(|word| word.exact.chars().count()).max().unwrap_or(0);
+        let misspelt = weights.misspelt > 0.0 && known == 0 && chars >= MISSPELT_CHARS_MIN;
+        let exact = term.words.iter().map(|word| word.exact.clone()).collect();
+        sought.push(Sought { places, exact, idf: idf * term.weight, weight: term.weight, misspelt });
     }
-    terms.sort_by(|a, b| b.idf.total_cmp(&a.idf));
-    terms.truncate(TERMS_MAX);
+    sought.sort_by(|a, b| b.idf.total_cmp(&a.idf));
+    sought.truncate(TERMS_MAX);
     let mut misspelt = 0;
-    for term in &mut terms {
+    for term in &mut sought {
         misspelt += usize::from(term.misspelt);
         term.misspelt &= misspelt <= MISSPELT_MAX;
     }
-    Ok(terms)
+    Ok(sought)
 }
 
-fn query(terms: &[Sought], fields: &Fields, weights: &Weights) -> BooleanQuery {
-    let mut clauses: Vec<(Occur, Box<dyn Query>)> = Vec::new();
-    for Sought { word, idf, misspelt } in terms {
-        let mut any = |query: Box<dyn Query>, boost: f32| {
-            if boost > 0.0 {
-                clauses.push((Occur::Should, Box::new(BoostQuery::new(query, boost))));
-            }
-        };
-        for (field, text, boost) in [
-            (fields.body_stems, &word.stem, weights.body),
-            (fields.heading_stems, &word.stem, weights.heading),
-            (fields.name_stems, &word.stem, weights.name),
-            (fields.exact, &word.exact, weights.exact),
-        ] {
-            any(Box::new(TermQuery::new(Term::from_field_text(field, text), IndexRecordOption::WithFreqs)), boost);
+fn query(terms: &[Sought], kinds: Kinds, fields: &Fields, weights: &Weights) -> BooleanQuery {
+    let mut clauses: Vec<(Occur, Box<dyn tantivy::query::Query>)> = Vec::new();
+    let mut any = |query: Box<dyn tantivy::query::Query>, boost: f32| {
+        if boost > 0.0 {
+            clauses.push((Occur::Should, Box::new(BoostQuery::new(query, boost))));
+        }
+    };
+    for Sought { places, exact, idf, weight, misspelt } in terms {
+        for Place { term, boost, .. } in places {
+            any(Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)), boost * weight);
         }
         if *misspelt {
-            for (field, boost) in [(fields.body_stems, weights.body), (fields.heading_stems, weights.heading)] {
-                let term = Term::from_field_text(field, &word.stem);
+            for word in exact.iter().filter(|word| word.chars().count() >= MISSPELT_CHARS_MIN) {
+                let slips = if word.chars().count() >= TWO_SLIPS_CHARS_MIN { 2 } else { 1 };
+                let term = Term::from_field_text(fields.exact, word);
                 // A fuzzy hit scores 1 whatever it hits: give it the weight of a rare word.
-                any(Box::new(FuzzyTermQuery::new(term, 1, true)), boost * idf * weights.misspelt);
+                any(Box::new(FuzzyTermQuery::new(term, slips, true)), weights.misspelt * idf);
             }
         }
+    }
+    for token in meanings::values(kinds) {
+        let term = Term::from_field_text(fields.meanings, token);
+        any(Box::new(TermQuery::new(term, IndexRecordOption::Basic)), weights.value);
     }
     BooleanQuery::new(clauses)
 }
 
-fn passage(row: &TantivyDocument, fields: &Fields) -> Passage {
-    let text = |field: Field| row.get_first(field).and_then(|value| value.as_str()).unwrap_or_default().to_string();
-    Passage { n: 0, source: text(fields.source), heading: text(fields.heading), text: Text::from(text(fields.text)) }
-}
-
 /// For each passage, the weight of the sought words that it has. Asks the index and not the
 /// passages' texts: cutting twenty of those into words takes longer than the search itself.
-fn covered(
-    searcher: &Searcher,
-    fields: &Fields,
-    terms: &[Sought],
-    passages: &[DocAddress],
-) -> Result<Vec<f32>, KnowledgeError> {
+fn covered(searcher: &Searcher, terms: &[Sought], passages: &[DocAddress]) -> Result<Vec<f32>, KnowledgeError> {
     let mut covered = vec![0.0; passages.len()];
     let mut order: Vec<usize> = (0..passages.len()).collect();
     order.sort_by_key(|at| passages[*at]);
     for same_segment in order.chunk_by(|a, b| passages[*a].segment_ord == passages[*b].segment_ord) {
         let segment = searcher.segment_reader(passages[same_segment[0]].segment_ord);
-        for Sought { word, idf, .. } in terms {
-            let mut has_it = vec![false; same_segment.len()];
-            for field in [fields.body_stems, fields.heading_stems, fields.name_stems] {
-                let term = Term::from_field_text(field, &word.stem);
-                let index = segment.inverted_index(field)?;
-                let postings = index.read_postings(&term, IndexRecordOption::Basic);
+        for Sought { places, idf, .. } in terms {
+            // Of a phrase each word counts its part, and of its spellings the best.
+            let mut best = vec![0.0f32; same_segment.len()];
+            for Place { term, covers, .. } in places {
+                let index = segment.inverted_index(term.field())?;
+                let postings = index.read_postings(term, IndexRecordOption::Basic);
                 let Some(mut postings) = postings.map_err(TantivyError::from)? else { continue };
-                for (at, has_it) in same_segment.iter().zip(&mut has_it) {
+                for (at, best) in same_segment.iter().zip(&mut best) {
                     let wanted = passages[*at].doc_id;
                     let reached = if postings.doc() < wanted { postings.seek(wanted) } else { postings.doc() };
-                    *has_it |= reached == wanted;
+                    if reached == wanted {
+                        *best = best.max(*covers);
+                    }
                 }
             }
-            for (at, _) in same_segment.iter().zip(has_it).filter(|(_, has_it)| *has_it) {
-                covered[*at] += idf;
+            for (at, best) in same_segment.iter().zip(best) {
+                covered[*at] += idf * best;
             }
         }
     }
@@ -228,14 +345,21 @@ fn covered_misspelt(terms: &[Sought], passage: &Passage) -> f32 {
         return 0.0;
     }
     let parts = [passage.text.as_str(), &passage.heading];
-    let here: HashSet<String> = parts.into_iter().flat_map(words).map(|word| word.stem).collect();
-    let meant = misspelt.filter(|term| here.iter().any(|other| nearly(other, &term.word.stem)));
+    let here: HashSet<String> = parts.into_iter().flat_map(folded).collect();
+    let meant = misspelt.filter(|term| {
+        term.exact.iter().any(|word| here.iter().any(|other| is_slip(word, other)))
+    });
     meant.map(|term| term.idf).sum()
 }
 
-/// One letter wrong, missing, too many, or two swapped.
-pub(super) fn nearly(a: &str, b: &str) -> bool {
-    a.len().abs_diff(b.len()) <= 4 && strsim::osa_distance(a, b) <= 1
+fn passage(row: &TantivyDocument, fields: &Fields) -> Passage {
+    let text = |field: Field| row.get_first(field).and_then(|value| value.as_str()).unwrap_or_default();
+    Passage {
+        n: 0,
+        source: text(fields.source).to_string(),
+        heading: text(fields.heading).to_string(),
+        text: Text::from(text(fields.text)),
+    }
 }
 
 /// Drops what does not bear on the question, what stands there already, and the third passage

@@ -6,13 +6,28 @@ use schema::{Passage, TenantId};
 
 use super::{Knowledge, KnowledgeError};
 
+/// What is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// The contact's newest words.
+    pub question: String,
+    /// What they said before, oldest first: a question may lean on it.
+    pub before: Vec<String>,
+}
+
+impl From<&str> for Query {
+    fn from(question: &str) -> Self {
+        Self { question: question.into(), before: Vec::new() }
+    }
+}
+
 /// Finds passages of a tenant's documents.
 pub trait Retriever: Send + Sync + 'static {
     /// Passages for a question, best first, numbered from 1; none when nothing fits.
     fn search(
         &self,
         tenant: TenantId,
-        question: String,
+        query: Query,
         limit: usize,
     ) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>>;
 }
@@ -21,10 +36,10 @@ impl Retriever for Knowledge {
     fn search(
         &self,
         tenant: TenantId,
-        question: String,
+        query: Query,
         limit: usize,
     ) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
         let knowledge = self.clone();
-        async move { Self::search(&knowledge, tenant, &question, limit).await }.boxed()
+        async move { Self::search(&knowledge, tenant, query, limit).await }.boxed()
     }
 }

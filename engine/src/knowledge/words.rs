@@ -1,45 +1,120 @@
 //! Words as the index knows them: small letters, no accents, with and without their endings.
-//! Invariant: questions and documents go through the same function.
+//! Invariant: questions and documents go through the same functions.
 
-use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, Stemmer, TextAnalyzer, Token, TokenStream, Tokenizer,
-};
+use std::borrow::Cow;
+
+use frostem::{Algorithm, Stemmer};
+use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenStream, Tokenizer};
+
+use super::language::Language;
 
 /// A longer word, in bytes, is known by its beginning.
 const WORD_BYTES_MAX: usize = 64;
+/// Two words with a hyphen between them are also one, when they are no longer than this together.
+const JOINED_BYTES_MAX: usize = 24;
 
 /// One word of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     /// As it stands, in small letters and without accents.
     pub(super) exact: String,
-    /// Without English endings; words of other languages lose some of theirs too, the same way
-    /// in questions and documents.
+    /// Without the endings of its text's language.
     pub(super) stem: String,
 }
 
 /// The words of a text in order. Scripts written without spaces give pairs of characters.
-pub(super) fn words(text: &str) -> Vec<Word> {
-    let mut exact = scan(text);
-    if exact.iter().any(|token| !token.text.is_ascii()) {
-        exact = through(TextAnalyzer::builder(Given(exact)).filter(LowerCaser).filter(AsciiFoldingFilter).build());
-    } else {
-        exact.iter_mut().for_each(|token| token.text.make_ascii_lowercase());
-    }
-    let stems = through(TextAnalyzer::builder(Given(exact.clone())).filter(Stemmer::new(Language::English)).build());
-    exact.into_iter().zip(stems).map(|(exact, stem)| Word { exact: exact.text, stem: stem.text }).collect()
+pub(super) fn words(text: &str, language: Language) -> Vec<Word> {
+    let stemmer = stemmer(language);
+    let word = |exact: String| Word { stem: stem(&stemmer, language, &exact), exact };
+    folded(text).into_iter().map(word).collect()
 }
 
-fn through(mut analyzer: TextAnalyzer) -> Vec<Token> {
+/// The words of a text without their stems.
+pub(super) fn folded(text: &str) -> Vec<String> {
+    let tokens = scan(text);
+    if tokens.iter().all(|token| token.is_ascii()) {
+        return tokens.into_iter().map(|token| token.to_ascii_lowercase()).collect();
+    }
+    let plain = tokens.iter().map(|token| unmarked(&token.to_lowercase()).into_owned()).collect();
+    without_accents(plain)
+}
+
+/// A phrase as lists keep it: its words with single spaces.
+pub(super) fn fold(phrase: &str) -> String {
+    if phrase.chars().any(is_spaceless) {
+        return unmarked(phrase.trim()).into_owned();
+    }
+    folded(phrase).join(" ")
+}
+
+/// The stem of a folded word in another language than that of its text.
+pub(super) fn stem_of(exact: &str, language: Language) -> String {
+    stem(&stemmer(language), language, exact)
+}
+
+fn stemmer(language: Language) -> Option<Stemmer> {
+    let algorithm = match language {
+        Language::English => Algorithm::English,
+        Language::Spanish => Algorithm::Spanish,
+        Language::French => Algorithm::French,
+        Language::German => Algorithm::German,
+        Language::Italian => Algorithm::Italian,
+        Language::Portuguese => Algorithm::Portuguese,
+        Language::Dutch => Algorithm::Dutch,
+        Language::Polish => Algorithm::Polish,
+        Language::Russian => Algorithm::Russian,
+        Language::Arabic => Algorithm::Arabic,
+        Language::Swedish => Algorithm::Swedish,
+        Language::Danish => Algorithm::Danish,
+        Language::Norwegian => Algorithm::Norwegian,
+        Language::Turkish => Algorithm::Turkish,
+        Language::Chinese | Language::Japanese | Language::Korean => return None,
+    };
+    Some(Stemmer::new(algorithm))
+}
+
+fn stem(stemmer: &Option<Stemmer>, language: Language, exact: &str) -> String {
+    let has_digit = exact.bytes().any(|byte| byte.is_ascii_digit());
+    let Some(stemmer) = stemmer.as_ref().filter(|_| !has_digit) else { return exact.to_string() };
+    let bare = if language == Language::Arabic { without_article(exact) } else { exact };
+    stemmer.stem(bare).into_owned()
+}
+
+/// Arabic writes the article, and prepositions with it, as the beginning of the word.
+fn without_article(word: &str) -> &str {
+    const ARTICLES: &[&str] = &["وال", "بال", "كال", "فال", "لل", "ال"];
+    let rest = ARTICLES.iter().find_map(|article| word.strip_prefix(article));
+    rest.filter(|rest| rest.chars().count() >= 3).unwrap_or(word)
+}
+
+/// Marks of vowels, and letters that are written in several ways.
+fn unmarked(word: &str) -> Cow<'_, str> {
+    let is_mark = |c: char| matches!(u32::from(c), 0x0591..=0x05C7 | 0x0610..=0x061A | 0x0640 | 0x064B..=0x065F | 0x0670);
+    let other = |c: char| match c {
+        'أ' | 'إ' | 'آ' | 'ٱ' => 'ا',
+        'ى' => 'ي',
+        'ة' => 'ه',
+        'ё' => 'е',
+        c => c,
+    };
+    if !word.chars().any(|c| is_mark(c) || other(c) != c) {
+        return Cow::Borrowed(word);
+    }
+    word.chars().filter(|c| !is_mark(*c)).map(other).collect::<String>().into()
+}
+
+fn without_accents(words: Vec<String>) -> Vec<String> {
+    let tokens = words.into_iter().map(|text| Token { text, ..Token::default() }).collect();
+    let mut analyzer = TextAnalyzer::builder(Given(tokens)).filter(AsciiFoldingFilter).build();
     let mut stream = analyzer.token_stream("");
-    let mut tokens = Vec::new();
+    let mut folded = Vec::new();
     while stream.advance() {
-        tokens.push(std::mem::take(stream.token_mut()));
+        folded.push(std::mem::take(&mut stream.token_mut().text));
     }
-    tokens
+    folded
 }
 
-/// Words that are cut already, for tantivy's filters.
+/// Words that are cut already, for tantivy's filter.
 #[derive(Clone)]
 struct Given(Vec<Token>);
 
@@ -75,7 +150,7 @@ impl TokenStream for Giving {
 
 /// Cuts a text into words: letters and digits belong together, `don't` is one word, `shop's` is
 /// `shop`, `l'eau` is two, and `wi-fi` is also `wifi`.
-fn scan(text: &str) -> Vec<Token> {
+fn scan(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut rest = text;
     // Whether a hyphen alone stands between the last run and this one.
@@ -86,6 +161,11 @@ fn scan(text: &str) -> Vec<Token> {
         let length = run_length(rest);
         let run = &rest[..length];
         rest = &rest[length..];
+        if run.starts_with(|c: char| c.is_ascii_digit()) && run.contains(['.', ',', ':']) {
+            number(run, &mut tokens);
+            hyphenated = None;
+            continue;
+        }
         if run.chars().any(is_spaceless) {
             pairs(run, &mut tokens);
             hyphenated = None;
@@ -94,8 +174,15 @@ fn scan(text: &str) -> Vec<Token> {
         for part in without_apostrophes(run) {
             push(&part, &mut tokens);
         }
+        // `10 x 8`, `10 by 8` and `10x8` are one measure.
+        if let [.., width, by, height] = &tokens[..]
+            && is_measure(width, by, height)
+        {
+            let measure = format!("{width}x{height}");
+            push(&measure, &mut tokens);
+        }
         if let Some(before) = hyphenated.filter(|_| matches!(between, "-" | "‑"))
-            && before.len() + run.len() <= 24
+            && before.len() + run.len() <= JOINED_BYTES_MAX
         {
             push(&format!("{before}{run}"), &mut tokens);
         }
@@ -104,18 +191,62 @@ fn scan(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// Letters and digits, and apostrophes between letters.
+/// A number with marks in it, in one spelling: `1.000,50`, `1,000.50` and `1000,50` are the same, and
+/// `7.00` is `7`. What is no number is its parts.
+fn number(run: &str, tokens: &mut Vec<String>) {
+    let digits = run.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | ',' | ':')).unwrap_or(run.len());
+    let (number, unit) = run.split_at(digits);
+    let parts: Vec<&str> = number.split(['.', ',', ':']).collect();
+    let thousands = |parts: &[&str]| parts[1..].iter().all(|part| part.len() == 3) && parts[0].len() <= 3;
+    let is_time = number.contains(':');
+    match &parts[..] {
+        [hours, minutes] if is_time && minutes.len() == 2 => push(&format!("{hours}:{minutes}"), tokens),
+        [.., cents] if !is_time && parts.len() >= 2 && cents.len() <= 2 && thousands(&parts[..parts.len() - 1]) => {
+            let whole = parts[..parts.len() - 1].concat();
+            if cents.bytes().all(|digit| digit == b'0') {
+                push(&whole, tokens);
+            } else {
+                push(&format!("{whole}.{cents}"), tokens);
+            }
+        }
+        _ if !is_time && thousands(&parts) => push(&parts.concat(), tokens),
+        _ => parts.iter().for_each(|part| push(part, tokens)),
+    }
+    if !unit.is_empty() {
+        push(unit, tokens);
+    }
+}
+
+fn is_measure(width: &str, by: &str, height: &str) -> bool {
+    let is_number = |word: &str| !word.is_empty() && word.len() <= 5 && word.bytes().all(|byte| byte.is_ascii_digit());
+    matches!(by, "x" | "X" | "by" | "mal" | "por" | "sur") && is_number(width) && is_number(height)
+}
+
+/// Letters, digits and the marks upon them, and apostrophes between letters.
 fn run_length(rest: &str) -> usize {
     let mut chars = rest.char_indices().peekable();
     let mut end = 0;
+    let mut last = ' ';
     while let Some((at, c)) = chars.next() {
-        let joins = matches!(c, '\'' | '’') && chars.peek().is_some_and(|(_, next)| next.is_alphabetic());
-        if !c.is_alphanumeric() && !joins {
+        let next = chars.peek().map(|(_, next)| *next);
+        let joins = match c {
+            '\'' | '’' => next.is_some_and(char::is_alphabetic),
+            // `7.20` is one number, and so is `1,000`.
+            '.' | ',' | ':' => last.is_ascii_digit() && next.is_some_and(|next| next.is_ascii_digit()),
+            _ => false,
+        };
+        last = c;
+        if !c.is_alphanumeric() && !joins && !is_mark(c) {
             break;
         }
         end = at + c.len_utf8();
     }
     end
+}
+
+/// Marks that stand upon the letter before them: Latin, Hebrew, Arabic.
+fn is_mark(c: char) -> bool {
+    matches!(u32::from(c), 0x0300..=0x036F | 0x0591..=0x05C7 | 0x0610..=0x061A | 0x0640 | 0x064B..=0x065F | 0x0670)
 }
 
 fn without_apostrophes(run: &str) -> Vec<String> {
@@ -128,41 +259,56 @@ fn without_apostrophes(run: &str) -> Vec<String> {
     if elided { parts.into_iter().map(String::from).collect() } else { vec![parts.concat()] }
 }
 
-/// Chinese, Japanese, Korean and Thai: every two neighbours are a word.
-fn pairs(run: &str, tokens: &mut Vec<Token>) {
-    let chars: Vec<char> = run.chars().collect();
-    if chars.len() == 1 {
-        push(run, tokens);
-    }
-    for pair in chars.windows(2) {
-        push(&pair.iter().collect::<String>(), tokens);
+/// Chinese, Japanese, Korean and Thai: every two neighbours are a word. Latin letters and digits
+/// between them are words of their own.
+fn pairs(run: &str, tokens: &mut Vec<String>) {
+    let mut chars = run.chars().peekable();
+    while let Some(first) = chars.peek().copied() {
+        let spaceless = is_spaceless(first);
+        let mut part = Vec::new();
+        while let Some(c) = chars.next_if(|c| is_spaceless(*c) == spaceless) {
+            part.push(c);
+        }
+        if !spaceless || part.len() == 1 {
+            push(&part.iter().collect::<String>(), tokens);
+            continue;
+        }
+        for pair in part.windows(2) {
+            push(&pair.iter().collect::<String>(), tokens);
+        }
     }
 }
 
-fn is_spaceless(c: char) -> bool {
+/// Whether a letter belongs to a script that is written without spaces between words.
+pub(super) fn is_spaceless(c: char) -> bool {
     matches!(u32::from(c), 0x0E00..=0x0E7F | 0x3040..=0x30FF | 0x3400..=0x9FFF | 0xAC00..=0xD7AF | 0xF900..=0xFAFF | 0x2_0000..=0x3_FFFF)
 }
 
-fn push(word: &str, tokens: &mut Vec<Token>) {
-    let text = word[..word.floor_char_boundary(WORD_BYTES_MAX)].to_string();
-    tokens.push(Token { position: tokens.len(), text, ..Token::default() });
+fn push(word: &str, tokens: &mut Vec<String>) {
+    tokens.push(word[..word.floor_char_boundary(WORD_BYTES_MAX)].to_string());
 }
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::*;
 
     #[test]
     fn words_are_cut_folded_and_stemmed() {
-        for (text, exact, stems) in [
-            ("Returning the Parcels", "returning the parcels", "return the parcel"),
-            ("Don't! The shop’s l'eau", "dont the shop l eau", "dont the shop l eau"),
-            ("Café Größe DEVOLUCIÓN", "cafe grosse devolucion", "cafe gross devolucion"),
-            ("wi-fi E04 rate_limited", "wi fi wifi e04 rate limited", "wi fi wifi e04 rate limit"),
-            ("返品方法", "返品 品方 方法", "返品 品方 方法"),
-            ("… — !", "", ""),
+        for (text, language, exact, stems) in [
+            ("Returning the Parcels", Language::English, "returning the parcels", "return the parcel"),
+            ("Don't! The shop’s l'eau", Language::English, "dont the shop l eau", "dont the shop l eau"),
+            ("Café Größe", Language::German, "cafe grosse", "caf gross"),
+            ("Gutscheine Gutscheinen", Language::German, "gutscheine gutscheinen", "gutschein gutschein"),
+            ("wi-fi E04 rate_limited", Language::English, "wi fi wifi e04 rate limited", "wi fi wifi e04 rate limit"),
+            ("返品方法", Language::Japanese, "返品 品方 方法", "返品 品方 方法"),
+            ("£7.20, 1.000,50 and 1,000 or 37,00", Language::English, "7.20 1000.50 and 1000 or 37", "7.20 1000.50 and 1000 or 37"),
+            ("5.30pm at 10:30 on 1.2.2026", Language::English, "5.30 pm at 10:30 on 1 2 2026", "5.30 pm at 10:30 on 1 2 2026"),
+            ("10 by 8", Language::English, "10 by 8 10x8", "10 by 8 10x8"),
+            ("满500元", Language::Chinese, "满 500 元", "满 500 元"),
+            ("الشَّحْن والشحن", Language::Arabic, "الشحن والشحن", "شحن شحن"),
+            ("… — !", Language::English, "", ""),
         ] {
-            let found = words(text);
+            let found = words(text, language);
             assert_eq!(found.iter().map(|w| w.exact.as_str()).collect::<Vec<_>>().join(" "), exact);
             assert_eq!(found.iter().map(|w| w.stem.as_str()).collect::<Vec<_>>().join(" "), stems);
         }

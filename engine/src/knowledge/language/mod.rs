@@ -1,0 +1,323 @@
+//! Languages: which one a text is in, and the words of each that carry no subject or say what kind
+//! of answer is asked for.
+//! Invariant: the lists are data (`*.tsv`), folded as [`words`](super::words) folds.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use super::words::{self, fold};
+
+/// A language that documents are read in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Language {
+    English,
+    Spanish,
+    French,
+    German,
+    Italian,
+    Portuguese,
+    Dutch,
+    Polish,
+    Russian,
+    Arabic,
+    Chinese,
+    Japanese,
+    Korean,
+    Swedish,
+    Danish,
+    Norwegian,
+    Turkish,
+}
+
+use Language::{
+    Arabic, Chinese, Danish, Dutch, English, French, German, Italian, Japanese, Korean, Norwegian, Polish, Portuguese,
+    Russian, Spanish, Swedish, Turkish,
+};
+
+/// How many there are.
+const LANGUAGES: usize = 17;
+
+/// What a question's form may say about its answer; also other lists of words that are needed by
+/// name. One row of each language's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum List {
+    Small,
+    Common,
+    Amount,
+    Clock,
+    When,
+    Duration,
+    Count,
+    Phone,
+    Mail,
+    Address,
+    Where,
+    Who,
+    Can,
+    How,
+    Kinds,
+    Why,
+    Leans,
+    Pronouns,
+    To,
+    Noon,
+    Closed,
+    Free,
+    TimeUnits,
+    Streets,
+    Negation,
+    Modal,
+    Weekdays,
+    Weekend,
+    Daily,
+    Day(u8),
+    Month(u8),
+    Season(u8),
+}
+
+const LISTS: &[(&str, List)] = &[
+    ("small", List::Small),
+    ("common", List::Common),
+    ("amount", List::Amount),
+    ("clock", List::Clock),
+    ("when", List::When),
+    ("duration", List::Duration),
+    ("count", List::Count),
+    ("phone", List::Phone),
+    ("mail", List::Mail),
+    ("address", List::Address),
+    ("where", List::Where),
+    ("who", List::Who),
+    ("can", List::Can),
+    ("how", List::How),
+    ("list", List::Kinds),
+    ("why", List::Why),
+    ("leans", List::Leans),
+    ("pronouns", List::Pronouns),
+    ("to", List::To),
+    ("noon", List::Noon),
+    ("closed", List::Closed),
+    ("free", List::Free),
+    ("units_time", List::TimeUnits),
+    ("streets", List::Streets),
+    ("negation", List::Negation),
+    ("modal", List::Modal),
+    ("weekdays", List::Weekdays),
+    ("weekend", List::Weekend),
+    ("daily", List::Daily),
+    ("mon", List::Day(0)),
+    ("tue", List::Day(1)),
+    ("wed", List::Day(2)),
+    ("thu", List::Day(3)),
+    ("fri", List::Day(4)),
+    ("sat", List::Day(5)),
+    ("sun", List::Day(6)),
+    ("jan", List::Month(0)),
+    ("feb", List::Month(1)),
+    ("mar", List::Month(2)),
+    ("apr", List::Month(3)),
+    ("may", List::Month(4)),
+    ("jun", List::Month(5)),
+    ("jul", List::Month(6)),
+    ("aug", List::Month(7)),
+    ("sep", List::Month(8)),
+    ("oct", List::Month(9)),
+    ("nov", List::Month(10)),
+    ("dec", List::Month(11)),
+    ("spring", List::Season(0)),
+    ("summer", List::Season(1)),
+    ("autumn", List::Season(2)),
+    ("winter", List::Season(3)),
+];
+
+/// One language's lists.
+struct Lists {
+    words: HashMap<List, HashSet<String>>,
+}
+
+impl Lists {
+    /// Reads a file whose rows are `name TAB entry, entry …`; `#` begins a remark. Rows with a name
+    /// that is not known are for other readers.
+    fn read(file: &str) -> Self {
+        let rows = file.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'));
+        let mut words: HashMap<List, HashSet<String>> = HashMap::new();
+        for (name, entries) in rows {
+            let Some((_, list)) = LISTS.iter().find(|(known, _)| *known == name.trim()) else { continue };
+            words.entry(*list).or_default().extend(entries.split(',').map(fold).filter(|entry| !entry.is_empty()));
+        }
+        Self { words }
+    }
+}
+
+static TABLES: LazyLock<[Lists; LANGUAGES]> = LazyLock::new(|| {
+    [
+        include_str!("en.tsv"),
+        include_str!("es.tsv"),
+        include_str!("fr.tsv"),
+        include_str!("de.tsv"),
+        include_str!("it.tsv"),
+        include_str!("pt.tsv"),
+        include_str!("nl.tsv"),
+        include_str!("pl.tsv"),
+        include_str!("ru.tsv"),
+        include_str!("ar.tsv"),
+        include_str!("zh.tsv"),
+        include_str!("ja.tsv"),
+        include_str!("ko.tsv"),
+        include_str!("sv.tsv"),
+        include_str!("da.tsv"),
+        include_str!("nb.tsv"),
+        include_str!("tr.tsv"),
+    ]
+    .map(Lists::read)
+});
+
+impl Language {
+    /// All of them.
+    pub(super) const ALL: [Self; LANGUAGES] = [
+        English, Spanish, French, German, Italian, Portuguese, Dutch, Polish, Russian, Arabic, Chinese, Japanese, Korean,
+        Swedish, Danish, Norwegian, Turkish,
+    ];
+
+    /// Two letters, ISO 639-1.
+    pub(super) const fn code(self) -> &'static str {
+        match self {
+            English => "en",
+            Spanish => "es",
+            French => "fr",
+            German => "de",
+            Italian => "it",
+            Portuguese => "pt",
+            Dutch => "nl",
+            Polish => "pl",
+            Russian => "ru",
+            Arabic => "ar",
+            Chinese => "zh",
+            Japanese => "ja",
+            Korean => "ko",
+            Swedish => "sv",
+            Danish => "da",
+            Norwegian => "nb",
+            Turkish => "tr",
+        }
+    }
+
+    /// By its two letters.
+    pub(super) fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.code() == code)
+    }
+
+    /// The language of a text; of a short one that does not tell, `otherwise`.
+    pub(super) fn of(text: &str, otherwise: Self) -> Self {
+        let text = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
+        if let Some(language) = by_script(text) {
+            return language;
+        }
+        let words = words::folded(text);
+        let counts = Self::ALL.map(|language| {
+            let weight = |word: &String| if language.has(List::Small, word) { word.chars().count().min(4) } else { 0 };
+            words.iter().map(weight).sum::<usize>()
+        });
+        let best = counts.iter().copied().max().unwrap_or(0);
+        let found = |language: Self| counts[language as usize];
+        if best == 0 || found(otherwise) == best {
+            return otherwise;
+        }
+        Self::ALL.into_iter().find(|language| found(*language) == best).unwrap_or(otherwise)
+    }
+
+    /// Whether a list of this language has a folded word or phrase.
+    pub(super) fn has(self, list: List, entry: &str) -> bool {
+        TABLES[self as usize].words.get(&list).is_some_and(|entries| entries.contains(entry))
+    }
+
+    /// The entries of a list.
+    pub(super) fn entries(self, list: List) -> impl Iterator<Item = &'static str> {
+        TABLES[self as usize].words.get(&list).into_iter().flatten().map(String::as_str)
+    }
+
+    /// Whether a folded word carries no subject in this language.
+    pub(super) fn is_small(self, word: &str) -> bool {
+        self.has(List::Small, word)
+    }
+
+    /// Whether its words are often made of several words joined.
+    pub(super) const fn joins_words(self) -> bool {
+        matches!(self, German | Dutch | Swedish | Danish | Norwegian)
+    }
+}
+
+/// Of a text so much is looked at, in bytes.
+const SAMPLE_BYTES: usize = 8 * 1024;
+
+/// Scripts that tell a language.
+fn by_script(text: &str) -> Option<Language> {
+    let (mut letters, mut han, mut kana, mut hangul, mut cyrillic, mut arabic) = (0, 0, 0, 0, 0, 0);
+    for c in text.chars().filter(|c| c.is_alphabetic()) {
+        letters += 1;
+        match u32::from(c) {
+            0x3040..=0x30FF => kana += 1,
+            0x3400..=0x9FFF | 0xF900..=0xFAFF => han += 1,
+            0xAC00..=0xD7AF => hangul += 1,
+            0x0400..=0x052F => cyrillic += 1,
+            0x0600..=0x06FF | 0x0750..=0x077F => arabic += 1,
+            _ => {}
+        }
+    }
+    let most = |count: usize| count * 2 > letters;
+    match () {
+        () if letters == 0 => None,
+        // Chinese and Japanese mix in Latin names; a letter of theirs is worth several of ours.
+        () if hangul * 3 > letters => Some(Korean),
+        () if kana * 4 > letters => Some(Japanese),
+        () if (han + kana) * 3 > letters && kana > 0 => Some(Japanese),
+        () if han * 3 > letters => Some(Chinese),
+        () if most(cyrillic) => Some(Russian),
+        () if most(arabic) => Some(Arabic),
+        () => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_tells_its_language() {
+        for (text, language) in [
+            ("how do I return a coat?", English),
+            ("¿Cómo puedo devolver un abrigo?", Spanish),
+            ("Wie kann ich einen Mantel zurückgeben?", German),
+            ("Combien coûte la livraison ?", French),
+            ("Quanto costa la spedizione?", Italian),
+            ("Quanto custa a entrega?", Portuguese),
+            ("Wat kost de verzending?", Dutch),
+            ("Ile kosztuje dostawa?", Polish),
+            ("Сколько стоит доставка?", Russian),
+            ("كم سعر شحن؟", Arabic),
+            ("运费是多少", Chinese),
+            ("送料はいくらですか", Japanese),
+            ("배송비는 얼마예요?", Korean),
+            ("Vad kostar frakten?", Swedish),
+            ("Hvad koster fragten?", Danish),
+            ("Hva koster frakten?", Norwegian),
+            ("Kargo ne kadar?", Turkish),
+            ("E04", English),
+            ("", English),
+        ] {
+            assert_eq!(Language::of(text, English), language, "{text}");
+        }
+        assert_eq!(Language::of("Kasse?", German), German);
+    }
+
+    #[test]
+    fn every_language_has_its_lists() {
+        for language in Language::ALL {
+            for (name, list) in LISTS {
+                let has_any = language.entries(*list).next().is_some();
+                let may_lack = matches!(list, List::Streets | List::Leans | List::Pronouns | List::Common);
+                assert!(has_any || may_lack, "{}: {name}", language.code());
+            }
+        }
+    }
+}

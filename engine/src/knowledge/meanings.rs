@@ -1,0 +1,82 @@
+//! What a passage means beside its words, as tokens of an index: concepts, and kinds of values.
+//! Invariant: questions ask for the same tokens that documents are indexed under.
+
+use super::language::Language;
+use super::lexicon::{self, Concept};
+use super::question::Kinds;
+use super::values::Values;
+use super::words::Word;
+
+/// The tokens of one passage, each once.
+pub(super) struct Meanings {
+    tokens: Vec<String>,
+}
+
+impl Meanings {
+    pub(super) fn of(name: &[Word], heading: &[Word], body: &[Word], text: &str, language: Language) -> Self {
+        let mut tokens = Vec::new();
+        for words in [name, heading, body] {
+            for span in lexicon::concepts(words, language) {
+                tokens.push(itself(span.concept));
+                tokens.extend(span.concept.broader().iter().map(|broader| narrower(*broader)));
+            }
+        }
+        let values = Values::of(text, language);
+        tokens.extend(VALUES.iter().filter(|(value, _)| values.has_any(*value)).map(|(_, token)| (*token).to_string()));
+        tokens.sort_unstable();
+        tokens.dedup();
+        Self { tokens }
+    }
+
+    pub(super) fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+}
+
+/// Passages that speak of just this.
+pub(super) fn itself(concept: Concept) -> String {
+    format!("={}", concept.name())
+}
+
+/// Passages that speak of something that it includes.
+pub(super) fn narrower(concept: Concept) -> String {
+    format!("<{}", concept.name())
+}
+
+/// The tokens of values any of which a kind of question asks for.
+pub(super) fn values(kinds: Kinds) -> impl Iterator<Item = &'static str> {
+    let wanted = kinds.values();
+    VALUES.iter().filter(move |(value, _)| wanted.has_any(*value)).map(|(_, token)| *token)
+}
+
+const VALUES: &[(Values, &str)] = &[
+    (Values::MONEY, "#money"),
+    (Values::CLOCK, "#clock"),
+    (Values::DURATION, "#duration"),
+    (Values::DATE, "#date"),
+    (Values::PERCENT, "#percent"),
+    (Values::PHONE, "#phone"),
+    (Values::MAIL, "#mail"),
+    (Values::ADDRESS, "#address"),
+];
+
+/// A part of a joined word has at least so many characters.
+const PART_CHARS_MIN: usize = 4;
+
+/// Beginnings and ends of a word that may be joined of several.
+pub(super) fn parts(stem: &str) -> Vec<String> {
+    let bounds: Vec<usize> = stem.char_indices().map(|(at, _)| at).collect();
+    if bounds.len() < 2 * PART_CHARS_MIN - 1 || stem.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Vec::new();
+    }
+    let mut parts = Vec::new();
+    for cut in 3..=bounds.len() - 3 {
+        if cut >= PART_CHARS_MIN {
+            parts.push(stem[..bounds[cut]].to_string());
+        }
+        if bounds.len() - cut >= PART_CHARS_MIN {
+            parts.push(stem[bounds[cut]..].to_string());
+        }
+    }
+    parts
+}

@@ -1,0 +1,470 @@
+//! A question taken apart: in which language it is, what kind of answer it asks for, about what.
+//! Invariant: bounded whatever its length; the same for search and answer.
+
+use std::collections::HashSet;
+
+use super::calendar::Calendar;
+use super::language::{Language, List};
+use super::lexicon::{self, Concept};
+use super::values::{Values, contains};
+use super::words::{self, Word, fold, words};
+
+/// Of a longer question only the beginning is read, in bytes.
+pub(super) const QUESTION_BYTES_MAX: usize = 4 * 1024;
+/// Of its words, so many are looked for.
+const TERMS_MAX: usize = 32;
+/// Questions in one message that are answered one by one.
+const PARTS_MAX: usize = 3;
+/// What a word counts that leads up to the question, beside one of the question itself …
+const STORY_WEIGHT: f32 = 0.35;
+/// … or that holds what the question points to: `My drill broke. How do I send it back?`,
+const POINTED_WEIGHT: f32 = 0.8;
+/// … one of the other question in the same message, or of the question before …
+const BEFORE_WEIGHT: f32 = 0.5;
+/// … one that could stand in any question …
+const COMMON_WEIGHT: f32 = 0.35;
+/// … the same where the lexicon knows a meaning of it …
+const HALF_COMMON_WEIGHT: f32 = 0.6;
+/// … one whose meaning is the kind of answer asked for …
+const CUE_WEIGHT: f32 = 0.25;
+/// … and one with a digit: `E04`, `10x10`.
+const EXACT_WEIGHT: f32 = 1.3;
+
+/// What kind of answer is asked for; one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kinds(u16);
+
+impl Kinds {
+    pub(super) const AMOUNT: Self = Self(1);
+    pub(super) const CLOCK: Self = Self(1 << 1);
+    pub(super) const WHEN: Self = Self(1 << 2);
+    pub(super) const DURATION: Self = Self(1 << 3);
+    pub(super) const COUNT: Self = Self(1 << 4);
+    pub(super) const PHONE: Self = Self(1 << 5);
+    pub(super) const MAIL: Self = Self(1 << 6);
+    pub(super) const ADDRESS: Self = Self(1 << 7);
+    pub(super) const WHERE: Self = Self(1 << 8);
+    pub(super) const WHO: Self = Self(1 << 9);
+    pub(super) const CAN: Self = Self(1 << 10);
+    pub(super) const HOW: Self = Self(1 << 11);
+    pub(super) const KINDS: Self = Self(1 << 12);
+    pub(super) const WHY: Self = Self(1 << 13);
+
+    /// Those that a page answers with a value that can be recognised.
+    const VALUED: Self = Self(0x7f | 0x80);
+
+    pub(super) const fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    pub(super) const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether only an answer with a value will do.
+    pub(super) const fn is_valued(self) -> bool {
+        self.has(Self::VALUED)
+    }
+
+    /// What a passage must have of which any will do; nothing when words alone may answer.
+    pub(super) fn values(self) -> Values {
+        let mut values = Values::default();
+        for (kind, fits) in [
+            (Self::AMOUNT, Values::MONEY.and(Values::FREE).and(Values::PERCENT)),
+            (Self::CLOCK, Values::CLOCK.and(Values::CLOSED)),
+            (Self::WHEN, Values::CLOCK.and(Values::DATE).and(Values::DAY).and(Values::DURATION).and(Values::CLOSED)),
+            (Self::DURATION, Values::DURATION.and(Values::CLOCK)),
+            (Self::COUNT, Values::NUMBER),
+            (Self::PHONE, Values::PHONE),
+            (Self::MAIL, Values::MAIL),
+            (Self::ADDRESS, Values::ADDRESS),
+        ] {
+            if self.has(kind) {
+                values = values.and(fits);
+            }
+        }
+        values
+    }
+}
+
+const CUES: &[(List, Kinds)] = &[
+    (List::Amount, Kinds::AMOUNT),
+    (List::Clock, Kinds::CLOCK),
+    (List::When, Kinds::WHEN),
+    (List::Duration, Kinds::DURATION),
+    (List::Count, Kinds::COUNT),
+    (List::Phone, Kinds::PHONE),
+    (List::Mail, Kinds::MAIL),
+    (List::Address, Kinds::ADDRESS),
+    (List::Where, Kinds::WHERE),
+    (List::Who, Kinds::WHO),
+    (List::Can, Kinds::CAN),
+    (List::How, Kinds::HOW),
+    (List::Kinds, Kinds::KINDS),
+    (List::Why, Kinds::WHY),
+];
+
+/// Where a word of the question comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The question itself.
+    Question,
+    /// What leads up to it, in the same message.
+    Story,
+    /// The question before, or the other one in the same message.
+    Before,
+}
+
+/// A word or phrase that says about what the question is.
+#[derive(Clone, Debug)]
+pub(super) struct Term {
+    pub(super) words: Vec<Word>,
+    /// What it means, if the lexicon knows.
+    pub(super) concepts: Vec<Concept>,
+    pub(super) weight: f32,
+    pub(super) origin: Origin,
+    /// Letters and digits mixed: it names one thing and no other.
+    pub(super) is_code: bool,
+}
+
+impl Term {
+    fn key(&self) -> String {
+        self.words.iter().map(|word| word.stem.as_str()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// One question of a message.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// Its own words, as they were said.
+    pub(super) said: String,
+    pub(super) language: Language,
+    pub(super) kinds: Kinds,
+    pub(super) terms: Vec<Term>,
+    pub(super) calendar: Calendar,
+    /// It is short or points back, and was completed from what was asked before.
+    pub(super) leans: bool,
+}
+
+/// A message taken apart into its questions: at least one.
+pub(super) fn read(said: &str, before: &[&str], otherwise: Language) -> Vec<Asked> {
+    let said = &said[..said.floor_char_boundary(QUESTION_BYTES_MAX)];
+    let language = Language::of(said, otherwise);
+    let clauses = clauses(said, language);
+    let mut parts = parts(&clauses, language);
+    let earlier = before.iter().rev().take(2).map(|said| &said[..said.floor_char_boundary(QUESTION_BYTES_MAX)]);
+    let earlier: Vec<&str> = earlier.collect();
+    for part in &mut parts {
+        complete(part, &earlier, otherwise);
+        part.terms.truncate(TERMS_MAX);
+    }
+    parts
+}
+
+/// A piece of a message between marks, and what its form asks for.
+struct Clause<'a> {
+    text: &'a str,
+    kinds: Kinds,
+    asks: bool,
+}
+
+/// Cuts a message where sentences, or questions within one, begin.
+fn clauses(said: &str, language: Language) -> Vec<Clause<'_>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    let bytes = said.as_bytes();
+    for (at, c) in said.char_indices() {
+        let end = at + c.len_utf8();
+        let cuts = match c {
+            '?' | '!' | ';' | '\n' | '？' | '！' | '。' | '，' | '؟' | '،' => true,
+            // Not within 1,000 or 3.50 or an address.
+            '.' | ',' => bytes.get(end).is_none_or(|next| next.is_ascii_whitespace()),
+            _ => false,
+        };
+        if cuts {
+            push_clauses(&said[from..end], language, &mut found);
+            from = end;
+        }
+    }
+    push_clauses(&said[from..], language, &mut found);
+    found
+}
+
+/// A clause may ask twice: `where do we park and how much is it`.
+fn push_clauses<'a>(text: &'a str, language: Language, found: &mut Vec<Clause<'a>>) {
+    const JOINTS: &[&str] = &[" and ", " und ", " y ", " et ", " e ", " en ", " i ", " & ", " n ", " och ", " og ", " и ", " ve "];
+    let mut from = 0;
+    for (at, joint) in JOINTS.iter().flat_map(|joint| text.match_indices(joint)) {
+        let (left, right) = (text[from.min(at)..at].trim(), text[at + joint.len()..].trim());
+        if from <= at && !begins_question(right, language).is_empty() && words::folded(left).len() >= 2 {
+            push_clause(&text[from..at], language, found);
+            from = at + joint.len();
+        }
+    }
+    push_clause(&text[from..], language, found);
+}
+
+fn push_clause<'a>(text: &'a str, language: Language, found: &mut Vec<Clause<'a>>) {
+    let text = text.trim();
+    if text.chars().any(char::is_alphanumeric) {
+        let kinds = kinds_of(text, language);
+        let asks = text.ends_with(['?', '？', '؟']) || !kinds.is_empty();
+        found.push(Clause { text, kinds, asks });
+    }
+}
+
+/// The kinds of answer for which a clause asks with its first words.
+fn begins_question(text: &str, language: Language) -> Kinds {
+    let start = words::folded(text).into_iter().take(4).collect::<Vec<_>>();
+    let mut kinds = Kinds::default();
+    for length in 1..=start.len() {
+        let phrase = start[..length].join(" ");
+        for (list, kind) in CUES {
+            let asks = matches!(*list, List::Phone | List::Mail | List::Address | List::Clock | List::Kinds | List::Can | List::Count);
+            let counts = !asks || length > 1 || *list == List::Kinds && phrase == "which";
+            if counts && language.has(*list, &phrase) {
+                kinds = kinds.and(*kind);
+            }
+        }
+    }
+    kinds
+}
+
+fn kinds_of(text: &str, language: Language) -> Kinds {
+    let line = format!(" {} ", fold(text));
+    let mut kinds = Kinds::default();
+    for (list, kind) in CUES {
+        if language.entries(*list).any(|cue| contains(&line, cue)) {
+            kinds = kinds.and(*kind);
+        }
+    }
+    // What is asked for by number needs no more general reading.
+    if kinds.has(Kinds::AMOUNT) {
+        kinds = kinds.without(Kinds::COUNT);
+    }
+    if kinds.has(Kinds::CLOCK) {
+        kinds = kinds.without(Kinds::WHEN);
+    }
+    kinds
+}
+
+/// The questions of a message, each with what leads up to it.
+fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
+    let asking: Vec<usize> = (0..clauses.len()).filter(|at| clauses[*at].asks).collect();
+    let told = |at: usize| terms(clauses[at].text, language);
+    let split = asking.len() > 1 && asking.iter().filter(|at| !begins_question(clauses[**at].text, language).is_empty()).count() > 1;
+    let groups: Vec<Vec<usize>> = if split {
+        asking.iter().take(PARTS_MAX).map(|at| vec![*at]).collect()
+    } else if asking.is_empty() {
+        vec![(0..clauses.len()).collect()]
+    } else {
+        vec![asking.clone()]
+    };
+    let mut parts = Vec::with_capacity(groups.len());
+    for own in &groups {
+        let text = own.iter().map(|at| clauses[*at].text).collect::<Vec<_>>().join(" ");
+        let mut kinds = own.iter().fold(Kinds::default(), |kinds, at| kinds.and(clauses[*at].kinds));
+        if kinds.is_empty() && split {
+            kinds = Kinds::default();
+        }
+        let mut part = Asked { said: text.clone(), language, kinds, terms: Vec::new(), calendar: Calendar::of(&text, language), leans: false };
+        for at in own {
+            add(&mut part.terms, told(*at), 1.0, Origin::Question);
+        }
+        let strong = part.terms.iter().filter(|term| term.weight > COMMON_WEIGHT).count();
+        let points = words::folded(&text).iter().any(|word| language.has(List::Pronouns, word));
+        let story = if strong == 0 || (points && strong < 2) { POINTED_WEIGHT } else { STORY_WEIGHT };
+        for at in (0..clauses.len()).filter(|at| !own.contains(at)) {
+            let (weight, origin) =
+                if clauses[at].asks { (BEFORE_WEIGHT, Origin::Before) } else { (story, Origin::Story) };
+            add(&mut part.terms, told(at), weight, origin);
+            if !clauses[at].asks {
+                let story = Calendar::of(clauses[at].text, language);
+                part.calendar.days |= if part.calendar.days == 0 { story.days } else { 0 };
+                part.calendar.months |= if part.calendar.months == 0 { story.months } else { 0 };
+            }
+        }
+        parts.push(part);
+    }
+    if parts.is_empty() {
+        let nothing = Asked { said: String::new(), language, kinds: Kinds::default(), terms: Vec::new(), calendar: Calendar::default(), leans: false };
+        parts.push(nothing);
+    }
+    parts
+}
+
+/// Takes over from the question before what this one leaves out.
+fn complete(part: &mut Asked, earlier: &[&str], otherwise: Language) {
+    let own = |part: &Asked| part.terms.iter().filter(|term| term.origin == Origin::Question && term.weight >= COMMON_WEIGHT).count();
+    let first = words::folded(&part.said).into_iter().take(3).collect::<Vec<_>>();
+    let begins = (1..=first.len()).any(|length| part.language.has(List::Leans, &first[..length].join(" ")));
+    let all = words::folded(&part.said);
+    let points = all.iter().any(|word| part.language.has(List::Pronouns, word));
+    let short = own(part) <= 1 && all.len() <= 6;
+    if earlier.is_empty() || !(begins || short || (points && own(part) <= 2)) {
+        return;
+    }
+    part.leans = true;
+    let mut weight = BEFORE_WEIGHT;
+    for said in earlier {
+        let before = read(said, &[], otherwise);
+        for asked in &before {
+            add(&mut part.terms, asked.terms.clone(), weight, Origin::Before);
+            if part.kinds.without(Kinds::CAN).is_empty() {
+                part.kinds = part.kinds.and(asked.kinds);
+            }
+            part.calendar.days |= if part.calendar.days == 0 { asked.calendar.days } else { 0 };
+            part.calendar.months |= if part.calendar.months == 0 { asked.calendar.months } else { 0 };
+        }
+        // One step further only where the question before leaned on another itself.
+        if before.iter().any(|asked| asked.terms.len() > 1) {
+            break;
+        }
+        weight *= 0.7;
+    }
+}
+
+fn add(terms: &mut Vec<Term>, more: Vec<Term>, weight: f32, origin: Origin) {
+    for mut term in more {
+        let key = term.key();
+        let known = terms.iter().any(|other| other.key() == key || shares_a_concept(other, &term));
+        if !known {
+            term.weight *= weight;
+            term.origin = origin;
+            terms.push(term);
+        }
+    }
+}
+
+fn shares_a_concept(a: &Term, b: &Term) -> bool {
+    a.concepts.iter().any(|concept| b.concepts.contains(concept))
+}
+
+/// The words of a clause that say about what it is.
+fn terms(text: &str, language: Language) -> Vec<Term> {
+    let bare = without_small(text, language);
+    let all = words(&bare, language);
+    let spans = lexicon::concepts(&all, language);
+    let line: Vec<&str> = all.iter().map(|word| word.exact.as_str()).collect();
+    let cued = cued(&line, language);
+    let mut terms = Vec::new();
+    let mut seen = HashSet::new();
+    let mut at = 0;
+    while at < all.len() {
+        let length = spans.iter().filter(|span| span.from == at).map(|span| span.to - span.from).max().unwrap_or(1);
+        let here = &all[at..at + length];
+        let concepts: Vec<Concept> =
+            spans.iter().filter(|span| span.from == at && span.to == at + length).map(|span| span.concept).collect();
+        let is_small = here.iter().all(|word| language.is_small(&word.exact));
+        let is_cue = (at..at + length).all(|at| cued[at]);
+        let is_date = here.iter().all(|word| is_calendar(&word.exact, language));
+        at += length;
+        let has_digit = here.iter().any(|word| word.exact.contains(|c: char| c.is_ascii_digit()));
+        let single = here.len() == 1 && here[0].exact.chars().count() == 1 && !has_digit && here[0].exact.is_ascii();
+        let key = here.iter().map(|word| word.stem.as_str()).collect::<Vec<_>>().join(" ");
+        if is_small || is_date || single || !seen.insert(key) {
+            continue;
+        }
+        let is_code = has_digit && here.iter().any(|word| word.exact.contains(char::is_alphabetic));
+        let is_common = here.iter().all(|word| language.has(List::Common, &word.exact) || language.is_small(&word.exact));
+        let weight = match () {
+            // What a cue said is known already; its word may still stand in a heading.
+            () if is_cue => CUE_WEIGHT,
+            () if has_digit => EXACT_WEIGHT,
+            () if is_common && concepts.is_empty() => COMMON_WEIGHT,
+            () if is_common => HALF_COMMON_WEIGHT,
+            () => 1.0,
+        };
+        terms.push(Term { words: here.to_vec(), concepts, weight, origin: Origin::Question, is_code });
+    }
+    terms
+}
+
+/// Chinese and Japanese have small words within their runs of letters: they part what is left.
+fn without_small(text: &str, language: Language) -> String {
+    if !matches!(language, Language::Chinese | Language::Japanese | Language::Korean) {
+        return text.to_string();
+    }
+    let mut small: Vec<&str> = language.entries(List::Small).collect();
+    small.extend(CUES.iter().flat_map(|(list, _)| language.entries(*list)));
+    small.sort_by_key(|entry| std::cmp::Reverse(entry.len()));
+    let mut bare = text.to_string();
+    for entry in small {
+        if bare.contains(entry) {
+            bare = bare.replace(entry, " ");
+        }
+    }
+    // A question of small words alone is searched as it stands.
+    if bare.chars().any(char::is_alphanumeric) { bare } else { text.to_string() }
+}
+
+/// Which words of a line belong to a phrase that asks.
+fn cued(line: &[&str], language: Language) -> Vec<bool> {
+    const WORDS_MAX: usize = 5;
+    let mut cued = vec![false; line.len()];
+    for from in 0..line.len() {
+        for to in from + 1..=(from + WORDS_MAX).min(line.len()) {
+            let phrase = line[from..to].join(" ");
+            if CUES.iter().any(|(list, _)| language.has(*list, &phrase)) {
+                cued[from..to].iter_mut().for_each(|cued| *cued = true);
+            }
+        }
+    }
+    cued
+}
+
+fn is_calendar(word: &str, language: Language) -> bool {
+    let lists = (0..7).map(List::Day).chain((0..12).map(List::Month)).chain([List::Weekend, List::Weekdays, List::Daily]);
+    lists.into_iter().any(|list| language.has(list, word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(asked: &Asked) -> String {
+        let mut terms: Vec<String> =
+            asked.terms.iter().filter(|term| term.weight >= COMMON_WEIGHT).map(|term| term.key()).collect();
+        terms.sort();
+        terms.join(",")
+    }
+
+    #[test]
+    fn a_question_is_taken_apart() {
+        for (said, kinds, terms) in [
+            ("how much is a roast", Kinds::AMOUNT, "roast"),
+            ("what time do you close on sunday", Kinds::CLOCK, ""),
+            ("can i bring my labrador", Kinds::CAN, "labrador"),
+            ("whats the phone number", Kinds::PHONE, ""),
+        ] {
+            let asked = read(said, &[], Language::English);
+            assert_eq!(asked.len(), 1, "{said}");
+            assert!(asked[0].kinds.has(kinds), "{said}: {:?}", asked[0].kinds);
+            assert_eq!(told(&asked[0]), terms, "{said}");
+        }
+    }
+
+    #[test]
+    fn two_questions_are_two() {
+        let asked = read("where do we park and how much is it", &[], Language::English);
+        assert_eq!(asked.len(), 2);
+        assert!(asked[0].kinds.has(Kinds::WHERE) && asked[1].kinds.has(Kinds::AMOUNT));
+        assert_eq!(read("do you have coffee, tea and cake", &[], Language::English).len(), 1);
+    }
+
+    #[test]
+    fn a_follow_up_takes_over_what_it_leaves_out() {
+        let asked = read("and on sunday?", &["when is the library open"], Language::English);
+        assert!(asked[0].leans && asked[0].kinds.has(Kinds::CLOCK));
+        assert_eq!(asked[0].calendar.days, 0b100_0000);
+        assert!(told(&asked[0]).contains("librari"));
+    }
+}

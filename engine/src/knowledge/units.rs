@@ -1,0 +1,273 @@
+//! What a passage can be quoted by: a sentence or two, an item of a list, a row or a cell of a table,
+//! a list, a listing. Each with the words that lead to it.
+//! Invariant: what is shown stands in the passage; bounded by the passage's length.
+
+use schema::Passage;
+
+use super::blocks::{self, Block, Kind};
+use super::index::name_of;
+use super::sentences::sentences;
+use super::tables::Table;
+
+/// A quotation of a list or table has at most so many lines.
+pub(super) const LINES_MAX: usize = 12;
+const CODE_LINES_MAX: usize = 24;
+/// A key before a colon has at most so many words.
+const KEY_WORDS_MAX: usize = 7;
+/// Sentences that may be quoted together.
+const SENTENCES_MAX: usize = 3;
+/// A quotation of several sentences is at most so long, in characters.
+const SENTENCES_CHARS_MAX: usize = 420;
+
+/// What form a unit has: it decides how it is judged and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Sentences,
+    Item,
+    /// A whole list or table.
+    Whole,
+    /// A row of a table; `Unit::table` says of which.
+    Row,
+    Code,
+}
+
+/// A piece of a passage that could be the answer.
+#[derive(Clone, Debug)]
+pub(super) struct Unit {
+    pub(super) form: Form,
+    /// Its words without the label.
+    pub(super) own: String,
+    /// What it says something about: a key, a row's first cell.
+    pub(super) label: String,
+    /// What leads to it: the sentence before a list, a table's caption.
+    pub(super) lead: String,
+    /// What stands beside it in the passage: the sentences around it.
+    pub(super) beside: String,
+    pub(super) shown: String,
+    /// Which table and which of its rows.
+    pub(super) table: Option<(usize, usize)>,
+    /// How many sentences or lines it has.
+    pub(super) size: usize,
+}
+
+/// A passage taken apart.
+pub(super) struct Read<'a> {
+    pub(super) passage: &'a Passage,
+    /// The nearest heading.
+    pub(super) heading: &'a str,
+    /// The headings above it and the document's name.
+    pub(super) above: String,
+    pub(super) units: Vec<Unit>,
+    pub(super) tables: Vec<Table>,
+}
+
+impl<'a> Read<'a> {
+    pub(super) fn new(passage: &'a Passage) -> Self {
+        let (above, heading) = passage.heading.rsplit_once(" › ").unwrap_or(("", &passage.heading));
+        let above = format!("{above} {}", name_of(&passage.source));
+        let mut read = Self { passage, heading, above, units: Vec::new(), tables: Vec::new() };
+        let blocks = blocks::markdown(passage.text.as_str());
+        let mut lead = String::new();
+        for (at, block) in blocks.iter().enumerate() {
+            let next = blocks.get(at + 1).filter(|next| next.kind != Kind::Prose);
+            match &block.kind {
+                Kind::Prose => {
+                    read.of_prose(block, next);
+                    lead = sentences(&block.text).last().map(|last| (*last).to_string()).unwrap_or_default();
+                }
+                Kind::List => read.of_list(block, &std::mem::take(&mut lead)),
+                Kind::Table => read.of_table(block, &std::mem::take(&mut lead)),
+                Kind::Code { .. } => read.of_code(block, &lead),
+            }
+        }
+        read
+    }
+
+    /// The nearest heading, or the document's name.
+    pub(super) fn place(&self) -> String {
+        if self.heading.is_empty() { self.passage.source.clone() } else { self.heading.to_string() }
+    }
+
+    fn of_prose(&mut self, block: &Block, next: Option<&Block>) {
+        let all: Vec<&str> = sentences(&block.text);
+        for from in 0..all.len() {
+            for to in from + 1..=(from + SENTENCES_MAX).min(all.len()) {
+                let text = all[from..to].join(" ");
+                if to - from > 1 && text.chars().count() > SENTENCES_CHARS_MAX {
+                    break;
+                }
+                let before = from.checked_sub(1).map_or("", |before| all[before]);
+                let after = all.get(to).copied().unwrap_or_default();
+                let (label, own) = split_key(&text);
+                let mut shown = text.clone();
+                // What announces something is shown with what it announces.
+                if to == all.len() && text.ends_with(':') {
+                    let Some(next) = next else { continue };
+                    let lines: Vec<&str> = next.text.lines().take(LINES_MAX).collect();
+                    shown = format!("{text}\n\n{}", fenced(next, &lines.join("\n")));
+                }
+                self.units.push(Unit {
+                    form: Form::Sentences,
+                    label: label.to_string(),
+                    own: own.to_string(),
+                    lead: String::new(),
+                    beside: format!("{before} {after}"),
+                    shown,
+                    table: None,
+                    size: to - from,
+                });
+            }
+        }
+    }
+
+    fn of_list(&mut self, block: &Block, lead: &str) {
+        let lines: Vec<&str> = block.text.lines().collect();
+        let mut from = 0;
+        while from < lines.len() {
+            // What is indented below an item belongs to it.
+            let depth = indent(lines[from]);
+            let to = (from + 1..lines.len()).find(|at| indent(lines[*at]) <= depth).unwrap_or(lines.len());
+            let text = lines[from..to].iter().map(|line| bare(line)).collect::<Vec<_>>().join("\n");
+            let (label, own) = split_key(&text);
+            self.units.push(Unit {
+                form: Form::Item,
+                label: label.to_string(),
+                own: own.to_string(),
+                lead: lead.to_string(),
+                beside: String::new(),
+                shown: text.clone(),
+                table: None,
+                size: 1,
+            });
+            if to > from + 1 {
+                for line in &lines[from + 1..to] {
+                    let (label, own) = split_key(bare(line));
+                    self.units.push(Unit {
+                        form: Form::Item,
+                        label: label.to_string(),
+                        own: own.to_string(),
+                        lead: format!("{} {lead}", bare(lines[from])),
+                        beside: String::new(),
+                        shown: bare(line).to_string(),
+                        table: None,
+                        size: 1,
+                    });
+                }
+            }
+            from = to;
+        }
+        let text = lines.iter().take(LINES_MAX).copied().collect::<Vec<_>>().join("\n");
+        let shown = if lead.ends_with(':') { format!("{lead}\n\n{text}") } else { text };
+        self.units.push(Unit {
+            form: Form::Whole,
+            label: String::new(),
+            own: block.text.clone(),
+            lead: lead.to_string(),
+            beside: String::new(),
+            shown,
+            table: None,
+            size: lines.len(),
+        });
+    }
+
+    fn of_table(&mut self, block: &Block, lead: &str) {
+        let table = Table::read(&block.text);
+        let number = self.tables.len();
+        for (at, row) in table.rows.iter().enumerate() {
+            self.units.push(Unit {
+                form: Form::Row,
+                label: row.first().cloned().unwrap_or_default(),
+                own: row.iter().skip(1).cloned().collect::<Vec<_>>().join(" "),
+                lead: lead.to_string(),
+                beside: String::new(),
+                shown: String::new(),
+                table: Some((number, at)),
+                size: 1,
+            });
+        }
+        let lines: Vec<&str> = block.text.lines().take(LINES_MAX + 2).collect();
+        self.units.push(Unit {
+            form: Form::Whole,
+            label: String::new(),
+            own: block.text.clone(),
+            lead: lead.to_string(),
+            beside: String::new(),
+            shown: lines.join("\n"),
+            table: Some((number, usize::MAX)),
+            size: table.rows.len(),
+        });
+        self.tables.push(table);
+    }
+
+    fn of_code(&mut self, block: &Block, lead: &str) {
+        let lines: Vec<&str> = block.text.lines().take(CODE_LINES_MAX).collect();
+        let code = fenced(block, &lines.join("\n"));
+        self.units.push(Unit {
+            form: Form::Code,
+            label: String::new(),
+            own: block.text.clone(),
+            lead: lead.to_string(),
+            beside: String::new(),
+            shown: if lead.is_empty() { code } else { format!("{lead}\n\n{code}") },
+            table: None,
+            size: lines.len(),
+        });
+    }
+}
+
+/// `Counter, Saturday: 8 am to 2 pm` says something about what stands before the colon.
+fn split_key(text: &str) -> (&str, &str) {
+    match text.split_once(": ") {
+        Some((key, rest)) if key.split_whitespace().count() <= KEY_WORDS_MAX && !rest.trim().is_empty() => {
+            (key.trim_start_matches("**"), rest)
+        }
+        _ => ("", text),
+    }
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// A list's line without its mark.
+fn bare(line: &str) -> &str {
+    let line = line.trim_start();
+    let line = line.strip_prefix("- ").unwrap_or(line);
+    match line.split_once(". ") {
+        Some((number, rest)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => line,
+    }
+}
+
+/// A block as Markdown.
+fn fenced(block: &Block, text: &str) -> String {
+    match &block.kind {
+        Kind::Code { language } => {
+            let fence = if text.contains("```") { "`````" } else { "```" };
+            format!("{fence}{language}\n{text}\n{fence}")
+        }
+        _ => text.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passages_are_taken_apart() {
+        let passage = Passage {
+            n: 1,
+            source: "menu.html".into(),
+            heading: "Menu › Beer".into(),
+            text: "On draught.\n\n| Beer | Pint |\n|---|---|\n| Bitter | £5 |\n\nWe also have:\n\n- cider\n- Tea: £2".into(),
+        };
+        let read = Read::new(&passage);
+        assert_eq!(read.place(), "Beer");
+        let of = |form| read.units.iter().filter(move |unit| unit.form == form).collect::<Vec<_>>();
+        assert_eq!(of(Form::Row)[0].label, "Bitter");
+        assert_eq!(of(Form::Row)[0].lead, "On draught.");
+        assert_eq!(of(Form::Item)[1].label, "Tea");
+        assert!(of(Form::Whole)[1].shown.starts_with("We also have:"));
+    }
+}

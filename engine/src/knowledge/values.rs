@@ -1,0 +1,191 @@
+//! What people ask a business for, recognised in a text: amounts, times, durations, dates, numbers,
+//! telephone numbers, addresses.
+//! Invariant: linear in the text; tells that something is there, and never what it means.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::language::{Language, List};
+use super::words::fold;
+
+/// What a text has; one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Values(u16);
+
+impl Values {
+    pub(super) const MONEY: Self = Self(1);
+    pub(super) const FREE: Self = Self(1 << 1);
+    pub(super) const CLOCK: Self = Self(1 << 2);
+    pub(super) const CLOSED: Self = Self(1 << 3);
+    pub(super) const DURATION: Self = Self(1 << 4);
+    pub(super) const DATE: Self = Self(1 << 5);
+    pub(super) const NUMBER: Self = Self(1 << 6);
+    pub(super) const PERCENT: Self = Self(1 << 7);
+    pub(super) const PHONE: Self = Self(1 << 8);
+    pub(super) const MAIL: Self = Self(1 << 9);
+    pub(super) const ADDRESS: Self = Self(1 << 10);
+    pub(super) const DAY: Self = Self(1 << 11);
+
+    /// All of both.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether any of the others is there.
+    pub(super) const fn has_any(self, others: Self) -> bool {
+        self.0 & others.0 != 0
+    }
+
+    /// What a text has.
+    pub(super) fn of(text: &str, language: Language) -> Self {
+        let patterns = &*PATTERNS;
+        let mut values = Self::default();
+        for (pattern, value) in &patterns.by_value {
+            if !values.has_any(*value) && pattern.is_match(text) {
+                values = values.and(*value);
+            }
+        }
+        if patterns.phone.find_iter(text).any(|found| is_phone(found.as_str())) {
+            values = values.and(Self::PHONE);
+        }
+        let line = format!(" {} ", fold(text));
+        let says = |list| {
+            let entries = language.entries(list).chain(Language::English.entries(list));
+            entries.into_iter().any(|entry| contains(&line, entry))
+        };
+        if says(List::Free) {
+            values = values.and(Self::FREE);
+        }
+        if says(List::Closed) {
+            values = values.and(Self::CLOSED);
+        }
+        if says(List::Noon) {
+            values = values.and(Self::CLOCK);
+        }
+        if (0..7).any(|day| says(List::Day(day))) || says(List::Weekdays) || says(List::Weekend) || says(List::Daily) {
+            values = values.and(Self::DAY);
+        }
+        if values.has_any(Self::NUMBER) {
+            if (0..12).any(|month| says(List::Month(month))) {
+                values = values.and(Self::DATE);
+            }
+            if says(List::TimeUnits) {
+                values = values.and(Self::DURATION);
+            }
+            if says(List::Streets) || patterns.street.is_match(text) {
+                values = values.and(Self::ADDRESS);
+            }
+        } else if says(List::TimeUnits) && NUMBER_WORDS.is_match(text) {
+            values = values.and(Self::DURATION);
+        }
+        values
+    }
+}
+
+/// Whether a folded line, with a space at each end, has a phrase as whole words; scripts without
+/// spaces have it anywhere.
+pub(super) fn contains(line: &str, phrase: &str) -> bool {
+    let mut from = 0;
+    while let Some(at) = line[from..].find(phrase).map(|at| from + at) {
+        let end = at + phrase.len();
+        let spaceless = phrase.chars().all(super::words::is_spaceless);
+        if spaceless || (line[..at].ends_with(' ') && line[end..].starts_with(' ')) {
+            return true;
+        }
+        from = at + phrase.chars().next().map_or(1, char::len_utf8);
+    }
+    false
+}
+
+struct Patterns {
+    by_value: Vec<(Regex, Values)>,
+    phone: Regex,
+    street: Regex,
+}
+
+#[allow(clippy::expect_used, reason = "the patterns are constants; a test builds them")]
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
+    let pattern = |text: &str| Regex::new(text).expect("a pattern is well-formed");
+    Patterns {
+        by_value: vec![
+            (pattern(MONEY), Values::MONEY),
+            (pattern(CLOCK), Values::CLOCK),
+            (pattern(DATE), Values::DATE),
+            (pattern(r"\d"), Values::NUMBER),
+            (pattern(r"\d\s?(?:%|percent|per cent|Prozent|pour cent|por ciento|por cento|procent|prosent)"), Values::PERCENT),
+            (pattern(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z]"), Values::MAIL),
+        ],
+        phone: pattern(r"(?:\+|\(\d{2,5}\)\s?|\b0|\b\d{3}[ -])[\d ()/.\u{2011}\u{a0}-]{5,20}\d"),
+        street: pattern(
+            r"(?i)[a-zäöüß]{3,}(?:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|ufer|straat|laan|plein|vej|gade|gatan|vägen|gata|veien)\s?\d|\b(?:rue|avenue|chemin|place|calle|avenida|plaza|camino|via|piazza|rua|ul\.|ulica)\s+\S|\b[A-Z]{1,2}\d[\dA-Z]? ?\d[A-Z]{2}\b|\b[A-Z]{2} \d{5}\b",
+        ),
+    }
+});
+
+#[allow(clippy::expect_used, reason = "the pattern is a constant; a test builds it")]
+static NUMBER_WORDS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?i)\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fourteen|twenty|thirty|sixty|ninety|ein(?:e|en|er|em)?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn|zwölf|vierzehn|un|une|deux|trois|quatre|cinq|six|sept|huit|neuf|dix|quinze|una?|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|quince|uno|due|tre|quattro|cinque|sei|sette|otto|nove|dieci|dois|duas|três|dez|twee|drie|vijf|zes|zeven|negen|tien)\b",
+    )
+    .expect("a pattern is well-formed")
+});
+
+/// Currencies before or after a number, and small coins after one.
+const MONEY: &str = r"(?i)(?:[£$€¥₽₩₺]|\b(?:usd|eur|gbp|chf|cad|aud|pln|sek|nok|dkk|jpy|cny|rmb|rub|try|fr\.|r\$|kr\.?))\s?\d|\d(?:[.,]?\d|[.,]-{1,2}|[.,]–)*\s?(?:[£$€¥₽₩₺]|(?:usd|eur|euros?|gbp|chf|cad|aud|pln|sek|nok|dkk|pounds?|dollars?|francs?|franken|fr\.|pence|cents?|ct|centimes|zł|złotych|kr|kronor|kroner|руб\w*|р\.|тл|tl|lira|reais|yuan|yen|won)\b)|\d(?:[.,]?\d)*\s?(?:元|円|원|块|圓|ريال|درهم|دينار|دنانير|جنيه)|[一二三四五六七八九十百千万]+元|\b\d{1,3}p\b|\d[.,]–";
+/// Hours of the clock.
+const CLOCK: &str = r"(?i)\b\d{1,2}(?:[.:]\d{2})?\s?(?:am|pm|a\.m\.|p\.m\.)|\b(?:[01]?\d|2[0-4])[:h][0-5]\d\b|\b\d{1,2}(?:[.:]\d{2})?\s?(?:uhr|heures?|h|horas?|uur|час\w*)\b|\b(?:[01]?\d|2[0-4])\s?(?:-|–|—|to|bis)\s?(?:[01]?\d|2[0-4])\s?(?:uhr|h|am|pm)\b|\d{1,2}[点點時시]|o.clock|24/7|24 hours";
+/// Days of the calendar by numbers.
+const DATE: &str = r"\b\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})\b|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}\.\d{1,2}\.(?:\D|$)|\d{1,2}月|\b20\d\d\b";
+
+/// Not an amount, a date or a year: seven digits or more.
+fn is_phone(found: &str) -> bool {
+    let digits = found.chars().filter(char::is_ascii_digit).count();
+    (7..=15).contains(&digits) && !found.contains("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_recognised() {
+        use Language::{English, German};
+        let none = Values::default();
+        for (text, language, there, not_there) in [
+            ("£4.50 a cup", English, Values::MONEY, Values::CLOCK.and(Values::PHONE)),
+            ("It costs 12 euros.", English, Values::MONEY, none),
+            ("37,00 €", German, Values::MONEY, Values::DATE),
+            ("9p a message", English, Values::MONEY, Values::CLOCK),
+            ("CHF 120.–", German, Values::MONEY, none),
+            ("Fr. 35.–", German, Values::MONEY, none),
+            ("运费为90元", Language::Chinese, Values::MONEY, none),
+            ("An account is free of charge.", English, Values::FREE, Values::MONEY),
+            ("5.30pm to 9pm", English, Values::CLOCK, Values::MONEY.and(Values::PHONE)),
+            ("12 noon to 3pm", English, Values::CLOCK, none),
+            ("9:00 – 11:30", German, Values::CLOCK, Values::PHONE),
+            ("10–13 Uhr", German, Values::CLOCK, none),
+            ("Sunday: closed", English, Values::CLOSED.and(Values::DAY), Values::CLOCK),
+            ("within 14 days", English, Values::DURATION, Values::DATE),
+            ("zwei Wochen", German, Values::DURATION, none),
+            ("17 November 2026", English, Values::DATE, none),
+            ("01632 960184", English, Values::PHONE, Values::MONEY),
+            ("(541) 555-0118", English, Values::PHONE, none),
+            ("0113 496 0172", English, Values::PHONE, none),
+            ("Tel. 05541 90009-270", German, Values::PHONE, none),
+            ("events@heron.example", English, Values::MAIL, none),
+            ("77 Alder Spur, Bristow Landing, OR 97000", English, Values::ADDRESS, Values::MONEY),
+            ("4 Tannery Wharf", English, Values::ADDRESS, none),
+            ("Lindenstraße 4", German, Values::ADDRESS, none),
+            ("3.2%", English, Values::PERCENT, none),
+            ("Nobody may stay here.", English, none, Values::NUMBER.and(Values::MONEY)),
+        ] {
+            let values = Values::of(text, language);
+            for bit in 0..12 {
+                let one = Values(1 << bit);
+                assert!(!there.has_any(one) || values.has_any(one), "{text}: {bit} is missing");
+                assert!(!not_there.has_any(one) || !values.has_any(one), "{text}: {bit} is too much");
+            }
+        }
+    }
+}
