@@ -155,10 +155,27 @@ impl Writer {
         }
     }
 
+    /// Whether what is written now is in a list.
+    pub(super) const fn in_list(&self) -> bool {
+        !self.lists.is_empty()
+    }
+
     /// Rows of cells, the first being the head. Each cell is plain words.
     pub(super) fn table(&mut self, rows: &[Vec<String>]) {
-        self.end_paragraph();
         let rows: Vec<Vec<String>> = rows.iter().map(|row| cells(row)).filter(|row| !row.is_empty()).collect();
+        self.rows(&rows);
+    }
+
+    /// Rows of cells under a head, whose cells may all be empty.
+    pub(super) fn table_under(&mut self, head: &[String], rows: &[Vec<String>]) {
+        let rows = rows.iter().map(|row| cells(row)).filter(|row| !row.is_empty());
+        let rows: Vec<Vec<String>> =
+            std::iter::once(head.iter().map(|cell| escaped(cell)).collect()).chain(rows).collect();
+        self.rows(&rows);
+    }
+
+    fn rows(&mut self, rows: &[Vec<String>]) {
+        self.end_paragraph();
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         if columns <= 1 || !self.lists.is_empty() {
             // Not a table of anything: its rows are paragraphs.

@@ -39,6 +39,42 @@ pub struct Page {
     pub noindex: bool,
     /// It asks that its links not be followed.
     pub nofollow: bool,
+    /// It is only a way to another page: where that is, as written.
+    pub moved: Option<String>,
+    /// Parts of it that are not in its text, as they stand in it.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A part of a page that is not learned. Never holds the page's own words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What it is called in the page: an element with its id and first class.
+    pub what: String,
+    /// Why it is left out.
+    pub why: WhyLeftOut,
+    /// How many characters of text it has.
+    pub chars: usize,
+}
+
+/// Why a part of a page is not learned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
+pub enum WhyLeftOut {
+    #[error("nothing on the page shows it")]
+    Hidden,
+    #[error("it is for finding one's way")]
+    Navigation,
+    #[error("most of it is links")]
+    Links,
+    #[error("it is the page's head or foot: what it says of the business is kept")]
+    Edge,
+    #[error("it is a form")]
+    Form,
+    #[error("it is a dialog that nothing on the page opens")]
+    Dialog,
+    #[error("it is a notice about cookies")]
+    Notice,
+    #[error("it is beside the main text, and says little")]
+    Outside,
 }
 
 /// Why a document is passed over. Never holds the document's own words.
@@ -106,7 +142,7 @@ pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<Page, Unr
             let markdown = text::decode(bytes, charset)?.into_owned();
             Page { markdown, ..Page::default() }
         }
-        Kind::Html => html::read(&text::decode_html(bytes, charset))?,
+        Kind::Html => html::read(&html::decode(bytes, charset))?,
         Kind::Pdf => pdf::read(bytes)?,
         Kind::Docx => docx::read(bytes)?,
     };

@@ -1,4 +1,4 @@
-//! Bytes as letters: UTF-8, UTF-16 with its mark, what a server or page says, else Windows' Latin.
+//! Bytes as letters: UTF-8, UTF-16 with its mark, what a server says, else Windows' Latin.
 
 use std::borrow::Cow;
 
@@ -6,24 +6,10 @@ use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
 use super::Unreadable;
 
-/// How far into a page its own word on its letters is looked for.
-const META_BYTES: usize = 1_024;
-
 /// The letters of a text or Markdown file.
 pub(super) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Result<Cow<'a, str>, Unreadable> {
     let text = letters(bytes, charset.and_then(named));
     if text.trim().is_empty() { Err(Unreadable::Empty) } else { Ok(text) }
-}
-
-/// The letters of a page of HTML, which may name its encoding itself.
-pub(super) fn decode_html<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
-    let said = charset.and_then(named).or_else(|| {
-        let head = String::from_utf8_lossy(&bytes[..bytes.len().min(META_BYTES)]).to_ascii_lowercase();
-        let (_, after) = head.split_once("charset=")?;
-        let name: String = after.trim_start_matches(['"', '\'']).chars().take_while(|c| is_label(*c)).collect();
-        named(&name)
-    });
-    letters(bytes, said)
 }
 
 /// Control characters that no text needs; some would be six bytes each on the way to the node.
@@ -46,10 +32,6 @@ fn named(label: &str) -> Option<&'static Encoding> {
     Encoding::for_label(label.trim().as_bytes())
 }
 
-fn is_label(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +51,5 @@ mod tests {
             assert_eq!(decode(bytes, charset).unwrap(), expected, "{bytes:?}");
         }
         assert_eq!(decode(b" \n", None), Err(Unreadable::Empty));
-        assert_eq!(decode_html(b"<meta charset=\"koi8-r\">\xd0\xcf", None), "<meta charset=\"koi8-r\">по");
     }
 }

@@ -1,25 +1,50 @@
-//! Pages of HTML: the main text as Markdown, and what the page says of itself.
+//! Pages of HTML: their text as Markdown, and what they say of themselves.
+//! Invariant: what a visitor sees of the business, at once or after a click, is in the Markdown with what it
+//! belongs to; what is left out is told.
 
+mod amounts;
 mod attributes;
+mod charset;
+mod furniture;
 mod head;
+mod inline;
+mod labels;
 mod main_text;
+#[cfg(test)]
+mod meaning_tests;
+mod paragraph;
 mod parse;
 mod render;
+mod rows;
+mod shown;
 mod sink;
+mod sizes;
+mod statements;
+mod tables;
 #[cfg(test)]
 mod tests;
+mod titles;
 mod tree;
+mod written;
 
+pub(super) use charset::decode;
 pub(super) use head::directives;
 
 use super::{Page, Unreadable};
 
 pub(super) fn read(html: &str) -> Result<Page, Unreadable> {
-    let tree = tree::parse(html)?;
+    let mut tree = tree::parse(html)?;
     let mut page = head::read(&tree);
+    titles::name(&mut tree);
+    let hidden = shown::hidden(&tree);
+    let concealed = shown::told(&tree, &hidden);
+    let tree = tree.without(&hidden);
+    page.title = head::title(&tree);
     if !page.noindex {
         let main = main_text::find(&tree);
-        page.markdown = render::markdown(&tree, &main, page.title.as_deref());
+        page.markdown = written::markdown(&tree, &main, page.title.as_deref());
+        page.left_out = main.left_out;
+        page.left_out.extend(concealed);
     }
     Ok(page)
 }

@@ -1,155 +1,508 @@
 //! The main text of a page, written as Markdown.
+//! Invariant: what stands together in the page stands under one heading, title or line of the Markdown.
 
+use std::collections::{HashMap, HashSet};
+
+use super::inline::{Gather, tells};
 use super::main_text::Main;
+use super::paragraph::{Line, Paragraph, are_records};
+use super::tables::{self, Part};
+use super::titles::{asks, says_more};
 use super::tree::{Data, Tally, Tree};
 use crate::documents::markdown::Writer;
 
-/// Elements that stand in a line of text.
-const INLINE: &[&str] = &[
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "data", "del", "dfn", "em", "font", "i", "ins", "kbd",
-    "label", "mark", "q", "rp", "rt", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "time",
-    "tt", "u", "var", "wbr",
-];
+/// The least level of headings below a title.
+const BELOW_TITLE: usize = 2;
 
-pub(super) fn markdown(tree: &Tree, main: &Main, title: Option<&str>) -> String {
-    let below_title = usize::from(title.is_some());
-    let mut renderer = Renderer {
-        tree,
-        main,
-        title,
-        writer: Writer::default(),
-        below_title,
-        words: Tally::of(tree, |node| matches!(&node.data, Data::Text(text) if !text.trim().is_empty())),
-        blocks: Tally::of(tree, |node| {
-            matches!(node.name(), "table" | "h1" | "h2" | "h3" | "pre" | "ul" | "ol" | "blockquote")
-        }),
-    };
-    renderer.node(main.root);
-    let body = renderer.writer.finish();
-    match title {
-        // A title alone is no text.
-        Some(title) if !body.trim().is_empty() => {
-            let mut head = Writer::default();
-            head.text(title);
-            head.end_heading(1);
-            format!("{}\n{body}", head.finish())
+/// Writes parts of one page.
+pub(super) struct Renderer<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) main: &'a Main,
+    pub(super) title: Option<&'a str>,
+    pub(super) writer: Writer,
+    paragraph: Paragraph,
+    /// A bold line that is a heading if text follows it.
+    pending: Option<Line>,
+    /// How far the page's own headings are moved down.
+    below_title: usize,
+    /// The level of the heading that what is written stands below.
+    section: usize,
+    /// The level of the last heading that is the title of a part.
+    part_level: usize,
+    /// Headings are deeper than this: they stand in a part with a title of its own.
+    floor: usize,
+    /// The level of all headings, where they have lost their places.
+    fixed: Option<usize>,
+    /// Parts by their titles.
+    titled: HashMap<usize, usize>,
+    /// Headings that stand before their places.
+    done: HashSet<usize>,
+    /// Parts that are written in another place.
+    elsewhere: HashSet<usize>,
+    pub(super) marks: Marks,
+}
+
+/// How many nodes of a sort there are.
+pub(super) struct Marks {
+    /// Texts that say something and are not passed over.
+    pub(super) words: Tally,
+    pub(super) blocks: Tally,
+    pub(super) headings: Tally,
+    titles: Tally,
+    /// What makes a list one of sections.
+    pub(super) sections: Tally,
+    /// What no table of data has in it.
+    layout: Tally,
+    tables: Tally,
+    rows: Tally,
+    cells: Tally,
+    table_heads: Tally,
+}
+
+impl Marks {
+    pub(super) fn of(tree: &Tree, skipped: &[bool]) -> Self {
+        let says = |at: usize| matches!(&tree.nodes[at].data, Data::Text(text) if !text.trim().is_empty());
+        Self {
+            words: Tally::from((0..tree.nodes.len()).map(|at| says(at) && !skipped[at]).collect()),
+            blocks: Tally::of(tree, |node| !node.is_inline()),
+            headings: Tally::of(tree, |node| node.heading_level().is_some()),
+            titles: Tally::of(tree, |node| node.is_title),
+            sections: Tally::of(tree, |node| {
+                node.heading_level().is_some() || node.is_title || matches!(node.name(), "details" | "dl" | "table")
+            }),
+            layout: Tally::of(tree, |node| {
+                matches!(node.name(), "h1" | "h2" | "h3" | "pre" | "ul" | "ol" | "blockquote" | "details")
+            }),
+            tables: Tally::of(tree, |node| node.name() == "table"),
+            rows: Tally::of(tree, |node| node.name() == "tr"),
+            cells: Tally::of(tree, |node| matches!(node.name(), "td" | "th")),
+            table_heads: Tally::of(tree, |node| matches!(node.name(), "th" | "caption")),
         }
-        _ => body,
     }
 }
 
-struct Renderer<'a> {
-    tree: &'a Tree,
-    main: &'a Main,
-    title: Option<&'a str>,
-    writer: Writer,
-    /// How far the page's own headings are moved down.
-    below_title: usize,
-    /// Texts that say something.
-    words: Tally,
-    /// What no table of data has in it.
-    blocks: Tally,
-}
+impl<'a> Renderer<'a> {
+    /// With the page's own main heading as its title, or the other title it has.
+    pub(super) fn new(tree: &'a Tree, main: &'a Main, title: Option<&'a str>) -> Self {
+        let is_heading = title.is_some_and(|title| {
+            let mut headings = (0..tree.nodes.len()).filter(|at| tree.nodes[*at].name() == "h1").take(8);
+            headings.any(|at| clean_heading(&tree.line(at)).eq_ignore_ascii_case(title))
+        });
+        let titled =
+            (0..tree.nodes.len()).rev().filter_map(|at| tree.nodes[at].title.map(|title| (title, at))).collect();
+        Self {
+            tree,
+            main,
+            title,
+            writer: Writer::default(),
+            paragraph: Paragraph::default(),
+            pending: None,
+            below_title: usize::from(title.is_some() && !is_heading),
+            section: usize::from(title.is_some()),
+            part_level: 0,
+            floor: 0,
+            fixed: None,
+            titled,
+            done: HashSet::new(),
+            elsewhere: HashSet::new(),
+            marks: Marks::of(tree, &main.skipped),
+        }
+    }
 
-impl Renderer<'_> {
-    /// The tree is not deeper than it may recurse.
-    fn node(&mut self, at: usize) {
-        if self.main.skipped[at] {
+    /// All headings at one level.
+    pub(super) fn fix_level(&mut self, level: usize) {
+        self.fixed = Some(level);
+        self.section = level;
+    }
+
+    /// Passes over what is written in another place.
+    pub(super) fn leave(&mut self, parts: impl Iterator<Item = usize>) {
+        self.elsewhere.extend(parts);
+    }
+
+    pub(super) fn finish(&mut self) -> String {
+        self.flush();
+        self.settle(false);
+        std::mem::take(&mut self.writer).finish()
+    }
+
+    pub(super) const fn gather(&self, buttons: bool) -> Gather<'a> {
+        Gather { tree: self.tree, skipped: self.main.skipped.as_slice(), buttons }
+    }
+
+    fn has_words(&self, at: usize) -> bool {
+        self.marks.words.any(&self.tree.under(at))
+    }
+
+    /// A node. The tree is not deeper than it may recurse.
+    pub(super) fn node(&mut self, at: usize) {
+        if self.main.skipped[at] || self.elsewhere.contains(&at) {
             return;
         }
         let node = &self.tree.nodes[at];
-        let name = match &node.data {
-            Data::Text(text) => return self.writer.text(text),
-            Data::Element { name, .. } => name.as_str(),
-        };
-        match name {
-            "br" => self.writer.line_break(),
-            "hr" => self.writer.end_paragraph(),
-            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.heading(at, name),
-            "ul" | "menu" => self.list(at, None),
-            "ol" => self.list(at, Some(node.attribute("start").and_then(|n| n.parse().ok()).unwrap_or(1))),
-            "li" => {
-                self.writer.begin_item();
-                self.children(at);
-                self.writer.end_paragraph();
-            }
-            "pre" => self.writer.code_block(&self.tree.words(at)),
-            "code" | "kbd" | "samp" | "tt" => self.writer.code_span(&self.tree.words(at)),
-            "blockquote" => {
-                self.writer.begin_quote();
-                self.children(at);
-                self.writer.end_quote();
-            }
-            "table" if self.is_of_data(at) => self.table(at),
-            "img" => {
-                // What a picture shows is often said nowhere else, its name never is.
-                if let Some(words) = node.attribute("alt").filter(|alt| alt.contains(' ')) {
-                    self.writer.text(words);
-                }
-            }
-            // A question and its answer.
-            "summary" | "dt" if self.words.any(&self.tree.under(at)) => {
-                self.writer.end_paragraph();
-                self.children(at);
-                self.writer.end_paragraph();
-            }
-            name if INLINE.contains(&name) => self.children(at),
-            _ => {
-                self.writer.end_paragraph();
-                self.children(at);
-                self.writer.end_paragraph();
-            }
+        if node.is_title && self.is_title_done(at) {
+            return;
+        }
+        match node.title {
+            Some(title) if self.has_words(at) => self.titled(at, title),
+            _ => self.element(at),
         }
     }
 
-    fn children(&mut self, at: usize) {
-        for child in &self.tree.nodes[at].children {
+    /// Whether a title is written now or by the part it is the title of.
+    fn is_title_done(&mut self, at: usize) -> bool {
+        let Some(panel) = self.titled.get(&at).copied() else { return false };
+        let is_gone = self.main.skipped[panel] || !self.has_words(panel);
+        if self.marks.headings.any(&self.tree.under(at)) {
+            return false;
+        }
+        if is_gone {
+            return self.tree.nodes[at].name() == "button";
+        }
+        if self.is_directly_before(at, panel) {
+            let words = self.gather(true).line(at, " ");
+            if !says_more(&words) {
+                self.pseudo_heading(&words);
+            }
+        }
+        true
+    }
+
+    fn is_directly_before(&self, title: usize, panel: usize) -> bool {
+        let end = self.tree.under(title).end;
+        end <= panel && !self.marks.words.any(&(end..panel))
+    }
+
+    /// A part with a title that is no heading of its own.
+    fn titled(&mut self, at: usize, title: usize) {
+        let tree = self.tree;
+        let heading = std::iter::once(title).chain(tree.above(title)).find(|one| {
+            tree.nodes[*one].heading_level().is_some()
+                || matches!(tree.nodes[*one].name(), "summary" | "dt" | "caption")
+        });
+        let holds_heading = self.marks.headings.any(&tree.under(title));
+        let stands = self.is_directly_before(heading.unwrap_or(title), at);
+        let words = self.gather(true).line(title, " ");
+        let first = tree.under(at).find(|one| tree.nodes[*one].heading_level().is_some());
+        let says_so_itself = first.is_some_and(|one| tree.line(one).eq_ignore_ascii_case(&words));
+        let is_heading = heading.is_some_and(|one| tree.nodes[one].heading_level().is_some()) || holds_heading;
+        let mut level = if is_heading && stands { self.part_level } else { self.section.max(self.floor) + 1 };
+        if !(stands && !self.main.skipped[title]) && !says_so_itself && !says_more(&words) {
+            level = self.pseudo_heading(&words);
+        }
+        self.below(level, |own| own.element(at));
+    }
+
+    /// Writes what stands below a title of some level.
+    fn below(&mut self, level: usize, write: impl FnOnce(&mut Self)) {
+        let before = (self.section, self.floor);
+        (self.section, self.floor) = (level, level);
+        write(self);
+        self.flush();
+        self.settle(false);
+        (self.section, self.floor) = before;
+    }
+
+    fn element(&mut self, at: usize) {
+        let node = &self.tree.nodes[at];
+        let Data::Element { name, .. } = &node.data else { return self.inline(at) };
+        match name.as_str() {
+            "hr" => self.flush(),
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.heading(at),
+            "ul" | "menu" | "ol" if self.is_of_sections(at) => self.block(at),
+            "ul" | "menu" => self.list(at, None),
+            "ol" => self.list(at, Some(node.attribute("start").and_then(|n| n.parse().ok()).unwrap_or(1))),
+            "li" if self.writer.in_list() => {
+                self.flush();
+                self.writer.begin_item();
+                self.children(at);
+                self.flush();
+                self.writer.end_paragraph();
+            }
+            "pre" => {
+                self.flush();
+                self.settle(true);
+                self.writer.code_block(&self.tree.words(at));
+            }
+            "blockquote" => {
+                self.flush();
+                self.settle(true);
+                self.writer.begin_quote();
+                self.children(at);
+                self.flush();
+                self.writer.end_quote();
+            }
+            "table" if self.is_of_data(at) => self.table(at),
+            "dl" => self.definitions(at),
+            "details" => self.details(at),
+            "button" if !tells(&self.tree.line(at)) => {}
+            _ if node.is_inline() && !self.marks.blocks.any(&self.tree.under(at)) => self.inline(at),
+            _ if node.is_inline() => self.children(at),
+            _ => self.block(at),
+        }
+    }
+
+    fn inline(&mut self, at: usize) {
+        let mut paragraph = std::mem::take(&mut self.paragraph);
+        self.gather(false).node(at, &mut paragraph, false);
+        self.paragraph = paragraph;
+    }
+
+    fn block(&mut self, at: usize) {
+        self.flush();
+        if let Some(line) = self.row(at) {
+            self.settle(true);
+            return self.item(&line);
+        }
+        if let Some(heading) = self.late_heading(at) {
+            self.heading(heading);
+            self.done.insert(heading);
+        }
+        let name = self.tree.nodes[at].name();
+        let is_list = self.writer.in_list();
+        // A question in words of its own, with its answer behind it.
+        if !is_list && matches!(name, "dt" | "summary") && asks(&self.tree.line(at)) {
+            let words = self.gather(true).line(at, " ");
+            self.pseudo_heading(&words);
+            return;
+        }
+        self.children(at);
+        if name == "address" { self.flush_as(true) } else { self.flush() }
+    }
+
+    pub(super) fn children(&mut self, at: usize) {
+        let tree = self.tree;
+        for child in &tree.nodes[at].children {
             self.node(*child);
         }
     }
 
-    fn heading(&mut self, at: usize, name: &str) {
+    /// A line as an item of a list.
+    pub(super) fn item(&mut self, line: &str) {
+        let alone = !self.writer.in_list();
+        if alone {
+            self.writer.begin_list(None);
+            self.writer.begin_item();
+        }
+        self.writer.text(line);
         self.writer.end_paragraph();
-        let words = self.tree.words(at).split_whitespace().collect::<Vec<_>>().join(" ");
-        // Many pages put a sign for a link behind each heading.
-        let words = words.trim_end_matches(['#', '¶', '§']).trim_end();
-        if name == "h1" && self.title.is_some_and(|title| title.eq_ignore_ascii_case(words)) {
+        if alone {
+            self.writer.end_list();
+        }
+    }
+
+    fn heading(&mut self, at: usize) {
+        self.flush();
+        self.settle(false);
+        if self.done.contains(&at) || self.main.skipped[at] {
             return;
         }
-        let level = name[1..].parse::<usize>().unwrap_or(6) + self.below_title;
+        let words = self.gather(true).line(at, " ");
+        let words = clean_heading(&words);
+        let node = &self.tree.nodes[at];
+        if words.is_empty()
+            || (node.name() == "h1" && self.title.is_some_and(|title| title.eq_ignore_ascii_case(words)))
+        {
+            return;
+        }
+        let own = node.heading_level().unwrap_or(6) + self.below_title;
+        let least = if self.title.is_some() { BELOW_TITLE } else { 1 };
+        let level = self.fixed.unwrap_or_else(|| own.max(least).max(self.floor + 1));
         self.writer.text(words);
+        // The title of a part stands below the heading above all such parts, whatever it is marked up as.
+        let is_title = self.marks.titles.any(&self.tree.under(at))
+            || self.tree.above(at).take(3).any(|above| self.tree.nodes[above].is_title);
+        if is_title && self.fixed.is_none() {
+            self.part_level = level.max(self.section + 1);
+            self.writer.end_heading(self.part_level);
+        } else {
+            self.writer.end_heading(level);
+            self.section = level;
+        }
+    }
+
+    /// Words that are a heading in all but name; gives their level.
+    pub(super) fn pseudo_heading(&mut self, words: &str) -> usize {
+        self.flush();
+        self.settle(false);
+        let level = self.section.max(self.floor) + 1;
+        self.writer.text(clean_heading(words));
         self.writer.end_heading(level);
+        level
+    }
+
+    /// Writes a part below words that are a heading in all but name.
+    pub(super) fn under(&mut self, words: &str, write: impl FnOnce(&mut Self)) {
+        let level = self.pseudo_heading(words);
+        self.below(level, write);
+    }
+
+    fn details(&mut self, at: usize) {
+        self.flush();
+        let tree = self.tree;
+        let summary = tree.elements(at).find(|child| tree.nodes[*child].name() == "summary");
+        let rest = move |own: &mut Self| {
+            tree.nodes[at].children.iter().filter(|child| Some(**child) != summary).for_each(|child| own.node(*child));
+        };
+        let Some(summary) = summary else { return rest(self) };
+        if self.marks.headings.any(&tree.under(summary)) {
+            self.children(summary);
+            self.flush();
+            let level = self.section;
+            return self.below(level, rest);
+        }
+        let words = self.gather(true).line(summary, " ");
+        if words.is_empty() || says_more(&words) { rest(self) } else { self.under(&words, rest) }
+    }
+
+    /// A list of sections is none: headings do not stand in items.
+    fn is_of_sections(&self, at: usize) -> bool {
+        !self.writer.in_list() && self.marks.sections.any(&self.tree.under(at))
     }
 
     fn list(&mut self, at: usize, first: Option<u64>) {
+        self.flush();
+        self.settle(true);
         self.writer.begin_list(first);
         self.children(at);
+        self.flush();
         self.writer.end_list();
     }
 
-    /// A table that lays out a page has blocks in its cells, or one column.
+    /// A table that lays out a page has tables or blocks in its cells, one row or one column, or says that
+    /// it is none.
     fn is_of_data(&self, at: usize) -> bool {
-        !self.blocks.any(&(at + 1..self.tree.under(at).end))
+        let under = at + 1..self.tree.under(at).end;
+        let role = self.tree.nodes[at].attribute("role");
+        let (rows, cells) = (self.marks.rows.count(&under), self.marks.cells.count(&under));
+        // Besides rows, cells and a group of rows.
+        let has_blocks = self.marks.blocks.count(&under) > rows + cells + 1;
+        let is_plain = cells > rows && !(rows == 1 && has_blocks);
+        !matches!(role, Some("presentation" | "none"))
+            && !self.marks.tables.any(&under)
+            && (self.marks.table_heads.any(&under) || (is_plain && !self.marks.layout.any(&under)))
     }
 
     fn table(&mut self, at: usize) {
-        let mut rows: Vec<Vec<String>> = Vec::new();
-        for node in self.tree.under(at).skip(1).filter(|node| !self.main.skipped[*node]) {
-            match self.tree.nodes[node].name() {
-                "tr" => rows.push(Vec::new()),
-                "td" | "th" => {
-                    let words = self.tree.words(node);
-                    if let Some(row) = rows.last_mut() {
-                        row.push(words);
+        self.flush();
+        self.settle(true);
+        let parts = tables::parts(self.tree, self.gather(false), at);
+        for part in parts {
+            match part {
+                Part::Words(words) => {
+                    self.writer.text(&words);
+                    self.writer.end_paragraph();
+                }
+                Part::Rows { head, rows } if self.writer.in_list() || rows.iter().all(|row| row.len() < 2) => {
+                    for row in rows {
+                        self.item_of_row(&head, &row);
                     }
                 }
-                "caption" => {
-                    self.writer.end_paragraph();
-                    self.writer.text(&self.tree.words(node));
+                Part::Rows { head, rows } if head.iter().all(String::is_empty) && rows.len() == 1 => {
+                    self.item_of_row(&head, &rows[0]);
                 }
-                _ => {}
+                Part::Rows { head, rows } => self.writer.table_under(&head, &rows),
             }
         }
-        self.writer.table(&rows);
     }
+
+    /// A row of a table where no table can stand.
+    fn item_of_row(&mut self, head: &[String], row: &[String]) {
+        let named = |(n, cell): (usize, &String)| match head.get(n).filter(|head| !head.is_empty()) {
+            Some(head) if row.len() > 1 => format!("{head}: {cell}"),
+            _ => cell.clone(),
+        };
+        let line = match row {
+            [name, value] if head.iter().all(String::is_empty) => format!("{}: {value}", name.trim_end_matches(':')),
+            _ => {
+                let cells = row.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
+                cells.map(named).collect::<Vec<_>>().join(", ")
+            }
+        };
+        self.writer.text(&line);
+        self.writer.end_paragraph();
+    }
+
+    /// What was read since is a paragraph, or lines that say one thing each.
+    pub(super) fn flush(&mut self) {
+        self.flush_as(false);
+    }
+
+    fn flush_as(&mut self, is_address: bool) {
+        for group in self.paragraph.groups() {
+            self.lines(group, is_address);
+        }
+    }
+
+    fn lines(&mut self, mut lines: Vec<Line>, is_address: bool) {
+        let in_list = self.writer.in_list();
+        // A bold line in front or between is the title of those behind it.
+        if !in_list
+            && let Some(at) = lines.iter().position(Line::is_title)
+            && (lines.len() == 1 || !lines.iter().all(Line::is_title))
+        {
+            let mut rest = lines.split_off(at);
+            self.lines(lines, is_address);
+            self.settle(false);
+            let behind = rest.split_off(1);
+            self.pending = rest.pop();
+            return self.lines(behind, is_address);
+        }
+        if lines.is_empty() {
+            return;
+        }
+        self.settle(true);
+        if !in_list && (are_records(&lines) || (is_address && lines.len() > 1)) {
+            self.writer.begin_list(None);
+            for line in &lines {
+                self.writer.begin_item();
+                line.write(&mut self.writer);
+                self.writer.end_paragraph();
+            }
+            return self.writer.end_list();
+        }
+        for (n, line) in lines.iter().enumerate() {
+            if n > 0 {
+                self.writer.line_break();
+            }
+            line.write(&mut self.writer);
+        }
+        self.writer.end_paragraph();
+    }
+
+    /// Writes a bold line that waits: as a heading where text follows, else as a paragraph.
+    pub(super) fn settle(&mut self, text_follows: bool) {
+        let Some(line) = self.pending.take() else { return };
+        line.write(&mut self.writer);
+        if text_follows && self.fixed.is_none() {
+            self.writer.end_heading(self.section.max(self.floor) + 1);
+        } else {
+            self.writer.end_paragraph();
+        }
+    }
+
+    /// A heading that stands behind the first words of its card.
+    fn late_heading(&self, at: usize) -> Option<usize> {
+        /// Texts that may stand before it.
+        const BEFORE_MAX: usize = 6;
+        let tree = self.tree;
+        let run = tree.under(at);
+        if self.marks.headings.count(&run) != 1 || self.writer.in_list() {
+            return None;
+        }
+        let siblings = &tree.nodes[tree.nodes[at].parent].children;
+        let place = siblings.binary_search(&at).ok()?;
+        let is_card = |one: &usize| !tree.nodes[*one].is_inline() && self.marks.headings.count(&tree.under(*one)) == 1;
+        let near = siblings[place.saturating_sub(2)..].iter().take(5).filter(|one| **one != at);
+        let has_fellow = near.into_iter().any(|one| is_card(one) && tree.nodes[*one].heading_level().is_none());
+        let heading = run.clone().find(|one| tree.nodes[*one].heading_level().is_some())?;
+        let before = self.marks.words.count(&(run.start..heading));
+        let nested = self.done.contains(&heading) || self.main.skipped[heading] || heading == at;
+        (has_fellow && (1..=BEFORE_MAX).contains(&before) && !nested).then_some(heading)
+    }
+}
+
+/// Many pages put a sign for a link behind each heading.
+pub(super) fn clean_heading(words: &str) -> &str {
+    words.trim_end_matches(['#', '¶', '§']).trim()
 }

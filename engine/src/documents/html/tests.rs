@@ -30,7 +30,7 @@ fn menus_footers_and_notices_go_and_the_text_stays() {
     assert_eq!(
         read.markdown,
         format!(
-            "# Returns\n\n{LONG}\n\n### How long?\n\n-   Shoes: 14 days\n-   Books\n    1.  new\n    2.  old\n\n\
+            "# Returns\n\n{LONG}\n\n## How long?\n\n-   Shoes: 14 days\n-   Books\n    1.  new\n    2.  old\n\n\
              | Item | Days |\n|---|---|\n| Lamp \\| desk | 30 |\n\nMail a@b.example  \nor call.\n\n\
              ```\nlet x = 1;\n  let y;\n```\n"
         )
@@ -79,5 +79,5 @@ fn a_deep_page_is_refused_and_a_broken_one_is_read() {
     let drawing = format!("<p>a</p><svg><g>{}</g></svg><p>b</p>", "<path d='M0 0'/>".repeat(20_000));
     assert_eq!(markdown(&drawing), "a\n\nb\n");
     assert_eq!(markdown(&"<p>a<br><li>b".repeat(10_000)).matches('b').count(), 10_000);
-    assert_eq!(markdown("<p>a<table><tr><td>b</b></i><p>c<li>d"), "a\n\nb c d\n");
+    assert_eq!(markdown("<p>a<table><tr><td>b</b></i><p>c<li>d"), "a\n\nb\n\nc\n\nd\n");
 }
