@@ -17,6 +17,8 @@ const LEAD: f32 = 0.85;
 const ABOVE: f32 = 0.75;
 const BESIDE: f32 = 0.5;
 const PASSAGE: f32 = 0.3;
+/// A heading with this share of a question asks it.
+const SECTION_SHARE_MIN: f32 = 0.6;
 /// A term that weighs as much says what a question is about.
 const TELLING: f32 = 0.45;
 /// Units whose scores differ by less than this say the same, as far as can be told.
@@ -64,6 +66,8 @@ pub(super) struct Candidate {
     pub(super) own: f32,
     /// The share of the words that say what the question is about which its passage has not.
     pub(super) missing: f32,
+    /// Whether its heading or lead has the subject, so that its own words need not.
+    pub(super) headed: bool,
     /// Whether it has a value of the asked kind, or none is asked for.
     pub(super) fits: bool,
     form: Form,
@@ -95,7 +99,7 @@ impl<'a> Choice<'a> {
         }
         let best = ranked.first()?;
         let least = if self.asked.kinds.is_valued() { thresholds.valued } else { thresholds.worded };
-        if !best.fits || best.share < least || best.own < thresholds.own || best.missing > thresholds.missing {
+        if !best.fits || best.share < least || best.own < if best.headed { 0.0 } else { thresholds.own } || best.missing > thresholds.missing {
             return None;
         }
         Some(self.joined(&ranked))
@@ -153,15 +157,19 @@ impl<'a> Choice<'a> {
         raise(&mut all, around.heading, if heading_asks { 0.97 } else { HEADING });
         raise(&mut all, around.above, ABOVE);
         raise(&mut all, &self.matcher.of(&unit.beside), BESIDE);
-        raise(&mut all, around.all, PASSAGE);
         if self.lacks_a_code(&all) {
             return None;
         }
+        let missing = self.missing(&all);
+        raise(&mut all, around.all, PASSAGE);
         let values = Values::of(&said, self.language);
         let wanted = kinds.values();
         let fits = !kinds.is_valued() || values.has_any(wanted);
         // A table of hours answers as a whole only where no day is asked for.
         let days = self.days_fit(&calendar, &unit.lead, read)?;
+        let mut led = around.heading.clone();
+        raise(&mut led, &self.matcher.of(&unit.lead), 1.0);
+        let headed = self.share(&led) >= if kinds.is_valued() { 0.5 } else { 0.75 };
         let share = self.share(&all) * days;
         let own_share = self.share(&own);
         let mut score = share + 0.25 * own_share;
@@ -178,6 +186,14 @@ impl<'a> Choice<'a> {
             }
             score -= if wants_all { -0.1 } else { 0.25 };
         }
+        if unit.form == Form::Section {
+            // It answers where its heading is the question, or names just what is asked about.
+            let asked_here = self.share(around.heading);
+            if kinds.is_valued() && !heading_asks || asked_here < SECTION_SHARE_MIN {
+                return None;
+            }
+            score += 0.3 * asked_here + if heading_asks { 0.1 } else { 0.0 } - 0.25;
+        }
         if kinds.has(Kinds::CAN) && self.rules(&said) {
             score += 0.06;
         }
@@ -185,9 +201,9 @@ impl<'a> Choice<'a> {
             n: read.passage.n,
             place: read.place(),
             text: shown,
-            is_block: matches!(unit.form, Form::Whole | Form::Code) || unit.shown.contains("\n\n"),
+            is_block: matches!(unit.form, Form::Whole | Form::Code) || (unit.form == Form::Section && unit.shown.contains('\n')) || unit.shown.contains("\n\n"),
         };
-        Some(Candidate { quote, score, share, own: own_share, missing: self.missing(&all), fits, form: unit.form })
+        Some(Candidate { quote, score, share, own: own_share, missing, headed, fits, form: unit.form })
     }
 
     /// What of a row answers: the columns that the question names, or all.

@@ -141,7 +141,8 @@ pub(super) fn is_slip(asked: &str, there: &str) -> bool {
     if chars < SLIP_CHARS_MIN || asked.len().abs_diff(there.len()) > 4 || asked.chars().next() != there.chars().next() {
         return false;
     }
-    let most = if chars >= 8 { 2 } else { 1 };
+    let same_start = asked.chars().take(3).eq(there.chars().take(3));
+    let most = if chars >= 8 || (chars >= 6 && same_start) { 2 } else { 1 };
     let distance = strsim::osa_distance(asked, there);
     // Of short words one letter is much: `boat` is no slip for `boar`, but `tiem` is one for `time`.
     distance <= most && (chars > SLIP_CHARS_MIN || is_swap(asked, there) || asked.len() != there.len())

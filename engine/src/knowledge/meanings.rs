@@ -1,6 +1,7 @@
 //! What a passage means beside its words, as tokens of an index: concepts, and kinds of values.
 //! Invariant: questions ask for the same tokens that documents are indexed under.
 
+use super::calendar::Calendar;
 use super::language::Language;
 use super::lexicon::{self, Concept};
 use super::question::Kinds;
@@ -21,6 +22,7 @@ impl Meanings {
                 tokens.extend(span.concept.broader().iter().map(|broader| narrower(*broader)));
             }
         }
+        tokens.extend(calendar(Calendar::of(text, language)));
         let values = Values::of(text, language);
         tokens.extend(VALUES.iter().filter(|(value, _)| values.has_any(*value)).map(|(_, token)| (*token).to_string()));
         tokens.sort_unstable();
@@ -41,6 +43,13 @@ pub(super) fn itself(concept: Concept) -> String {
 /// Passages that speak of something that it includes.
 pub(super) fn narrower(concept: Concept) -> String {
     format!("<{}", concept.name())
+}
+
+/// Days and months that a passage speaks of.
+pub(super) fn calendar(calendar: Calendar) -> impl Iterator<Item = String> {
+    let days = (0..7).filter(move |day| calendar.days & 1 << day != 0).map(|day| format!("@d{day}"));
+    let months = (0..12).filter(move |month| calendar.months & 1 << month != 0).map(|month| format!("@m{month}"));
+    days.chain(months)
 }
 
 /// The tokens of values any of which a kind of question asks for.

@@ -200,9 +200,22 @@ fn clauses(said: &str, language: Language) -> Vec<Clause<'_>> {
 
 /// A clause may ask twice: `where do we park and how much is it`.
 fn push_clauses<'a>(text: &'a str, language: Language, found: &mut Vec<Clause<'a>>) {
-    const JOINTS: &[&str] = &[" and ", " und ", " y ", " et ", " e ", " en ", " i ", " & ", " n ", " och ", " og ", " и ", " ve "];
+    let joint = match language {
+        Language::English | Language::Chinese | Language::Japanese | Language::Korean => " and ",
+        Language::German => " und ",
+        Language::Spanish => " y ",
+        Language::French => " et ",
+        Language::Italian | Language::Portuguese => " e ",
+        Language::Dutch => " en ",
+        Language::Polish => " i ",
+        Language::Russian => " и ",
+        Language::Arabic => " و",
+        Language::Swedish => " och ",
+        Language::Danish | Language::Norwegian => " og ",
+        Language::Turkish => " ve ",
+    };
     let mut from = 0;
-    for (at, joint) in JOINTS.iter().flat_map(|joint| text.match_indices(joint)) {
+    for (at, joint) in text.match_indices(joint).chain(text.match_indices(" & ")) {
         let (left, right) = (text[from.min(at)..at].trim(), text[at + joint.len()..].trim());
         if from <= at && !begins_question(right, language).is_empty() && words::folded(left).len() >= 2 {
             push_clause(&text[from..at], language, found);

@@ -10,6 +10,7 @@ use tantivy::schema::{Field, IndexRecordOption, Value};
 use tantivy::{DocAddress, DocSet, Searcher, TantivyDocument, TantivyError, Term};
 
 use super::KnowledgeError;
+use super::choose::Choice;
 use super::index::{Fields, TenantIndex};
 use super::language::Language;
 use super::matching::is_slip;
@@ -17,6 +18,7 @@ use super::meanings;
 use super::question::{self, Asked, Kinds};
 use super::retriever::Query;
 use super::talk;
+use super::units::Read;
 use super::words::{folded, stem_of};
 
 /// Of a question's words, the weightiest so many are looked for.
@@ -30,6 +32,8 @@ const MISSPELT_CHARS_MIN: usize = 4;
 const TWO_SLIPS_CHARS_MIN: usize = 8;
 /// What a part of a joined word counts, compared to the whole.
 const PART: f32 = 0.7;
+/// What a day or month counts that the question names, compared to a word.
+const DATE_WEIGHT: f32 = 0.6;
 /// How a search weighs what it finds. Other weights than [`Weights::USED`] are for measuring what
 /// each is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +52,8 @@ pub struct Weights {
     pub meaning: f32,
     /// What it counts that a passage has a value of the asked kind.
     pub value: f32,
+    /// What it counts how well a piece of the passage answers, compared to the passage's own score.
+    pub quotable: f32,
     /// How much of a passage's score depends on the share of the question that it has, 0 to 1.
     pub coverage: f32,
 }
@@ -62,6 +68,7 @@ impl Weights {
         misspelt: 0.8,
         meaning: 0.8,
         value: 0.6,
+        quotable: 1.0,
         coverage: 0.8,
     };
     /// Only how often words occur in a passage's text, and how rare they are.
@@ -73,6 +80,7 @@ impl Weights {
         misspelt: 0.0,
         meaning: 0.0,
         value: 0.0,
+        quotable: 0.0,
         coverage: 0.0,
     };
 }
@@ -182,7 +190,29 @@ fn find_one(
     found.sort_by(|(a_place, a), (b_place, b)| {
         b.score.total_cmp(&a.score).then_with(|| (&a.passage.source, a_place).cmp(&(&b.passage.source, b_place)))
     });
-    Ok(found.into_iter().map(|(_, found)| found).collect())
+    let mut found: Vec<Found> = found.into_iter().map(|(_, found)| found).collect();
+    if weights.quotable > 0.0 {
+        by_quotations(&mut found, asked, languages, weights);
+    }
+    Ok(found)
+}
+
+/// Ranks passages by how well a piece of each answers, beside how well they match as a whole.
+fn by_quotations(found: &mut [Found], asked: &Asked, languages: &[Language], weights: &Weights) {
+    let best = found.iter().map(|found| found.score).fold(f32::MIN_POSITIVE, f32::max);
+    let language = languages.first().copied().unwrap_or(Language::English);
+    let numbered: Vec<Passage> = (0..).zip(found.iter()).map(|(n, found)| Passage { n, ..found.passage.clone() }).collect();
+    let reads: Vec<Read<'_>> = numbered.iter().map(Read::new).collect();
+    let mut quotable = vec![0.0f32; found.len()];
+    for candidate in Choice::new(asked, &reads, language).ranked() {
+        if let Some(score) = quotable.get_mut(candidate.quote.n as usize) {
+            *score = score.max(candidate.score);
+        }
+    }
+    for (found, quotable) in found.iter_mut().zip(quotable) {
+        found.score = found.score / best + weights.quotable * quotable;
+    }
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
 }
 
 /// A word or phrase of the question.
@@ -269,6 +299,15 @@ fn terms(
         let misspelt = weights.misspelt > 0.0 && known == 0 && chars >= MISSPELT_CHARS_MIN;
         let exact = term.words.iter().map(|word| word.exact.clone()).collect();
         sought.push(Sought { places, exact, idf: idf * term.weight, weight: term.weight, misspelt });
+    }
+    if weights.meaning > 0.0 {
+        for token in meanings::calendar(asked.calendar) {
+            let term = Term::from_field_text(fields.meanings, &token);
+            let often = (searcher.doc_freq(&term)? as f32).min(passages);
+            let idf = (1.0 + (passages - often + 0.5) / (often + 0.5)).ln();
+            let places = vec![Place { term, boost: weights.value, covers: 1.0 }];
+            sought.push(Sought { places, exact: Vec::new(), idf: idf * DATE_WEIGHT, weight: DATE_WEIGHT, misspelt: false });
+        }
     }
     sought.sort_by(|a, b| b.idf.total_cmp(&a.idf));
     sought.truncate(TERMS_MAX);

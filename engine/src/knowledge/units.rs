@@ -19,6 +19,9 @@ const SENTENCES_MAX: usize = 3;
 /// A quotation of several sentences is at most so long, in characters.
 const SENTENCES_CHARS_MAX: usize = 420;
 
+/// A section is quoted whole when it is at most so long, in characters.
+const SECTION_CHARS_MAX: usize = 500;
+
 /// What form a unit has: it decides how it is judged and shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -29,6 +32,8 @@ pub(super) enum Form {
     /// A row of a table; `Unit::table` says of which.
     Row,
     Code,
+    /// What stands below a heading, from its beginning.
+    Section,
 }
 
 /// A piece of a passage that could be the answer.
@@ -80,7 +85,37 @@ impl<'a> Read<'a> {
                 Kind::Code { .. } => read.of_code(block, &lead),
             }
         }
+        read.of_section(&blocks);
         read
+    }
+
+    /// The beginning of what stands below the heading: the answer where the heading asks.
+    fn of_section(&mut self, blocks: &[Block]) {
+        let mut shown = String::new();
+        for block in blocks {
+            let lines: Vec<&str> = block.text.lines().take(LINES_MAX).collect();
+            let text = if block.kind == Kind::Prose { block.text.clone() } else { fenced(block, &lines.join("\n")) };
+            if !shown.is_empty() && shown.chars().count() + text.chars().count() > SECTION_CHARS_MAX {
+                break;
+            }
+            if !shown.is_empty() {
+                shown.push_str("\n\n");
+            }
+            shown.push_str(&text);
+        }
+        if shown.chars().count() > 2 * SECTION_CHARS_MAX {
+            return;
+        }
+        self.units.push(Unit {
+            form: Form::Section,
+            label: String::new(),
+            own: shown.clone(),
+            lead: String::new(),
+            beside: String::new(),
+            shown,
+            table: None,
+            size: 1,
+        });
     }
 
     /// The nearest heading, or the document's name.
