@@ -137,6 +137,12 @@ pub const SITE_PAGES_MAX: usize = 2_000;
 pub const SITE_DEPTH_DEFAULT: usize = 5;
 /// The same that may be asked for.
 pub const SITE_DEPTH_MAX: usize = 50;
+/// Pages of one path that differ in their query only, when nothing else is asked for.
+pub const SITE_QUERIES_DEFAULT: usize = 100;
+/// The same that may be asked for.
+pub const SITE_QUERIES_MAX: usize = SITE_PAGES_MAX;
+/// Parts of pages that a report names as not learned, by what they are and why; further ones are counted.
+pub const LEFT_OUT_SHOWN_MAX: usize = 50;
 /// Sites of one tenant.
 pub const SITES_MAX: usize = 16;
 /// Pages passed over that a report names; further ones are counted.

@@ -23,7 +23,7 @@ const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// One page in all: the name, the connection, the answer and its whole body.
 const PAGE_TIME_MAX: Duration = Duration::from_secs(10);
 /// One page, as sent and as unpacked.
-const PAGE_BYTES_MAX: usize = 5 * 1024 * 1024;
+pub(super) const PAGE_BYTES_MAX: usize = 5 * 1024 * 1024;
 
 /// Gets pages.
 pub trait Fetch: Send + Sync {

@@ -6,12 +6,14 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use url::Url;
 
 use super::Bounds;
+use super::limits::{Hits, Limit};
 use super::place::{Place, may_be_text};
 
 /// Addresses remembered, met or waiting.
 const SEEN_MAX: usize = 50_000;
-/// Addresses of one path that differ in their query only: calendars, filters, sessions.
-const VARIANTS_MAX: usize = 20;
+/// Addresses of one path that differ in their query only and take their turn; further ones come after all
+/// others: calendars, filters, sessions.
+const VARIANTS_FIRST: usize = 20;
 
 /// A page to be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,13 +27,24 @@ pub(super) struct Frontier {
     place: Place,
     bounds: Bounds,
     queue: VecDeque<Target>,
+    /// What comes after all others.
+    later: VecDeque<Target>,
     seen: HashSet<String>,
     variants: HashMap<String, usize>,
+    pub(super) hits: Hits,
 }
 
 impl Frontier {
     pub(super) fn new(place: Place, bounds: Bounds) -> Self {
-        Self { place, bounds, queue: VecDeque::new(), seen: HashSet::new(), variants: HashMap::new() }
+        Self {
+            place,
+            bounds,
+            queue: VecDeque::new(),
+            later: VecDeque::new(),
+            seen: HashSet::new(),
+            variants: HashMap::new(),
+            hits: Hits::default(),
+        }
     }
 
     pub(super) const fn place(&self) -> &Place {
@@ -45,33 +58,45 @@ impl Frontier {
 
     /// A link that was found; false when it is passed over.
     pub(super) fn find(&mut self, url: &Url, depth: usize) -> bool {
-        if depth > self.bounds.depth_max {
-            return false;
-        }
         let Some(url) = self.place.spell(url).filter(may_be_text) else { return false };
         if self.seen.contains(url.as_str()) {
             return false;
         }
+        if depth > self.bounds.depth_max {
+            self.hits.pass(Limit::Depth(self.bounds.depth_max), url.as_str());
+            return false;
+        }
+        let mut is_late = false;
         if url.query().is_some() {
             let variants = self.variants.entry(url.path().to_owned()).or_default();
-            *variants += 1;
-            if *variants > VARIANTS_MAX {
+            if *variants >= self.bounds.queries_max {
+                self.hits.pass(Limit::Queries(self.bounds.queries_max), url.as_str());
                 return false;
             }
+            *variants += 1;
+            is_late = *variants > VARIANTS_FIRST;
         }
-        self.meet(&url) && {
-            self.queue.push_back(Target { url, depth });
-            true
+        if !self.meet(&url) {
+            self.hits.pass(Limit::Addresses(SEEN_MAX), url.as_str());
+            return false;
         }
+        let queue = if is_late { &mut self.later } else { &mut self.queue };
+        queue.push_back(Target { url, depth });
+        true
     }
 
     pub(super) fn next(&mut self) -> Option<Target> {
-        self.queue.pop_front()
+        self.queue.pop_front().or_else(|| self.later.pop_front())
+    }
+
+    /// The page that would come next.
+    pub(super) fn first(&self) -> Option<&Target> {
+        self.queue.front().or_else(|| self.later.front())
     }
 
     /// How many pages are known to wait.
     pub(super) fn waiting(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.later.len()
     }
 }
 
@@ -105,11 +130,20 @@ mod tests {
     }
 
     #[test]
-    fn endless_queries_end() {
-        let mut frontier = Frontier::new(Place::new(&url("https://x.example/")), Bounds::default());
+    fn pages_that_differ_in_their_query_come_last_and_endless_ones_end() {
+        let bounds = Bounds { queries_max: 30, ..Bounds::default() };
+        let mut frontier = Frontier::new(Place::new(&url("https://x.example/")), bounds);
         let taken = (0..1_000).filter(|n| frontier.find(&url(&format!("https://x.example/cal?day={n}")), 1)).count();
-        assert_eq!(taken, VARIANTS_MAX);
+        assert_eq!(taken, 30);
+        assert!(!frontier.find(&url("https://x.example/cal?day=999"), 1));
+        let hits = frontier.hits.views();
+        assert_eq!((hits.len(), hits[0].passed_over), (1, 970), "each counts once: {hits:?}");
+        assert_eq!(hits[0].example.as_deref(), Some("https://x.example/cal?day=30"));
+        assert!(frontier.find(&url("https://x.example/a"), 1));
+        let order: Vec<Target> = std::iter::from_fn(|| frontier.next()).collect();
+        assert_eq!((order[19].url.query(), order[20].url.path(), order.len()), (Some("day=19"), "/a", 31));
         let paths = (0..2 * SEEN_MAX).filter(|n| frontier.find(&url(&format!("https://x.example/{n}")), 1)).count();
         assert!(paths <= SEEN_MAX, "{paths}");
+        assert!(frontier.hits.views().iter().any(|hit| hit.limit.contains("addresses met")));
     }
 }

@@ -4,8 +4,8 @@
 
 use std::collections::HashSet;
 
-use schema::limits::SKIPPED_SHOWN_MAX;
-use schema::wire::{JobView, LearnedCounts, SkippedPage};
+use schema::limits::{LEFT_OUT_SHOWN_MAX, SKIPPED_SHOWN_MAX};
+use schema::wire::{JobView, LearnedCounts, LeftOutParts, LimitHit, SkippedPage};
 use schema::{TenantId, Text, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -13,7 +13,7 @@ use url::Url;
 use super::Bounds;
 use super::fetch::Fetch;
 use super::walk::{Step, Walk};
-use crate::documents::Reader;
+use crate::documents::{LeftOut, Reader};
 use crate::knowledge::{Document, Knowledge, KnowledgeError};
 
 /// Pages learned in one commit, …
@@ -54,6 +54,9 @@ pub struct Outcome {
     pub(super) skipped: Vec<SkippedPage>,
     skipped_total: usize,
     pub(super) learned: LearnedCounts,
+    pub(super) limits: Vec<LimitHit>,
+    pub(super) left_out: Vec<LeftOutParts>,
+    left_out_total: usize,
     /// The walk ended before the site did.
     pub cut: bool,
 }
@@ -66,6 +69,29 @@ impl Outcome {
         view.pages_skipped.clone_from(&self.skipped);
         view.pages_skipped_total = self.skipped_total;
         view.learned = self.learned;
+        view.limits.clone_from(&self.limits);
+        view.left_out.clone_from(&self.left_out);
+        view.left_out_total = self.left_out_total;
+    }
+
+    /// Counts parts of a page that are not learned, by what they are and why.
+    fn leave_out(&mut self, url: &str, parts: Vec<LeftOut>) {
+        for LeftOut { what, why, chars } in parts {
+            self.left_out_total += 1;
+            let why = why.to_string();
+            let has_room = self.left_out.len() < LEFT_OUT_SHOWN_MAX;
+            let known = self.left_out.iter_mut().find(|known| known.what == what && known.why == why);
+            match known {
+                Some(known) => {
+                    known.parts += 1;
+                    known.characters += chars;
+                }
+                None if has_room => {
+                    self.left_out.push(LeftOutParts { what, why, parts: 1, characters: chars, url: url.to_owned() });
+                }
+                None => {}
+            }
+        }
     }
 
     fn skip(&mut self, url: String, reason: String) {
@@ -115,6 +141,7 @@ impl Learner<'_> {
         let mut batch = Batch::default();
         let stopped = loop {
             outcome.waiting = walk.waiting();
+            outcome.limits = walk.limits();
             report(outcome);
             let step = tokio::select! {
                 step = walk.next() => step,
@@ -124,6 +151,7 @@ impl Learner<'_> {
                 None => break false,
                 Some(Step::Read { url, page }) => {
                     outcome.read += 1;
+                    outcome.leave_out(&url, page.left_out);
                     kept.insert(url.clone());
                     if batch.add(url, page.markdown) {
                         self.learn_batch(&mut batch, outcome).await?;
@@ -141,6 +169,7 @@ impl Learner<'_> {
             }
         };
         outcome.waiting = walk.waiting();
+        outcome.limits = walk.limits();
         self.learn_batch(&mut batch, outcome).await?;
         outcome.cut = stopped || walk.was_cut();
         // What was not met is gone only if all that could have led to it was seen.

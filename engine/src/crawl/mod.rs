@@ -6,6 +6,8 @@ mod address;
 mod fetch;
 mod frontier;
 mod learn;
+mod limits;
+mod listing;
 mod place;
 mod sitemap;
 mod sites;
@@ -33,6 +35,8 @@ pub struct Bounds {
     pub pages_max: usize,
     /// Links from the first page to the last.
     pub depth_max: usize,
+    /// Pages of one path that differ in their query only.
+    pub queries_max: usize,
     /// Time in all.
     pub time_max: Duration,
     /// Shortest pause between two requests.
@@ -44,6 +48,7 @@ impl Default for Bounds {
         Self {
             pages_max: schema::limits::SITE_PAGES_DEFAULT,
             depth_max: schema::limits::SITE_DEPTH_DEFAULT,
+            queries_max: schema::limits::SITE_QUERIES_DEFAULT,
             time_max: Duration::from_secs(600),
             pause: Duration::from_millis(100),
         }

@@ -5,23 +5,28 @@ use quick_xml::events::Event;
 use url::Url;
 
 /// Addresses taken from one list.
-const LOCATIONS_MAX: usize = 5_000;
+pub(super) const LOCATIONS_MAX: usize = 5_000;
 
 /// What a sitemap names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Sitemap {
     pub(super) pages: Vec<Url>,
     pub(super) sitemaps: Vec<Url>,
+    /// It names more than is taken from it.
+    pub(super) is_cut: bool,
 }
 
-/// Reads as far as it can be read: a broken list is a shorter list.
-pub(super) fn read(bytes: &[u8]) -> Sitemap {
+/// Reads as far as it can be read: a broken list is a shorter list. `from` is its own address, against which
+/// some write theirs.
+pub(super) fn read(bytes: &[u8], from: &Url) -> Sitemap {
     let text = String::from_utf8_lossy(bytes);
     let mut sitemap = Sitemap::default();
     let is_xml = text.trim_start_matches('\u{feff}').trim_start().starts_with('<');
     if !is_xml {
         // The other form there is: an address a line.
-        sitemap.pages = text.lines().take(LOCATIONS_MAX).filter_map(|line| Url::parse(line.trim()).ok()).collect();
+        let mut lines = text.lines().filter_map(|line| Url::parse(line.trim()).ok());
+        sitemap.pages = lines.by_ref().take(LOCATIONS_MAX).collect();
+        sitemap.is_cut = lines.next().is_some();
         return sitemap;
     }
     let mut reader = Reader::from_str(&text);
@@ -51,16 +56,18 @@ pub(super) fn read(bytes: &[u8]) -> Sitemap {
                 }
             }
             Event::End(end) if end.local_name().into_inner() == "loc" => {
-                let Some(url) = location.take().and_then(|location| Url::parse(location.trim()).ok()) else { continue };
+                let location = location.take().filter(|location| !location.trim().is_empty());
+                let Some(url) = location.and_then(|location| from.join(location.trim()).ok()) else { continue };
+                if taken == LOCATIONS_MAX {
+                    sitemap.is_cut = true;
+                    break;
+                }
                 if in_index {
                     sitemap.sitemaps.push(url);
                 } else {
                     sitemap.pages.push(url);
                 }
                 taken += 1;
-                if taken == LOCATIONS_MAX {
-                    break;
-                }
             }
             Event::Eof => break,
             _ => {}
@@ -97,12 +104,16 @@ mod tests {
                 vec![url("https://x.example/a")],
                 vec![],
             ),
-            ("<urlset><url><loc>/relative</loc></url></wrong>", vec![], vec![]),
+            ("<urlset><url><loc>/relative</loc></url></wrong>", vec![url("https://x.example/relative")], vec![]),
+            ("<urlset><url><loc> </loc></url>", vec![], vec![]),
+            ("<!doctype html><p>Not found", vec![], vec![]),
         ] {
-            assert_eq!(read(text.as_bytes()), Sitemap { pages, sitemaps }, "{text}");
+            let read = read(text.as_bytes(), &url("https://x.example/maps/one.xml"));
+            assert_eq!(read, Sitemap { pages, sitemaps, is_cut: false }, "{text}");
         }
         let many: String =
             (0..2 * LOCATIONS_MAX).map(|n| format!("<url><loc>https://x.example/{n}</loc></url>")).collect();
-        assert_eq!(read(format!("<urlset>{many}").as_bytes()).pages.len(), LOCATIONS_MAX);
+        let read = read(format!("<urlset>{many}").as_bytes(), &url("https://x.example/"));
+        assert_eq!((read.pages.len(), read.is_cut), (LOCATIONS_MAX, true));
     }
 }

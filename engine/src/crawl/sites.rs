@@ -25,6 +25,9 @@ pub struct Site {
     pub pages_max: usize,
     /// Links from the first page to the last.
     pub depth_max: usize,
+    /// Pages of one path that differ in their query only.
+    #[serde(default = "queries_default")]
+    pub queries_max: usize,
     /// How often it is learned again.
     pub every_hours: Option<u32>,
     /// When it is to be learned next; stays in the past until that is done.
@@ -37,6 +40,11 @@ pub struct Site {
     pub last: Option<JobView>,
 }
 
+/// Of records from before it could be asked for.
+const fn queries_default() -> usize {
+    schema::limits::SITE_QUERIES_DEFAULT
+}
+
 impl Site {
     /// As the owner sees it.
     #[must_use]
@@ -45,6 +53,7 @@ impl Site {
             url: self.url,
             pages_max: self.pages_max,
             depth_max: self.depth_max,
+            queries_max: self.queries_max,
             every_hours: self.every_hours,
             next_at: self.due_at,
             pages: self.pages.len(),

@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use schema::TenantId;
+use schema::wire::LimitHit;
 use texting_robots::Robot;
 use tokio::time::Instant;
 use url::Url;
 
-use super::fetch::{Body, Fetch, FetchError, Fetched, unpack};
+use super::fetch::{Body, Fetch, FetchError, Fetched};
 use super::frontier::{Frontier, Target};
 use super::learn::SiteError;
+use super::limits::Limit;
 use super::place::Place;
-use super::{Bounds, ROBOT, sitemap};
+use super::{Bounds, ROBOT};
 use crate::documents::{Kind, Page, Reader, Unreadable, robots_words};
 
 const REDIRECTS_MAX: usize = 5;
@@ -26,8 +28,6 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 const ROBOTS_BYTES_MAX: usize = 128 * 1024;
 /// Requests beyond two for each page that may be read.
 const REQUESTS_MORE: usize = 50;
-/// Lists of pages that are fetched.
-const SITEMAPS_MAX: usize = 8;
 
 /// What became of a page.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,17 +55,25 @@ pub struct Walk<'a> {
     fetch: &'a dyn Fetch,
     reader: &'a Reader,
     tenant: TenantId,
-    bounds: Bounds,
-    frontier: Frontier,
-    robot: Option<Robot>,
-    deadline: Instant,
+    pub(super) bounds: Bounds,
+    pub(super) frontier: Frontier,
+    pub(super) robot: Option<Robot>,
+    pub(super) deadline: Instant,
     /// When the next request may be made.
     free_at: Instant,
-    requests: usize,
+    /// Requests made for pages.
+    pub(super) requests: usize,
     read: usize,
     /// Texts that were read: a page under a second address is learned once.
     texts: HashSet<u64>,
     cut: bool,
+}
+
+/// What has come of a page.
+enum Taken {
+    Page(Box<Page>),
+    /// It is only a way to another.
+    Moved(Url),
 }
 
 /// Why a page is passed over.
@@ -128,12 +136,21 @@ impl<'a> Walk<'a> {
     /// The next page; none at the end.
     pub async fn next(&mut self) -> Option<Step> {
         loop {
-            if self.read >= self.bounds.pages_max {
-                return None;
-            }
             let requests_max = 2 * self.bounds.pages_max + REQUESTS_MORE;
-            if Instant::now() >= self.deadline || self.requests >= requests_max {
-                self.cut = self.frontier.waiting() > 0;
+            let hit = if self.read >= self.bounds.pages_max {
+                Some(Limit::Pages(self.bounds.pages_max))
+            } else if Instant::now() >= self.deadline {
+                Some(Limit::Time(self.bounds.time_max.as_secs()))
+            } else {
+                (self.requests >= requests_max).then_some(Limit::Requests(requests_max))
+            };
+            if let Some(limit) = hit {
+                let waiting = self.frontier.waiting();
+                if waiting > 0 {
+                    let example = self.frontier.first().map(|target| target.url.to_string());
+                    self.frontier.hits.set(limit, waiting, example);
+                    self.cut |= !matches!(limit, Limit::Pages(_));
+                }
                 return None;
             }
             let target = self.frontier.next()?;
@@ -155,6 +172,12 @@ impl<'a> Walk<'a> {
     #[must_use]
     pub const fn was_cut(&self) -> bool {
         self.cut
+    }
+
+    /// Bounds that were hit so far.
+    #[must_use]
+    pub fn limits(&self) -> Vec<LimitHit> {
+        self.frontier.hits.views()
     }
 
     /// Pages that are known and wait.
@@ -185,14 +208,18 @@ impl<'a> Walk<'a> {
                     }
                     *url = to;
                 }
-                Fetched::Page(body) => return self.take(target, url, body).await,
+                Fetched::Page(body) => match self.take(target, url, body).await? {
+                    Taken::Page(page) => return Ok(Some(*page)),
+                    Taken::Moved(to) if !self.frontier.meet(&to) => return Ok(None),
+                    Taken::Moved(to) => *url = to,
+                },
             }
         }
         Err(gone("it redirects too often"))
     }
 
     /// Reads a page that has come, and finds its links.
-    async fn take(&mut self, target: &Target, url: &mut Url, body: Body) -> Result<Option<Page>, Pass> {
+    async fn take(&mut self, target: &Target, url: &mut Url, body: Body) -> Result<Taken, Pass> {
         let gone = |reason: String| Pass { reason, may_pass: false };
         let Body { media_type, charset, robots, bytes } = body;
         let (noindex, nofollow) = robots.as_deref().map(robots_words).unwrap_or_default();
@@ -203,14 +230,28 @@ impl<'a> Walk<'a> {
         if !nofollow {
             self.follow(&page, url, target.depth + 1);
         }
+        let base = base_of(&page, url);
         page.links.clear();
+        if let Some(to) = page.moved.take().filter(|_| !nofollow).and_then(|to| base.join(&to).ok()) {
+            match self.frontier.place().spell(&to) {
+                Some(to) if to != *url => return Ok(Taken::Moved(to)),
+                // What only leads elsewhere is no page of this site.
+                None if page.markdown.trim().is_empty() => return Err(gone("it redirects to another site".into())),
+                _ => {}
+            }
+        }
+        let canonical = page.canonical.take().and_then(|text| base.join(&text).ok());
         if noindex || page.noindex {
+            // Of several addresses of one page, the one that is to be known may want to be kept.
+            if let Some(canonical) = canonical.filter(|_| !nofollow && !page.nofollow) {
+                self.frontier.find(&canonical, target.depth);
+            }
             return Err(gone("it asks not to be kept".into()));
         }
         if page.markdown.trim().is_empty() {
             return Err(gone(Unreadable::Empty.to_string()));
         }
-        if let Some(canonical) = page.canonical.take().and_then(|text| url.join(&text).ok()) {
+        if let Some(canonical) = canonical {
             self.rename(url, &canonical, target.depth);
         }
         let mut hasher = DefaultHasher::new();
@@ -218,11 +259,11 @@ impl<'a> Walk<'a> {
         if !self.texts.insert(hasher.finish()) {
             return Err(gone("another page says the same".into()));
         }
-        Ok(Some(page))
+        Ok(Taken::Page(Box::new(page)))
     }
 
     fn follow(&mut self, page: &Page, url: &Url, depth: usize) {
-        let base = page.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or_else(|| url.clone());
+        let base = base_of(page, url);
         for link in &page.links {
             if let Ok(link) = base.join(link) {
                 self.frontier.find(&link, depth);
@@ -279,41 +320,11 @@ impl<'a> Walk<'a> {
         Err(SiteError::Start("it redirects too often".into()))
     }
 
-    /// Pages that the site lists itself. A list that cannot be read is no reason to stop.
-    async fn sitemaps(&mut self) -> Vec<Url> {
-        let named = self.robot.as_ref().map(|robot| robot.sitemaps.clone()).unwrap_or_default();
-        let mut todo: Vec<Url> = named.iter().filter_map(|text| Url::parse(text).ok()).collect();
-        if todo.is_empty() {
-            todo.extend(self.frontier.place().at("/sitemap.xml"));
-        }
-        let (mut seen, mut pages) = (HashSet::new(), Vec::new());
-        while let Some(url) = todo.pop() {
-            if seen.len() >= SITEMAPS_MAX || Instant::now() >= self.deadline {
-                break;
-            }
-            if !self.frontier.place().holds(&url) || !seen.insert(url.clone()) {
-                continue;
-            }
-            match self.request(&url).await {
-                Ok(Fetched::Page(body)) => {
-                    let is_packed = body.bytes.starts_with(&[0x1f, 0x8b]);
-                    let bytes = if is_packed { unpack(&body.bytes).map(Bytes::from) } else { Ok(body.bytes) };
-                    let found = bytes.map(|bytes| sitemap::read(&bytes)).unwrap_or_default();
-                    pages.extend(found.pages);
-                    todo.extend(found.sitemaps.into_iter().take(SITEMAPS_MAX));
-                }
-                Ok(Fetched::Redirect(to)) => todo.push(to),
-                Ok(Fetched::Status(_)) | Err(_) => {}
-            }
-        }
-        pages
-    }
-
     fn may_fetch(&self, url: &Url) -> bool {
         self.robot.as_ref().is_none_or(|robot| robot.allowed(url.as_str()))
     }
 
-    async fn request(&mut self, url: &Url) -> Result<Fetched, FetchError> {
+    pub(super) async fn request(&mut self, url: &Url) -> Result<Fetched, FetchError> {
         tokio::time::sleep_until(self.free_at).await;
         self.requests += 1;
         let fetched = self.fetch.get(url).await;
@@ -322,6 +333,11 @@ impl<'a> Walk<'a> {
         self.free_at = Instant::now() + self.bounds.pause.max(asked);
         fetched
     }
+}
+
+/// Against what a page's links are to be read.
+fn base_of(page: &Page, url: &Url) -> Url {
+    page.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or_else(|| url.clone())
 }
 
 /// The rules in a stranger's file, read where neither time nor a panic matters.

@@ -192,6 +192,124 @@ async fn a_page_is_learned_once_and_only_if_it_wants_to_be() {
     assert_eq!(shop.sources().await, ["/", "/behind", "/menu", "/one"]);
 }
 
+#[tokio::test]
+async fn a_page_that_only_leads_on_is_followed() {
+    let moved =
+        |to: &str| format!("200 <!doctype html><meta http-equiv=refresh content='0;URL=\"{to}\"'><title>x</title>");
+    let site = Site::new(&[
+        ("/", &moved("/en/")),
+        ("/en/", &page("Home", &["/old", "/alias", "/away", "/loop", "/self", "/hidden"])),
+        // As a page generator writes it.
+        (
+            "/old",
+            "200 <!doctype html><html><head><title>/new</title><link rel=canonical href=/new><meta name=robots content=noindex><meta http-equiv=refresh content='0; url=/new'></head></html>",
+        ),
+        ("/alias", &moved("new")),
+        ("/new", &page("New", &[])),
+        ("/away", &moved("https://y.example/")),
+        ("/loop", &moved("/loop2")),
+        ("/loop2", &moved("/loop")),
+        ("/self", "200 <!doctype html><meta http-equiv=refresh content='5;url=/self'><p>The score is 3 to 2."),
+        ("/hidden", "200 <!doctype html><link rel=canonical href=/shown><meta name=robots content=noindex><p>Copy."),
+        ("/shown", &page("Shown", &[])),
+    ]);
+    let mut shop = Shop::new();
+    let (learned, outcome) = shop.learn(&site, quick()).await;
+    learned.unwrap();
+    assert_eq!(shop.sources().await, ["/en/", "/new", "/self", "/shown"]);
+    let skipped: Vec<(&str, &str)> =
+        outcome.skipped.iter().map(|skip| (skip.url.as_str(), skip.reason.as_str())).collect();
+    assert_eq!(
+        skipped,
+        [
+            ("https://x.example/away", "it redirects to another site"),
+            ("https://x.example/hidden", "it asks not to be kept")
+        ]
+    );
+}
+
+#[tokio::test]
+async fn all_lists_of_a_site_are_read_wherever_they_are() {
+    let index = |lists: usize| {
+        let lists: String =
+            (0..lists).map(|n| format!("<sitemap><loc>https://x.example/m{n}.xml</loc></sitemap>")).collect();
+        format!("200 <sitemapindex>{lists}</sitemapindex>")
+    };
+    let list = |n: usize| format!("200 <urlset><url><loc>/p{n}</loc></url></urlset>");
+    for (robots, place, lists, read) in [
+        ("404", "/sitemap.xml", 12, 13),
+        ("404", "/wp-sitemap.xml", 3, 4),
+        ("200 User-agent: *\nSitemap: /maps/one.xml\n", "/maps/one.xml", 2, 3),
+        ("200 User-agent: *\nSitemap: https://x.example/gone.xml\n", "/sitemap_index.xml", 2, 3),
+        ("404", "/sitemap.xml", 100, 64),
+    ] {
+        let mut answers = vec![("/robots.txt".to_owned(), robots.to_owned()), ("/".to_owned(), page("Home", &[]))];
+        answers.push((place.to_owned(), index(lists)));
+        for n in 0..lists {
+            answers.push((format!("/m{n}.xml"), list(n)));
+            answers.push((format!("/p{n}"), page(&format!("Page {n}"), &[])));
+        }
+        let answers: Vec<(&str, &str)> = answers.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let (learned, outcome) = Shop::new().learn(&Site::new(&answers), quick()).await;
+        learned.unwrap();
+        assert_eq!(outcome.read, read, "{place} {lists}");
+        let hits: Vec<(&str, usize)> = outcome.limits.iter().map(|hit| (hit.limit.as_str(), hit.passed_over)).collect();
+        let expected = match (lists, robots.contains("gone")) {
+            (100, _) => vec![("more than 64 sitemaps", 37)],
+            (_, true) => vec![("sitemaps that cannot be had, or are larger than 5 MiB", 1)],
+            _ => vec![],
+        };
+        assert_eq!(hits, expected, "{place} {lists}");
+    }
+}
+
+#[tokio::test]
+async fn pages_that_differ_in_their_query_are_read_and_what_is_passed_over_is_told() {
+    let links: Vec<String> = (0..40).map(|n| format!("/index.php?id={n}")).collect();
+    let links: Vec<&str> = links.iter().map(String::as_str).collect();
+    let mut answers = vec![("/", page("Home", &links))];
+    answers.extend(links.iter().map(|path| (*path, page(path, &["/deep"]))));
+    answers.push(("/deep", page("Deep", &["/deeper"])));
+    let answers: Vec<(&str, &str)> = answers.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    for (bounds, read, told) in [
+        (quick(), 42, None),
+        (Bounds { queries_max: 25, ..quick() }, 27, Some(("`queries_max`", 15))),
+        (Bounds { pages_max: 10, ..quick() }, 10, Some(("`pages_max`", 32))),
+        (Bounds { depth_max: 1, ..quick() }, 41, Some(("`depth_max`", 1))),
+    ] {
+        let (learned, outcome) = Shop::new().learn(&Site::new(&answers), bounds).await;
+        learned.unwrap();
+        assert_eq!(outcome.read, read, "{bounds:?}");
+        assert_eq!(outcome.limits.len(), usize::from(told.is_some()), "{:?}", outcome.limits);
+        if let Some((name, passed_over)) = told {
+            let hit = &outcome.limits[0];
+            assert!(hit.limit.contains(name) && hit.example.is_some(), "{hit:?}");
+            assert_eq!(hit.passed_over, passed_over, "{hit:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_out_of_pages_is_told_and_counted() {
+    let nav: String = (0..8).map(|n| format!("<li><a href='/p{n}'>Page {n}</a>")).collect();
+    let with_nav = |words: &str, links: &[&str]| format!("{}<nav id=top><ul>{nav}</ul></nav>", page(words, links));
+    let site = Site::new(&[("/", &with_nav("Home", &["/a"])), ("/a", &with_nav("Apples", &[]))]);
+    let (learned, outcome) = Shop::new().learn(&site, quick()).await;
+    learned.unwrap();
+    let parts = &outcome.left_out[0];
+    assert_eq!((outcome.left_out.len(), parts.what.as_str(), parts.parts), (1, "nav#top", 2), "{parts:?}");
+    assert_eq!((parts.why.as_str(), parts.url.as_str()), ("it is for finding one's way", "https://x.example/"));
+}
+
+#[tokio::test]
+async fn the_same_page_in_another_language_is_found() {
+    let alternate = format!("{}<link rel=alternate hreflang=de href='/de/'>", page("Home", &[]));
+    let site = Site::new(&[("/", &alternate), ("/de/", &page("Start", &[]))]);
+    let mut shop = Shop::new();
+    shop.learn(&site, quick()).await.0.unwrap();
+    assert_eq!(shop.sources().await, ["/", "/de/"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_site_may_ask_for_patience_and_time_ends_a_walk() {
     let site = Site::new(&[

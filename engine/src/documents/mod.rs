@@ -153,7 +153,7 @@ pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<Page, Unr
         return Err(Unreadable::TooLong);
     }
     // A page that asks not to be kept has no text for us, and its links may matter all the same.
-    if page.markdown.trim().is_empty() && page.links.is_empty() {
+    if page.markdown.trim().is_empty() && page.links.is_empty() && !page.noindex {
         return Err(Unreadable::Empty);
     }
     page.links.truncate(LINKS_MAX);

@@ -60,6 +60,9 @@ pub(super) struct Learn {
     /// Follow at most so many links from a site's first page
     #[arg(long, value_name = "N")]
     pub(super) depth_max: Option<usize>,
+    /// Read at most so many of a site's pages that differ in their query only
+    #[arg(long, value_name = "N")]
+    pub(super) queries_max: Option<usize>,
     /// Have the node learn a site again after so many hours, from then on
     #[arg(long, value_name = "HOURS")]
     pub(super) every_hours: Option<u32>,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::crawl::{Bounds, Kept, Learner, Outcome, SiteError, Web};
+use engine::crawl::{Bounds, Kept, Learner, Outcome, Site, SiteError, Web};
 use schema::wire::{JobState, JobView, LearnedCounts};
 use schema::{JobId, TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,9 @@ impl Job {
             pages_skipped: Vec::new(),
             pages_skipped_total: 0,
             learned: LearnedCounts::default(),
+            limits: Vec::new(),
+            left_out: Vec::new(),
+            left_out_total: 0,
             error: None,
         };
         let state = Mutex::new(State { view, pages: Vec::new() });
@@ -176,8 +179,8 @@ impl Learning {
             stop: &job.stop,
             now: &now,
         };
-        let (pages_max, depth_max) = (kept.site.pages_max, kept.site.depth_max);
-        let bounds = Bounds { pages_max, depth_max, ..Bounds::default() };
+        let Site { pages_max, depth_max, queries_max, .. } = kept.site;
+        let bounds = Bounds { pages_max, depth_max, queries_max, ..Bounds::default() };
         let mut learn = Box::pin(learner.learn(&job.url, bounds, &known, outcome, |outcome| job.show(outcome)));
         let mut saved = known.len();
         loop {

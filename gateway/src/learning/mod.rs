@@ -21,7 +21,8 @@ use engine::documents::{Kind, Reader, Unreadable};
 use engine::knowledge::{Document, Knowledge};
 use engine::store::Records;
 use schema::limits::{
-    SITE_DEPTH_DEFAULT, SITE_DEPTH_MAX, SITE_HOURS_MAX, SITE_PAGES_DEFAULT, SITE_PAGES_MAX, SITES_MAX,
+    SITE_DEPTH_DEFAULT, SITE_DEPTH_MAX, SITE_HOURS_MAX, SITE_PAGES_DEFAULT, SITE_PAGES_MAX, SITE_QUERIES_DEFAULT,
+    SITE_QUERIES_MAX, SITES_MAX,
 };
 use schema::wire::{JobView, Learned, SiteIn, SiteView};
 use schema::{JobId, TenantId, Text, Timestamp};
@@ -208,6 +209,7 @@ impl Learning {
         for (name, value, least, most) in [
             ("pages_max", asked.pages_max, 1, SITE_PAGES_MAX),
             ("depth_max", asked.depth_max, 0, SITE_DEPTH_MAX),
+            ("queries_max", asked.queries_max, 1, SITE_QUERIES_MAX),
             ("every_hours", asked.every_hours.map(|hours| hours as usize), 1, SITE_HOURS_MAX as usize),
         ] {
             if value.is_some_and(|value| value < least || value > most) {
@@ -230,6 +232,7 @@ impl Learning {
                     url: url.as_str().to_owned(),
                     pages_max: SITE_PAGES_DEFAULT,
                     depth_max: SITE_DEPTH_DEFAULT,
+                    queries_max: SITE_QUERIES_DEFAULT,
                     every_hours: None,
                     due_at: None,
                     attempts: 0,
@@ -240,6 +243,7 @@ impl Learning {
         };
         kept.site.pages_max = asked.pages_max.unwrap_or(SITE_PAGES_DEFAULT);
         kept.site.depth_max = asked.depth_max.unwrap_or(SITE_DEPTH_DEFAULT);
+        kept.site.queries_max = asked.queries_max.unwrap_or(SITE_QUERIES_DEFAULT);
         kept.site.every_hours = asked.every_hours;
         kept.site.due_at = Some(self.inner.clock.now());
         kept.site.attempts = 0;

@@ -17,6 +17,9 @@ pub struct SiteIn {
     /// Links from the first page to the last, 0 to 50; 5 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub depth_max: Option<usize>,
+    /// Pages of one path that differ in their query only (`/item?id=7`), 1 to 2,000; 100 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queries_max: Option<usize>,
     /// Learn it again after so many hours, 1 to 8,760; left out, only when asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every_hours: Option<u32>,
@@ -66,6 +69,15 @@ pub struct JobView {
     pub pages_skipped_total: usize,
     /// What came of it.
     pub learned: LearnedCounts,
+    /// Bounds that kept pages from being read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitHit>,
+    /// Parts of pages that were not learned, the first 50 by what they are and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutParts>,
+    /// How many such parts there are in all.
+    #[serde(default)]
+    pub left_out_total: usize,
     /// Why it ended early, or did not see the whole site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -78,6 +90,33 @@ pub struct SkippedPage {
     pub url: String,
     /// Why.
     pub reason: String,
+}
+
+/// A bound that was hit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LimitHit {
+    /// Which, in words: what was passed over, and how the bound is raised where it can be.
+    pub limit: String,
+    /// How many addresses were passed over for it, as far as they were counted.
+    pub passed_over: usize,
+    /// One of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+}
+
+/// Parts of pages that were not learned, all of one sort.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOutParts {
+    /// What they are called in their pages: an element, with its id and first class.
+    pub what: String,
+    /// Why they are left out.
+    pub why: String,
+    /// How many there are.
+    pub parts: usize,
+    /// How many characters of text they have together.
+    pub characters: usize,
+    /// A page with one of them.
+    pub url: String,
 }
 
 /// Pages by what became of them.
@@ -107,6 +146,8 @@ pub struct SiteView {
     pub pages_max: usize,
     /// Links from the first page to the last.
     pub depth_max: usize,
+    /// Pages of one path that differ in their query only.
+    pub queries_max: usize,
     /// How often it is learned again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every_hours: Option<u32>,

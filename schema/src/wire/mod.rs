@@ -14,7 +14,9 @@ pub use http::{
     PlanPut, PlanView, RunningTurn, Said, Status, TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken,
     WidgetIn, WidgetSession,
 };
-pub use learning::{JobStarted, JobState, JobView, LearnedCounts, SiteIn, SiteList, SiteView, SkippedPage};
+pub use learning::{
+    JobStarted, JobState, JobView, LearnedCounts, LeftOutParts, LimitHit, SiteIn, SiteList, SiteView, SkippedPage,
+};
 pub use server::{Delta, ServerFrame, Signal, SignalKind};
 
 /// The socket's subprotocol; its number grows when a frame changes its meaning.

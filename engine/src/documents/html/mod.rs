@@ -10,6 +10,7 @@ mod head;
 mod inline;
 mod labels;
 mod main_text;
+mod marks;
 #[cfg(test)]
 mod meaning_tests;
 mod paragraph;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schema::wire::{JobState, JobView, SiteIn};
+use schema::wire::{JobState, JobView, LeftOutParts, SiteIn};
 use tokio::time::{Instant, sleep};
 
 use super::screen::Screen;
@@ -25,8 +25,9 @@ pub(super) async fn learn(
     asked: &Learn,
     screen: &mut Screen<'_>,
 ) -> Result<(), CliError> {
-    let Learn { pages_max, depth_max, every_hours, .. } = *asked;
-    let id = backend.learn_site(SiteIn { url: url.to_owned(), pages_max, depth_max, every_hours }).await?;
+    let Learn { pages_max, depth_max, queries_max, every_hours, .. } = *asked;
+    let site = SiteIn { url: url.to_owned(), pages_max, depth_max, queries_max, every_hours };
+    let id = backend.learn_site(site).await?;
     screen.begin(1);
     let mut said = Instant::now();
     let job = loop {
@@ -58,6 +59,14 @@ fn summarise(job: &JobView, screen: &mut Screen<'_>) -> Result<(), CliError> {
     let more = job.pages_skipped_total.saturating_sub(job.pages_skipped.len());
     if more > 0 {
         screen.note(&format!("skipped {more} more"))?;
+    }
+    for hit in &job.limits {
+        let example = hit.example.as_deref().unwrap_or_default();
+        screen.note(&format!("passed over {}, such as {example}: {}", hit.passed_over, hit.limit))?;
+    }
+    for parts in &job.left_out {
+        let LeftOutParts { what, why, parts, characters, url } = parts;
+        screen.note(&format!("left out {what} {parts} times, {characters} characters, such as on {url}: {why}"))?;
     }
     if job.state == JobState::Done
         && let Some(note) = &job.error

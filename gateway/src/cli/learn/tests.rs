@@ -204,6 +204,7 @@ async fn a_site_is_waited_for_and_summed_up() {
         targets: Vec::new(),
         pages_max: Some(50),
         depth_max: None,
+        queries_max: None,
         every_hours: Some(24),
         allow_private_hosts: false,
     };

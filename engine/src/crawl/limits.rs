@@ -1,0 +1,84 @@
+//! Bounds that a walk has hit, each with what it passed over: none is hit in silence.
+//! Invariant: what is remembered is bounded; what is passed over twice counts once, as far as it is remembered.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use schema::wire::LimitHit;
+
+use super::fetch::PAGE_BYTES_MAX;
+
+/// Addresses remembered as passed over.
+const REMEMBERED_MAX: usize = 5_000;
+
+/// A bound of a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Limit {
+    Pages(usize),
+    Depth(usize),
+    Queries(usize),
+    Addresses(usize),
+    Time(u64),
+    Requests(usize),
+    Sitemaps(usize),
+    SitemapTime,
+    SitemapPages(usize),
+    SitemapUnread,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pages(most) => write!(f, "more than {most} pages; `pages_max` raises this"),
+            Self::Depth(most) => write!(f, "more than {most} links from the first page; `depth_max` raises this"),
+            Self::Queries(most) => {
+                write!(f, "more than {most} pages of one path that differ in their query; `queries_max` raises this")
+            }
+            Self::Addresses(most) => write!(f, "more than {most} addresses met"),
+            Self::Time(seconds) => write!(f, "more than {} minutes in all", seconds / 60),
+            Self::Requests(most) => write!(f, "more than {most} requests: too many led to no page"),
+            Self::Sitemaps(most) => write!(f, "more than {most} sitemaps"),
+            Self::SitemapTime => write!(f, "sitemaps that took too long to read all"),
+            Self::SitemapPages(most) => write!(f, "more than {most} addresses in one sitemap"),
+            Self::SitemapUnread => {
+                write!(f, "sitemaps that cannot be had, or are larger than {} MiB", PAGE_BYTES_MAX >> 20)
+            }
+        }
+    }
+}
+
+/// Bounds that were hit.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    by_limit: BTreeMap<Limit, (usize, Option<String>)>,
+    passed: HashSet<String>,
+}
+
+impl Hits {
+    /// An address is passed over.
+    pub(super) fn pass(&mut self, limit: Limit, address: &str) {
+        if self.passed.contains(address) {
+            return;
+        }
+        if self.passed.len() < REMEMBERED_MAX {
+            self.passed.insert(address.to_owned());
+        }
+        let (count, example) = self.by_limit.entry(limit).or_default();
+        *count += 1;
+        example.get_or_insert_with(|| address.to_owned());
+    }
+
+    /// So many addresses are passed over; the number is the newest.
+    pub(super) fn set(&mut self, limit: Limit, count: usize, example: Option<String>) {
+        self.by_limit.insert(limit, (count, example));
+    }
+
+    pub(super) fn views(&self) -> Vec<LimitHit> {
+        let view = |(limit, (count, example)): (&Limit, &(usize, Option<String>))| LimitHit {
+            limit: limit.to_string(),
+            passed_over: *count,
+            example: example.clone(),
+        };
+        self.by_limit.iter().map(view).collect()
+    }
+}
