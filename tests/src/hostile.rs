@@ -210,6 +210,14 @@ pub const SHAPES: &[Shape] = &[
     }),
     shape(Kind::Text, "white space", |size| repeated(size, " ").into()),
     shape(Kind::Text, "dots before white space", |size| repeated(size, ".         \n \t").into()),
+    shape(Kind::Text, "rows that are no table", |size| repeated(size, "a | b | c\na | b\n").into()),
+    shape(Kind::Text, "columns that do not meet", |size| repeated(size, "a   b    c\nabc  d\n").into()),
+    shape(Kind::Text, "rules without rows", |size| repeated(size, "+--+\n").into()),
+    shape(Kind::Text, "a row of many cells", |size| {
+        format!("{}\n{}", repeated(size, "a|"), repeated(size, "a|")).into()
+    }),
+    shape(Kind::Text, "items and items", |size| repeated(size, "1. x\n (a) y\n").into()),
+    shape(Kind::Text, "short lines", |size| repeated(size, "A b\n").into()),
     shape(Kind::Text, "empty lines", |size| format!("x{}", repeated(size, "\n")).into()),
 ];
 

@@ -162,21 +162,23 @@ impl Writer {
 
     /// Rows of cells, the first being the head. Each cell is plain words.
     pub(super) fn table(&mut self, rows: &[Vec<String>]) {
-        let rows: Vec<Vec<String>> = rows.iter().map(|row| cells(row)).filter(|row| !row.is_empty()).collect();
-        self.rows(&rows);
+        self.rows(None, rows);
     }
 
-    /// Rows of cells under a head, whose cells may all be empty.
+    /// Rows of cells under a head, which may be empty words: then its cells are.
     pub(super) fn table_under(&mut self, head: &[String], rows: &[Vec<String>]) {
-        let rows = rows.iter().map(|row| cells(row)).filter(|row| !row.is_empty());
-        let rows: Vec<Vec<String>> =
-            std::iter::once(head.iter().map(|cell| escaped(cell)).collect()).chain(rows).collect();
-        self.rows(&rows);
+        self.rows(Some(head), rows);
     }
 
-    fn rows(&mut self, rows: &[Vec<String>]) {
+    fn rows(&mut self, head: Option<&[String]>, rows: &[Vec<String>]) {
         self.end_paragraph();
-        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let mut rows: Vec<Vec<String>> = rows.iter().map(|row| cells(row)).filter(|row| !row.is_empty()).collect();
+        let columns = rows.iter().map(Vec::len).chain(head.map(<[String]>::len)).max().unwrap_or(0).min(COLUMNS_MAX);
+        if let Some(head) = head
+            && columns > 1
+        {
+            rows.insert(0, cells(head));
+        }
         if columns <= 1 || !self.lists.is_empty() {
             // Not a table of anything: its rows are paragraphs.
             for cell in rows.iter().flatten() {

@@ -4,11 +4,13 @@
 
 mod confine;
 mod docx;
+mod grid;
 mod html;
 mod kind;
 mod markdown;
 mod pdf;
 mod pdf_text;
+pub(crate) mod plain;
 mod reader;
 mod text;
 
@@ -138,10 +140,8 @@ pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<Page, Unr
         return Err(Unreadable::TooLarge);
     }
     let mut page = match kind {
-        Kind::Markdown | Kind::Text => {
-            let markdown = text::decode(bytes, charset)?.into_owned();
-            Page { markdown, ..Page::default() }
-        }
+        Kind::Markdown => Page { markdown: text::decode(bytes, charset)?.into_owned(), ..Page::default() },
+        Kind::Text => Page { markdown: plain::to_markdown(&text::decode(bytes, charset)?), ..Page::default() },
         Kind::Html => html::read(&html::decode(bytes, charset))?,
         Kind::Pdf => pdf::read(bytes)?,
         Kind::Docx => docx::read(bytes)?,

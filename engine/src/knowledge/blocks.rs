@@ -34,21 +34,9 @@ pub(super) enum Kind {
     },
 }
 
-/// The blocks of a plain text: its paragraphs.
+/// The blocks of a plain text, whose headings, lists and tables have no markup.
 pub(super) fn plain(text: &str) -> Vec<Block> {
-    let heading: Rc<str> = "".into();
-    let mut blocks = Vec::new();
-    let mut paragraph = String::new();
-    for line in text.lines().chain([""]) {
-        if !line.trim().is_empty() {
-            paragraph.push_str(line.trim_end());
-            paragraph.push('\n');
-        } else if !paragraph.is_empty() {
-            let text = std::mem::take(&mut paragraph).trim().to_string();
-            blocks.push(Block { heading: heading.clone(), kind: Kind::Prose, text });
-        }
-    }
-    blocks
+    markdown(&crate::documents::plain::to_markdown(text))
 }
 
 /// The blocks of a Markdown document, front matter left out.
