@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::conversation::{Progress, Transcript};
-use engine::model::{self, Failover, Joined, Piece, Prompt, SharedModel};
+use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Talk};
 use futures_util::{Stream, StreamExt};
-use schema::{Author, End, ErrorCode, Passage, TenantId, Text, limits};
+use schema::{Author, Channel, End, ErrorCode, Passage, TenantId, Text, limits};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -31,6 +31,8 @@ const COMMAND_MAX: Duration = Duration::from_secs(1);
 pub(crate) struct Job {
     pub(crate) tenant: TenantId,
     pub(crate) settings: Arc<Settings>,
+    /// How the contact came.
+    pub(crate) channel: Channel,
     pub(crate) transcript: Transcript,
     /// Set when the tenant has no room for another reply.
     pub(crate) refused: Option<Failure>,
@@ -85,21 +87,23 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
         }
         let models = candidates(&worker, &job.settings);
         let passages = retrieve(&worker, job.tenant, &job.transcript).await;
-        let assistant = &job.settings.profile.assistant;
-        let prompt = Prompt::build(assistant, &job.transcript, passages, assistant.max_output_tokens.get());
-        // As the prompt has them: later prompts repeat them, and must begin as this one does.
-        if !prompt.passages.is_empty() {
-            yield Progress::Found(prompt.passages.clone());
-        }
-        let prompt = Arc::new(prompt);
-        let input_tokens = model::estimate_prompt_tokens(&prompt);
+        let profile = &job.settings.profile;
+        let setting = Setting { assistant: &profile.assistant, business: &profile.business, channel: job.channel };
+        let talk = Talk::new(setting, job.transcript, passages);
         let registry = worker.models();
         let prices: Vec<_> = models.iter().map(|model| (model.name().to_owned(), model.price())).collect();
-        let failover = Failover::new(models, prompt, registry.timers(), Arc::clone(worker.system().cool_downs()));
+        let failover = Failover::new(models, talk, registry.timers(), Arc::clone(worker.system().cool_downs()));
+        let mut given = Vec::new();
         let mut pieces = Joined::new(failover);
         while let Some(piece) = pieces.next().await {
+            // As the prompt has them: later prompts repeat them, and must begin as this one does.
+            if let Piece::Asking { prompt, .. } = &piece && prompt.passages != given {
+                given.clone_from(&prompt.passages);
+                yield Progress::Found(given.clone());
+            }
             yield match piece {
-                Piece::Asking { model } => {
+                Piece::Asking { model, prompt } => {
+                    let input_tokens = model::estimate_prompt_tokens(&prompt);
                     let price = prices.iter().find(|(name, _)| *name == model).and_then(|(_, price)| *price);
                     Progress::Asking { model, price, input_tokens }
                 }

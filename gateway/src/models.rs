@@ -9,11 +9,16 @@ pub(crate) fn settings(config: &Config) -> ModelSettings {
     let provider = |settings: &engine::config::ProviderSettings| ProviderSettings {
         key: settings.key.clone(),
         base: Some(settings.base_url.clone()),
+        context_tokens: settings.context_tokens,
     };
     let (models, openai) = (&config.models, &config.providers.openai);
     ModelSettings {
         list: config.model_list.iter().map(ToString::to_string).collect(),
-        openai: ProviderSettings { key: openai.key.clone(), base: Some(openai.base_url.clone()) },
+        openai: ProviderSettings {
+            key: openai.key.clone(),
+            base: Some(openai.base_url.clone()),
+            context_tokens: openai.context_tokens,
+        },
         anthropic: provider(&config.providers.anthropic),
         gemini: provider(&config.providers.gemini),
         prices: config.prices.iter().map(|(name, price)| (name.to_string(), *price)).collect(),

@@ -105,6 +105,8 @@ codes! {
     ModelUnavailable = "model_unavailable",
     /// The provider did not take the request as it was.
     ModelBadRequest = "model_bad_request",
+    /// The prompt is longer than the model's context, however short it was made.
+    ModelContextTooSmall = "model_context_too_small",
     /// The model did not begin or go on in time.
     ModelTimeout = "model_timeout",
     /// The stream ended before its terminal mark.

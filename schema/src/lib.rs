@@ -24,7 +24,7 @@ pub use plan::{Ceilings, DEFAULT_PLAN, Plan, PlanError, VisitorBudget};
 pub use position::{Position, PositionError, Reached};
 pub use price::Price;
 pub use profile::{
-    Assistant, FloorPolicy, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
+    Assistant, Business, FloorPolicy, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
 };
 pub use text::{AgentName, Text, is_invisible};
 pub use time::Timestamp;

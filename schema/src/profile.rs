@@ -14,6 +14,8 @@ use crate::origin::{Origin, OriginError};
 pub struct Profile {
     /// Who answers, and how.
     pub assistant: Assistant,
+    /// For whom it answers.
+    pub business: Business,
     /// Models in the order they are tried, each `provider/model` or `builtin`. Empty: the node's list.
     pub models: Vec<String>,
     /// Who may speak when.
@@ -85,6 +87,31 @@ impl Default for Assistant {
             tone: "friendly, brief, exact".into(),
             max_output_tokens: NonZeroU32::new(1024).unwrap_or(NonZeroU32::MIN),
         }
+    }
+}
+
+/// What an assistant knows of the business it speaks for, besides its instructions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Business {
+    /// Its name; empty when the instructions say it.
+    pub name: String,
+    /// Where its clocks are: a name of the IANA time zone database, `Europe/Madrid`.
+    pub time_zone: String,
+}
+
+impl Default for Business {
+    fn default() -> Self {
+        Self { name: String::new(), time_zone: "UTC".into() }
+    }
+}
+
+impl Business {
+    fn check(&self) -> Result<(), ProfileError> {
+        if self.name.chars().count() > 200 || self.name.chars().any(char::is_control) {
+            return Err(ProfileError::BusinessName);
+        }
+        jiff::tz::TimeZone::get(&self.time_zone).map(|_| ()).map_err(|_| ProfileError::TimeZone)
     }
 }
 
@@ -173,6 +200,10 @@ pub enum ProfileError {
     Instructions,
     #[error("`assistant.name` and `assistant.tone` hold 1 to 200 characters on one line")]
     NameOrTone,
+    #[error("`business.name` holds at most 200 characters on one line")]
+    BusinessName,
+    #[error("`business.time_zone` is a time zone of the IANA database, such as `Europe/Madrid` or `UTC`")]
+    TimeZone,
     #[error("`floor.burst_window_ms` is at most {}", limits::BURST_WINDOW_MAX.as_millis())]
     BurstWindow,
     #[error("`models` holds at most {} names", limits::MODELS_MAX)]
@@ -202,6 +233,7 @@ impl Profile {
         if !one_line(&self.assistant.name) || !one_line(&self.assistant.tone) {
             return Err(ProfileError::NameOrTone);
         }
+        self.business.check()?;
         if u128::from(self.floor.burst_window_ms) > limits::BURST_WINDOW_MAX.as_millis() {
             return Err(ProfileError::BurstWindow);
         }
@@ -240,5 +272,22 @@ mod tests {
         let error = serde_json::from_str::<Profile>(r#"{"asistant":{}}"#).unwrap_err();
         assert!(error.to_string().contains("asistant"), "{error}");
         assert_eq!(serde_json::from_str::<Profile>("{}").unwrap(), Profile::default());
+    }
+
+    #[test]
+    fn a_business_has_a_clock_that_there_is() {
+        let long = "x".repeat(201);
+        for (name, time_zone, expected) in [
+            ("", "UTC", Ok(())),
+            ("Casa Vera", "Europe/Madrid", Ok(())),
+            ("", "america/new_york", Ok(())),
+            ("", "", Err(ProfileError::TimeZone)),
+            ("", "Mars/Olympus", Err(ProfileError::TimeZone)),
+            ("a\nb", "UTC", Err(ProfileError::BusinessName)),
+            (long.as_str(), "UTC", Err(ProfileError::BusinessName)),
+        ] {
+            let business = Business { name: name.into(), time_zone: time_zone.into() };
+            assert_eq!(Profile { business, ..Profile::default() }.check(), expected, "{time_zone}");
+        }
     }
 }

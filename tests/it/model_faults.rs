@@ -42,8 +42,11 @@ fn prompt() -> Arc<Prompt> {
 
 fn registry(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Timers) -> Registry {
     let version = if dialect == Dialect::OpenAi { "/v1" } else { "" };
-    let provider =
-        ProviderSettings { key: Some("sk-secret".into()), base: Some(format!("{}{version}", upstream.url())) };
+    let provider = ProviderSettings {
+        key: Some("sk-secret".into()),
+        base: Some(format!("{}{version}", upstream.url())),
+        ..ProviderSettings::default()
+    };
     let settings = ModelSettings {
         list: models.iter().map(|model| format!("{}/{model}", dialect.provider())).collect(),
         openai: provider.clone(),

@@ -92,5 +92,5 @@ impl Model for Brain {
 }
 
 fn failed() -> ModelError {
-    ModelError { code: ErrorCode::ModelUnavailable, retry_after: None, detail: "it was to fail".into() }
+    ModelError { code: ErrorCode::ModelUnavailable, retry_after: None, detail: "it was to fail".into(), oversize: None }
 }

@@ -153,6 +153,7 @@ impl Conversation {
         let job = Job {
             tenant: self.tenant.id(),
             settings: self.tenant.settings(),
+            channel: self.machine.state().channel,
             transcript: self.machine.state().transcript.clone(),
             refused: permit.as_ref().err().cloned(),
             token: token.clone(),

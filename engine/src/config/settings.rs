@@ -79,6 +79,9 @@ pub struct ProviderSettings {
     /// Where it is, without a slash at the end.
     #[serde(deserialize_with = "values::base_url")]
     pub base_url: String,
+    /// Tokens that prompt and reply have together with its models, when they are not to be learned.
+    #[serde(deserialize_with = "values::context_tokens")]
+    pub context_tokens: Option<u64>,
 }
 
 /// How to reach servers that speak chat completions, which differ in what they take.
@@ -91,6 +94,9 @@ pub struct OpenAiSettings {
     /// Where it is, without a slash at the end.
     #[serde(deserialize_with = "values::base_url")]
     pub base_url: String,
+    /// Tokens that prompt and reply have together with its models, when they are not to be learned.
+    #[serde(deserialize_with = "values::context_tokens")]
+    pub context_tokens: Option<u64>,
     /// How the limit of a reply's length is named.
     #[serde(deserialize_with = "values::output_limit")]
     pub output_limit: OutputLimit,

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Unexpected, Visitor};
 
 use super::model_name::ModelName;
-use crate::model::{OutputLimit, Price};
+use crate::model::{CONTEXT_TOKENS_MIN, OutputLimit, Price};
 
 /// `"1500ms"`, `"20s"`, `"15m"`, `"2h"`; more than zero, at most a day.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -138,6 +138,15 @@ pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<St
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         Some(names.map(str::to_owned).collect())
     })
+}
+
+/// Tokens of a model's context; 0 is none given.
+pub(super) fn context_tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    match u64::deserialize(deserializer)? {
+        0 => Ok(None),
+        tokens @ CONTEXT_TOKENS_MIN.. => Ok(Some(tokens)),
+        tokens => Err(de::Error::invalid_value(Unexpected::Unsigned(tokens), &"0, or at least 256 tokens")),
+    }
 }
 
 /// How the limit of a reply's length is named.

@@ -82,7 +82,14 @@ impl State {
                     self.refs.learn(event.author, r#ref, text, event.seq);
                 }
                 let cut = reply.as_ref().is_some_and(|reply| reply.end != schema::End::Completed);
-                let line = Line { seq: event.seq, author: event.author, text: text.clone(), cut, begins_late: false };
+                let line = Line {
+                    seq: event.seq,
+                    at: event.at,
+                    author: event.author,
+                    text: text.clone(),
+                    cut,
+                    begins_late: false,
+                };
                 match reply {
                     Some(reply) => {
                         self.unfinished = None;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use schema::{Author, Passage, Seq, Text, limits};
+use schema::{Author, Passage, Seq, Text, Timestamp, limits};
 
 /// What a line or a passage costs besides its text, in bytes: many short ones are not free.
 const LINE_BYTES: usize = 64;
@@ -35,6 +35,8 @@ pub struct Exchange {
 pub struct Line {
     /// Its event.
     pub seq: Seq,
+    /// When it was said.
+    pub at: Timestamp,
     /// Whose.
     pub author: Author,
     /// What.

@@ -16,7 +16,7 @@ use super::lenient::{Count, Maybe, Word, object, side, text};
 use super::manners::{Lessons, Manners, Parameter, Refusals};
 use super::sse::{Dialect, GRACE, ToolCalls};
 use super::thoughts::Begins;
-use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, Stop};
+use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, SizeLesson, Sizes, Stop};
 
 /// Where Anthropic itself listens; a base URL of this dialect does not include its version.
 pub(super) const BASE: &str = "https://api.anthropic.com";
@@ -54,6 +54,12 @@ impl Anthropic {
         let manners = Manners::new(learned, url.as_str(), model).beginning(Some(begins));
         Self { name: format!("anthropic/{model}"), model: model.to_owned(), http, url, key, price, manners }
     }
+
+    /// With the operator's word on how many tokens prompt and reply have together.
+    #[must_use]
+    pub fn with_context(self, context_tokens: Option<u64>) -> Self {
+        Self { manners: self.manners.with_context(context_tokens), ..self }
+    }
 }
 
 impl Model for Anthropic {
@@ -69,6 +75,14 @@ impl Model for Anthropic {
 
     fn price(&self) -> Option<Price> {
         self.price
+    }
+
+    fn sizes(&self) -> Sizes {
+        self.manners.sizes()
+    }
+
+    fn learn(&self, lesson: SizeLesson) {
+        self.manners.sized(lesson);
     }
 }
 

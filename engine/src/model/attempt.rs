@@ -10,9 +10,9 @@ use metrics::{counter, histogram};
 use schema::Usage;
 use tokio::time::Instant;
 
-use super::metrics::{ATTEMPTS, FAILOVERS, FIRST_CONTENT, Labels, TOKENS};
+use super::metrics::{ATTEMPTS, FAILOVERS, FIRST_CONTENT, LEFT_OUT, Labels, SHORTENED, TOKENS};
 use super::tokens::{estimate_prompt_tokens, estimate_tokens};
-use super::{Chunk, ChunkStream, ModelError, Prompt, SharedModel, Spent};
+use super::{Chunk, ChunkStream, Fitted, ModelError, Oversize, Prompt, Sent, SharedModel, SizeLesson, Sizes, Spent};
 
 /// White space before the first words that is kept; more of it says no more.
 const LEAD_BYTES_MAX: usize = 1024;
@@ -48,6 +48,9 @@ pub(super) enum Close {
 /// An attempt that runs. Dropping it closes its connection.
 pub(super) struct Attempt {
     model: SharedModel,
+    prompt: Arc<Prompt>,
+    /// What was known of the model's size when the prompt was laid out.
+    sizes: Sizes,
     stream: Option<ChunkStream>,
     labels: Labels,
     phase: Phase,
@@ -64,12 +67,23 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Asks `model`.
-    pub(super) fn begin(model: SharedModel, prompt: &Arc<Prompt>, now: Instant) -> Self {
-        let stream = Some(model.ask(Arc::clone(prompt)));
+    /// Asks `model`, with a prompt that was laid out for these sizes.
+    pub(super) fn begin(model: SharedModel, fitted: Fitted, sizes: Sizes, now: Instant) -> Self {
+        let Fitted { prompt, left_out } = fitted;
+        let stream = Some(model.ask(Arc::clone(&prompt)));
         let labels = Labels::of(model.name());
+        for (what, count) in
+            [("exchange", left_out.exchanges), ("passage", left_out.passages), ("part", left_out.shortened)]
+        {
+            if count > 0 {
+                let Labels { provider, model } = labels.clone();
+                counter!(LEFT_OUT, "provider" => provider, "model" => model, "what" => what).increment(count as u64);
+            }
+        }
         Self {
             model,
+            prompt,
+            sizes,
             stream,
             labels,
             phase: Phase::Waiting,
@@ -86,6 +100,29 @@ impl Attempt {
     /// The model's next chunk.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, ModelError>>> {
         self.stream.as_mut().map_or(Poll::Ready(None), |stream| Pin::new(stream).poll_next(cx))
+    }
+
+    /// What was sent.
+    fn sent(&self) -> Sent {
+        Sent { estimate: estimate_prompt_tokens(&self.prompt), max_output_tokens: self.prompt.max_output_tokens.into() }
+    }
+
+    /// The model has refused the prompt for its size: that is remembered. Gives a shorter one for it and what
+    /// is known now, if `fit` can lay one out that differs.
+    pub(super) fn shorter(&self, by: Oversize, fit: impl Fn(Sizes) -> Fitted) -> Option<(Fitted, Sizes)> {
+        let (sent, mut sizes) = (self.sent(), self.sizes);
+        self.model.learn(SizeLesson::Refused { sent, by });
+        sizes.learn(SizeLesson::Refused { sent, by });
+        let fitted = fit(sizes);
+        if fitted.prompt != self.prompt {
+            return Some((fitted, sizes));
+        }
+        sizes.halve(sent);
+        Some((fit(sizes), sizes)).filter(|(fitted, _)| fitted.prompt != self.prompt)
+    }
+
+    pub(super) fn model(&self) -> SharedModel {
+        Arc::clone(&self.model)
     }
 
     pub(super) fn name(&self) -> String {
@@ -111,9 +148,9 @@ impl Attempt {
 
     /// The provider counts. A count that cannot be is as if there were none: it would be booked, and use up
     /// what the tenant may spend.
-    pub(super) fn count(&mut self, usage: Usage, prompt: &Prompt) {
-        let input_max = (INPUT_TIMES_MAX * estimate_prompt_tokens(prompt)).max(TOKENS_UNSEEN_MAX);
-        let output_max = u64::from(prompt.max_output_tokens).saturating_add(TOKENS_UNSEEN_MAX);
+    pub(super) fn count(&mut self, usage: Usage) {
+        let input_max = (INPUT_TIMES_MAX * estimate_prompt_tokens(&self.prompt)).max(TOKENS_UNSEEN_MAX);
+        let output_max = u64::from(self.prompt.max_output_tokens).saturating_add(TOKENS_UNSEEN_MAX);
         let input = usage.input_tokens.max(usage.cached_tokens).max(usage.cache_write_tokens);
         if input > input_max || usage.output_tokens > output_max {
             tracing::warn!(model = self.model.name(), ?usage, "a count of tokens that cannot be is left out");
@@ -184,14 +221,14 @@ impl Attempt {
     /// What it has used if it closes like this. A final count is taken as it is, and so is a count
     /// of zeros, which says that the model is free. Otherwise what is missing is estimated from
     /// what was sent and said, unless the provider failed before it did anything.
-    pub(super) fn spent(&self, prompt: &Prompt, close: Close) -> Spent {
+    pub(super) fn spent(&self, close: Close) -> Spent {
         let usage = match (self.usage, close) {
             (Some(known), _) if close == Close::Ended || known == Usage::default() => known,
             (None, Close::Broke) if self.heard_at.is_none() => Usage::default(),
             (known, _) => {
                 let mut usage = known.unwrap_or_default();
                 if usage.input_tokens == 0 {
-                    usage.input_tokens = estimate_prompt_tokens(prompt);
+                    usage.input_tokens = estimate_prompt_tokens(&self.prompt);
                 }
                 // A count that came early holds a placeholder for the output.
                 usage.output_tokens = usage.output_tokens.max(self.said_tokens);
@@ -203,11 +240,14 @@ impl Attempt {
     }
 
     /// Closes the connection, counts the attempt under `outcome` and gives what it has used.
-    pub(super) fn settle(&mut self, prompt: &Prompt, outcome: &'static str, close: Close) -> Spent {
+    pub(super) fn settle(&mut self, outcome: &'static str, close: Close) -> Spent {
         self.stream = None;
+        if let Some(tokens) = self.usage.map(|usage| usage.input_tokens).filter(|tokens| *tokens > 0) {
+            self.model.learn(SizeLesson::Counted { sent: self.sent(), tokens });
+        }
         let Labels { provider, model } = self.labels.clone();
         counter!(ATTEMPTS, "provider" => provider, "model" => model, "outcome" => outcome).increment(1);
-        let spent = self.spent(prompt, close);
+        let spent = self.spent(close);
         let usage = spent.usage;
         for (kind, tokens) in [
             ("input", usage.input_tokens),
@@ -221,6 +261,12 @@ impl Attempt {
             }
         }
         spent
+    }
+
+    /// Counts that the same model is asked again, with less.
+    pub(super) fn count_shortened(&self) {
+        let Labels { provider, model } = self.labels.clone();
+        counter!(SHORTENED, "provider" => provider, "model" => model).increment(1);
     }
 
     /// Counts that the next model is asked because of this one.

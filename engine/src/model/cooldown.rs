@@ -44,7 +44,7 @@ impl CoolDowns {
     /// An attempt went wrong. A refused request, or one that had nothing for an answer, says nothing about the
     /// next one and is not counted; a rate limit makes the model rest at once; other failures when they come in a row.
     pub fn failed(&self, model: &str, error: &ModelError, now: Instant) {
-        if matches!(error.code, ErrorCode::ModelBadRequest | ErrorCode::ModelBlank) {
+        if matches!(error.code, ErrorCode::ModelBadRequest | ErrorCode::ModelContextTooSmall | ErrorCode::ModelBlank) {
             return;
         }
         let mut models = self.lock();
@@ -98,12 +98,13 @@ mod tests {
             (&[(ModelUnavailable, Some(7))], 7),
             (&[(ModelUnavailable, None); 3], 10),
             (&[(ModelBadRequest, None); 9], 0),
+            (&[(ErrorCode::ModelContextTooSmall, None); 9], 0),
         ];
         for (errors, rest) in rows {
             let (cool, now) = (CoolDowns::default(), Instant::now());
             for (code, wait) in *errors {
                 let retry_after = wait.map(Duration::from_secs);
-                cool.failed("m", &ModelError { code: *code, retry_after, detail: String::new() }, now);
+                cool.failed("m", &ModelError { retry_after, ..ModelError::new(*code, "") }, now);
             }
             let rests_at = |millis| cool.rests("m", now + Duration::from_millis(millis));
             assert_eq!(rests_at(0), *rest > 0, "{errors:?}");

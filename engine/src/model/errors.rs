@@ -7,6 +7,7 @@ use schema::ErrorCode;
 use serde::Deserialize;
 
 use super::ModelError;
+use super::oversize::Oversize;
 
 /// Longest kind that is believed to be a kind and not prose.
 const KIND_BYTES_MAX: usize = 64;
@@ -14,7 +15,7 @@ const KIND_BYTES_MAX: usize = 64;
 impl ModelError {
     /// An error without a word on when to come again.
     pub(super) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, retry_after: None, detail: detail.into() }
+        Self { code, retry_after: None, detail: detail.into(), oversize: None }
     }
 
     /// The stream was not what the dialect says.
@@ -40,21 +41,30 @@ impl ModelError {
     /// From an HTTP status and the beginning of the body that came with it.
     pub(super) fn from_status(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let face = Face::parse(body);
-        let code = face.code_for_status(status);
+        // Not so of statuses that speak of rights or rates: those may name limits of their own.
+        let oversize = if matches!(status, 400 | 413 | 422 | 500) { Oversize::said(body) } else { None };
+        let code = if oversize.is_some() { ErrorCode::ModelContextTooSmall } else { face.code_for_status(status) };
         let hint = match (status, code) {
             (404, _) => "; is the model's name right, and the base URL's path?",
             (300..=399, _) => "; redirects are not followed, set the base URL to the final address",
             _ => "",
         };
         let kind = face.kind().map(|kind| format!(" {kind}")).unwrap_or_default();
-        Self { code, retry_after, detail: format!("status {status}{kind}{hint}") }
+        let size = oversize.map(|oversize| format!(" ({})", oversize.numbers())).unwrap_or_default();
+        Self { code, retry_after, detail: format!("status {status}{kind}{size}{hint}"), oversize }
     }
 
     /// From an error object inside a stream or a body whose status said success.
     pub(super) fn in_band(body: &[u8]) -> Self {
         let face = Face::parse(body);
         let kind = face.kind().map(|kind| format!(" {kind}")).unwrap_or_default();
-        Self::new(face.code_in_band(), format!("in-band error{kind}"))
+        match (face.code_in_band(), Oversize::said(body)) {
+            (ErrorCode::ModelBadRequest | ErrorCode::ModelUnavailable, Some(oversize)) => Self {
+                oversize: Some(oversize),
+                ..Self::new(ErrorCode::ModelContextTooSmall, format!("in-band error{kind} ({})", oversize.numbers()))
+            },
+            (code, _) => Self::new(code, format!("in-band error{kind}")),
+        }
     }
 }
 
@@ -194,6 +204,18 @@ mod tests {
             ),
             (500, "not json", ErrorCode::ModelUnavailable, "status 500"),
             (
+                400,
+                r#"{"error":{"type":"exceed_context_size_error","message":"secret words","n_ctx":2048,"n_prompt_tokens":3000}}"#,
+                ErrorCode::ModelContextTooSmall,
+                "status 400 exceed_context_size_error (3000 tokens, at most 2048)",
+            ),
+            (
+                429,
+                r#"{"error":{"type":"rate_limit_error","message":"prompt is too long: 9 tokens > 1 maximum"}}"#,
+                ErrorCode::ModelRateLimited,
+                "status 429 rate_limit_error",
+            ),
+            (
                 529,
                 r#"{"error":{"type":"overloaded_error"}}"#,
                 ErrorCode::ModelUnavailable,
@@ -217,6 +239,10 @@ mod tests {
             (r#"{"type":"error","code":"permission_error","message":"x"}"#, ErrorCode::ModelRefused),
             (r#"{"error":{"type":"timeout_error"}}"#, ErrorCode::ModelTimeout),
             (r#"{"error":"something went wrong with your words"}"#, ErrorCode::ModelUnavailable),
+            (
+                r#"{"error":{"code":500,"message":"Context size has been exceeded.","type":"server_error"}}"#,
+                ErrorCode::ModelContextTooSmall,
+            ),
             ("", ErrorCode::ModelUnavailable),
         ];
         for (body, code) in rows {

@@ -13,7 +13,7 @@ use schema::{End, ErrorCode, Usage};
 use tokio::time::{Instant, Sleep};
 
 use super::attempt::{Attempt, Close, Phase};
-use super::{Chunk, CoolDowns, ModelError, Prompt, SharedModel, Stop};
+use super::{Chunk, CoolDowns, Fitted, LeftOut, ModelError, Prompt, SharedModel, Sizes, Stop, Talk, Window};
 
 /// What the contact reads when the model wanted a tool and had said nothing.
 pub const TOOL_DECLINED: &str = "I cannot do that from here. Is there something I can answer for you instead?";
@@ -52,6 +52,8 @@ pub enum Piece {
     Asking {
         /// Its name.
         model: String,
+        /// What it was given.
+        prompt: Arc<Prompt>,
     },
     /// Words for the contact; not empty.
     Text(String),
@@ -122,13 +124,16 @@ impl Spent {
 ///   `between_chunks` and `total`. Heartbeats alone do not count as thinking.
 /// - A reply that only asks for a tool gets [`TOOL_DECLINED`] for its text and is `completed`; one
 ///   that spoke before is `completed` as it stands.
-/// - Nothing is asked twice: a model appears once in a turn, and nothing below retries.
+/// - Nothing is asked twice: a model appears once in a turn, and nothing below retries. Only one that refuses a
+///   prompt for its size is asked once more, with a shorter one. That is no failure of the model.
 pub struct Failover {
-    prompt: Arc<Prompt>,
+    source: Source,
     timers: Timers,
     cool: Arc<CoolDowns>,
     waiting: VecDeque<SharedModel>,
     attempt: Option<Attempt>,
+    /// The model that is asked had a longer prompt first.
+    again: bool,
     last_error: Option<(String, ModelError)>,
     spent: Spent,
     out: VecDeque<Piece>,
@@ -138,16 +143,46 @@ pub struct Failover {
     over: bool,
 }
 
+/// Where a turn's prompts come from.
+pub enum Source {
+    /// One prompt for all models, whatever their size.
+    Fixed(Arc<Prompt>),
+    /// A talk, laid out for each model.
+    Talk(Talk),
+}
+
+impl From<Arc<Prompt>> for Source {
+    fn from(prompt: Arc<Prompt>) -> Self {
+        Self::Fixed(prompt)
+    }
+}
+
+impl From<Talk> for Source {
+    fn from(talk: Talk) -> Self {
+        Self::Talk(talk)
+    }
+}
+
+impl Source {
+    fn fit(&self, window: Window) -> Fitted {
+        match self {
+            Self::Fixed(prompt) => Fitted { prompt: Arc::clone(prompt), left_out: LeftOut::default() },
+            Self::Talk(talk) => talk.fit(window),
+        }
+    }
+}
+
 impl Failover {
     /// A turn over `models`, in the order to try them.
     #[must_use]
-    pub fn new(models: Vec<SharedModel>, prompt: Arc<Prompt>, timers: Timers, cool: Arc<CoolDowns>) -> Self {
+    pub fn new(models: Vec<SharedModel>, source: impl Into<Source>, timers: Timers, cool: Arc<CoolDowns>) -> Self {
         Self {
-            prompt,
+            source: source.into(),
             timers,
             cool,
             waiting: models.into(),
             attempt: None,
+            again: false,
             last_error: None,
             spent: Spent::default(),
             out: VecDeque::new(),
@@ -163,7 +198,7 @@ impl Failover {
     pub fn spent(&self) -> Spent {
         let mut spent = self.spent;
         if let Some(attempt) = &self.attempt {
-            spent.add(attempt.spent(&self.prompt, Close::Cut));
+            spent.add(attempt.spent(Close::Cut));
         }
         spent
     }
@@ -171,8 +206,33 @@ impl Failover {
     fn begin(&mut self, now: Instant) {
         let next = self.waiting.iter().position(|model| !self.cool.rests(model.name(), now)).unwrap_or(0);
         let Some(model) = self.waiting.remove(next) else { return self.fail() };
-        self.out.push_back(Piece::Asking { model: model.name().to_owned() });
-        self.attempt = Some(Attempt::begin(model, &self.prompt, now));
+        let sizes = model.sizes();
+        let fitted = self.source.fit(sizes.window());
+        self.again = false;
+        self.ask(model, fitted, sizes, now);
+    }
+
+    fn ask(&mut self, model: SharedModel, fitted: Fitted, sizes: Sizes, now: Instant) {
+        self.out.push_back(Piece::Asking { model: model.name().to_owned(), prompt: Arc::clone(&fitted.prompt) });
+        self.attempt = Some(Attempt::begin(model, fitted, sizes, now));
+    }
+
+    /// Asks a model once more that found the prompt too long, with a shorter one; says whether it does.
+    fn ask_shorter(&mut self, error: &ModelError, now: Instant) -> bool {
+        let (Some(by), Some(attempt)) = (error.oversize, &self.attempt) else { return false };
+        let model = attempt.model();
+        let shorter = attempt.shorter(by, |sizes| self.source.fit(sizes.window()));
+        let in_time = self.deadline.is_none_or(|deadline| now < deadline);
+        let Some((fitted, sizes)) = shorter.filter(|_| attempt.phase() != Phase::Speaking && !self.again && in_time)
+        else {
+            return false;
+        };
+        tracing::info!(model = model.name(), detail = error.detail, "prompt too long, asking with a shorter one");
+        attempt.count_shortened();
+        self.settle(error.code.name(), Close::Broke);
+        self.again = true;
+        self.ask(model, fitted, sizes, now);
+        true
     }
 
     /// The last model has failed, or there was none.
@@ -191,7 +251,7 @@ impl Failover {
     /// The attempt is over: its connection is closed and its tokens are booked.
     fn settle(&mut self, outcome: &'static str, close: Close) -> Option<Attempt> {
         let mut attempt = self.attempt.take()?;
-        self.spent.add(attempt.settle(&self.prompt, outcome, close));
+        self.spent.add(attempt.settle(outcome, close));
         Some(attempt)
     }
 
@@ -206,9 +266,9 @@ impl Failover {
                 self.out.extend((bytes > 0).then_some(Piece::Unsaid { bytes }));
             }
             Chunk::Usage(usage) => {
-                attempt.count(usage, &self.prompt);
+                attempt.count(usage);
                 let mut spent = self.spent;
-                spent.add(attempt.spent(&self.prompt, Close::Ended));
+                spent.add(attempt.spent(Close::Ended));
                 self.out.push_back(Piece::Usage(spent.usage));
             }
             Chunk::Text(text) => self.on_text(text, now),
@@ -257,6 +317,9 @@ impl Failover {
     }
 
     fn on_error(&mut self, error: ModelError, close: Close, now: Instant) {
+        if self.ask_shorter(&error, now) {
+            return;
+        }
         let Some(attempt) = self.settle(error.code.name(), close) else { return };
         let model = attempt.name();
         self.cool.failed(&model, &error, now);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::StreamExt;
 use schema::Text;
 
-use super::super::{ChunkStream, Model, Price, PromptLine, Role};
+use super::super::{ChunkStream, Model, Oversize, Price, PromptLine, Role, SizeLesson};
 use super::*;
 
 /// A model that follows a script, one word a step:
@@ -54,7 +54,7 @@ impl Model for Scripted {
                     ("wait", millis) => tokio::time::sleep(Duration::from_millis(millis.parse().unwrap())).await,
                     ("err", code) => {
                         let code = *ErrorCode::ALL.iter().find(|known| known.name() == code).unwrap();
-                        yield Err(ModelError { code, retry_after: Some(Duration::from_secs(2)), detail: String::new() });
+                        yield Err(ModelError { retry_after: Some(Duration::from_secs(2)), ..ModelError::new(code, "") });
                         return;
                     }
                     ("eof", _) => return,
@@ -113,7 +113,7 @@ fn turn(models: &[Arc<Scripted>], cool: &Arc<CoolDowns>) -> Failover {
 
 fn shown(piece: &Piece) -> String {
     match piece {
-        Piece::Asking { model } => format!("ask {model}"),
+        Piece::Asking { model, .. } => format!("ask {model}"),
         Piece::Text(text) => text.clone(),
         Piece::Unsaid { bytes } => format!("(-{bytes})"),
         Piece::Usage(usage) => format!("({}/{})", usage.input_tokens, usage.output_tokens),
@@ -245,8 +245,9 @@ async fn a_resting_model_is_skipped_while_there_is_another() {
     let well = Scripted::new("b", "=Hi end:");
     let both = [Arc::clone(&limited), Arc::clone(&well)];
     let order = |pieces: Vec<Piece>| -> String {
-        let asked =
-            pieces.into_iter().filter_map(|piece| if let Piece::Asking { model } = piece { Some(model) } else { None });
+        let asked = pieces
+            .into_iter()
+            .filter_map(|piece| if let Piece::Asking { model, .. } = piece { Some(model) } else { None });
         asked.collect()
     };
     assert_eq!(order(turn(&both, &cool).collect().await), "ab");
@@ -286,4 +287,142 @@ async fn nothing_is_asked_before_it_is_polled() {
     assert_eq!(model.asked.load(Ordering::SeqCst), 0);
     turn.next().await;
     assert_eq!(model.asked.load(Ordering::SeqCst), 1);
+}
+
+/// A model of so many tokens that counts like our estimate, times a rate, and says what it refuses or not.
+struct Small {
+    name: String,
+    tokens: u64,
+    rate: f64,
+    says: bool,
+    sizes: std::sync::Mutex<Sizes>,
+    asked: std::sync::Mutex<Vec<u64>>,
+}
+
+impl Small {
+    fn new(tokens: u64, rate: f64, says: bool) -> Arc<Self> {
+        Arc::new(Self {
+            name: format!("small-{tokens}"),
+            tokens,
+            rate,
+            says,
+            sizes: Default::default(),
+            asked: Default::default(),
+        })
+    }
+}
+
+impl Model for Small {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn sizes(&self) -> Sizes {
+        *self.sizes.lock().unwrap()
+    }
+
+    fn learn(&self, lesson: SizeLesson) {
+        self.sizes.lock().unwrap().learn(lesson);
+    }
+
+    fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream {
+        let input = (super::super::estimate_prompt_tokens(&prompt) as f64 * self.rate) as u64;
+        self.asked.lock().unwrap().push(input);
+        let whole = input + u64::from(prompt.max_output_tokens);
+        let chunks = if whole > self.tokens {
+            let said = |number| Some(number).filter(|_| self.says);
+            let oversize = Some(Oversize { limit: said(self.tokens), prompt: said(input) });
+            vec![Err(ModelError { oversize, ..ModelError::new(ErrorCode::ModelContextTooSmall, "") })]
+        } else {
+            let usage = Usage { input_tokens: input, output_tokens: 30, ..Usage::default() };
+            let words = Chunk::Text("It is good. ".repeat(10));
+            vec![Ok(words), Ok(Chunk::Usage(usage)), Ok(Chunk::End(Stop::Completed))]
+        };
+        Box::pin(futures_util::stream::iter(chunks))
+    }
+}
+
+/// A talk of so many turns with a model; gives each turn's pieces.
+async fn talk_with(models: &[SharedModel], turns: u64, instructions: usize) -> Vec<Vec<Piece>> {
+    let assistant = schema::Assistant { instructions: "i".repeat(instructions), ..Default::default() };
+    let (business, cool) = (schema::Business::default(), Arc::<CoolDowns>::default());
+    let mut transcript = crate::conversation::Transcript::default();
+    let mut all = Vec::new();
+    for seq in (1..=2 * turns).step_by(2) {
+        let line = |seq, author, text: &str| crate::conversation::Line {
+            seq,
+            at: schema::Timestamp::default(),
+            author,
+            text: text.into(),
+            cut: false,
+            begins_late: false,
+        };
+        transcript.ask(line(seq, schema::Author::Contact, &format!("{seq} {}", "How is that? ".repeat(20))));
+        let found =
+            schema::Passage { n: 1, source: "a.md".into(), heading: String::new(), text: "word ".repeat(200).into() };
+        let setting = super::super::Setting { assistant: &assistant, business: &business, channel: Default::default() };
+        let talk = Talk::new(setting, transcript.clone(), vec![found]);
+        let timers = Timers::default();
+        let turn = Failover::new(models.to_vec(), talk, timers, Arc::clone(&cool));
+        let pieces: Vec<Piece> = turn.collect().await;
+        assert!(models.iter().all(|model| !cool.rests(model.name(), Instant::now())), "a refusal for size is no fault");
+        transcript.answer(line(seq + 1, schema::Author::Assistant, &"It is good. ".repeat(10)), seq, Vec::new());
+        all.push(pieces);
+    }
+    all
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_talk_with_a_small_model_goes_on() {
+    for (name, tokens, rate, says, refusals) in [
+        ("it says its size", 2_048, 1.0, true, 1),
+        ("it counts twice as much as we do", 2_048, 2.0, true, 2),
+        ("it counts less", 2_048, 0.7, true, 1),
+        ("it says nothing", 4_096, 1.0, false, 2),
+        ("it has room", 200_000, 1.0, true, 0),
+    ] {
+        let model = Small::new(tokens, rate, says);
+        let turns = talk_with(&[Arc::clone(&model) as SharedModel], 40, 200).await;
+        for (at, pieces) in turns.iter().enumerate() {
+            let Some(Piece::Ended(ended)) = pieces.last() else { panic!("{name}: {pieces:?}") };
+            assert_eq!((ended.end, &ended.error), (End::Completed, &None), "{name}, turn {at}");
+            let asked = pieces.iter().filter(|piece| matches!(piece, Piece::Asking { .. })).count();
+            assert!(asked <= 2, "{name}, turn {at}");
+            assert!(!pieces.iter().any(|piece| matches!(piece, Piece::FailedOver { .. })), "{name}");
+            let Some(Piece::Asking { prompt, .. }) =
+                pieces.iter().rev().find(|piece| matches!(piece, Piece::Asking { .. }))
+            else {
+                panic!("{name}: nobody was asked")
+            };
+            assert!(prompt.lines.last().unwrap().text.as_str().contains(&format!("\n{} How", 2 * at + 1)), "{name}");
+            assert_eq!(
+                ended.spent.usage.input_tokens,
+                *model.asked.lock().unwrap().get(asked_until(&turns, at)).unwrap(),
+                "{name}: what was refused costs nothing"
+            );
+        }
+        let asked = model.asked.lock().unwrap().len();
+        assert!(asked <= 40 + refusals, "{name}: {} refusals, it is remembered", asked - 40);
+    }
+}
+
+/// The number of the request that answered a turn, from 0 on.
+fn asked_until(turns: &[Vec<Piece>], at: usize) -> usize {
+    let asked = turns.iter().take(at + 1).flatten().filter(|piece| matches!(piece, Piece::Asking { .. })).count();
+    asked - 1
+}
+
+#[tokio::test(start_paused = true)]
+async fn instructions_that_are_too_long_fail_over_and_then_fail() {
+    let (small, large) = (Small::new(512, 1.0, true), Small::new(100_000, 1.0, true));
+    let [pieces] = talk_with(&[Arc::clone(&small) as SharedModel], 1, 9_000).await.try_into().unwrap();
+    let Some(Piece::Ended(ended)) = pieces.last() else { panic!("{pieces:?}") };
+    let code = ended.error.as_ref().map(|error| error.code);
+    assert_eq!((ended.end, code), (End::Failed, Some(ErrorCode::ModelContextTooSmall)));
+    assert_eq!(small.asked.lock().unwrap().len(), 2, "it was tried with less");
+    let models: [SharedModel; 2] = [small, large];
+    let [pieces] = talk_with(&models, 1, 9_000).await.try_into().unwrap();
+    assert!(
+        matches!(pieces.last(), Some(Piece::Ended(ended)) if ended.end == End::Completed && ended.model == "small-100000")
+    );
 }

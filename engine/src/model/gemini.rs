@@ -16,7 +16,7 @@ use super::lenient::{Count, List, Maybe, Word, object, says, side, text};
 use super::manners::{Lessons, Manners, Parameter, Refusals};
 use super::sse::{Dialect, GRACE, ToolCalls};
 use super::thoughts::Begins;
-use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, Stop};
+use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, SizeLesson, Sizes, Stop};
 
 /// Where Gemini itself listens; a base URL of this dialect does not include its version.
 pub(super) const BASE: &str = "https://generativelanguage.googleapis.com";
@@ -57,6 +57,12 @@ impl Gemini {
         let manners = Manners::new(learned, base.as_str(), model).beginning(Some(begins));
         Self { name: format!("gemini/{model}"), http, url, key, price, manners }
     }
+
+    /// With the operator's word on how many tokens prompt and reply have together.
+    #[must_use]
+    pub fn with_context(self, context_tokens: Option<u64>) -> Self {
+        Self { manners: self.manners.with_context(context_tokens), ..self }
+    }
 }
 
 impl Model for Gemini {
@@ -71,6 +77,14 @@ impl Model for Gemini {
 
     fn price(&self) -> Option<Price> {
         self.price
+    }
+
+    fn sizes(&self) -> Sizes {
+        self.manners.sizes()
+    }
+
+    fn learn(&self, lesson: SizeLesson) {
+        self.manners.sized(lesson);
     }
 }
 

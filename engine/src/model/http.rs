@@ -216,6 +216,8 @@ async fn taken(asking: &impl Asking, manners: &Manners) -> Result<Taken, ModelEr
                 }
                 return Ok(response);
             }
+            // Its words may name a parameter, and mean its value.
+            Err(refusal) if refusal.error.oversize.is_some() => return Err(refusal.error),
             Err(refusal) => match Parameter::refused(&refusal.body, asking.sends(without)) {
                 Some(parameter) => {
                     tracing::info!(?parameter, detail = refusal.error.detail, "server refuses a parameter");

@@ -88,6 +88,7 @@ mod tests {
 
     use futures_util::{StreamExt, stream};
 
+    use super::super::ModelError;
     use super::*;
 
     /// Gives the row's pieces; `-` is a moment at which nothing is ready.
@@ -99,7 +100,9 @@ mod tests {
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Some(model) if model.starts_with('@') => Poll::Ready(Some(Piece::Asking { model: model.to_owned() })),
+            Some(model) if model.starts_with('@') => {
+                Poll::Ready(Some(Piece::FailedOver { model: model.to_owned(), error: ModelError::truncated("") }))
+            }
             Some(text) => Poll::Ready(Some(Piece::Text(text.to_owned()))),
         })
     }
@@ -117,7 +120,7 @@ mod tests {
             let pieces: Vec<String> = Joined::new(source(given))
                 .map(|piece| match piece {
                     Piece::Text(text) => text,
-                    Piece::Asking { model } => model,
+                    Piece::FailedOver { model, .. } => model,
                     other => format!("{other:?}"),
                 })
                 .collect()

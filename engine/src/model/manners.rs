@@ -1,10 +1,12 @@
-//! What a server's answers have taught: which parameters it refuses, and how its models begin to speak.
+//! What a server's answers have taught: which parameters it refuses, how its models begin to speak, and how
+//! much they take.
 //! Invariant: bounded, shared by all worker threads; what one reply has taught another can correct.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::thoughts::Begins;
+use super::{SizeLesson, Sizes};
 
 /// Servers and models remembered; further ones are asked without what was learned.
 const KEPT_MAX: usize = 512;
@@ -111,6 +113,7 @@ struct Lesson {
     begins: Option<Begins>,
     /// Replies in a row that have shown the contrary.
     contrary: u8,
+    sizes: Sizes,
 }
 
 /// One model's manners.
@@ -121,6 +124,8 @@ pub(super) struct Manners {
     model: String,
     /// What the configuration says is to be left out.
     preset: Refusals,
+    /// What the configuration says of its context, in tokens.
+    context_tokens: Option<u64>,
     /// How it begins by its configuration or its name, until it has shown.
     expected: Option<Begins>,
 }
@@ -132,6 +137,7 @@ impl Manners {
             server: server.to_owned(),
             model: model.to_owned(),
             preset: Refusals::NONE,
+            context_tokens: None,
             expected: None,
         }
     }
@@ -139,6 +145,11 @@ impl Manners {
     /// With parameters that are never to be sent.
     pub(super) fn without(self, preset: Refusals) -> Self {
         Self { preset, ..self }
+    }
+
+    /// With so many tokens for prompt and reply together.
+    pub(super) fn with_context(self, context_tokens: Option<u64>) -> Self {
+        Self { context_tokens, ..self }
     }
 
     /// With what is known beforehand of how its replies begin.
@@ -158,6 +169,17 @@ impl Manners {
     pub(super) fn refuses(&self, refused: Refusals) {
         self.learned.note(&self.server, &self.model, |lesson| lesson.refused = Some(refused));
         self.learned.note(&self.server, "", |lesson| lesson.refused = lesson.refused.or(Some(refused)));
+    }
+
+    /// How much it takes, as far as it has shown.
+    pub(super) fn sizes(&self) -> Sizes {
+        let known = self.learned.lock().get(&(self.server.clone(), self.model.clone())).map(|lesson| lesson.sizes);
+        known.unwrap_or_default().configured(self.context_tokens)
+    }
+
+    /// An attempt has shown how much it takes.
+    pub(super) fn sized(&self, lesson: SizeLesson) {
+        self.learned.note(&self.server, &self.model, |known| known.sizes.learn(lesson));
     }
 
     /// How its next reply will begin, and whether that is a guess that a reply should prove first.

@@ -15,6 +15,11 @@ pub const FAILOVERS: &str = "tertulia_model_failovers_total";
 /// Tokens; labels `provider`, `model`, `kind` (`input`, `output`, `cached`, `cache_write`).
 pub const TOKENS: &str = "tertulia_model_tokens_total";
 
+/// Prompts that were refused for their size and sent again, shorter; labels `provider`, `model`.
+pub const SHORTENED: &str = "tertulia_model_prompts_shortened_total";
+/// What found no room in prompts; labels `provider`, `model`, `what` (`exchange`, `passage`, `part` of a message).
+pub const LEFT_OUT: &str = "tertulia_model_prompt_left_out_total";
+
 /// Models that have a label value of their own; those named later share `other`.
 const MODELS_MAX: usize = 64;
 
@@ -23,6 +28,8 @@ pub fn describe() {
     describe_counter!(ATTEMPTS, Unit::Count, "attempts to get a reply from a model, by outcome");
     describe_histogram!(FIRST_CONTENT, Unit::Seconds, "time from the beginning of an attempt to its first words");
     describe_counter!(FAILOVERS, Unit::Count, "attempts given up before their first words for the next model");
+    describe_counter!(SHORTENED, Unit::Count, "prompts that were refused for their size and sent again, shorter");
+    describe_counter!(LEFT_OUT, Unit::Count, "what found no room in prompts: exchanges, passages, parts of messages");
     describe_counter!(TOKENS, Unit::Count, "tokens read and written, by the provider's count or an estimate");
 }
 

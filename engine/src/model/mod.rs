@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod attempt;
+mod budget;
 mod cooldown;
 mod errors;
 mod failover;
@@ -10,12 +11,15 @@ mod gemini;
 mod harmless;
 mod http;
 mod joined;
+mod language;
 mod lenient;
 mod manners;
 mod markdown;
 mod mend;
 pub mod metrics;
+mod notes;
 mod openai;
+mod oversize;
 mod prompt;
 mod redacted;
 mod registry;
@@ -24,18 +28,22 @@ mod sse;
 mod tags;
 mod thoughts;
 mod tokens;
+mod window;
 
 pub use anthropic::Anthropic;
 pub use cooldown::CoolDowns;
-pub use failover::{Ended, Failover, Piece, Spent, TOOL_DECLINED, Timers};
+pub use failover::{Ended, Failover, Piece, Source, Spent, TOOL_DECLINED, Timers};
 pub use gemini::Gemini;
 pub use http::{Http, install_crypto_provider};
 pub use joined::{Joined, Pieces};
 pub use manners::Lessons;
 pub use openai::{OpenAi, OutputLimit};
+pub use oversize::Oversize;
+pub use prompt::{Fitted, LeftOut, Setting, Talk};
 pub use registry::{ModelSettings, ProviderSettings, Registry, RegistryError};
 pub use replay::Grammar;
 pub use tokens::{estimate_prompt_tokens, estimate_tokens};
+pub use window::{CONTEXT_TOKENS_MIN, Rate, Sent, Sizes, Window};
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -61,12 +69,39 @@ pub trait Model: Send + Sync + 'static {
     fn price(&self) -> Option<Price> {
         None
     }
+
+    /// What is known of its size.
+    fn sizes(&self) -> Sizes {
+        Sizes::default()
+    }
+
+    /// An attempt has taught something about its size: to be remembered for the next one.
+    fn learn(&self, _lesson: SizeLesson) {}
 }
 
 /// A shared model.
 pub type SharedModel = Arc<dyn Model>;
 
-/// What one model call receives. Between turns of a conversation it only grows at its end.
+/// What an attempt teaches about a model's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeLesson {
+    /// It took a prompt and counted it.
+    Counted {
+        /// The prompt.
+        sent: Sent,
+        /// Its tokens.
+        tokens: u64,
+    },
+    /// It refused one for its size.
+    Refused {
+        /// The prompt.
+        sent: Sent,
+        /// In which words.
+        by: Oversize,
+    },
+}
+
+/// What one model call receives. Between turns of a conversation it only grows at its end, as long as it fits.
 #[derive(Clone, PartialEq)]
 pub struct Prompt {
     /// Instructions, tone and rules; the same for all turns under one profile version.
@@ -152,4 +187,6 @@ pub struct ModelError {
     pub retry_after: Option<Duration>,
     /// For the log: status and kind, never prompt or reply.
     pub detail: String,
+    /// Set when the prompt was too long for it.
+    pub oversize: Option<Oversize>,
 }

@@ -17,7 +17,7 @@ use super::lenient::{Count, List, Maybe, Word, object, says, side, text};
 use super::manners::{Lessons, Manners, Parameter, Refusals, by_name};
 use super::sse::{Dialect, GRACE, ToolCalls};
 use super::thoughts::Begins;
-use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, Stop};
+use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, SizeLesson, Sizes, Stop};
 
 /// Where OpenAI itself listens; a base URL of this dialect includes its version.
 pub(super) const BASE: &str = "https://api.openai.com/v1";
@@ -84,6 +84,12 @@ impl OpenAi {
         Self { manners: self.manners.without(without), ..self }
     }
 
+    /// With the operator's word on how many tokens prompt and reply have together.
+    #[must_use]
+    pub fn with_context(self, context_tokens: Option<u64>) -> Self {
+        Self { manners: self.manners.with_context(context_tokens), ..self }
+    }
+
     /// With the word of the configuration that its replies begin in the middle of a thought.
     #[must_use]
     pub fn beginning_in_thought(self) -> Self {
@@ -104,6 +110,14 @@ impl Model for OpenAi {
 
     fn price(&self) -> Option<Price> {
         self.price
+    }
+
+    fn sizes(&self) -> Sizes {
+        self.manners.sizes()
+    }
+
+    fn learn(&self, lesson: SizeLesson) {
+        self.manners.sized(lesson);
     }
 }
 

@@ -1,14 +1,34 @@
-//! The prompt's layout, and that it only grows at its end.
+//! The prompt's layout, that it only grows at its end, and that it fits.
 
 use proptest::prelude::*;
-use schema::Seq;
+use schema::{Seq, Timestamp};
 
 use super::super::manners::Refusals;
 use super::super::{anthropic, gemini, openai};
 use super::*;
 
+/// One a minute.
 fn line(seq: Seq, author: Author, text: &str, cut: bool) -> Line {
-    Line { seq, author, text: text.into(), cut, begins_late: false }
+    let at = Timestamp::from_millis(1_795_884_000_000 + 60_000 * i64::try_from(seq).unwrap());
+    Line { seq, at, author, text: text.into(), cut, begins_late: false }
+}
+
+fn talk(assistant: &Assistant, transcript: &Transcript, passages: Vec<Passage>) -> Talk {
+    let business = Business::default();
+    Talk::new(Setting { assistant, business: &business, channel: Channel::Web }, transcript.clone(), passages)
+}
+
+/// For a model of which nothing is known.
+fn prompt(assistant: &Assistant, transcript: &Transcript, passages: Vec<Passage>) -> Prompt {
+    let fitted = talk(assistant, transcript, passages).fit(Window::UNKNOWN);
+    assert_eq!(fitted.left_out, LeftOut::default());
+    Arc::unwrap_or_clone(fitted.prompt)
+}
+
+/// Without the lines that the system writes before questions.
+fn unnoted(text: &str) -> String {
+    let note = |line: &&str| line.starts_with('[') && line.ends_with(".]") && line.contains(':');
+    text.split('\n').filter(|line| !note(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn passage(source: &str, heading: &str, text: &str) -> Passage {
@@ -28,8 +48,8 @@ fn laid_out(steps: &[&str], passages: Vec<Passage>) -> String {
             who => transcript.answer(line(seq, Author::Assistant, text, who == "x"), seq, Vec::new()),
         }
     }
-    let prompt = Prompt::build(&Assistant::default(), &transcript, passages, 9);
-    let lines = prompt.lines.iter().map(|line| format!("{:?}: {}", line.role, line.text.as_str()));
+    let prompt = prompt(&Assistant::default(), &transcript, passages);
+    let lines = prompt.lines.iter().map(|line| format!("{:?}: {}", line.role, unnoted(line.text.as_str())));
     let shown = lines.collect::<Vec<_>>().join("\n~\n");
     match shown.split_once("<doc-").and_then(|(_, rest)| rest.split_once(' ')) {
         Some((key, _)) if key.len() == 16 => shown.replace(key, "KEY"),
@@ -92,8 +112,7 @@ fn layouts() {
 fn the_parts_a_model_reads_by_itself() {
     let mut transcript = Transcript::default();
     transcript.ask(line(1, Author::Contact, "What about <doc-x>?", false));
-    let prompt =
-        Prompt::build(&Assistant::default(), &transcript, vec![passage("a", "", "b"), passage("c", "", "d")], 9);
+    let prompt = prompt(&Assistant::default(), &transcript, vec![passage("a", "", "b"), passage("c", "", "d")]);
     assert_eq!(prompt.question.as_str(), "What about <doc-x>?", "as it was said");
     assert_eq!(prompt.passages.iter().map(|passage| passage.n).collect::<Vec<_>>(), [1, 2]);
     assert!(prompt.system.starts_with(&Assistant::default().instructions));
@@ -165,7 +184,7 @@ proptest! {
                 Step::Human(text) => transcript.answer(line(seq, Author::Human, &text, false), seq, Vec::new()),
                 // A turn: the prompt is built, asked, and recorded with the reply.
                 Step::Answer { text, cut, passages } if open => {
-                    let prompt = Prompt::build(&assistant, &transcript, passages, 100);
+                    let prompt = prompt(&assistant, &transcript, passages);
                     let roles = [Role::User, Role::Assistant].into_iter().cycle();
                     prop_assert!(prompt.lines.iter().map(|line| line.role).eq(roles.take(prompt.lines.len())));
                     let now = beginnings(&prompt);
@@ -194,7 +213,7 @@ fn what_is_left_out_is_said() {
                 _ => transcript.answer(line(seq, Author::Assistant, &text, false), seq, Vec::new()),
             }
         }
-        let prompt = Prompt::build(&Assistant::default(), &transcript, Vec::new(), 9);
+        let prompt = prompt(&Assistant::default(), &transcript, Vec::new());
         let bytes = prompt.lines.iter().map(|line| line.text.bytes()).sum::<usize>();
         assert!(bytes < limit + limit / 8, "{steps:?}: {bytes} bytes");
         let words = prompt.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n");
@@ -216,7 +235,7 @@ fn a_prompt_is_bounded_whatever_it_is_made_of() {
             }
             if seq % 8 == 0 {
                 let passages = (0..9).map(|_| passage("s", "h", &"é<|".repeat(limits::PASSAGE_CHARS_MAX))).collect();
-                let prompt = Prompt::build(&assistant, &transcript, passages, 9);
+                let prompt = prompt(&assistant, &transcript, passages);
                 let bytes = prompt.system.len() + prompt.lines.iter().map(|line| line.text.bytes()).sum::<usize>();
                 assert!(bytes <= limits::PROMPT_BYTES_MAX && prompt.passages.len() <= limits::PASSAGES_MAX, "{bytes}");
             }
@@ -233,8 +252,137 @@ fn instructions_documents_and_both_sides_are_made_harmless() {
     transcript.ask(line(3, Author::Contact, mark, false));
     let words = || mark.to_owned();
     let assistant = Assistant { name: words(), instructions: words(), tone: words(), ..Assistant::default() };
-    let prompt = Prompt::build(&assistant, &transcript, vec![passage(mark, mark, mark)], 9);
+    let prompt = prompt(&assistant, &transcript, vec![passage(mark, mark, mark)]);
     let shown: String = prompt.lines.iter().map(|line| line.text.as_str()).chain([&*prompt.system]).collect();
     assert_eq!((shown.matches("<|").count(), shown.matches("‹|im_start|>system").count()), (0, 12), "{shown}");
     assert_eq!((prompt.question.as_str(), prompt.passages[0].text.as_str()), (mark, mark), "and are kept as they were");
+}
+
+#[test]
+fn the_prompt_knows_who_where_and_when() {
+    let mut transcript = Transcript::default();
+    transcript.ask(line(1, Author::Contact, "¿Cuánto cuesta el envío?", false));
+    transcript.answer(line(2, Author::Assistant, "5 €", false), 1, Vec::new());
+    transcript.ask(line(3, Author::Contact, "ok", false));
+    let assistant = Assistant::default();
+    let mark = "<|im_start|>";
+    for (name, zone, system, notes) in [
+        (
+            "",
+            "UTC",
+            "time zone UTC.",
+            ["[Saturday, 28 November 2026, 16:41. Answer in Spanish.]", "[16:43. Answer in Spanish.]"],
+        ),
+        (
+            "Casa Vera",
+            "America/New_York",
+            "You speak for Casa Vera.\nThe conversation is a text chat on the business's pages or in its app. Dates and times are those of the time zone America/New_York.",
+            ["[Saturday, 28 November 2026, 11:41. Answer in Spanish.]", "[11:43. Answer in Spanish.]"],
+        ),
+        (mark, "Europe/Madrid", "You speak for ‹|im_start|>.", ["[Saturday, 28 November 2026, 17:41.", "[17:43."]),
+    ] {
+        let business = Business { name: name.into(), time_zone: zone.into() };
+        let setting = Setting { assistant: &assistant, business: &business, channel: Channel::Web };
+        let prompt =
+            Talk::new(setting, transcript.clone(), vec![passage("a.md", "A", "b")]).fit(Window::UNKNOWN).prompt;
+        assert!(prompt.system.contains(system), "{}", prompt.system);
+        assert_eq!(prompt.system.contains("You speak for"), !name.is_empty());
+        let [first, _, last] = &prompt.lines[..] else { panic!("{prompt:?}") };
+        assert!(first.text.as_str().starts_with(notes[0]), "{}", first.text.as_str());
+        let (passages, question) = last.text.as_str().rsplit_once("\n\n").unwrap();
+        assert!(
+            passages.starts_with("<doc-") && question.starts_with(notes[1]) && question.ends_with("\nok"),
+            "{question}"
+        );
+    }
+}
+
+/// A script of many bytes a character, many characters a token, and so on.
+fn words_of(kind: usize, length: usize) -> String {
+    ["word ", "é<|", "保修期", "Привет ", "🙂"].get(kind % 5).unwrap().repeat(length)
+}
+
+proptest! {
+    #[test]
+    fn a_prompt_fits_its_model(
+        tokens in 1_300_u64..20_000,
+        instructions in 0_usize..1_200,
+        wished in 1_u32..3_000,
+        turns in prop::collection::vec((0_usize..5, 0_usize..900, 0_usize..900, 0_usize..6, 1_u8..4), 1..20),
+    ) {
+        let assistant = Assistant {
+            instructions: "i".repeat(instructions),
+            max_output_tokens: wished.try_into().unwrap(),
+            ..Assistant::default()
+        };
+        let window = Window { tokens: Some(tokens), rate: Window::UNKNOWN.rate };
+        let mut transcript = Transcript::default();
+        for (seq, (kind, asked, said, found, answers)) in (1..).step_by(10).zip(turns) {
+            let question = format!("{seq} {}", words_of(kind, asked));
+            transcript.ask(line(seq, Author::Contact, &question, false));
+            let found: Vec<Passage> = (0..found)
+                .map(|n| passage("https://shop.example/a", "Shop › Returns", &words_of(kind + n, limits::PASSAGE_CHARS_MAX / 5)))
+                .collect();
+            let given = found.len();
+            let Fitted { prompt, left_out } = talk(&assistant, &transcript, found).fit(window);
+            let input = window.rate.tokens(estimate_prompt_tokens(&prompt));
+            prop_assert!(input + u64::from(prompt.max_output_tokens) <= tokens, "{input} and {prompt:?} in {tokens}");
+            prop_assert!(u64::from(prompt.max_output_tokens) >= u64::from(wished).min(tokens / 4));
+            prop_assert_eq!(prompt.passages.len() + left_out.passages, given);
+            let last = prompt.lines.last().unwrap().text.as_str();
+            let note = last.rfind("\n[").or_else(|| last.find('[')).unwrap();
+            prop_assert!(last[note.min(last.len())..].len() > 1 && prompt.question.as_str() == question);
+            prop_assert!(last.contains(&format!("]\n{seq} ")), "the question's beginning always stands in it");
+            // What is said to be given is what stands there.
+            prop_assert_eq!(last.matches("\n</doc-").count(), prompt.passages.len());
+            for passage in &prompt.passages {
+                prop_assert!(last.contains(&*harmless(passage.text.as_str())), "given as it is recorded");
+            }
+            let told = prompt.lines.first().unwrap().text.as_str().starts_with(BEGINS_LATE);
+            prop_assert_eq!(told, left_out.exchanges > 0 || transcript.begins_late());
+            for n in 0..u64::from(answers) {
+                transcript.answer(line(seq + 1 + n, Author::Assistant, &words_of(kind, said), false), seq, Vec::new());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_small_models_prompts_keep_their_beginning_for_many_turns() {
+    let window = Window { tokens: Some(2_048), rate: Window::UNKNOWN.rate };
+    let (assistant, mut transcript) = (Assistant::default(), Transcript::default());
+    let (mut before, mut begun_anew, mut dropped) = (Vec::<PromptLine>::new(), 0, 0);
+    for seq in (1..=80).step_by(2) {
+        transcript.ask(line(seq, Author::Contact, &format!("{seq} What about this one?"), false));
+        let found = vec![passage("a.md", "A", &"word ".repeat(60))];
+        let Fitted { prompt, left_out } = talk(&assistant, &transcript, found).fit(window);
+        // All but the last question, whose excerpts are not told again in so little room.
+        let kept = before.len().saturating_sub(1);
+        begun_anew += usize::from(prompt.lines.get(..kept) != before.get(..kept));
+        dropped = left_out.exchanges;
+        before.clone_from(&prompt.lines);
+        transcript.answer(
+            line(seq + 1, Author::Assistant, &"It is good. ".repeat(8), false),
+            seq,
+            prompt.passages.clone(),
+        );
+    }
+    assert!(dropped > 30, "{dropped}: the talk is far longer than the model's context");
+    assert!(begun_anew < 15, "{begun_anew} of 40 prompts began anew");
+}
+
+#[test]
+fn a_long_question_keeps_its_ends_and_the_best_passage_is_shortened() {
+    let window = Window { tokens: Some(1_024), rate: Window::UNKNOWN.rate };
+    let mut transcript = Transcript::default();
+    let question = format!("I have a question. {} Is that right?", "word ".repeat(2_000));
+    transcript.ask(line(1, Author::Contact, &question, false));
+    let found = vec![passage("a.md", "", &"词".repeat(1_000)), passage("b.md", "", &"词".repeat(1_000))];
+    let Fitted { prompt, left_out } = talk(&Assistant::default(), &transcript, found).fit(window);
+    assert_eq!(left_out, LeftOut { exchanges: 0, passages: 1, shortened: 2 });
+    let last = prompt.lines.last().unwrap().text.as_str();
+    assert!(last.contains("]\nI have a question.") && last.ends_with("Is that right?"));
+    assert_eq!(last.matches(super::super::budget::SHORTENED).count(), 2);
+    assert!(prompt.passages[0].text.bytes() < 1_000 && prompt.passages.len() == 1);
+    assert_eq!(prompt.question.as_str(), question, "whoever reads it alone gets all of it");
 }

@@ -30,7 +30,9 @@ impl fmt::Debug for Chunk {
 impl fmt::Debug for Piece {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Asking { model } => f.debug_struct("Asking").field("model", model).finish(),
+            Self::Asking { model, prompt } => {
+                f.debug_struct("Asking").field("model", model).field("prompt", prompt).finish()
+            }
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
             Self::Unsaid { bytes } => write!(f, "Unsaid({bytes} bytes)"),
             Self::Usage(usage) => f.debug_tuple("Usage").field(usage).finish(),

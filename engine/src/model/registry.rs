@@ -47,6 +47,8 @@ pub struct ProviderSettings {
     pub key: Option<SecretString>,
     /// Another address than the provider's own.
     pub base: Option<String>,
+    /// Tokens of prompt and reply together, for all its models; none: as they show.
+    pub context_tokens: Option<u64>,
 }
 
 /// Why a name gives no model, in words for whoever wrote it.
@@ -169,7 +171,8 @@ impl Registry {
                 let key = key(settings, "OPENAI", openai::BASE)?;
                 let (http, base) = self.reach(settings, "OPENAI_BASE_URL", openai::BASE, pools)?;
                 let adapter = OpenAi::new(model, http, &base, key.as_ref(), price, learned)
-                    .sending(self.settings.output_limit, !self.settings.no_stream_options);
+                    .sending(self.settings.output_limit, !self.settings.no_stream_options)
+                    .with_context(settings.context_tokens);
                 let in_thought = self.settings.begin_in_thought.iter().any(|known| known == name);
                 Arc::new(if in_thought { adapter.beginning_in_thought() } else { adapter })
             }
@@ -177,13 +180,15 @@ impl Registry {
                 let settings = &self.settings.anthropic;
                 let key = key(settings, "ANTHROPIC", anthropic::BASE)?;
                 let (http, base) = self.reach(settings, "ANTHROPIC_BASE_URL", anthropic::BASE, pools)?;
-                Arc::new(Anthropic::new(model, http, &base, key.as_ref(), price, learned))
+                let adapter = Anthropic::new(model, http, &base, key.as_ref(), price, learned);
+                Arc::new(adapter.with_context(settings.context_tokens))
             }
             "gemini" => {
                 let settings = &self.settings.gemini;
                 let key = key(settings, "GEMINI", gemini::BASE)?;
                 let (http, base) = self.reach(settings, "GEMINI_BASE_URL", gemini::BASE, pools)?;
-                Arc::new(Gemini::new(model, http, &base, key.as_ref(), price, learned))
+                let adapter = Gemini::new(model, http, &base, key.as_ref(), price, learned);
+                Arc::new(adapter.with_context(settings.context_tokens))
             }
             _ => return Err(unknown()),
         })
@@ -232,6 +237,7 @@ mod tests {
         let provider = |[key, base]: [&str; 2]| ProviderSettings {
             key: Some(SecretString::from(key)),
             base: Some(base.to_owned()),
+            context_tokens: None,
         };
         ModelSettings {
             openai: provider(openai),

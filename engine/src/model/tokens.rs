@@ -1,27 +1,29 @@
-//! Tokens: an estimate for streams that brought no count.
+//! Tokens: an estimate for texts that nobody has counted.
 
 use super::Prompt;
 
 /// Tokens that framing adds to each line of a prompt, in the usual chat templates.
-const TOKENS_PER_LINE: u64 = 4;
+pub(super) const TOKENS_PER_LINE: u64 = 4;
 
 /// About how many tokens a text has, without a tokenizer.
 ///
 /// Common tokenizers spend one token on about four ASCII characters of prose, about two letters
 /// of other alphabets, and one or more on each CJK character or emoji. This is a rule of thumb,
 /// worst for code and long numbers: good enough to book a cancelled turn, which is then marked as
-/// estimated, and for nothing finer.
+/// estimated, and to begin with where a prompt has to fit; a model's own counts then correct it
+/// ([`Rate`](super::Rate)).
 #[must_use]
 pub fn estimate_tokens(text: &str) -> u64 {
-    let mut quarters: u64 = 0;
-    for c in text.chars() {
-        quarters += match c as u32 {
-            ..0x80 => 1,
-            0x80..0x2E80 => 2,
-            _ => 4,
-        };
+    text.chars().map(quarters).sum::<u64>().div_ceil(4)
+}
+
+/// What a character costs, in quarters of a token.
+pub(super) const fn quarters(c: char) -> u64 {
+    match c as u32 {
+        ..0x80 => 1,
+        0x80..0x2E80 => 2,
+        _ => 4,
     }
-    quarters.div_ceil(4)
 }
 
 /// About how many tokens a prompt has, its framing included.

@@ -5,7 +5,7 @@ use schema::Author;
 use super::*;
 
 fn line(seq: Seq, author: Author, text: String) -> Line {
-    Line { seq, author, text: text.into(), cut: false, begins_late: false }
+    Line { seq, at: Timestamp::default(), author, text: text.into(), cut: false, begins_late: false }
 }
 
 fn newest(transcript: &Transcript) -> Seq {
