@@ -84,6 +84,7 @@ async fn main() -> Result<()> {
     let (mut misses, mut show, mut only) = (false, false, None);
     let mut dump: Option<String> = None;
     let mut dumped = Vec::new();
+    let mut names: Vec<&'static str> = Vec::new();
     let mut folders = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -110,7 +111,18 @@ async fn main() -> Result<()> {
                 let found = site.knowledge.find(site.tenant, query, 30, Weights::USED).await?;
                 let ranked: Vec<_> = found.iter().map(|f| (&f.passage.source, &f.passage.heading, &f.passage.text)).collect();
                 let raw: serde_json::Value = serde_json::from_str(line)?;
-                dumped.push(serde_json::json!({"site": name, "question": raw, "ranked": ranked}));
+                let prompt = site.prompt(&question).await?;
+                let weighed: Vec<_> = engine::knowledge::weigh(&prompt)
+                    .into_iter()
+                    .map(|one| {
+                        let judged = question.judge(&one.text) == Outcome::Right;
+                        (one.part, judged, one.features.iter().map(|(_, value)| *value).collect::<Vec<_>>(), one.text)
+                    })
+                    .collect();
+                if names.is_empty() {
+                    names = engine::knowledge::weigh(&prompt).first().map(|one| one.features.iter().map(|(name, _)| *name).collect()).unwrap_or_default();
+                }
+                dumped.push(serde_json::json!({"site": name, "question": raw, "ranked": ranked, "weighed": weighed}));
             }
             if only.as_ref().is_some_and(|only| *only != question.kind && *only != question.id) {
                 continue;
@@ -140,7 +152,7 @@ async fn main() -> Result<()> {
             let passages: Vec<Passage> = read_folder(&folder.join("pages"))?.iter().flat_map(Document::passages).collect();
             sites.insert(name, passages);
         }
-        std::fs::write(file, serde_json::to_vec(&serde_json::json!({"sites": sites, "questions": dumped}))?)?;
+        std::fs::write(file, serde_json::to_vec(&serde_json::json!({"sites": sites, "features": names, "questions": dumped}))?)?;
     }
     println!("| | questions | passage found | right | wrong | silent |\n|---|---|---|---|---|---|");
     by_site.iter().for_each(|(name, marks)| println!("{}", marks.row(name)));
@@ -230,30 +242,25 @@ impl Site {
         Ok(Self { knowledge, tenant, _data: data })
     }
 
-    /// The passages found for the question, and the reply, after what was said before.
+    /// The prompt that a node would make of the question, after what was said before it.
+    async fn prompt(&self, question: &Question) -> Result<Prompt> {
+        let query = Query { question: question.ask.clone(), before: question.before.clone() };
+        let found = self.knowledge.find(self.tenant, query, PASSAGES, Weights::USED).await?;
+        Ok(Prompt {
+            system: "".into(),
+            lines: vec![PromptLine { role: Role::User, text: question.ask.as_str().into() }],
+            question: question.ask.as_str().into(),
+            before: question.before.iter().map(|said| said.as_str().into()).collect(),
+            passages: found.into_iter().map(|found| found.passage).collect(),
+            max_output_tokens: 1024,
+        })
+    }
+
+    /// The passages found for the question, and the reply.
     async fn ask(&self, question: &Question) -> Result<(Vec<Passage>, String)> {
-        let mut lines = Vec::new();
-        let asked = question.before.iter().chain([&question.ask]);
-        let mut last = (Vec::new(), String::new());
-        let mut before: Vec<String> = Vec::new();
-        for ask in asked {
-            let query = Query { question: ask.clone(), before: before.clone() };
-            before.push(ask.clone());
-            let found = self.knowledge.find(self.tenant, query, PASSAGES, Weights::USED).await?;
-            let passages: Vec<Passage> = found.into_iter().map(|found| found.passage).collect();
-            lines.push(PromptLine { role: Role::User, text: ask.as_str().into() });
-            let prompt = Prompt {
-                system: "".into(),
-                lines: lines.clone(),
-                question: ask.as_str().into(),
-                passages: passages.clone(),
-                max_output_tokens: 1024,
-            };
-            let reply = reply(prompt).await;
-            lines.push(PromptLine { role: Role::Assistant, text: reply.as_str().into() });
-            last = (passages, reply);
-        }
-        Ok(last)
+        let prompt = self.prompt(question).await?;
+        let passages = prompt.passages.clone();
+        Ok((passages, reply(prompt).await))
     }
 }
 

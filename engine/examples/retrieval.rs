@@ -167,7 +167,7 @@ fn fits(passage: &Passage, (sources, words): &(Vec<String>, Vec<String>)) -> boo
 
 async fn answer(question: &str, passages: Vec<Passage>) -> String {
     let prompt =
-        Prompt { system: "".into(), lines: Vec::new(), question: question.into(), passages, max_output_tokens: 1024 };
+        Prompt { system: "".into(), lines: Vec::new(), question: question.into(), before: Vec::new(), passages, max_output_tokens: 1024 };
     let pieces = Builtin.ask(Arc::new(prompt)).filter_map(|chunk| async {
         match chunk {
             Ok(Chunk::Text(piece)) => Some(piece),

@@ -35,6 +35,7 @@ fn prompt() -> Arc<Prompt> {
         system: "Be kind.".into(),
         lines: vec![line(Role::User, "Hello?"), line(Role::Assistant, "Yes?"), line(Role::User, CANARY)],
         question: CANARY.into(),
+        before: Vec::new(),
         passages: Vec::new(),
         max_output_tokens: 50,
     })

@@ -6,17 +6,16 @@ use std::sync::Arc;
 use futures_util::stream;
 use schema::{Passage, Usage};
 
-use super::choose::{Choice, Quote, Thresholds};
+use super::choose::{Choice, Quote};
+use super::features::Features;
 use super::language::Language;
 use super::question::{self, Asked};
 use super::talk::{self, Phrase, Said};
 use super::units::Read;
-use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Role, Stop};
+use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Stop};
 
 /// A passage with this share of a question is named as the nearest when none answers.
 const NEAREST_SHARE_MIN: f32 = 0.5;
-/// What the contact said before that a question may lean on.
-const BEFORE_MAX: usize = 3;
 
 /// The model that needs nothing: no key, no network, no weights.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,8 +76,7 @@ fn words_in(text: &str) -> usize {
 fn reply(prompt: &Prompt) -> String {
     let said = prompt.question.as_str();
     let documents = language_of(&prompt.passages);
-    let spoken = before(prompt);
-    let before: Vec<&str> = spoken.iter().map(String::as_str).collect();
+    let before: Vec<&str> = prompt.before.iter().map(schema::Text::as_str).collect();
     if let Some((heard, language)) = talk::hear(said, documents) {
         return match heard {
             Said::Talk(phrase) => phrase.in_language(language).into(),
@@ -89,7 +87,7 @@ fn reply(prompt: &Prompt) -> String {
     let asked = question::read(said, &before, documents);
     let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
     let answers: Vec<(&Asked, Option<Quote>)> =
-        asked.iter().map(|asked| (asked, Choice::new(asked, &passages, documents).answer(Thresholds::USED))).collect();
+        asked.iter().map(|asked| (asked, Choice::new(asked, &passages, documents).answer())).collect();
     let language = asked.first().map_or(documents, |asked| asked.language);
     if answers.iter().any(|(_, quote)| quote.is_some()) {
         return show(answers, language);
@@ -98,12 +96,32 @@ fn reply(prompt: &Prompt) -> String {
     unknown(nearest, language)
 }
 
-/// What the contact said before, oldest first.
-fn before(prompt: &Prompt) -> Vec<String> {
-    let said = prompt.lines.iter().filter(|line| line.role == Role::User).map(|line| line.text.as_str());
-    let said: Vec<&str> = said.collect();
-    let (_, earlier) = said.split_last().unwrap_or((&"", &[]));
-    earlier.iter().rev().take(BEFORE_MAX).rev().map(|line| (*line).to_string()).collect()
+/// A quotation that could be made, for fitting what its features weigh.
+#[derive(Debug)]
+pub struct Weighed {
+    /// Which of the message's questions it would answer.
+    pub part: usize,
+    /// By name.
+    pub features: Vec<(&'static str, f32)>,
+    /// What would be said.
+    pub text: String,
+}
+
+/// Every quotation that could be made, the best first. For measuring: `tests/retrieval/fit.py`.
+#[must_use]
+pub fn weigh(prompt: &Prompt) -> Vec<Weighed> {
+    let documents = language_of(&prompt.passages);
+    let before: Vec<&str> = prompt.before.iter().map(schema::Text::as_str).collect();
+    let asked = question::read(prompt.question.as_str(), &before, documents);
+    let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
+    let mut weighed = Vec::new();
+    for (part, asked) in asked.iter().enumerate() {
+        for candidate in Choice::new(asked, &passages, documents).ranked() {
+            let features = Features::NAMES.iter().copied().zip(candidate.features.values()).collect();
+            weighed.push(Weighed { part, features, text: candidate.quote.text });
+        }
+    }
+    weighed
 }
 
 /// The language of the documents, by the passages found.

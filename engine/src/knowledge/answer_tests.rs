@@ -12,7 +12,7 @@ fn passage(n: u32, heading: &str, text: &str) -> Passage {
 
 fn prompt(question: &str, passages: Vec<Passage>, max_output_tokens: u32) -> Arc<Prompt> {
     let question = Text::from(question);
-    Arc::new(Prompt { system: "".into(), lines: Vec::new(), question, passages, max_output_tokens })
+    Arc::new(Prompt { system: "".into(), lines: Vec::new(), question, before: Vec::new(), passages, max_output_tokens })
 }
 
 fn stream(prompt: Arc<Prompt>) -> Vec<Chunk> {

@@ -3,9 +3,12 @@
 //! or not at all; a question is never an answer.
 
 use super::calendar::Calendar;
+use super::cells;
+use super::features::{CONFIDENCE, Features, SCORE};
 use super::language::{Language, List};
 use super::matching::{Matcher, Strengths, raise};
 use super::question::{Asked, Kinds, Origin, Term};
+use super::ranges;
 use super::units::{Form, LINES_MAX, Read, Unit};
 use super::values::{Values, contains};
 use super::words::{fold, folded};
@@ -17,31 +20,15 @@ const LEAD: f32 = 0.85;
 const ABOVE: f32 = 0.75;
 const BESIDE: f32 = 0.5;
 const PASSAGE: f32 = 0.3;
-/// A heading with this share of a question asks it.
-const SECTION_SHARE_MIN: f32 = 0.6;
 /// A term that weighs as much says what a question is about.
 const TELLING: f32 = 0.45;
+/// A telling term that is met by less than this is missing in part.
+const PRESENT: f32 = 0.7;
+/// A heading with this share of a question asks it.
+const SECTION_SHARE_MIN: f32 = 0.5;
 /// Units whose scores differ by less than this say the same, as far as can be told.
-const TIE: f32 = 0.01;
+const TIE: f32 = 0.02;
 const TIED_MAX: usize = 3;
-
-/// What is needed of a question's words for an answer, when …
-#[derive(Clone, Copy, Debug)]
-pub struct Thresholds {
-    /// … a value of the asked kind stands there;
-    pub valued: f32,
-    /// … words alone answer.
-    pub worded: f32,
-    /// The unit's own words must have this share of the question.
-    pub own: f32,
-    /// Of the words that say what the question is about, at most this share may be missing.
-    pub missing: f32,
-}
-
-impl Thresholds {
-    /// Set on the working halves of the sets in `tests/retrieval`.
-    pub const USED: Self = Self { valued: 0.62, worded: 0.66, own: 0.2, missing: 0.26 };
-}
 
 /// A piece of a passage that answers, with its citation.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,16 +47,7 @@ pub(super) struct Candidate {
     pub(super) quote: Quote,
     /// By which candidates are ranked.
     pub(super) score: f32,
-    /// The share of the question's words that it has, itself or by what leads to it: 0 to 1.
-    pub(super) share: f32,
-    /// The share that its own words have.
-    pub(super) own: f32,
-    /// The share of the words that say what the question is about which its passage has not.
-    pub(super) missing: f32,
-    /// Whether its heading or lead has the subject, so that its own words need not.
-    pub(super) headed: bool,
-    /// Whether it has a value of the asked kind, or none is asked for.
-    pub(super) fits: bool,
+    pub(super) features: Features,
     form: Form,
 }
 
@@ -79,6 +57,8 @@ pub(super) struct Choice<'a> {
     passages: &'a [Read<'a>],
     language: Language,
     matcher: Matcher<'a>,
+    /// How rare each term is among the units: what all of them have tells none from another.
+    rarity: Vec<f32>,
 }
 
 impl<'a> Choice<'a> {
@@ -86,31 +66,24 @@ impl<'a> Choice<'a> {
     pub(super) fn new(asked: &'a Asked, passages: &'a [Read<'a>], language: Language) -> Self {
         let texts = passages.iter().flat_map(|read| [read.passage.text.as_str(), &read.passage.heading, &read.above]);
         let matcher = Matcher::new(asked, language, texts);
-        Self { asked, passages, language, matcher }
+        let rarity = rarity(&matcher, passages, asked.terms.len());
+        Self { asked, passages, language, matcher, rarity }
     }
 
     /// The best answer, when one is good enough.
-    pub(super) fn answer(&self, thresholds: Thresholds) -> Option<Quote> {
+    pub(super) fn answer(&self) -> Option<Quote> {
         let ranked = self.ranked();
-        if std::env::var_os("DBG").is_some() {
-            for c in ranked.iter().take(6) {
-                eprintln!("    CAND {:.2} share {:.2} own {:.2} miss {:.2} fits {} {:?} [{}] {}", c.score, c.share, c.own, c.missing, c.fits, c.form, c.quote.n, c.quote.text.chars().take(110).collect::<String>().replace('\n', " "));
-            }
-        }
         let best = ranked.first()?;
-        let least = if self.asked.kinds.is_valued() { thresholds.valued } else { thresholds.worded };
-        if !best.fits || best.share < least || best.own < if best.headed { 0.0 } else { thresholds.own } || best.missing > thresholds.missing {
-            return None;
-        }
-        Some(self.joined(&ranked))
+        let margin = ranked.iter().skip(1).find(|other| other.quote.text != best.quote.text && !overlaps(other, best));
+        let margin = margin.map_or(1.0, |other| best.score - other.score).min(1.0);
+        (best.features.confidence(margin, &CONFIDENCE) >= CONFIDENCE.least).then(|| self.joined(&ranked))
     }
 
     /// Every quotation that could be made, the best first.
     pub(super) fn ranked(&self) -> Vec<Candidate> {
         let mut ranked = Vec::new();
         for (rank, read) in self.passages.iter().enumerate() {
-            let mut all = self.matcher.of(read.passage.text.as_str());
-            raise(&mut all, &self.matcher.of(&read.passage.heading), 1.0);
+            let all = whole(&self.matcher, read);
             let heading = self.matcher.of(read.heading);
             let above = self.matcher.of(&read.above);
             for unit in &read.units {
@@ -123,12 +96,7 @@ impl<'a> Choice<'a> {
 
     /// The number and place of the passage that has most of the question, when that is much.
     pub(super) fn nearest(&self, least: f32) -> Option<(u32, String)> {
-        let share = |read: &Read<'_>| {
-            let mut all = self.matcher.of(read.passage.text.as_str());
-            raise(&mut all, &self.matcher.of(&read.passage.heading), 1.0);
-            self.share(&all)
-        };
-        let shares = self.passages.iter().map(|read| (share(read), read));
+        let shares = self.passages.iter().map(|read| (self.share(&whole(&self.matcher, read)), read));
         let (share, read) = shares.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
         (share >= least).then(|| (read.passage.n, read.place()))
     }
@@ -143,139 +111,105 @@ impl<'a> Choice<'a> {
         let mut shown = unit.shown.clone();
         let mut said = format!("{} {}", unit.label, unit.own);
         let mut calendar = Calendar::of(&said, self.language);
+        let mut count = 1;
         if let Some((table, row)) = unit.table.filter(|(_, row)| *row != usize::MAX) {
-            let cells = self.cells(&read.tables[table], row, &label);
+            let cells = cells::choose(&read.tables[table], row, &label, self.asked, &self.matcher, self.language);
             own = cells.own;
             said = format!("{} {}", unit.label, cells.said);
             shown = cells.shown;
             calendar = cells.calendar;
+            count = cells.count;
         }
         raise(&mut own, &label, 1.0);
-        let heading_asks = read.heading.ends_with(['?', '？', '؟']);
+        let lead = self.matcher.of(&unit.lead);
+        let beside = self.matcher.of(&unit.beside);
+        let heading_asks = is_question(read.heading);
         let mut all = own.clone();
-        raise(&mut all, &self.matcher.of(&unit.lead), LEAD);
+        raise(&mut all, &lead, LEAD);
         raise(&mut all, around.heading, if heading_asks { 0.97 } else { HEADING });
         raise(&mut all, around.above, ABOVE);
-        raise(&mut all, &self.matcher.of(&unit.beside), BESIDE);
+        raise(&mut all, &beside, BESIDE);
+        if !matches!(unit.form, Form::Whole | Form::Code) && !self.brings_something(&said, &own, kinds) {
+            return None;
+        }
         if self.lacks_a_code(&all) {
             return None;
         }
         let missing = self.missing(&all);
         raise(&mut all, around.all, PASSAGE);
+        if self.asked.calendar.days != 0 && calendar.days == 0 && self.is_among_days(read, unit) {
+            return None;
+        }
+        let (day, dated) = self.days_fit(&calendar, &unit.lead, read)?;
+        let wants_all = kinds.has(Kinds::KINDS)
+            || (kinds.has(Kinds::HOW) && unit.table.is_none())
+            || (kinds.has(Kinds::CLOCK) && self.asked.calendar.days == 0 && unit.size <= LINES_MAX);
+        let asked_here = self.share(around.heading);
+        match unit.form {
+            Form::Whole if kinds.is_valued() && !wants_all => return None,
+            Form::Section if (kinds.is_valued() && !heading_asks) || asked_here < SECTION_SHARE_MIN => return None,
+            _ => {}
+        }
         let values = Values::of(&said, self.language);
-        let wanted = kinds.values();
-        let fits = !kinds.is_valued() || values.has_any(wanted);
-        // A table of hours answers as a whole only where no day is asked for.
-        let days = self.days_fit(&calendar, &unit.lead, read)?;
+        let fits = values.has_any(kinds.values());
+        let flag = |is: bool| f32::from(u8::from(is));
+        let is = |form: Form| flag(unit.form == form);
         let mut led = around.heading.clone();
-        raise(&mut led, &self.matcher.of(&unit.lead), 1.0);
-        let headed = self.share(&led) >= if kinds.is_valued() { 0.5 } else { 0.75 };
-        let share = self.share(&all) * days;
-        let own_share = self.share(&own);
-        let mut score = share + 0.25 * own_share;
-        score += if fits && kinds.is_valued() { 0.25 } else { 0.0 };
-        score += 0.06 * self.precision(&unit.label, &label);
-        score += 0.02 * (self.passages.len().saturating_sub(around.rank)) as f32;
-        score -= 0.05 * (unit.size.saturating_sub(1)) as f32 * f32::from(u8::from(unit.form == Form::Sentences));
-        if unit.form == Form::Whole {
-            let wants_all = kinds.has(Kinds::KINDS)
-                || (kinds.has(Kinds::HOW) && unit.table.is_none())
-                || (kinds.has(Kinds::CLOCK) && self.asked.calendar.days == 0 && unit.size <= LINES_MAX);
-            if kinds.is_valued() && !wants_all {
-                return None;
-            }
-            score -= if wants_all { -0.1 } else { 0.25 };
-        }
-        if unit.form == Form::Section {
-            // It answers where its heading is the question, or names just what is asked about.
-            let asked_here = self.share(around.heading);
-            if kinds.is_valued() && !heading_asks || asked_here < SECTION_SHARE_MIN {
-                return None;
-            }
-            score += 0.3 * asked_here + if heading_asks { 0.1 } else { 0.0 } - 0.25;
-        }
-        if kinds.has(Kinds::CAN) && self.rules(&said) {
-            score += 0.06;
-        }
+        raise(&mut led, &lead, 1.0);
+        let features = Features {
+            share: self.share(&all) * day,
+            own: self.share(&own),
+            rare: self.rare_share(&all),
+            rare_own: self.rare_share(&own),
+            label: self.share(&label),
+            led: self.share(&led),
+            beside: self.share(&beside),
+            missing,
+            fits: flag(kinds.is_valued() && fits),
+            unfit: flag(kinds.is_valued() && !fits),
+            dated,
+            within: ranges::within(&self.asked.numbers, &format!("{} {}", if unit.label.is_empty() { &said } else { &unit.label }, head_of(read, unit))),
+            precision: self.precision(&unit.label, &label),
+            precise: self.precision(&said, &own),
+            rank: 1.0 / (1.0 + around.rank as f32),
+            size: (unit.size.saturating_sub(1) as f32).min(3.0) / 3.0 * is(Form::Sentences),
+            length: (shown.chars().count() as f32 / 400.0).min(1.0),
+            item: is(Form::Item),
+            row: is(Form::Row),
+            whole: is(Form::Whole) * flag(!wants_all),
+            whole_wanted: is(Form::Whole) * flag(wants_all),
+            section: is(Form::Section),
+            section_asked: is(Form::Section) * flag(heading_asks),
+            section_headed: is(Form::Section) * asked_here,
+            code: is(Form::Code),
+            rules: flag(kinds.has(Kinds::CAN) && self.rules(&said)),
+            cells: (count.saturating_sub(1) as f32).min(4.0) / 4.0,
+            valued: flag(kinds.is_valued()),
+            leans: flag(self.asked.leans),
+            terms: (self.asked.terms.iter().filter(|term| term.weight >= TELLING).count() as f32).min(6.0) / 6.0,
+        };
         let quote = Quote {
             n: read.passage.n,
             place: read.place(),
+            is_block: matches!(unit.form, Form::Whole | Form::Code) || shown.contains('\n'),
             text: shown,
-            is_block: matches!(unit.form, Form::Whole | Form::Code) || (unit.form == Form::Section && unit.shown.contains('\n')) || unit.shown.contains("\n\n"),
         };
-        Some(Candidate { quote, score, share, own: own_share, missing, headed, fits, form: unit.form })
+        Some(Candidate { quote, score: features.score(&SCORE), features, form: unit.form })
     }
 
-    /// What of a row answers: the columns that the question names, or all.
-    fn cells(&self, table: &super::tables::Table, row: usize, label: &Strengths) -> Cells {
-        let row = &table.rows[row];
-        let wanted = self.asked.kinds.values();
-        let valued = self.asked.kinds.is_valued();
-        let mut columns: Vec<usize> = (1..row.len()).filter(|column| !row[*column].is_empty()).collect();
-        if valued {
-            let fits = |column: &usize| Values::of(&row[*column], self.language).has_any(wanted);
-            let fitting: Vec<usize> = columns.iter().copied().filter(fits).collect();
-            if !fitting.is_empty() {
-                columns = fitting;
-            }
-        }
-        let heads: Vec<Strengths> = columns.iter().map(|column| self.matcher.of(table.head(*column))).collect();
-        // What the row's own label says need not stand in the column's heading, too.
-        let gain = |head: &Strengths| -> f32 {
-            let terms = self.asked.terms.iter().zip(head.iter().zip(label));
-            terms.map(|(term, (head, label))| term.weight * (head - label).max(0.0)).sum()
-        };
-        let gains: Vec<f32> = heads.iter().map(gain).collect();
-        let days = self.asked.calendar;
-        let head_days: Vec<bool> = columns
-            .iter()
-            .map(|column| {
-                let head = Calendar::of(table.head(*column), self.language);
-                head.days & days.days != 0 || head.months & days.months != 0
-            })
-            .collect();
-        let best = gains.iter().copied().fold(0.0, f32::max);
-        // A row that answers in words is shown whole, unless a column is clearly meant.
-        let least = if valued { 0.05 } else { 0.5 };
-        let mut chosen = Vec::new();
-        for (at, column) in columns.iter().enumerate() {
-            let by_words = best > least && gains[at] >= best - 0.01;
-            let by_days = head_days[at];
-            let any_days = head_days.iter().any(|fits| *fits);
-            let takes = match (best > least, any_days) {
-                (true, true) => by_words && by_days || (by_days && !head_days.iter().zip(&gains).any(|(day, gain)| *day && *gain >= best - 0.01)),
-                (true, false) => by_words,
-                (false, true) => by_days,
-                (false, false) => true,
-            };
-            if takes {
-                chosen.push((at, *column));
-            }
-        }
-        let mut own = self.matcher.nothing();
-        let mut said = String::new();
-        let mut calendar = Calendar::of(row.first().map_or("", String::as_str), self.language);
-        for (at, column) in &chosen {
-            raise(&mut own, &heads[*at], 1.0);
-            raise(&mut own, &self.matcher.of(&row[*column]), 1.0);
-            said.push_str(&format!("{} {} ", table.head(*column), row[*column]));
-            let head = Calendar::of(table.head(*column), self.language);
-            calendar.days |= head.days;
-            calendar.months |= head.months;
-        }
-        // Cells that are not shown say about what the row is, too.
-        for cell in row.iter().skip(1) {
-            raise(&mut own, &self.matcher.of(cell), 0.9);
-        }
-        let columns: Vec<usize> = chosen.iter().map(|(_, column)| *column).collect();
-        Cells { own, said, shown: table.line(row, &columns), calendar }
+    /// Whether a row stands in a table that has a row for each day, and is for none of them.
+    fn is_among_days(&self, read: &Read<'_>, unit: &Unit) -> bool {
+        let Some((table, row)) = unit.table else { return false };
+        let days = |row: &Vec<String>| Calendar::of(row.first().map_or("", String::as_str), self.language).days != 0;
+        row != usize::MAX && read.tables[table].rows.iter().filter(|row| days(row)).count() >= 2
     }
 
-    /// How well a unit's days meet those that are asked for; nothing when it is about others.
-    fn days_fit(&self, own: &Calendar, lead: &str, read: &Read<'_>) -> Option<f32> {
+    /// How well a unit's days meet those that are asked for, and whether it names them; nothing when it
+    /// is about others.
+    fn days_fit(&self, own: &Calendar, lead: &str, read: &Read<'_>) -> Option<(f32, f32)> {
         let asked = self.asked.calendar;
         if asked.is_empty() {
-            return Some(1.0);
+            return Some((1.0, 0.0));
         }
         let lead = Calendar::of(lead, self.language);
         let heading = Calendar::of(&read.passage.heading, self.language);
@@ -283,6 +217,7 @@ impl<'a> Choice<'a> {
             [own, &lead, &heading].into_iter().map(pick).find(|bits| *bits != 0).unwrap_or(0)
         };
         let mut fit = 1.0;
+        let mut named = 0.0;
         for (asked, there) in [
             (u16::from(asked.days), nearest(|calendar| u16::from(calendar.days))),
             (asked.months, nearest(|calendar| calendar.months)),
@@ -294,11 +229,12 @@ impl<'a> Choice<'a> {
                 fit *= 0.9;
             } else if there & asked == 0 {
                 return None;
-            } else if there & asked != asked {
-                fit *= 0.95;
+            } else {
+                named += 0.5 * (asked.count_ones() as f32 / there.count_ones() as f32).min(1.0).max(0.3);
+                fit *= if there & asked == asked { 1.0 } else { 0.95 };
             }
         }
-        Some(fit)
+        Some((fit, named))
     }
 
     /// Several that cannot be told apart are shown together.
@@ -322,9 +258,9 @@ impl<'a> Choice<'a> {
         quote
     }
 
-    /// The share of a label's words that the question has: `Wine` fits better than `Mulled wine`.
-    fn precision(&self, label: &str, met: &Strengths) -> f32 {
-        let all = folded(label).iter().filter(|word| !self.language.is_small(word)).count();
+    /// The share of a text's words that the question has: `Wine` fits better than `Mulled wine`.
+    fn precision(&self, text: &str, met: &Strengths) -> f32 {
+        let all = folded(text).iter().filter(|word| !self.language.is_small(word)).count();
         let hit = met.iter().filter(|strength| **strength > 0.5).count();
         if all == 0 { 0.0 } else { (hit as f32 / all as f32).min(1.0) }
     }
@@ -332,6 +268,16 @@ impl<'a> Choice<'a> {
     /// `E12` is not answered by what is said of `E04`.
     fn lacks_a_code(&self, met: &Strengths) -> bool {
         self.asked.terms.iter().zip(met).any(|(term, met)| term.is_code && term.origin == Origin::Question && *met < 0.2)
+    }
+
+    /// Whether a text says more than the question did.
+    fn brings_something(&self, said: &str, met: &Strengths, kinds: Kinds) -> bool {
+        if Values::of(said, self.language).has_any(kinds.values()) {
+            return true;
+        }
+        let telling = folded(said).iter().filter(|word| !self.language.is_small(word)).count();
+        let hit = met.iter().filter(|strength| **strength > 0.5).count();
+        telling >= hit + 2
     }
 
     /// Whether a text allows, forbids or demands something.
@@ -345,16 +291,27 @@ impl<'a> Choice<'a> {
     fn missing(&self, met: &Strengths) -> f32 {
         let telling = |term: &Term| if term.weight >= TELLING { term.weight } else { 0.0 };
         let all: f32 = self.asked.terms.iter().map(telling).sum();
-        let terms = self.asked.terms.iter().zip(met).filter(|(_, met)| **met < 0.29);
-        let missing: f32 = terms.map(|(term, _)| telling(term)).sum();
-        if all > 0.0 { missing / all } else if self.asked.kinds.is_valued() { 0.0 } else { 1.0 }
+        let terms = self.asked.terms.iter().zip(met);
+        let missing: f32 = terms.map(|(term, met)| telling(term) * (1.0 - met / PRESENT).max(0.0)).sum();
+        match all > 0.0 {
+            true => missing / all,
+            false if self.asked.kinds.is_valued() => 0.0,
+            false => 1.0,
+        }
     }
 
     /// The share of the question's weight that is met.
     fn share(&self, met: &Strengths) -> f32 {
-        let terms = self.asked.terms.iter().zip(met);
         let all: f32 = self.asked.terms.iter().map(|term| term.weight).sum();
-        let hit: f32 = terms.map(|(term, met)| term.weight * met).sum();
+        let hit: f32 = self.asked.terms.iter().zip(met).map(|(term, met)| term.weight * met).sum();
+        if all > 0.0 { hit / all } else { 0.0 }
+    }
+
+    /// The same, each term weighed by how rare it is.
+    fn rare_share(&self, met: &Strengths) -> f32 {
+        let weights = self.asked.terms.iter().zip(&self.rarity).map(|(term, rarity)| term.weight * rarity);
+        let all: f32 = weights.clone().sum();
+        let hit: f32 = weights.zip(met).map(|(weight, met)| weight * met).sum();
         if all > 0.0 { hit / all } else { 0.0 }
     }
 }
@@ -367,12 +324,38 @@ struct Around<'a> {
     above: &'a Strengths,
 }
 
-/// What of a row answers.
-struct Cells {
-    own: Strengths,
-    said: String,
-    shown: String,
-    calendar: Calendar,
+/// The rarer a term is among what could be quoted, the more it tells: its inverse document frequency.
+fn rarity(matcher: &Matcher<'_>, passages: &[Read<'_>], terms: usize) -> Vec<f32> {
+    let mut having = vec![0.0f32; terms];
+    let mut count = 0.0f32;
+    for read in passages {
+        for unit in read.units.iter().filter(|unit| matches!(unit.form, Form::Sentences | Form::Item | Form::Row) && unit.size == 1) {
+            count += 1.0;
+            let mut met = matcher.of(&unit.own);
+            raise(&mut met, &matcher.of(&unit.label), 1.0);
+            for (having, met) in having.iter_mut().zip(met) {
+                *having += f32::from(u8::from(met > 0.5));
+            }
+        }
+    }
+    having.iter().map(|having| (1.0 + (count + 1.0) / (having + 1.0)).ln()).collect()
+}
+
+/// How well a passage with its headings meets each term.
+fn whole(matcher: &Matcher<'_>, read: &Read<'_>) -> Strengths {
+    let mut all = matcher.of(read.passage.text.as_str());
+    raise(&mut all, &matcher.of(&read.passage.heading), 1.0);
+    all
+}
+
+/// Whether one says what the other says, and more or less.
+fn overlaps(a: &Candidate, b: &Candidate) -> bool {
+    a.quote.n == b.quote.n && (a.quote.text.contains(&b.quote.text) || b.quote.text.contains(&a.quote.text))
+}
+
+/// The heading of a row's first column: it may hold the unit of what the rows are told by.
+fn head_of<'a>(read: &'a Read<'_>, unit: &Unit) -> &'a str {
+    unit.table.map_or("", |(table, _)| read.tables[table].head(0))
 }
 
 /// Whether a text asks and says nothing.

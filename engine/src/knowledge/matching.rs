@@ -16,6 +16,8 @@ const STEM: f32 = 0.97;
 const JOINED: f32 = 0.8;
 /// … and when one is a slip for the other.
 const SLIP: f32 = 0.85;
+/// What a word of the same meaning counts when the word itself stands in another text.
+const KIN: f32 = 0.6;
 /// A part of a joined word has at least so many characters.
 const JOINED_CHARS_MIN: usize = 4;
 /// A word may be a slip when it has so many characters.
@@ -32,6 +34,8 @@ pub(super) struct Matcher<'a> {
     stems: Vec<Vec<String>>,
     /// Terms that no text has as they are spelt.
     slips: Vec<bool>,
+    /// Terms that some text has as they are spelt.
+    spelt: Vec<bool>,
     /// By each word of a text, how well it meets each word of each term.
     known: RefCell<HashMap<String, Vec<(usize, usize, f32)>>>,
 }
@@ -42,11 +46,15 @@ impl<'a> Matcher<'a> {
         let stems = |term: &Term| term.words.iter().map(|word| stem_of(&word.exact, language)).collect();
         let stems = asked.terms.iter().map(stems).collect();
         let slips = vec![false; asked.terms.len()];
-        let mut matcher = Self { terms: &asked.terms, language, stems, slips, known: RefCell::default() };
-        let mut best = matcher.nothing();
+        let spelt = slips.clone();
+        let mut matcher = Self { terms: &asked.terms, language, stems, slips, spelt, known: RefCell::default() };
+        let (mut best, mut spelt) = (matcher.nothing(), matcher.nothing());
         for text in texts {
-            raise(&mut best, &matcher.of(text), 1.0);
+            let (by_words, all) = matcher.both(text);
+            raise(&mut spelt, &by_words, 1.0);
+            raise(&mut best, &all, 1.0);
         }
+        matcher.spelt = spelt.iter().map(|spelt| *spelt >= STEM).collect();
         let long = |term: &Term| term.words.iter().any(|word| word.exact.chars().count() >= SLIP_CHARS_MIN);
         matcher.slips = best.iter().zip(&asked.terms).map(|(best, term)| *best < 0.4 && long(term)).collect();
         matcher.known = RefCell::default();
@@ -59,6 +67,11 @@ impl<'a> Matcher<'a> {
 
     /// How well a text meets each term.
     pub(super) fn of(&self, text: &str) -> Strengths {
+        self.both(text).1
+    }
+
+    /// By words alone, and by what they mean, too.
+    fn both(&self, text: &str) -> (Strengths, Strengths) {
         let there = words(text, self.language);
         let mut strengths = self.nothing();
         let mut by_word: Vec<Vec<f32>> = self.terms.iter().map(|term| vec![0.0; term.words.len()]).collect();
@@ -72,15 +85,17 @@ impl<'a> Matcher<'a> {
             // Half of a phrase is less than half of its meaning.
             *strength = if found.contains(&0.0) { 0.5 * mean } else { mean };
         }
+        let by_words = strengths.clone();
         if self.terms.iter().any(|term| !term.concepts.is_empty()) {
             for span in lexicon::concepts(&there, self.language) {
-                for (strength, term) in strengths.iter_mut().zip(self.terms) {
+                for ((strength, term), spelt) in strengths.iter_mut().zip(self.terms).zip(&self.spelt) {
                     let fits = term.concepts.iter().map(|asked| span.concept.stands_for(*asked)).fold(0.0, f32::max);
-                    *strength = strength.max(fits);
+                    // Where the very word stands somewhere, its kin is less likely to be meant.
+                    *strength = strength.max(if *spelt { fits * KIN } else { fits });
                 }
             }
         }
-        strengths
+        (by_words, strengths)
     }
 
     fn meets(&self, word: &Word, mut met: impl FnMut(usize, usize, f32)) {

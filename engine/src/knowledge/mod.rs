@@ -4,9 +4,11 @@
 mod answer;
 mod blocks;
 mod calendar;
+mod cells;
 mod choose;
 mod chunk;
 pub mod demo;
+mod features;
 mod html;
 mod index;
 mod language;
@@ -17,6 +19,7 @@ mod meanings;
 pub mod metrics;
 
 mod question;
+mod ranges;
 mod ranking;
 mod records;
 mod retriever;
@@ -29,7 +32,7 @@ mod values;
 mod words;
 mod work;
 
-pub use answer::Builtin;
+pub use answer::{Builtin, Weighed, weigh};
 pub use library::Knowledge;
 pub use ranking::{Found, Weights};
 pub use retriever::{Query, Retriever};

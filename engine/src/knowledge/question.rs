@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use super::calendar::Calendar;
 use super::language::{Language, List};
 use super::lexicon::{self, Concept};
+use super::ranges::{self, Number};
 use super::values::{Values, contains};
 use super::words::{self, Word, fold, words};
 
@@ -27,7 +28,9 @@ const COMMON_WEIGHT: f32 = 0.35;
 const HALF_COMMON_WEIGHT: f32 = 0.6;
 /// … one whose meaning is the kind of answer asked for …
 const CUE_WEIGHT: f32 = 0.25;
-/// … and one with a digit: `E04`, `10x10`.
+/// … a number, which may be one of many …
+const NUMBER_WEIGHT: f32 = 0.4;
+/// … and one of letters and digits, or a long number: `E04`, `10x10`.
 const EXACT_WEIGHT: f32 = 1.3;
 
 /// What kind of answer is asked for; one bit each.
@@ -150,6 +153,7 @@ pub(super) struct Asked {
     pub(super) kinds: Kinds,
     pub(super) terms: Vec<Term>,
     pub(super) calendar: Calendar,
+    pub(super) numbers: Vec<Number>,
     /// It is short or points back, and was completed from what was asked before.
     pub(super) leans: bool,
 }
@@ -259,12 +263,24 @@ fn kinds_of(text: &str, language: Language) -> Kinds {
             kinds = kinds.and(*kind);
         }
     }
+    let begins = begins_question(text, language);
     // What is asked for by number needs no more general reading.
     if kinds.has(Kinds::AMOUNT) {
+        kinds = kinds.without(Kinds::COUNT);
+        if !begins.has(Kinds::CLOCK.and(Kinds::WHEN)) {
+            kinds = kinds.without(Kinds::CLOCK);
+        }
+    }
+    if kinds.has(Kinds::KINDS) {
         kinds = kinds.without(Kinds::COUNT);
     }
     if kinds.has(Kinds::CLOCK) {
         kinds = kinds.without(Kinds::WHEN);
+    }
+    // `Can I pay by phone?` asks whether, and for no number.
+    if begins.has(Kinds::CAN) && !begins.has(Kinds::AMOUNT.and(Kinds::DURATION)) {
+        let whether = Kinds::AMOUNT.and(Kinds::COUNT).and(Kinds::PHONE).and(Kinds::MAIL).and(Kinds::ADDRESS);
+        kinds = kinds.without(whether.and(Kinds::DURATION).and(Kinds::WHERE).and(Kinds::WHO));
     }
     kinds
 }
@@ -288,7 +304,7 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
         if kinds.is_empty() && split {
             kinds = Kinds::default();
         }
-        let mut part = Asked { said: text.clone(), language, kinds, terms: Vec::new(), calendar: Calendar::of(&text, language), leans: false };
+        let mut part = Asked { said: text.clone(), language, kinds, terms: Vec::new(), calendar: Calendar::of(&text, language), numbers: ranges::numbers(&text), leans: false };
         for at in own {
             add(&mut part.terms, told(*at), 1.0, Origin::Question);
         }
@@ -300,6 +316,7 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
                 if clauses[at].asks { (BEFORE_WEIGHT, Origin::Before) } else { (story, Origin::Story) };
             add(&mut part.terms, told(at), weight, origin);
             if !clauses[at].asks {
+                part.numbers.extend(ranges::numbers(clauses[at].text));
                 let story = Calendar::of(clauses[at].text, language);
                 part.calendar.days |= if part.calendar.days == 0 { story.days } else { 0 };
                 part.calendar.months |= if part.calendar.months == 0 { story.months } else { 0 };
@@ -308,7 +325,7 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
         parts.push(part);
     }
     if parts.is_empty() {
-        let nothing = Asked { said: String::new(), language, kinds: Kinds::default(), terms: Vec::new(), calendar: Calendar::default(), leans: false };
+        let nothing = Asked { said: String::new(), language, kinds: Kinds::default(), terms: Vec::new(), calendar: Calendar::default(), numbers: Vec::new(), leans: false };
         parts.push(nothing);
     }
     parts
@@ -326,13 +343,20 @@ fn complete(part: &mut Asked, earlier: &[&str], otherwise: Language) {
         return;
     }
     part.leans = true;
-    let mut weight = BEFORE_WEIGHT;
+    // What is new is what is asked.
+    for term in part.terms.iter_mut().filter(|term| term.weight > CUE_WEIGHT) {
+        term.weight = term.weight.max(1.0);
+    }
+    let mut weight = if own(part) > 0 { BEFORE_WEIGHT * 0.8 } else { 0.9 };
     for said in earlier {
         let before = read(said, &[], otherwise);
         for asked in &before {
             add(&mut part.terms, asked.terms.clone(), weight, Origin::Before);
             if part.kinds.without(Kinds::CAN).is_empty() {
                 part.kinds = part.kinds.and(asked.kinds);
+            }
+            if part.numbers.is_empty() {
+                part.numbers.clone_from(&asked.numbers);
             }
             part.calendar.days |= if part.calendar.days == 0 { asked.calendar.days } else { 0 };
             part.calendar.months |= if part.calendar.months == 0 { asked.calendar.months } else { 0 };
@@ -391,7 +415,8 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
         let weight = match () {
             // What a cue said is known already; its word may still stand in a heading.
             () if is_cue => CUE_WEIGHT,
-            () if has_digit => EXACT_WEIGHT,
+            () if is_code || here.iter().any(|word| word.exact.len() > 4) => EXACT_WEIGHT,
+            () if has_digit => NUMBER_WEIGHT,
             () if is_common && concepts.is_empty() => COMMON_WEIGHT,
             () if is_common => HALF_COMMON_WEIGHT,
             () => 1.0,

@@ -14,6 +14,8 @@ pub(super) const LINES_MAX: usize = 12;
 const CODE_LINES_MAX: usize = 24;
 /// A key before a colon has at most so many words.
 const KEY_WORDS_MAX: usize = 7;
+/// A sentence of so few words at the beginning of others is their title.
+const TITLE_WORDS_MAX: usize = 5;
 /// Sentences that may be quoted together.
 const SENTENCES_MAX: usize = 3;
 /// A quotation of several sentences is at most so long, in characters.
@@ -133,7 +135,15 @@ impl<'a> Read<'a> {
                 }
                 let before = from.checked_sub(1).map_or("", |before| all[before]);
                 let after = all.get(to).copied().unwrap_or_default();
-                let (label, own) = split_key(&text);
+                let (mut label, mut own) = split_key(&text);
+                // `By car. We have no car park.` names its subject and then speaks of it.
+                if label.is_empty() && to - from > 1 && is_title(all[from]) {
+                    label = all[from];
+                    own = text[all[from].len()..].trim_start();
+                }
+                if to - from == 1 && all.len() > 1 && is_title(&text) {
+                    continue;
+                }
                 let mut shown = text.clone();
                 // What announces something is shown with what it announces.
                 if to == all.len() && text.ends_with(':') {
@@ -248,6 +258,11 @@ impl<'a> Read<'a> {
             size: lines.len(),
         });
     }
+}
+
+/// A few words that say nothing, with a full stop.
+fn is_title(sentence: &str) -> bool {
+    sentence.split_whitespace().count() <= TITLE_WORDS_MAX && !sentence.contains(|c: char| c.is_ascii_digit())
 }
 
 /// `Counter, Saturday: 8 am to 2 pm` says something about what stands before the colon.

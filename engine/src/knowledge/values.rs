@@ -73,7 +73,7 @@ impl Values {
             if says(List::TimeUnits) {
                 values = values.and(Self::DURATION);
             }
-            if says(List::Streets) || patterns.street.is_match(text) {
+            if patterns.street.is_match(text) {
                 values = values.and(Self::ADDRESS);
             }
         } else if says(List::TimeUnits) && NUMBER_WORDS.is_match(text) {
@@ -118,7 +118,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         ],
         phone: pattern(r"(?:\+|\(\d{2,5}\)\s?|\b0|\b\d{3}[ -])[\d ()/.\u{2011}\u{a0}-]{5,20}\d"),
         street: pattern(
-            r"(?i)[a-zäöüß]{3,}(?:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|ufer|straat|laan|plein|vej|gade|gatan|vägen|gata|veien)\s?\d|\b(?:rue|avenue|chemin|place|calle|avenida|plaza|camino|via|piazza|rua|ul\.|ulica)\s+\S|\b[A-Z]{1,2}\d[\dA-Z]? ?\d[A-Z]{2}\b|\b[A-Z]{2} \d{5}\b",
+            r"(?i:[a-zäöüß]{3,}(?:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|ufer|straat|laan|plein|vej|gade|gatan|vägen|gata|veien)\s?\d)|\b\d+[A-Za-z]?(?:-\d+)?,?\s+(?:[A-Z][\w'’.-]*\s+){1,4}(?:Street|St|Road|Rd|Lane|Ln|Avenue|Ave|Square|Drive|Wharf|Terrace|Court|Close|Way|Quay|Row|Parade|Crescent|Boulevard|Blvd|Highway|Place|Yard|Mews|Green|Hill|Gate|Spur|Walk)\b|\b\d+[A-Za-z]?,?\s+(?:[A-Z][\w'’]+\s?){1,3},\s+[A-Z]|(?i:\b(?:rue|avenue|chemin|place|route|impasse|calle|c/|avenida|plaza|camino|carrer|passeig|via|viale|piazza|rua|ul\.|ulica|улица|ул\.)\s+\S)|\b[A-Z]{1,2}\d[\dA-Z]? ?\d[A-Z]{2}\b|\b[A-Z]{2} \d{5}\b|\b\d{5}\s+[A-ZÄÖÜÉ][a-zäöüßé]{2,}",
         ),
     }
 });

@@ -129,6 +129,7 @@ fn the_request_marks_what_may_be_kept() {
             .map(|(role, text)| super::super::PromptLine { role, text: text.into() })
             .into(),
         question: "c".into(),
+        before: Vec::new(),
         passages: Vec::new(),
         max_output_tokens: 7,
     };

@@ -90,6 +90,7 @@ fn the_request_in_its_own_words() {
             .map(|(role, text)| super::super::PromptLine { role, text: text.into() })
             .into(),
         question: "a".into(),
+        before: Vec::new(),
         passages: Vec::new(),
         max_output_tokens: 7,
     };
@@ -124,6 +125,7 @@ fn instructions_go_before_the_talk_where_they_may_not_stand_apart() {
         system: "Be brief.".into(),
         lines: vec![super::super::PromptLine { role: Role::User, text: "a".into() }],
         question: "a".into(),
+        before: Vec::new(),
         passages: Vec::new(),
         max_output_tokens: 7,
     };

@@ -111,6 +111,8 @@ pub struct Prompt {
     pub lines: Vec<PromptLine>,
     /// The contact's newest words alone, for a model that reads `passages` itself.
     pub question: Text,
+    /// What the contact said in the turns before, the last few, oldest first: for the same.
+    pub before: Vec<Text>,
     /// What was found in the tenant's documents for this question, with the numbers the prompt gives
     /// them: these are to be recorded with the reply, so that later prompts repeat them exactly.
     pub passages: Vec<Passage>,

@@ -153,6 +153,7 @@ fn the_request_says_what_the_server_understands() {
         system: "Be brief.".into(),
         lines: vec![super::super::PromptLine { role: Role::User, text: "Hi".into() }],
         question: "Hi".into(),
+        before: Vec::new(),
         passages: Vec::new(),
         max_output_tokens: 7,
     };
@@ -280,6 +281,7 @@ fn what_a_server_refuses_is_left_out() {
         system: "Be brief.".into(),
         lines: vec![super::super::PromptLine { role: Role::User, text: "Hi".into() }],
         question: "Hi".into(),
+        before: Vec::new(),
         passages: Vec::new(),
         max_output_tokens: 7,
     };

@@ -153,6 +153,7 @@ impl Talk {
             system: Arc::clone(&self.system),
             lines: lines.lines,
             question,
+            before: said_before(told),
             passages,
             max_output_tokens: self.max_output_tokens,
         };
@@ -160,6 +161,9 @@ impl Talk {
         Fitted { prompt: Arc::new(prompt), left_out }
     }
 }
+
+/// Earlier turns that a question may lean on.
+const BEFORE_MAX: usize = 3;
 
 /// An exchange of the talk before, as it is told again.
 struct Told<'a> {
@@ -303,6 +307,14 @@ fn words(asked: &[Line]) -> Option<String> {
 /// The same as it was said, for a model that reads passages itself.
 fn asked_plainly(exchange: &Exchange) -> String {
     exchange.asked.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n\n")
+}
+
+/// What the contact said before, in as many turns as a question may lean on, oldest first.
+fn said_before(told: &[&Exchange]) -> Vec<Text> {
+    let asked = told.iter().rev().map(|exchange| asked_plainly(exchange)).filter(|asked| !asked.is_empty());
+    let mut before: Vec<Text> = asked.take(BEFORE_MAX).map(Text::from).collect();
+    before.reverse();
+    before
 }
 
 /// The question with the excerpts found for it in front, and the system's line between them.

@@ -6,9 +6,9 @@ use super::{Chunk, Piece, Prompt};
 
 impl fmt::Debug for Prompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { system, lines, question, passages, max_output_tokens } = self;
+        let Self { system, lines, question, before, passages, max_output_tokens } = self;
         let mut prompt = f.debug_struct("Prompt");
-        prompt.field("system", &system.len()).field("lines", lines).field("question", question);
+        prompt.field("system", &system.len()).field("lines", lines).field("question", question).field("before", &before.len());
         prompt.field("passages", passages).field("max_output_tokens", max_output_tokens).finish()
     }
 }
@@ -59,6 +59,7 @@ mod tests {
             system: "canary".into(),
             lines: vec![PromptLine { role: Role::User, text: canary().into() }],
             question: canary().into(),
+            before: Vec::new(),
             passages: vec![passage],
             max_output_tokens: 1,
         };

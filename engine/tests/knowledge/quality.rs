@@ -41,7 +41,7 @@ fn has(passage: &Passage, (sources, words): &(String, String)) -> bool {
 
 pub(crate) async fn answer(question: &str, passages: Vec<Passage>) -> String {
     let prompt =
-        Prompt { system: "".into(), lines: Vec::new(), question: question.into(), passages, max_output_tokens: 1024 };
+        Prompt { system: "".into(), lines: Vec::new(), question: question.into(), before: Vec::new(), passages, max_output_tokens: 1024 };
     let chunks: Vec<_> = Builtin.ask(Arc::new(prompt)).collect().await;
     assert!(matches!(chunks.last(), Some(Ok(Chunk::End(Stop::Completed)))));
     let mut text = String::new();

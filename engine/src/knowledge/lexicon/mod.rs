@@ -24,7 +24,7 @@ pub(super) struct Span {
 
 /// How well one concept stands for another: the same, a broader one in the document, a narrower one.
 const SAME: f32 = 0.9;
-const BROADER: f32 = 0.7;
+const BROADER: f32 = 0.6;
 const NARROWER: f32 = 0.45;
 /// A phrase has at most so many words.
 const PHRASE_WORDS_MAX: usize = 4;

@@ -1,0 +1,108 @@
+//! Which cells of a table's row answer a question.
+//! Invariant: what is shown are the row's own cells under their own headings.
+
+use super::calendar::Calendar;
+use super::language::{Language, List};
+use super::matching::{Matcher, Strengths, raise};
+use super::question::{Asked, Kinds};
+use super::tables::Table;
+use super::values::{Values, contains};
+use super::words::fold;
+
+/// A column is meant when its heading brings this much of the question that the row's label lacks.
+const GAIN_MIN: f32 = 0.05;
+/// The same where words answer: then a row is shown whole unless a column is clearly meant.
+const WORDED_GAIN_MIN: f32 = 0.5;
+/// Headings that bring the same, but for rounding.
+const TIE: f32 = 0.01;
+/// What words of cells count that are not shown: they say about what the row is.
+const UNSHOWN: f32 = 0.9;
+
+/// What of a row answers.
+pub(super) struct Cells {
+    pub(super) own: Strengths,
+    /// The chosen cells with their headings.
+    pub(super) said: String,
+    pub(super) shown: String,
+    pub(super) calendar: Calendar,
+    /// How many cells are shown.
+    pub(super) count: usize,
+}
+
+/// The columns of a row that the question names, or all.
+pub(super) fn choose(
+    table: &Table,
+    row: usize,
+    label: &Strengths,
+    asked: &Asked,
+    matcher: &Matcher<'_>,
+    language: Language,
+) -> Cells {
+    let row = &table.rows[row];
+    let valued = asked.kinds.is_valued();
+    let columns = candidates(row, asked, language);
+    let heads: Vec<Strengths> = columns.iter().map(|column| matcher.of(table.head(*column))).collect();
+    let gains: Vec<f32> = heads.iter().map(|head| gain(asked, head, label)).collect();
+    let by_kind: Vec<bool> = columns.iter().map(|column| valued && says_kind(asked, table.head(*column), language)).collect();
+    let by_days: Vec<bool> = columns
+        .iter()
+        .map(|column| {
+            let head = Calendar::of(table.head(*column), language);
+            head.days & asked.calendar.days != 0 || head.months & asked.calendar.months != 0
+        })
+        .collect();
+    let best = gains.iter().copied().fold(0.0, f32::max);
+    let named = best > if valued { GAIN_MIN } else { WORDED_GAIN_MIN };
+    let by_words: Vec<bool> = gains.iter().map(|gain| named && *gain >= best - TIE).collect();
+    let both = by_words.iter().zip(&by_days).any(|(words, day)| *words && *day);
+    let takes = |at: usize| match (named, by_days.contains(&true)) {
+        (true, true) if both => by_words[at] && by_days[at],
+        (_, true) => by_days[at],
+        (true, false) => by_words[at],
+        (false, false) => by_kind[at] || !by_kind.contains(&true),
+    };
+    let chosen: Vec<usize> = (0..columns.len()).filter(|at| takes(*at)).collect();
+    let mut own = matcher.nothing();
+    let mut said = String::new();
+    let mut calendar = Calendar::of(row.first().map_or("", String::as_str), language);
+    for at in &chosen {
+        let column = columns[*at];
+        raise(&mut own, &heads[*at], 1.0);
+        raise(&mut own, &matcher.of(&row[column]), 1.0);
+        said.push_str(&format!("{} {} ", table.head(column), row[column]));
+        let head = Calendar::of(table.head(column), language);
+        calendar.days |= head.days;
+        calendar.months |= head.months;
+    }
+    for cell in row.iter().skip(1) {
+        raise(&mut own, &matcher.of(cell), UNSHOWN);
+    }
+    let columns: Vec<usize> = chosen.iter().map(|at| columns[*at]).collect();
+    Cells { own, said, shown: table.line(row, &columns), calendar, count: columns.len() }
+}
+
+/// The cells that are not empty; of those with a value of the asked kind, if there are any, only these.
+fn candidates(row: &[String], asked: &Asked, language: Language) -> Vec<usize> {
+    let filled: Vec<usize> = (1..row.len()).filter(|column| !row[*column].is_empty()).collect();
+    if !asked.kinds.is_valued() {
+        return filled;
+    }
+    let wanted = asked.kinds.values();
+    let fits = |column: &usize| Values::of(&row[*column], language).has_any(wanted);
+    let fitting: Vec<usize> = filled.iter().copied().filter(fits).collect();
+    if fitting.is_empty() { filled } else { fitting }
+}
+
+/// Whether a column's heading names what is asked for: `Price`, `Fee`.
+fn says_kind(asked: &Asked, head: &str, language: Language) -> bool {
+    let line = format!(" {} ", fold(head));
+    let lists = [(Kinds::AMOUNT, List::Amount), (Kinds::PHONE, List::Phone), (Kinds::MAIL, List::Mail), (Kinds::ADDRESS, List::Address)];
+    let mut lists = lists.iter().filter(|(kind, _)| asked.kinds.has(*kind));
+    lists.any(|(_, list)| language.entries(*list).any(|entry| contains(&line, entry)))
+}
+
+/// What the row's own label says need not stand in the column's heading, too.
+fn gain(asked: &Asked, head: &Strengths, label: &Strengths) -> f32 {
+    let terms = asked.terms.iter().zip(head.iter().zip(label));
+    terms.map(|(term, (head, label))| term.weight * (head - label).max(0.0)).sum()
+}

@@ -1,0 +1,116 @@
+//! What is known of a quotation that could be made, as numbers, and what they weigh.
+//! Invariant: each is 0 to 1; the weights are fitted on the working halves of the sets in
+//! `tests/retrieval` by `tests/retrieval/fit.py`, and nowhere else.
+
+macro_rules! features {
+    ($($(#[$doc:meta])* $name:ident: $score:literal, $confidence:literal;)*) => {
+        /// What is known of a quotation.
+        #[derive(Clone, Copy, Debug, Default)]
+        pub(super) struct Features {
+            $($(#[$doc])* pub(super) $name: f32,)*
+        }
+
+        /// What each feature weighs when quotations are ranked.
+        pub(super) const SCORE: Features = Features { $($name: $score,)* };
+
+        /// What each feature weighs when it is decided whether the best is said.
+        pub(super) const CONFIDENCE: Confidence = Confidence {
+            weights: Features { $($name: $confidence,)* },
+            margin: 0.5,
+            bias: -2.0,
+            least: 0.62,
+        };
+
+        impl Features {
+            /// Their names, in order.
+            pub(super) const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
+
+            /// Their values, in order.
+            pub(super) fn values(&self) -> Vec<f32> {
+                vec![$(self.$name,)*]
+            }
+
+            fn dot(&self, weights: &Self) -> f32 {
+                0.0 $(+ self.$name * weights.$name)*
+            }
+        }
+    };
+}
+
+features! {
+    /// Share of the question that the unit has, itself or by what leads to it.
+    share: 1.0, 3.0;
+    /// By its own words.
+    own: 0.25, 0.5;
+    /// The share again, rare words weighing more.
+    rare: 0.0, 1.0;
+    rare_own: 0.0, 0.0;
+    /// By its label: a key, a row's first cell.
+    label: 0.0, 0.0;
+    /// By the heading and the sentence that lead to it.
+    led: 0.0, 0.0;
+    /// By the sentences around it.
+    beside: 0.0, 0.0;
+    /// Share of the telling words that are nowhere near.
+    missing: 0.0, -3.0;
+    /// A value is asked for, and there is one …
+    fits: 0.25, 0.5;
+    /// … or there is none.
+    unfit: -0.3, -5.0;
+    /// It names the days or months that are asked for.
+    dated: 0.1, 0.0;
+    /// The question's numbers lie within the unit's ranges, or outside.
+    within: 0.4, 0.0;
+    /// Share of the label's words that the question has.
+    precision: 0.06, 0.0;
+    /// Share of all its words that the question has.
+    precise: 0.0, 0.0;
+    /// 1 for the first passage, a half for the second, and so on.
+    rank: 0.1, 0.0;
+    /// More sentences than one.
+    size: -0.15, 0.0;
+    length: 0.0, 0.0;
+    item: 0.0, 0.0;
+    row: 0.0, 0.0;
+    /// A whole list or table, where not all of it was asked for …
+    whole: -0.25, -0.5;
+    /// … or where it was.
+    whole_wanted: 0.1, 0.0;
+    section: -0.15, 0.0;
+    /// Its heading is a question.
+    section_asked: 0.1, 0.0;
+    /// The share of the question that its heading has.
+    section_headed: 0.3, 0.0;
+    code: 0.0, 0.0;
+    /// May it be done is asked, and it allows, forbids or demands.
+    rules: 0.06, 0.0;
+    /// Several cells of a row.
+    cells: 0.0, 0.0;
+    /// Facts about the question: the same for all that could answer it.
+    valued: 0.0, 0.0;
+    leans: 0.0, -0.3;
+    terms: 0.0, 0.0;
+}
+
+/// How sure one must be.
+pub(super) struct Confidence {
+    weights: Features,
+    /// Of the distance between the best and the next that says something else.
+    margin: f32,
+    bias: f32,
+    /// The least probability with which something is said.
+    pub(super) least: f32,
+}
+
+impl Features {
+    /// By which quotations are ranked.
+    pub(super) fn score(&self, weights: &Self) -> f32 {
+        self.dot(weights)
+    }
+
+    /// How likely it is that this answers: 0 to 1.
+    pub(super) fn confidence(&self, margin: f32, confidence: &Confidence) -> f32 {
+        let sum = self.dot(&confidence.weights) + confidence.margin * margin + confidence.bias;
+        1.0 / (1.0 + (-sum).exp())
+    }
+}
