@@ -83,6 +83,90 @@ pub const SHAPES: &[Shape] = &[
     shape(Kind::Html, "a table of many rows", |size| {
         format!("<table><tr>{}{}", "<td>x".repeat(64), repeated(size, "<tr><td>x")).into()
     }),
+    shape(Kind::Html, "a cell over all rows, and one over all columns", |size| {
+        let wide = "<td colspan=64>".to_owned() + &"w".repeat(200);
+        format!("<table><tr><td rowspan=60000>{}<td>x{}", "r".repeat(200), repeated(size, &format!("<tr>{wide}")))
+            .into()
+    }),
+    shape(Kind::Html, "groups of a table with a wide head", |size| {
+        let head = "<th>a long head for a column".repeat(64);
+        format!("<table><tr>{head}{}", repeated(size, "<tr><td colspan=64>g<tr><td>x<td>y")).into()
+    }),
+    // Titles, hidden parts, labels.
+    shape(Kind::Html, "hidden parts below headings", |size| html(size, "<h3>x</h3><div hidden>y</div>")),
+    shape(Kind::Html, "hidden parts side by side", |size| html(size, "<p hidden class=a>x</p>")),
+    shape(Kind::Html, "hidden parts within each other", |size| {
+        format!("{}{}", "<div hidden id=a aria-controls=a role=tabpanel>".repeat(300), repeated(size, "<i>x</i>"))
+            .into()
+    }),
+    shape(Kind::Html, "parts hidden from readers, within each other", |size| {
+        format!("{}{}", "<div><p>x</p><div aria-hidden=true>".repeat(150), repeated(size, "<i>x</i>")).into()
+    }),
+    shape(Kind::Html, "one title for many parts", |size| {
+        format!("<button id=t>{}</button>{}", "t".repeat(150), repeated(size, "<p role=region aria-labelledby=t>x</p>"))
+            .into()
+    }),
+    shape(Kind::Html, "many titles for one part", |size| {
+        format!("<div id=p>x</div>{}", repeated(size, "<button aria-controls=p>y</button>")).into()
+    }),
+    shape(Kind::Html, "panels within panels", |size| {
+        let panels: String =
+            (0..200).map(|n| format!("<button aria-controls=p{n}>t{n}</button><div id=p{n}>")).collect();
+        format!("{panels}{}", repeated(size, "<p>x</p>")).into()
+    }),
+    shape(Kind::Html, "questions within answers", |size| {
+        format!("{}{}", "<div><div>Why?</div><div>".repeat(150), repeated(size, "<p>x</p>")).into()
+    }),
+    shape(Kind::Html, "details within details", |size| {
+        format!("{}{}", "<details><summary>t</summary>".repeat(300), repeated(size, "<p>x</p>")).into()
+    }),
+    shape(Kind::Html, "tabs by their places", |size| {
+        html(size, "<ul><li>a<li>b</ul><div><div class=p>x</div><div class=p hidden>y</div></div>")
+    }),
+    shape(Kind::Html, "rows of labels and values", |size| html(size, "<div><div>Regina</div><div>9.50</div></div>")),
+    shape(Kind::Html, "rows within rows", |size| {
+        format!("{}{}", "<div><div>a</div>".repeat(300), repeated(size, "<div>9</div>")).into()
+    }),
+    shape(Kind::Html, "terms and definitions in one list", |size| {
+        format!("<dl>{}</dl>", repeated(size, "<dt>t<dd>d 9")).into()
+    }),
+    shape(Kind::Html, "terms of one definition", |size| format!("<dl>{}<dd>d</dl>", repeated(size, "<dt>t")).into()),
+    shape(Kind::Html, "lists of definitions within each other", |size| {
+        format!("{}{}", "<dl><dt>t<dd>".repeat(150), repeated(size, "<p>x</p>")).into()
+    }),
+    shape(Kind::Html, "lines in one paragraph", |size| format!("<p>{}", repeated(size, "Mon 9<br>")).into()),
+    shape(Kind::Html, "bold lines in one paragraph", |size| {
+        format!("<p>{}", repeated(size, "<b>Summer</b><br>Mon 9<br>")).into()
+    }),
+    shape(Kind::Html, "bold paragraphs", |size| html(size, "<p><b>x y</b></p>")),
+    shape(Kind::Html, "cards with late headings, within each other", |size| {
+        format!("{}{}", "<div><div>9<h3>t</h3></div><div>9<h3>t</h3></div>".repeat(150), repeated(size, "<p>x</p>"))
+            .into()
+    }),
+    shape(Kind::Html, "small digits behind digits", |size| format!("<p>{}", repeated(size, "9<sup>99</sup>")).into()),
+    shape(Kind::Html, "words side by side", |size| format!("<p>{}", repeated(size, "<b>ab</b><i>cd</i>")).into()),
+    shape(Kind::Html, "feet within feet", |size| {
+        format!("<p>x</p>{}{}", "<footer><div>".repeat(150), repeated(size, "<p>a@b.example</p>")).into()
+    }),
+    shape(Kind::Html, "a foot of facts", |size| {
+        format!("<p>x</p><footer>{}</footer>", counted(size, |n| format!("<p>+34 555 {n}</p>"))).into()
+    }),
+    shape(Kind::Html, "one digit after the other", |size| format!("<p>{}", repeated(size, "1 ")).into()),
+    shape(Kind::Html, "statements of nothing", |size| {
+        format!("<p>x</p>{}", repeated(size, "<script type='application/ld+json'>{\"@type\":\"Store\"}</script>"))
+            .into()
+    }),
+    shape(Kind::Html, "one long statement", |size| {
+        let goods =
+            counted(size, |n| format!("{{\"@type\":\"Product\",\"name\":\"a{n}\",\"offers\":{{\"price\":{n}}}}},"));
+        format!("<p>x</p><script type='application/ld+json'>[{goods}null]</script>").into()
+    }),
+    shape(Kind::Html, "lists within a statement", |size| {
+        format!("<p>x</p><script type='application/ld+json'>{}</script>", repeated(size, "[")).into()
+    }),
+    shape(Kind::Html, "encodings without an end", |size| {
+        [repeated(size, "<meta charset=x a='<!--").as_bytes(), b"\xff"].concat()
+    }),
     // Letters.
     shape(Kind::Html, "references to letters", |size| html(size, "&CounterClockwiseContourIntegral;&amp&#x41")),
     shape(Kind::Html, "comments without an end", |size| html(size, "<!--<p a b c")),

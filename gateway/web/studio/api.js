@@ -115,8 +115,8 @@ export class Api extends EventTarget {
   }
 
   /** Begins to read a web site, and again every so many hours if asked; answers with the job's id. */
-  async readSite(url, { pages, depth, hours } = {}) {
-    const json = { url, pages_max: pages, depth_max: depth, every_hours: hours };
+  async readSite(url, { pages, depth, queries, hours } = {}) {
+    const json = { url, pages_max: pages, depth_max: depth, queries_max: queries, every_hours: hours };
     return (await this.#call('POST', '/v1/knowledge/sites', { json })).job;
   }
 

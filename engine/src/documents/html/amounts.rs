@@ -86,10 +86,8 @@ pub(super) fn has_time(words: &str) -> bool {
                 let hour: String = to.chars().take_while(char::is_ascii_digit).collect();
                 is_hour(&hour) && !hour.is_empty() && !to[hour.len()..].starts_with(['-', '–', '/', '.'])
             });
-        if (is_clock && number.contains(':'))
-            || (is_clock && (is_marked || to.is_some()))
-            || (is_hour(&number) && (is_marked || is_span))
-        {
+        let says_clock = is_clock && (number.contains(':') || is_marked || to.is_some());
+        if says_clock || (is_hour(&number) && (is_marked || is_span)) {
             return true;
         }
         at = end;

@@ -179,15 +179,12 @@ pub(super) fn reasons(around: &Around, strict: bool) -> Vec<Option<WhyLeftOut>> 
     let tree = around.tree;
     let mut reasons = vec![None; tree.nodes.len()];
     let mut end = 0;
-    for at in 1..tree.nodes.len() {
-        if at < end {
+    for (at, reason) in reasons.iter_mut().enumerate().skip(1) {
+        if at < end || matches!(tree.nodes[at].name(), "" | "html" | "body" | "main" | "article") {
             continue;
         }
-        if matches!(tree.nodes[at].name(), "" | "html" | "body" | "main" | "article") {
-            continue;
-        }
-        reasons[at] = around.reason(at, strict);
-        if reasons[at].is_some() {
+        *reason = around.reason(at, strict);
+        if reason.is_some() {
             end = tree.under(at).end;
         }
     }

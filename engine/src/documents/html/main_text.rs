@@ -105,19 +105,19 @@ fn told(tree: &Tree, sizes: &Sizes, body: usize, reasons: &[Option<WhyLeftOut>])
     let mut main = Main { skipped: vec![false; tree.nodes.len()], facts: Vec::new(), left_out: Vec::new() };
     let headings = Tally::of(tree, |node| node.heading_level().is_some());
     let mut end = 0;
-    for at in 0..tree.nodes.len() {
+    for (at, reason) in reasons.iter().enumerate() {
         if at < end {
             main.skipped[at] = true;
             continue;
         }
-        if reasons[at].is_none() && sizes.has_fact(tree, at) && is_margin(tree, at) {
+        if reason.is_none() && sizes.has_fact(tree, at) && is_margin(tree, at) {
             // All of it is kept, yet not below the last heading of the main text.
             main.skipped[at] = true;
             end = tree.under(at).end;
             main.facts.push(vec![at]);
             continue;
         }
-        let Some(why) = reasons[at] else { continue };
+        let Some(why) = *reason else { continue };
         main.skipped[at] = true;
         end = tree.under(at).end;
         if at < body || sizes.of[at].text == 0 {

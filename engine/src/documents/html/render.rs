@@ -149,7 +149,8 @@ impl<'a> Renderer<'a> {
         let says_so_itself = first.is_some_and(|one| tree.line(one).eq_ignore_ascii_case(&words));
         let is_heading = heading.is_some_and(|one| tree.nodes[one].heading_level().is_some()) || holds_heading;
         let mut level = if is_heading && stands { self.part_level } else { self.section.max(self.floor) + 1 };
-        if !(stands && !self.main.skipped[title]) && !says_so_itself && !says_more(&words) {
+        let is_written = stands && !self.main.skipped[title];
+        if !is_written && !says_so_itself && !says_more(&words) {
             level = self.pseudo_heading(&words);
         }
         self.below(level, |own| own.element(at));
@@ -396,27 +397,34 @@ impl<'a> Renderer<'a> {
         }
     }
 
-    fn lines(&mut self, mut lines: Vec<Line>, is_address: bool) {
-        let in_list = self.writer.in_list();
+    fn lines(&mut self, lines: Vec<Line>, is_address: bool) {
+        let titles: Vec<bool> = lines.iter().map(|line| !self.writer.in_list() && line.is_title()).collect();
         // A bold line in front or between is the title of those behind it.
-        if !in_list
-            && let Some(at) = lines.iter().position(Line::is_title)
-            && (lines.len() == 1 || !lines.iter().all(Line::is_title))
-        {
-            let mut rest = lines.split_off(at);
-            self.lines(lines, is_address);
-            self.settle(false);
-            let behind = rest.split_off(1);
-            self.pending = rest.pop();
-            return self.lines(behind, is_address);
+        if !titles.contains(&true) || (lines.len() > 1 && !titles.contains(&false)) {
+            return self.plain_lines(&lines, is_address);
         }
+        let mut behind = Vec::new();
+        for (line, is_title) in lines.into_iter().zip(titles) {
+            if !is_title {
+                behind.push(line);
+                continue;
+            }
+            self.plain_lines(&std::mem::take(&mut behind), is_address);
+            self.settle(false);
+            self.pending = Some(line);
+        }
+        self.plain_lines(&behind, is_address);
+    }
+
+    fn plain_lines(&mut self, lines: &[Line], is_address: bool) {
         if lines.is_empty() {
             return;
         }
+        let in_list = self.writer.in_list();
         self.settle(true);
-        if !in_list && (are_records(&lines) || (is_address && lines.len() > 1)) {
+        if !in_list && (are_records(lines) || (is_address && lines.len() > 1)) {
             self.writer.begin_list(None);
-            for line in &lines {
+            for line in lines {
                 self.writer.begin_item();
                 line.write(&mut self.writer);
                 self.writer.end_paragraph();

@@ -106,11 +106,15 @@ impl Renderer<'_> {
         let term = names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" / ");
         let (tree, marks) = (self.tree, &self.marks);
         let count = |at: &usize| marks.blocks.count(&(at + 1..tree.under(*at).end));
-        let words: Vec<String> =
-            said.iter().map(|at| self.gather(false).line(*at, ", ")).filter(|words| !words.is_empty()).collect();
+        let is_flat = self.writer.in_list() || said.iter().all(|at| count(at) <= 1);
+        let mut words: Vec<String> = Vec::new();
+        if is_flat {
+            // Not gathered where lists lie in each other: each would be again at every depth.
+            words.extend(said.iter().map(|at| self.gather(false).line(*at, ", ")).filter(|words| !words.is_empty()));
+        }
         let chars: usize = words.iter().map(|words| words.chars().count()).sum();
         let is_heading = asks(&term) || terms.iter().any(|at| marks.headings.any(&tree.under(*at)));
-        let simple = chars <= DEFINITION_CHARS_MAX && said.iter().all(|at| count(at) <= 1);
+        let simple = is_flat && chars <= DEFINITION_CHARS_MAX;
         if self.writer.in_list() || (simple && !is_heading) {
             self.settle(true);
             let words = words.join("; ");

@@ -207,7 +207,8 @@ impl Titles {
                 // A list of questions has no answers in it.
                 let next_asks = || tree.under(next).len() <= SMALL_NODES && asks(&tree.line(next));
                 let asks = asks(&words) && !next_asks();
-                if !asks && !(button && !words.is_empty() && !says_more(&words)) {
+                let says = button && !words.is_empty() && !says_more(&words);
+                if !asks && !says {
                     continue;
                 }
                 sure |= node.attribute("aria-expanded").is_some() || (asks && node.name() != "p");

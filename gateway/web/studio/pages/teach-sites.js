@@ -180,7 +180,8 @@ export function siteIntake(studio, onLearned) {
     /** Reads a site that is known once more, as it was read before. */
     again: (site) => {
       node.scrollIntoView({ block: 'nearest' });
-      return begin(site.url, { pages: site.pages_max, depth: site.depth_max, hours: site.every_hours });
+      const { pages_max: pages, depth_max: depth, queries_max: queries, every_hours: hours } = site;
+      return begin(site.url, { pages, depth, queries, hours });
     },
     leave: () => abort.abort(),
   };
