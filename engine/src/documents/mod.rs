@@ -4,10 +4,13 @@
 
 mod confine;
 mod docx;
+mod docx_body;
+mod docx_styles;
 mod grid;
 mod html;
 mod kind;
 mod markdown;
+mod package;
 mod pdf;
 mod pdf_text;
 pub(crate) mod plain;
