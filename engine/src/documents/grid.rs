@@ -145,6 +145,72 @@ impl Row {
     }
 }
 
+/// A cell in its place, when others may cover several.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Placed {
+    pub(super) words: String,
+    /// It is the cell to its left again, or the one above.
+    pub(super) from_left: bool,
+    pub(super) from_above: bool,
+}
+
+/// A table of cells that may cover several places, and the title over its full width. `heads` rows are said to
+/// be its head; with none it is told from the rows.
+pub(super) fn merged(rows: Vec<Vec<Placed>>, heads: usize) -> (Option<String>, Grid) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let is_empty = |row: &[Placed]| row.iter().all(|cell| cell.words.trim().is_empty());
+    let is_title =
+        |row: &[Placed]| columns > 1 && row.len() == columns && row.iter().skip(1).all(|cell| cell.from_left);
+    let mut caption: Option<String> = None;
+    let mut heads = heads;
+    let mut rest: Vec<Vec<Placed>> = Vec::new();
+    for row in rows {
+        if is_empty(&row) || (rest.is_empty() && is_title(&row)) {
+            heads = heads.saturating_sub(1);
+            if let Some(words) = row.into_iter().next().map(|cell| cell.words).filter(|words| !words.trim().is_empty())
+            {
+                match &mut caption {
+                    Some(caption) => *caption = format!("{caption} {words}"),
+                    None => caption = Some(words),
+                }
+            }
+        } else {
+            rest.push(row);
+        }
+    }
+    // A head of two rows: the first has cells over several columns, and the second has no values yet.
+    let is_double = |over: &[Placed], under: &[Placed]| {
+        over.iter().any(|cell| cell.from_left) && !under.iter().any(|cell| has_digit(&cell.words)) && !is_title(under)
+    };
+    if heads == 0 && rest.len() > 2 && is_double(&rest[0], &rest[1]) {
+        heads = 2;
+    }
+    let heads = heads.min(rest.len().saturating_sub(1));
+    let body: Vec<Row> = rest[heads..]
+        .iter()
+        .enumerate()
+        .map(|(n, row)| {
+            let filled = row.iter().filter(|cell| !cell.words.trim().is_empty()).count();
+            let stands_alone = columns > 2 && filled == 1 && n + heads > 0 && n + heads + 1 < rest.len();
+            match row.first() {
+                Some(first) if is_title(row) || (stands_alone && !first.words.trim().is_empty()) => {
+                    Row::Section(first.words.clone())
+                }
+                _ => Row::Cells(row.iter().map(|cell| cell.words.clone()).collect()),
+            }
+        })
+        .collect();
+    if heads == 0 {
+        return (caption, Grid::guessed(body));
+    }
+    let mut head = vec![String::new(); columns];
+    for (column, whole) in head.iter_mut().enumerate() {
+        let parts = rest[..heads].iter().filter_map(|row| row.get(column)).filter(|cell| !cell.from_above);
+        *whole = parts.map(|cell| cell.words.trim()).filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ");
+    }
+    (caption, Grid { head: Some(head), rows: body })
+}
+
 /// A paragraph that leads into what follows.
 fn lead(writer: &mut Writer, words: &str) {
     let words = words.trim();

@@ -4,11 +4,16 @@
 
 mod confine;
 mod docx;
+mod docx_body;
+mod docx_styles;
 mod grid;
 mod html;
 mod kind;
 mod markdown;
+mod package;
 mod pdf;
+mod pdf_fonts;
+mod pdf_page;
 mod pdf_text;
 pub(crate) mod plain;
 mod reader;
@@ -86,6 +91,8 @@ pub enum Unreadable {
     Empty,
     #[error("it has no text; scanned pages are not read")]
     Scanned,
+    #[error("its letters are in a font that does not say which letters they are")]
+    Letters,
     #[error("it is encrypted")]
     Encrypted,
     #[error("it is not a whole {0}")]

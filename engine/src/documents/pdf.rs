@@ -3,8 +3,10 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pdf_extract::{ConvertToFmt, Document, Object, PlainTextOutput, output_doc_page};
+use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform, output_doc_page};
 
+use super::pdf_fonts::{Letters, prepare};
+use super::pdf_page::{Item, Run, SPACE, items};
 use super::{Kind, Page, Unreadable, pdf_text};
 
 /// Pages read of one document.
@@ -24,21 +26,22 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     if document.is_encrypted() && document.decrypt("").is_err() {
         return Err(Unreadable::Encrypted);
     }
+    let has_unread_fonts = prepare(&mut document);
     let numbers: Vec<u32> = document.get_pages().into_keys().take(PAGES_MAX).collect();
     let mut room = bytes.len().saturating_mul(TEXT_TIMES_MAX).saturating_add(TEXT_BYTES_FREE);
     let is_scarce = room < TEXT_BYTES_MAX;
     room = room.min(TEXT_BYTES_MAX);
-    let mut pages = Vec::new();
+    let mut pages: Vec<Vec<Item>> = Vec::new();
     let mut failed = 0;
     for number in &numbers {
-        let mut words = Words { text: String::new(), room, is_full: false };
+        let mut words = Words { room, ..Words::default() };
         let read = page(&document, *number, &mut words);
         if words.is_full {
             return Err(if is_scarce { Unreadable::Costly } else { Unreadable::TooLong });
         }
         room = words.room;
         match read {
-            Some(()) => pages.push(words.text),
+            Some(()) => pages.push(words.items()),
             None => failed += 1,
         }
     }
@@ -47,7 +50,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     }
     let markdown = pdf_text::markdown(&pages);
     if markdown.trim().is_empty() {
-        return Err(Unreadable::Scanned);
+        return Err(if has_unread_fonts { Unreadable::Letters } else { Unreadable::Scanned });
     }
     let title = title(&document);
     let markdown = match &title {
@@ -59,39 +62,111 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
 
 /// One page; the library panics on some fonts, which must not take the other pages.
 fn page(document: &Document, number: u32, words: &mut Words) -> Option<()> {
-    let read = catch_unwind(AssertUnwindSafe(|| {
-        let mut output = PlainTextOutput::new(words);
-        output_doc_page(document, &mut output, number).ok()
-    }));
+    let read = catch_unwind(AssertUnwindSafe(|| output_doc_page(document, words, number).ok()));
     read.ok().flatten()
 }
 
-/// A page's text, which ends the reading of it when there is too much: a page may show the same again and
-/// again.
+/// A page's words in their places. It ends the reading of the page when there is too much: a page may show the
+/// same again and again.
+#[derive(Default)]
 struct Words {
-    text: String,
+    /// What runs from left to right, and what is turned.
+    level: Vec<Run>,
+    turned: Vec<Run>,
+    letters: Letters,
+    top: f64,
+    /// A space was written after the last letter.
+    space: bool,
+    last_is_turned: bool,
     /// Bytes that may still come, on this page and those after it.
     room: usize,
     is_full: bool,
 }
 
-impl fmt::Write for Words {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let Some(room) = self.room.checked_sub(text.len()) else {
-            self.is_full = true;
-            return Err(fmt::Error);
+impl Words {
+    fn items(self) -> Vec<Item> {
+        // A landscape page is turned as a whole.
+        let (first, second) =
+            if self.turned.len() > self.level.len() { (self.turned, self.level) } else { (self.level, self.turned) };
+        let mut all = items(first);
+        all.extend(items(second));
+        all
+    }
+
+    fn letter(&mut self, place: &Transform, width: f64, font_size: f64, letter: &str, signs: usize) {
+        let size = font_size.abs() * place.m21.hypot(place.m22);
+        let is_turned = place.m12.abs() > place.m11.abs();
+        let (from, y) = match (is_turned, place.m12 > 0.0) {
+            (false, _) => (place.m31, self.top - place.m32),
+            (true, true) => (place.m32, place.m31),
+            (true, false) => (-place.m32, -place.m31),
         };
-        self.room = room;
-        self.text.push_str(text);
-        Ok(())
+        if letter.trim().is_empty() {
+            self.space = true;
+            return;
+        }
+        let wide = width * font_size.abs() * place.m11.hypot(place.m12);
+        let (from, to) = (from - wide * (signs - 1) as f64, from + wide);
+        let space = std::mem::take(&mut self.space);
+        let same_way = self.last_is_turned == is_turned;
+        self.last_is_turned = is_turned;
+        let runs = if is_turned { &mut self.turned } else { &mut self.level };
+        if let Some(last) = runs.last_mut().filter(|_| same_way) {
+            let gap = from - last.to;
+            let goes_on = (y - last.y).abs() < 0.05 * size && (size - last.size).abs() < 0.1 * size;
+            if goes_on && gap > -0.4 * size && gap < 0.9 * size {
+                if gap > SPACE * size || (space && gap > -0.05 * size) {
+                    last.words.push(' ');
+                }
+                last.words.push_str(letter);
+                last.to = to;
+                return;
+            }
+        }
+        runs.push(Run { from, to, y, size, words: letter.to_owned() });
     }
 }
 
-impl<'a> ConvertToFmt for &'a mut Words {
-    type Writer = &'a mut Words;
+impl OutputDev for Words {
+    fn begin_page(&mut self, _: u32, media_box: &MediaBox, _: Option<(f64, f64, f64, f64)>) -> Result<(), OutputError> {
+        self.top = media_box.ury;
+        Ok(())
+    }
 
-    fn convert(self) -> Self::Writer {
-        self
+    fn end_page(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    fn output_character(
+        &mut self,
+        place: &Transform,
+        width: f64,
+        _: f64,
+        font_size: f64,
+        signs: &str,
+    ) -> Result<(), OutputError> {
+        // A place costs more than a letter.
+        let Some(room) = self.room.checked_sub(signs.len().max(1)) else {
+            self.is_full = true;
+            return Err(fmt::Error.into());
+        };
+        self.room = room;
+        if let Some((letter, signs)) = self.letters.read(signs) {
+            self.letter(place, width, font_size, &letter, signs);
+        }
+        Ok(())
+    }
+
+    fn begin_word(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    fn end_word(&mut self) -> Result<(), OutputError> {
+        Ok(())
+    }
+
+    fn end_line(&mut self) -> Result<(), OutputError> {
+        Ok(())
     }
 }
 
@@ -106,3 +181,7 @@ fn title(document: &Document) -> Option<String> {
     };
     pdf_text::title(&text)
 }
+
+#[cfg(test)]
+#[path = "pdf_tests.rs"]
+mod tests;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::documents::pdf_text::is_unspaced;
+
 /// A line without the white space at its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line<'a> {
@@ -123,7 +125,7 @@ pub(super) fn join(text: &mut String, more: &str) {
         if more.starts_with(char::is_lowercase) && !HYPHENATED.contains(&word.as_str()) {
             text.pop();
         }
-    } else {
+    } else if !(text.ends_with(is_unspaced) && more.starts_with(is_unspaced)) {
         text.push(' ');
     }
     text.push_str(more);

@@ -1,0 +1,416 @@
+//! The body of a DOCX document, walked through once.
+//! Invariant: words that are hidden, struck or deleted are left out, all others are kept in order and once.
+
+use quick_xml::events::BytesStart;
+
+use super::docx_styles::{Marks, Role, Styles, is_on};
+use super::grid::{Placed, merged};
+use super::markdown::Writer;
+use super::package::{Step, value};
+
+/// Columns that one cell may cover.
+const SPAN_MAX: usize = 64;
+
+/// What stands together.
+enum Block {
+    Title(String),
+    Heading(usize, String),
+    Item(usize, String),
+    Paragraph(String),
+    Table(Vec<Vec<Placed>>, usize),
+}
+
+/// A paragraph being read.
+#[derive(Default)]
+struct Paragraph {
+    words: String,
+    role: Option<Role>,
+    marks: Marks,
+    /// How deep it stands in lists, when it is an item.
+    item: Option<usize>,
+    /// Its end was deleted: the next one goes on with it.
+    goes_on: bool,
+    /// What stands in boxes within it.
+    boxes: Vec<Block>,
+}
+
+/// The outermost table being read.
+#[derive(Default)]
+struct Table {
+    rows: Vec<Vec<Placed>>,
+    /// Rows on top that say what the columns are.
+    heads: usize,
+    row: Vec<Placed>,
+    is_head: bool,
+    is_deleted: bool,
+    cell: Cell,
+}
+
+#[derive(Default)]
+struct Cell {
+    words: String,
+    across: usize,
+    /// It goes on with the cell above, or with the one to its left.
+    from_above: bool,
+    from_left: bool,
+    is_deleted: bool,
+}
+
+/// A text that is read by itself: the document, or a box in it.
+#[derive(Default)]
+struct Flow {
+    blocks: Vec<Block>,
+    paragraph: Paragraph,
+    table: Table,
+    /// Tables that are open; only the outermost is one in the answer.
+    tables: usize,
+}
+
+/// The document's body while it is walked through.
+pub(super) struct Body<'a> {
+    styles: &'a Styles,
+    flows: Vec<Flow>,
+    in_text: bool,
+    /// Within the properties of a run, a paragraph, a row.
+    in_run_marks: bool,
+    in_paragraph_marks: bool,
+    in_row_marks: bool,
+    run: Marks,
+    run_style: Marks,
+    /// Elements open within one that repeats or was deleted.
+    skipped: usize,
+    /// Bytes of words so far, and how many there were before each choice between ways to show the same.
+    read: usize,
+    choices: Vec<usize>,
+    /// Bytes that cells over several rows and columns may still be repeated with.
+    copies: usize,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn new(styles: &'a Styles, copies: usize) -> Self {
+        Self {
+            styles,
+            flows: vec![Flow::default()],
+            in_text: false,
+            in_run_marks: false,
+            in_paragraph_marks: false,
+            in_row_marks: false,
+            run: Marks::default(),
+            run_style: Marks::default(),
+            skipped: 0,
+            read: 0,
+            choices: Vec::new(),
+            copies,
+        }
+    }
+
+    pub(super) fn step(&mut self, step: Step<'_>) {
+        match step {
+            Step::Open(_) if self.skipped > 0 => self.skipped += 1,
+            Step::Close(_) if self.skipped > 0 => self.skipped -= 1,
+            Step::Open(start) => self.open(start),
+            Step::Close(name) => self.close(name),
+            Step::Words(words) if self.in_text && self.skipped == 0 => self.words(words),
+            Step::Words(_) => {}
+        }
+    }
+
+    /// The document's own title, and its text.
+    pub(super) fn finish(mut self) -> (Option<String>, String) {
+        while self.flows.len() > 1 {
+            self.end_box();
+        }
+        let blocks = self.flows.pop().map(|flow| flow.blocks).unwrap_or_default();
+        write(blocks)
+    }
+
+    fn flow(&mut self) -> Option<&mut Flow> {
+        self.flows.last_mut()
+    }
+
+    fn words(&mut self, words: &str) {
+        let (run, style) = (self.run, self.run_style);
+        let Some(flow) = self.flows.last_mut() else { return };
+        if run.hide(style, flow.paragraph.marks) {
+            return;
+        }
+        self.read += words.len();
+        flow.paragraph.words.push_str(words);
+    }
+
+    fn open(&mut self, start: &BytesStart<'_>) {
+        match start.local_name().into_inner() {
+            "AlternateContent" => self.choices.push(self.read),
+            // The same again for other programs, unless there was nothing yet.
+            "Choice" | "Fallback" => {
+                self.skipped = usize::from(self.choices.last().is_some_and(|before| self.read > *before));
+            }
+            // How it looked before somebody changed it.
+            "rPrChange" | "pPrChange" | "tcPrChange" | "trPrChange" | "tblPrChange" => self.skipped = 1,
+            "rPr" if self.in_paragraph_marks => {}
+            "rPr" => self.in_run_marks = true,
+            "pPr" => self.in_paragraph_marks = true,
+            "trPr" | "tcPr" => self.in_row_marks = true,
+            "del" | "moveFrom" if self.in_paragraph_marks => {
+                if let Some(flow) = self.flow() {
+                    flow.paragraph.goes_on = true;
+                }
+            }
+            "del" | "hidden" if self.in_row_marks => {
+                let is_on = is_on(start);
+                if let Some(flow) = self.flow().filter(|flow| flow.tables == 1) {
+                    flow.table.is_deleted |= is_on;
+                }
+            }
+            "cellDel" => {
+                if let Some(flow) = self.flow().filter(|flow| flow.tables == 1) {
+                    flow.table.cell.is_deleted = true;
+                }
+            }
+            // Words that were deleted or moved away.
+            "del" | "moveFrom" => self.skipped = 1,
+            "r" => {
+                self.run = Marks::default();
+                self.run_style = Marks::default();
+            }
+            "rStyle" => self.run_style = self.styles.of(value(start, "val").as_deref().or(Some(""))).1,
+            "vanish" | "strike" | "dstrike" if self.in_run_marks => self.run.note(start),
+            "t" => self.in_text = true,
+            "tab" if !self.in_paragraph_marks => self.words("\t"),
+            "br" | "cr" => self.words("\n"),
+            "noBreakHyphen" => self.words("-"),
+            "txbxContent" => self.flows.push(Flow::default()),
+            "p" => self.begin_paragraph(),
+            "pStyle" => {
+                let (role, marks) = self.styles.of(value(start, "val").as_deref());
+                if let Some(flow) = self.flow() {
+                    flow.paragraph.role = role;
+                    flow.paragraph.marks = marks;
+                }
+            }
+            "ilvl" => self.item(value(start, "val").and_then(|level| level.parse().ok()).or(Some(0))),
+            // Number 0 takes an item out of the list its style puts it in.
+            "numId" if value(start, "val").as_deref() == Some("0") => self.item(None),
+            "numId" => {
+                let item = self.flow().and_then(|flow| flow.paragraph.item);
+                self.item(item.or(Some(0)));
+            }
+            name => self.open_in_table(name, start),
+        }
+    }
+
+    fn item(&mut self, depth: Option<usize>) {
+        if let Some(flow) = self.flow() {
+            flow.paragraph.item = depth;
+        }
+    }
+
+    fn open_in_table(&mut self, name: &str, start: &BytesStart<'_>) {
+        let number =
+            |most: usize| value(start, "val").and_then(|n| n.parse::<usize>().ok()).unwrap_or(1).clamp(1, most);
+        let Some(flow) = self.flows.last_mut() else { return };
+        if name == "tbl" {
+            flow.tables += 1;
+            if flow.tables == 1 {
+                flow.table = Table::default();
+            }
+        }
+        if flow.tables != 1 {
+            return;
+        }
+        let table = &mut flow.table;
+        let goes_on = || !matches!(value(start, "val").as_deref(), Some("restart"));
+        match name {
+            "tr" => {
+                table.row.clear();
+                table.is_head = false;
+                table.is_deleted = false;
+            }
+            "tblHeader" => table.is_head = is_on(start),
+            "gridBefore" => table.row.extend((0..number(SPAN_MAX)).map(|_| Placed::default())),
+            "tc" => table.cell = Cell { across: 1, ..Cell::default() },
+            "gridSpan" => table.cell.across = number(SPAN_MAX),
+            "vMerge" => table.cell.from_above = goes_on(),
+            "hMerge" => table.cell.from_left = goes_on(),
+            _ => {}
+        }
+    }
+
+    fn begin_paragraph(&mut self) {
+        let marks = self.styles.of(None).1;
+        let Some(flow) = self.flow() else { return };
+        if std::mem::take(&mut flow.paragraph.goes_on) {
+            return;
+        }
+        flow.paragraph = Paragraph { marks, ..Paragraph::default() };
+    }
+
+    fn close(&mut self, name: &str) {
+        match name {
+            "AlternateContent" => {
+                self.choices.pop();
+            }
+            "rPr" => self.in_run_marks = false,
+            "pPr" => self.in_paragraph_marks = false,
+            "trPr" | "tcPr" => self.in_row_marks = false,
+            "r" => {
+                self.run = Marks::default();
+                self.run_style = Marks::default();
+            }
+            "t" => self.in_text = false,
+            "p" => self.end_paragraph(),
+            "txbxContent" => self.end_box(),
+            "tc" => self.end_cell(),
+            "tr" => {
+                if let Some(flow) = self.flow().filter(|flow| flow.tables == 1 && !flow.table.is_deleted) {
+                    let table = &mut flow.table;
+                    if table.is_head && table.heads == table.rows.len() {
+                        table.heads += 1;
+                    }
+                    table.rows.push(std::mem::take(&mut table.row));
+                }
+            }
+            "tbl" => {
+                if let Some(flow) = self.flow() {
+                    flow.tables = flow.tables.saturating_sub(1);
+                    if flow.tables == 0 {
+                        let table = std::mem::take(&mut flow.table);
+                        flow.blocks.push(Block::Table(table.rows, table.heads));
+                        flow.paragraph = Paragraph::default();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn end_paragraph(&mut self) {
+        let Some(flow) = self.flow() else { return };
+        if flow.paragraph.goes_on {
+            return;
+        }
+        let paragraph = std::mem::take(&mut flow.paragraph);
+        if flow.tables > 0 {
+            let cell = &mut flow.table.cell.words;
+            cell.push_str(&paragraph.words);
+            cell.push(' ');
+            paragraph.boxes.iter().for_each(|block| flatten(block, cell));
+            return;
+        }
+        let words = paragraph.words;
+        let item = paragraph.item.or((paragraph.role == Some(Role::ListItem)).then_some(0));
+        if !words.trim().is_empty() {
+            flow.blocks.push(match (paragraph.role, item) {
+                (Some(Role::Title), _) => Block::Title(words),
+                (Some(Role::Heading(level)), _) => Block::Heading(level, words),
+                (_, Some(depth)) => Block::Item(depth, words),
+                _ => Block::Paragraph(words),
+            });
+        }
+        // What stands beside the paragraph must not part its sentence.
+        flow.blocks.extend(paragraph.boxes);
+    }
+
+    fn end_box(&mut self) {
+        if self.flows.len() < 2 {
+            return;
+        }
+        if let Some(flow) = self.flows.pop()
+            && let Some(outer) = self.flows.last_mut()
+        {
+            outer.paragraph.boxes.extend(flow.blocks);
+        }
+    }
+
+    fn end_cell(&mut self) {
+        let mut copies = self.copies;
+        let Some(flow) = self.flow().filter(|flow| flow.tables == 1) else { return };
+        let table = &mut flow.table;
+        let cell = std::mem::take(&mut table.cell);
+        if cell.is_deleted {
+            return;
+        }
+        let mut copy = |words: &str| {
+            let left = copies.checked_sub(words.len());
+            copies = left.unwrap_or(copies);
+            if left.is_some() { words.to_owned() } else { String::new() }
+        };
+        let above = |column: usize| table.rows.last().and_then(|row| row.get(column));
+        for n in 0..cell.across.min((2 * SPAN_MAX).saturating_sub(table.row.len())) {
+            let words = match (cell.from_above, cell.from_left || n > 0) {
+                (true, _) => above(table.row.len()).map(|above| copy(&above.words)).unwrap_or_default(),
+                (false, true) => table.row.last().map(|left| copy(&left.words)).unwrap_or_default(),
+                _ => cell.words.trim().to_owned(),
+            };
+            table.row.push(Placed { words, from_left: n > 0 || cell.from_left, from_above: cell.from_above });
+        }
+        self.copies = copies;
+    }
+}
+
+/// The words of a box within a cell.
+fn flatten(block: &Block, into: &mut String) {
+    match block {
+        Block::Title(words) | Block::Heading(_, words) | Block::Item(_, words) | Block::Paragraph(words) => {
+            into.push_str(words);
+            into.push(' ');
+        }
+        Block::Table(rows, _) => {
+            for cell in rows.iter().flatten().filter(|cell| !cell.from_left && !cell.from_above) {
+                into.push_str(&cell.words);
+                into.push(' ');
+            }
+        }
+    }
+}
+
+fn write(blocks: Vec<Block>) -> (Option<String>, String) {
+    let mut writer = Writer::default();
+    let mut title = None;
+    let mut lists = 0;
+    for block in blocks {
+        let depth = if let Block::Item(depth, _) = &block { (*depth).min(8) + 1 } else { 0 };
+        while lists > depth {
+            writer.end_list();
+            lists -= 1;
+        }
+        while lists < depth {
+            writer.begin_list(None);
+            lists += 1;
+        }
+        match block {
+            Block::Title(words) => {
+                title = title.or_else(|| super::pdf_text::title(&words));
+                text(&mut writer, &words);
+                writer.end_heading(1);
+            }
+            Block::Heading(level, words) => {
+                text(&mut writer, &words);
+                writer.end_heading(level + 1);
+            }
+            Block::Item(_, words) => {
+                writer.begin_item();
+                text(&mut writer, &words);
+                writer.end_paragraph();
+            }
+            Block::Paragraph(words) => {
+                text(&mut writer, &words);
+                writer.end_paragraph();
+            }
+            Block::Table(rows, heads) => {
+                let (caption, grid) = merged(rows, heads);
+                grid.write(&mut writer, caption.as_deref());
+            }
+        }
+    }
+    (title, writer.finish())
+}
+
+fn text(writer: &mut Writer, words: &str) {
+    for (n, line) in words.trim().lines().enumerate() {
+        if n > 0 {
+            writer.line_break();
+        }
+        writer.text(line);
+    }
+}
