@@ -114,7 +114,7 @@ async fn a_long_talk_with_it_goes_on() {
     for turn in 0..12 {
         let question = format!(
             "{}Tell me a long story about the sea, part {turn}.",
-            "I have been at sea for many years. ".repeat(20)
+            "I have been at sea for many years. ".repeat(8)
         );
         let reply = api.ask(id, &format!("r{turn}"), &question).await;
         let ended = reply_of(&reply).unwrap();
@@ -128,7 +128,7 @@ async fn a_long_talk_with_it_goes_on() {
         assert!(!usage.estimated && usage.input_tokens + usage.output_tokens <= 2_048, "turn {turn}: {usage:?}");
         read.push(usage.input_tokens);
     }
-    assert!(read.iter().max() > Some(&1_000), "the talk was not kept short for no reason: {read:?}");
+    assert!(read.iter().max() > Some(&700), "more of the talk had room: {read:?}");
 }
 
 async fn ask(model: &RealModel, path: &str, tokens: u32) -> reqwest::Response {
