@@ -437,7 +437,12 @@ async fn a_connection_is_used_again_after_a_whole_reply() {
     for dialect in Dialect::ALL {
         let upstream = Upstream::start().await.unwrap();
         let version = if dialect == Dialect::OpenAi { "/v1" } else { "" };
-        let provider = ProviderSettings { key: Some("k".into()), base: Some(format!("{}{version}/", upstream.url())) };
+        let provider = ProviderSettings {
+            key: Some("k".into()),
+            base: Some(format!("{}{version}/", upstream.url())),
+            // Whoever knows it does not ask.
+            context_tokens: Some(8_192),
+        };
         let settings = ModelSettings {
             openai: provider.clone(),
             anthropic: provider.clone(),

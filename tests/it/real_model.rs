@@ -99,6 +99,38 @@ async fn it_speaks_through_a_conversation_that_can_be_left_and_rejoined_and_stop
     }
 }
 
+/// Its context has 2,048 tokens, and a talk has many more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_talk_with_it_goes_on() {
+    let _turn = TURN.lock().await;
+    let model = RealModel::shared().unwrap();
+    let (base, name) = (format!("{}/v1", model.base_url), format!("openai/{}", RealModel::NAME));
+    let node = Node::start(&[("OPENAI_BASE_URL", base.as_str()), ("TERTULIA_MODEL", name.as_str())]);
+    let api = node.api();
+    let profile = json!({"assistant": {"max_output_tokens": 150}, "business": {"name": "Casa Vera"}});
+    assert_eq!(api.put("/v1/tenant", &json!({"version": 1, "profile": profile})).await.status, 200);
+    let id = api.open().await;
+    let mut read = Vec::new();
+    for turn in 0..12 {
+        let question = format!(
+            "{}Tell me a long story about the sea, part {turn}.",
+            "I have been at sea for many years. ".repeat(8)
+        );
+        let reply = api.ask(id, &format!("r{turn}"), &question).await;
+        let ended = reply_of(&reply).unwrap();
+        assert!(
+            matches!(ended.end, End::Completed | End::Length),
+            "turn {turn}: {:?} {:?}",
+            ended.end,
+            ended.made.error
+        );
+        let usage = &ended.made.usage;
+        assert!(!usage.estimated && usage.input_tokens + usage.output_tokens <= 2_048, "turn {turn}: {usage:?}");
+        read.push(usage.input_tokens);
+    }
+    assert!(read.iter().max() > Some(&700), "more of the talk had room: {read:?}");
+}
+
 async fn ask(model: &RealModel, path: &str, tokens: u32) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
     let body: Value = json!({

@@ -10,21 +10,21 @@ use super::window::Window;
 /// The reply has at least a part in so many of the context, or as much as it may be long: a reply that is cut
 /// helps nobody, and one of a quarter is long enough for what the rest can ask.
 const ANSWER_PARTS: u64 = 4;
-/// Of what instructions and reply leave, the question has a part in so many: nobody's question needs more …
-const QUESTION_PARTS: u64 = 4;
-/// … but no less than this, if the model's limit is to be tried at all …
+/// Of what instructions and reply leave, the question with its excerpts has a part in so many, and the talk
+/// before it the other: an answer rests on the ones, and the last words on the other …
+const TURN_PARTS: u64 = 2;
+/// … but no more than this: the longest question and five excerpts of the longest kind, of which not both are
+/// in a script of a token for each character.
+const TURN_TOKENS_MAX: u64 = 8_192;
+/// The question has a part in so many of that, and the excerpts what it leaves: nobody's question needs more …
+const QUESTION_PARTS: u64 = 2;
+/// … but no less than this, if the model's limit is to be tried at all.
 const QUESTION_TOKENS_MIN: u64 = 64;
-/// … and no more than a message that is as long as they get, in a script of a byte for each character.
-const QUESTION_TOKENS_MAX: u64 = 4_096;
-/// Excerpts have three parts in so many: an answer rests on them, and the last words on the talk before.
-const PASSAGES_PARTS: u64 = 8;
-/// More than five excerpts of the longest kind, in a script of a token for each character.
-const PASSAGES_TOKENS_MAX: u64 = 6_400;
 /// An excerpt that is shortened to less says nothing.
 const PASSAGE_TOKENS_MIN: u64 = 48;
 /// What servers add to a prompt besides its lines: marks of the template, dates of their own.
 const AROUND_TOKENS: u64 = 32;
-/// Earlier questions keep their excerpts where those of two fit into the talk's room. In less room they would
+/// Earlier questions keep their excerpts where so many fit into the talk's room. In less room they would
 /// push out the talk itself, which follow-up questions need more.
 const REPEATED_MIN: u64 = 2;
 /// One question in the talk before has a part in so many of its room …
@@ -40,15 +40,18 @@ pub(super) const SHORTENED: &str = "\n[The middle of this message is left out he
 /// The room of each part, in our estimate's tokens; without bounds where the context is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Room {
+    /// For the question alone …
     pub(super) question: u64,
-    pub(super) passages: u64,
+    /// … and with its excerpts.
+    turn: u64,
+    /// For the talk before.
     pub(super) history: u64,
     /// Whether earlier questions keep the excerpts that were found for them.
     pub(super) repeats: bool,
 }
 
 impl Room {
-    const UNBOUNDED: Self = Self { question: u64::MAX, passages: u64::MAX, history: u64::MAX, repeats: true };
+    const UNBOUNDED: Self = Self { question: u64::MAX, turn: u64::MAX, history: u64::MAX, repeats: true };
 
     /// The room that instructions of an estimated length leave in a window.
     pub(super) fn of(window: Window, instructions: u64, max_output_tokens: u32) -> Self {
@@ -56,15 +59,15 @@ impl Room {
         let answer = answer_min(tokens, max_output_tokens);
         let all = window.rate.estimate(tokens - answer);
         let left = all.saturating_sub(instructions + TOKENS_PER_LINE + AROUND_TOKENS);
-        let question = (left / QUESTION_PARTS).clamp(QUESTION_TOKENS_MIN, QUESTION_TOKENS_MAX);
-        let passages = (3 * left / PASSAGES_PARTS).min(PASSAGES_TOKENS_MAX);
-        let history = left.saturating_sub(question + passages);
-        Self { question, passages, history, repeats: history >= REPEATED_MIN * passages }
+        let turn = (left / TURN_PARTS).clamp(QUESTION_TOKENS_MIN, TURN_TOKENS_MAX);
+        let question = (turn / QUESTION_PARTS).max(QUESTION_TOKENS_MIN);
+        let history = left.saturating_sub(turn);
+        Self { question, turn, history, repeats: history >= REPEATED_MIN * turn }
     }
 
     /// The room for excerpts beside a question that took so many of its own tokens.
     pub(super) fn passages_beside(self, question: u64) -> u64 {
-        self.passages.saturating_add(self.question.saturating_sub(question))
+        if self.turn == u64::MAX { u64::MAX } else { self.turn.saturating_sub(question) }
     }
 
     /// The room of one earlier question.
@@ -158,15 +161,15 @@ mod tests {
     #[test]
     fn shares_add_up_to_the_context() {
         for (tokens, instructions, wished, expected) in [
-            (2_048, 300, 1_024, Room { question: 223, passages: 334, history: 335, repeats: false }),
-            (8_192, 300, 1_024, Room { question: 1_349, passages: 2_024, history: 2_025, repeats: false }),
-            (32_768, 300, 1_024, Room { question: 4_096, passages: 6_400, history: 14_563, repeats: true }),
-            (512, 2_000, 1_024, Room { question: 64, passages: 0, history: 0, repeats: true }),
+            (2_048, 300, 1_024, Room { question: 223, turn: 446, history: 446, repeats: false }),
+            (8_192, 300, 1_024, Room { question: 1_349, turn: 2_699, history: 2_699, repeats: false }),
+            (32_768, 300, 1_024, Room { question: 4_096, turn: 8_192, history: 16_867, repeats: true }),
+            (512, 2_000, 1_024, Room { question: 64, turn: 64, history: 0, repeats: false }),
         ] {
             let room = Room::of(window(tokens), instructions, wished);
             assert_eq!(room, expected, "{tokens}");
             let rate: Rate = window(tokens).rate;
-            let all = instructions + TOKENS_PER_LINE + AROUND_TOKENS + room.question + room.passages + room.history;
+            let all = instructions + TOKENS_PER_LINE + AROUND_TOKENS + room.turn + room.history;
             if room.history > 0 {
                 assert!(rate.tokens(all) + answer_min(tokens, wished) <= tokens, "{tokens}");
             }

@@ -1,11 +1,11 @@
 //! One request, one streamed answer: the transport under the three adapters.
-//! Invariant: no redirects, and no second request but for one whose form was refused; dropping the stream
-//! closes the socket.
+//! Invariant: no redirects, and no second request for a reply but for one whose form was refused; dropping the
+//! stream closes the socket.
 
 use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONNECTION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use schema::ErrorCode;
 use schema::limits::MODEL_FRAME_BYTES_MAX;
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::first_words::FirstWords;
 use super::lenient::says;
 use super::manners::{Manners, Parameter, Refusals};
+use super::probe::Probe;
 use super::replay::take_back;
 use super::sse::{Decoder, Dialect};
 use super::{Chunk, ChunkStream, ModelError};
@@ -83,6 +84,11 @@ impl Http {
     pub(super) fn post(&self, url: Url, body: Vec<u8>) -> RequestBuilder {
         self.client.post(url).header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body)
     }
+
+    /// A GET after which the connection is closed: nothing follows it.
+    pub(super) fn get_once(&self, url: Url) -> RequestBuilder {
+        self.client.get(url).header(CONNECTION, HeaderValue::from_static("close"))
+    }
 }
 
 /// A key as a header that no log of the HTTP library prints.
@@ -108,6 +114,11 @@ pub(super) trait Asking: Send + Sync + 'static {
 
     /// Which parameters of those that may be refused it has.
     fn sends(&self, without: Refusals) -> Refusals;
+
+    /// How its server can be asked for the model's size, where it may know.
+    fn probe(&self) -> Option<Probe> {
+        None
+    }
 }
 
 /// Sends the request and decodes the answer as it comes.
@@ -120,6 +131,10 @@ pub(super) fn stream<D: Dialect + Default>(asking: impl Asking, manners: Manners
                 return;
             }
         };
+        if let Some(probe) = asking.probe().filter(|_| manners.size_is_to_be_asked()) {
+            let manners = manners.clone();
+            tokio::spawn(async move { probe.ask().await.into_iter().for_each(|tokens| manners.told(tokens)) });
+        }
         // Taken by the provider: from here on it is at work, and bills.
         yield Ok(Chunk::Alive);
         let (begins, listen) = manners.begins();
@@ -283,6 +298,15 @@ fn says_error(body: &str) -> bool {
     }
     let answer = serde_json::from_str::<Answer<'_>>(body);
     answer.map_or_else(|_| body.contains("\"error\""), |answer| says(answer.error))
+}
+
+/// The body of an answer that went well.
+pub(super) async fn document(request: RequestBuilder) -> Option<String> {
+    let response = request.send().await.ok()?;
+    if response.status() != 200 {
+        return None;
+    }
+    whole(response).await.ok()
 }
 
 /// A whole body. How long it may take is the caller's to say.

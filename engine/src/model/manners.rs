@@ -114,6 +114,8 @@ struct Lesson {
     /// Replies in a row that have shown the contrary.
     contrary: u8,
     sizes: Sizes,
+    /// Its server was asked for its size.
+    asked: bool,
 }
 
 /// One model's manners.
@@ -180,6 +182,23 @@ impl Manners {
     /// An attempt has shown how much it takes.
     pub(super) fn sized(&self, lesson: SizeLesson) {
         self.learned.note(&self.server, &self.model, |known| known.sizes.learn(lesson));
+    }
+
+    /// Whether its server is to be asked how much it takes: once, if nobody has said it.
+    pub(super) fn size_is_to_be_asked(&self) -> bool {
+        let mut first = false;
+        if self.context_tokens.is_none() {
+            self.learned.note(&self.server, &self.model, |known| {
+                first = !std::mem::replace(&mut known.asked, true) && known.sizes.window().tokens.is_none();
+            });
+        }
+        first
+    }
+
+    /// Its server has said how much it takes.
+    pub(super) fn told(&self, tokens: u64) {
+        tracing::info!(model = self.model, tokens, "the model's server tells its context");
+        self.learned.note(&self.server, &self.model, |known| known.sizes.told(tokens));
     }
 
     /// How its next reply will begin, and whether that is a guess that a reply should prove first.

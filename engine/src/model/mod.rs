@@ -20,6 +20,7 @@ pub mod metrics;
 mod notes;
 mod openai;
 mod oversize;
+mod probe;
 mod prompt;
 mod redacted;
 mod registry;

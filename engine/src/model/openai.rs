@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::http::{Asking, Http, join, secret_header, stream};
 use super::lenient::{Count, List, Maybe, Word, object, says, side, text};
 use super::manners::{Lessons, Manners, Parameter, Refusals, by_name};
+use super::probe::Probe;
 use super::sse::{Dialect, GRACE, ToolCalls};
 use super::thoughts::Begins;
 use super::{Chunk, ChunkStream, Model, ModelError, Price, Prompt, Role, SizeLesson, Sizes, Stop};
@@ -146,6 +147,13 @@ impl Asking for Request {
 
     fn sends(&self, without: Refusals) -> Refusals {
         sent(official(&self.url), without)
+    }
+
+    fn probe(&self) -> Option<Probe> {
+        let mut base = self.url.clone();
+        base.path_segments_mut().ok()?.pop().pop();
+        let (http, key, model) = (self.http.clone(), self.key.clone(), self.model.clone());
+        (!official(&self.url)).then_some(Probe { http, base, key, model })
     }
 }
 

@@ -14,6 +14,9 @@ const CONTEXT_TOKENS_MAX: u64 = 1 << 32;
 const LIMIT_TIMES_MAX: u64 = 4;
 /// Prompts of fewer tokens say little about how a model counts: its template's own tokens are most of it.
 const COUNTED_MIN: u64 = 64;
+/// Counts of less than two fifths of the estimate are not of the whole prompt: some servers leave out what they
+/// had in a cache.
+const COUNTED_PARTS_MIN: (u64, u64) = (2, 5);
 
 /// What a prompt has to fit into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +60,8 @@ impl Rate {
 
     /// What the model counted for our estimate. A higher rate holds at once, a lower one comes step by step.
     fn counted(self, estimate: u64, counted: u64) -> Self {
-        if estimate < COUNTED_MIN || counted == 0 {
+        let (part, of) = COUNTED_PARTS_MIN;
+        if estimate < COUNTED_MIN || counted.saturating_mul(of) < estimate.saturating_mul(part) {
             return self;
         }
         // A little above what was counted, because the next prompt is another text.
@@ -180,7 +184,8 @@ mod tests {
             (&[(1_000, 1_000)], 160),
             (&[(1_000, 800)], 144),
             (&[(1_000, 800); 9], 128),
-            (&[(1_000, 100); 99], 80),
+            (&[(1_000, 100); 99], 160),
+            (&[(1_000, 400); 99], 80),
             (&[(1_000, 999_999)], 512),
             (&[(10, 90)], 160),
             (&[(1_000, 0)], 160),

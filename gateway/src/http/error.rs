@@ -75,6 +75,7 @@ const fn status(code: ErrorCode) -> StatusCode {
         | ErrorCode::ModelRateLimited
         | ErrorCode::ModelUnavailable
         | ErrorCode::ModelBadRequest
+        | ErrorCode::ModelContextTooSmall
         | ErrorCode::ModelTimeout
         | ErrorCode::ModelTruncated
         | ErrorCode::ModelBlank

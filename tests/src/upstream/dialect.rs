@@ -93,6 +93,42 @@ impl Dialect {
         })
     }
 
+    /// A whole reply to a prompt of so many tokens.
+    #[must_use]
+    pub fn reply_to(self, tokens: u64, words: &str) -> Script {
+        let counted = |step: Step| match step {
+            Step::Send(text) => {
+                let names = ["\"input_tokens\":", "\"promptTokenCount\":", "\"prompt_tokens\":"];
+                Step::Send(
+                    names
+                        .iter()
+                        .fold(text, |text, name| text.replace(&format!("{name}20"), &format!("{name}{tokens}"))),
+                )
+            }
+            other => other,
+        };
+        Script::stream([counted(self.begin()), self.text(words), counted(self.end())])
+    }
+
+    /// How it refuses a prompt of so many tokens where it takes fewer.
+    #[must_use]
+    pub fn too_long(self, tokens: u64, limit: u64) -> Script {
+        Script::status(
+            400,
+            &match self {
+                Self::OpenAi => format!(
+                    r#"{{"error":{{"code":400,"message":"request ({tokens} tokens) exceeds the available context size ({limit} tokens), try increasing it","type":"exceed_context_size_error","n_prompt_tokens":{tokens},"n_ctx":{limit}}}}}"#
+                ),
+                Self::Anthropic => format!(
+                    r#"{{"type":"error","error":{{"type":"invalid_request_error","message":"prompt is too long: {tokens} tokens > {limit} maximum"}}}}"#
+                ),
+                Self::Gemini => format!(
+                    r#"{{"error":{{"code":400,"message":"The input token count ({tokens}) exceeds the maximum number of tokens allowed ({limit}).","status":"INVALID_ARGUMENT"}}}}"#
+                ),
+            },
+        )
+    }
+
     /// An error inside a stream that began with status 200.
     #[must_use]
     pub fn overloaded(self) -> Step {

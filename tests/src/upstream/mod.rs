@@ -5,7 +5,7 @@ mod dialect;
 mod script;
 mod serve;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,10 +42,17 @@ impl Recorded {
     }
 }
 
-#[derive(Debug, Default)]
+/// Answers requests by what they say.
+type Answerer = Box<dyn Fn(&Recorded) -> Script + Send>;
+
+#[derive(Default)]
 struct State {
     scripts: Mutex<VecDeque<Script>>,
+    answerer: Mutex<Option<Answerer>>,
     requests: Mutex<Vec<Recorded>>,
+    /// What is told of models by path; and what was asked of it.
+    pages: Mutex<HashMap<String, String>>,
+    read: Mutex<Vec<Recorded>>,
     /// Replies that are being written or stalled, and have not ended.
     replying: watch::Sender<usize>,
     /// Open sockets, idle ones included.
@@ -78,7 +85,23 @@ impl Upstream {
         lock(&self.state.scripts).push_back(script);
     }
 
-    /// All requests so far, in order of arrival.
+    /// Requests that have no script are answered like this.
+    pub fn answer_by(&self, answer: impl Fn(&Recorded) -> Script + Send + 'static) {
+        *lock(&self.state.answerer) = Some(Box::new(answer));
+    }
+
+    /// What it says about its models under a path; other pages there are none.
+    pub fn tell(&self, path: &str, body: &str) {
+        lock(&self.state.pages).insert(path.to_owned(), body.to_owned());
+    }
+
+    /// All pages that were asked for.
+    #[must_use]
+    pub fn read(&self) -> Vec<Recorded> {
+        lock(&self.state.read).clone()
+    }
+
+    /// All requests for replies so far, in order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         lock(&self.state.requests).clone()

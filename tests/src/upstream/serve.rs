@@ -54,9 +54,7 @@ async fn connection(socket: TcpStream, state: &Arc<State>) -> Result<()> {
     let mut read = BufReader::new(read);
     while let Some(request) = request(&mut read).await? {
         let _replying = Counted::new(state, |state| &state.replying);
-        lock(&state.requests).push(request);
-        let script = lock(&state.scripts).pop_front();
-        let script = script.unwrap_or_else(|| Script::status(500, r#"{"error":{"type":"no_script"}}"#));
+        let script = script_for(state, request);
         let again = tokio::select! {
             done = answer(&script, &mut write) => done?,
             // Nothing may come while we answer but the end of the connection.
@@ -73,6 +71,18 @@ async fn connection(socket: TcpStream, state: &Arc<State>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn script_for(state: &State, request: Recorded) -> Script {
+    if let Some(path) = request.line.strip_prefix("GET ") {
+        let page = lock(&state.pages).get(path).map(|page| Script::status(200, page));
+        lock(&state.read).push(request);
+        return page.unwrap_or_else(|| Script::status(404, "{}"));
+    }
+    let script = lock(&state.scripts).pop_front();
+    let script = script.or_else(|| lock(&state.answerer).as_ref().map(|answer| answer(&request)));
+    lock(&state.requests).push(request);
+    script.unwrap_or_else(|| Script::status(500, r#"{"error":{"type":"no_script"}}"#))
 }
 
 /// What becomes of a connection after an answer.
