@@ -146,7 +146,7 @@ impl<'a> Choice<'a> {
             || (kinds.has(Kinds::CLOCK) && self.asked.calendar.days == 0 && unit.size <= LINES_MAX);
         let asked_here = self.share(around.heading);
         match unit.form {
-            Form::Whole if kinds.is_valued() && !wants_all => return None,
+            Form::Whole if !wants_all => return None,
             Form::Section if (kinds.is_valued() && !heading_asks) || asked_here < SECTION_SHARE_MIN => return None,
             _ => {}
         }
@@ -176,8 +176,10 @@ impl<'a> Choice<'a> {
             length: (shown.chars().count() as f32 / 400.0).min(1.0),
             item: is(Form::Item),
             row: is(Form::Row),
-            whole: is(Form::Whole) * flag(!wants_all),
-            whole_wanted: is(Form::Whole) * flag(wants_all),
+            whole: is(Form::Whole),
+            listed: flag(kinds.has(Kinds::KINDS) && (unit.form == Form::Whole || enumerates(&said))),
+            unlisted: flag(kinds.has(Kinds::KINDS) && unit.form != Form::Whole && !enumerates(&said)),
+            undated: flag(!self.asked.calendar.is_empty() && dated == 0.0),
             section: is(Form::Section),
             section_asked: is(Form::Section) * flag(heading_asks),
             section_headed: is(Form::Section) * asked_here,
@@ -356,6 +358,11 @@ fn overlaps(a: &Candidate, b: &Candidate) -> bool {
 /// The heading of a row's first column: it may hold the unit of what the rows are told by.
 fn head_of<'a>(read: &'a Read<'_>, unit: &Unit) -> &'a str {
     unit.table.map_or("", |(table, _)| read.tables[table].head(0))
+}
+
+/// Whether a text names several things.
+fn enumerates(text: &str) -> bool {
+    text.matches([',', ';', '、']).count() >= 2
 }
 
 /// Whether a text asks and says nothing.

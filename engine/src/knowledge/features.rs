@@ -72,10 +72,14 @@ features! {
     length: 0.0, 0.0;
     item: 0.0, 0.0;
     row: 0.0, 0.0;
-    /// A whole list or table, where not all of it was asked for …
-    whole: -0.25, -0.5;
-    /// … or where it was.
-    whole_wanted: 0.1, 0.0;
+    /// A whole list or table.
+    whole: 0.1, 0.0;
+    /// A list is asked for, and it names several things …
+    listed: 0.3, 0.0;
+    /// … or it does not.
+    unlisted: -0.2, 0.0;
+    /// Days or months are asked for, and it names none.
+    undated: -0.2, 0.0;
     section: -0.15, 0.0;
     /// Its heading is a question.
     section_asked: 0.1, 0.0;

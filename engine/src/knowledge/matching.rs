@@ -124,7 +124,7 @@ impl<'a> Matcher<'a> {
         if *stem == there.stem || asked.stem == there.stem {
             return STEM;
         }
-        if asked.exact.bytes().any(|byte| byte.is_ascii_digit()) {
+        if stem.bytes().any(|byte| byte.is_ascii_digit()) {
             return 0.0;
         }
         if self.language.joins_words() && is_part(stem, &there.exact, &there.stem) {

@@ -76,6 +76,9 @@ fn stemmer(language: Language) -> Option<Stemmer> {
 fn stem(stemmer: &Option<Stemmer>, language: Language, exact: &str) -> String {
     let has_digit = exact.bytes().any(|byte| byte.is_ascii_digit());
     let Some(stemmer) = stemmer.as_ref().filter(|_| !has_digit) else { return exact.to_string() };
+    if let Some(number) = language.number(exact) {
+        return number.to_string();
+    }
     let bare = if language == Language::Arabic { without_article(exact) } else { exact };
     stemmer.stem(bare).into_owned()
 }

@@ -67,6 +67,7 @@ pub(super) enum List {
     Streets,
     Negation,
     Modal,
+    Numbers,
     Weekdays,
     Weekend,
     Daily,
@@ -102,6 +103,7 @@ const LISTS: &[(&str, List)] = &[
     ("streets", List::Streets),
     ("negation", List::Negation),
     ("modal", List::Modal),
+    ("numbers", List::Numbers),
     ("weekdays", List::Weekdays),
     ("weekend", List::Weekend),
     ("daily", List::Daily),
@@ -133,6 +135,8 @@ const LISTS: &[(&str, List)] = &[
 /// One language's lists.
 struct Lists {
     words: HashMap<List, HashSet<String>>,
+    /// Words for 1, 2, 3 and so on.
+    numbers: HashMap<String, usize>,
 }
 
 impl Lists {
@@ -141,11 +145,15 @@ impl Lists {
     fn read(file: &str) -> Self {
         let rows = file.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'));
         let mut words: HashMap<List, HashSet<String>> = HashMap::new();
+        let mut numbers = HashMap::new();
         for (name, entries) in rows {
             let Some((_, list)) = LISTS.iter().find(|(known, _)| *known == name.trim()) else { continue };
+            if *list == List::Numbers {
+                numbers.extend(entries.split(',').map(fold).zip(1..));
+            }
             words.entry(*list).or_default().extend(entries.split(',').map(fold).filter(|entry| !entry.is_empty()));
         }
-        Self { words }
+        Self { words, numbers }
     }
 }
 
@@ -229,6 +237,11 @@ impl Language {
     /// Whether a list of this language has a folded word or phrase.
     pub(super) fn has(self, list: List, entry: &str) -> bool {
         TABLES[self as usize].words.get(&list).is_some_and(|entries| entries.contains(entry))
+    }
+
+    /// The number for which a folded word stands: `three` is 3. Not for one, which is an article, too.
+    pub(super) fn number(self, word: &str) -> Option<usize> {
+        TABLES[self as usize].numbers.get(word).copied().filter(|number| *number > 1)
     }
 
     /// The entries of a list.
