@@ -68,7 +68,7 @@ impl Weights {
         misspelt: 0.8,
         meaning: 0.8,
         value: 0.6,
-        quotable: 1.0,
+        quotable: 0.4,
         coverage: 0.8,
     };
     /// Only how often words occur in a passage's text, and how rare they are.
