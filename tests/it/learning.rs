@@ -185,7 +185,7 @@ async fn a_hostile_site_harms_nobody() {
             "it is larger than 5 MiB",
         ),
         ("/deep", Page::Html("<div>".repeat(100_000)), "it is nested too deeply"),
-        ("/picture", file("text/html", b"\x89PNG\0\0"), "it is none of Markdown, text, HTML, PDF and DOCX"),
+        ("/picture", file("text/html", b"\x89PNG\0\0"), "it is none of Markdown, text, HTML, PDF, DOCX, XLSX and CSV"),
         ("/broken.pdf", file("application/pdf", b"%PDF-1.7\nnothing more"), "it is not a whole PDF"),
         ("/scanned.pdf", file("application/pdf", SCANNED_PDF), "it has no text; scanned pages are not read"),
         // By memory or by time, whichever ends first.

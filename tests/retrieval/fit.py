@@ -33,14 +33,28 @@ def load(file):
     return data["features"], questions
 
 
-def ascend(gradient, size, l2):
-    """Adam, with steps that shrink."""
+#: What may only speak for an answer, or only against one; nothing else tells whether it is said.
+FOR = {"share", "own", "rare", "rare_own", "led", "fits", "dated", "within", "precision", "precise", "rank", "listed", "section_asked", "margin", "rules"}
+AGAINST = {"missing", "unfit", "unlisted", "undated", "cells", "whole", "size", "length", "leans", "terms"}
+
+
+def signed(names):
+    """For each feature the signs that its weight may have."""
+    least = numpy.array([0.0 if name not in AGAINST else -9.0 for name in names])
+    most = numpy.array([0.0 if name not in FOR else 9.0 for name in names])
+    return least, most
+
+
+def ascend(gradient, size, l2, bounds=None):
+    """Adam, with steps that shrink, within bounds."""
     weights, first, second = numpy.zeros(size), numpy.zeros(size), numpy.zeros(size)
     for step in range(1, STEPS + 1):
         slope = gradient(weights) - l2 * weights
         first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
         rate = 0.1 if step < STEPS / 2 else 0.03
         weights += rate * first / (1 - 0.9**step) / (numpy.sqrt(second / (1 - 0.999**step)) + 1e-8)
+        if bounds:
+            weights = numpy.clip(weights, *bounds)
     return weights
 
 
@@ -73,14 +87,16 @@ def best(one, weights):
     return numpy.append(one["features"][top], [margin, 1.0]), one["right"][top]
 
 
-def fit_sure(pairs):
+def fit_sure(pairs, names):
     features = numpy.array([features for features, _ in pairs])
     right = numpy.array([right for _, right in pairs])
 
     def gradient(weights):
         return features.T @ (right - 1 / (1 + numpy.exp(-features @ weights))) / len(right)
 
-    return ascend(gradient, features.shape[1], SURE_L2)
+    least, most = signed(names + ["margin"])
+    bounds = numpy.append(least, -9.0), numpy.append(most, 9.0)
+    return ascend(gradient, features.shape[1], SURE_L2, bounds)
 
 
 def main():
@@ -94,7 +110,7 @@ def main():
     for site in sorted({one["site"] for one in questions}):
         inside = [one for one in questions if one["site"] != site]
         rank = fit_rank(inside, size)
-        sure = fit_sure([pair for pair in (best(one, rank) for one in inside) if pair])
+        sure = fit_sure([pair for pair in (best(one, rank) for one in inside) if pair], names)
         for one in questions:
             pair = best(one, rank) if one["site"] == site else None
             if pair:
@@ -115,7 +131,7 @@ def main():
             print(f"wrong <= {share:.0%}: right {max(row[1] for row in rows):.0%} at {rows[-1][0]:.2f}", file=sys.stderr)
     rank = fit_rank(questions, size)
     pairs = [pair for pair in (best(one, rank) for one in questions) if pair]
-    sure = fit_sure(pairs)
+    sure = fit_sure(pairs, names)
     print(f"all: best is right {sum(right for _, right in pairs):.0f} of {answerable}", file=sys.stderr)
     for name, score, weight in zip(names, rank, sure):
         print(f"{name}: {score:.2f}, {weight:.2f};")

@@ -207,6 +207,14 @@ pub const SHAPES: &[Shape] = &[
         });
         writer.finish().map(Cursor::into_inner).unwrap_or_default()
     }),
+    // Sheets.
+    shape(Kind::Csv, "plain rows", |size| repeated(size, "Lamp,30 days,5 EUR\n").into()),
+    shape(Kind::Csv, "rows of nothing", |size| repeated(size, ",,,,\n").into()),
+    shape(Kind::Csv, "one row", |size| repeated(size, "a,").into()),
+    shape(Kind::Csv, "a quotation without an end", |size| format!("\"{}", repeated(size, "a,b\n")).into()),
+    shape(Kind::Csv, "one wide row and many of one value", |size| {
+        format!("{}\n{}", "a;".repeat(64), repeated(size, "a\n")).into()
+    }),
     // PDF.
     shape(Kind::Pdf, "one content on every page", |size| pdf(&lines(size), &[], (size / 2_000).max(8))),
     shape(Kind::Pdf, "short lines on one page", |size| {

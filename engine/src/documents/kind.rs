@@ -17,11 +17,16 @@ pub enum Kind {
     Html,
     Pdf,
     Docx,
+    Xlsx,
+    Csv,
 }
+
+/// Every kind that can be read, in words.
+pub const KINDS: &str = "Markdown, text, HTML, PDF, DOCX, XLSX and CSV";
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Markdown, Self::Text, Self::Html, Self::Pdf, Self::Docx];
+    pub const ALL: [Self; 7] = [Self::Markdown, Self::Text, Self::Html, Self::Pdf, Self::Docx, Self::Xlsx, Self::Csv];
 
     /// Its name on a command line.
     #[must_use]
@@ -32,6 +37,8 @@ impl Kind {
             Self::Html => "html",
             Self::Pdf => "pdf",
             Self::Docx => "docx",
+            Self::Xlsx => "xlsx",
+            Self::Csv => "csv",
         }
     }
 
@@ -46,8 +53,10 @@ impl Kind {
         let told = media_type.and_then(Self::of_media_type);
         let named = Self::of_name(name);
         if head.starts_with(b"PK") {
-            let is_docx = told == Some(Self::Docx) || named == Some(Self::Docx) || holds(bytes, b"word/document.xml");
-            return is_docx.then_some(Self::Docx);
+            // What is in it goes before what is said of it.
+            let packed = [(Self::Docx, &b"word/document.xml"[..]), (Self::Xlsx, b"xl/workbook.xml")];
+            let found = packed.iter().find(|(_, part)| holds(bytes, part)).map(|(kind, _)| *kind);
+            return found.or([told, named].into_iter().flatten().find(|kind| kind.is_packed()));
         }
         if !is_text(head) {
             return None;
@@ -75,6 +84,8 @@ impl Kind {
             "html" | "htm" | "xhtml" => Some(Self::Html),
             "pdf" => Some(Self::Pdf),
             "docx" => Some(Self::Docx),
+            "xlsx" | "xlsm" => Some(Self::Xlsx),
+            "csv" | "tsv" | "tab" => Some(Self::Csv),
             _ => None,
         }
     }
@@ -89,13 +100,20 @@ impl Kind {
             "text/html" | "application/xhtml+xml" => Some(Self::Html),
             "application/pdf" | "application/x-pdf" => Some(Self::Pdf),
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => Some(Self::Docx),
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => Some(Self::Xlsx),
+            "text/csv" | "text/tab-separated-values" | "application/csv" => Some(Self::Csv),
             _ => None,
         }
     }
 
     /// Whether it is text on disk.
     const fn is_written(self) -> bool {
-        matches!(self, Self::Markdown | Self::Text | Self::Html)
+        matches!(self, Self::Markdown | Self::Text | Self::Html | Self::Csv)
+    }
+
+    /// Whether it is an archive on disk.
+    const fn is_packed(self) -> bool {
+        matches!(self, Self::Docx | Self::Xlsx)
     }
 }
 
@@ -107,6 +125,8 @@ impl fmt::Display for Kind {
             Self::Html => "HTML",
             Self::Pdf => "PDF",
             Self::Docx => "DOCX",
+            Self::Xlsx => "XLSX",
+            Self::Csv => "CSV",
         })
     }
 }
@@ -160,6 +180,11 @@ mod tests {
             (None, "x", b"PK\x03\x04 .. word/document.xml", Some(Kind::Docx)),
             (Some("application/zip"), "x.zip", b"PK\x03\x04", None),
             (None, "x.docx", b"not a zip", None),
+            (None, "x.docx", b"PK\x03\x04 .. xl/workbook.xml", Some(Kind::Xlsx)),
+            (None, "x.xlsx", b"PK\x03\x04", Some(Kind::Xlsx)),
+            (Some("application/vnd.ms-excel"), "prices.csv", b"a;b", Some(Kind::Csv)),
+            (Some("text/csv; charset=utf-8"), "https://x.example/prices", b"a;b", Some(Kind::Csv)),
+            (Some("text/plain"), "prices.tsv", b"a\tb", Some(Kind::Csv)),
         ] {
             assert_eq!(Kind::of(said, name, bytes), expected, "{said:?} {name}");
         }

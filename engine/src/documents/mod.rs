@@ -1,8 +1,9 @@
-//! Documents turned into Markdown: HTML, PDF, DOCX, Markdown and plain text.
+//! Documents turned into Markdown: HTML, PDF, DOCX, XLSX, CSV, Markdown and plain text.
 //! Invariant: [`read`] is pure and may panic, overflow its stack or ask for more memory than there
 //! is on a hostile document; so a node calls [`Reader`], which runs it in a process of its own.
 
 mod confine;
+mod csv_table;
 mod docx;
 mod docx_body;
 mod docx_styles;
@@ -17,9 +18,12 @@ mod pdf_page;
 mod pdf_text;
 pub(crate) mod plain;
 mod reader;
+mod sheet;
 mod text;
+mod xlsx;
+mod xlsx_format;
 
-pub use kind::Kind;
+pub use kind::{KINDS, Kind};
 pub use reader::{Reader, answer};
 
 use serde::{Deserialize, Serialize};
@@ -107,7 +111,7 @@ pub enum Unreadable {
     TooLong,
     #[error("it is larger than {} MiB", FILE_BYTES_MAX >> 20)]
     TooLarge,
-    #[error("it is none of Markdown, text, HTML, PDF and DOCX")]
+    #[error("it is none of {KINDS}")]
     UnknownKind,
     #[error("it took too long to read")]
     TooSlow,
@@ -152,6 +156,8 @@ pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<Page, Unr
         Kind::Html => html::read(&html::decode(bytes, charset))?,
         Kind::Pdf => pdf::read(bytes)?,
         Kind::Docx => docx::read(bytes)?,
+        Kind::Xlsx => xlsx::read(bytes)?,
+        Kind::Csv => csv_table::read(&text::decode(bytes, charset)?)?,
     };
     if page.markdown.contains(text::is_stray) {
         page.markdown.retain(|c| !text::is_stray(c));

@@ -25,6 +25,9 @@ const TYPES = {
   htm: 'text/html',
   pdf: 'application/pdf',
   docx: 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+  xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  csv: 'text/csv',
+  tsv: 'text/tab-separated-values',
 };
 
 /** The type of a file by the end of its name; undefined when it cannot be learned. */

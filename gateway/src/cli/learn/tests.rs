@@ -60,7 +60,7 @@ fn a_folder_is_searched_and_what_is_passed_over_has_a_reason() {
     work.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     let named = |skipped: &Skipped| (skipped.path.file_name().unwrap().to_str().unwrap().to_owned(), skipped.reason);
     let skipped: Vec<(String, &str)> = work.skipped.iter().map(named).collect();
-    let other = "none of Markdown, text, HTML, PDF and DOCX";
+    let other = "none of Markdown, text, HTML, PDF, DOCX, XLSX and CSV";
     let expected =
         [(".git", "hidden"), (".hidden.md", "hidden"), ("Makefile", other), ("logo.png", other), ("loop", "a link")];
     assert_eq!(skipped, expected.map(|(name, reason)| (name.to_owned(), reason)));
