@@ -16,7 +16,7 @@ use actix_rt::{Arbiter, System as Runtime};
 use actors::{Format, Listener, Options, Outbox, OutboxItem, ReplyTo, System, SystemClock, TenantRecord, Worker};
 use bytestring::ByteString;
 use engine::conversation::{Command, Speaker};
-use engine::knowledge::{KnowledgeError, Retriever};
+use engine::knowledge::{KnowledgeError, Query, Retriever};
 use engine::model::{Chunk, ChunkStream, Model, ModelSettings, Prompt, Registry, Stop};
 use engine::store::memory::MemoryStore;
 use engine::store::{Records, SharedStore};
@@ -69,7 +69,7 @@ impl Model for Clocked {
 struct Nothing;
 
 impl Retriever for Nothing {
-    fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
+    fn search(&self, _: TenantId, _: Query, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 }

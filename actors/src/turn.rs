@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::conversation::{Progress, Transcript};
+use engine::knowledge::Query;
 use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Talk};
 use futures_util::{Stream, StreamExt};
 use schema::{Author, Channel, End, ErrorCode, Passage, TenantId, Text, limits};
@@ -153,6 +154,9 @@ fn candidates(worker: &Worker, settings: &Settings) -> Vec<SharedModel> {
     models
 }
 
+/// What was asked before that a question may lean on.
+const BEFORE_MAX: usize = 3;
+
 /// Passages for the open question.
 async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) -> Vec<Passage> {
     let mut asked = transcript.exchanges().rev().filter(|exchange| !exchange.asked.is_empty());
@@ -162,7 +166,10 @@ async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) ->
     };
     let Some(question) = asked.next().map(words) else { return Vec::new() };
     let bounded = |text: &str| text.chars().take(QUESTION_BYTES_MAX / 4).collect::<String>();
-    let search = worker.system().retriever().search(tenant, bounded(&question), limits::PASSAGES_MAX);
+    let mut before: Vec<String> = asked.take(BEFORE_MAX).map(words).map(|said| bounded(&said)).collect();
+    before.reverse();
+    let query = Query { question: bounded(&question), before };
+    let search = worker.system().retriever().search(tenant, query, limits::PASSAGES_MAX);
     match tokio::time::timeout(RETRIEVAL_MAX, search).await {
         Ok(Ok(passages)) => passages,
         Ok(Err(error)) => {

@@ -24,7 +24,25 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const PASSAGES: usize = 5;
 /// How every refusal begins, in the languages that the answerer speaks.
-const REFUSALS: &[&str] = &["I don't know", "No lo sé", "Das weiß ich"];
+const REFUSALS: &[&str] = &[
+    "I don't know",
+    "No lo sé",
+    "Je ne sais pas",
+    "Ich weiß es nicht",
+    "Non lo so",
+    "Não sei",
+    "Dat weet ik niet",
+    "Nie wiem",
+    "Я не знаю",
+    "لا أعرف",
+    "我不知道",
+    "わかりません",
+    "모르겠습니다",
+    "Jag vet inte",
+    "Det ved jeg ikke",
+    "Jeg vet ikke",
+    "Bilmiyorum",
+];
 
 #[derive(Deserialize)]
 struct Question {
@@ -109,7 +127,8 @@ async fn main() -> Result<()> {
             if dump.is_some() {
                 let query = Query { question: question.ask.clone(), before: question.before.clone() };
                 let found = site.knowledge.find(site.tenant, query, 30, Weights::USED).await?;
-                let ranked: Vec<_> = found.iter().map(|f| (&f.passage.source, &f.passage.heading, &f.passage.text)).collect();
+                let ranked: Vec<_> =
+                    found.iter().map(|f| (&f.passage.source, &f.passage.heading, &f.passage.text)).collect();
                 let raw: serde_json::Value = serde_json::from_str(line)?;
                 let prompt = site.prompt(&question).await?;
                 let weighed: Vec<_> = engine::knowledge::weigh(&prompt)
@@ -120,7 +139,10 @@ async fn main() -> Result<()> {
                     })
                     .collect();
                 if names.is_empty() {
-                    names = engine::knowledge::weigh(&prompt).first().map(|one| one.features.iter().map(|(name, _)| *name).collect()).unwrap_or_default();
+                    names = engine::knowledge::weigh(&prompt)
+                        .first()
+                        .map(|one| one.features.iter().map(|(name, _)| *name).collect())
+                        .unwrap_or_default();
                 }
                 dumped.push(serde_json::json!({"site": name, "question": raw, "ranked": ranked, "weighed": weighed}));
             }
@@ -147,12 +169,17 @@ async fn main() -> Result<()> {
     if let Some(file) = dump {
         let mut sites = BTreeMap::new();
         for folder in &folders {
-            let name = folder.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>();
+            let name =
+                folder.components().rev().take(2).map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>();
             let name = name.into_iter().rev().collect::<Vec<_>>().join("/");
-            let passages: Vec<Passage> = read_folder(&folder.join("pages"))?.iter().flat_map(Document::passages).collect();
+            let passages: Vec<Passage> =
+                read_folder(&folder.join("pages"))?.iter().flat_map(Document::passages).collect();
             sites.insert(name, passages);
         }
-        std::fs::write(file, serde_json::to_vec(&serde_json::json!({"sites": sites, "features": names, "questions": dumped}))?)?;
+        std::fs::write(
+            file,
+            serde_json::to_vec(&serde_json::json!({"sites": sites, "features": names, "questions": dumped}))?,
+        )?;
     }
     println!("| | questions | passage found | right | wrong | silent |\n|---|---|---|---|---|---|");
     by_site.iter().for_each(|(name, marks)| println!("{}", marks.row(name)));
@@ -186,7 +213,7 @@ impl Question {
             return match self.kind.as_str() {
                 "unknown" if is_silent => Outcome::Right,
                 "unknown" => Outcome::Wrong,
-                "person" if !is_silent => Outcome::Right,
+                "person" | "complaint" if !is_silent => Outcome::Right,
                 _ if is_silent => Outcome::Silent,
                 _ if quotes => Outcome::Wrong,
                 _ => Outcome::Right,

@@ -33,10 +33,13 @@ const REFUSALS: &[&str] = &["I don't know", "No lo sé", "Das weiß ich"];
 /// What is measured against what: each leaves something out of what is used.
 const VARIANTS: &[(&str, Weights)] = &[
     ("plain BM25", Weights::BM25),
-    ("+ headings and names", Weights { exact: 0.0, misspelt: 0.0, coverage: 0.0, ..Weights::USED }),
-    ("+ whole words", Weights { misspelt: 0.0, coverage: 0.0, ..Weights::USED }),
-    ("+ misspelt words", Weights { coverage: 0.0, ..Weights::USED }),
-    ("+ coverage (used)", Weights::USED),
+    (
+        "+ headings, names, whole words",
+        Weights { misspelt: 0.0, coverage: 0.0, meaning: 0.0, value: 0.0, quotable: 0.0, ..Weights::USED },
+    ),
+    ("+ misspelt words and coverage", Weights { meaning: 0.0, value: 0.0, quotable: 0.0, ..Weights::USED }),
+    ("+ meanings, dates, values", Weights { quotable: 0.0, ..Weights::USED }),
+    ("+ what answers (used)", Weights::USED),
 ];
 
 struct Row {
@@ -104,7 +107,7 @@ async fn measure(set: &Set, misses: bool) -> Result<serde_json::Value> {
         for row in &set.rows {
             let find = |asked: String| {
                 let (knowledge, weights) = (knowledge.clone(), *weights);
-                async move { knowledge.find(tenant, &asked, PASSAGES, weights).await }
+                async move { knowledge.find(tenant, asked.as_str(), PASSAGES, weights).await }
             };
             let mut found = find(row.question.clone()).await?;
             if expands {
@@ -128,7 +131,7 @@ async fn measure(set: &Set, misses: bool) -> Result<serde_json::Value> {
     }
     let mut questions = Vec::new();
     for row in &set.rows {
-        let found = knowledge.find(tenant, &row.question, DUMPED_MAX, Weights::USED).await?;
+        let found = knowledge.find(tenant, row.question.as_str(), DUMPED_MAX, Weights::USED).await?;
         let ranked: Vec<_> = found.iter().map(|found| (&found.passage.source, &found.passage.text)).collect();
         questions.push(json!({"question": row.question, "expected": row.expected, "ranked": ranked}));
     }
@@ -166,8 +169,14 @@ fn fits(passage: &Passage, (sources, words): &(Vec<String>, Vec<String>)) -> boo
 }
 
 async fn answer(question: &str, passages: Vec<Passage>) -> String {
-    let prompt =
-        Prompt { system: "".into(), lines: Vec::new(), question: question.into(), before: Vec::new(), passages, max_output_tokens: 1024 };
+    let prompt = Prompt {
+        system: "".into(),
+        lines: Vec::new(),
+        question: question.into(),
+        before: Vec::new(),
+        passages,
+        max_output_tokens: 1024,
+    };
     let pieces = Builtin.ask(Arc::new(prompt)).filter_map(|chunk| async {
         match chunk {
             Ok(Chunk::Text(piece)) => Some(piece),

@@ -34,8 +34,8 @@ def load(file):
 
 
 #: What may only speak for an answer, or only against one; nothing else tells whether it is said.
-FOR = {"share", "own", "rare", "rare_own", "led", "fits", "dated", "within", "precision", "precise", "rank", "listed", "section_asked", "margin", "rules"}
-AGAINST = {"missing", "unfit", "unlisted", "undated", "cells", "whole", "size", "length", "leans", "terms"}
+FOR = {"valued", "hits", "hits_own", "core", "adjacent", "spelt", "spelt_own", "steps", "share", "own", "rare", "rare_own", "led", "fits", "dated", "within", "precision", "precise", "rank", "listed", "section_asked", "margin", "rules"}
+AGAINST = {"valued", "absent", "missing", "unfit", "unlisted", "undated", "cells", "whole", "size", "length", "leans", "terms"}
 
 
 def signed(names):

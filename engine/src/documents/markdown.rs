@@ -160,23 +160,12 @@ impl Writer {
         !self.lists.is_empty()
     }
 
-    /// Rows of cells, the first being the head. Each cell is plain words.
-    pub(super) fn table(&mut self, rows: &[Vec<String>]) {
-        self.rows(None, rows);
-    }
-
-    /// Rows of cells under a head, which may be empty words: then its cells are.
+    /// Rows of cells under a head, which may be empty words: then its cells are. Each cell is plain words.
     pub(super) fn table_under(&mut self, head: &[String], rows: &[Vec<String>]) {
-        self.rows(Some(head), rows);
-    }
-
-    fn rows(&mut self, head: Option<&[String]>, rows: &[Vec<String>]) {
         self.end_paragraph();
         let mut rows: Vec<Vec<String>> = rows.iter().map(|row| cells(row)).filter(|row| !row.is_empty()).collect();
-        let columns = rows.iter().map(Vec::len).chain(head.map(<[String]>::len)).max().unwrap_or(0).min(COLUMNS_MAX);
-        if let Some(head) = head
-            && columns > 1
-        {
+        let columns = rows.iter().map(Vec::len).chain([head.len()]).max().unwrap_or(0).min(COLUMNS_MAX);
+        if columns > 1 {
             rows.insert(0, cells(head));
         }
         if columns <= 1 || !self.lists.is_empty() {

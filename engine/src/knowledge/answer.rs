@@ -12,10 +12,15 @@ use super::language::Language;
 use super::question::{self, Asked};
 use super::talk::{self, Phrase, Said};
 use super::units::Read;
+use super::values::Values;
 use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Stop};
 
 /// A passage with this share of a question is named as the nearest when none answers.
 const NEAREST_SHARE_MIN: f32 = 0.5;
+
+/// Ways to reach a person that are shown, and how long the line of each may be, in characters.
+const CONTACTS_MAX: usize = 3;
+const CONTACT_CHARS_MAX: usize = 160;
 
 /// The model that needs nothing: no key, no network, no weights.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,15 +85,18 @@ fn reply(prompt: &Prompt) -> String {
     if let Some((heard, language)) = talk::hear(said, documents) {
         return match heard {
             Said::Talk(phrase) => phrase.in_language(language).into(),
-            Said::Person => Phrase::Handoff.in_language(language).into(),
-            Said::Complaint => Phrase::Complaint.in_language(language).into(),
+            Said::Person => with_contact(Phrase::Handoff, language, &prompt.passages, documents),
+            Said::Complaint => with_contact(Phrase::Complaint, language, &prompt.passages, documents),
         };
     }
     let asked = question::read(said, &before, documents);
+    let language = asked.first().map_or(documents, |asked| asked.language);
+    if asked.iter().all(|asked| asked.terms.is_empty() && !asked.kinds.is_valued()) {
+        return Phrase::SayMore.in_language(language).into();
+    }
     let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
     let answers: Vec<(&Asked, Option<Quote>)> =
         asked.iter().map(|asked| (asked, Choice::new(asked, &passages, documents).answer())).collect();
-    let language = asked.first().map_or(documents, |asked| asked.language);
     if answers.iter().any(|(_, quote)| quote.is_some()) {
         return show(answers, language);
     }
@@ -118,10 +126,33 @@ pub fn weigh(prompt: &Prompt) -> Vec<Weighed> {
     for (part, asked) in asked.iter().enumerate() {
         for candidate in Choice::new(asked, &passages, documents).ranked() {
             let features = Features::NAMES.iter().copied().zip(candidate.features.values()).collect();
-            weighed.push(Weighed { part, features, text: candidate.quote.text });
+            let Quote { place, text, .. } = candidate.quote;
+            weighed.push(Weighed { part, features, text: format!("{place}: {text}") });
         }
     }
     weighed
+}
+
+/// What is said to who wants a person, with the ways to reach one that the documents name.
+fn with_contact(phrase: Phrase, language: Language, passages: &[Passage], documents: Language) -> String {
+    let mut reply = phrase.in_language(language).to_string();
+    let mut lines: Vec<String> = Vec::new();
+    for passage in passages {
+        let read = Read::new(passage);
+        for line in read.lines() {
+            let reaches = Values::of(&line, documents).has_any(Values::PHONE.and(Values::MAIL));
+            if reaches && line.chars().count() <= CONTACT_CHARS_MAX && lines.len() < CONTACTS_MAX {
+                let line = format!("- {line} [{}]", passage.n);
+                if !lines.contains(&line) {
+                    lines.push(line);
+                }
+            }
+        }
+    }
+    if !lines.is_empty() {
+        reply.push_str(&format!(" {}\n\n{}", Phrase::HandoffContact.in_language(language), lines.join("\n")));
+    }
+    reply
 }
 
 /// The language of the documents, by the passages found.
@@ -165,3 +196,7 @@ fn unknown(nearest: Option<(u32, String)>, language: Language) -> String {
 #[cfg(test)]
 #[path = "answer_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "answer_cases.rs"]
+mod cases;

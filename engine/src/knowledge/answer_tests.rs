@@ -15,6 +15,10 @@ fn prompt(question: &str, passages: Vec<Passage>, max_output_tokens: u32) -> Arc
     Arc::new(Prompt { system: "".into(), lines: Vec::new(), question, before: Vec::new(), passages, max_output_tokens })
 }
 
+fn reply(question: &str, passages: &[Passage]) -> String {
+    super::reply(&prompt(question, passages.to_vec(), 1024))
+}
+
 fn stream(prompt: Arc<Prompt>) -> Vec<Chunk> {
     // Nothing in it waits: it must be ready whenever it is asked.
     let all = Builtin.ask(prompt).collect::<Vec<_>>().now_or_never().expect("ready at once");
@@ -48,7 +52,7 @@ fn replies_read_as_written_here() {
             "How do I send a parcel back?",
             "From “How to send something back” [2]:\n\nSending a parcel back is easy:\n\n1. Print the label.\n2. Hand in the parcel.",
         ),
-        ("What is the price for Norway?", "From “Prices” [3]:\n\n| place | price |\n|---|---|\n| Norway | 14.90 € |"),
+        ("What is the price for Norway?", "From “Prices”: “Norway: price 14.90 €” [3]"),
         (
             "Which command starts the node?",
             "From “Start” [4]:\n\nStart the node with this command:\n\n```sh\ntertulia serve\n```",

@@ -110,14 +110,17 @@ fn is_meant(tokens: &[Token<'_>], at: usize) -> bool {
     let token = &tokens[at];
     let next = tokens.get(at + 1);
     let is_capital = token.raw.starts_with(char::is_uppercase);
-    let number_beside = |token: Option<&Token<'_>>| {
-        token.is_some_and(|token| token.word.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let set_off = next.is_none_or(|next| next.between.contains([':', '.', '-', '–', '—', ',', '/', '&', '+', '\n', '|']));
+    let number_beside =
+        |token: Option<&Token<'_>>| token.is_some_and(|token| token.word.starts_with(|c: char| c.is_ascii_digit()));
+    let set_off =
+        next.is_none_or(|next| next.between.contains([':', '.', '-', '–', '—', ',', '/', '&', '+', '\n', '|']));
     match token.word.chars().count() {
         0..=2 => is_capital && (set_off || number_beside(next)),
         3 if token.word == "may" || token.word == "mar" || token.word == "mai" => {
-            const BEFORE: &[&str] = &["in", "of", "by", "until", "till", "from", "since", "to", "im", "en", "au", "du", "late", "early", "this", "next"];
+            const BEFORE: &[&str] = &[
+                "in", "of", "by", "until", "till", "from", "since", "to", "im", "en", "au", "du", "late", "early",
+                "this", "next",
+            ];
             let before = at.checked_sub(1).and_then(|before| tokens.get(before));
             number_beside(before)
                 || number_beside(next)

@@ -43,7 +43,8 @@ pub(super) fn choose(
     let columns = candidates(row, asked, language);
     let heads: Vec<Strengths> = columns.iter().map(|column| matcher.of(table.head(*column))).collect();
     let gains: Vec<f32> = heads.iter().map(|head| gain(asked, head, label)).collect();
-    let by_kind: Vec<bool> = columns.iter().map(|column| valued && says_kind(asked, table.head(*column), language)).collect();
+    let by_kind: Vec<bool> =
+        columns.iter().map(|column| valued && says_kind(asked, table.head(*column), language)).collect();
     let by_days: Vec<bool> = columns
         .iter()
         .map(|column| {
@@ -96,7 +97,12 @@ fn candidates(row: &[String], asked: &Asked, language: Language) -> Vec<usize> {
 /// Whether a column's heading names what is asked for: `Price`, `Fee`.
 fn says_kind(asked: &Asked, head: &str, language: Language) -> bool {
     let line = format!(" {} ", fold(head));
-    let lists = [(Kinds::AMOUNT, List::Amount), (Kinds::PHONE, List::Phone), (Kinds::MAIL, List::Mail), (Kinds::ADDRESS, List::Address)];
+    let lists = [
+        (Kinds::AMOUNT, List::Amount),
+        (Kinds::PHONE, List::Phone),
+        (Kinds::MAIL, List::Mail),
+        (Kinds::ADDRESS, List::Address),
+    ];
     let mut lists = lists.iter().filter(|(kind, _)| asked.kinds.has(*kind));
     lists.any(|(_, list)| language.entries(*list).any(|entry| contains(&line, entry)))
 }

@@ -11,7 +11,7 @@ use super::question::{Asked, Kinds, Origin, Term};
 use super::ranges;
 use super::units::{Form, LINES_MAX, Read, Unit};
 use super::values::{Values, contains};
-use super::words::{fold, folded};
+use super::words::{fold, folded, words};
 
 /// What words count that stand in the nearest heading, in what leads to a unit, in the headings
 /// above, beside it in its paragraph, and elsewhere in its passage.
@@ -24,6 +24,8 @@ const PASSAGE: f32 = 0.3;
 const TELLING: f32 = 0.45;
 /// A telling term that is met by less than this is missing in part.
 const PRESENT: f32 = 0.7;
+/// Words this close to one another belong together.
+const NEAR: usize = 3;
 /// A heading with this share of a question asks it.
 const SECTION_SHARE_MIN: f32 = 0.5;
 /// Units whose scores differ by less than this say the same, as far as can be told.
@@ -59,6 +61,8 @@ pub(super) struct Choice<'a> {
     matcher: Matcher<'a>,
     /// How rare each term is among the units: what all of them have tells none from another.
     rarity: Vec<f32>,
+    /// The share of the telling words that no passage has.
+    absent: f32,
 }
 
 impl<'a> Choice<'a> {
@@ -67,7 +71,13 @@ impl<'a> Choice<'a> {
         let texts = passages.iter().flat_map(|read| [read.passage.text.as_str(), &read.passage.heading, &read.above]);
         let matcher = Matcher::new(asked, language, texts);
         let rarity = rarity(&matcher, passages, asked.terms.len());
-        Self { asked, passages, language, matcher, rarity }
+        let mut choice = Self { asked, passages, language, matcher, rarity, absent: 0.0 };
+        let mut anywhere = choice.matcher.nothing();
+        for read in passages {
+            raise(&mut anywhere, &whole(&choice.matcher, read), 1.0);
+        }
+        choice.absent = choice.missing(&anywhere);
+        choice
     }
 
     /// The best answer, when one is good enough.
@@ -87,7 +97,11 @@ impl<'a> Choice<'a> {
             let heading = self.matcher.of(read.heading);
             let above = self.matcher.of(&read.above);
             for unit in &read.units {
-                ranked.extend(self.candidate(read, unit, &Around { rank, all: &all, heading: &heading, above: &above }));
+                ranked.extend(self.candidate(
+                    read,
+                    unit,
+                    &Around { rank, all: &all, heading: &heading, above: &above },
+                ));
             }
         }
         ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -121,6 +135,10 @@ impl<'a> Choice<'a> {
             count = cells.count;
         }
         raise(&mut own, &label, 1.0);
+        // An answer need not repeat its question.
+        if is_question(read.heading) {
+            raise(&mut own, around.heading, 0.95);
+        }
         let lead = self.matcher.of(&unit.lead);
         let beside = self.matcher.of(&unit.beside);
         let heading_asks = is_question(read.heading);
@@ -150,6 +168,9 @@ impl<'a> Choice<'a> {
             Form::Section if (kinds.is_valued() && !heading_asks) || asked_here < SECTION_SHARE_MIN => return None,
             _ => {}
         }
+        let spelt_own = self.matcher.spelt(&said);
+        let mut spelt = spelt_own.clone();
+        raise(&mut spelt, &self.matcher.spelt(&format!("{} {} {}", unit.lead, read.heading, read.above)), 0.9);
         let values = Values::of(&said, self.language);
         let fits = values.has_any(kinds.values());
         let flag = |is: bool| f32::from(u8::from(is));
@@ -161,6 +182,12 @@ impl<'a> Choice<'a> {
             own: self.share(&own),
             rare: self.rare_share(&all),
             rare_own: self.rare_share(&own),
+            spelt: self.rare_share(&spelt),
+            spelt_own: self.rare_share(&spelt_own),
+            hits: (self.hits(&spelt) / 4.0).min(1.0),
+            hits_own: (self.hits(&spelt_own) / 3.0).min(1.0),
+            core: self.core(&spelt),
+            adjacent: self.adjacent(&format!("{} {} {}", said, unit.lead, read.heading)),
             label: self.share(&label),
             led: self.share(&led),
             beside: self.share(&beside),
@@ -168,7 +195,10 @@ impl<'a> Choice<'a> {
             fits: flag(kinds.is_valued() && fits),
             unfit: flag(kinds.is_valued() && !fits),
             dated,
-            within: ranges::within(&self.asked.numbers, &format!("{} {}", if unit.label.is_empty() { &said } else { &unit.label }, head_of(read, unit))),
+            within: ranges::within(
+                &self.asked.numbers,
+                &format!("{} {}", if unit.label.is_empty() { &said } else { &unit.label }, head_of(read, unit)),
+            ),
             precision: self.precision(&unit.label, &label),
             precise: self.precision(&said, &own),
             rank: 1.0 / (1.0 + around.rank as f32),
@@ -180,6 +210,8 @@ impl<'a> Choice<'a> {
             listed: flag(kinds.has(Kinds::KINDS) && (unit.form == Form::Whole || enumerates(&said))),
             unlisted: flag(kinds.has(Kinds::KINDS) && unit.form != Form::Whole && !enumerates(&said)),
             undated: flag(!self.asked.calendar.is_empty() && dated == 0.0),
+            steps: flag(kinds.has(Kinds::HOW) && unit.form == Form::Whole && unit.own.trim_start().starts_with("1. ")),
+            absent: self.absent,
             section: is(Form::Section),
             section_asked: is(Form::Section) * flag(heading_asks),
             section_headed: is(Form::Section) * asked_here,
@@ -232,7 +264,7 @@ impl<'a> Choice<'a> {
             } else if there & asked == 0 {
                 return None;
             } else {
-                named += 0.5 * (asked.count_ones() as f32 / there.count_ones() as f32).min(1.0).max(0.3);
+                named += 0.5 * (asked.count_ones() as f32 / there.count_ones() as f32).clamp(0.3, 1.0);
                 fit *= if there & asked == asked { 1.0 } else { 0.95 };
             }
         }
@@ -269,7 +301,11 @@ impl<'a> Choice<'a> {
 
     /// `E12` is not answered by what is said of `E04`.
     fn lacks_a_code(&self, met: &Strengths) -> bool {
-        self.asked.terms.iter().zip(met).any(|(term, met)| term.is_code && term.origin == Origin::Question && *met < 0.2)
+        self.asked
+            .terms
+            .iter()
+            .zip(met)
+            .any(|(term, met)| term.is_code && term.origin == Origin::Question && *met < 0.2)
     }
 
     /// Whether a text says more than the question did.
@@ -302,6 +338,34 @@ impl<'a> Choice<'a> {
         }
     }
 
+    /// How many telling words are met as they are spelt.
+    fn hits(&self, spelt: &Strengths) -> f32 {
+        let telling =
+            self.asked.terms.iter().zip(spelt).filter(|(term, spelt)| term.weight >= TELLING && **spelt > 0.7);
+        telling.count() as f32
+    }
+
+    /// The share that is met of the question's own words, without what leads up to it.
+    fn core(&self, spelt: &Strengths) -> f32 {
+        let own = |term: &&Term| term.origin == Origin::Question && term.weight >= TELLING;
+        let all = self.asked.terms.iter().filter(own).count() as f32;
+        let terms = self.asked.terms.iter().zip(spelt).filter(|(term, _)| own(term));
+        if all > 0.0 { terms.map(|(_, spelt)| spelt).sum::<f32>() / all } else { 0.0 }
+    }
+
+    /// The share of the question's neighbouring terms that are neighbours here, too.
+    fn adjacent(&self, text: &str) -> f32 {
+        let there = words(text, self.language);
+        let place = |term: &Term| {
+            let stem = term.words.last().map(|word| word.stem.as_str());
+            there.iter().position(|word| Some(word.stem.as_str()) == stem)
+        };
+        let places: Vec<Option<usize>> = self.asked.terms.iter().map(place).collect();
+        let pairs = places.windows(2).filter(|pair| matches!(pair, [Some(a), Some(b)] if a.abs_diff(*b) <= NEAR));
+        let all = self.asked.terms.len().saturating_sub(1);
+        if all == 0 { 0.0 } else { pairs.count() as f32 / all as f32 }
+    }
+
     /// The share of the question's weight that is met.
     fn share(&self, met: &Strengths) -> f32 {
         let all: f32 = self.asked.terms.iter().map(|term| term.weight).sum();
@@ -331,7 +395,11 @@ fn rarity(matcher: &Matcher<'_>, passages: &[Read<'_>], terms: usize) -> Vec<f32
     let mut having = vec![0.0f32; terms];
     let mut count = 0.0f32;
     for read in passages {
-        for unit in read.units.iter().filter(|unit| matches!(unit.form, Form::Sentences | Form::Item | Form::Row) && unit.size == 1) {
+        for unit in read
+            .units
+            .iter()
+            .filter(|unit| matches!(unit.form, Form::Sentences | Form::Item | Form::Row) && unit.size == 1)
+        {
             count += 1.0;
             let mut met = matcher.of(&unit.own);
             raise(&mut met, &matcher.of(&unit.label), 1.0);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use super::super::language::Language;
 use super::super::words::words;
 use super::*;
 
@@ -142,7 +143,7 @@ fn documents() -> impl Strategy<Value = (String, Vec<String>)> {
 
 fn known_words(pieces: &[Piece]) -> std::collections::HashSet<String> {
     let texts = pieces.iter().flat_map(|piece| [piece.heading.as_str(), piece.text.as_str()]);
-    texts.flat_map(words).map(|word| word.exact).collect()
+    texts.flat_map(|text| words(text, Language::English)).map(|word| word.exact).collect()
 }
 
 proptest! {
@@ -152,7 +153,7 @@ proptest! {
     fn no_visible_word_is_lost((text, visible) in documents()) {
         let pieces = pieces("page.md", &text);
         let known = known_words(&pieces);
-        for word in visible.iter().flat_map(|line| words(line)) {
+        for word in visible.iter().flat_map(|line| words(line, Language::English)) {
             prop_assert!(known.contains(&word.exact), "{} of\n{}", word.exact, text);
         }
         prop_assert!(!known.contains("hidden"));
@@ -178,7 +179,7 @@ proptest! {
     fn plain_text_loses_no_word(text in "(?s)[a-z0-9 .,\n]{0,4000}") {
         let known = known_words(&pieces("a.txt", &text));
         // Longer than a passage, a word is cut.
-        for word in words(&text) {
+        for word in words(&text, Language::English) {
             prop_assert!(known.contains(&word.exact), "{}", word.exact);
         }
     }

@@ -16,9 +16,9 @@ macro_rules! features {
         /// What each feature weighs when it is decided whether the best is said.
         pub(super) const CONFIDENCE: Confidence = Confidence {
             weights: Features { $($name: $confidence,)* },
-            margin: 1.10,
-            bias: -1.96,
-            least: 0.62,
+            margin: 0.71,
+            bias: -1.98,
+            least: 0.55,
         };
 
         impl Features {
@@ -39,61 +39,76 @@ macro_rules! features {
 
 features! {
     /// Share of the question that the unit has, itself or by what leads to it.
-    share: 1.26, 0.01;
+    share: 0.89, 0.0;
     /// By its own words.
-    own: 0.49, -0.75;
+    own: 0.57, 0.0;
     /// The share again, rare words weighing more.
-    rare: 1.23, -0.36;
-    rare_own: 0.50, 0.09;
+    rare: 0.92, 0.0;
+    rare_own: 0.64, 0.0;
+    /// The same by words alone, whatever they mean.
+    spelt: 0.85, 1.08;
+    spelt_own: 0.31, 0.38;
+    /// How many telling words are met so, up to four …
+    hits: 0.47, 0.0;
+    /// … and by the unit itself, up to three.
+    hits_own: 0.14, 0.0;
+    /// The share so of the question's own words, without what leads up to it.
+    core: 0.44, 0.48;
+    /// Words that are neighbours in the question are so here.
+    adjacent: 0.08, 0.48;
     /// By its label: a key, a row's first cell.
-    label: 0.51, -0.71;
+    label: 0.43, 0.0;
     /// By the heading and the sentence that lead to it.
-    led: 1.31, 0.50;
+    led: 0.99, 1.25;
     /// By the sentences around it.
-    beside: -0.25, 2.13;
+    beside: -0.30, 0.0;
     /// Share of the telling words that are nowhere near.
-    missing: -1.35, -1.83;
+    missing: -0.79, -0.21;
     /// A value is asked for, and there is one …
-    fits: 1.38, 0.41;
+    fits: 1.17, 0.43;
     /// … or there is none.
-    unfit: -1.38, -0.26;
+    unfit: -1.17, -0.65;
     /// It names the days or months that are asked for.
-    dated: 0.72, 0.77;
+    dated: 0.40, 0.0;
     /// The question's numbers lie within the unit's ranges, or outside.
-    within: 0.57, 0.05;
+    within: 0.24, 0.42;
     /// Share of the label's words that the question has.
-    precision: 1.45, 1.17;
+    precision: 1.15, 0.39;
     /// Share of all its words that the question has.
-    precise: 1.29, 0.78;
+    precise: 0.68, 1.19;
     /// 1 for the first passage, a half for the second, and so on.
-    rank: 0.99, 1.02;
+    rank: 1.36, 0.35;
     /// More sentences than one.
-    size: 0.09, 0.97;
-    length: 0.11, -0.04;
-    item: 0.19, 0.89;
-    row: 0.60, 0.80;
+    size: 0.15, 0.0;
+    length: 0.46, -0.70;
+    item: 0.0, 0.0;
+    row: 0.29, 0.0;
     /// A whole list or table.
-    whole: -0.05, -0.41;
+    whole: 0.08, -0.09;
     /// A list is asked for, and it names several things …
-    listed: 0.39, -0.14;
+    listed: 0.26, 0.26;
     /// … or it does not.
-    unlisted: -0.39, -0.36;
+    unlisted: -0.26, -0.22;
     /// Days or months are asked for, and it names none.
-    undated: -0.84, 0.01;
-    section: 0.56, 0.90;
+    undated: -0.64, -0.70;
+    /// How is asked, and these are steps.
+    steps: 0.02, 0.0;
+    /// Share of the telling words that no passage has at all.
+    absent: 0.0, -1.31;
+    section: 0.69, 0.0;
     /// Its heading is a question.
-    section_asked: -0.13, -1.17;
+    section_asked: 0.06, 0.0;
     /// The share of the question that its heading has.
-    section_headed: 0.42, -0.05;
-    code: 0.0, 0.0;
+    section_headed: 0.62, 0.0;
+    code: -0.01, 0.0;
     /// May it be done is asked, and it allows, forbids or demands.
-    rules: 0.32, 0.01;
+    rules: 0.04, 0.0;
     /// Several cells of a row.
-    cells: -0.50, -2.32;
+    cells: -0.28, -2.75;
     /// Facts about the question: the same for all that could answer it.
-    valued: 0.0, 0.17;
-    leans: 0.0, -0.56;
-    terms: 0.0, -0.68;
+    valued: 0.0, -0.22;
+    leans: 0.0, -0.19;
+    terms: 0.0, 0.0;
 }
 
 /// How sure one must be.

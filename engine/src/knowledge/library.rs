@@ -216,9 +216,7 @@ impl Knowledge {
             let slot = slot.clone();
             move || {
                 let _held = turn;
-                slot.index
-                    .get()
-                    .map_or_else(|| Ok(Vec::new()), |index| ranking::find(index, &query, limit, &weights))
+                slot.index.get().map_or_else(|| Ok(Vec::new()), |index| ranking::find(index, &query, limit, &weights))
             }
         });
         let found = found.await;

@@ -37,8 +37,11 @@ pub(super) struct Matcher<'a> {
     /// Terms that some text has as they are spelt.
     spelt: Vec<bool>,
     /// By each word of a text, how well it meets each word of each term.
-    known: RefCell<HashMap<String, Vec<(usize, usize, f32)>>>,
+    known: RefCell<HashMap<String, Vec<Met>>>,
 }
+
+/// Which term, which of its words, and how well.
+type Met = (usize, usize, f32);
 
 impl<'a> Matcher<'a> {
     /// `texts` are all that may answer: a term that none of them has may be misspelt.
@@ -68,6 +71,11 @@ impl<'a> Matcher<'a> {
     /// How well a text meets each term.
     pub(super) fn of(&self, text: &str) -> Strengths {
         self.both(text).1
+    }
+
+    /// How well a text meets each term as it is spelt.
+    pub(super) fn spelt(&self, text: &str) -> Strengths {
+        self.both(text).0
     }
 
     /// By words alone, and by what they mean, too.
@@ -160,7 +168,7 @@ pub(super) fn is_slip(asked: &str, there: &str) -> bool {
     let most = if chars >= 8 || (chars >= 6 && same_start) { 2 } else { 1 };
     let distance = strsim::osa_distance(asked, there);
     // Of short words one letter is much: `boat` is no slip for `boar`, but `tiem` is one for `time`.
-    distance <= most && (chars > SLIP_CHARS_MIN || is_swap(asked, there) || asked.len() != there.len())
+    distance <= most && (chars > SLIP_CHARS_MIN || is_swap(asked, there))
 }
 
 fn is_swap(a: &str, b: &str) -> bool {

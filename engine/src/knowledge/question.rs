@@ -22,6 +22,8 @@ const STORY_WEIGHT: f32 = 0.35;
 const POINTED_WEIGHT: f32 = 0.8;
 /// … one of the other question in the same message, or of the question before …
 const BEFORE_WEIGHT: f32 = 0.5;
+/// … one of another question in the same message, where this one has words of its own …
+const BESIDE_WEIGHT: f32 = 0.15;
 /// … one that could stand in any question …
 const COMMON_WEIGHT: f32 = 0.35;
 /// … the same where the lexicon knows a meaning of it …
@@ -85,7 +87,7 @@ impl Kinds {
             (Self::CLOCK, Values::CLOCK.and(Values::CLOSED)),
             (Self::WHEN, Values::CLOCK.and(Values::DATE).and(Values::DAY).and(Values::DURATION).and(Values::CLOSED)),
             (Self::DURATION, Values::DURATION.and(Values::CLOCK)),
-            (Self::COUNT, Values::NUMBER),
+            (Self::COUNT, Values::NUMBER.and(Values::MONEY)),
             (Self::PHONE, Values::PHONE),
             (Self::MAIL, Values::MAIL),
             (Self::ADDRESS, Values::ADDRESS),
@@ -168,9 +170,28 @@ pub(super) fn read(said: &str, before: &[&str], otherwise: Language) -> Vec<Aske
     let earlier: Vec<&str> = earlier.collect();
     for part in &mut parts {
         complete(part, &earlier, otherwise);
+        // What asks is all that there is to look for: `Parking?`
+        if part.terms.iter().all(|term| term.weight <= COMMON_WEIGHT) {
+            part.terms.iter_mut().for_each(|term| term.weight = 1.0);
+        }
         part.terms.truncate(TERMS_MAX);
     }
     parts
+}
+
+/// What is looked for when somebody asks for a person: telephone numbers and mail addresses.
+pub(super) fn for_contact(language: Language) -> Asked {
+    let kinds = Kinds::PHONE.and(Kinds::MAIL);
+    let terms = terms("contact", Language::English);
+    Asked {
+        said: String::new(),
+        language,
+        kinds,
+        terms,
+        calendar: Calendar::default(),
+        numbers: Vec::new(),
+        leans: false,
+    }
 }
 
 /// A piece of a message between marks, and what its form asks for.
@@ -245,7 +266,10 @@ fn begins_question(text: &str, language: Language) -> Kinds {
     for length in 1..=start.len() {
         let phrase = start[..length].join(" ");
         for (list, kind) in CUES {
-            let asks = matches!(*list, List::Phone | List::Mail | List::Address | List::Clock | List::Kinds | List::Can | List::Count);
+            let asks = matches!(
+                *list,
+                List::Phone | List::Mail | List::Address | List::Clock | List::Kinds | List::Can | List::Count
+            );
             let counts = !asks || length > 1 || *list == List::Kinds && phrase == "which";
             if counts && language.has(*list, &phrase) {
                 kinds = kinds.and(*kind);
@@ -264,6 +288,9 @@ fn kinds_of(text: &str, language: Language) -> Kinds {
         }
     }
     let begins = begins_question(text, language);
+    if kinds.has(Kinds::AMOUNT) && measures(&line, language) {
+        kinds = kinds.without(Kinds::AMOUNT).and(Kinds::COUNT);
+    }
     // What is asked for by number needs no more general reading.
     if kinds.has(Kinds::AMOUNT) {
         kinds = kinds.without(Kinds::COUNT);
@@ -285,17 +312,40 @@ fn kinds_of(text: &str, language: Language) -> Kinds {
     kinds
 }
 
+/// `How much luggage` and `how much does it weigh` ask for a measure and no price.
+fn measures(line: &str, language: Language) -> bool {
+    const HOW_MUCH: &[&str] =
+        &["how much", "wie viel", "wieviel", "cuanto", "cuanta", "combien de", "quanto", "quanta", "hoeveel"];
+    let priced = |cue: &&str| !HOW_MUCH.contains(cue) && language.has(List::Amount, cue) && contains(line, cue);
+    if language.entries(List::Amount).any(|cue| priced(&cue) && !HOW_MUCH.iter().any(|how| cue.starts_with(how))) {
+        return false;
+    }
+    if language.entries(List::Measure).any(|word| contains(line, word)) {
+        return true;
+    }
+    let next = HOW_MUCH.iter().find_map(|how| line.split_once(&format!(" {how} ")).map(|(_, rest)| rest));
+    let next = next.and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    matches!(language, Language::English)
+        && !next.is_empty()
+        && !language.is_small(next)
+        && !language.has(List::Common, next)
+}
+
 /// The questions of a message, each with what leads up to it.
 fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
     let asking: Vec<usize> = (0..clauses.len()).filter(|at| clauses[*at].asks).collect();
     let told = |at: usize| terms(clauses[at].text, language);
-    let split = asking.len() > 1 && asking.iter().filter(|at| !begins_question(clauses[**at].text, language).is_empty()).count() > 1;
+    let is_asked = |at: &usize| {
+        let clause = &clauses[*at];
+        clause.text.ends_with(['?', '？', '؟']) || !begins_question(clause.text, language).is_empty()
+    };
+    let split = asking.iter().filter(|at| is_asked(at)).count() > 1;
     let groups: Vec<Vec<usize>> = if split {
         asking.iter().take(PARTS_MAX).map(|at| vec![*at]).collect()
     } else if asking.is_empty() {
         vec![(0..clauses.len()).collect()]
     } else {
-        vec![asking.clone()]
+        vec![asking]
     };
     let mut parts = Vec::with_capacity(groups.len());
     for own in &groups {
@@ -304,16 +354,26 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
         if kinds.is_empty() && split {
             kinds = Kinds::default();
         }
-        let mut part = Asked { said: text.clone(), language, kinds, terms: Vec::new(), calendar: Calendar::of(&text, language), numbers: ranges::numbers(&text), leans: false };
+        let mut part = Asked {
+            said: text.clone(),
+            language,
+            kinds,
+            terms: Vec::new(),
+            calendar: Calendar::of(&text, language),
+            numbers: ranges::numbers(&text),
+            leans: false,
+        };
         for at in own {
             add(&mut part.terms, told(*at), 1.0, Origin::Question);
         }
         let strong = part.terms.iter().filter(|term| term.weight > COMMON_WEIGHT).count();
         let points = words::folded(&text).iter().any(|word| language.has(List::Pronouns, word));
         let story = if strong == 0 || (points && strong < 2) { POINTED_WEIGHT } else { STORY_WEIGHT };
+        // Another question in the same message says about what this one is only where it does not say so itself.
+        let beside =
+            if part.terms.iter().any(|term| term.weight >= COMMON_WEIGHT) { BESIDE_WEIGHT } else { BEFORE_WEIGHT };
         for at in (0..clauses.len()).filter(|at| !own.contains(at)) {
-            let (weight, origin) =
-                if clauses[at].asks { (BEFORE_WEIGHT, Origin::Before) } else { (story, Origin::Story) };
+            let (weight, origin) = if clauses[at].asks { (beside, Origin::Before) } else { (story, Origin::Story) };
             add(&mut part.terms, told(at), weight, origin);
             if !clauses[at].asks {
                 part.numbers.extend(ranges::numbers(clauses[at].text));
@@ -325,7 +385,15 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
         parts.push(part);
     }
     if parts.is_empty() {
-        let nothing = Asked { said: String::new(), language, kinds: Kinds::default(), terms: Vec::new(), calendar: Calendar::default(), numbers: Vec::new(), leans: false };
+        let nothing = Asked {
+            said: String::new(),
+            language,
+            kinds: Kinds::default(),
+            terms: Vec::new(),
+            calendar: Calendar::default(),
+            numbers: Vec::new(),
+            leans: false,
+        };
         parts.push(nothing);
     }
     parts
@@ -333,7 +401,9 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
 
 /// Takes over from the question before what this one leaves out.
 fn complete(part: &mut Asked, earlier: &[&str], otherwise: Language) {
-    let own = |part: &Asked| part.terms.iter().filter(|term| term.origin == Origin::Question && term.weight >= COMMON_WEIGHT).count();
+    let own = |part: &Asked| {
+        part.terms.iter().filter(|term| term.origin == Origin::Question && term.weight >= COMMON_WEIGHT).count()
+    };
     let first = words::folded(&part.said).into_iter().take(3).collect::<Vec<_>>();
     let begins = (1..=first.len()).any(|length| part.language.has(List::Leans, &first[..length].join(" ")));
     let all = words::folded(&part.said);
@@ -410,12 +480,14 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
         if is_small || is_date || single || !seen.insert(key) {
             continue;
         }
-        let is_code = has_digit && here.iter().any(|word| word.exact.contains(char::is_alphabetic));
-        let is_common = here.iter().all(|word| language.has(List::Common, &word.exact) || language.is_small(&word.exact));
+        let mixed = has_digit && here.iter().any(|word| word.exact.contains(char::is_alphabetic));
+        let is_code = mixed || (here.len() == 1 && is_number_of_a_name(&all, at - 1, &cued, language));
+        let is_common =
+            here.iter().all(|word| language.has(List::Common, &word.exact) || language.is_small(&word.exact));
         let weight = match () {
             // What a cue said is known already; its word may still stand in a heading.
             () if is_cue => CUE_WEIGHT,
-            () if is_code || here.iter().any(|word| word.exact.len() > 4) => EXACT_WEIGHT,
+            () if is_code || (has_digit && here.iter().any(|word| word.exact.len() > 4)) => EXACT_WEIGHT,
             () if has_digit => NUMBER_WEIGHT,
             () if is_common && concepts.is_empty() => COMMON_WEIGHT,
             () if is_common => HALF_COMMON_WEIGHT,
@@ -426,13 +498,59 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
     terms
 }
 
+/// `Aroma 500` is another machine than `Aroma 300`: a number right after a name, and before no unit,
+/// belongs to the name.
+fn is_number_of_a_name(all: &[Word], at: usize, cued: &[bool], language: Language) -> bool {
+    let is_number = |word: &Word| word.exact.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(before) = at.checked_sub(1).map(|before| &all[before]).filter(|_| is_number(&all[at])) else {
+        return false;
+    };
+    let is_name = before.exact.chars().all(char::is_alphabetic)
+        && before.exact.chars().count() > 2
+        && !cued[at - 1]
+        && !language.is_small(&before.exact)
+        && !language.has(List::Common, &before.exact)
+        && !is_calendar(&before.exact, language)
+        && language.number(&before.exact).is_none();
+    let counts =
+        all.get(at + 1).is_some_and(|next| ranges::is_unit(&next.exact) || language.has(List::TimeUnits, &next.exact));
+    is_name && !counts && all[at].exact.len() >= 2
+}
+
 /// Chinese and Japanese have small words within their runs of letters: they part what is left.
 fn without_small(text: &str, language: Language) -> String {
     if !matches!(language, Language::Chinese | Language::Japanese | Language::Korean) {
         return text.to_string();
     }
+    // Of what asks, only what is no subject itself: `运费` asks for an amount and says of what.
+    const ASKING: &[&str] = &[
+        "多少",
+        "几",
+        "幾",
+        "什么",
+        "什麼",
+        "哪",
+        "吗",
+        "嗎",
+        "怎",
+        "何",
+        "いくら",
+        "いつ",
+        "どこ",
+        "どの",
+        "どう",
+        "ですか",
+        "ますか",
+        "얼마",
+        "몇",
+        "언제",
+        "어디",
+        "어떻게",
+        "무엇",
+    ];
+    let asks = |entry: &&str| ASKING.iter().any(|asking| entry.contains(asking));
     let mut small: Vec<&str> = language.entries(List::Small).collect();
-    small.extend(CUES.iter().flat_map(|(list, _)| language.entries(*list)));
+    small.extend(CUES.iter().flat_map(|(list, _)| language.entries(*list)).filter(asks));
     small.sort_by_key(|entry| std::cmp::Reverse(entry.len()));
     let mut bare = text.to_string();
     for entry in small {
@@ -460,7 +578,8 @@ fn cued(line: &[&str], language: Language) -> Vec<bool> {
 }
 
 fn is_calendar(word: &str, language: Language) -> bool {
-    let lists = (0..7).map(List::Day).chain((0..12).map(List::Month)).chain([List::Weekend, List::Weekdays, List::Daily]);
+    let lists =
+        (0..7).map(List::Day).chain((0..12).map(List::Month)).chain([List::Weekend, List::Weekdays, List::Daily]);
     lists.into_iter().any(|list| language.has(list, word))
 }
 
@@ -479,9 +598,9 @@ mod tests {
     fn a_question_is_taken_apart() {
         for (said, kinds, terms) in [
             ("how much is a roast", Kinds::AMOUNT, "roast"),
-            ("what time do you close on sunday", Kinds::CLOCK, ""),
-            ("can i bring my labrador", Kinds::CAN, "labrador"),
-            ("whats the phone number", Kinds::PHONE, ""),
+            ("what time do you close", Kinds::CLOCK, "close"),
+            ("is my labrador welcome", Kinds::CAN, "labrador,welcom"),
+            ("whats the phone number", Kinds::PHONE, "phone number"),
         ] {
             let asked = read(said, &[], Language::English);
             assert_eq!(asked.len(), 1, "{said}");

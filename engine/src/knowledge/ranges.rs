@@ -35,36 +35,134 @@ const UNITS: &[(Unit, &[&str])] = &[
     (
         Unit::Years,
         &[
-            "yr", "yrs", "year", "years", "yo", "old", "aged", "age", "jahre", "jahren", "jahr", "jahrige", "ans", "an", "anos",
-            "ano", "anni", "jaar", "lat", "lata", "roku", "ar", "yas", "yasinda", "лет", "года", "год",
+            "yr", "yrs", "year", "years", "yo", "old", "aged", "age", "jahre", "jahren", "jahr", "jahrige", "ans",
+            "an", "anos", "ano", "anni", "jaar", "lat", "lata", "roku", "ar", "yas", "yasinda", "лет", "года", "год",
         ],
     ),
-    (Unit::Days, &["day", "days", "tag", "tage", "tagen", "jour", "jours", "dia", "dias", "giorni", "dagen", "dni", "дней", "night", "nights"]),
+    (
+        Unit::Days,
+        &[
+            "day", "days", "tag", "tage", "tagen", "jour", "jours", "dia", "dias", "giorni", "dagen", "dni", "дней",
+            "night", "nights",
+        ],
+    ),
     (Unit::Pounds, &["lb", "lbs", "pound", "pounds"]),
     (Unit::Kilograms, &["kg", "kilo", "kilos", "kilogram", "kilograms", "кг"]),
     (Unit::Feet, &["ft", "foot", "feet"]),
     (Unit::Metres, &["m", "metre", "metres", "meter", "meters", "metros", "metri"]),
     (Unit::Money, &["euro", "euros", "eur", "dollar", "dollars", "bucks", "quid", "usd", "gbp", "chf", "franken"]),
-    (Unit::People, &["people", "persons", "person", "guests", "guest", "personen", "personnes", "personas", "pax", "persone", "covers", "us", "seats"]),
+    (
+        Unit::People,
+        &[
+            "people",
+            "persons",
+            "person",
+            "guests",
+            "guest",
+            "personen",
+            "personnes",
+            "personas",
+            "pax",
+            "persone",
+            "covers",
+            "us",
+            "seats",
+        ],
+    ),
 ];
 
 /// Words that stand before the end, and before the beginning, of a range that is open on one side.
 const UP_TO: &[&str] = &[
-    "up to", "under", "below", "less than", "at most", "max", "maximum", "no more than", "bis", "bis zu", "unter", "hochstens", "jusqu",
-    "jusqua", "moins de", "hasta", "menores de", "menos de", "fino a", "sotto i", "ate", "tot", "onder", "do", "ponizej", "younger than",
+    "up to",
+    "under",
+    "below",
+    "less than",
+    "at most",
+    "max",
+    "maximum",
+    "no more than",
+    "bis",
+    "bis zu",
+    "unter",
+    "hochstens",
+    "jusqu",
+    "jusqua",
+    "moins de",
+    "hasta",
+    "menores de",
+    "menos de",
+    "fino a",
+    "sotto i",
+    "ate",
+    "tot",
+    "onder",
+    "do",
+    "ponizej",
+    "younger than",
 ];
 const FROM: &[&str] = &[
-    "from", "over", "above", "more than", "at least", "min", "minimum", "older than", "ab", "uber", "mindestens", "a partir de",
-    "partir de", "des", "plus de", "desde", "mayores de", "mas de", "da", "oltre", "vanaf", "boven", "od", "powyzej", "past",
+    "from",
+    "over",
+    "above",
+    "more than",
+    "at least",
+    "min",
+    "minimum",
+    "older than",
+    "ab",
+    "uber",
+    "mindestens",
+    "a partir de",
+    "partir de",
+    "des",
+    "plus de",
+    "desde",
+    "mayores de",
+    "mas de",
+    "da",
+    "oltre",
+    "vanaf",
+    "boven",
+    "od",
+    "powyzej",
+    "past",
 ];
 /// Words that open a range after its number: `65 and over`.
 const AND_MORE: &[&str] = &[
-    "and over", "and more", "or more", "and above", "or over", "and older", "plus", "and up", "or older", "und mehr", "und alter",
-    "et plus", "y mas", "o mas", "e piu", "en ouder", "i wiecej", "upwards",
+    "and over",
+    "and more",
+    "or more",
+    "and above",
+    "or over",
+    "and older",
+    "plus",
+    "and up",
+    "or older",
+    "und mehr",
+    "und alter",
+    "et plus",
+    "y mas",
+    "o mas",
+    "e piu",
+    "en ouder",
+    "i wiecej",
+    "upwards",
 ];
-const AND_LESS: &[&str] = &["and under", "or less", "or under", "and below", "and younger", "or younger", "und weniger", "und junger", "et moins", "o menos"];
+const AND_LESS: &[&str] = &[
+    "and under",
+    "or less",
+    "or under",
+    "and below",
+    "and younger",
+    "or younger",
+    "und weniger",
+    "und junger",
+    "et moins",
+    "o menos",
+];
 /// Between two numbers.
-const TO: &[&str] = &["to", "bis", "a", "al", "until", "and", "au", "tot", "do", "till", "och", "til", "und", "et", "y"];
+const TO: &[&str] =
+    &["to", "bis", "a", "al", "until", "and", "au", "tot", "do", "till", "och", "til", "und", "et", "y"];
 
 struct Token<'a> {
     between: &'a str,
@@ -136,16 +234,17 @@ fn ranges(text: &str) -> Vec<Range> {
                 continue;
             }
         }
-        let (least, most) = if follows(&tokens, at, AND_MORE) || tokens.get(at + 1).is_some_and(|next| next.between.starts_with('+')) {
-            (value, f32::INFINITY)
-        } else if follows(&tokens, at, AND_LESS) || precedes(&tokens, at, UP_TO) {
-            (0.0, value)
-        } else if precedes(&tokens, at, FROM) {
-            (value, f32::INFINITY)
-        } else {
-            at += 1;
-            continue;
-        };
+        let (least, most) =
+            if follows(&tokens, at, AND_MORE) || tokens.get(at + 1).is_some_and(|next| next.between.starts_with('+')) {
+                (value, f32::INFINITY)
+            } else if follows(&tokens, at, AND_LESS) || precedes(&tokens, at, UP_TO) {
+                (0.0, value)
+            } else if precedes(&tokens, at, FROM) {
+                (value, f32::INFINITY)
+            } else {
+                at += 1;
+                continue;
+            };
         match ranges.last_mut() {
             // `over 20 ft and up to 32 ft` is one range.
             Some(last) if last.most.is_infinite() && most.is_finite() && last.least < most => last.most = most,
@@ -172,6 +271,11 @@ fn follows(tokens: &[Token<'_>], at: usize, phrases: &[&str]) -> bool {
             phrases.contains(&phrase.as_str())
         })
     })
+}
+
+/// Whether a word is a unit of something that is counted.
+pub(super) fn is_unit(word: &str) -> bool {
+    UNITS.iter().any(|(_, words)| words.contains(&word))
 }
 
 /// The unit that stands after a number, or a word before it that names one: `aged 7`, `im 19`.

@@ -17,7 +17,7 @@ use super::matching::is_slip;
 use super::meanings;
 use super::question::{self, Asked, Kinds};
 use super::retriever::Query;
-use super::talk;
+use super::talk::{self, Said};
 use super::units::Read;
 use super::words::{folded, stem_of};
 
@@ -105,7 +105,11 @@ pub struct Found {
 
 /// Whether there is anything in a question to look for: thanks and greetings need no sources.
 pub(super) fn asks_something(query: &Query) -> bool {
-    talk::hear(&query.question, Language::English).is_none() && query.question.chars().any(char::is_alphanumeric)
+    match talk::hear(&query.question, Language::English) {
+        Some((Said::Talk(_), _)) => false,
+        Some((Said::Person | Said::Complaint, _)) => true,
+        None => query.question.chars().any(char::is_alphanumeric),
+    }
 }
 
 /// The passages that bear on a question, best first.
@@ -122,7 +126,11 @@ pub(super) fn find(
     let languages = languages(&searcher, &index.fields)?;
     let before: Vec<&str> = query.before.iter().map(String::as_str).collect();
     let otherwise = languages.first().copied().unwrap_or(Language::English);
-    let asked = question::read(&query.question, &before, otherwise);
+    let asked = match talk::hear(&query.question, otherwise) {
+        // Who asks for a person is shown the ways to reach one.
+        Some((Said::Person | Said::Complaint, _)) => vec![question::for_contact(otherwise)],
+        _ => question::read(&query.question, &before, otherwise),
+    };
     let mut lists = Vec::with_capacity(asked.len());
     for asked in &asked {
         lists.push(find_one(&searcher, &index.fields, asked, &languages, limit, weights)?);
@@ -166,9 +174,6 @@ fn find_one(
     if terms.is_empty() && asked.kinds.is_empty() {
         return Ok(Vec::new());
     }
-    if std::env::var_os("DBG").is_some() {
-        eprintln!("  DBG kinds {:?} cal {:?} lean {} terms {}", asked.kinds, asked.calendar, asked.leans, asked.terms.iter().map(|t| format!("{}[{}]{:.2}", t.words.iter().map(|w| w.exact.as_str()).collect::<Vec<_>>().join(" "), t.concepts.iter().map(|c| c.name()).collect::<Vec<_>>().join("/"), t.weight)).collect::<Vec<_>>().join(", "));
-    }
     let candidates = (limit * 6).max(30);
     let query = query(&terms, asked.kinds, fields, weights);
     let hits = searcher.search(&query, &TopDocs::with_limit(candidates).order_by_score())?;
@@ -201,7 +206,8 @@ fn find_one(
 fn by_quotations(found: &mut [Found], asked: &Asked, languages: &[Language], weights: &Weights) {
     let best = found.iter().map(|found| found.score).fold(f32::MIN_POSITIVE, f32::max);
     let language = languages.first().copied().unwrap_or(Language::English);
-    let numbered: Vec<Passage> = (0..).zip(found.iter()).map(|(n, found)| Passage { n, ..found.passage.clone() }).collect();
+    let numbered: Vec<Passage> =
+        (0..).zip(found.iter()).map(|(n, found)| Passage { n, ..found.passage.clone() }).collect();
     let reads: Vec<Read<'_>> = numbered.iter().map(Read::new).collect();
     let mut quotable = vec![0.0f32; found.len()];
     for candidate in Choice::new(asked, &reads, language).ranked() {
@@ -306,7 +312,13 @@ fn terms(
             let often = (searcher.doc_freq(&term)? as f32).min(passages);
             let idf = (1.0 + (passages - often + 0.5) / (often + 0.5)).ln();
             let places = vec![Place { term, boost: weights.value, covers: 1.0 }];
-            sought.push(Sought { places, exact: Vec::new(), idf: idf * DATE_WEIGHT, weight: DATE_WEIGHT, misspelt: false });
+            sought.push(Sought {
+                places,
+                exact: Vec::new(),
+                idf: idf * DATE_WEIGHT,
+                weight: DATE_WEIGHT,
+                misspelt: false,
+            });
         }
     }
     sought.sort_by(|a, b| b.idf.total_cmp(&a.idf));
@@ -385,9 +397,7 @@ fn covered_misspelt(terms: &[Sought], passage: &Passage) -> f32 {
     }
     let parts = [passage.text.as_str(), &passage.heading];
     let here: HashSet<String> = parts.into_iter().flat_map(folded).collect();
-    let meant = misspelt.filter(|term| {
-        term.exact.iter().any(|word| here.iter().any(|other| is_slip(word, other)))
-    });
+    let meant = misspelt.filter(|term| term.exact.iter().any(|word| here.iter().any(|other| is_slip(word, other))));
     meant.map(|term| term.idf).sum()
 }
 

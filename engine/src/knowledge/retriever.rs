@@ -21,6 +21,12 @@ impl From<&str> for Query {
     }
 }
 
+impl From<&String> for Query {
+    fn from(question: &String) -> Self {
+        question.as_str().into()
+    }
+}
+
 /// Finds passages of a tenant's documents.
 pub trait Retriever: Send + Sync + 'static {
     /// Passages for a question, best first, numbered from 1; none when nothing fits.

@@ -85,7 +85,9 @@ mod tests {
 
     #[test]
     fn cells_keep_their_headings() {
-        let table = Table::read("| Beer | Half | Pint |\n|---|---|---|\n| Bitter \\| mild | £2.80 | £5.40 |\n| Cider | £3 | £3 |");
+        let table = Table::read(
+            "| Beer | Half | Pint |\n|---|---|---|\n| Bitter \\| mild | £2.80 | £5.40 |\n| Cider | £3 | £3 |",
+        );
         assert_eq!(table.line(&table.rows[0], &[1, 2]), "Bitter | mild: Half £2.80; Pint £5.40");
         assert_eq!(table.line(&table.rows[0], &[2]), "Bitter | mild: Pint £5.40");
         assert_eq!(table.line(&table.rows[1], &[1, 2]), "Cider: £3");

@@ -105,7 +105,7 @@ impl<'a> Read<'a> {
             }
             shown.push_str(&text);
         }
-        if shown.chars().count() > 2 * SECTION_CHARS_MAX {
+        if shown.chars().count() > 2 * SECTION_CHARS_MAX || shown.is_empty() {
             return;
         }
         self.units.push(Unit {
@@ -118,6 +118,20 @@ impl<'a> Read<'a> {
             table: None,
             size: 1,
         });
+    }
+
+    /// Its sentences, items and rows, each as one line.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        let single = self.units.iter().filter(|unit| unit.size == 1);
+        single.filter_map(|unit| match (unit.form, unit.table) {
+            (Form::Row, Some((table, row))) => {
+                let table = &self.tables[table];
+                let columns: Vec<usize> = (1..table.rows[row].len()).collect();
+                Some(table.line(&table.rows[row], &columns))
+            }
+            (Form::Sentences | Form::Item, _) => Some(unit.shown.clone()),
+            _ => None,
+        })
     }
 
     /// The nearest heading, or the document's name.
@@ -245,6 +259,22 @@ impl<'a> Read<'a> {
     }
 
     fn of_code(&mut self, block: &Block, lead: &str) {
+        // `Weight            8.6 kg` in a listing says as much as a row of a table.
+        for line in block.text.lines() {
+            let Some((key, value)) = line.trim().split_once("   ").filter(|(key, _)| !key.trim().is_empty()) else {
+                continue;
+            };
+            self.units.push(Unit {
+                form: Form::Item,
+                label: key.trim().to_string(),
+                own: value.trim().to_string(),
+                lead: lead.to_string(),
+                beside: String::new(),
+                shown: format!("{}: {}", key.trim(), value.trim()),
+                table: None,
+                size: 1,
+            });
+        }
         let lines: Vec<&str> = block.text.lines().take(CODE_LINES_MAX).collect();
         let code = fenced(block, &lines.join("\n"));
         self.units.push(Unit {
@@ -310,7 +340,8 @@ mod tests {
             n: 1,
             source: "menu.html".into(),
             heading: "Menu › Beer".into(),
-            text: "On draught.\n\n| Beer | Pint |\n|---|---|\n| Bitter | £5 |\n\nWe also have:\n\n- cider\n- Tea: £2".into(),
+            text: "On draught.\n\n| Beer | Pint |\n|---|---|\n| Bitter | £5 |\n\nWe also have:\n\n- cider\n- Tea: £2"
+                .into(),
         };
         let read = Read::new(&passage);
         assert_eq!(read.place(), "Beer");

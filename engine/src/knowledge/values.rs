@@ -112,8 +112,11 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             (pattern(MONEY), Values::MONEY),
             (pattern(CLOCK), Values::CLOCK),
             (pattern(DATE), Values::DATE),
-            (pattern(r"\d"), Values::NUMBER),
-            (pattern(r"\d\s?(?:%|percent|per cent|Prozent|pour cent|por ciento|por cento|procent|prosent)"), Values::PERCENT),
+            (pattern(r"\d|[一二三四五六七八九十百千万两]+"), Values::NUMBER),
+            (
+                pattern(r"\d\s?(?:%|percent|per cent|Prozent|pour cent|por ciento|por cento|procent|prosent)"),
+                Values::PERCENT,
+            ),
             (pattern(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z]"), Values::MAIL),
         ],
         phone: pattern(r"(?:\+|\(\d{2,5}\)\s?|\b0|\b\d{3}[ -])[\d ()/.\u{2011}\u{a0}-]{5,20}\d"),
@@ -132,7 +135,7 @@ static NUMBER_WORDS: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Currencies before or after a number, and small coins after one.
-const MONEY: &str = r"(?i)(?:[£$€¥₽₩₺]|\b(?:usd|eur|gbp|chf|cad|aud|pln|sek|nok|dkk|jpy|cny|rmb|rub|try|fr\.|r\$|kr\.?))\s?\d|\d(?:[.,]?\d|[.,]-{1,2}|[.,]–)*\s?(?:[£$€¥₽₩₺]|(?:usd|eur|euros?|gbp|chf|cad|aud|pln|sek|nok|dkk|pounds?|dollars?|francs?|franken|fr\.|pence|cents?|ct|centimes|zł|złotych|kr|kronor|kroner|руб\w*|р\.|тл|tl|lira|reais|yuan|yen|won)\b)|\d(?:[.,]?\d)*\s?(?:元|円|원|块|圓|ريال|درهم|دينار|دنانير|جنيه)|[一二三四五六七八九十百千万]+元|\b\d{1,3}p\b|\d[.,]–";
+const MONEY: &str = r"(?i)(?:[£$€¥₽₩₺]|\b(?:usd|eur|gbp|chf|cad|aud|pln|sek|nok|dkk|jpy|cny|rmb|rub|try|fr\.|r\$|kr\.?))\s?\d|\d(?:[.,]?\d|[.,]-{1,2}|[.,]–)*\s?(?:[£$€¥₽₩₺]|(?:usd|eur|euros?|gbp|chf|cad|aud|pln|sek|nok|dkk|pounds?|dollars?|francs?|franken|fr\.|pence|cents?|ct|centimes|zł|złotych|kr|kronor|kroner|руб\w*|р\.|тл|tl|lira|reais|yuan|yen|won)\b)|\d(?:[.,]?\d)*\s?(?:元|円|원|块|圓|ريال|درهم|دينار|دنانير|جنيه)|[一二三四五六七八九十百千万两〇零]+\s?(?:元|円|圓|块|塊)|[일이삼사오육칠팔구십백천만]+\s?원|(?:خمسة|ستة|سبعة|ثمانية|تسعة|عشرة|ثلاثة|أربعة|عشرين)\s+(?:دنانير|دراهم|ريالات|جنيهات)|\b\d{1,3}p\b|\d[.,]–";
 /// Hours of the clock.
 const CLOCK: &str = r"(?i)\b\d{1,2}(?:[.:]\d{2})?\s?(?:am|pm|a\.m\.|p\.m\.)|\b(?:[01]?\d|2[0-4])[:h][0-5]\d\b|\b\d{1,2}(?:[.:]\d{2})?\s?(?:uhr|heures?|h|horas?|uur|час\w*)\b|\b(?:[01]?\d|2[0-4])\s?(?:-|–|—|to|bis)\s?(?:[01]?\d|2[0-4])\s?(?:uhr|h|am|pm)\b|\d{1,2}[点點時시]|o.clock|24/7|24 hours";
 /// Days of the calendar by numbers.

