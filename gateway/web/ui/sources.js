@@ -54,7 +54,7 @@ export class Sources {
     const words = this.#words;
     const id = `passages-${(counter += 1)}`;
     const title = own ? words('ownAnswer') : name || words('untitledSource');
-    const inner = h('div', { class: 'passages', id, hidden: true }, passages.map((passage) => this.#passage(passage, own)));
+    const inner = h('div', { class: 'quotes', id, hidden: true }, passages.map((passage) => this.#passage(passage, { own, alone: passages.length === 1 })));
     const toggle = () => {
       inner.hidden = !inner.hidden;
       button.setAttribute('aria-expanded', String(!inner.hidden));
@@ -72,11 +72,13 @@ export class Sources {
       inner);
   }
 
-  #passage(passage, own) {
+  #passage(passage, { own, alone }) {
     // Of an own answer the heading is the question, and there is nothing above it.
     const path = own ? [passage.heading].filter(Boolean) : pathOf(passage);
     return h('div', { class: 'quoted' },
-      path.length ? h('p', { class: 'path', dir: 'auto' }, path.join(' › ')) : '',
+      path.length || !alone
+        ? h('p', { class: 'path', dir: 'auto' }, alone ? '' : h('span', { class: 'number' }, String(passage.n)), ' ', path.join(' › '))
+        : '',
       h('blockquote', { 'data-n': passage.n, dir: 'auto' }, whole(String(passage.text ?? ''))));
   }
 

@@ -18,7 +18,7 @@ export function conversationDesk(studio, id, { onChange }) {
   const stand = h('p', { class: 'stand', role: 'status' });
   const actions = h('div', { class: 'desk-actions' });
   const names = { someone: t('desk.title'), write: t('desk.write'), placeholder: t('desk.placeholder') };
-  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human' });
+  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human', all: true });
   const foot = h('div', { class: 'desk-foot' });
   const write = composer({
     words: names,

@@ -15,7 +15,7 @@ const tab = keep('sessionStorage');
 export function tryOut(studio) {
   const { api, draft, notice } = studio;
   const sources = inspector(studio);
-  const talk = thread({ name: draft.get('assistant.name'), decorate });
+  const talk = thread({ name: draft.get('assistant.name'), all: true, decorate });
   const anew = button(t('try.new'), { icon: 'again', kind: 'plain', on: { click: begin } });
   const write = composer({
     words: { write: t('try.write'), placeholder: t('try.placeholder') },
