@@ -138,7 +138,7 @@ export class Transcript extends EventTarget {
 
   #stand(event) {
     if (event.type === 'taken_over') Object.assign(this, { owner: 'human', agent: event.agent });
-    if (event.type === 'handed_back') Object.assign(this, { owner: 'assistant', agent: null });
+    if (event.type === 'handed_back') Object.assign(this, { owner: 'assistant', agent: null, handoff: null });
     if (event.type === 'handoff_requested') this.handoff = event.reason ?? 'asked';
     if (event.type === 'message' && event.author === 'human') this.handoff = null;
     if (event.type === 'closed') this.status = 'closed';

@@ -45,7 +45,7 @@ export class Entry {
     if (entry.kind !== 'message') {
       this.body.textContent = words(CHANGES[entry.kind], { name: entry.agent });
     } else {
-      this.element.className = `entry by-${entry.author} ${entry.status}${entry.author === own ? ' own' : ''}`;
+      this.element.className = `entry by-${entry.author} ${entry.status}${entry.author === own ? ' own' : ''}${this.element.matches('.led') ? ' led' : ''}`;
       this.#name(entry);
       if (entry.author === 'assistant') this.#reply(entry);
       else if (this.#shown !== entry.text) this.body.replaceChildren(plain(entry.text));

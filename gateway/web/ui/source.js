@@ -44,6 +44,12 @@ export function pages(passages) {
   return [...found.values()];
 }
 
+/** The numbers of passages that a text names: `[1]`, `[1, 2]`. */
+export function citedIn(text) {
+  const groups = text.matchAll(/\[(\d{1,3}(?:[,;] ?\d{1,3}){0,9})\](?!\()/g);
+  return new Set([...groups].flatMap(([, numbers]) => numbers.split(/[,;]/).map(Number)));
+}
+
 /** Where a page lies, in a word: for who wants to know before they go there. */
 export function hostOf(address) {
   return parsed(address)?.host.replace(/^www\./, '') ?? '';

@@ -6,6 +6,8 @@ import { Entry } from './entry.js';
 import { Follow } from './follow.js';
 
 const TYPING_MS = 6_000;
+/** So many pages of what was passed over are fetched to find one entry. */
+const LEAD_PAGES = 20;
 
 export class Thread {
   #words;
@@ -89,6 +91,19 @@ export class Thread {
     on('event', (event) => this.#tell(event));
     on('signal', (signal) => this.#sign(signal));
     this.#draw();
+  }
+
+  /** Leads to the entry of an event, however far back it is, and marks it. */
+  async lead(seq) {
+    const conversation = this.#conversation;
+    for (let page = 0; page < LEAD_PAGES && seq <= (conversation?.missing?.[1] ?? 0); page += 1) await conversation.earlier().catch(() => {});
+    this.#draw();
+    const entry = conversation === this.#conversation && conversation?.entries.find((one) => one.seq === seq);
+    if (!entry) return;
+    const { element } = this.#views.get(entry.key);
+    this.#follow.stay();
+    element.classList.add('led');
+    element.scrollIntoView({ block: 'center' });
   }
 
   toEnd(smoothly = false) {

@@ -7,6 +7,7 @@ import { patiently } from '../patience.js';
 import { TRYING } from '../people.js';
 import { composer, lineOf, thread } from '../talk.js';
 import { t } from '../texts.js';
+import { verdicts } from '../verdicts.js';
 import { inspector } from './try-inspector.js';
 
 const KEPT = 'tertulia.studio.try';
@@ -15,6 +16,7 @@ const tab = keep('sessionStorage');
 export function tryOut(studio) {
   const { api, draft, notice } = studio;
   const sources = inspector(studio);
+  const said = verdicts(studio, () => feed?.id);
   const talk = thread({ name: draft.get('assistant.name'), all: true, decorate });
   const anew = button(t('try.new'), { icon: 'again', kind: 'plain', on: { click: begin } });
   const write = composer({
@@ -97,6 +99,7 @@ export function tryOut(studio) {
   }
 
   function attach(id) {
+    said.clear();
     const mine = (feed = new Feed(id, { url: api.origin, authorization: api.authorization }));
     talk.show(feed);
     anew.hidden = false;
@@ -105,6 +108,7 @@ export function tryOut(studio) {
       if (feed === mine && detail.type === 'message' && detail.turn)
         sources.show(feed.entries.find(({ turn }) => turn === detail.turn));
     });
+    feed.addEventListener('caughtup', () => feed === mine && said.load(0, mine.head).catch(() => {}), { once: true });
     for (const type of ['event', 'delta', 'state', 'caughtup']) feed.addEventListener(type, () => feed === mine && draw());
     feed.addEventListener('error', ({ detail }) => {
       api.judge(detail);
@@ -149,6 +153,7 @@ export function tryOut(studio) {
   function decorate(entry, element) {
     element.dataset.key = entry.key;
     if (entry.author !== 'assistant' || entry.status !== 'done') return;
+    said.decorate(entry, element);
     const label = sources.chip(entry);
     const known = element.querySelector('.made-chip');
     if (known?.textContent === label) return;
