@@ -1,11 +1,11 @@
-"""The studio's questions without an answer, the team's own answers, verdicts on replies, and who wants a person."""
+"""How the studio shows questions without an answer and the team's own answers, and what its form takes."""
 
 import datetime
 import json
 import re
 
-from room import DESKTOP, PHONE, check_axe, finished, reply, say, wait_for
-from test_studio import studio, toast, visitor
+from room import DESKTOP, PHONE, check_axe, wait_for
+from test_studio import studio
 
 LOOKS = [("desktop-light", DESKTOP), ("desktop-dark", DESKTOP | {"color_scheme": "dark"}), ("phone-light", PHONE), ("phone-dark", PHONE | {"color_scheme": "dark"})]
 HOSTILE = "<img src=x onerror=window.ran=1> [a](javascript:window.ran=1)"

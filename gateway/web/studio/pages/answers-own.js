@@ -1,11 +1,14 @@
 // The answers that the team has typed: each can be changed and deleted.
 
+import { Markdown } from '../../ui/markdown.js';
 import { button, fill, h, icon } from '../dom.js';
 import { day, t } from '../texts.js';
 import { answerForm } from './answers-form.js';
 
 /** From so many on, finding one by eye takes too long. */
 const FILTER_FROM = 8;
+/** What is longer than this is shown by its beginning. */
+const LONG_CHARS = 400;
 
 export function ownAnswers(studio) {
   const { api, notice } = studio;
@@ -48,6 +51,8 @@ export function ownAnswers(studio) {
 
   function row(one) {
     const [question, ...others] = one.questions;
+    const text = h('div', { class: one.answer.length > LONG_CHARS ? 'body own-text long' : 'body own-text' });
+    new Markdown(text).update(one.answer);
     return h(
       'li',
       { class: 'own-answer', data: { id: one.id } },
@@ -56,7 +61,7 @@ export function ownAnswers(studio) {
         { class: 'own-said' },
         h('p', { class: 'question-text', dir: 'auto' }, question),
         others.length ? h('p', { class: 'own-others', dir: 'auto' }, t('own.others', { list: others.join(' · ') })) : null,
-        h('p', { class: 'own-text', dir: 'auto' }, one.answer),
+        text,
         h('p', { class: 'question-facts' }, t('own.updated', { day: day(one.updated_at) })),
       ),
       h(

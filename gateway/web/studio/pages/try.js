@@ -153,14 +153,14 @@ export function tryOut(studio) {
   function decorate(entry, element) {
     element.dataset.key = entry.key;
     if (entry.author !== 'assistant' || entry.status !== 'done') return;
-    said.decorate(entry, element);
     const label = sources.chip(entry);
     const known = element.querySelector('.made-chip');
-    if (known?.textContent === label) return;
+    if (known?.textContent === label) return said.decorate(entry, element);
     known?.remove();
     element.append(
       button(label, { icon: 'teach', kind: 'plain small made-chip', on: { click: () => sources.show(entry, { asked: true }) } }),
     );
+    said.decorate(entry, element);
   }
 
   return {
