@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_rt::{Arbiter, System as Runtime};
-use actors::{Format, Listener, Options, Outbox, OutboxItem, ReplyTo, System, SystemClock, TenantRecord, Worker};
+use actors::{Audience, Format, Listener, Options, Outbox, OutboxItem, ReplyTo, System, SystemClock, TenantRecord, Worker};
 use bytestring::ByteString;
 use engine::conversation::{Command, Speaker};
-use engine::knowledge::{KnowledgeError, Retriever};
+use engine::knowledge::{KnowledgeError, Query, Retriever};
 use engine::model::{Chunk, ChunkStream, Model, ModelSettings, Prompt, Registry, Stop};
 use engine::store::memory::MemoryStore;
 use engine::store::{Records, SharedStore};
@@ -69,7 +69,7 @@ impl Model for Clocked {
 struct Nothing;
 
 impl Retriever for Nothing {
-    fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
+    fn search(&self, _: TenantId, _: Query, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 }
@@ -137,7 +137,7 @@ async fn run(plan: Plan, speaking: &Arbiter, reading: &Arbiter) -> Result<Vec<u6
                 let asked = async {
                     let (key, _) = worker.open(tenant, Contact::anonymous()).await?;
                     let handle = worker.find_here(key).await?;
-                    let listener = Listener { session: SessionId::generate(), outbox, format: Format::Socket };
+                    let listener = Listener { session: SessionId::generate(), outbox, format: Format::Socket, audience: Audience::Team };
                     handle.join(listener, Position::default(), ReplyTo::nobody());
                     handle
                         .call(Command::Say {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::conversation::{Progress, Transcript};
-use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Talk};
+use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Signal, Talk};
 use futures_util::{Stream, StreamExt};
 use schema::{Author, Channel, End, ErrorCode, Passage, TenantId, Text, limits};
 use tokio_util::sync::CancellationToken;
@@ -112,6 +112,8 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
                     Progress::Text { text: Text::from(text), tokens }
                 }
                 Piece::Unsaid { bytes } => Progress::Unsaid { bytes },
+                Piece::Signal(Signal::Unanswered) => Progress::Unanswered,
+                Piece::Signal(Signal::HandoffRequested(reason)) => Progress::HandoffRequested(reason),
                 Piece::Usage(usage) => Progress::Usage(usage),
                 Piece::FailedOver { model, error } => {
                     tracing::info!(model, code = %error.code, detail = error.detail, "model passed over");
@@ -162,7 +164,7 @@ async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) ->
     };
     let Some(question) = asked.next().map(words) else { return Vec::new() };
     let bounded = |text: &str| text.chars().take(QUESTION_BYTES_MAX / 4).collect::<String>();
-    let search = worker.system().retriever().search(tenant, bounded(&question), limits::PASSAGES_MAX);
+    let search = worker.system().retriever().search(tenant, bounded(&question).as_str().into(), limits::PASSAGES_MAX);
     match tokio::time::timeout(RETRIEVAL_MAX, search).await {
         Ok(Ok(passages)) => passages,
         Ok(Err(error)) => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Options, System, SystemClock, TenantRecord, Visit, Worker};
-use engine::knowledge::{KnowledgeError, Retriever};
+use engine::knowledge::{KnowledgeError, Query, Retriever};
 use engine::model::{ChunkStream, Model, ModelSettings, Prompt, Registry};
 use engine::store::SharedStore;
 use engine::store::memory::MemoryStore;
@@ -389,7 +389,7 @@ async fn new_visitors_have_a_budget_by_address_and_by_tenant() {
 struct Nothing;
 
 impl Retriever for Nothing {
-    fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
+    fn search(&self, _: TenantId, _: Query, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actors::{Clock, Options, System, Worker};
 use engine::conversation::Command;
-use engine::knowledge::{KnowledgeError, Retriever};
+use engine::knowledge::{KnowledgeError, Query, Retriever};
 use engine::model::{ModelSettings, Registry, SharedModel};
 use engine::store::SharedStore;
 use futures_util::future::BoxFuture;
@@ -112,7 +112,7 @@ impl Clock for Skewed {
 }
 
 impl Retriever for Documents {
-    fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
+    fn search(&self, _: TenantId, _: Query, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
         let passages = if self.full { full_passages() } else { Vec::new() };
         Box::pin(async { Ok(passages) })
     }

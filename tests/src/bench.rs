@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use actors::{ConversationHandle, Failure, Options, System, SystemClock, TenantRecord, Worker};
 use engine::conversation::{Command, Outcome, Speaker};
-use engine::knowledge::{KnowledgeError, Retriever};
+use engine::knowledge::{KnowledgeError, Query, Retriever};
 use engine::model::{Model, ModelSettings, Registry};
 use engine::store::{PageBounds, SharedStore};
 use futures_util::future::BoxFuture;
@@ -30,7 +30,7 @@ pub struct Bench {
 pub struct NoPassages;
 
 impl Retriever for NoPassages {
-    fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
+    fn search(&self, _: TenantId, _: Query, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 }

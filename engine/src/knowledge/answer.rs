@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::stream;
-use schema::{Passage, Usage};
+use schema::{HandoffReason, Passage, Usage};
 
 use super::choose::{Choice, Quote};
 use super::features::Features;
@@ -12,7 +12,7 @@ use super::language::Language;
 use super::question::{self, Asked};
 use super::talk::{self, Phrase, Said};
 use super::units::Read;
-use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Stop};
+use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Signal, Stop};
 
 /// A passage with this share of a question is named as the nearest when none answers.
 const NEAREST_SHARE_MIN: f32 = 0.5;
@@ -38,7 +38,7 @@ impl Model for Builtin {
 }
 
 fn chunks(prompt: &Prompt) -> Vec<Chunk> {
-    let reply = reply(prompt);
+    let (reply, signal) = reply(prompt);
     let room = usize::try_from(prompt.max_output_tokens).unwrap_or(usize::MAX);
     let pieces: Vec<&str> = pieces(&reply);
     let read = words_in(prompt.question.as_str())
@@ -47,7 +47,7 @@ fn chunks(prompt: &Prompt) -> Vec<Chunk> {
     let usage = Usage { input_tokens: read as u64, output_tokens: said as u64, ..Usage::default() };
     let stop = if said < pieces.len() { Stop::Length } else { Stop::Completed };
     let words = pieces.into_iter().take(room).map(|piece| Chunk::Text(piece.into()));
-    words.chain([Chunk::Usage(usage), Chunk::End(stop)]).collect()
+    words.chain(signal.map(Chunk::Signal)).chain([Chunk::Usage(usage), Chunk::End(stop)]).collect()
 }
 
 /// Words, each with the white space after it.
@@ -72,17 +72,19 @@ fn words_in(text: &str) -> usize {
     text.split_whitespace().count()
 }
 
-/// The whole reply.
-fn reply(prompt: &Prompt) -> String {
+/// The whole reply, and what is to be known of it.
+fn reply(prompt: &Prompt) -> (String, Option<Signal>) {
     let said = prompt.question.as_str();
     let documents = language_of(&prompt.passages);
     let before: Vec<&str> = prompt.before.iter().map(schema::Text::as_str).collect();
     if let Some((heard, language)) = talk::hear(said, documents) {
-        return match heard {
-            Said::Talk(phrase) => phrase.in_language(language).into(),
-            Said::Person => Phrase::Handoff.in_language(language).into(),
-            Said::Complaint => Phrase::Complaint.in_language(language).into(),
+        let handoff = |reason| Some(Signal::HandoffRequested(reason));
+        let (phrase, signal) = match heard {
+            Said::Talk(phrase) => (phrase, None),
+            Said::Person => (Phrase::Handoff, handoff(HandoffReason::Asked)),
+            Said::Complaint => (Phrase::Complaint, handoff(HandoffReason::Complaint)),
         };
+        return (phrase.in_language(language).into(), signal);
     }
     let asked = question::read(said, &before, documents);
     let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
@@ -90,10 +92,11 @@ fn reply(prompt: &Prompt) -> String {
         asked.iter().map(|asked| (asked, Choice::new(asked, &passages, documents).answer())).collect();
     let language = asked.first().map_or(documents, |asked| asked.language);
     if answers.iter().any(|(_, quote)| quote.is_some()) {
-        return show(answers, language);
+        let in_part = answers.iter().any(|(_, quote)| quote.is_none());
+        return (show(answers, language), in_part.then_some(Signal::Unanswered));
     }
     let nearest = asked.first().and_then(|asked| Choice::new(asked, &passages, documents).nearest(NEAREST_SHARE_MIN));
-    unknown(nearest, language)
+    (unknown(nearest, language), Some(Signal::Unanswered))
 }
 
 /// A quotation that could be made, for fitting what its features weigh.

@@ -5,7 +5,7 @@ use std::panic::panic_any;
 use std::sync::{Arc, Mutex};
 
 use actors::Options;
-use engine::knowledge::{KnowledgeError, Retriever};
+use engine::knowledge::{KnowledgeError, Query, Retriever};
 use engine::model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine::store::memory::MemoryStore;
 use engine::store::{
@@ -121,7 +121,7 @@ impl Records for Treacherous {
 struct Search(Arc<Fuse>);
 
 impl Retriever for Search {
-    fn search(&self, _: TenantId, _: String, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
+    fn search(&self, _: TenantId, _: Query, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
         let fuse = Arc::clone(&self.0);
         Box::pin(async move {
             fuse.passes(At::Search);
