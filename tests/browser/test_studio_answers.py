@@ -20,12 +20,16 @@ def asked(key, question, count=1, wrong=False, places=1, **ago):
     return told | ({"wrong": True} if wrong else {})
 
 
-QUESTIONS = [
-    asked("k1", "Do you deliver to the Azores, and what does it cost?", 3, places=3, minutes=4),
-    asked("k2", "Can I bring my dog?", wrong=True, hours=3),
-    asked("k3", "Is the café accessible for wheelchairs, and is there a lift to the first floor where the courses are held on Saturdays?", 12, places=10, days=1),
-    asked("k4", HOSTILE, 2, places=2, days=3),
-]
+def questions():
+    """As a node would give them now: the tests before this one may have taken a while."""
+    return [
+        asked("k1", "Do you deliver to the Azores, and what does it cost?", 3, places=3, minutes=4),
+        asked("k2", "Can I bring my dog?", wrong=True, hours=3),
+        asked("k3", "Is the café accessible for wheelchairs, and is there a lift to the first floor where the courses are held on Saturdays?", 12, places=10, days=1),
+        asked("k4", HOSTILE, 2, places=2, days=3),
+    ]
+
+
 ANSWERS = [
     {"id": "dogs", "questions": ["Can I bring my dog?", "Are dogs allowed?", "Do you take pets?"], "answer": "Yes, dogs are welcome downstairs and on the terrace.\nPlease keep them on a lead.", "updated_at": before(days=1)},
     {"id": "azores", "questions": ["Do you deliver to the Azores?"], "answer": "Yes, by post in **five to eight** working days, for 14.90 €.", "updated_at": before(days=9)},
@@ -33,15 +37,15 @@ ANSWERS = [
 ]
 
 
-def told(page, questions=QUESTIONS, answers=ANSWERS):
+def told(page, listed, answers):
     """The lists that a node would give, so that their look does not hang on what other tests have asked."""
-    page.route(re.compile(r"/v1/unanswered(\?|$)"), lambda route: route.fulfill(json={"questions": questions}))
+    page.route(re.compile(r"/v1/unanswered(\?|$)"), lambda route: route.fulfill(json={"questions": listed}))
     page.route(re.compile(r"/v1/answers(\?|$)"), lambda route: route.fulfill(json={"answers": answers}))
 
 
-def part(room, name, questions=QUESTIONS, answers=ANSWERS, **options):
+def part(room, name, listed=None, answers=ANSWERS, **options):
     page = studio(room, "website", **options)
-    told(page, questions, answers)
+    told(page, questions() if listed is None else listed, answers)
     page.goto(f"{room.url}/studio#/{name}")
     page.get_by_role("heading", name="Answers", level=1).wait_for()
     return page
