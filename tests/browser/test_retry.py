@@ -1,7 +1,11 @@
 """A reply that failed or was cut can be asked for again: by one press, once, under the same question."""
 
-from room import check_axe, conversation, finished, grown, reply, say, text, wait_for
+import json
+
+from room import PHONE, check_axe, conversation, finished, grown, reply, say, text, wait_for
 from test_failures import spoiled
+from test_sources import PRICES, RETURNS
+from test_widget import in_widget, open_it, visit
 
 #: How the first reply ends, with which words, and whether its words stay when it was asked for again.
 ENDS = [("failed", "", False), ("completed", " \n", False), ("incomplete", "Half an ans", True), ("filtered", "It is", True), ("filtered", "", False), ("cancelled", "I was", True)]
@@ -134,3 +138,31 @@ def test_words_of_somebody_else_are_not_hidden(room):
         room.node.call("POST", f"{path}/messages", {"ref": ref, "text": words})
         finished(page, number)
     assert page.locator(".by-contact:visible").count() == 4
+
+
+def test_the_widget_does_the_same(room):
+    page = visit(room, **PHONE, color_scheme="dark")
+
+    def told(data):
+        frame = json.loads(spoiled(data, "failed", "", None))
+        if frame.get("event", {}).get("turn") == 2 and frame["event"]["type"] == "message":
+            frame["event"]["made"] |= {"passages": [RETURNS, PRICES]}
+        return json.dumps(frame)
+
+    def spoil(socket):
+        server = socket.connect_to_server()
+        server.on_message(lambda data: socket.send(told(data)))
+
+    page.route_web_socket("**/v1/ws*", spoil)
+    open_it(page)
+    say(page, "quote You have thirty days [1].")
+    again = page.get_by_role("button", name=AGAIN)
+    again.wait_for()
+    room.shot(page, "widget-retry")
+    again.press("Enter")
+    page.get_by_role("link", name="Returns").wait_for()
+    assert page.locator(".by-contact:visible").count() == 1 and page.locator(".source").count() == 1
+    page.get_by_role("button", name="Source 1: Returns").press("Enter")
+    page.locator("blockquote", has_text="thirty days").wait_for()
+    assert in_widget(page, "root.activeElement.ariaExpanded") == "true"
+    room.shot(page, "widget-sources")

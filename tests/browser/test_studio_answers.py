@@ -120,3 +120,28 @@ def test_what_cannot_be_saved_says_why_and_keeps_what_was_typed(room):
     assert form.is_visible()
     page.keyboard.press("Escape")
     form.wait_for(state="detached")
+
+
+def test_older_questions_come_on_request_and_stay(room):
+    listed = [asked(f"k{n}", f"Question {n:02}?", minutes=n + 1) for n in range(40)]
+    times = {one["key"]: one["last_at"] for one in listed}
+
+    def page_of(route):
+        after = re.search(r"after=(\w+)", route.request.url)
+        rest = [one for one in listed if not after or one["last_at"] < times[after[1]]]
+        route.fulfill(json={"questions": rest[:30]} | ({"next": rest[29]["key"]} if len(rest) > 30 else {}))
+
+    page = part(room, "answers/own")
+    page.route(re.compile(r"/v1/unanswered(\?|$)"), page_of)
+    page.get_by_role("link", name="Questions without an answer").click()
+    page.locator(".question").nth(29).wait_for()
+    page.get_by_role("button", name="Show older ones").click()
+    page.locator(".question").nth(39).wait_for()
+    assert page.evaluate("document.activeElement.closest('li').dataset.key") == "k30"
+    # A new one comes, one of the newest is gone: the next look at the list tells.
+    listed.insert(0, asked("new", "Question 99?", seconds=1))
+    listed.remove(next(one for one in listed if one["key"] == "k3"))
+    page.get_by_text("Question 99?").wait_for()
+    order = page.locator(".question").evaluate_all("all => all.map(one => one.dataset.key)")
+    assert order == ["new", *(f"k{n}" for n in range(40) if n != 3)], order
+    assert page.evaluate("document.activeElement.closest('li').dataset.key") == "k30", "the keyboard lost its place"

@@ -66,7 +66,7 @@ export class Sources {
       : h('span', { class: 'title', dir: 'auto', onclick: toggle }, title);
     return h('li', { class: address ? 'source' : 'source plain' },
       h('div', { class: 'source-row' },
-        h('span', { class: 'numbers' }, passages.map(({ n }) => h('span', { class: 'number' }, String(n)))),
+        h('span', { class: 'numbers' }, passages.map(({ n }, i) => [i ? ' ' : '', h('span', { class: 'number' }, String(n))])),
         h('span', { class: 'called' }, label, address ? h('span', { class: 'host', dir: 'ltr' }, hostOf(address)) : ''),
         button),
       inner);

@@ -35,10 +35,13 @@ export function questions(studio) {
   /** The newest page. What was fetched behind it stays, unless it has become newer. */
   async function read() {
     const page = await api.unanswered({ limit: PAGE, signal: abort.signal });
-    const behind = further ? [...rows.values()].map(({ one }) => one).slice(page.questions.length) : [];
     const known = new Set(page.questions.map(({ key }) => key));
+    const oldest = Date.parse(page.questions.at(-1)?.last_at);
+    further &&= Boolean(page.next);
     if (!further) next = page.next;
-    show([...page.questions, ...behind.filter(({ key }) => !known.has(key))]);
+    // What is newer than the end of the page and not on it was answered or dismissed elsewhere.
+    const behind = further ? [...rows.values()].map(({ one }) => one).filter((one) => !known.has(one.key) && Date.parse(one.last_at) <= oldest) : [];
+    show([...page.questions, ...behind]);
   }
 
   async function older() {
