@@ -68,6 +68,7 @@ def test_a_question_without_an_answer_is_answered_once_and_for_all(room):
         row.get_by_role("link", name=re.compile("^Conversation 2")).click()
         studio.locator(".led", has_text=reply(first).locator(".body").inner_text()).wait_for()
         assert conversation(first) in studio.url
+        reply(studio).get_by_text("It did not know all of this.").wait_for()
         room.shot(studio, "improve-led")
         studio.go_back()
 

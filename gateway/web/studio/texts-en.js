@@ -212,6 +212,8 @@ export const english = {
   'own.confirm.text': 'The assistant stops answering with it at once.',
   'own.deleted': 'Deleted.',
   'verdict.say': 'This was wrong',
+  'verdict.unknown': 'It did not know all of this.',
+  'verdict.unknown.action': 'Answer it yourself',
   'verdict.wrong': 'You said that this was wrong.',
   'verdict.wrong.note': 'You said that this was wrong: {note}',
   'verdict.undo': 'It was right',

@@ -40,13 +40,14 @@ export function verdicts({ api, notice }, id) {
       place = h('div', { class: 'verdict' });
       element.append(place);
     }
-    shown.set(entry.seq, place);
-    draw(entry.seq, place);
+    const one = { place, unknown: Boolean(entry.made?.unanswered) };
+    shown.set(entry.seq, one);
+    draw(entry.seq, one);
   }
 
-  function draw(seq, place) {
+  function draw(seq, { place, unknown }) {
     const { verdict, note } = given.get(seq) ?? {};
-    const look = `${seq}|${verdict}|${note}`;
+    const look = `${seq}|${verdict}|${note}|${unknown}`;
     if (place.dataset.look === look) return;
     place.dataset.look = look;
     const had = place.contains(document.activeElement);
@@ -59,7 +60,11 @@ export function verdicts({ api, notice }, id) {
             h('span', { dir: 'auto' }, note ? t('verdict.wrong.note', { note }) : t('verdict.wrong')),
             button(t('verdict.undo'), { kind: 'as-link', on: { click: () => say(seq, 'right') } }),
           ]
-        : button(t('verdict.say'), { kind: 'as-link', on: { click: () => ask(seq) } }),
+        : [
+            unknown ? h('span', {}, t('verdict.unknown')) : null,
+            unknown ? h('a', { href: '#/answers' }, t('verdict.unknown.action')) : null,
+            button(t('verdict.say'), { kind: 'as-link quiet-link', on: { click: () => ask(seq) } }),
+          ],
     );
     if (had) place.querySelector('button').focus();
   }
