@@ -59,7 +59,16 @@ impl System {
                 }
             }
         }
-        let erased = parted.erase(None).await.map_err(|error| Failure::store(&error));
+        let unanswered = self.unanswered();
+        let erased = match unanswered.erasing(key).await {
+            Ok(()) => {
+                let erased = parted.erase(None).await;
+                unanswered.erased(key).await;
+                erased
+            }
+            Err(error) => Err(error),
+        };
+        let erased = erased.map_err(|error| Failure::store(&error));
         // Until it is erased it is not gone: those who listen may find it again.
         listening.tell(key.conversation, &if erased.is_ok() { Failure::erased() } else { Failure::restarting() });
         erased

@@ -19,9 +19,10 @@ mod sync;
 mod system;
 mod tenant;
 mod turn;
+mod unanswered;
 
 pub use clock::{Clock, SystemClock};
-pub use conversation::{JoinFrom, Joined, Listener};
+pub use conversation::{Audience, JoinFrom, Joined, Listener};
 pub use failure::Failure;
 pub use frames::{Format, Frames, error_frame, reply_frame};
 pub use handle::{Answer, ConversationHandle, ReplyTo};
@@ -29,3 +30,4 @@ pub use metrics::describe as describe_metrics;
 pub use outbox::{Outbox, OutboxItem, OutboxStream};
 pub use system::{Options, System, Worker};
 pub use tenant::{Booking, PlanRecord, SessionPermit, Tenant, TenantRecord, TenantUsage, Visit};
+pub use unanswered::Unanswered;

@@ -27,6 +27,9 @@ pub(crate) const CONVERSATIONS_ERASED: &str = "tertulia_conversations_erased_tot
 pub(crate) const VISITORS_REFUSED: &str = "tertulia_visitors_refused_total";
 pub(crate) const TURNS_RUNNING: &str = "tertulia_turns_running";
 pub(crate) const TURNS: &str = "tertulia_turns_total";
+pub(crate) const UNANSWERED: &str = "tertulia_unanswered_total";
+pub(crate) const HANDOFFS_REQUESTED: &str = "tertulia_handoffs_requested_total";
+pub(crate) const VERDICTS: &str = "tertulia_verdicts_total";
 pub(crate) const TURN_FIRST_TOKEN: &str = "tertulia_turn_first_token_seconds";
 pub(crate) const TURN_GAP: &str = "tertulia_turn_token_gap_seconds";
 pub(crate) const TURN_PUSH: &str = "tertulia_turn_push_seconds";
@@ -62,6 +65,9 @@ pub fn describe() {
     describe_counter!(DELTAS_SKIPPED, "deltas held back from slow sessions, to be joined later");
     describe_gauge!(TURNS_RUNNING, "replies in progress");
     describe_counter!(TURNS, "replies ended, by how");
+    describe_counter!(UNANSWERED, "replies that said that they do not know");
+    describe_counter!(HANDOFFS_REQUESTED, "times that a contact wanted a person, by reason");
+    describe_counter!(VERDICTS, "verdicts of teams on replies, by verdict");
     describe_histogram!(TURN_FIRST_TOKEN, Unit::Seconds, "time from a turn's start to its first words");
     describe_histogram!(TURN_GAP, Unit::Seconds, "time between two pieces of a reply");
     describe_histogram!(TURN_PUSH, Unit::Seconds, "time from a piece's arrival to its standing in all outboxes");

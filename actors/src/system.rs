@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::handle::{ConversationHandle, ReplyTo};
 use crate::sweeper;
 use crate::tenant::{Booking, Tenant, Tenants, Visit};
+use crate::unanswered::Unanswered;
 
 /// What an operator may set.
 #[derive(Clone)]
@@ -66,6 +67,7 @@ pub struct System {
     options: Options,
     directory: Directory,
     tenants: Tenants,
+    unanswered: Unanswered,
     wakes: Semaphore,
     admission: Admission,
     cool_downs: Arc<CoolDowns>,
@@ -96,6 +98,7 @@ impl System {
     ) -> Arc<Self> {
         Arc::new(Self {
             tenants: Tenants::new(Arc::clone(&store), Arc::clone(&clock)),
+            unanswered: Unanswered::new(Arc::clone(&store)),
             store,
             retriever,
             clock,
@@ -111,10 +114,11 @@ impl System {
         })
     }
 
-    /// Looks after idle, stuck and unspoken conversations and writes down what tenants have used, until the
-    /// system is closed.
+    /// Looks after idle, stuck and unspoken conversations, writes down what tenants have used and notes what was
+    /// not answered, until the system is closed.
     pub async fn sweep(self: Arc<Self>) {
-        tokio::join!(sweeper::sweep(Arc::clone(&self)), erase::age(&self), keep_usage(&self));
+        let noting = self.unanswered.follow(|| self.is_closing());
+        tokio::join!(sweeper::sweep(Arc::clone(&self)), erase::age(&self), keep_usage(&self), noting);
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends
@@ -127,6 +131,12 @@ impl System {
     #[must_use]
     pub fn store(&self) -> &SharedStore {
         &self.store
+    }
+
+    /// The tenants' unanswered questions, and their teams' verdicts.
+    #[must_use]
+    pub const fn unanswered(&self) -> &Unanswered {
+        &self.unanswered
     }
 
     /// The clock.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use engine::conversation::{Progress, Transcript};
 use engine::knowledge::Query;
-use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Talk};
+use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Signal, Talk};
 use futures_util::{Stream, StreamExt};
 use schema::{Author, Channel, End, ErrorCode, Passage, TenantId, Text, limits};
 use tokio_util::sync::CancellationToken;
@@ -113,6 +113,8 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
                     Progress::Text { text: Text::from(text), tokens }
                 }
                 Piece::Unsaid { bytes } => Progress::Unsaid { bytes },
+                Piece::Signal(Signal::Unanswered) => Progress::Unanswered,
+                Piece::Signal(Signal::HandoffRequested(reason)) => Progress::HandoffRequested(reason),
                 Piece::Usage(usage) => Progress::Usage(usage),
                 Piece::FailedOver { model, error } => {
                     tracing::info!(model, code = %error.code, detail = error.detail, "model passed over");

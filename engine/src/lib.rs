@@ -8,4 +8,5 @@ pub mod documents;
 pub mod knowledge;
 pub mod model;
 pub mod store;
+pub mod unanswered;
 mod turns;

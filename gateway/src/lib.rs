@@ -1,5 +1,6 @@
 //! How the world reaches the engine: HTTP, sockets, auth, the command line.
 
+pub mod answers;
 pub mod auth;
 pub mod cli;
 mod connection;

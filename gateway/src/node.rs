@@ -23,6 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
+use crate::answers::Answers;
 use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
 use crate::connection::{Door, Proxies, open_files, serve};
 use crate::datadir::{DataDir, DataDirError};
@@ -192,6 +193,7 @@ impl Node {
             config,
             authority,
             tenants,
+            answers: Answers::new(knowledge.clone(), sqlite.clone()),
             knowledge,
             learning: learning.clone(),
             limiter,

@@ -3,6 +3,7 @@
 
 import { Hold } from './hold.js';
 import { eventsBetween } from './log.js';
+import { newRef } from './ref.js';
 import { Refusal, Transcript } from './transcript.js';
 
 const TYPING_MS = 3_000;
@@ -43,8 +44,8 @@ export class Conversation extends Transcript {
   }
 
   /** Says something; resolves when it is on the node's disk. Offline it waits, and is sent once. */
-  say(text, { agent } = {}) {
-    return this.#enqueue({ ref: name(), text, agent }).promise;
+  say(text, { agent, again } = {}) {
+    return this.#enqueue({ ref: newRef(again), text, agent }).promise;
   }
 
   /** Sends what failed once more; the connection comes back for it, unless it was closed here. */
@@ -56,7 +57,7 @@ export class Conversation extends Transcript {
     if (this.#client.shut) return Promise.reject(over);
     this.drop(ref);
     // The node may have it although its answer never came: under the same name it is stored once.
-    const kept = failed.error?.code === 'ref_conflict' ? name() : ref;
+    const kept = failed.error?.code === 'ref_conflict' ? newRef() : ref;
     if (over) this.#client.reconnect();
     return this.#enqueue({ ref: kept, text: failed.text, agent: failed.agent }).promise;
   }
@@ -333,9 +334,4 @@ function promised() {
   made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
   made.promise.catch(() => {});
   return made;
-}
-
-/** A new `ref`. `crypto.randomUUID` is missing on pages without TLS; this is not. */
-export function name() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -70,6 +70,10 @@ export interface Source {
   /** Its number in the text: `[1]`. */
   n: number;
   source: string;
+  /** What people call the document; older events have none. */
+  title?: string;
+  /** Where it can be read, where the source is an address. */
+  address?: string;
   heading?: string;
   text: string;
 }
@@ -102,6 +106,8 @@ export interface Entry {
   /** How the reply came about, as the log has it. */
   made?: Record<string, any>;
   ref?: string;
+  /** The `seq` of an earlier message of the contact that this one says once more. */
+  repeats?: number;
 }
 
 export interface ChangeDetail {
@@ -120,6 +126,8 @@ export class Transcript extends EventTarget {
   readonly owner: 'assistant' | 'human';
   /** The human agent who has it. */
   readonly agent: string | null;
+  /** Why somebody of the team is asked for, until one has answered. */
+  readonly handoff: 'asked' | 'complaint' | null;
   /** The entry of the reply that runs. */
   readonly running: Entry | null;
   /** Events that were passed over, both ends inclusive. */
@@ -136,7 +144,9 @@ export class Transcript extends EventTarget {
   hold(ref: string, error?: Error, retryAt?: number): void;
   /** Ends the running reply here: nothing more of it will come. */
   breakOff(): void;
-  /** What a reply answers; null where it is not among the entries. */
+  /** The message that a reply answers, as it was said the first time; null where it is not among the entries. */
+  question(reply: Entry): Entry | null;
+  /** Its words. */
   asked(reply: Entry): string | null;
   /** Takes back an entry that the log does not have. */
   drop(ref: string): void;
@@ -154,8 +164,8 @@ export class Transcript extends EventTarget {
 export class Conversation extends Transcript {
   /** Whether the log is still being sent again after a join. */
   readonly replaying: boolean;
-  /** Says something; resolves when it is on the node's disk. While offline it waits, and behind what the node asked to wait with. Rejects with a refusal that will not pass, at once where the client is `refused` or `closed`. */
-  say(text: string, options?: { agent?: string }): Promise<{ seq: number }>;
+  /** Says something; resolves when it is on the node's disk. While offline it waits, and behind what the node asked to wait with. Rejects with a refusal that will not pass, at once where the client is `refused` or `closed`. `again` is the `seq` of a message that is said once more. */
+  say(text: string, options?: { agent?: string; again?: number }): Promise<{ seq: number }>;
   /** Says what failed once more, under the same `ref`, so that it is there once. Comes back for it from `refused`. */
   retry(ref: string): Promise<{ seq: number }>;
   /** Stops the running reply; without a connection, or where the node asks to wait, as soon as it can, if that reply still runs. */

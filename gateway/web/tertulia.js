@@ -3,8 +3,9 @@
 // silent while somebody waits for it is told at once, long before the socket would notice.
 // It has no dependencies and works wherever there is a WebSocket, `fetch` and `EventTarget`.
 
-import { Conversation, name } from './conversation.js';
+import { Conversation } from './conversation.js';
 import { Credential } from './credential.js';
+import { newRef } from './ref.js';
 import { Refusal, Transcript } from './transcript.js';
 import { Unsent } from './unsent.js';
 
@@ -212,7 +213,7 @@ export class Tertulia extends EventTarget {
   /** @internal Sends a frame and waits for its reply; it is refused as `disconnected` when the socket goes first. */
   ask(frame) {
     if (!this.up) return Promise.reject(disconnected());
-    const ref = frame.ref ?? name();
+    const ref = frame.ref ?? newRef();
     return new Promise((resolve, reject) => {
       this.#answers.set(ref, { resolve, reject, at: this.now() });
       this.tell({ ...frame, ref });

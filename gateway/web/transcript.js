@@ -1,6 +1,8 @@
 // What was said in a conversation, folded from its events and deltas into entries to show.
 // Invariant: no network and no clock. Same events and deltas, same entries.
 
+import { repeatedBy } from './ref.js';
+
 /** Refusals that end by themselves: the same frame is sent again. The last two are the client's own. */
 const TEMPORARY = new Set([
   'rate_limited', 'quota_exhausted', 'busy', 'draining', 'restarting', 'quarantined', 'store_unavailable', 'internal',
@@ -35,6 +37,8 @@ export class Transcript extends EventTarget {
   status = 'open';
   owner = 'assistant';
   agent = null;
+  /** Why somebody of the team is asked for, until one has answered. */
+  handoff = null;
   /** The entry of the reply that runs. */
   running = null;
   /** Events that were passed over, both ends inclusive: too many for one join. */
@@ -81,7 +85,7 @@ export class Transcript extends EventTarget {
   /** Shows something said before the log has it. */
   pend({ ref, text, agent }) {
     const author = agent ? 'human' : 'contact';
-    return this.#put({ key: `${author}:${ref}`, kind: 'message', author, agent, text, ref, status: 'sending' }, Infinity);
+    return this.#put({ key: `${author}:${ref}`, kind: 'message', author, agent, text, ref, repeats: repeatedBy(ref), status: 'sending' }, Infinity);
   }
 
   /** The log will not have it. */
@@ -102,9 +106,16 @@ export class Transcript extends EventTarget {
     this.#emit('change', { entry: Object.assign(entry, { status: 'done', end: 'incomplete', broken: true }) });
   }
 
-  /** What was asked, where a reply gave no answer: the words to ask again with. */
+  /** What a reply answers, as it was said the first time; null where it is not among the entries. */
+  question(entry) {
+    const said = (seq) => this.entries.find((one) => one.seq === seq && one.author === 'contact');
+    const last = said(entry.answers);
+    return (last?.repeats && said(last.repeats)) || last || null;
+  }
+
+  /** The words to ask again with, where a reply gave no answer. */
   asked(entry) {
-    return this.entries.find((one) => one.seq === entry.answers && one.author === 'contact')?.text ?? null;
+    return this.question(entry)?.text ?? null;
   }
 
   /** Takes back what was never sent, or failed. */
@@ -119,7 +130,7 @@ export class Transcript extends EventTarget {
   /** Forgets all: the log is another than was thought. */
   reset() {
     const unsent = this.entries.filter((entry) => entry.seq === undefined && entry.ref);
-    Object.assign(this, { head: 0, entries: [], running: null, missing: null, status: 'open', owner: 'assistant', agent: null });
+    Object.assign(this, { head: 0, entries: [], running: null, missing: null, status: 'open', owner: 'assistant', agent: null, handoff: null });
     this.#byKey.clear();
     for (const entry of unsent) this.#put(entry, Infinity);
     this.#emit('change', { entry: null, reset: true });
@@ -127,7 +138,9 @@ export class Transcript extends EventTarget {
 
   #stand(event) {
     if (event.type === 'taken_over') Object.assign(this, { owner: 'human', agent: event.agent });
-    if (event.type === 'handed_back') Object.assign(this, { owner: 'assistant', agent: null });
+    if (event.type === 'handed_back') Object.assign(this, { owner: 'assistant', agent: null, handoff: null });
+    if (event.type === 'handoff_requested') this.handoff = event.reason ?? 'asked';
+    if (event.type === 'message' && event.author === 'human') this.handoff = null;
     if (event.type === 'closed') this.status = 'closed';
     if (event.type === 'reopened') this.status = 'open';
   }
@@ -151,7 +164,7 @@ export class Transcript extends EventTarget {
     }
     if (type === 'message') {
       const key = event.ref ? `${author}:${event.ref}` : `s${seq}`;
-      const entry = this.#byKey.get(key) ?? { key, kind: 'message', author, text: event.text, ref: event.ref };
+      const entry = this.#byKey.get(key) ?? { key, kind: 'message', author, text: event.text, ref: event.ref, repeats: repeatedBy(event.ref) };
       delete entry.error;
       delete entry.retryAt;
       Object.assign(entry, { seq, at, text: event.text, agent: event.agent, status: 'sent' });

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentName, Contact, Ownership, Reached, Ref, Seq, Text, Timestamp, Turn};
+use crate::{AgentName, Contact, Ownership, Passage, Reached, Ref, Seq, Text, Timestamp, Turn};
 
 /// One entry of a conversation's log, as stored and as sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -106,6 +106,12 @@ pub enum Fact {
         /// The new ownership number.
         ownership: Ownership,
     },
+    /// The contact wants a person. Until one of the team has answered, or has given the conversation back to the
+    /// assistant, it is not said again.
+    HandoffRequested {
+        /// What it was told by.
+        reason: HandoffReason,
+    },
     /// The conversation ended for now; a new message reopens it.
     Closed {
         /// Why.
@@ -123,6 +129,27 @@ pub enum CloseReason {
     Asked,
     /// Nobody spoke for as long as the profile allows.
     Idle,
+}
+
+/// Why a conversation is to be given to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HandoffReason {
+    /// The contact asked for one.
+    Asked,
+    /// The contact complained.
+    Complaint,
+}
+
+impl HandoffReason {
+    /// The name on the wire and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Complaint => "complaint",
+        }
+    }
 }
 
 /// What a reply is besides its text.
@@ -181,6 +208,9 @@ pub struct Made {
     /// What it had before it from the tenant's documents, as it was then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passages: Vec<Passage>,
+    /// True when it says that it does not know, of all that was asked or of a part.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unanswered: bool,
     /// From the start of the turn to its first words; absent when there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_ms: Option<u64>,
@@ -209,27 +239,6 @@ pub struct Failover {
     pub model: String,
     /// Why, as a code of the error table.
     pub error: String,
-}
-
-/// A piece of a tenant's document. Its `Debug` shows how long it is and not what it says.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Passage {
-    /// Its number in the reply's text: `[1]`.
-    pub n: u32,
-    /// The document's name or address.
-    pub source: String,
-    /// The headings above it, outermost first, joined with ` › `.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub heading: String,
-    /// Its words.
-    pub text: Text,
-}
-
-impl std::fmt::Debug for Passage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { n, source, heading, text } = self;
-        write!(f, "Passage({n}: {} + {} + {} bytes)", source.len(), heading.len(), text.bytes())
-    }
 }
 
 /// Tokens of one turn, all attempts together.
@@ -279,6 +288,23 @@ impl Event {
         let fact = Fact::Checkpoint { turn, offset, chars: Some(chars), text: Text::default(), unsaid };
         Some((Self { fact, ..*self }, Reached { turn, offset: offset + chars }))
     }
+
+    /// The event as the contact sees it, where that is less than the log has: of what stood before the model
+    /// only the passages that the reply cites.
+    #[must_use]
+    pub fn for_contact(&self) -> Option<Self> {
+        let Fact::Message { text, reply: Some(reply), .. } = &self.fact else { return None };
+        let passages = &reply.made.passages;
+        let cited = crate::cited(text.as_str(), passages.iter().map(|passage| passage.n));
+        if cited.len() == passages.len() {
+            return None;
+        }
+        let mut shown = self.clone();
+        if let Fact::Message { reply: Some(reply), .. } = &mut shown.fact {
+            reply.made.passages.retain(|passage| cited.contains(&passage.n));
+        }
+        Some(shown)
+    }
 }
 
 impl Fact {
@@ -292,6 +318,7 @@ impl Fact {
             Self::Checkpoint { .. } => "checkpoint",
             Self::TakenOver { .. } => "taken_over",
             Self::HandedBack { .. } => "handed_back",
+            Self::HandoffRequested { .. } => "handoff_requested",
             Self::Closed { .. } => "closed",
             Self::Reopened {} => "reopened",
         }
@@ -310,6 +337,7 @@ impl Fact {
             | Self::TurnStarted { .. }
             | Self::TakenOver { .. }
             | Self::HandedBack { .. }
+            | Self::HandoffRequested { .. }
             | Self::Closed { .. }
             | Self::Reopened {} => 0,
         }

@@ -48,7 +48,7 @@ pub const OUTBOX_SLOW_BYTES: usize = 32 * 1024;
 pub const OUTBOX_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// The longest event as JSON, in bytes: every byte of a reply and of its passages escaped as `\u00xx`.
 pub const EVENT_JSON_BYTES_MAX: usize =
-    6 * (REPLY_BYTES_MAX + PASSAGES_MAX * (4 * PASSAGE_CHARS_MAX + 1024)) + 16 * 1024;
+    6 * (REPLY_BYTES_MAX + PASSAGES_MAX * (4 * PASSAGE_CHARS_MAX + 4 * TITLE_CHARS_MAX + 2 * 1024)) + 16 * 1024;
 /// Bytes of events that are read from the log at once for a session that is behind. About as many as it
 /// takes before it counts as slow: what it does not take is read again.
 pub const CATCH_UP_BYTES_MAX: usize = OUTBOX_SLOW_BYTES;
@@ -155,6 +155,36 @@ pub const PASSAGE_CHARS_MAX: usize = 1_200;
 pub const PASSAGES_MAX: usize = 5;
 /// The same in bytes, with their sources and headings.
 pub const PASSAGES_BYTES_MAX: usize = 28 * 1024;
+/// A document's title as people see it beside a reply, in characters.
+pub const TITLE_CHARS_MAX: usize = 120;
+
+/// Questions without an answer that are kept of one tenant, like ones as one; the oldest go first.
+pub const UNANSWERED_MAX: usize = 1_000;
+/// Places of which each of them knows where it was asked; older ones are counted only.
+pub const UNANSWERED_PLACES_MAX: usize = 10;
+/// What is kept of such a question, in characters.
+pub const UNANSWERED_CHARS_MAX: usize = 300;
+/// Such questions in one page of a listing.
+pub const PAGE_UNANSWERED_MAX: usize = 100;
+/// Places that wait to be noted as unanswered, of all tenants.
+pub const UNANSWERED_WAITING_MAX: usize = 4_096;
+/// Tenants whose unanswered questions are held in memory.
+pub const UNANSWERED_OPEN_MAX: usize = 64;
+/// Answers typed by one tenant.
+pub const ANSWERS_MAX: usize = 1_000;
+/// Such answers in one page of a listing.
+pub const PAGE_ANSWERS_MAX: usize = 50;
+/// The id of such an answer, in characters.
+pub const ANSWER_ID_CHARS_MAX: usize = 64;
+/// Questions that one of them answers …
+pub const ANSWER_QUESTIONS_MAX: usize = 10;
+/// … each in characters …
+pub const ANSWER_QUESTION_CHARS_MAX: usize = 300;
+/// … and what it says, in UTF-8 bytes.
+pub const ANSWER_BYTES_MAX: usize = 8 * 1024;
+/// What is written beside a verdict on a reply, in characters.
+pub const VERDICT_NOTE_CHARS_MAX: usize = 500;
+
 /// One frame of a model's stream, in bytes.
 pub const MODEL_FRAME_BYTES_MAX: usize = 1024 * 1024;
 
@@ -236,6 +266,10 @@ const _: () = assert!(FAILOVERS_MAX >= 8 * ATTEMPTS_MAX as usize, "each model of
 const _: () = assert!(RING_EVENTS_MAX <= REPLAY_EVENTS_MAX, "the ring alone never overfills a resume");
 const _: () =
     assert!(SITE_PAGES_DEFAULT <= SITE_PAGES_MAX && SITE_DEPTH_DEFAULT <= SITE_DEPTH_MAX, "defaults are allowed");
+const _: () = assert!(
+    ANSWER_BYTES_MAX + 4 * ANSWER_QUESTIONS_MAX * ANSWER_QUESTION_CHARS_MAX <= BODY_BYTES_MAX / 2,
+    "an answer with its questions fits a request, escaped"
+);
 const _: () = assert!(FILE_BYTES_MAX >= DOCUMENT_BYTES_MAX, "a document of text is a file");
 const _: () = assert!(VISITORS_KEPT_MAX * 8 <= VISITORS_REMEMBERED_MAX, "who used much is not forgotten for room");
 const _: () = assert!(VISITOR_BYTES_KEPT >= 16 * TEXT_BYTES_MAX as u64, "one message does not make a record");

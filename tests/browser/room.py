@@ -49,9 +49,9 @@ class Room:
         return page
 
     @contextmanager
-    def own_node(self):
-        """A node that a test may kill and start again, and the address of a line to it."""
-        node = Node(self.model, self.options.proxy)
+    def own_node(self, **settings):
+        """A node that a test may kill and start again, or set otherwise, and the address of a line to it."""
+        node = Node(self.model, self.options.proxy, **settings)
         relay = Relay(node.front)
         node.allow(*([relay.url] if self.options.proxy else []))
         try:

@@ -26,12 +26,11 @@ def test_sources_are_shown_and_open_from_the_text(room):
     page = room.page()
     say(page, "quote We ship to Portugal in two to four days [1].")
     finished(page)
-    details = reply(page).locator(".sources details[data-n='1']")
-    assert details.get_attribute("open") is None
-    reply(page).get_by_role("button", name=re.compile("^Source 1:")).click()
-    assert details.get_attribute("open") is not None
-    assert details.locator("blockquote").inner_text()
-    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+    passage = reply(page).locator("blockquote[data-n='1']")
+    assert not passage.is_visible()
+    reply(page).get_by_role("button", name="Source 1: Shipping").click()
+    assert "four working days" in passage.inner_text()
+    assert page.evaluate("document.activeElement.ariaExpanded") == "true", "the keyboard was not led to the source"
 
 
 def test_stop_stops_the_reply(room):

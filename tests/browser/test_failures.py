@@ -112,23 +112,23 @@ def test_a_reply_without_an_answer_has_an_apology_and_a_way_on(room):
         assert apology in reply(page).inner_text(), (end, reply(page).inner_text())
         check_axe(page, f"no answer {number}")
         room.shot(page, f"no-answer-{number}")
-        again = reply(page).get_by_role("button", name="Ask again")
+        again = reply(page).get_by_role("button", name="Try again")
         again.click()
         finished(page, 2)
         assert text(page, 1) == "a good answer.", text(page, 1)
-        assert page.locator(".by-contact").count() == 2 and not reply(page, 0).get_by_role("button", name="Ask again").is_visible()
+        assert page.locator(".by-contact:visible").count() == 1 and not reply(page, 0).get_by_role("button", name="Try again").is_visible()
 
 
-def spoiled(data, end, words, error):
-    """The first reply ended otherwise; what comes after is as it was."""
+def spoiled(data, end, words, error, turns=1):
+    """The first replies ended otherwise; what comes after is as it was."""
     frame = json.loads(data)
     event = frame.get("event", {})
-    if event.get("turn") == 1 and event.get("type") == "message":
+    if event.get("turn", turns + 1) <= turns and event.get("type") == "message":
         event |= {"end": end, "text": words}
         if error:
             event["made"] = event.get("made", {}) | {"error": error}
         return json.dumps(frame)
-    if frame.get("type") == "delta" and frame.get("turn") == 1:
+    if frame.get("type") == "delta" and frame.get("turn", 0) <= turns:
         return json.dumps({"type": "signal", "conversation": frame["conversation"], "author": "system", "signal": "none"})
     return data
 

@@ -106,6 +106,7 @@ def test_hostile_markdown_is_fast(room):
             many('|', 200000) + '\\n' + many('|-', 100000), '|-' + many(' ', 200000) + 'x', many('a|b\\n', 50000), many('<https://', 20000),
             many('https://a.b/', 20000), 'https://a.b/' + many('.', 200000) + 'x', many('~~', 100000), many('***', 60000), many('\\\\', 200000),
             many('1. ', 60000), many('\\n', 200000), many('- a\\n\\n', 50000), many('](x)', 50000), many('[a](b "', 30000), many('- - - ', 30000) + 'x',
+            many('£1 ', 60000), many('0 0', 60000), many('1:00-', 40000), many('+1 (', 50000), many('1.', 100000), many('12 000 ', 30000), many('[1,', 60000), many('[1, 2]', 30000),
         ];
         const took = text => {
             const began = performance.now();

@@ -146,6 +146,7 @@ impl Conversation {
             status: state.status,
             owner: owner.into(),
             agent,
+            handoff: state.handoff,
             ownership: state.ownership,
             head: state.head,
             epoch: self.writer.epoch(),

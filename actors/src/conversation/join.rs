@@ -20,6 +20,15 @@ use crate::outbox::Outbox;
 use crate::patience::patiently;
 use crate::runtime::Scope;
 
+/// Whose eyes a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The contact's: of what stood before a model they see what the reply cites.
+    Contact,
+    /// The tenant's team.
+    Team,
+}
+
 /// A session that wants to listen.
 pub struct Listener {
     /// Its name.
@@ -28,6 +37,8 @@ pub struct Listener {
     pub outbox: Arc<Outbox>,
     /// How it reads.
     pub format: Format,
+    /// What it is shown.
+    pub audience: Audience,
 }
 
 /// What a session that joined is told.

@@ -7,13 +7,13 @@ use engine::store::{Page, StoreError};
 use schema::wire::Signal;
 use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn, limits};
 
-use super::join::Listener;
+use super::join::{Audience, Listener};
 use super::mail::Mail;
 use super::ring::{Encoded, Ring};
 use super::subscriber::{Pace, Source, Speech, Subscriber};
 use super::subscribers::Subscribers;
 use crate::failure::Failure;
-use crate::frames::{Frames, conversation_error_frame, event_json};
+use crate::frames::{Frames, conversation_error_frame};
 use crate::runtime::Sender;
 
 /// Who listens, and what they are sent.
@@ -40,8 +40,9 @@ pub(crate) enum Next {
 
 /// A durable event on its way to those who listen.
 pub(crate) struct Outgoing {
-    pub(crate) seq: Seq,
-    pub(crate) json: String,
+    pub(crate) event: Encoded,
+    /// For a reply that does not answer: somebody takes note of it.
+    pub(crate) unanswered: bool,
     /// For a checkpoint: the same without its text, and what a listener has who does not need that.
     pub(crate) covered: Option<(Reached, String)>,
 }
@@ -104,17 +105,24 @@ impl Listeners {
 
     /// Pushes the next durable event to all who are live.
     pub(crate) fn push_event(&mut self, event: Outgoing) {
-        let Outgoing { seq, json, covered } = event;
+        let Outgoing { event: encoded, covered, .. } = event;
+        let seq = encoded.seq;
         self.head = seq;
-        let encoded = self.ring.push(seq, json);
-        let whole = Frames::event(self.conversation, seq, &encoded.json);
+        self.ring.push(encoded.clone());
+        let [for_team, for_contact] = [Audience::Team, Audience::Contact]
+            .map(|audience| Frames::event(self.conversation, seq, encoded.json(audience)));
         let covered = covered
             .as_ref()
             .map(|(reached, json)| (*reached, Frames::event_within(self.conversation, seq, json, *reached)));
         let mut gone = false;
         let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
         for subscriber in self.subscribers.live() {
-            let frames = covered.as_ref().filter(|(reached, _)| subscriber.has(*reached)).map_or(&whole, |(_, it)| it);
+            let whole = match subscriber.audience {
+                Audience::Team => &for_team,
+                Audience::Contact if encoded.is_one_for_all() => &for_team,
+                Audience::Contact => &for_contact,
+            };
+            let frames = covered.as_ref().filter(|(reached, _)| subscriber.has(*reached)).map_or(whole, |(_, it)| it);
             subscriber.event(source, &encoded, frames);
             gone |= !subscriber.is_open();
         }
@@ -156,7 +164,7 @@ impl Listeners {
             return Next::Read(subscriber.seq());
         };
         for event in events {
-            let frames = Frames::event(self.conversation, event.seq, &event.json);
+            let frames = Frames::event(self.conversation, event.seq, event.json(subscriber.audience));
             if !subscriber.event(source, event, &frames) {
                 return Next::Nothing;
             }
@@ -186,8 +194,8 @@ impl Listeners {
             Ok(Page { events, .. }) => {
                 let out = events.iter().take_while(|event| event.seq <= self.head);
                 for event in out {
-                    let encoded = Encoded { seq: event.seq, json: event_json(event).into() };
-                    let frames = Frames::event(self.conversation, encoded.seq, &encoded.json);
+                    let encoded = Encoded::new(event);
+                    let frames = Frames::event(self.conversation, encoded.seq, encoded.json(subscriber.audience));
                     if !subscriber.event(source, &encoded, &frames) {
                         return Next::Nothing;
                     }
@@ -224,12 +232,16 @@ mod tests {
     use crate::outbox::Outbox;
 
     fn outgoing(seq: Seq) -> Outgoing {
-        Outgoing { seq, json: format!(r#"{{"seq":{seq}}}"#), covered: None }
+        Outgoing { event: Encoded::of(seq, format!(r#"{{"seq":{seq}}}"#)), unanswered: false, covered: None }
+    }
+
+    fn listens(session: SessionId, outbox: &Arc<Outbox>) -> Listener {
+        Listener { session, outbox: Arc::clone(outbox), format: Format::Socket, audience: Audience::Team }
     }
 
     fn listener() -> (Listener, Arc<Outbox>) {
         let outbox = Outbox::new();
-        (Listener { session: SessionId::generate(), outbox: Arc::clone(&outbox), format: Format::Socket }, outbox)
+        (listens(SessionId::generate(), &outbox), outbox)
     }
 
     #[test]
@@ -239,7 +251,7 @@ mod tests {
         let (conversation, actor) = (ConversationId::generate(), Sender::nobody());
         let source = Source { conversation, head: 9, actor: &actor };
         for (seq, taken) in [(5, false), (3, false), (4, true), (4, false), (5, true)] {
-            let encoded = Encoded { seq, json: "{}".into() };
+            let encoded = Encoded::of(seq, "{}");
             let before = (subscriber.seq(), outbox.waiting_bytes());
             assert_eq!(subscriber.event(source, &encoded, &Frames::event(conversation, seq, "{}")), taken, "{seq}");
             let after = (subscriber.seq(), outbox.waiting_bytes());
@@ -252,7 +264,7 @@ mod tests {
         let mut listeners = Listeners::new(ConversationId::generate(), Sender::nobody(), 5, Ring::default());
         let (listener, outbox) = listener();
         let session = listener.session;
-        let again = || Listener { session, outbox: Arc::clone(&outbox), format: Format::Socket };
+        let again = || listens(session, &outbox);
         listeners.join(listener, Position::after(2));
         assert_eq!(listeners.advance(session, None), Next::Read(2));
         // It goes elsewhere, to where there is nothing to read, before the read fails.

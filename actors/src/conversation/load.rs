@@ -11,10 +11,9 @@ use schema::{Channel, Contact, ConversationKey, Epoch, limits};
 
 use super::actor::Conversation;
 use super::mail::Mail;
-use super::ring::Ring;
+use super::ring::{Encoded, Ring};
 use super::writer::bring;
 use crate::failure::Failure;
-use crate::frames::event_json;
 use crate::handle::{ConversationHandle, Shared};
 use crate::metrics::{CONVERSATION_WAKE, CONVERSATION_WAKES};
 use crate::runtime::{Bounds, Sender, spawn};
@@ -55,7 +54,7 @@ pub(crate) async fn open(worker: &Rc<Worker>, key: ConversationKey, contact: Con
     let append = Append { key, epoch: claim.epoch, head: claim.head, events: events.collect() };
     let mut ring = Ring::default();
     for event in &*append.events {
-        ring.push(event.seq, event_json(event));
+        ring.push(Encoded::new(event));
     }
     bring(Arc::clone(system.store()), append, system.options().jitter).await.map_err(failed)?;
     Ok(Prepared { epoch: claim.epoch, machine, ring })

@@ -13,7 +13,7 @@ mod subscriber;
 mod subscribers;
 mod writer;
 
-pub use join::{JoinFrom, Joined, Listener};
+pub use join::{Audience, JoinFrom, Joined, Listener};
 pub(crate) use load::{Prepared, WakeFailure, open, wake};
 pub(crate) use mail::Mail;
 pub(crate) use subscribers::Subscribers;

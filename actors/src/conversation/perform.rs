@@ -13,14 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::active_turn::ActiveTurn;
 use super::actor::Conversation;
-use super::join::speech;
+use super::join::{Audience, speech};
 use super::listeners::Outgoing;
 use super::mail::Mail;
+use super::ring::Encoded;
 use crate::admission::Work;
 use crate::failure::Failure;
 use crate::frames::event_json;
 use crate::handle::ReplyTo;
-use crate::metrics::{APPEND_WAIT, TURN_PUSH, TURN_TOKENS, TURNS};
+use crate::metrics::{APPEND_WAIT, HANDOFFS_REQUESTED, TURN_PUSH, TURN_TOKENS, TURNS, UNANSWERED};
 use crate::runtime::Scope;
 use crate::turn::{self, Job};
 
@@ -50,9 +51,13 @@ impl Conversation {
                 Effect::Append(event) => {
                     self.account(&event.fact, scope);
                     let outgoing = outgoing(&event);
+                    if outgoing.unanswered {
+                        // Before the event itself: it must not be forgotten once that is durable.
+                        self.worker.system().unanswered().decided(self.key, event.seq);
+                    }
                     // What a visitor sends was counted when it came.
                     if event.author != Author::Contact {
-                        self.tenant.stored(self.machine.state().contact.as_ref(), outgoing.json.len());
+                        self.tenant.stored(self.machine.state().contact.as_ref(), outgoing.event.json(Audience::Team).len());
                     } else if let Some(reply) = &mut reply {
                         reply.decide();
                     }
@@ -89,7 +94,12 @@ impl Conversation {
 
     fn let_out(&mut self, held: Held) {
         match held {
-            Held::Event(event) => self.listeners.push_event(event),
+            Held::Event(event) => {
+                if event.unanswered {
+                    self.worker.system().unanswered().durable(self.key, event.event.seq);
+                }
+                self.listeners.push_event(event);
+            }
             Held::Reply { to, result, work } => {
                 drop(work);
                 to.send(result.map_err(Into::into));
@@ -179,8 +189,12 @@ impl Conversation {
 
     /// Books a turn's end.
     fn account(&mut self, fact: &Fact, scope: &mut Scope<'_, Self>) {
+        if let Fact::HandoffRequested { reason } = fact {
+            metrics::counter!(HANDOFFS_REQUESTED, "reason" => reason.name()).increment(1);
+        }
         let Fact::Message { reply: Some(reply), .. } = fact else { return };
         self.stop_turn(scope);
+        metrics::counter!(UNANSWERED).increment(u64::from(reply.made.unanswered));
         let usage = &reply.made.usage;
         metrics::counter!(TURNS, "end" => reply.end.name()).increment(1);
         metrics::counter!(TURN_TOKENS, "kind" => "input").increment(usage.input_tokens);
@@ -203,5 +217,6 @@ impl Conversation {
 /// An event as it leaves the gate. A checkpoint is written down a second time without its text.
 fn outgoing(event: &Event) -> Outgoing {
     let covered = event.without_text().map(|(covered, reached)| (reached, event_json(&covered)));
-    Outgoing { seq: event.seq, json: event_json(event), covered }
+    let unanswered = matches!(&event.fact, Fact::Message { reply: Some(reply), .. } if reply.made.unanswered);
+    Outgoing { event: Encoded::new(event), covered, unanswered }
 }

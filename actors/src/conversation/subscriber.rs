@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use schema::wire::Close;
 use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn};
 
-use super::join::Listener;
+use super::join::{Audience, Listener};
 use super::mail::Mail;
 use super::ring::Encoded;
 use crate::frames::{Format, Frames, chars_between};
@@ -38,6 +38,7 @@ pub(crate) struct Subscriber {
     pub(crate) session: SessionId,
     outbox: Arc<Outbox>,
     pub(crate) format: Format,
+    pub(crate) audience: Audience,
     /// The last event it was sent.
     seq: Seq,
     /// The reply it is in, and the characters of it that it was sent.
@@ -60,9 +61,9 @@ pub(crate) enum Pace {
 impl Subscriber {
     /// A session that has everything up to a position and nothing of what follows.
     pub(crate) fn new(listener: Listener, from: Position) -> Self {
-        let Listener { session, outbox, format } = listener;
+        let Listener { session, outbox, format, audience } = listener;
         let Reached { turn, offset } = from.reached.unwrap_or(Reached { turn: 0, offset: 0 });
-        Self { session, outbox, format, seq: from.seq, turn, offset, pace: Pace::Waiting }
+        Self { session, outbox, format, audience, seq: from.seq, turn, offset, pace: Pace::Waiting }
     }
 
     /// Whether pushing still makes sense.

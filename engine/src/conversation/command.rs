@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schema::{
-    AgentName, Channel, Contact, End, ErrorCode, Failover, FloorPolicy, Passage, Price, Ref, Text, Turn, Usage,
+    AgentName, Channel, Contact, End, ErrorCode, Failover, FloorPolicy, HandoffReason, Passage, Price, Ref, Text, Turn, Usage,
 };
 
 use super::effect::Timer;
@@ -100,6 +100,10 @@ pub enum Progress {
         /// How many.
         bytes: usize,
     },
+    /// The reply says that it does not know.
+    Unanswered,
+    /// The contact wants a person.
+    HandoffRequested(HandoffReason),
     /// The reply ended; nothing follows.
     Ended {
         /// How.

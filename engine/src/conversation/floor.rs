@@ -61,6 +61,7 @@ pub struct Running {
     pub profile_version: u64,
     pub(super) price: Option<Price>,
     pub(super) passages: Vec<Passage>,
+    pub(super) unanswered: bool,
     pub(super) failovers: Vec<Failover>,
     pub(super) tally: Tally,
 }

@@ -31,6 +31,8 @@ impl Conversation {
                 running.tally.wrote(tokens);
                 self.on_text(turn, &text, call);
             }
+            Progress::Unanswered => running.unanswered = true,
+            Progress::HandoffRequested(reason) => self.request_handoff(reason, call),
             Progress::Unsaid { bytes } => self.on_unsaid(turn, bytes, call),
             Progress::Ended { end, error, retry_after, spent } => {
                 self.end_turn(Ending { end, answers: None, error, retry_after, spent }, call);

@@ -2,7 +2,7 @@
 //! Invariant: it changes by `fold` alone, so that replaying the log gives the state that lived it.
 
 use schema::wire::Status;
-use schema::{AgentName, Author, Channel, Contact, Event, Fact, Ownership, Seq, Timestamp, Turn, limits};
+use schema::{AgentName, Author, Channel, Contact, Event, Fact, HandoffReason, Ownership, Seq, Timestamp, Turn, limits};
 
 use super::refs::Refs;
 use super::said::Said;
@@ -23,6 +23,8 @@ pub struct State {
     pub owner: Owner,
     /// Counts takings and hand-backs.
     pub ownership: Ownership,
+    /// Why the contact waits for a person; none once a human agent has written or handed back.
+    pub handoff: Option<HandoffReason>,
     /// Turns begun so far.
     pub turns: Turn,
     /// The turn that began and has not ended.
@@ -103,6 +105,7 @@ impl State {
                         self.transcript.ask(line);
                     }
                     None => {
+                        self.handoff = None;
                         self.answered = self.asked;
                         self.transcript.answer(line, self.asked, Vec::new());
                     }
@@ -129,7 +132,9 @@ impl State {
             Fact::HandedBack { ownership, .. } => {
                 self.owner = Owner::Assistant;
                 self.ownership = *ownership;
+                self.handoff = None;
             }
+            Fact::HandoffRequested { reason } => self.handoff = Some(*reason),
             Fact::Closed { .. } => self.status = Status::Closed,
             Fact::Reopened {} => self.status = Status::Open,
         }

@@ -26,6 +26,7 @@ impl Conversation {
             profile_version: call.policy.profile_version,
             price: None,
             passages: Vec::new(),
+            unanswered: false,
             failovers: Vec::new(),
             tally: Tally::default(),
         }));
@@ -39,6 +40,7 @@ impl Conversation {
         running.attempt += 1;
         running.answers = self.state.asked;
         running.passages.clear();
+        running.unanswered = false;
         running.model.clear();
         let (turn, attempt) = (running.turn, running.attempt);
         call.out.push(Effect::Stop);
@@ -67,6 +69,7 @@ impl Conversation {
             model: running.model,
             profile_version: running.profile_version,
             passages: running.passages,
+            unanswered: running.unanswered,
             first_token_ms,
             total_ms: millis(call.now.since(running.started_at)),
             usage,

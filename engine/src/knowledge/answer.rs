@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::stream;
-use schema::{Passage, Usage};
+use schema::{HandoffReason, Passage, Usage};
 
 use super::choose::{Choice, Quote};
 use super::features::Features;
@@ -13,7 +13,7 @@ use super::question::{self, Asked};
 use super::talk::{self, Phrase, Said};
 use super::units::Read;
 use super::values::Values;
-use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Stop};
+use crate::model::{Chunk, ChunkStream, Model, Price, Prompt, Signal, Stop};
 
 /// A passage with this share of a question is named as the nearest when none answers.
 const NEAREST_SHARE_MIN: f32 = 0.5;
@@ -43,7 +43,7 @@ impl Model for Builtin {
 }
 
 fn chunks(prompt: &Prompt) -> Vec<Chunk> {
-    let reply = reply(prompt);
+    let (reply, signal) = reply(prompt);
     let room = usize::try_from(prompt.max_output_tokens).unwrap_or(usize::MAX);
     let pieces: Vec<&str> = pieces(&reply);
     let read = words_in(prompt.question.as_str())
@@ -52,7 +52,7 @@ fn chunks(prompt: &Prompt) -> Vec<Chunk> {
     let usage = Usage { input_tokens: read as u64, output_tokens: said as u64, ..Usage::default() };
     let stop = if said < pieces.len() { Stop::Length } else { Stop::Completed };
     let words = pieces.into_iter().take(room).map(|piece| Chunk::Text(piece.into()));
-    words.chain([Chunk::Usage(usage), Chunk::End(stop)]).collect()
+    words.chain(signal.map(Chunk::Signal)).chain([Chunk::Usage(usage), Chunk::End(stop)]).collect()
 }
 
 /// Words, each with the white space after it.
@@ -77,31 +77,38 @@ fn words_in(text: &str) -> usize {
     text.split_whitespace().count()
 }
 
-/// The whole reply.
-fn reply(prompt: &Prompt) -> String {
+/// The whole reply, and what is to be known of it.
+fn reply(prompt: &Prompt) -> (String, Option<Signal>) {
     let said = prompt.question.as_str();
     let documents = language_of(&prompt.passages);
     let before: Vec<&str> = prompt.before.iter().map(schema::Text::as_str).collect();
     if let Some((heard, language)) = talk::hear(said, documents) {
+        let handoff = |reason| Some(Signal::HandoffRequested(reason));
         return match heard {
-            Said::Talk(phrase) => phrase.in_language(language).into(),
-            Said::Person => with_contact(Phrase::Handoff, language, &prompt.passages, documents),
-            Said::Complaint => with_contact(Phrase::Complaint, language, &prompt.passages, documents),
+            Said::Talk(phrase) => (phrase.in_language(language).into(), None),
+            Said::Person => {
+                (with_contact(Phrase::Handoff, language, &prompt.passages, documents), handoff(HandoffReason::Asked))
+            }
+            Said::Complaint => {
+                let said = with_contact(Phrase::Complaint, language, &prompt.passages, documents);
+                (said, handoff(HandoffReason::Complaint))
+            }
         };
     }
     let asked = question::read(said, &before, documents);
     let language = asked.first().map_or(documents, |asked| asked.language);
     if asked.iter().all(|asked| asked.terms.is_empty() && !asked.kinds.is_valued()) {
-        return Phrase::SayMore.in_language(language).into();
+        return (Phrase::SayMore.in_language(language).into(), None);
     }
     let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
     let answers: Vec<(&Asked, Option<Quote>)> =
         asked.iter().map(|asked| (asked, Choice::new(asked, &passages, documents).answer())).collect();
     if answers.iter().any(|(_, quote)| quote.is_some()) {
-        return show(answers, language);
+        let in_part = answers.iter().any(|(_, quote)| quote.is_none());
+        return (show(answers, language), in_part.then_some(Signal::Unanswered));
     }
     let nearest = asked.first().and_then(|asked| Choice::new(asked, &passages, documents).nearest(NEAREST_SHARE_MIN));
-    unknown(nearest, language)
+    (unknown(nearest, language), Some(Signal::Unanswered))
 }
 
 /// A quotation that could be made, for fitting what its features weigh.

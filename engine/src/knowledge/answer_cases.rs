@@ -26,6 +26,7 @@ async fn said(source: &str, text: &str, asked: &[&str]) -> String {
         passages: found.into_iter().map(|found| found.passage).collect(),
         max_output_tokens: 1024,
     })
+    .0
 }
 
 #[tokio::test]

@@ -16,7 +16,26 @@ fn prompt(question: &str, passages: Vec<Passage>, max_output_tokens: u32) -> Arc
 }
 
 fn reply(question: &str, passages: &[Passage]) -> String {
-    super::reply(&prompt(question, passages.to_vec(), 1024))
+    super::reply(&prompt(question, passages.to_vec(), 1024)).0
+}
+
+#[test]
+fn what_it_does_not_know_and_who_wants_a_person_is_signalled() {
+    let passages = [passage(1, "Hours", "The shop opens at 9:00 and closes at 18:00.")];
+    for (said, signal) in [
+        ("When does the shop open?", None),
+        ("Thanks!", None),
+        ("Do you sell submarines?", Some(Signal::Unanswered)),
+        ("When does the shop open? Do you sell submarines?", Some(Signal::Unanswered)),
+        ("I want to talk to a person", Some(Signal::HandoffRequested(HandoffReason::Asked))),
+        ("This is a disgrace, you are useless!", Some(Signal::HandoffRequested(HandoffReason::Complaint))),
+    ] {
+        let signals = stream(prompt(said, passages.to_vec(), 1024)).into_iter().filter_map(|chunk| match chunk {
+            Chunk::Signal(signal) => Some(signal),
+            _ => None,
+        });
+        assert_eq!(signals.collect::<Vec<_>>(), Vec::from_iter(signal), "{said}");
+    }
 }
 
 fn stream(prompt: Arc<Prompt>) -> Vec<Chunk> {

@@ -12,7 +12,9 @@ use tokio::time::Instant;
 
 use super::metrics::{ATTEMPTS, FAILOVERS, FIRST_CONTENT, LEFT_OUT, Labels, SHORTENED, TOKENS};
 use super::tokens::{estimate_prompt_tokens, estimate_tokens};
-use super::{Chunk, ChunkStream, Fitted, ModelError, Oversize, Prompt, Sent, SharedModel, SizeLesson, Sizes, Spent};
+use super::{
+    Chunk, ChunkStream, Fitted, ModelError, Oversize, Prompt, Sent, SharedModel, Signal, SizeLesson, Sizes, Spent,
+};
 
 /// White space before the first words that is kept; more of it says no more.
 const LEAD_BYTES_MAX: usize = 1024;
@@ -62,6 +64,10 @@ pub(super) struct Attempt {
     lead: String,
     /// Whether anything can be seen of what was said.
     seen: bool,
+    /// What it has signalled, each once …
+    signals: Vec<Signal>,
+    /// … and how many of them were passed on.
+    passed: usize,
     /// The provider's count, as far as it has come and can be.
     usage: Option<Usage>,
 }
@@ -93,6 +99,8 @@ impl Attempt {
             said_tokens: 0,
             lead: String::new(),
             seen: false,
+            signals: Vec::new(),
+            passed: 0,
             usage: None,
         }
     }
@@ -200,6 +208,27 @@ impl Attempt {
             Some(line) => Some(format!("{}{text}", lead.get(line + 1..).unwrap_or_default())),
             None => Some(lead + &text),
         }
+    }
+
+    /// It signals something; gives what is to be passed on now. A second time it says nothing new, so that
+    /// what is kept is bounded.
+    pub(super) fn signals(&mut self, signal: Signal) -> Option<Signal> {
+        if self.signals.contains(&signal) {
+            return None;
+        }
+        self.signals.push(signal);
+        if self.phase != Phase::Speaking {
+            return None;
+        }
+        self.passed = self.signals.len();
+        Some(signal)
+    }
+
+    /// What was signalled before the first words, to be passed on with them.
+    pub(super) fn held_signals(&mut self) -> impl Iterator<Item = Signal> + use<> {
+        let held = self.signals.get(self.passed..).unwrap_or_default().to_vec();
+        self.passed = self.signals.len();
+        held.into_iter()
     }
 
     /// Whether nothing can be seen of what it said.

@@ -13,7 +13,7 @@ use schema::{End, ErrorCode, Usage};
 use tokio::time::{Instant, Sleep};
 
 use super::attempt::{Attempt, Close, Phase};
-use super::{Chunk, CoolDowns, Fitted, LeftOut, ModelError, Prompt, SharedModel, Sizes, Stop, Talk, Window};
+use super::{Chunk, CoolDowns, Fitted, LeftOut, ModelError, Prompt, SharedModel, Signal, Sizes, Stop, Talk, Window};
 
 /// What the contact reads when the model wanted a tool and had said nothing.
 pub const TOOL_DECLINED: &str = "I cannot do that from here. Is there something I can answer for you instead?";
@@ -62,6 +62,8 @@ pub enum Piece {
         /// How many.
         bytes: usize,
     },
+    /// Something about the reply that is not its words; never before them, and each once.
+    Signal(Signal),
     /// Tokens of all attempts so far, as the providers counted them; replaces what was known before.
     Usage(Usage),
     /// A model was given up before its first words, and another is asked.
@@ -122,6 +124,7 @@ impl Spent {
 ///   where the first stopped.
 /// - A model that begins to think is no longer held to `first_content`, only to
 ///   `between_chunks` and `total`. Heartbeats alone do not count as thinking.
+/// - What a model signals before its words is passed on with them: of one that is given up it means nothing.
 /// - A reply that only asks for a tool gets [`TOOL_DECLINED`] for its text and is `completed`; one
 ///   that spoke before is `completed` as it stands.
 /// - Nothing is asked twice: a model appears once in a turn, and nothing below retries. Only one that refuses a
@@ -265,6 +268,7 @@ impl Failover {
                 let bytes = attempt.unsays(bytes);
                 self.out.extend((bytes > 0).then_some(Piece::Unsaid { bytes }));
             }
+            Chunk::Signal(signal) => self.out.extend(attempt.signals(signal).map(Piece::Signal)),
             Chunk::Usage(usage) => {
                 attempt.count(usage);
                 let mut spent = self.spent;
@@ -287,6 +291,7 @@ impl Failover {
         if !text.is_empty() {
             attempt.says(&text, now);
             self.out.push_back(Piece::Text(text));
+            self.out.extend(attempt.held_signals().map(Piece::Signal));
         }
         if full && let Some(attempt) = self.settle(End::Length.name(), Close::Cut) {
             self.finish(End::Length, attempt.name(), None);

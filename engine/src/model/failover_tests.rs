@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::StreamExt;
-use schema::Text;
+use schema::{HandoffReason, Text};
 
 use super::super::{ChunkStream, Model, Oversize, Price, PromptLine, Role, SizeLesson};
 use super::*;
 
 /// A model that follows a script, one word a step:
-/// `=words` text (`_` is a space, `/` a line's end), `-n` text taken back, `alive`, `think`, `tool`, `use:in/out`, `end:stop`, `err:code`, `eof`, `wait:ms`.
+/// `!u`, `!a`, `!c` signals (unanswered, asked, complaint), `=words` text (`_` is a space, `/` a line's end), `-n` text taken back, `alive`, `think`, `tool`, `use:in/out`, `end:stop`, `err:code`, `eof`, `wait:ms`.
 struct Scripted {
     name: String,
     script: Vec<String>,
@@ -86,6 +86,9 @@ fn chunk(word: &str, argument: &str) -> Chunk {
             "tool" => Stop::Tool,
             _ => Stop::Completed,
         }),
+        "!u" => Chunk::Signal(Signal::Unanswered),
+        "!a" => Chunk::Signal(Signal::HandoffRequested(HandoffReason::Asked)),
+        "!c" => Chunk::Signal(Signal::HandoffRequested(HandoffReason::Complaint)),
         word => match word.strip_prefix('-') {
             Some(bytes) => Chunk::Unsaid { bytes: bytes.parse().unwrap() },
             None => Chunk::Text(word.strip_prefix('=').unwrap().replace('_', " ").replace('/', "\n")),
@@ -123,6 +126,8 @@ fn shown(piece: &Piece) -> String {
         Piece::Asking { model, .. } => format!("ask {model}"),
         Piece::Text(text) => text.clone(),
         Piece::Unsaid { bytes } => format!("(-{bytes})"),
+        Piece::Signal(Signal::Unanswered) => "!u".into(),
+        Piece::Signal(Signal::HandoffRequested(reason)) => format!("!{}", reason.name()),
         Piece::Usage(usage) => format!("({}/{})", usage.input_tokens, usage.output_tokens),
         Piece::FailedOver { model, error } => format!("{model} {}", error.code),
         Piece::Ended(Ended { end, model, error, spent }) => {
@@ -159,6 +164,11 @@ async fn turns() {
         (&[], "failed  model_unavailable 0/0"),
         (&["err:model_refused"], "ask a | failed a model_refused 0/0"),
         (&["eof"], "ask a | failed a model_truncated 0/0"),
+        // Signals come with the words or after them, each once.
+        (&["!u =Hi !u !c =there !c end:"], "ask a | Hi | !u | !complaint | there | completed a ~38/3"),
+        (&["!a end:"], "ask a | failed a model_blank ~38/0"),
+        (&["!a !u eof", "=Hi !u end:"], "ask a | a model_truncated | ask b | Hi | !u | completed b ~76/1"),
+        (&["=Hi !u eof", "=no end:"], "ask a | Hi | !u | incomplete a model_truncated ~38/1"),
         // Before the first words everything may fail over.
         (&["err:model_unavailable", "=Hi end:"], "ask a | a model_unavailable | ask b | Hi | completed b ~38/1"),
         (

@@ -52,7 +52,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 pub use schema::Price;
-use schema::{ErrorCode, Passage, Text, Usage};
+use schema::{ErrorCode, HandoffReason, Passage, Text, Usage};
 
 /// A model's reply as it comes. The last item is [`Chunk::End`] or an error, and there is only
 /// one such. Dropping the stream closes the upstream connection at once.
@@ -153,6 +153,8 @@ pub enum Chunk {
         /// How many.
         bytes: usize,
     },
+    /// Something about the reply that is not its words.
+    Signal(Signal),
     /// The model asks for a tool; parsed, and declined until tools exist.
     ToolCall {
         /// Which tool.
@@ -165,6 +167,15 @@ pub enum Chunk {
     Usage(Usage),
     /// The protocol's terminal mark was seen.
     End(Stop),
+}
+
+/// What a model tells of its reply beside the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// It says that it does not know, of all that was asked or of a part.
+    Unanswered,
+    /// The contact wants a person.
+    HandoffRequested(HandoffReason),
 }
 
 /// Why a model stopped by itself.

@@ -24,6 +24,7 @@ impl fmt::Debug for Chunk {
             Self::Alive => f.write_str("Alive"),
             Self::Thinking => f.write_str("Thinking"),
             Self::Unsaid { bytes } => write!(f, "Unsaid({bytes} bytes)"),
+            Self::Signal(signal) => f.debug_tuple("Signal").field(signal).finish(),
             Self::ToolCall { name, arguments } => write!(f, "ToolCall({} + {} bytes)", name.len(), arguments.len()),
             Self::Usage(usage) => f.debug_tuple("Usage").field(usage).finish(),
             Self::End(stop) => f.debug_tuple("End").field(stop).finish(),
@@ -39,6 +40,7 @@ impl fmt::Debug for Piece {
             }
             Self::Text(text) => write!(f, "Text({} bytes)", text.len()),
             Self::Unsaid { bytes } => write!(f, "Unsaid({bytes} bytes)"),
+            Self::Signal(signal) => f.debug_tuple("Signal").field(signal).finish(),
             Self::Usage(usage) => f.debug_tuple("Usage").field(usage).finish(),
             Self::FailedOver { model, error } => {
                 f.debug_struct("FailedOver").field("model", model).field("error", error).finish()

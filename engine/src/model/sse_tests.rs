@@ -44,6 +44,7 @@ fn shown((chunks, error): &Decoded) -> String {
         Chunk::Alive => "(alive)".into(),
         Chunk::Thinking => "(thinking)".into(),
         Chunk::Unsaid { bytes } => format!("(-{bytes})"),
+        Chunk::Signal(signal) => format!("{signal:?}"),
         Chunk::ToolCall { name, arguments } => format!("({name} {arguments})"),
         Chunk::Usage(usage) if usage.cached_tokens + usage.cache_write_tokens > 0 => format!(
             "({}/{} {}+{} cached)",

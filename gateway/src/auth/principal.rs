@@ -1,5 +1,6 @@
 //! Who a key or token proves to be, and the questions handlers ask about it.
 
+use actors::Audience;
 use schema::{Contact, ConversationId, Origin, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +94,15 @@ impl Principal {
                 let itself = wanted.is_none_or(|wanted| wanted == visitor.contact);
                 (itself && visitor.conversation.is_none()).then(|| visitor.contact.clone())
             }
+        }
+    }
+
+    /// Whose eyes its sessions are.
+    #[must_use]
+    pub const fn audience(&self) -> Audience {
+        match &self.kind {
+            Kind::ApiKey { .. } => Audience::Team,
+            Kind::Visitor(_) => Audience::Contact,
         }
     }
 

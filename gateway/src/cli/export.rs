@@ -91,6 +91,7 @@ fn write_markdown(event: &RawValue, out: &mut dyn Write) -> Result<(), CliError>
         }
         Fact::TakenOver { agent, .. } => writeln!(out, "\n*{agent} took over* · {at}")?,
         Fact::HandedBack { agent, .. } => writeln!(out, "\n*{agent} handed back* · {at}")?,
+        Fact::HandoffRequested { reason } => writeln!(out, "\n*a person was wanted ({})* · {at}", reason.name())?,
         Fact::Closed { .. } => writeln!(out, "\n*closed* · {at}")?,
         Fact::Reopened {} => writeln!(out, "\n*reopened* · {at}")?,
         Fact::TurnStarted { .. } | Fact::Checkpoint { .. } => {}

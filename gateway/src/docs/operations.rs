@@ -1,9 +1,9 @@
 //! What each route takes and gives, as data.
 
 use schema::wire::{
-    ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList, HumanIn, JobStarted, JobView,
+    AnswerIn, AnswerList, AnswerView, ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList, HumanIn, JobStarted, JobView,
     KeyMade, Learned, MessageIn, OpenIn, PlanChoice, PlanList, PlanPut, PlanView, Said, SiteIn, SiteList, TenantIn,
-    TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
+    TenantList, TenantPut, TenantView, UnansweredList, VerdictIn, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -191,6 +191,16 @@ pub static OPERATIONS: &[Operation] = &[
         (200, Answer::Plain("`seq`: the event, or null when it was closed")),
     ),
     Operation {
+        request: Some((schema_of::<VerdictIn>(), Need::Required)),
+        ..operation(
+            "post",
+            "/v1/conversations/{id}/messages/{seq}/verdict",
+            "Say that a reply was wrong, or right; a wrong one joins the unanswered questions",
+            Auth::Key,
+            (204, Answer::Plain("Noted")),
+        )
+    },
+    Operation {
         request: Some((schema_of::<VisitorIn>(), Need::Optional)),
         ..operation(
             "post",
@@ -302,6 +312,66 @@ pub static OPERATIONS: &[Operation] = &[
         "How the learning of a site stands",
         Auth::Key,
         (200, Answer::Json(schema_of::<JobView>())),
+    ),
+    Operation {
+        query: &[
+            ("after", "string", "`next` of the page before"),
+            ("limit", "integer", "At most so many, up to 50; 50 when left out"),
+        ],
+        ..operation(
+            "get",
+            "/v1/answers",
+            "Answers that the team has typed, by id",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<AnswerList>())),
+        )
+    },
+    Operation {
+        request: Some((schema_of::<AnswerIn>(), Need::Required)),
+        ..operation(
+            "post",
+            "/v1/answers",
+            "Type an answer under an id that is made: the same for the same questions",
+            Auth::Key,
+            (201, Answer::Json(schema_of::<AnswerView>())),
+        )
+    },
+    Operation {
+        request: Some((schema_of::<AnswerIn>(), Need::Required)),
+        ..operation(
+            "put",
+            "/v1/answers/{id}",
+            "Type an answer, in place of the one with this id; the next question is answered from it",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<AnswerView>())),
+        )
+    },
+    operation(
+        "delete",
+        "/v1/answers/{id}",
+        "Forget a typed answer",
+        Auth::Key,
+        (204, Answer::Plain("Forgotten")),
+    ),
+    Operation {
+        query: &[
+            ("after", "string", "`next` of the page before"),
+            ("limit", "integer", "At most so many, up to 100; 100 when left out"),
+        ],
+        ..operation(
+            "get",
+            "/v1/unanswered",
+            "Questions that were not answered, or wrongly: like ones as one, newest first",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<UnansweredList>())),
+        )
+    },
+    operation(
+        "delete",
+        "/v1/unanswered/{key}",
+        "Take a question off that list",
+        Auth::Key,
+        (204, Answer::Plain("Taken off")),
     ),
     Operation {
         query: &[("after", "string", "`next` of the page before")],

@@ -58,6 +58,7 @@ fn quarantined(id: ConversationId, contact: Contact, head: Seq, last_at: Timesta
         status: Status::Open,
         owner: "assistant".into(),
         agent: None,
+        handoff: None,
         ownership: 0,
         head,
         epoch: 0,
@@ -120,7 +121,19 @@ pub(super) async fn events(
     if read.head == 0 {
         return Err(unknown_conversation());
     }
-    Ok(Listing(place, EventList { events: read.events, head: read.head }))
+    let (mut events, mut verdicts) = (read.events, Vec::new());
+    if caller.principal.may_manage() {
+        if let (Some(first), Some(last)) = (events.first(), events.last()) {
+            verdicts = edge.system().unanswered().verdicts(caller.key(id), first.seq, last.seq).await?;
+        }
+    } else {
+        for event in &mut events {
+            if let Some(shown) = event.for_contact() {
+                *event = shown;
+            }
+        }
+    }
+    Ok(Listing(place, EventList { events, head: read.head, verdicts }))
 }
 
 pub(super) async fn cancel(

@@ -15,6 +15,7 @@ use super::guesses::Guesses;
 use super::health::Readiness;
 use super::limiter::Limiter;
 use super::places::Places;
+use crate::answers::Answers;
 use crate::auth::{Admin, AuthError, Authority, Principal, Tenants, is_generated, is_token};
 use crate::learning::Learning;
 use crate::session::Sessions;
@@ -30,6 +31,8 @@ pub struct EdgeParts {
     pub tenants: Tenants,
     /// Documents.
     pub knowledge: Knowledge,
+    /// Answers that teams have typed.
+    pub answers: Answers,
     /// Files and sites.
     pub learning: Learning,
     /// Buckets.

@@ -12,6 +12,7 @@ use engine::store::StoreError;
 use schema::ErrorCode;
 use schema::wire::ErrorBody;
 
+use crate::answers::AnswerError;
 use crate::auth::{AuthError, TenantError};
 use crate::learning::LearningError;
 use crate::socket::HandshakeError;
@@ -155,6 +156,17 @@ impl From<KnowledgeError> for ApiError {
                 tracing::error!(reason, "the index cannot be used");
                 Self::new(ErrorCode::Internal, "the documents cannot be used just now; the node's log says why")
             }
+        }
+    }
+}
+
+impl From<AnswerError> for ApiError {
+    fn from(error: AnswerError) -> Self {
+        let code = error.code().unwrap_or(ErrorCode::Internal);
+        match error {
+            AnswerError::Store(error) => error.into(),
+            AnswerError::Knowledge(error) => error.into(),
+            error => Self::new(code, error.to_string()),
         }
     }
 }

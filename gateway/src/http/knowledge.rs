@@ -11,6 +11,7 @@ use super::caller::{Caller, neighbour};
 use super::edge::Edge;
 use super::error::ApiError;
 use super::places::Listing;
+use crate::answers::is_answer;
 
 /// A document as JSON: its text may double in size by escaping.
 const DOCUMENT_JSON_BYTES_MAX: usize = 2 * limits::DOCUMENT_BYTES_MAX + limits::BODY_BYTES_MAX;
@@ -36,8 +37,26 @@ pub(super) async fn list(
         return Err(ApiError::new(ErrorCode::BadField, message));
     }
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
-    let (documents, next) = edge.parts.knowledge.page(caller.tenant_id(), after, limit).await?;
-    Ok(Listing(place, DocumentList { documents, next }))
+    let (mut documents, mut next) = (Vec::new(), after);
+    // Typed answers are documents too, and have a list of their own: the page is filled up with what follows.
+    loop {
+        let (page, more) = edge.parts.knowledge.page(caller.tenant_id(), next, limit - documents.len()).await?;
+        documents.extend(page.into_iter().filter(|document| !is_answer(&document.source)));
+        next = more;
+        if documents.len() == limit || next.is_none() {
+            return Ok(Listing(place, DocumentList { documents, next }));
+        }
+    }
+}
+
+/// # Errors
+/// `bad_field` for a name that only typed answers have.
+pub(super) fn check_source(source: &str) -> Result<(), ApiError> {
+    if is_answer(source) {
+        let message = "a source that begins with `answer:` is a typed answer; see /v1/answers";
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    Ok(())
 }
 
 pub(super) async fn learn(
@@ -52,6 +71,7 @@ pub(super) async fn learn(
     let DocumentIn { source, text } =
         body::whole_json(&request, payload, DOCUMENT_JSON_BYTES_MAX, |more| held.take(more)).await?;
     caller.still_may(&edge).await?;
+    check_source(&source)?;
     let learned = edge.parts.knowledge.learn(tenant, vec![Document { source, text }], edge.now()).await?;
     let one = learned.into_iter().next();
     one.map(web::Json).ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was learned"))
@@ -70,6 +90,7 @@ pub(super) async fn forget(
 ) -> Result<HttpResponse, ApiError> {
     caller.manages()?;
     let source = which.into_inner().source;
+    check_source(&source)?;
     if edge.parts.knowledge.forget(caller.tenant_id(), source).await? {
         return Ok(HttpResponse::NoContent().finish());
     }

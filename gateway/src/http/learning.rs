@@ -11,6 +11,7 @@ use super::body::{self, parse};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::error::ApiError;
+use super::knowledge::check_source;
 use super::places::Listing;
 
 #[derive(Deserialize)]
@@ -27,6 +28,7 @@ pub(super) async fn file(
     payload: web::Payload,
 ) -> Result<web::Json<Learned>, ApiError> {
     caller.manages()?;
+    check_source(&named.source)?;
     let learning = &edge.parts.learning;
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut held = learning.hold(caller.tenant_id());

@@ -1,6 +1,7 @@
 //! The HTTP side: routes, who may use them, what they answer.
 
 mod admin;
+mod answers;
 mod body;
 mod caller;
 mod conversations;
@@ -21,6 +22,7 @@ mod plans;
 mod routes;
 mod stream;
 mod tenant;
+mod unanswered;
 mod visitors;
 mod widget;
 

@@ -7,7 +7,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use schema::ErrorCode;
 
 use super::error::ApiError;
-use super::{admin, body, conversations, health, knowledge, learning, plans, stream, tenant, visitors, widget};
+use super::{
+    admin, answers, body, conversations, health, knowledge, learning, plans, stream, tenant, unanswered, visitors, widget,
+};
 use crate::{docs, session};
 
 /// Mounts all routes. `Edge` must be among the app's data.
@@ -33,6 +35,9 @@ pub fn configure(app: &mut ServiceConfig) {
                 .route(delete().to(conversations::erase)),
         )
         .service(only("/v1/conversations/{id}/messages", "POST").route(post().to(conversations::say)))
+        .service(
+            only("/v1/conversations/{id}/messages/{seq}/verdict", "POST").route(post().to(unanswered::judge)),
+        )
         .service(only("/v1/conversations/{id}/events", "GET").route(get().to(conversations::events)))
         .service(only("/v1/conversations/{id}/stream", "GET").route(get().to(stream::open)))
         .service(only("/v1/conversations/{id}/cancel", "POST").route(post().to(conversations::cancel)))
@@ -57,6 +62,12 @@ pub fn configure(app: &mut ServiceConfig) {
                 .route(delete().to(learning::forget_site)),
         )
         .service(only("/v1/knowledge/jobs/{id}", "GET").route(get().to(learning::job)))
+        .service(only("/v1/answers", "GET, POST").route(get().to(answers::list)).route(post().to(answers::post)))
+        .service(
+            only("/v1/answers/{id}", "PUT, DELETE").route(put().to(answers::put)).route(delete().to(answers::delete)),
+        )
+        .service(only("/v1/unanswered", "GET").route(get().to(unanswered::list)))
+        .service(only("/v1/unanswered/{key}", "DELETE").route(delete().to(unanswered::dismiss)))
         .service(only("/v1/admin/tenants", "GET, POST").route(get().to(admin::list)).route(post().to(admin::create)))
         .service(only("/v1/admin/tenants/{id}/rotate-key", "POST").route(post().to(admin::rotate_key)))
         .service(only("/v1/admin/tenants/{id}/disable", "POST").route(post().to(admin::disable)))

@@ -60,7 +60,8 @@ pub(super) async fn open(
         check_visitor_page(page.as_ref(), visitor, &caller.tenant)?;
     }
     let (reply, joined) = ReplyTo::call();
-    handle.join(Listener { session, outbox: Arc::clone(&outbox), format: Format::Sse }, from, reply);
+    let audience = principal.audience();
+    handle.join(Listener { session, outbox: Arc::clone(&outbox), format: Format::Sse, audience }, from, reply);
     let body =
         Body { first: true, items: outbox.stream(), leave: Leave { edge: edge.clone(), key, session }, _seat: seat };
     let restarts = |_| Err(Failure::later(ErrorCode::Restarting, "the conversation restarts", Duration::from_secs(1)));

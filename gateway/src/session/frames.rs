@@ -158,7 +158,8 @@ impl Inner {
             }
         };
         self.remember(handle.clone());
-        let listener = Listener { session: self.id, outbox: Arc::clone(&self.outbox), format: Format::Socket };
+        let (outbox, audience) = (Arc::clone(&self.outbox), who.principal.audience());
+        let listener = Listener { session: self.id, outbox, format: Format::Socket, audience };
         handle.join(listener, after, ReplyTo::frame(Arc::clone(&self.outbox), r#ref.clone()));
         Ok(())
     }

@@ -151,6 +151,44 @@ export class Api extends EventTarget {
     return this.#call('GET', `/v1/conversations/${id}/events?after=${after}&limit=${limit}`, { signal });
   }
 
+  /** Questions that the assistant did not answer, newest first. */
+  unanswered({ after, limit = 30, signal } = {}) {
+    const query = new URLSearchParams({ limit: String(limit) });
+    if (after) query.set('after', after);
+    return this.#call('GET', `/v1/unanswered?${query}`, { signal });
+  }
+
+  /** Takes a question off that list. */
+  dismiss(key) {
+    return this.#call('DELETE', `/v1/unanswered/${encodeURIComponent(key)}`);
+  }
+
+  /** The answers that the team has typed, all of them. */
+  async answers() {
+    const all = [];
+    let query = '';
+    do {
+      const { answers, next } = await this.#call('GET', `/v1/answers${query}`);
+      all.push(...answers);
+      query = next ? `?after=${encodeURIComponent(next)}` : '';
+    } while (query);
+    return all;
+  }
+
+  /** Writes one, or writes it anew. `unanswered` is the key of the question that it answers. */
+  putAnswer(id, { questions, answer, unanswered }) {
+    return this.#call('PUT', `/v1/answers/${encodeURIComponent(id)}`, { json: { questions, answer, unanswered } });
+  }
+
+  deleteAnswer(id) {
+    return this.#call('DELETE', `/v1/answers/${encodeURIComponent(id)}`);
+  }
+
+  /** Says that a reply was `wrong`, or `right`. */
+  verdict(id, seq, verdict, note) {
+    return this.#call('POST', `/v1/conversations/${id}/messages/${seq}/verdict`, { json: { verdict, note } });
+  }
+
   open(contact) {
     return this.#call('POST', '/v1/conversations', { json: { contact } });
   }

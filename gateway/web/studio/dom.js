@@ -23,6 +23,7 @@ const ICONS = {
   teach: 'M4 5.5A2.5 2.5 0 0 1 6.5 3H20v15H6.5A2.5 2.5 0 0 0 4 20.5zM4 20.5A2.5 2.5 0 0 0 6.5 21H20v-3M8.5 7.5h7M8.5 11h5',
   try: 'M4 5h16v11H11l-5 4v-4H4zM8 9h8M8 12h5',
   assistant: 'M5 20l1-4.5L16.5 5a2 2 0 0 1 3 3L9 18.5zM14.5 7l3 3M12 20h8',
+  answers: 'M4 4h16v12h-7l-4.5 4v-4H4zM9.8 8.2a2.2 2.2 0 1 1 3.2 1.9c-.7.4-1 .8-1 1.4M12 13.6v.01',
   website: 'M3 5h18v14H3zM3 9.5h18M6 7.2h.01M8.5 7.2h.01M13 15.5h5',
   conversations: 'M3 4h12v8H8l-3 2.5V12H3zM9 15v1.5h7l3 2.5v-2.5h2v-8h-3',
   file: 'M6 3h8l4 4v14H6zM14 3v4h4M9 12h6M9 15.5h6',

@@ -8,6 +8,7 @@ import { patiently } from './patience.js';
 import { ProfileDraft } from './profile.js';
 import { signIn } from './signin.js';
 import { t } from './texts.js';
+import { answers } from './pages/answers.js';
 import { assistant } from './pages/assistant.js';
 import { conversations } from './pages/conversations.js';
 import { teach } from './pages/teach.js';
@@ -15,7 +16,7 @@ import { tryOut } from './pages/try.js';
 import { website } from './pages/website.js';
 
 // In the order in which a new owner needs them.
-const PAGES = { teach, try: tryOut, assistant, website, conversations };
+const PAGES = { teach, try: tryOut, answers, assistant, website, conversations };
 
 const root = document.getElementById('studio');
 const notice = notices();

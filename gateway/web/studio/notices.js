@@ -52,8 +52,11 @@ export function notices() {
     if (!bad) timer = setTimeout(expire, action ? SHOWN_MS * 2 : SHOWN_MS);
   }
 
-  /** Shows a dialog and answers with what its form was closed with; an empty text when it was left. */
-  function ask({ title, body, actions, wide = false }) {
+  /**
+   * Shows a dialog and answers with what its form was closed with; an empty text when it was left. A `firm` one
+   * is not left by a click beside it: what is typed there would be lost.
+   */
+  function ask({ title, body, actions, wide = false, firm = false }) {
     const id = unique('dialog');
     const before = document.activeElement;
     return new Promise((resolve) => {
@@ -69,7 +72,7 @@ export function notices() {
               resolve(node.returnValue);
             },
             // A click beside the dialog falls on the dialog itself.
-            click: (event) => event.target === node && node.close(''),
+            click: (event) => !firm && event.target === node && node.close(''),
           },
         },
         h(

@@ -27,6 +27,7 @@ function fold(seen, event) {
       return { ...seen, contact: event.contact };
     case 'message': {
       const running = event.turn ? false : seen.running;
+      if (event.author === 'human') seen = { ...seen, handoff: null };
       return event.text
         ? { ...seen, running, last: { author: event.author, agent: event.agent, text: glimpse(event.text) } }
         : { ...seen, running };
@@ -36,7 +37,9 @@ function fold(seen, event) {
     case 'taken_over':
       return { ...seen, owner: 'human', agent: event.agent };
     case 'handed_back':
-      return { ...seen, owner: 'assistant', agent: null };
+      return { ...seen, owner: 'assistant', agent: null, handoff: null };
+    case 'handoff_requested':
+      return { ...seen, handoff: event.reason ?? 'asked' };
     case 'closed':
       return { ...seen, status: 'closed' };
     case 'reopened':

@@ -14,7 +14,7 @@ const relative = new Intl.RelativeTimeFormat(say.language, { numeric: 'auto', st
  * has plural forms. `fallback` serves names that come from the node.
  */
 export function t(name, values = {}, fallback = name) {
-  const forms = values.count === undefined ? [] : [values.count === 0 && 'zero', plural.select(values.count), 'other'];
+  const forms = values.count === undefined ? [] : [values.count === 0 && 'zero', values.count === 2 && 'two', plural.select(values.count), 'other'];
   const key = [...forms.map((form) => `${name}.${form}`), name].find((one) => known.has(one));
   if (!key) return fallback;
   const spelled = Object.entries(values).map(([key, value]) => [key, typeof value === 'number' ? number(value) : (value ?? '')]);

@@ -2,6 +2,8 @@
 
 import { h, icon } from './dom.js';
 import { Markdown, plain } from './markdown.js';
+import { isOwn, titleOf } from './source.js';
+import { Sources } from './sources.js';
 import { timeOf } from './time.js';
 
 const ENDS = { cancelled: 'stopped', incomplete: 'cut', length: 'length', filtered: 'filtered' };
@@ -10,6 +12,8 @@ const REASONS = {
   unauthorized: 'unsentUnknown', token_expired: 'unsentUnknown', forbidden: 'unsentUnknown', unknown_conversation: 'gone',
   origin_refused: 'ended', tenant_disabled: 'ended', too_large: 'tooLong', closed: 'unsentClosed',
 };
+/** Ends after which there may be a better one, although there are words. */
+const RETRIED = new Set(['cancelled', 'filtered']);
 /** Up to so long is "a few minutes"; what takes longer has a time. */
 const FEW_MINUTES_S = 600;
 const CHANGES = { taken_over: 'takenOver', handed_back: 'handedBack', closed: 'closed', reopened: 'reopened' };
@@ -18,6 +22,8 @@ export class Entry {
   #options;
   #markdown = null;
   #shown = null;
+  /** The numbers of passages that the text names. */
+  #cited = new Set();
 
   constructor(entry, options) {
     this.#options = options;
@@ -26,9 +32,9 @@ export class Entry {
     this.element = entry.kind === 'message' ? h('li', {}) : h('li', { class: 'change' }, this.body);
     if (entry.kind === 'message') {
       this.who = h('p', { class: 'who' });
-      this.sources = h('div', { class: 'sources', hidden: true });
+      this.sources = new Sources({ words: options.words, all: options.all });
       this.note = h('p', { class: 'note', hidden: true });
-      this.element.append(this.who, this.body, this.sources, this.note);
+      this.element.append(this.who, this.body, this.sources.element, this.note);
     }
     this.update(entry);
   }
@@ -39,7 +45,7 @@ export class Entry {
     if (entry.kind !== 'message') {
       this.body.textContent = words(CHANGES[entry.kind], { name: entry.agent });
     } else {
-      this.element.className = `entry by-${entry.author} ${entry.status}${entry.author === own ? ' own' : ''}`;
+      this.element.className = `entry by-${entry.author} ${entry.status}${entry.author === own ? ' own' : ''}${this.element.matches('.led') ? ' led' : ''}`;
       this.#name(entry);
       if (entry.author === 'assistant') this.#reply(entry);
       else if (this.#shown !== entry.text) this.body.replaceChildren(plain(entry.text));
@@ -74,13 +80,15 @@ export class Entry {
     }
     // The finished reply is built once more, whole: only now its sources are known.
     const finished = entry.status === 'done';
-    if (!this.#markdown || (finished && this.finished !== entry.seq)) {
+    const anew = finished && this.finished !== entry.seq;
+    if (!this.#markdown || anew) {
+      this.#cited = new Set();
       this.body.replaceChildren();
       this.#markdown = new Markdown(this.body, { words, cite: (n) => this.#cite(n, finished ? entry.sources : null) });
     }
-    if (finished && this.finished !== entry.seq) this.#showSources(entry);
     this.finished = finished ? entry.seq : undefined;
     this.#markdown.update(entry.text);
+    if (anew) this.sources.show(entry.sources ?? [], this.#cited);
   }
 
   /** A number in the text: while the reply runs it only looks like what it will be. */
@@ -88,45 +96,32 @@ export class Entry {
     if (!sources) return h('sup', { class: 'cite' }, String(n));
     const source = sources.find((one) => one.n === n);
     if (!source) return null;
-    const label = `${this.#options.words('source', { n })}: ${title(source)}`;
-    return h('sup', { class: 'cite' }, h('button', { type: 'button', 'aria-label': label, title: title(source), onclick: () => this.#open(n) }, String(n)));
-  }
-
-  #open(n) {
-    const details = this.sources.querySelector(`[data-n="${n}"]`);
-    details.open = true;
-    details.querySelector('summary').focus();
-    details.scrollIntoView({ block: 'nearest' });
-  }
-
-  #showSources({ sources = [], text }) {
+    this.#cited.add(n);
     const { words } = this.#options;
-    const cited = sources.filter(({ n }) => text.includes(`[${n}]`));
-    const list = (shown) => shown.map((source) => h('details', { 'data-n': source.n },
-      h('summary', {}, h('span', { class: 'number' }, String(source.n)), h('span', { class: 'title', dir: 'auto' }, title(source)), icon('chevron')),
-      h('blockquote', { dir: 'auto' }, source.text)));
-    this.sources.hidden = !sources.length || !text.trim();
-    // A reply that names none had them all the same: they are there, but not in the way.
-    this.sources.replaceChildren(...(cited.length
-      ? [h('p', { class: 'label' }, words('sources')), ...list(cited)]
-      : [h('details', { class: 'unnamed' }, h('summary', {}, h('span', { class: 'label' }, words('unnamed', { n: sources.length })), icon('chevron')), ...list(sources))]));
+    const title = isOwn(source) ? words('ownAnswer') : titleOf(source);
+    const open = ({ currentTarget }) => this.sources.open(n, currentTarget);
+    return h('sup', { class: 'cite' }, h('button', { type: 'button', 'aria-label': `${words('source', { n })}: ${title}`, title, onclick: open }, String(n)));
   }
 
   #remark(entry) {
     const { words, own, retry, drop, again } = this.#options;
     const answerless = unanswered(entry);
+    this.retries = own === 'contact' && retryable(entry);
     const remark = answerless && !ENDS[entry.end] ? this.#failed(entry) : this.#standing(entry);
-    const label = `${entry.status}|${remark}`;
+    const label = `${entry.status}|${remark}|${this.retries}`;
+    const offline = this.retries && this.#options.waiting;
+    const button = this.note.querySelector('.again');
+    if (button) button.disabled = offline;
     if (this.note.dataset.label === label) return;
     this.note.dataset.label = label;
     this.note.hidden = !remark;
-    const link = (text, act, sort = '') => h('button', { type: 'button', class: `link${sort}`, onclick: act }, words(text));
+    const link = (text, act, more = {}) => h('button', { type: 'button', class: 'link', ...more, onclick: act }, words(text));
     this.note.replaceChildren(
       entry.status === 'failed' || answerless ? icon('warning') : '',
       remark ? h('span', { dir: 'auto' }, remark) : '',
       entry.status !== 'failed' ? '' : h('span', { class: 'ways' },
         link('again', () => retry(entry.ref)?.catch(() => {})), link('discard', () => drop(entry.ref))),
-      answerless && !entry.broken && own === 'contact' ? link('askAgain', () => again(entry), ' again') : '');
+      this.retries ? link('askAgain', () => again(entry), { class: 'link again', disabled: offline }) : '');
   }
 
   /** That there is no answer, and when there may be one. */
@@ -150,11 +145,12 @@ export class Entry {
   }
 }
 
+/** A reply that may turn out otherwise when it is asked for once more. */
+function retryable(entry) {
+  return unanswered(entry) ? !entry.broken : entry.author === 'assistant' && entry.status === 'done' && RETRIED.has(entry.end);
+}
+
 /** A reply without an answer, or with a part of one, however that came about; one that somebody stopped is none. */
 function unanswered({ author, status, end, text }) {
   return author === 'assistant' && status === 'done' && end !== 'cancelled' && (end === 'failed' || end === 'incomplete' || !text.trim());
-}
-
-function title({ source, heading }) {
-  return (heading ? `${source} · ${heading}` : source).replaceAll('`', '');
 }

@@ -4,6 +4,7 @@
 
 import { Hold } from '../hold.js';
 import { eventsBetween } from '../log.js';
+import { newRef } from '../ref.js';
 import { Refusal, Transcript } from '../transcript.js';
 import { eventsIn } from './sse.js';
 
@@ -68,8 +69,8 @@ export class Feed extends Transcript {
   }
 
   /** Says something, as the agent named or else as the contact; resolves when it is on disk. */
-  say(text, { agent } = {}) {
-    return this.#enqueue({ ref: name(), text, agent });
+  say(text, { agent, again } = {}) {
+    return this.#enqueue({ ref: newRef(again), text, agent });
   }
 
   #enqueue({ ref, text, agent }) {
@@ -90,7 +91,7 @@ export class Feed extends Transcript {
     if (!failed) return Promise.reject(new Refusal({ code: 'not_found', message: 'nothing failed with this ref' }));
     this.drop(ref);
     // The node may have it although its answer never came: under the same name it is stored once.
-    return this.#enqueue({ ref: failed.error?.code === 'ref_conflict' ? name() : ref, text: failed.text, agent: failed.agent });
+    return this.#enqueue({ ref: failed.error?.code === 'ref_conflict' ? newRef() : ref, text: failed.text, agent: failed.agent });
   }
 
   async cancel() {
@@ -350,9 +351,4 @@ export class Feed extends Transcript {
     this.state = state;
     this.dispatchEvent(new CustomEvent('state', { detail: { state, ...detail } }));
   }
-}
-
-/** A new `ref`. */
-function name() {
-  return crypto.getRandomValues(new Uint32Array(4)).join('-');
 }

@@ -4,11 +4,12 @@
 
 import { blocks } from './blocks.js';
 import { h } from './dom.js';
+import { whole } from './whole.js';
 
 const DEPTH = 12;
 const SCHEMES = new Set(['http:', 'https:', 'mailto:']);
 const TOKEN = new RegExp([
-  /(?<escape>\\[\\`*_~[\](){}#+.!|<>-])/, /(?<code>`+)/, /(?<cite>\[\d{1,3}\](?!\())/, /(?<open>!?\[)/, /(?<close>\])/,
+  /(?<escape>\\[\\`*_~[\](){}#+.!|<>-])/, /(?<code>`+)/, /(?<cite>\[\d{1,3}(?:[,;] ?\d{1,3}){0,9}\](?!\())/, /(?<open>!?\[)/, /(?<close>\])/,
   /(?<mark>\*{1,3}|_{1,3}|~~)/, /(?<angle><(?:https?:\/\/|mailto:)[^\s<>]{1,2000}>)/,
   /(?<url>\bhttps?:\/\/[^\s<>"`*]{1,2000})/, /(?<line>\n)/,
 ].map((part) => part.source).join('|'), 'gu');
@@ -94,12 +95,12 @@ export function inline(text, options = {}) {
   let at = 0;
   TOKEN.lastIndex = 0;
   for (let found; (found = TOKEN.exec(text));) {
-    if (found.index > at) add(text.slice(at, found.index));
+    if (found.index > at) add(whole(text.slice(at, found.index)));
     const { groups, 0: token } = found;
     at = found.index + token.length;
     if (groups.escape) add(token[1]);
     else if (groups.line) add(h('br'));
-    else if (groups.cite) add(options.cite?.(Number(token.slice(1, -1))) ?? token);
+    else if (groups.cite) add(cited(token, options.cite));
     else if (groups.code) at = code(text, found.index, token, runs, add);
     else if (groups.open) {
       if (stack.length < DEPTH) stack.push({ mark: '[', text: token, nodes: [] });
@@ -113,7 +114,7 @@ export function inline(text, options = {}) {
     } else mark(text, found.index, token, stack, flatten, add);
     TOKEN.lastIndex = at;
   }
-  if (at < text.length) add(text.slice(at));
+  if (at < text.length) add(whole(text.slice(at)));
   flatten(1);
   const fragment = document.createDocumentFragment();
   for (const node of stack[0].nodes.flat(Infinity)) fragment.append(node);
@@ -126,11 +127,19 @@ export function plain(text) {
   let at = 0;
   for (const { 0: token, index } of text.matchAll(/\bhttps?:\/\/[^\s<>"]{1,2000}/gu)) {
     const address = withoutEnd(token);
-    fragment.append(text.slice(at, index), link(address, [address]) ?? address);
+    for (const piece of whole(text.slice(at, index))) fragment.append(piece);
+    fragment.append(link(address, [address]) ?? address);
     at = index + address.length;
   }
-  fragment.append(text.slice(at));
+  for (const piece of whole(text.slice(at))) fragment.append(piece);
   return fragment;
+}
+
+/** `[1]` and `[1, 2]` as the elements of their numbers; where one of them has none, as it was written. */
+function cited(token, cite) {
+  const numbers = token.slice(1, -1).split(/[,;]/).map(Number);
+  const made = cite ? numbers.map((n) => cite(n)) : [null];
+  return made.every(Boolean) ? made : token;
 }
 
 /** What ends the sentence is not part of the address; a bracket is when it was opened there. */

@@ -4,8 +4,8 @@ const CHAT = {
   en: {
     you: 'You', assistant: 'Assistant', agent: 'agent', thread: 'Conversation', write: 'Write a message', placeholder: 'Write a message…',
     send: 'Send', stop: 'Stop the reply', stopped: 'Stopped', cut: 'Cut off', length: 'Ended at the length limit',
-    filtered: 'Withheld by the model’s provider', failed: 'Sorry, that could not be answered.', failedLater: 'Sorry, that cannot be answered right now. Please ask again in a few minutes.', failedUntil: 'Sorry, that cannot be answered before {time}.', askAgain: 'Ask again', thinking: '{name} is thinking',
-    typing: '{name} is typing', someone: 'Someone', sources: 'Sources', unnamed: 'Passages it was given: {n}', source: 'Source {n}', newer: 'New messages', earlier: 'Show earlier messages',
+    filtered: 'Withheld by the model’s provider', failed: 'Sorry, that could not be answered.', failedLater: 'Sorry, that cannot be answered right now. Please ask again in a few minutes.', failedUntil: 'Sorry, that cannot be answered before {time}.', askAgain: 'Try again', thinking: '{name} is thinking',
+    typing: '{name} is typing', someone: 'Someone', sources: 'Sources', unnamed: 'Passages it was given: {n}', uncited: 'Also given, not cited: {n}', source: 'Source {n}', passage: 'What it says: {title}', ownAnswer: 'Our own answer', untitledSource: 'Document', newer: 'New messages', earlier: 'Show earlier messages',
     sending: 'Sending…', waiting: 'Waiting for the connection', unsent: 'Not sent.', unsentUnknown: 'You were signed out.', unsentClosed: 'The chat was closed.', held: 'Not taken yet. It is sent again at {time}.', again: 'Try again', discard: 'Discard',
     takenOver: '{name} has joined the conversation', handedBack: '{name} has left; the assistant answers again',
     closed: 'The conversation has ended', reopened: 'The conversation goes on', tooLong: 'This message is too long.',
@@ -18,8 +18,8 @@ const CHAT = {
   es: {
     you: 'Usted', assistant: 'Asistente', agent: 'agente', thread: 'Conversación', write: 'Escriba un mensaje', placeholder: 'Escriba un mensaje…',
     send: 'Enviar', stop: 'Detener la respuesta', stopped: 'Detenida', cut: 'Interrumpida', length: 'Terminó en el límite de longitud',
-    filtered: 'Retenida por el proveedor del modelo', failed: 'Lo sentimos, no se pudo responder.', failedLater: 'Lo sentimos, ahora no se puede responder. Pregunte de nuevo en unos minutos.', failedUntil: 'Lo sentimos, no se puede responder antes de las {time}.', askAgain: 'Preguntar de nuevo', thinking: '{name} está pensando',
-    typing: '{name} está escribiendo', someone: 'Alguien', sources: 'Fuentes', unnamed: 'Pasajes que recibió: {n}', source: 'Fuente {n}', newer: 'Mensajes nuevos', earlier: 'Mostrar mensajes anteriores',
+    filtered: 'Retenida por el proveedor del modelo', failed: 'Lo sentimos, no se pudo responder.', failedLater: 'Lo sentimos, ahora no se puede responder. Pregunte de nuevo en unos minutos.', failedUntil: 'Lo sentimos, no se puede responder antes de las {time}.', askAgain: 'Intentar de nuevo', thinking: '{name} está pensando',
+    typing: '{name} está escribiendo', someone: 'Alguien', sources: 'Fuentes', unnamed: 'Pasajes que recibió: {n}', uncited: 'También recibidos, sin citar: {n}', source: 'Fuente {n}', passage: 'Lo que dice: {title}', ownAnswer: 'Nuestra propia respuesta', untitledSource: 'Documento', newer: 'Mensajes nuevos', earlier: 'Mostrar mensajes anteriores',
     sending: 'Enviando…', waiting: 'Esperando la conexión', unsent: 'No enviado.', unsentUnknown: 'Su sesión se había cerrado.', unsentClosed: 'El chat se cerró.', held: 'Aún no aceptado. Se enviará de nuevo a las {time}.', again: 'Reintentar', discard: 'Descartar',
     takenOver: '{name} se ha unido a la conversación', handedBack: '{name} se ha ido; vuelve a responder el asistente',
     closed: 'La conversación ha terminado', reopened: 'La conversación continúa', tooLong: 'Este mensaje es demasiado largo.',
@@ -32,8 +32,8 @@ const CHAT = {
   de: {
     you: 'Sie', assistant: 'Assistent', agent: 'Mitarbeiter', thread: 'Gespräch', write: 'Nachricht schreiben', placeholder: 'Nachricht schreiben…',
     send: 'Senden', stop: 'Antwort anhalten', stopped: 'Angehalten', cut: 'Abgebrochen', length: 'Endete an der Längengrenze',
-    filtered: 'Vom Anbieter des Modells zurückgehalten', failed: 'Darauf konnte leider keine Antwort gegeben werden.', failedLater: 'Gerade kann leider keine Antwort gegeben werden. Bitte fragen Sie in einigen Minuten noch einmal.', failedUntil: 'Vor {time} kann darauf leider keine Antwort gegeben werden.', askAgain: 'Noch einmal fragen', thinking: '{name} denkt nach',
-    typing: '{name} schreibt', someone: 'Jemand', sources: 'Quellen', unnamed: 'Stellen, die vorlagen: {n}', source: 'Quelle {n}', newer: 'Neue Nachrichten', earlier: 'Frühere Nachrichten zeigen',
+    filtered: 'Vom Anbieter des Modells zurückgehalten', failed: 'Darauf konnte leider keine Antwort gegeben werden.', failedLater: 'Gerade kann leider keine Antwort gegeben werden. Bitte fragen Sie in einigen Minuten noch einmal.', failedUntil: 'Vor {time} kann darauf leider keine Antwort gegeben werden.', askAgain: 'Noch einmal versuchen', thinking: '{name} denkt nach',
+    typing: '{name} schreibt', someone: 'Jemand', sources: 'Quellen', unnamed: 'Stellen, die vorlagen: {n}', uncited: 'Lagen auch vor, nicht genannt: {n}', source: 'Quelle {n}', passage: 'Was dort steht: {title}', ownAnswer: 'Unsere eigene Antwort', untitledSource: 'Dokument', newer: 'Neue Nachrichten', earlier: 'Frühere Nachrichten zeigen',
     sending: 'Wird gesendet…', waiting: 'Wartet auf die Verbindung', unsent: 'Nicht gesendet.', unsentUnknown: 'Sie waren abgemeldet.', unsentClosed: 'Der Chat wurde geschlossen.', held: 'Noch nicht angenommen. Wird um {time} noch einmal gesendet.', again: 'Noch einmal', discard: 'Verwerfen',
     takenOver: '{name} ist dem Gespräch beigetreten', handedBack: '{name} ist gegangen; der Assistent antwortet wieder',
     closed: 'Das Gespräch ist beendet', reopened: 'Das Gespräch geht weiter', tooLong: 'Diese Nachricht ist zu lang.',

@@ -6,6 +6,8 @@ import { Entry } from './entry.js';
 import { Follow } from './follow.js';
 
 const TYPING_MS = 6_000;
+/** So many pages of what was passed over are fetched to find one entry. */
+const LEAD_PAGES = 20;
 
 export class Thread {
   #words;
@@ -21,12 +23,13 @@ export class Thread {
 
   /**
    * `own` is whose words stand at the end of the line: `contact`, or `human` for an agent.
+   * `all` shows also the passages that a reply had and does not name: they are the owner's.
    * `decorate(entry, element)` is called after an entry was drawn, for what a page adds.
    */
-  constructor({ words, name = words('assistant'), own = 'contact', decorate = null }) {
+  constructor({ words, name = words('assistant'), own = 'contact', all = false, decorate = null }) {
     this.#words = words;
     this.#options = {
-      words, name, own, decorate, waiting: false,
+      words, name, own, all, decorate, waiting: false,
       retry: (ref) => this.#conversation.retry?.(ref), drop: (ref) => this.#conversation.drop(ref),
       again: (entry) => this.#again(entry),
     };
@@ -55,7 +58,7 @@ export class Thread {
   set waiting(waiting) {
     if (this.#options.waiting === waiting) return;
     this.#options.waiting = waiting;
-    for (const { entry } of this.#views.values()) if (entry.status === 'sending') this.#dirty.add(entry);
+    for (const { entry, retries } of this.#views.values()) if (entry.status === 'sending' || retries) this.#dirty.add(entry);
     this.#later();
   }
 
@@ -88,6 +91,19 @@ export class Thread {
     on('event', (event) => this.#tell(event));
     on('signal', (signal) => this.#sign(signal));
     this.#draw();
+  }
+
+  /** Leads to the entry of an event, however far back it is, and marks it. */
+  async lead(seq) {
+    const conversation = this.#conversation;
+    for (let page = 0; page < LEAD_PAGES && seq <= (conversation?.missing?.[1] ?? 0); page += 1) await conversation.earlier().catch(() => {});
+    this.#draw();
+    const entry = conversation === this.#conversation && conversation?.entries.find((one) => one.seq === seq);
+    if (!entry) return;
+    const { element } = this.#views.get(entry.key);
+    this.#follow.stay();
+    element.classList.add('led');
+    element.scrollIntoView({ block: 'center' });
   }
 
   toEnd(smoothly = false) {
@@ -128,6 +144,7 @@ export class Thread {
       this.#views.delete(key);
     }
     this.#dirty.clear();
+    this.#hideRepeated(entries);
     this.opening.hidden = entries.length > 0;
     this.earlier.hidden = !this.#conversation?.missing;
     // Who says something looks at what they said.
@@ -137,10 +154,31 @@ export class Thread {
     this.#seen = entries.length;
   }
 
+  /**
+   * What was asked once more stands there once, and an apology goes when its question is asked again.
+   * An agent sees all of it.
+   */
+  #hideRepeated(entries) {
+    if (this.#options.own !== 'contact' || !entries.some(({ repeats }) => repeats)) return;
+    const bySeq = new Map(entries.map((entry) => [entry.seq, entry]));
+    const again = new Set();
+    for (const entry of entries.toReversed()) {
+      const asked = bySeq.get(entry.author === 'assistant' ? entry.answers : undefined);
+      const first = bySeq.get(entry.repeats);
+      const repeats = first?.author === entry.author && first.text === entry.text && entry.status !== 'failed' && !entry.error && !(this.#options.waiting && entry.status === 'sending');
+      this.#views.get(entry.key).element.hidden = repeats || (again.has(asked?.repeats ?? asked?.seq) && !entry.text.trim());
+      if (repeats) again.add(entry.repeats);
+    }
+  }
+
   /** Asks once more what a reply has left without an answer. */
   #again(entry) {
-    const asked = this.#conversation.asked(entry);
-    if (asked) this.#conversation.say(asked).catch(() => {});
+    const asked = this.#conversation.question(entry);
+    // Two presses are one wish.
+    if (!asked || this.#conversation.entries.at(-1) !== entry) return;
+    this.#conversation.say(asked.text, { again: asked.seq }).catch(() => {});
+    // The button goes; the keyboard stays here.
+    this.scroller.focus({ preventScroll: true });
   }
 
   async #earlier() {

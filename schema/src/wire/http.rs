@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::VerdictView;
 use crate::{
-    AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, Origin, Ownership, Plan,
+    AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason, Origin, Ownership, Plan,
     Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget,
 };
 
@@ -72,6 +73,9 @@ pub struct EventList {
     pub events: Vec<Event>,
     /// The conversation's newest event; when the last one listed is older, there is more.
     pub head: Seq,
+    /// What the team has said of the replies among them; API keys only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<VerdictView>,
 }
 
 /// `POST /v1/conversations/{id}/human`.
@@ -122,6 +126,9 @@ pub struct ConversationView {
     /// The human agent who has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
+    /// Why the contact waits for a person, until one of the team has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<HandoffReason>,
     /// Counts takings and hand-backs.
     pub ownership: Ownership,
     /// Its newest event.

@@ -3,6 +3,7 @@
 mod client;
 mod close;
 mod http;
+mod improve;
 mod learning;
 mod server;
 
@@ -13,6 +14,9 @@ pub use http::{
     ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Learned, Look, MessageIn, OpenIn, PlanChoice, PlanList,
     PlanPut, PlanView, RunningTurn, Said, Status, TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken,
     WidgetIn, WidgetSession,
+};
+pub use improve::{
+    AnswerIn, AnswerList, AnswerView, UnansweredAt, UnansweredList, UnansweredQuestion, Verdict, VerdictIn, VerdictView,
 };
 pub use learning::{
     JobStarted, JobState, JobView, LearnedCounts, LeftOutParts, LimitHit, SiteIn, SiteList, SiteView, SkippedPage,

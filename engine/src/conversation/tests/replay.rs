@@ -1,13 +1,13 @@
 //! Folding the log gives the state that lived it, whatever was commanded.
 
 use proptest::prelude::*;
-use schema::{Author, Channel, End, Event, Fact, FloorPolicy, Text, Timestamp, UnfinishedTurns, WhileSpeaking};
+use schema::{Author, Channel, End, Event, Fact, FloorPolicy, HandoffReason, Text, Timestamp, UnfinishedTurns, WhileSpeaking};
 
 use super::super::*;
 
 /// One step: which command, and a number it may use.
 fn steps() -> impl Strategy<Value = Vec<(u8, u16)>> {
-    prop::collection::vec((0u8..21, any::<u16>()), 1..120)
+    prop::collection::vec((0u8..23, any::<u16>()), 1..120)
 }
 
 fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) -> Option<Command> {
@@ -34,6 +34,11 @@ fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) 
         17 => armed.map(Command::Elapsed),
         18 => Some(Command::Interrupt),
         19 => progress(Progress::Unsaid { bytes: usize::from(n % 300) }),
+        20 => progress(Progress::Unanswered),
+        21 => {
+            let reason = if n.is_multiple_of(2) { HandoffReason::Asked } else { HandoffReason::Complaint };
+            progress(Progress::HandoffRequested(reason))
+        }
         _ => None, // a crash
     }
 }
@@ -100,10 +105,16 @@ proptest! {
 fn check_log(log: &[Event], unsaid: bool) -> Result<(), TestCaseError> {
     let mut open = None;
     let mut turns = 0;
-    let mut checkpointed = 0;
+    let (mut checkpointed, mut waits) = (0, false);
     for (index, event) in log.iter().enumerate() {
         prop_assert_eq!(event.seq, index as u64 + 1);
         match &event.fact {
+            Fact::HandoffRequested { .. } => {
+                prop_assert!(!std::mem::replace(&mut waits, true), "a person was asked for twice");
+                prop_assert!(open.is_some());
+            }
+            Fact::HandedBack { .. } => waits = false,
+            Fact::Message { reply: None, .. } if event.author == Author::Human => waits = false,
             Fact::TurnStarted { turn } => {
                 prop_assert_eq!(open, None);
                 turns += 1;

@@ -8,7 +8,8 @@ use schema::{Channel, End, Event, Fact, FloorPolicy, Text, Timestamp};
 use super::super::*;
 
 /// Runs `script` (steps between bars) and compares what comes out. Steps: `say WORDS`,
-/// `again WORDS` (the last ref once more), `agent WORDS`, `text PIECE`, `unsay BYTES`, `end NAME`, `late PIECE` (of
+/// `again WORDS` (the last ref once more), `agent WORDS`, `text PIECE`, `unsay BYTES`, `unknown`,
+/// `wants REASON`, `end NAME`, `late PIECE` (of
 /// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `crash`.
 pub(super) fn check(policy: &FloorPolicy, script: &str, expected: &Expect) {
     let policy = Policy { floor: policy.clone(), profile_version: 1, closing: false };
@@ -47,6 +48,10 @@ impl Run {
             }
             "text" => progress(text(rest)),
             "unsay" => progress(Progress::Unsaid { bytes: rest.parse().unwrap() }),
+            "unknown" => progress(Progress::Unanswered),
+            "wants" => {
+                progress(Progress::HandoffRequested(serde_json::from_str(&format!("\"{rest}\"")).unwrap()))
+            }
             "late" => Command::Progress { turn, attempt: attempt - 1, progress: text(rest) },
             "end" => {
                 let end = serde_json::from_str::<End>(&format!("\"{rest}\"")).unwrap();
@@ -109,6 +114,7 @@ fn describe(event: &Event) -> String {
         write!(line, " {:?} \"{words}\"", event.author).unwrap();
         if let Some(reply) = reply {
             write!(line, " t{} {} answers {}", reply.turn, reply.end.name(), reply.answers).unwrap();
+            line.push_str(if reply.made.unanswered { " unanswered" } else { "" });
         }
     }
     line

@@ -199,6 +199,9 @@ fn place(row: &[Cell], columns: &[(usize, usize)], is_head: bool) -> Vec<String>
         }
         if !any {
             let near = columns.iter().position(|(from, _)| *from >= cell.to).unwrap_or(columns.len() - 1);
+            if !placed[near].is_empty() {
+                placed[near].push(' ');
+            }
             placed[near].push_str(&cell.words);
         }
     }

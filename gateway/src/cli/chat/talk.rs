@@ -211,6 +211,7 @@ impl Talk {
                 vec![Show::Note(format!("{agent} handed back to the assistant"))]
             }
             Fact::Closed { .. } => vec![Show::Note("the conversation was closed; say something to reopen it".into())],
+            Fact::HandoffRequested { .. } => vec![Show::Note("a person was asked to join".into())],
             Fact::Opened { .. } | Fact::TurnStarted { .. } | Fact::Checkpoint { .. } | Fact::Reopened {} => Vec::new(),
         }
     }

@@ -6,19 +6,22 @@ import { button, field, fill, h, icon } from '../dom.js';
 import { glance, nameOf } from '../people.js';
 import { composer, lineOf, thread } from '../talk.js';
 import { t } from '../texts.js';
+import { verdicts } from '../verdicts.js';
 
 const AGENT = 'tertulia.studio.agent';
 const device = kept('localStorage');
 const AGENT_CHARS_MAX = 80;
 
-export function conversationDesk(studio, id, { onChange }) {
+/** `at` is the event to show first, where somebody comes for one; else it is the newest. */
+export function conversationDesk(studio, id, { at = 0, onChange }) {
   const { api, notice } = studio;
   const feed = new Feed(id, { url: api.origin, authorization: api.authorization });
   const title = h('h1', { tabindex: '-1', dir: 'auto' }, t('desk.title'));
   const stand = h('p', { class: 'stand', role: 'status' });
   const actions = h('div', { class: 'desk-actions' });
   const names = { someone: t('desk.title'), write: t('desk.write'), placeholder: t('desk.placeholder') };
-  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human' });
+  const said = verdicts(studio, () => id);
+  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human', all: true, decorate });
   const foot = h('div', { class: 'desk-foot' });
   const write = composer({
     words: names,
@@ -42,8 +45,10 @@ export function conversationDesk(studio, id, { onChange }) {
 
   let busy = false;
   let shown = '';
+  /** From this event on it is known what was said of the replies. */
+  let judged = Infinity;
 
-  glance(api, id, 1).then(
+  const named = glance(api, id, 1).then(
     ({ contact }) => {
       names.someone = title.textContent = nameOf(contact);
       title.title = contact;
@@ -52,6 +57,8 @@ export function conversationDesk(studio, id, { onChange }) {
     () => talk.show(feed),
   );
   feed.addEventListener('caughtup', settle, { once: true });
+  // Earlier ones were fetched: what was said of them as well.
+  feed.addEventListener('change', ({ detail }) => detail.entry || judge());
   feed.addEventListener('error', ({ detail }) => {
     api.judge(detail);
     if (detail.temporary) notice.fail(detail);
@@ -59,11 +66,26 @@ export function conversationDesk(studio, id, { onChange }) {
   for (const type of ['event', 'state', 'delta', 'caughtup']) feed.addEventListener(type, draw);
   draw();
 
+  function decorate(entry, element) {
+    element.dataset.seq = entry.seq ?? '';
+    said.decorate(entry, element);
+  }
+
+  function judge() {
+    const from = feed.entries.find(({ seq }) => seq)?.seq ?? Infinity;
+    if (feed.replaying || from >= judged) return;
+    const to = Math.min(feed.head, judged - 1);
+    judged = from;
+    said.load(from - 1, to).catch(() => {});
+  }
+
   /** A long log is not sent from its start: how it stands today is asked for. */
   async function settle() {
+    judge();
+    if (at) named.then(() => talk.lead(at));
     if (!feed.missing) return;
     const view = await api.conversation(id).catch(() => null);
-    if (view) Object.assign(feed, { owner: view.owner, agent: view.agent ?? null, status: view.status });
+    if (view) Object.assign(feed, { owner: view.owner, agent: view.agent ?? null, status: view.status, handoff: view.handoff ?? null });
     draw();
   }
 
@@ -72,10 +94,10 @@ export function conversationDesk(studio, id, { onChange }) {
   }
 
   function draw() {
-    const { owner, agent, status, state, running, replaying } = feed;
+    const { owner, agent, status, state, running, replaying, handoff } = feed;
     const line = lineOf(feed);
     talk.waiting = Boolean(line);
-    const look = [owner, agent, status, state, line, Boolean(running), replaying, busy].join();
+    const look = [owner, agent, status, state, line, Boolean(running), replaying, busy, handoff].join();
     // A token changes nothing here; only what is said does, and the thread shows that.
     if (look === shown) return;
     shown = look;
@@ -83,9 +105,11 @@ export function conversationDesk(studio, id, { onChange }) {
     else if (line) stand.textContent = line;
     else if (replaying) stand.textContent = t('loading');
     else if (owner === 'human') stand.textContent = mine() ? t('desk.mine') : t('desk.theirs', { agent });
+    else if (handoff) stand.textContent = t(`desk.handoff.${handoff}`, {}, t('desk.handoff.asked'));
     else if (status === 'closed') stand.textContent = t('desk.closed');
     else stand.textContent = t(running ? 'desk.answering' : 'desk.assistant');
     node.dataset.owner = mine() ? 'me' : owner;
+    node.dataset.wanted = String(Boolean(handoff) && owner !== 'human');
 
     const had = document.activeElement;
     const within = actions.contains(had) || foot.contains(had);

@@ -114,6 +114,7 @@ export function conversationList(studio) {
       : t('list.silent');
     const badges = [];
     if (seen.owner === 'human') badges.push(h('span', { class: 'badge person' }, icon('person'), seen.agent));
+    else if (seen.handoff) badges.push(h('span', { class: 'badge wanted' }, icon('person'), t(`list.handoff.${seen.handoff}`, {}, t('list.handoff.asked'))));
     else if (seen.running) badges.push(h('span', { class: 'badge live' }, t('list.answering')));
     if (seen.status === 'closed') badges.push(h('span', { class: 'badge' }, t('list.closed')));
     fill(row.badges, badges);

@@ -5,15 +5,15 @@ import { t } from '../texts.js';
 import { conversationList } from './conversations-list.js';
 import { conversationDesk } from './conversations-desk.js';
 
-export function conversations(studio, [id]) {
+export function conversations(studio, [id, seq]) {
   const list = conversationList(studio);
   const desk = h('div', { class: 'desk' });
   const node = h('div', { class: 'page split' }, list.node, desk);
   let open = null;
 
-  function update([wanted], first = false) {
+  function update([wanted, at], first = false) {
     open?.leave();
-    open = wanted ? conversationDesk(studio, wanted, { onChange: list.refresh }) : null;
+    open = wanted ? conversationDesk(studio, wanted, { at: Number(at) || 0, onChange: list.refresh }) : null;
     node.classList.toggle('detail', Boolean(wanted));
     list.select(wanted);
     fill(
@@ -32,7 +32,7 @@ export function conversations(studio, [id]) {
     else list.focus();
   }
 
-  update([id], true);
+  update([id, seq], true);
   return {
     node,
     update,

@@ -1,6 +1,7 @@
 // What an answer was made from: the passages it had, the model, its speed, its tokens and its price.
 // Beside the talk where there is room, over it on a small screen.
 
+import { addressOf, citedIn, isOwn, pathOf, titleOf } from '../../ui/source.js';
 import { fill, h, icon } from '../dom.js';
 import { dollars, number, seconds, t } from '../texts.js';
 
@@ -93,7 +94,8 @@ function nothing() {
   return h('div', { class: 'blank small' }, h('p', {}, t('made.empty')));
 }
 
-function content({ sources = [], made = {}, end, error }, passage) {
+function content({ sources = [], made = {}, end, error, text: said = '' }, passage) {
+  const cited = citedIn(said);
   const { usage = {}, model, failovers = [] } = made;
   const fact = (name, value, hint) =>
     value === null ? null : h('div', { class: 'fact' }, h('dt', {}, name), h('dd', { title: hint }, value));
@@ -131,28 +133,41 @@ function content({ sources = [], made = {}, end, error }, passage) {
     h(
       'ol',
       { class: 'passages' },
-      sources.map(({ n, source, heading, text }) =>
+      sources.map((one) => shown(one, { cited: cited.has(one.n), open: passage ? one.n === passage : sources.length <= 2 || one.n === 1 })),
+    ),
+  );
+}
+
+/** A passage by its page's title; an owner also wants to know which of the files it is. */
+function shown(one, { cited, open }) {
+  const { n, source, text } = one;
+  const address = addressOf(one);
+  const own = isOwn(one);
+  const path = (own ? [one.heading] : pathOf(one)).filter(Boolean).join(' › ');
+  const link = address
+    ? h('p', { class: 'passage-link' }, h('a', { href: address, target: '_blank', rel: 'noopener noreferrer' }, t('made.open')))
+    : null;
+  return h(
+    'li',
+    { class: cited ? 'passage' : 'passage uncited', data: { n } },
+    h(
+      'details',
+      { open },
+      h(
+        'summary',
+        {},
+        h('span', { class: 'passage-number' }, String(n)),
         h(
-          'li',
-          { class: 'passage', data: { n } },
-          h(
-            'details',
-            { open: passage ? n === passage : sources.length <= 2 || n === 1 },
-            h(
-              'summary',
-              {},
-              h('span', { class: 'passage-number' }, String(n)),
-              h(
-                'span',
-                { class: 'passage-name' },
-                h('span', { class: 'passage-source', dir: 'auto' }, source),
-                heading ? h('span', { class: 'passage-heading', dir: 'auto' }, heading) : null,
-              ),
-            ),
-            h('p', { class: 'passage-text', dir: 'auto' }, text),
-          ),
+          'span',
+          { class: 'passage-name' },
+          h('span', { class: 'passage-source', dir: 'auto' }, own ? t('made.own') : titleOf(one)),
+          path ? h('span', { class: 'passage-heading', dir: 'auto' }, path) : null,
+          own || address ? null : h('span', { class: 'passage-heading', dir: 'auto' }, source),
         ),
+        cited ? null : h('span', { class: 'badge' }, t('made.uncited')),
       ),
+      h('p', { class: 'passage-text', dir: 'auto' }, text),
+      link,
     ),
   );
 }

@@ -7,6 +7,7 @@ import { patiently } from '../patience.js';
 import { TRYING } from '../people.js';
 import { composer, lineOf, thread } from '../talk.js';
 import { t } from '../texts.js';
+import { verdicts } from '../verdicts.js';
 import { inspector } from './try-inspector.js';
 
 const KEPT = 'tertulia.studio.try';
@@ -15,7 +16,8 @@ const tab = keep('sessionStorage');
 export function tryOut(studio) {
   const { api, draft, notice } = studio;
   const sources = inspector(studio);
-  const talk = thread({ name: draft.get('assistant.name'), decorate });
+  const said = verdicts(studio, () => feed?.id);
+  const talk = thread({ name: draft.get('assistant.name'), all: true, decorate });
   const anew = button(t('try.new'), { icon: 'again', kind: 'plain', on: { click: begin } });
   const write = composer({
     words: { write: t('try.write'), placeholder: t('try.placeholder') },
@@ -97,6 +99,7 @@ export function tryOut(studio) {
   }
 
   function attach(id) {
+    said.clear();
     const mine = (feed = new Feed(id, { url: api.origin, authorization: api.authorization }));
     talk.show(feed);
     anew.hidden = false;
@@ -105,6 +108,7 @@ export function tryOut(studio) {
       if (feed === mine && detail.type === 'message' && detail.turn)
         sources.show(feed.entries.find(({ turn }) => turn === detail.turn));
     });
+    feed.addEventListener('caughtup', () => feed === mine && said.load(0, mine.head).catch(() => {}), { once: true });
     for (const type of ['event', 'delta', 'state', 'caughtup']) feed.addEventListener(type, () => feed === mine && draw());
     feed.addEventListener('error', ({ detail }) => {
       api.judge(detail);
@@ -151,11 +155,12 @@ export function tryOut(studio) {
     if (entry.author !== 'assistant' || entry.status !== 'done') return;
     const label = sources.chip(entry);
     const known = element.querySelector('.made-chip');
-    if (known?.textContent === label) return;
+    if (known?.textContent === label) return said.decorate(entry, element);
     known?.remove();
     element.append(
       button(label, { icon: 'teach', kind: 'plain small made-chip', on: { click: () => sources.show(entry, { asked: true }) } }),
     );
+    said.decorate(entry, element);
   }
 
   return {

@@ -1,0 +1,196 @@
+//! Notes what is due: from the actors' reports as they come, from the due records after a crash.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use engine::store::{PageBounds, SharedStore, StoreError};
+use engine::unanswered::{Asked, Change, Place, asked};
+use futures_util::future::join_all;
+use schema::wire::Verdict;
+use schema::{ConversationKey, Event, Fact, Seq, TenantId, limits};
+use tokio::time::{Instant, timeout};
+
+use super::{Note, Unanswered, due, verdicts};
+
+/// How long nothing may be reported before it is looked whether the node goes away.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often due records are looked for that nobody reports, once there may be some.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(30);
+/// What is noted together.
+const TOGETHER_MAX: usize = 64;
+/// Events before a question that are read with it: a burst is a few messages.
+const BEFORE_MAX: Seq = 12;
+
+/// What is to become of a place.
+enum Said {
+    /// There is no such reply: it is not durable yet, or never was.
+    Missing,
+    /// It is to be on the board.
+    Open(Place),
+    /// It is not to be on the board.
+    Settled,
+}
+
+impl Unanswered {
+    /// Notes what is reported until `is_over`.
+    pub(crate) async fn follow(&self, is_over: impl Fn() -> bool) {
+        let Some(mut inbox) = self.take_inbox() else { return };
+        self.catch_up(true).await;
+        let mut looked = Instant::now();
+        while !is_over() {
+            let mut notes = Vec::with_capacity(TOGETHER_MAX);
+            if timeout(LOOK_EVERY, inbox.recv_many(&mut notes, TOGETHER_MAX)).await.is_ok() {
+                self.note(notes).await;
+            }
+            if looked.elapsed() >= CATCH_UP_EVERY && self.behind.swap(false, Ordering::Relaxed) {
+                looked = Instant::now();
+                self.catch_up(false).await;
+            }
+        }
+    }
+
+    async fn note(&self, notes: Vec<Note>) {
+        let (mut sent, mut durable) = (Vec::new(), Vec::new());
+        for note in notes {
+            match note {
+                Note::Due(put) => sent.push(put),
+                Note::Durable(key, seq) => durable.push((key, seq)),
+            }
+        }
+        // They are only seen to; where one fails, a crash just now would forget one question.
+        join_all(sent).await;
+        self.settle_all(durable, false).await;
+    }
+
+    /// Looks through all due records. `first`: nothing of this node can be on its way to the store.
+    async fn catch_up(&self, first: bool) {
+        let mut after = None;
+        loop {
+            let page = match due::scan(&self.store, after, TOGETHER_MAX).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "what is due for the unanswered questions cannot be read; trying later");
+                    return self.behind.store(true, Ordering::Relaxed);
+                }
+            };
+            let full = page.len() == TOGETHER_MAX;
+            after = page.last().map(|record| record.id.clone());
+            self.settle_all(page.iter().filter_map(|record| due::read(&record.id)).collect(), first).await;
+            if !full {
+                return;
+            }
+        }
+    }
+
+    async fn settle_all(&self, places: Vec<(ConversationKey, Seq)>, first: bool) {
+        let mut by_tenant: HashMap<TenantId, Vec<(ConversationKey, Seq)>> = HashMap::new();
+        for (key, seq) in places {
+            by_tenant.entry(key.tenant).or_default().push((key, seq));
+        }
+        for (tenant, places) in by_tenant {
+            if let Err(error) = self.settle(tenant, &places, first).await {
+                tracing::warn!(%error, "unanswered questions could not be noted; trying later");
+                self.behind.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Brings a tenant's board to what the log says of some places.
+    async fn settle(&self, tenant: TenantId, places: &[(ConversationKey, Seq)], first: bool) -> Result<(), StoreError> {
+        let slot = self.boards.slot(tenant);
+        let mut kept = slot.lock().await;
+        kept.board(&self.store, tenant).await?;
+        let said = join_all(places.iter().map(|(key, seq)| said(&self.store, *key, *seq))).await;
+        let (mut changes, mut done) = (Vec::new(), Vec::new());
+        for ((key, seq), said) in places.iter().zip(said) {
+            let board = kept.board(&self.store, tenant).await?;
+            match said {
+                Ok(Said::Open(place)) => changes.extend(board.add(place)),
+                Ok(Said::Settled) => changes.extend(board.withdraw(key.conversation, *seq)),
+                // It may still come.
+                Ok(Said::Missing) if !first => {
+                    self.behind.store(true, Ordering::Relaxed);
+                    continue;
+                }
+                Ok(Said::Missing) => {}
+                // The conversation is gone.
+                Err(StoreError::NotFound) => {
+                    changes.extend(board.forget(key.conversation));
+                    verdicts::forget(&self.store, *key).await?;
+                }
+                Err(error) => return Err(error),
+            }
+            done.push((*key, *seq));
+        }
+        kept.write(&self.store, tenant, changes).await?;
+        for deleted in join_all(done.iter().map(|(key, seq)| due::delete(&self.store, *key, *seq))).await {
+            deleted?;
+        }
+        Ok(())
+    }
+
+    /// A conversation is about to be erased: should the node crash meanwhile, what was noted of it goes all the
+    /// same.
+    pub(crate) async fn erasing(&self, key: ConversationKey) -> Result<(), StoreError> {
+        match due::put(&self.store, key, due::ERASED).await {
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// It was erased, or not: the log says.
+    pub(crate) async fn erased(&self, key: ConversationKey) {
+        self.settle_all(vec![(key, due::ERASED)], true).await;
+    }
+
+    /// What the log and the team say of one place; for [`Unanswered::judge`], which holds the board.
+    pub(super) async fn place(&self, key: ConversationKey, seq: Seq) -> Result<Option<Place>, StoreError> {
+        let Some(Asked { words, at, .. }) = question(&self.store, key, seq).await? else { return Ok(None) };
+        Ok(Some(Place { conversation: key.conversation, seq, at, words, wrong: false }))
+    }
+
+    /// Writes a board down after one place has changed, and has nothing due any more.
+    pub(super) async fn finish(
+        &self,
+        kept: &mut super::boards::Kept,
+        key: ConversationKey,
+        seq: Seq,
+        changes: Vec<Change>,
+    ) -> Result<(), StoreError> {
+        kept.write(&self.store, key.tenant, changes).await?;
+        due::delete(&self.store, key, seq).await
+    }
+}
+
+async fn said(store: &SharedStore, key: ConversationKey, seq: Seq) -> Result<Said, StoreError> {
+    if seq == due::ERASED {
+        return store.read(key, 0, PageBounds::HEAD).await.map(|_| Said::Missing);
+    }
+    let Some(asked) = question(store, key, seq).await? else { return Ok(Said::Missing) };
+    let verdict = verdicts::get(store, key, seq).await?.map(|verdict| verdict.verdict);
+    let wrong = verdict == Some(Verdict::Wrong);
+    if verdict == Some(Verdict::Right) || !(wrong || asked.unanswered) {
+        return Ok(Said::Settled);
+    }
+    let Asked { words, at, .. } = asked;
+    Ok(Said::Open(Place { conversation: key.conversation, seq, at, words, wrong }))
+}
+
+/// Reads what a reply was to answer: the reply, and the events up to what it answers.
+async fn question(store: &SharedStore, key: ConversationKey, seq: Seq) -> Result<Option<Asked>, StoreError> {
+    let page = store.read(key, seq - 1, PageBounds::events(1)).await?;
+    let Some(event) = page.events.into_iter().next() else { return Ok(None) };
+    let Fact::Message { reply: Some(reply), .. } = &event.fact else { return Ok(None) };
+    let mut after = reply.answers.saturating_sub(BEFORE_MAX);
+    let mut events: Vec<Event> = Vec::new();
+    while after < reply.answers {
+        let room = usize::try_from(reply.answers - after).unwrap_or(limits::PAGE_EVENTS_MAX);
+        let page = store.read(key, after, PageBounds::events(room)).await?;
+        let Some(last) = page.events.last() else { break };
+        after = last.seq;
+        events.extend(page.events);
+    }
+    events.push(event);
+    Ok(asked(&events, seq))
+}

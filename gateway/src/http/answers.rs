@@ -1,0 +1,84 @@
+//! Answers that the team has typed.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use schema::wire::{AnswerIn, AnswerList, AnswerView};
+use schema::{ErrorCode, limits};
+use serde::Deserialize;
+
+use super::body::to_the_end;
+use super::caller::{Caller, With, neighbour};
+use super::edge::Edge;
+use super::error::ApiError;
+use super::places::Listing;
+use crate::answers::made_id;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    page: web::Query<Page>,
+    request: HttpRequest,
+) -> Result<Listing<AnswerList>, ApiError> {
+    caller.manages()?;
+    let Page { after, limit } = page.into_inner();
+    let limit = limit.unwrap_or(limits::PAGE_ANSWERS_MAX);
+    if !(1..=limits::PAGE_ANSWERS_MAX).contains(&limit) {
+        let message = format!("`limit` is from 1 to {}", limits::PAGE_ANSWERS_MAX);
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
+    let (answers, next) = edge.parts.answers.page(caller.tenant_id(), after, limit).await?;
+    Ok(Listing(place, AnswerList { answers, next }))
+}
+
+pub(super) async fn put(
+    With(caller, body): With<web::Json<AnswerIn>>,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<web::Json<AnswerView>, ApiError> {
+    write(caller, edge, id.into_inner(), body.into_inner()).await.map(web::Json)
+}
+
+pub(super) async fn post(
+    With(caller, body): With<web::Json<AnswerIn>>,
+    edge: web::Data<Edge>,
+) -> Result<HttpResponse, ApiError> {
+    let id = made_id(&body.questions);
+    let written = write(caller, edge, id, body.into_inner()).await?;
+    Ok(HttpResponse::build(StatusCode::CREATED).json(written))
+}
+
+async fn write(caller: Caller, edge: web::Data<Edge>, id: String, body: AnswerIn) -> Result<AnswerView, ApiError> {
+    caller.manages()?;
+    to_the_end(async move {
+        let (tenant, answers) = (caller.tenant_id(), body.unanswered.clone());
+        let written = edge.parts.answers.put(tenant, &id, body, edge.now()).await?;
+        if let Some(key) = answers {
+            edge.system().unanswered().dismiss(tenant, &key).await?;
+        }
+        Ok(written)
+    })
+    .await
+}
+
+pub(super) async fn delete(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    caller.manages()?;
+    to_the_end(async move {
+        if edge.parts.answers.delete(caller.tenant_id(), &id).await? {
+            return Ok(HttpResponse::NoContent().finish());
+        }
+        Err(ApiError::new(ErrorCode::NotFound, "there is no such answer"))
+    })
+    .await
+}

@@ -1,0 +1,125 @@
+//! Bodies by which a tenant's team makes the assistant better: unanswered questions, typed answers, verdicts.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{ConversationId, Seq, Timestamp};
+
+/// `GET /v1/unanswered`: questions that the assistant did not answer, or answered wrongly; newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnansweredList {
+    /// One page.
+    pub questions: Vec<UnansweredQuestion>,
+    /// Give this as `?after=` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Like questions, as one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnansweredQuestion {
+    /// Its name in `DELETE /v1/unanswered/{key}` and in `unanswered` of a typed answer.
+    pub key: String,
+    /// As it was asked last.
+    pub question: String,
+    /// How often.
+    pub count: u64,
+    /// When it was asked last.
+    pub last_at: Timestamp,
+    /// True where somebody of the team has said of a reply to it that it was wrong.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub wrong: bool,
+    /// Where it was asked, newest first; the oldest are left out.
+    pub conversations: Vec<UnansweredAt>,
+}
+
+/// Where a question was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnansweredAt {
+    /// The conversation.
+    pub id: ConversationId,
+    /// The reply that did not answer it.
+    pub seq: Seq,
+}
+
+/// `PUT /v1/answers/{id}` and `POST /v1/answers`: questions, and what is to be answered to them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerIn {
+    /// 1 to 10, each in one line.
+    pub questions: Vec<String>,
+    /// The answer, Markdown or plain text.
+    pub answer: String,
+    /// `key` of an unanswered question that is answered by it, and leaves that list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<String>,
+}
+
+/// An answer that the team has typed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswerView {
+    /// Its name.
+    pub id: String,
+    /// What it answers.
+    pub questions: Vec<String>,
+    /// What it says.
+    pub answer: String,
+    /// When it was written last.
+    pub updated_at: Timestamp,
+}
+
+/// `GET /v1/answers`: by id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AnswerList {
+    /// One page.
+    pub answers: Vec<AnswerView>,
+    /// Give this as `?after=` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Whether a reply was right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It was not.
+    Wrong,
+    /// It was.
+    Right,
+}
+
+impl Verdict {
+    /// The name on the wire and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::Right => "right",
+        }
+    }
+}
+
+/// `POST /v1/conversations/{id}/messages/{seq}/verdict`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerdictIn {
+    /// What somebody of the team says of the reply.
+    pub verdict: Verdict,
+    /// Why, for the team.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// A verdict on a reply.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VerdictView {
+    /// The reply's event.
+    pub seq: Seq,
+    /// What was said of it.
+    pub verdict: Verdict,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
