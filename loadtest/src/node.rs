@@ -176,7 +176,7 @@ impl Node {
             let after = all.last().map_or(0, |event| event.seq);
             let limit = limits::PAGE_EVENTS_MAX;
             let path = format!("/v1/conversations/{conversation}/events?after={after}&limit={limit}");
-            let EventList { events, head } = self.get(&path).await?;
+            let EventList { events, head, .. } = self.get(&path).await?;
             if events.is_empty() || events.last().is_some_and(|event| event.seq <= after) {
                 return Ok((all, head));
             }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Clock, Format, Joined, Listener, Options, Outbox, OutboxItem, OutboxStream, ReplyTo, SystemClock};
+use actors::{Audience, Clock, Format, Joined, Listener, Options, Outbox, OutboxItem, OutboxStream, ReplyTo, SystemClock};
 use engine::conversation::Command;
 use engine::model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine::store::{Append, Log};
@@ -66,7 +66,8 @@ impl Ear {
     }
 
     fn listener(&self) -> Listener {
-        Listener { session: self.session, outbox: Arc::clone(&self.outbox), format: Format::Socket }
+        let (session, outbox) = (self.session, Arc::clone(&self.outbox));
+        Listener { session, outbox, format: Format::Socket, audience: Audience::Team }
     }
 
     async fn next(&mut self) -> Result<ServerFrame, Close> {

@@ -26,4 +26,5 @@ mod store;
 mod stream;
 mod supervision;
 mod turns;
+mod unanswered;
 mod visitors;

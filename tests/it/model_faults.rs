@@ -70,7 +70,7 @@ async fn shown(mut pieces: impl Pieces) -> String {
     let (mut shown, mut text) = (Vec::new(), String::new());
     while let Some(piece) = pieces.next().await {
         match piece {
-            Piece::Asking { .. } | Piece::Usage(_) => {}
+            Piece::Asking { .. } | Piece::Usage(_) | Piece::Signal(_) => {}
             Piece::Text(more) => text.push_str(&more),
             Piece::Unsaid { bytes } => text.truncate(text.len() - bytes),
             Piece::FailedOver { model, error } => {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use engine::model::{Chunk, ChunkStream, Model, ModelError, Prompt, Stop};
-use schema::ErrorCode;
+use engine::model::{Chunk, ChunkStream, Model, ModelError, Prompt, Signal, Stop};
+use schema::{ErrorCode, HandoffReason};
 use tokio::time::sleep;
 
 use super::chance::Chance;
@@ -39,6 +39,16 @@ impl Brain {
         Self { chance, sizes, plant, prompted: AtomicUsize::new(0), calls: AtomicU64::new(0) }
     }
 
+    /// What it tells beside its words, before them.
+    fn signal(&self) -> Option<Signal> {
+        match self.chance.draw(0..=9) {
+            0..3 => Some(Signal::Unanswered),
+            3 => Some(Signal::HandoffRequested(HandoffReason::Asked)),
+            4 => Some(Signal::HandoffRequested(HandoffReason::Complaint)),
+            _ => None,
+        }
+    }
+
     fn fate(&self) -> Fate {
         match self.chance.draw(0..=99) {
             0..8 => Fate::FailsAtOnce,
@@ -66,7 +76,11 @@ impl Model for Brain {
         let piece = (bytes / 60).max(16);
         let words = chance.index(14).max(bytes / piece);
         let pace = chance.draw(1..=150).min(12_000 / words.max(1) as u64);
+        let signal = self.signal();
         Box::pin(async_stream::stream! {
+            if let Some(signal) = signal {
+                yield Ok(Chunk::Signal(signal));
+            }
             sleep(chance.delay(60)).await;
             if matches!(fate, Fate::FailsAtOnce) {
                 yield Err(failed());

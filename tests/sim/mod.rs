@@ -12,6 +12,7 @@ mod faults;
 mod held;
 mod line;
 mod node;
+mod noted;
 mod past;
 mod plan;
 mod plant;

@@ -20,6 +20,7 @@ pub(super) fn disagreements(log: &[Event], alive: &ConversationView) -> Vec<Stri
         ("status", format!("{:?}", state.status), format!("{:?}", alive.status)),
         ("owner", owner.to_owned(), alive.owner.clone()),
         ("agent", format!("{agent:?}"), format!("{:?}", alive.agent)),
+        ("handoff", format!("{:?}", state.handoff), format!("{:?}", alive.handoff)),
         ("ownership", state.ownership.to_string(), alive.ownership.to_string()),
         ("last_at", format!("{:?}", state.last_at), format!("{:?}", alive.last_at)),
         ("unfinished", "None".to_owned(), format!("{:?}", state.unfinished)),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use actors::{Format, Listener, Outbox, OutboxItem, OutboxStream, ReplyTo, Worker, reply_frame};
+use actors::{Audience, Format, Listener, Outbox, OutboxItem, OutboxStream, ReplyTo, Worker, reply_frame};
 use bytestring::ByteString;
 use futures_util::StreamExt;
 use schema::wire::{Close, ServerFrame};
@@ -125,7 +125,11 @@ impl Session {
             Ok(handle) => {
                 self.joined.set(true);
                 let outbox = Arc::clone(&self.outbox);
-                let listener = Listener { session: self.id, outbox: Arc::clone(&outbox), format: Format::Socket };
+                // In half of the conversations everybody sees what a contact sees.
+                let is_even = self.key.conversation.as_bytes().last().is_some_and(|byte| byte % 2 == 0);
+                let audience = if is_even { Audience::Contact } else { Audience::Team };
+                let (session, format) = (self.id, Format::Socket);
+                let listener = Listener { session, outbox: Arc::clone(&outbox), format, audience };
                 handle.join(listener, from, ReplyTo::frame(outbox, r#ref));
             }
             Err(failure) => self.outbox.push(reply_frame(&r#ref, Err(failure))),

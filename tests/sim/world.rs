@@ -89,12 +89,12 @@ pub(super) struct World {
     plant: Option<Plant>,
     story: bool,
     chance: Chance,
-    disk: Arc<Disk>,
+    pub(super) disk: Arc<Disk>,
     errands: mpsc::UnboundedSender<Errand>,
     brain: SharedModel,
     nodes: RefCell<Vec<Option<Node>>>,
     lines: RefCell<Vec<CancellationToken>>,
-    keys: Vec<ConversationKey>,
+    pub(super) keys: Vec<ConversationKey>,
     began: Instant,
     healed: Cell<bool>,
     restarts: Cell<usize>,
@@ -216,7 +216,7 @@ impl World {
             Ok(views) => self.disagreements(&views),
             Err(_) => self.unsettled(&clients),
         };
-        wrong.extend(self.at_rest().await);
+        wrong.extend(self.at_rest().await.into_iter().chain(self.noted().await));
         wrong.extend(self.judge(&clients));
         wrong
     }
@@ -338,7 +338,7 @@ impl World {
     }
 
     /// Runs something on a node, as the node's own task.
-    async fn on_node<T, F>(&self, node: usize, work: impl FnOnce(Rc<actors::Worker>) -> F) -> Result<T, actors::Failure>
+    pub(super) async fn on_node<T, F>(&self, node: usize, work: impl FnOnce(Rc<actors::Worker>) -> F) -> Result<T, actors::Failure>
     where
         T: 'static,
         F: Future<Output = Result<T, actors::Failure>> + 'static,

@@ -157,6 +157,7 @@ fn route(head: &Head, body: &[u8], shared: &Shared) -> Result<(u16, Vec<u8>)> {
             let list = shared.with(id.parse()?, |conversation| EventList {
                 events: conversation.events.iter().skip(after).take(limit).cloned().collect(),
                 head: conversation.events.len() as u64,
+                verdicts: Vec::new(),
             })?;
             (200, serde_json::to_vec(&list)?)
         }

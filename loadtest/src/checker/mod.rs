@@ -65,6 +65,8 @@ pub enum Rule {
     Reply,
     /// Every turn that began has exactly one end, and at most one ran at a time.
     Turn,
+    /// A person is asked for while a reply runs, and not again before one of the team has seen to it.
+    Handoff,
     /// A checkpoint without its text covers only what its listener has had as deltas.
     Covered,
     /// A line that the node ended because its reader was slow has brought that reader forward.
@@ -129,6 +131,7 @@ impl History {
 
     fn check_rest(&self, log: &[Event], mut findings: Findings) -> Vec<Violation> {
         numbers(log, &mut findings);
+        handoffs(log, &mut findings);
         let spoken = spoken(log);
         for sender in &self.senders {
             sender.check(&spoken, &mut findings);
@@ -194,6 +197,25 @@ fn numbers(log: &[Event], findings: &mut Findings) {
     for (expected, event) in (1..).zip(log) {
         findings
             .unless(event.seq == expected, Rule::Numbers, || format!("{} stands where {expected} should", event.seq));
+    }
+}
+
+fn handoffs(log: &[Event], findings: &mut Findings) {
+    let (mut runs, mut asked) = (false, None);
+    for event in log {
+        match &event.fact {
+            Fact::TurnStarted { .. } => runs = true,
+            Fact::HandoffRequested { .. } => {
+                findings.unless(runs, Rule::Handoff, || format!("a person is asked for at {} in no turn", event.seq));
+                if let Some(before) = asked.replace(event.seq) {
+                    findings.add(Rule::Handoff, format!("a person is asked for at {before} and again at {}", event.seq));
+                }
+            }
+            Fact::Message { reply: Some(_), .. } => runs = false,
+            Fact::Message { .. } if event.author == Author::Human => asked = None,
+            Fact::HandedBack { .. } => asked = None,
+            _ => {}
+        }
     }
 }
 

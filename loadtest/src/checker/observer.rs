@@ -161,7 +161,8 @@ impl Observer {
         let at = |seq: Seq| usize::try_from(seq).ok().and_then(|seq| log.get(seq.checked_sub(1)?));
         for (seq, shown) in &self.seen {
             let is_shown = |event: &Event| {
-                digest(event) == *shown || event.without_text().is_some_and(|(covered, _)| digest(&covered) == *shown)
+                let less = event.without_text().map(|(covered, _)| covered).or_else(|| event.for_contact());
+                digest(event) == *shown || less.is_some_and(|less| digest(&less) == *shown)
             };
             findings.unless(at(*seq).is_some_and(is_shown), Rule::Shown, || {
                 format!("event {seq} was shown, and the log has another or none")

@@ -1,6 +1,6 @@
 //! A sound history passes; each planted fault is found by its rule.
 
-use schema::{Author, CloseReason, End, Event, Fact, Made, Position, Ref, Reply, Seq, Text, Timestamp, Turn};
+use schema::{Author, CloseReason, End, Event, Fact, HandoffReason, Made, Position, Ref, Reply, Seq, Text, Timestamp, Turn};
 
 use super::{Held, History, Observer, Rule, Sender};
 
@@ -96,6 +96,28 @@ fn a_crash_may_have_said_more_than_it_stored() {
 fn checkpoint(seq: Seq, has_text: bool) -> Event {
     let (chars, text) = if has_text { (Some(6), "") } else { (None, "first ") };
     event(seq, Author::Assistant, Fact::Checkpoint { turn: 1, offset: 0, chars, text: Text::from(text), unsaid: None })
+}
+
+fn wanted(seq: Seq) -> Event {
+    event(seq, Author::Assistant, Fact::HandoffRequested { reason: HandoffReason::Asked })
+}
+
+#[test]
+fn a_person_may_be_asked_for_again_once_one_was_there() {
+    let written = Fact::Message { text: "me".into(), r#ref: None, agent: Some("Bo".into()), reply: None };
+    let back = Fact::HandedBack { agent: "Bo".into(), ownership: 2 };
+    for seen_to in [written, back] {
+        let log = [
+            started(1, 1),
+            wanted(2),
+            replied(3, 1, "x", End::Completed, None),
+            event(4, Author::Human, seen_to),
+            started(5, 2),
+            wanted(6),
+            replied(7, 2, "y", End::Completed, None),
+        ];
+        assert_eq!(History::default().check(&log), []);
+    }
 }
 
 fn with_checkpoint() -> Vec<Event> {
@@ -218,6 +240,10 @@ fn every_rule_finds_what_was_planted_for_it() {
         (Rule::Turn, "an end without a beginning", |_, log| log[4] = closed(5)),
         (Rule::Turn, "two ends", |_, log| log[6] = replied(7, 2, "", End::Failed, None)),
         (Rule::Turn, "two turns at once", |_, log| log[5] = started(6, 3)),
+        (Rule::Handoff, "a person is asked for twice", |_, log| {
+            log.splice(5.., [started(6, 3), wanted(7), wanted(8), replied(9, 3, "", End::Failed, None)]);
+        }),
+        (Rule::Handoff, "a person is asked for when nothing runs", |_, log| log[6] = wanted(7)),
         (Rule::Complete, "a gap after going back", |history, log| {
             let mut observer = Observer::default();
             log[..5].iter().for_each(|event| observer.event(event));

@@ -45,7 +45,7 @@ async fn forty_listings_of_a_long_log_cost_bounded_memory() {
     assert!(grown < GROWTH_KIB_MAX, "{CLIENTS} listings cost {grown} KiB");
     for page in pages {
         let size = page.body.len();
-        let EventList { events, head } = page.ok();
+        let EventList { events, head, .. } = page.ok();
         assert!(size <= limits::PAGE_BYTES_MAX + 100, "{size} bytes");
         assert!(events.len() > 10 && (events.len() as u64) < head, "{} of {head}", events.len());
     }

@@ -2,7 +2,8 @@
 
 use engine::store::{Append, Claim, PageBounds, SharedStore, StoreError};
 use schema::{
-    Author, Channel, CloseReason, Contact, End, Event, Fact, Failover, Made, Passage, Reply, Text, Timestamp, Usage,
+    Author, Channel, CloseReason, Contact, End, Event, Fact, Failover, HandoffReason, Made, Passage, Reply, Text, Timestamp,
+    Usage,
 };
 
 use super::Outcome;
@@ -80,6 +81,7 @@ pub(super) async fn every_kind_of_fact_reads_back_as_it_was(store: SharedStore) 
         (Author::Human, Fact::TakenOver { agent: "Bo".into(), ownership: 1 }),
         (Author::Human, said("a word of mine", Some("r-2"), Some("Bo"), None)?),
         (Author::Human, Fact::HandedBack { agent: "Bo".into(), ownership: 2 }),
+        (Author::Assistant, Fact::HandoffRequested { reason: HandoffReason::Complaint }),
         (Author::System, Fact::Closed { reason: CloseReason::Idle }),
         (Author::Contact, Fact::Reopened {}),
     ];
@@ -120,6 +122,7 @@ fn made() -> Made {
         model: "openai/some-model".into(),
         profile_version: 7,
         passages: vec![Passage { n: 1, source: "hours.md".into(), heading: "Shop › Hours".into(), text }],
+        unanswered: true,
         first_token_ms: Some(41),
         total_ms: 950,
         usage: Usage {
