@@ -138,3 +138,14 @@ proptest::proptest! {
         proptest::prop_assert!(matches!(chunks.first(), Some(Chunk::Text(_))));
     }
 }
+
+#[test]
+fn what_the_owner_typed_goes_before_what_was_learned() {
+    let mut typed = passage(2, "Is there parking at the shop?", "Yes, six places in the yard.");
+    typed.source = "answer:parking".into();
+    let passages = [passage(1, "Parking", "Parking at the shop costs 2 euros."), typed];
+    assert_eq!(
+        reply("is there any parking at your shop", &passages),
+        "From “Is there parking at the shop?”: “Yes, six places in the yard.” [2]"
+    );
+}

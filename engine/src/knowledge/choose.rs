@@ -9,7 +9,7 @@ use super::language::{Language, List};
 use super::matching::{Matcher, Strengths, raise};
 use super::question::{Asked, Kinds, Origin, Term};
 use super::ranges;
-use super::units::{Form, LINES_MAX, Read, Unit};
+use super::units::{Form, LINES_MAX, Read, Unit, is_question};
 use super::values::{Values, contains};
 use super::words::{fold, folded, words};
 
@@ -24,6 +24,8 @@ const PASSAGE: f32 = 0.3;
 const TELLING: f32 = 0.45;
 /// A telling term that is met by less than this is missing in part.
 const PRESENT: f32 = 0.7;
+/// A typed answer is given when its question has this share of what is asked.
+const TYPED_SHARE_MIN: f32 = 0.75;
 /// Words this close to one another belong together.
 const NEAR: usize = 3;
 /// A heading with this share of a question asks it.
@@ -82,11 +84,22 @@ impl<'a> Choice<'a> {
 
     /// The best answer, when one is good enough.
     pub(super) fn answer(&self) -> Option<Quote> {
+        if let Some(typed) = self.typed() {
+            return Some(typed);
+        }
         let ranked = self.ranked();
         let best = ranked.first()?;
         let margin = ranked.iter().skip(1).find(|other| other.quote.text != best.quote.text && !overlaps(other, best));
         let margin = margin.map_or(1.0, |other| best.score - other.score).min(1.0);
         (best.features.confidence(margin, &CONFIDENCE) >= CONFIDENCE.least).then(|| self.joined(&ranked))
+    }
+
+    /// What the owner typed as the answer to this question: it goes before all that was learned.
+    fn typed(&self) -> Option<Quote> {
+        let asks = |read: &&Read<'_>| read.is_typed() && self.share(&self.matcher.of(read.heading)) >= TYPED_SHARE_MIN;
+        let read = self.passages.iter().find(asks)?;
+        let text = read.passage.text.as_str().trim().to_string();
+        Some(Quote { n: read.passage.n, place: read.place(), is_block: text.contains('\n'), text })
     }
 
     /// Every quotation that could be made, the best first.
@@ -136,12 +149,12 @@ impl<'a> Choice<'a> {
         }
         raise(&mut own, &label, 1.0);
         // An answer need not repeat its question.
-        if is_question(read.heading) {
+        if read.is_answer() {
             raise(&mut own, around.heading, 0.95);
         }
         let lead = self.matcher.of(&unit.lead);
         let beside = self.matcher.of(&unit.beside);
-        let heading_asks = is_question(read.heading);
+        let heading_asks = read.is_answer();
         let mut all = own.clone();
         raise(&mut all, &lead, LEAD);
         raise(&mut all, around.heading, if heading_asks { 0.97 } else { HEADING });
@@ -431,9 +444,4 @@ fn head_of<'a>(read: &'a Read<'_>, unit: &Unit) -> &'a str {
 /// Whether a text names several things.
 fn enumerates(text: &str) -> bool {
     text.matches([',', ';', '、']).count() >= 2
-}
-
-/// Whether a text asks and says nothing.
-fn is_question(text: &str) -> bool {
-    text.trim_end_matches(['*', '_', '"', '”']).ends_with(['?', '？', '؟'])
 }

@@ -18,7 +18,7 @@ use super::meanings;
 use super::question::{self, Asked, Kinds};
 use super::retriever::Query;
 use super::talk::{self, Said};
-use super::units::Read;
+use super::units::{Read, TYPED_SOURCE};
 use super::words::{folded, stem_of};
 
 /// Of a question's words, the weightiest so many are looked for.
@@ -34,6 +34,8 @@ const TWO_SLIPS_CHARS_MIN: usize = 8;
 const PART: f32 = 0.7;
 /// What a day or month counts that the question names, compared to a word.
 const DATE_WEIGHT: f32 = 0.6;
+/// What it adds to a passage's score that the owner typed it as an answer.
+const TYPED: f32 = 0.5;
 /// How a search weighs what it finds. Other weights than [`Weights::USED`] are for measuring what
 /// each is worth.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,7 +90,7 @@ impl Weights {
 /// A passage with less of the question than this, weighed by rarity, does not bear on it …
 const COVERAGE_MIN: f32 = 0.12;
 /// … nor does one that scores less than this share of the best.
-const SCORE_SHARE_MIN: f32 = 0.25;
+const SCORE_SHARE_MIN: f32 = 0.1;
 /// Passages of one section in one answer.
 const SECTION_PASSAGES_MAX: usize = 2;
 
@@ -216,7 +218,8 @@ fn by_quotations(found: &mut [Found], asked: &Asked, languages: &[Language], wei
         }
     }
     for (found, quotable) in found.iter_mut().zip(quotable) {
-        found.score = found.score / best + weights.quotable * quotable;
+        let typed = if found.passage.source.starts_with(TYPED_SOURCE) { TYPED } else { 0.0 };
+        found.score = found.score / best + weights.quotable * quotable + typed;
     }
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
 }

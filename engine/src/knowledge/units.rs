@@ -24,6 +24,9 @@ const SENTENCES_CHARS_MAX: usize = 420;
 /// A section is quoted whole when it is at most so long, in characters.
 const SECTION_CHARS_MAX: usize = 500;
 
+/// Sources of answers that the owner typed begin so: each of their headings is a question.
+pub(super) const TYPED_SOURCE: &str = "answer:";
+
 /// What form a unit has: it decides how it is judged and shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -132,6 +135,16 @@ impl<'a> Read<'a> {
             (Form::Sentences | Form::Item, _) => Some(unit.shown.clone()),
             _ => None,
         })
+    }
+
+    /// Whether what stands here answers what its heading asks.
+    pub(super) fn is_answer(&self) -> bool {
+        is_question(self.heading) || self.is_typed()
+    }
+
+    /// Whether the owner typed it as the answer to its heading.
+    pub(super) fn is_typed(&self) -> bool {
+        self.passage.source.starts_with(TYPED_SOURCE)
     }
 
     /// The nearest heading, or the document's name.
@@ -293,6 +306,11 @@ impl<'a> Read<'a> {
 /// A few words that say nothing, with a full stop.
 fn is_title(sentence: &str) -> bool {
     sentence.split_whitespace().count() <= TITLE_WORDS_MAX && !sentence.contains(|c: char| c.is_ascii_digit())
+}
+
+/// Whether a text asks and says nothing.
+pub(super) fn is_question(text: &str) -> bool {
+    text.trim_end_matches(['*', '_', '"', '”']).ends_with(['?', '？', '؟'])
 }
 
 /// `Counter, Saturday: 8 am to 2 pm` says something about what stands before the colon.

@@ -159,12 +159,18 @@ fn scan(text: &str) -> Vec<String> {
     let mut rest = text;
     // Whether a hyphen alone stands between the last run and this one.
     let mut hyphenated: Option<&str> = None;
+    // The last runs between which single spaces stand.
+    let mut spaced: Vec<&str> = Vec::new();
     while let Some(start) = rest.find(char::is_alphanumeric) {
         let between = &rest[..start];
         rest = &rest[start..];
         let length = run_length(rest);
         let run = &rest[..length];
         rest = &rest[length..];
+        if between != " " {
+            spaced.clear();
+        }
+        spaced.push(run);
         if run.starts_with(|c: char| c.is_ascii_digit()) && run.contains(['.', ',', ':']) {
             number(run, &mut tokens);
             hyphenated = None;
@@ -179,11 +185,10 @@ fn scan(text: &str) -> Vec<String> {
             push(&part, &mut tokens);
         }
         // `10 x 8`, `10 by 8` and `10x8` are one measure.
-        if let [.., width, by, height] = &tokens[..]
+        if let [.., width, by, height] = &spaced[..]
             && is_measure(width, by, height)
         {
-            let measure = format!("{width}x{height}");
-            push(&measure, &mut tokens);
+            push(&format!("{width}x{height}"), &mut tokens);
         }
         if let Some(before) = hyphenated.filter(|_| matches!(between, "-" | "‑"))
             && before.len() + run.len() <= JOINED_BYTES_MAX
