@@ -13,7 +13,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_rt::{Arbiter, System as Runtime};
-use actors::{Audience, Format, Listener, Options, Outbox, OutboxItem, ReplyTo, System, SystemClock, TenantRecord, Worker};
+use actors::{
+    Audience, Format, Listener, Options, Outbox, OutboxItem, ReplyTo, System, SystemClock, TenantRecord, Worker,
+};
 use bytestring::ByteString;
 use engine::conversation::{Command, Speaker};
 use engine::knowledge::{KnowledgeError, Query, Retriever};
@@ -137,7 +139,12 @@ async fn run(plan: Plan, speaking: &Arbiter, reading: &Arbiter) -> Result<Vec<u6
                 let asked = async {
                     let (key, _) = worker.open(tenant, Contact::anonymous()).await?;
                     let handle = worker.find_here(key).await?;
-                    let listener = Listener { session: SessionId::generate(), outbox, format: Format::Socket, audience: Audience::Team };
+                    let listener = Listener {
+                        session: SessionId::generate(),
+                        outbox,
+                        format: Format::Socket,
+                        audience: Audience::Team,
+                    };
                     handle.join(listener, Position::default(), ReplyTo::nobody());
                     handle
                         .call(Command::Say {

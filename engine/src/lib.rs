@@ -8,5 +8,5 @@ pub mod documents;
 pub mod knowledge;
 pub mod model;
 pub mod store;
-pub mod unanswered;
 mod turns;
+pub mod unanswered;

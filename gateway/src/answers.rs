@@ -29,7 +29,9 @@ const LOCKS: usize = 32;
 pub enum AnswerError {
     #[error("an answer's id has 1 to {ANSWER_ID_CHARS_MAX} small letters, digits and hyphens, no hyphen first")]
     Id,
-    #[error("`questions` are 1 to {ANSWER_QUESTIONS_MAX}, each one line of at most {ANSWER_QUESTION_CHARS_MAX} characters")]
+    #[error(
+        "`questions` are 1 to {ANSWER_QUESTIONS_MAX}, each one line of at most {ANSWER_QUESTION_CHARS_MAX} characters"
+    )]
     Questions,
     #[error("`answer` is empty")]
     Empty,
@@ -257,7 +259,8 @@ mod tests {
     fn made_ids_are_readable_and_their_own() {
         let id = |question: &str| made_id(&[question.to_owned()]);
         assert!(id("Is there parking?").starts_with("is-there-parking-"), "{}", id("Is there parking?"));
-        for question in ["Is there parking?", "駐車場はありますか", "", "- - -", &"x".repeat(300), &"word ".repeat(60)] {
+        for question in ["Is there parking?", "駐車場はありますか", "", "- - -", &"x".repeat(300), &"word ".repeat(60)]
+        {
             assert!(check_id(&id(question)).is_ok(), "{}", id(question));
         }
         assert_eq!(id("Is there parking?"), id("Is there parking?"));

@@ -67,9 +67,9 @@ impl Passage {
 
 /// What follows the scheme of an address of the web.
 fn on_the_web(source: &str) -> Option<&str> {
-    let scheme = ["https://", "http://"].into_iter().find(|scheme| {
-        source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    })?;
+    let scheme = ["https://", "http://"]
+        .into_iter()
+        .find(|scheme| source.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))?;
     source.get(scheme.len()..).filter(|rest| !rest.is_empty())
 }
 

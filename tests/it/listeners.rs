@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Audience, Clock, Format, Joined, Listener, Options, Outbox, OutboxItem, OutboxStream, ReplyTo, SystemClock};
+use actors::{
+    Audience, Clock, Format, Joined, Listener, Options, Outbox, OutboxItem, OutboxStream, ReplyTo, SystemClock,
+};
 use engine::conversation::Command;
 use engine::model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine::store::{Append, Log};

@@ -2,9 +2,7 @@
 
 use std::fs;
 
-use schema::wire::{
-    AnswerList, AnswerView, DocumentList, EventList, UnansweredList, UnansweredQuestion, Verdict,
-};
+use schema::wire::{AnswerList, AnswerView, DocumentList, EventList, UnansweredList, UnansweredQuestion, Verdict};
 use schema::{ConversationId, Event, Fact, HandoffReason, Seq, limits};
 use serde_json::json;
 use tests::api::Api;
@@ -136,8 +134,11 @@ async fn answers_are_paged_made_and_refused() {
         (api.put("/v1/answers/a", &json!({"questions": ["a\nb"], "answer": "One."})).await, (400, "bad_field")),
         (api.put("/v1/answers/a", &json!({"questions": ["One?"], "answer": " "})).await, (400, "bad_field")),
         (
-            api.put("/v1/answers/a", &json!({"questions": ["One?"], "answer": "x".repeat(limits::ANSWER_BYTES_MAX + 1)}))
-                .await,
+            api.put(
+                "/v1/answers/a",
+                &json!({"questions": ["One?"], "answer": "x".repeat(limits::ANSWER_BYTES_MAX + 1)}),
+            )
+            .await,
             (413, "too_large"),
         ),
         (api.get("/v1/answers?limit=0").await, (400, "bad_field")),

@@ -40,10 +40,7 @@ async fn differences(worker: Rc<Worker>, logs: Vec<(ConversationKey, Vec<Event>)
     }
 }
 
-fn compared(
-    lists: &HashMap<TenantId, Vec<UnansweredQuestion>>,
-    logs: &[(ConversationKey, Vec<Event>)],
-) -> Vec<String> {
+fn compared(lists: &HashMap<TenantId, Vec<UnansweredQuestion>>, logs: &[(ConversationKey, Vec<Event>)]) -> Vec<String> {
     let mut differ = Vec::new();
     for (key, log) in logs {
         let Some(list) = lists.get(&key.tenant) else { continue };

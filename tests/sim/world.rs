@@ -338,7 +338,11 @@ impl World {
     }
 
     /// Runs something on a node, as the node's own task.
-    pub(super) async fn on_node<T, F>(&self, node: usize, work: impl FnOnce(Rc<actors::Worker>) -> F) -> Result<T, actors::Failure>
+    pub(super) async fn on_node<T, F>(
+        &self,
+        node: usize,
+        work: impl FnOnce(Rc<actors::Worker>) -> F,
+    ) -> Result<T, actors::Failure>
     where
         T: 'static,
         F: Future<Output = Result<T, actors::Failure>> + 'static,

@@ -57,7 +57,8 @@ impl Conversation {
                     }
                     // What a visitor sends was counted when it came.
                     if event.author != Author::Contact {
-                        self.tenant.stored(self.machine.state().contact.as_ref(), outgoing.event.json(Audience::Team).len());
+                        self.tenant
+                            .stored(self.machine.state().contact.as_ref(), outgoing.event.json(Audience::Team).len());
                     } else if let Some(reply) = &mut reply {
                         reply.decide();
                     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use schema::{
-    AgentName, Channel, Contact, End, ErrorCode, Failover, FloorPolicy, HandoffReason, Passage, Price, Ref, Text, Turn, Usage,
+    AgentName, Channel, Contact, End, ErrorCode, Failover, FloorPolicy, HandoffReason, Passage, Price, Ref, Text, Turn,
+    Usage,
 };
 
 use super::effect::Timer;

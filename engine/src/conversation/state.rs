@@ -2,7 +2,9 @@
 //! Invariant: it changes by `fold` alone, so that replaying the log gives the state that lived it.
 
 use schema::wire::Status;
-use schema::{AgentName, Author, Channel, Contact, Event, Fact, HandoffReason, Ownership, Seq, Timestamp, Turn, limits};
+use schema::{
+    AgentName, Author, Channel, Contact, Event, Fact, HandoffReason, Ownership, Seq, Timestamp, Turn, limits,
+};
 
 use super::refs::Refs;
 use super::said::Said;

@@ -99,7 +99,14 @@ fn chunk(word: &str, argument: &str) -> Chunk {
 fn prompt() -> Arc<Prompt> {
     let words = "x".repeat(120); // 30 tokens and 8 of framing
     let lines = vec![PromptLine { role: Role::User, text: words.as_str().into() }];
-    Arc::new(Prompt { system: "".into(), lines, question: Text::default(), before: Vec::new(), passages: Vec::new(), max_output_tokens: 9 })
+    Arc::new(Prompt {
+        system: "".into(),
+        lines,
+        question: Text::default(),
+        before: Vec::new(),
+        passages: Vec::new(),
+        max_output_tokens: 9,
+    })
 }
 
 fn turn(models: &[Arc<Scripted>], cool: &Arc<CoolDowns>) -> Failover {

@@ -8,7 +8,11 @@ impl fmt::Debug for Prompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { system, lines, question, before, passages, max_output_tokens } = self;
         let mut prompt = f.debug_struct("Prompt");
-        prompt.field("system", &system.len()).field("lines", lines).field("question", question).field("before", &before.len());
+        prompt
+            .field("system", &system.len())
+            .field("lines", lines)
+            .field("question", question)
+            .field("before", &before.len());
         prompt.field("passages", passages).field("max_output_tokens", max_output_tokens).finish()
     }
 }

@@ -1,9 +1,10 @@
 //! What each route takes and gives, as data.
 
 use schema::wire::{
-    AnswerIn, AnswerList, AnswerView, ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList, HumanIn, JobStarted, JobView,
-    KeyMade, Learned, MessageIn, OpenIn, PlanChoice, PlanList, PlanPut, PlanView, Said, SiteIn, SiteList, TenantIn,
-    TenantList, TenantPut, TenantView, UnansweredList, VerdictIn, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
+    AnswerIn, AnswerList, AnswerView, ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList,
+    HumanIn, JobStarted, JobView, KeyMade, Learned, MessageIn, OpenIn, PlanChoice, PlanList, PlanPut, PlanView, Said,
+    SiteIn, SiteList, TenantIn, TenantList, TenantPut, TenantView, UnansweredList, VerdictIn, VisitorIn, VisitorToken,
+    WidgetIn, WidgetSession,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -346,13 +347,7 @@ pub static OPERATIONS: &[Operation] = &[
             (200, Answer::Json(schema_of::<AnswerView>())),
         )
     },
-    operation(
-        "delete",
-        "/v1/answers/{id}",
-        "Forget a typed answer",
-        Auth::Key,
-        (204, Answer::Plain("Forgotten")),
-    ),
+    operation("delete", "/v1/answers/{id}", "Forget a typed answer", Auth::Key, (204, Answer::Plain("Forgotten"))),
     Operation {
         query: &[
             ("after", "string", "`next` of the page before"),

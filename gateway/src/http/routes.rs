@@ -8,7 +8,8 @@ use schema::ErrorCode;
 
 use super::error::ApiError;
 use super::{
-    admin, answers, body, conversations, health, knowledge, learning, plans, stream, tenant, unanswered, visitors, widget,
+    admin, answers, body, conversations, health, knowledge, learning, plans, stream, tenant, unanswered, visitors,
+    widget,
 };
 use crate::{docs, session};
 
@@ -35,9 +36,7 @@ pub fn configure(app: &mut ServiceConfig) {
                 .route(delete().to(conversations::erase)),
         )
         .service(only("/v1/conversations/{id}/messages", "POST").route(post().to(conversations::say)))
-        .service(
-            only("/v1/conversations/{id}/messages/{seq}/verdict", "POST").route(post().to(unanswered::judge)),
-        )
+        .service(only("/v1/conversations/{id}/messages/{seq}/verdict", "POST").route(post().to(unanswered::judge)))
         .service(only("/v1/conversations/{id}/events", "GET").route(get().to(conversations::events)))
         .service(only("/v1/conversations/{id}/stream", "GET").route(get().to(stream::open)))
         .service(only("/v1/conversations/{id}/cancel", "POST").route(post().to(conversations::cancel)))

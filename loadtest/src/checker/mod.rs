@@ -208,7 +208,8 @@ fn handoffs(log: &[Event], findings: &mut Findings) {
             Fact::HandoffRequested { .. } => {
                 findings.unless(runs, Rule::Handoff, || format!("a person is asked for at {} in no turn", event.seq));
                 if let Some(before) = asked.replace(event.seq) {
-                    findings.add(Rule::Handoff, format!("a person is asked for at {before} and again at {}", event.seq));
+                    findings
+                        .add(Rule::Handoff, format!("a person is asked for at {before} and again at {}", event.seq));
                 }
             }
             Fact::Message { reply: Some(_), .. } => runs = false,

@@ -1,6 +1,8 @@
 //! A sound history passes; each planted fault is found by its rule.
 
-use schema::{Author, CloseReason, End, Event, Fact, HandoffReason, Made, Position, Ref, Reply, Seq, Text, Timestamp, Turn};
+use schema::{
+    Author, CloseReason, End, Event, Fact, HandoffReason, Made, Position, Ref, Reply, Seq, Text, Timestamp, Turn,
+};
 
 use super::{Held, History, Observer, Rule, Sender};
 

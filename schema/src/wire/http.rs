@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::VerdictView;
 use crate::{
-    AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason, Origin, Ownership, Plan,
-    Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget,
+    AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason, Origin,
+    Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget,
 };
 
 /// What every failure looks like.

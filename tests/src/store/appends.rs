@@ -2,8 +2,8 @@
 
 use engine::store::{Append, Claim, PageBounds, SharedStore, StoreError};
 use schema::{
-    Author, Channel, CloseReason, Contact, End, Event, Fact, Failover, HandoffReason, Made, Passage, Reply, Text, Timestamp,
-    Usage,
+    Author, Channel, CloseReason, Contact, End, Event, Fact, Failover, HandoffReason, Made, Passage, Reply, Text,
+    Timestamp, Usage,
 };
 
 use super::Outcome;

@@ -1,7 +1,9 @@
 //! Folding the log gives the state that lived it, whatever was commanded.
 
 use proptest::prelude::*;
-use schema::{Author, Channel, End, Event, Fact, FloorPolicy, HandoffReason, Text, Timestamp, UnfinishedTurns, WhileSpeaking};
+use schema::{
+    Author, Channel, End, Event, Fact, FloorPolicy, HandoffReason, Text, Timestamp, UnfinishedTurns, WhileSpeaking,
+};
 
 use super::super::*;
 

@@ -49,9 +49,7 @@ impl Run {
             "text" => progress(text(rest)),
             "unsay" => progress(Progress::Unsaid { bytes: rest.parse().unwrap() }),
             "unknown" => progress(Progress::Unanswered),
-            "wants" => {
-                progress(Progress::HandoffRequested(serde_json::from_str(&format!("\"{rest}\"")).unwrap()))
-            }
+            "wants" => progress(Progress::HandoffRequested(serde_json::from_str(&format!("\"{rest}\"")).unwrap())),
             "late" => Command::Progress { turn, attempt: attempt - 1, progress: text(rest) },
             "end" => {
                 let end = serde_json::from_str::<End>(&format!("\"{rest}\"")).unwrap();
