@@ -54,7 +54,7 @@ async fn every_route_refuses_another_tenants_conversation() {
         if !path.starts_with("/v1/conversations/{id}") {
             continue;
         }
-        let real = path.replace("{id}", &secret.to_string());
+        let real = path.replace("{id}", &secret.to_string()).replace("{seq}", "4");
         for method in operations.as_object().unwrap().keys() {
             let method = method.to_uppercase();
             let mut request = other.request(&method, &real);
@@ -62,6 +62,8 @@ async fn every_route_refuses_another_tenants_conversation() {
                 request = request.json(&json!({"ref": "x1", "text": "Let me in, please."}));
             } else if path.ends_with("/human") {
                 request = request.json(&json!({"action": "take", "agent": "Eve"}));
+            } else if path.ends_with("/verdict") {
+                request = request.json(&json!({"verdict": "wrong"}));
             }
             let answer = Api::send(request).await;
             assert_eq!(answer.failure(), (404, "unknown_conversation"), "{method} {path}");

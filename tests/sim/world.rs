@@ -11,7 +11,7 @@ use std::sync::{Arc, Once};
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::TenantRecord;
+use actors::{Failure, TenantRecord, Worker};
 use engine::model::SharedModel;
 use engine::store::Records;
 use loadtest::checker::History;
@@ -338,16 +338,20 @@ impl World {
     }
 
     /// Runs something on a node, as the node's own task.
+<<<<<<< HEAD
     pub(super) async fn on_node<T, F>(
         &self,
         node: usize,
         work: impl FnOnce(Rc<actors::Worker>) -> F,
     ) -> Result<T, actors::Failure>
+=======
+    pub(super) async fn on_node<T, F>(&self, node: usize, work: impl FnOnce(Rc<Worker>) -> F) -> Result<T, Failure>
+>>>>>>> w/people
     where
         T: 'static,
-        F: Future<Output = Result<T, actors::Failure>> + 'static,
+        F: Future<Output = Result<T, Failure>> + 'static,
     {
-        let gone = || actors::Failure::new(schema::ErrorCode::Restarting, "the node is down");
+        let gone = || Failure::new(schema::ErrorCode::Restarting, "the node is down");
         let (answer, answered) = oneshot::channel();
         {
             let nodes = self.nodes.borrow();

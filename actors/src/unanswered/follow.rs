@@ -1,6 +1,7 @@
 //! Notes what is due: from the actors' reports as they come, from the due records after a crash.
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,13 +20,15 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const CATCH_UP_EVERY: Duration = Duration::from_secs(30);
 /// What is noted together.
 const TOGETHER_MAX: usize = 64;
+/// How long something that is due may be missing from the log: nobody tries to write for so long.
+const AWAITED_MAX: Duration = Duration::from_secs(300);
 /// Events before a question that are read with it: a burst is a few messages.
 const BEFORE_MAX: Seq = 12;
 
 /// What is to become of a place.
 enum Said {
-    /// There is no such reply: it is not durable yet, or never was.
-    Missing,
+    /// The log does not reach there, or is still there: its writer may be on its way, or has failed.
+    NotYet,
     /// It is to be on the board.
     Open(Place),
     /// It is not to be on the board.
@@ -36,7 +39,7 @@ impl Unanswered {
     /// Notes what is reported until `is_over`.
     pub(crate) async fn follow(&self, is_over: impl Fn() -> bool) {
         let Some(mut inbox) = self.take_inbox() else { return };
-        self.catch_up(true).await;
+        self.catch_up().await;
         let mut looked = Instant::now();
         while !is_over() {
             let mut notes = Vec::with_capacity(TOGETHER_MAX);
@@ -45,7 +48,7 @@ impl Unanswered {
             }
             if looked.elapsed() >= CATCH_UP_EVERY && self.behind.swap(false, Ordering::Relaxed) {
                 looked = Instant::now();
-                self.catch_up(false).await;
+                self.catch_up().await;
             }
         }
     }
@@ -60,11 +63,11 @@ impl Unanswered {
         }
         // They are only seen to; where one fails, a crash just now would forget one question.
         join_all(sent).await;
-        self.settle_all(durable, false).await;
+        self.settle_all(durable).await;
     }
 
-    /// Looks through all due records. `first`: nothing of this node can be on its way to the store.
-    async fn catch_up(&self, first: bool) {
+    /// Looks through all due records.
+    async fn catch_up(&self) {
         let mut after = None;
         loop {
             let page = match due::scan(&self.store, after, TOGETHER_MAX).await {
@@ -76,20 +79,20 @@ impl Unanswered {
             };
             let full = page.len() == TOGETHER_MAX;
             after = page.last().map(|record| record.id.clone());
-            self.settle_all(page.iter().filter_map(|record| due::read(&record.id)).collect(), first).await;
+            self.settle_all(page.iter().filter_map(|record| due::read(&record.id)).collect()).await;
             if !full {
                 return;
             }
         }
     }
 
-    async fn settle_all(&self, places: Vec<(ConversationKey, Seq)>, first: bool) {
+    async fn settle_all(&self, places: Vec<(ConversationKey, Seq)>) {
         let mut by_tenant: HashMap<TenantId, Vec<(ConversationKey, Seq)>> = HashMap::new();
         for (key, seq) in places {
             by_tenant.entry(key.tenant).or_default().push((key, seq));
         }
         for (tenant, places) in by_tenant {
-            if let Err(error) = self.settle(tenant, &places, first).await {
+            if let Err(error) = self.settle(tenant, &places).await {
                 tracing::warn!(%error, "unanswered questions could not be noted; trying later");
                 self.behind.store(true, Ordering::Relaxed);
             }
@@ -97,7 +100,7 @@ impl Unanswered {
     }
 
     /// Brings a tenant's board to what the log says of some places.
-    async fn settle(&self, tenant: TenantId, places: &[(ConversationKey, Seq)], first: bool) -> Result<(), StoreError> {
+    async fn settle(&self, tenant: TenantId, places: &[(ConversationKey, Seq)]) -> Result<(), StoreError> {
         let slot = self.boards.slot(tenant);
         let mut kept = slot.lock().await;
         kept.board(&self.store, tenant).await?;
@@ -108,12 +111,8 @@ impl Unanswered {
             match said {
                 Ok(Said::Open(place)) => changes.extend(board.add(place)),
                 Ok(Said::Settled) => changes.extend(board.withdraw(key.conversation, *seq)),
-                // It may still come.
-                Ok(Said::Missing) if !first => {
-                    self.behind.store(true, Ordering::Relaxed);
-                    continue;
-                }
-                Ok(Said::Missing) => {}
+                Ok(Said::NotYet) if self.awaits(*key, *seq) => continue,
+                Ok(Said::NotYet) => {}
                 // The conversation is gone.
                 Err(StoreError::NotFound) => {
                     changes.extend(board.forget(key.conversation));
@@ -124,10 +123,22 @@ impl Unanswered {
             done.push((*key, *seq));
         }
         kept.write(&self.store, tenant, changes).await?;
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner).retain(|place, _| !done.contains(place));
         for deleted in join_all(done.iter().map(|(key, seq)| due::delete(&self.store, *key, *seq))).await {
             deleted?;
         }
         Ok(())
+    }
+
+    /// Whether something that is not in the log may still come there.
+    fn awaits(&self, key: ConversationKey, seq: Seq) -> bool {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = awaited.len() < limits::UNANSWERED_WAITING_MAX || awaited.contains_key(&(key, seq));
+        let awaits = has_room && awaited.entry((key, seq)).or_insert_with(Instant::now).elapsed() < AWAITED_MAX;
+        if awaits {
+            self.behind.store(true, Ordering::Relaxed);
+        }
+        awaits
     }
 
     /// A conversation is about to be erased: should the node crash meanwhile, what was noted of it goes all the
@@ -141,12 +152,13 @@ impl Unanswered {
 
     /// It was erased, or not: the log says.
     pub(crate) async fn erased(&self, key: ConversationKey) {
-        self.settle_all(vec![(key, due::ERASED)], true).await;
+        self.settle_all(vec![(key, due::ERASED)]).await;
     }
 
-    /// What the log and the team say of one place; for [`Unanswered::judge`], which holds the board.
-    pub(super) async fn place(&self, key: ConversationKey, seq: Seq) -> Result<Option<Place>, StoreError> {
-        let Some(Asked { words, at, .. }) = question(&self.store, key, seq).await? else { return Ok(None) };
+    /// What a reply was to answer, as a place; for [`Unanswered::judge`], which holds the board.
+    pub(super) async fn place(&self, key: ConversationKey, reply: Event) -> Result<Option<Place>, StoreError> {
+        let seq = reply.seq;
+        let Some(Asked { words, at, .. }) = question(&self.store, key, reply).await? else { return Ok(None) };
         Ok(Some(Place { conversation: key.conversation, seq, at, words, wrong: false }))
     }
 
@@ -165,9 +177,12 @@ impl Unanswered {
 
 async fn said(store: &SharedStore, key: ConversationKey, seq: Seq) -> Result<Said, StoreError> {
     if seq == due::ERASED {
-        return store.read(key, 0, PageBounds::HEAD).await.map(|_| Said::Missing);
+        return store.read(key, 0, PageBounds::HEAD).await.map(|_| Said::NotYet);
     }
-    let Some(asked) = question(store, key, seq).await? else { return Ok(Said::Missing) };
+    // Whether it is there and what it says come from one reading: it may be written meanwhile.
+    let page = store.read(key, seq - 1, PageBounds::events(1)).await?;
+    let Some(event) = page.events.into_iter().next() else { return Ok(Said::NotYet) };
+    let Some(asked) = question(store, key, event).await? else { return Ok(Said::Settled) };
     let verdict = verdicts::get(store, key, seq).await?.map(|verdict| verdict.verdict);
     let wrong = verdict == Some(Verdict::Wrong);
     if verdict == Some(Verdict::Right) || !(wrong || asked.unanswered) {
@@ -177,10 +192,9 @@ async fn said(store: &SharedStore, key: ConversationKey, seq: Seq) -> Result<Sai
     Ok(Said::Open(Place { conversation: key.conversation, seq, at, words, wrong }))
 }
 
-/// Reads what a reply was to answer: the reply, and the events up to what it answers.
-async fn question(store: &SharedStore, key: ConversationKey, seq: Seq) -> Result<Option<Asked>, StoreError> {
-    let page = store.read(key, seq - 1, PageBounds::events(1)).await?;
-    let Some(event) = page.events.into_iter().next() else { return Ok(None) };
+/// Reads what a reply was to answer: the events up to there.
+async fn question(store: &SharedStore, key: ConversationKey, event: Event) -> Result<Option<Asked>, StoreError> {
+    let seq = event.seq;
     let Fact::Message { reply: Some(reply), .. } = &event.fact else { return Ok(None) };
     let mut after = reply.answers.saturating_sub(BEFORE_MAX);
     let mut events: Vec<Event> = Vec::new();

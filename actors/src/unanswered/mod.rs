@@ -11,6 +11,7 @@ mod due;
 mod follow;
 mod verdicts;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,6 +19,7 @@ use engine::store::{Pending, SharedStore, StoreError};
 use schema::wire::UnansweredQuestion;
 use schema::{ConversationKey, Seq, TenantId, Timestamp, limits};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use boards::Boards;
 
@@ -37,12 +39,22 @@ pub struct Unanswered {
     inbox: Mutex<Option<mpsc::Receiver<Note>>>,
     /// Something is due that nobody reports any more: it has to be looked for.
     behind: AtomicBool,
+    /// What is due and not in the log, with the moment at which that was first seen.
+    awaited: Mutex<HashMap<(ConversationKey, Seq), Instant>>,
 }
 
 impl Unanswered {
     pub(crate) fn new(store: SharedStore) -> Self {
         let (notes, inbox) = mpsc::channel(limits::UNANSWERED_WAITING_MAX);
-        Self { store, boards: Boards::default(), notes, inbox: Mutex::new(Some(inbox)), behind: AtomicBool::new(false) }
+        let inbox = Mutex::new(Some(inbox));
+        Self {
+            store,
+            boards: Boards::default(),
+            notes,
+            inbox,
+            behind: AtomicBool::new(false),
+            awaited: Mutex::default(),
+        }
     }
 
     /// A tenant's questions, newest first: behind what `after` names (a row's moment and key), at most `limit`.

@@ -3,7 +3,7 @@
 use engine::store::{PageBounds, RecordName, Scope, SharedStore, StoreError};
 use engine::unanswered::Place;
 use schema::wire::{Verdict, VerdictView};
-use schema::{Author, ConversationKey, Fact, Seq, Timestamp};
+use schema::{ConversationKey, Event, Fact, Seq, Timestamp};
 
 use super::{Unanswered, due};
 use crate::metrics::VERDICTS;
@@ -32,21 +32,17 @@ impl Unanswered {
         let mut kept = slot.lock().await;
         kept.board(&self.store, key.tenant).await?;
         let page = self.store.read(key, seq.saturating_sub(1), PageBounds::events(1)).await?;
-        let is_reply = page.events.first().is_some_and(|event| {
-            event.seq == seq
-                && event.author == Author::Assistant
-                && matches!(&event.fact, Fact::Message { text, reply: Some(_), .. } if !text.is_empty())
-        });
-        if !is_reply {
-            return Ok(false);
-        }
+        let is_reply = |event: &Event| {
+            event.seq == seq && matches!(&event.fact, Fact::Message { text, reply: Some(_), .. } if !text.is_empty())
+        };
+        let Some(reply) = page.events.into_iter().next().filter(is_reply) else { return Ok(false) };
         match due::put(&self.store, key, seq).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error),
         }
         self.put(key, VerdictView { seq, verdict, note, at }).await?;
         metrics::counter!(VERDICTS, "verdict" => verdict.name()).increment(1);
-        let place = self.place(key, seq).await?;
+        let place = self.place(key, reply).await?;
         let board = kept.board(&self.store, key.tenant).await?;
         let changes = match (verdict, place) {
             (Verdict::Wrong, Some(place)) => board.add(Place { wrong: true, ..place }),

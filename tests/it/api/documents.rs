@@ -16,6 +16,7 @@ async fn every_documented_operation_is_served_and_guarded() {
         let of_tenant = path.starts_with("/v1/admin/") && !path.contains("conversations");
         let own = if of_tenant { tenant.to_string() } else { id.to_string() };
         let real = path.replace("{id}", &own).replace("{tenant}", &tenant.to_string()).replace("{name}", "default");
+        let real = real.replace("{seq}", "3").replace("{key}", "some-key");
         assert!(!real.contains('{'), "{path}");
         let operations = operations.as_object().unwrap();
         for (method, operation) in operations {
