@@ -338,15 +338,7 @@ impl World {
     }
 
     /// Runs something on a node, as the node's own task.
-<<<<<<< HEAD
-    pub(super) async fn on_node<T, F>(
-        &self,
-        node: usize,
-        work: impl FnOnce(Rc<actors::Worker>) -> F,
-    ) -> Result<T, actors::Failure>
-=======
     pub(super) async fn on_node<T, F>(&self, node: usize, work: impl FnOnce(Rc<Worker>) -> F) -> Result<T, Failure>
->>>>>>> w/people
     where
         T: 'static,
         F: Future<Output = Result<T, Failure>> + 'static,

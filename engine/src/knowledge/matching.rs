@@ -168,7 +168,8 @@ pub(super) fn is_slip(asked: &str, there: &str) -> bool {
     let most = if chars >= 8 || (chars >= 6 && same_start) { 2 } else { 1 };
     let distance = strsim::osa_distance(asked, there);
     // Of short words one letter is much: `boat` is no slip for `boar`, but `tiem` is one for `time`.
-    distance <= most && (chars > SLIP_CHARS_MIN || is_swap(asked, there) || asked.starts_with(there) || there.starts_with(asked))
+    distance <= most
+        && (chars > SLIP_CHARS_MIN || is_swap(asked, there) || asked.starts_with(there) || there.starts_with(asked))
 }
 
 fn is_swap(a: &str, b: &str) -> bool {
