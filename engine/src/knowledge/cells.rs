@@ -2,9 +2,10 @@
 //! Invariant: what is shown are the row's own cells under their own headings.
 
 use super::calendar::Calendar;
+use super::kinds::Kinds;
 use super::language::{Language, List};
 use super::matching::{Matcher, Strengths, raise};
-use super::question::{Asked, Kinds};
+use super::question::Asked;
 use super::tables::Table;
 use super::values::{Values, contains};
 use super::words::fold;

@@ -5,9 +5,10 @@
 use super::calendar::Calendar;
 use super::cells;
 use super::features::{CONFIDENCE, Features, SCORE};
+use super::kinds::Kinds;
 use super::language::{Language, List};
 use super::matching::{Matcher, Strengths, raise};
-use super::question::{Asked, Kinds, Origin, Term};
+use super::question::{Asked, Origin, Term};
 use super::ranges;
 use super::units::{Form, LINES_MAX, Read, Unit, is_question};
 use super::values::{Values, contains};

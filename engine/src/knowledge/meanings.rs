@@ -2,9 +2,9 @@
 //! Invariant: questions ask for the same tokens that documents are indexed under.
 
 use super::calendar::Calendar;
+use super::kinds::Kinds;
 use super::language::Language;
 use super::lexicon::{self, Concept};
-use super::question::Kinds;
 use super::values::Values;
 use super::words::Word;
 

@@ -11,6 +11,7 @@ pub mod demo;
 mod features;
 mod html;
 mod index;
+mod kinds;
 mod language;
 mod lexicon;
 mod library;

@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 
 use super::calendar::Calendar;
+use super::kinds::{CUES, Kinds, begins_question, kinds_of};
 use super::language::{Language, List};
 use super::lexicon::{self, Concept};
 use super::ranges::{self, Number};
-use super::values::{Values, contains};
-use super::words::{self, Word, fold, words};
+use super::words::{self, Word, words};
 
 /// Of a longer question only the beginning is read, in bytes.
 pub(super) const QUESTION_BYTES_MAX: usize = 4 * 1024;
@@ -34,88 +34,6 @@ const CUE_WEIGHT: f32 = 0.25;
 const NUMBER_WEIGHT: f32 = 0.4;
 /// … and one of letters and digits, or a long number: `E04`, `10x10`.
 const EXACT_WEIGHT: f32 = 1.3;
-
-/// What kind of answer is asked for; one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kinds(u16);
-
-impl Kinds {
-    pub(super) const AMOUNT: Self = Self(1);
-    pub(super) const CLOCK: Self = Self(1 << 1);
-    pub(super) const WHEN: Self = Self(1 << 2);
-    pub(super) const DURATION: Self = Self(1 << 3);
-    pub(super) const COUNT: Self = Self(1 << 4);
-    pub(super) const PHONE: Self = Self(1 << 5);
-    pub(super) const MAIL: Self = Self(1 << 6);
-    pub(super) const ADDRESS: Self = Self(1 << 7);
-    pub(super) const WHERE: Self = Self(1 << 8);
-    pub(super) const WHO: Self = Self(1 << 9);
-    pub(super) const CAN: Self = Self(1 << 10);
-    pub(super) const HOW: Self = Self(1 << 11);
-    pub(super) const KINDS: Self = Self(1 << 12);
-    pub(super) const WHY: Self = Self(1 << 13);
-
-    /// Those that a page answers with a value that can be recognised.
-    const VALUED: Self = Self(0x7f | 0x80);
-
-    pub(super) const fn has(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    pub(super) const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    pub(super) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Whether only an answer with a value will do.
-    pub(super) const fn is_valued(self) -> bool {
-        self.has(Self::VALUED)
-    }
-
-    /// What a passage must have of which any will do; nothing when words alone may answer.
-    pub(super) fn values(self) -> Values {
-        let mut values = Values::default();
-        for (kind, fits) in [
-            (Self::AMOUNT, Values::MONEY.and(Values::FREE).and(Values::PERCENT)),
-            (Self::CLOCK, Values::CLOCK.and(Values::CLOSED)),
-            (Self::WHEN, Values::CLOCK.and(Values::DATE).and(Values::DAY).and(Values::DURATION).and(Values::CLOSED)),
-            (Self::DURATION, Values::DURATION.and(Values::CLOCK)),
-            (Self::COUNT, Values::NUMBER.and(Values::MONEY)),
-            (Self::PHONE, Values::PHONE),
-            (Self::MAIL, Values::MAIL),
-            (Self::ADDRESS, Values::ADDRESS),
-        ] {
-            if self.has(kind) {
-                values = values.and(fits);
-            }
-        }
-        values
-    }
-}
-
-const CUES: &[(List, Kinds)] = &[
-    (List::Amount, Kinds::AMOUNT),
-    (List::Clock, Kinds::CLOCK),
-    (List::When, Kinds::WHEN),
-    (List::Duration, Kinds::DURATION),
-    (List::Count, Kinds::COUNT),
-    (List::Phone, Kinds::PHONE),
-    (List::Mail, Kinds::MAIL),
-    (List::Address, Kinds::ADDRESS),
-    (List::Where, Kinds::WHERE),
-    (List::Who, Kinds::WHO),
-    (List::Can, Kinds::CAN),
-    (List::How, Kinds::HOW),
-    (List::Kinds, Kinds::KINDS),
-    (List::Why, Kinds::WHY),
-];
 
 /// Where a word of the question comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,78 +175,6 @@ fn push_clause<'a>(text: &'a str, language: Language, found: &mut Vec<Clause<'a>
         let asks = text.ends_with(['?', '？', '؟']) || !kinds.is_empty();
         found.push(Clause { text, kinds, asks });
     }
-}
-
-/// The kinds of answer for which a clause asks with its first words.
-fn begins_question(text: &str, language: Language) -> Kinds {
-    let start = words::folded(text).into_iter().take(4).collect::<Vec<_>>();
-    let mut kinds = Kinds::default();
-    for length in 1..=start.len() {
-        let phrase = start[..length].join(" ");
-        for (list, kind) in CUES {
-            let asks = matches!(
-                *list,
-                List::Phone | List::Mail | List::Address | List::Clock | List::Kinds | List::Can | List::Count
-            );
-            let counts = !asks || length > 1 || *list == List::Kinds && phrase == "which";
-            if counts && language.has(*list, &phrase) {
-                kinds = kinds.and(*kind);
-            }
-        }
-    }
-    kinds
-}
-
-fn kinds_of(text: &str, language: Language) -> Kinds {
-    let line = format!(" {} ", fold(text));
-    let mut kinds = Kinds::default();
-    for (list, kind) in CUES {
-        if language.entries(*list).any(|cue| contains(&line, cue)) {
-            kinds = kinds.and(*kind);
-        }
-    }
-    let begins = begins_question(text, language);
-    if kinds.has(Kinds::AMOUNT) && measures(&line, language) {
-        kinds = kinds.without(Kinds::AMOUNT).and(Kinds::COUNT);
-    }
-    // What is asked for by number needs no more general reading.
-    if kinds.has(Kinds::AMOUNT) {
-        kinds = kinds.without(Kinds::COUNT);
-        if !begins.has(Kinds::CLOCK.and(Kinds::WHEN)) {
-            kinds = kinds.without(Kinds::CLOCK);
-        }
-    }
-    if kinds.has(Kinds::KINDS) {
-        kinds = kinds.without(Kinds::COUNT);
-    }
-    if kinds.has(Kinds::CLOCK) {
-        kinds = kinds.without(Kinds::WHEN);
-    }
-    // `Can I pay by phone?` asks whether, and for no number.
-    if begins.has(Kinds::CAN) && !begins.has(Kinds::AMOUNT.and(Kinds::DURATION)) {
-        let whether = Kinds::AMOUNT.and(Kinds::COUNT).and(Kinds::PHONE).and(Kinds::MAIL).and(Kinds::ADDRESS);
-        kinds = kinds.without(whether.and(Kinds::DURATION).and(Kinds::WHERE).and(Kinds::WHO));
-    }
-    kinds
-}
-
-/// `How much luggage` and `how much does it weigh` ask for a measure and no price.
-fn measures(line: &str, language: Language) -> bool {
-    const HOW_MUCH: &[&str] =
-        &["how much", "wie viel", "wieviel", "cuanto", "cuanta", "combien de", "quanto", "quanta", "hoeveel"];
-    let priced = |cue: &&str| !HOW_MUCH.contains(cue) && language.has(List::Amount, cue) && contains(line, cue);
-    if language.entries(List::Amount).any(|cue| priced(&cue) && !HOW_MUCH.iter().any(|how| cue.starts_with(how))) {
-        return false;
-    }
-    if language.entries(List::Measure).any(|word| contains(line, word)) {
-        return true;
-    }
-    let next = HOW_MUCH.iter().find_map(|how| line.split_once(&format!(" {how} ")).map(|(_, rest)| rest));
-    let next = next.and_then(|rest| rest.split(' ').next()).unwrap_or_default();
-    matches!(language, Language::English)
-        && !next.is_empty()
-        && !language.is_small(next)
-        && !language.has(List::Common, next)
 }
 
 /// The questions of a message, each with what leads up to it.

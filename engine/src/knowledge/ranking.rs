@@ -12,10 +12,11 @@ use tantivy::{DocAddress, DocSet, Searcher, TantivyDocument, TantivyError, Term}
 use super::KnowledgeError;
 use super::choose::Choice;
 use super::index::{Fields, TenantIndex};
+use super::kinds::Kinds;
 use super::language::Language;
 use super::matching::is_slip;
 use super::meanings;
-use super::question::{self, Asked, Kinds};
+use super::question::{self, Asked};
 use super::retriever::Query;
 use super::talk::{self, Said};
 use super::units::{Read, TYPED_SOURCE};
