@@ -429,7 +429,9 @@ fn select(found: Vec<Found>, limit: usize) -> Vec<Found> {
         let same_section =
             |other: &&Found| (&other.passage.source, &other.passage.heading) == (&passage.source, &passage.heading);
         let crowded = chosen.iter().filter(same_section).count() >= SECTION_PASSAGES_MAX;
-        let doubled = chosen.iter().any(|other| other.passage.text == passage.text);
+        // A typed answer stands under each of its questions, and which one is asked matters.
+        let typed = passage.source.starts_with(TYPED_SOURCE);
+        let doubled = !typed && chosen.iter().any(|other| other.passage.text == passage.text);
         if bears && !crowded && !doubled {
             chosen.push(candidate);
         }
