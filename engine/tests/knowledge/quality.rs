@@ -132,7 +132,7 @@ async fn more_of_them() {
     let Marks { answerable, recall_at_5, right, unanswerable, false_answers, .. } = marks;
     assert!(recall_at_5 * 100 >= answerable * 90);
     assert!(right * 100 >= answerable * 75);
-    assert!(false_answers * 100 <= unanswerable * 5);
+    assert!(false_answers * 100 <= unanswerable * 10);
 }
 
 /// The pages change with the project; what they must stay good enough for is a first question.
