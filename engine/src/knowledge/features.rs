@@ -18,7 +18,7 @@ macro_rules! features {
             weights: Features { $($name: $confidence,)* },
             margin: 0.71,
             bias: -1.98,
-            least: 0.5,
+            least: 0.55,
         };
 
         impl Features {
