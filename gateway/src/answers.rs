@@ -11,11 +11,9 @@ use schema::limits::{
     ANSWER_BYTES_MAX, ANSWER_ID_CHARS_MAX, ANSWER_QUESTION_CHARS_MAX, ANSWER_QUESTIONS_MAX, ANSWERS_MAX,
 };
 use schema::wire::{AnswerIn, AnswerView};
-use schema::{ErrorCode, TenantId, Timestamp};
+use schema::{ErrorCode, TYPED_SOURCE, TenantId, Timestamp};
 use tokio::sync::{Mutex, MutexGuard};
 
-/// What the sources of these documents begin with; no other document's does.
-const SOURCE: &str = "answer:";
 const KIND: &str = "answer";
 /// Records read at a time to count them: each may be as long as an answer.
 const COUNTED_AT_ONCE: usize = 50;
@@ -69,7 +67,7 @@ pub struct Answers {
 /// Whether a document is a typed answer: such a one is learned and forgotten here only.
 #[must_use]
 pub fn is_answer(source: &str) -> bool {
-    source.get(..SOURCE.len()).is_some_and(|start| start.eq_ignore_ascii_case(SOURCE))
+    source.get(..TYPED_SOURCE.len()).is_some_and(|start| start.eq_ignore_ascii_case(TYPED_SOURCE))
 }
 
 /// An id for an answer whose writer has chosen none: the same for the same questions, so that asking twice makes
@@ -217,7 +215,7 @@ fn text(answer: &AnswerView) -> String {
 }
 
 fn source(id: &str) -> String {
-    format!("{SOURCE}{id}")
+    format!("{TYPED_SOURCE}{id}")
 }
 
 fn name(tenant: TenantId, id: &str) -> RecordName {

@@ -21,7 +21,7 @@ pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, Handof
 pub use ids::{Contact, ConversationId, ConversationKey, IdError, JobId, Ref, SessionId, TenantId};
 pub use neighbour::Neighbour;
 pub use origin::{Origin, OriginError};
-pub use passage::{Passage, cited};
+pub use passage::{Passage, TYPED_SOURCE, cited};
 pub use plan::{Ceilings, DEFAULT_PLAN, Plan, PlanError, VisitorBudget};
 pub use position::{Position, PositionError, Reached};
 pub use price::Price;

@@ -11,6 +11,9 @@ use crate::{Text, limits};
 /// What stands between two headings of a path.
 const PATH: &str = " › ";
 
+/// Sources of answers that the team typed begin so; those of no other document do.
+pub const TYPED_SOURCE: &str = "answer:";
+
 /// A piece of a tenant's document. Its `Debug` shows how long it is and not what it says.
 ///
 /// As JSON it also has a `title` and, where the source is one, an `address`: they are made from the rest.

@@ -239,7 +239,7 @@ async fn files_of_every_kind_are_learned_and_broken_ones_are_refused() {
         ("guide.pdf", GUIDE_PDF.to_vec()),
         ("warranty.docx", WARRANTY_DOCX.to_vec()),
         ("hours.html", b"<title>Hours</title><nav><a href=/>x</a></nav><p>On Sundays the shop is closed.".to_vec()),
-        ("latin.txt", b"The Latin inscription on the brass lamp is Gr\xfc\xdfe, and nothing else.".to_vec()),
+        ("latin.txt", b"The word for greetings is Gr\xfc\xdfe, and nothing else.".to_vec()),
     ] {
         let learned: Learned = upload(&api, source, bytes.clone()).await.ok();
         assert!(learned.changed && learned.passages > 0, "{learned:?}");
@@ -251,7 +251,7 @@ async fn files_of_every_kind_are_learned_and_broken_ones_are_refused() {
         ("When is a lamp replaced that broke on its way?", "within fourteen days", "guide.pdf"),
         ("How long does the warranty last?", "seven years", "warranty.docx"),
         ("What is the price of a shade?", "48 euros", "warranty.docx"),
-        ("What is the inscription on the brass lamp?", "Grüße", "latin.txt"),
+        ("What is the word for greetings?", "Grüße", "latin.txt"),
     ]
     .into_iter()
     .enumerate()

@@ -147,7 +147,7 @@ fn with_contact(phrase: Phrase, language: Language, passages: &[Passage], docume
     for passage in passages {
         let read = Read::new(passage);
         for line in read.lines() {
-            let reaches = Values::of(&line, documents).has_any(Values::PHONE.and(Values::MAIL));
+            let reaches = Values::has(&line, documents, Values::PHONE.and(Values::MAIL));
             if reaches && line.chars().count() <= CONTACT_CHARS_MAX && lines.len() < CONTACTS_MAX {
                 let line = format!("- {line} [{}]", passage.n);
                 if !lines.contains(&line) {

@@ -90,7 +90,7 @@ fn candidates(row: &[String], asked: &Asked, language: Language) -> Vec<usize> {
         return filled;
     }
     let wanted = asked.kinds.values();
-    let fits = |column: &usize| Values::of(&row[*column], language).has_any(wanted);
+    let fits = |column: &usize| Values::has(&row[*column], language, wanted);
     let fitting: Vec<usize> = filled.iter().copied().filter(fits).collect();
     if fitting.is_empty() { filled } else { fitting }
 }

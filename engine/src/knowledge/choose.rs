@@ -185,8 +185,7 @@ impl<'a> Choice<'a> {
         let spelt_own = self.matcher.spelt(&said);
         let mut spelt = spelt_own.clone();
         raise(&mut spelt, &self.matcher.spelt(&format!("{} {} {}", unit.lead, read.heading, read.above)), 0.9);
-        let values = Values::of(&said, self.language);
-        let fits = values.has_any(kinds.values());
+        let fits = Values::has(&said, self.language, kinds.values());
         let flag = |is: bool| f32::from(u8::from(is));
         let is = |form: Form| flag(unit.form == form);
         let mut led = around.heading.clone();
@@ -324,12 +323,12 @@ impl<'a> Choice<'a> {
 
     /// Whether a text says more than the question did.
     fn brings_something(&self, said: &str, met: &Strengths, kinds: Kinds) -> bool {
-        if Values::of(said, self.language).has_any(kinds.values()) {
+        if Values::has(said, self.language, kinds.values()) {
             return true;
         }
         let telling = folded(said).iter().filter(|word| !self.language.is_small(word)).count();
-        let hit = met.iter().filter(|strength| **strength > 0.5).count();
-        telling >= hit + 2
+        let met = self.asked.terms.iter().zip(met).filter(|(_, strength)| **strength > 0.5);
+        telling > met.map(|(term, _)| term.words.len()).sum()
     }
 
     /// Whether a text allows, forbids or demands something.

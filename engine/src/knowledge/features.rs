@@ -16,8 +16,8 @@ macro_rules! features {
         /// What each feature weighs when it is decided whether the best is said.
         pub(super) const CONFIDENCE: Confidence = Confidence {
             weights: Features { $($name: $confidence,)* },
-            margin: 0.71,
-            bias: -1.98,
+            margin: 0.75,
+            bias: -2.12,
             least: 0.55,
         };
 
@@ -39,75 +39,75 @@ macro_rules! features {
 
 features! {
     /// Share of the question that the unit has, itself or by what leads to it.
-    share: 0.89, 0.0;
+    share: 0.96, 0.0;
     /// By its own words.
-    own: 0.57, 0.0;
+    own: 0.50, 0.0;
     /// The share again, rare words weighing more.
-    rare: 0.92, 0.0;
-    rare_own: 0.64, 0.0;
+    rare: 1.07, 0.56;
+    rare_own: 0.62, 0.0;
     /// The same by words alone, whatever they mean.
-    spelt: 0.85, 1.08;
-    spelt_own: 0.31, 0.38;
+    spelt: 1.01, 1.02;
+    spelt_own: 0.27, 0.0;
     /// How many telling words are met so, up to four …
-    hits: 0.47, 0.0;
+    hits: 0.50, 0.45;
     /// … and by the unit itself, up to three.
-    hits_own: 0.14, 0.0;
+    hits_own: 0.13, 0.36;
     /// The share so of the question's own words, without what leads up to it.
-    core: 0.44, 0.48;
+    core: 0.39, 0.19;
     /// Words that are neighbours in the question are so here.
-    adjacent: 0.08, 0.48;
+    adjacent: 0.24, 0.66;
     /// By its label: a key, a row's first cell.
-    label: 0.43, 0.0;
+    label: 0.51, 0.0;
     /// By the heading and the sentence that lead to it.
-    led: 0.99, 1.25;
+    led: 1.08, 1.39;
     /// By the sentences around it.
-    beside: -0.30, 0.0;
+    beside: -0.23, 0.0;
     /// Share of the telling words that are nowhere near.
-    missing: -0.79, -0.21;
+    missing: -0.72, -0.20;
     /// A value is asked for, and there is one …
-    fits: 1.17, 0.43;
+    fits: 1.14, 0.63;
     /// … or there is none.
-    unfit: -1.17, -0.65;
+    unfit: -1.14, -0.93;
     /// It names the days or months that are asked for.
-    dated: 0.40, 0.0;
+    dated: 0.36, 0.0;
     /// The question's numbers lie within the unit's ranges, or outside.
-    within: 0.24, 0.42;
+    within: 0.27, 0.56;
     /// Share of the label's words that the question has.
-    precision: 1.15, 0.39;
+    precision: 1.16, 0.69;
     /// Share of all its words that the question has.
-    precise: 0.68, 1.19;
+    precise: 0.76, 1.05;
     /// 1 for the first passage, a half for the second, and so on.
-    rank: 1.36, 0.35;
+    rank: 1.29, 0.0;
     /// More sentences than one.
-    size: 0.15, 0.0;
-    length: 0.46, -0.70;
-    item: 0.0, 0.0;
-    row: 0.29, 0.0;
+    size: 0.13, 0.0;
+    length: 0.27, -0.93;
+    item: 0.02, 0.0;
+    row: 0.36, 0.0;
     /// A whole list or table.
-    whole: 0.08, -0.09;
+    whole: 0.14, -0.37;
     /// A list is asked for, and it names several things …
-    listed: 0.26, 0.26;
+    listed: 0.34, 0.30;
     /// … or it does not.
-    unlisted: -0.26, -0.22;
+    unlisted: -0.34, -0.28;
     /// Days or months are asked for, and it names none.
-    undated: -0.64, -0.70;
+    undated: -0.60, -0.74;
     /// How is asked, and these are steps.
-    steps: 0.02, 0.0;
+    steps: 0.03, 0.0;
     /// Share of the telling words that no passage has at all.
-    absent: 0.0, -1.31;
+    absent: 0.0, -1.24;
     section: 0.69, 0.0;
     /// Its heading is a question.
-    section_asked: 0.06, 0.0;
+    section_asked: 0.05, 0.0;
     /// The share of the question that its heading has.
-    section_headed: 0.62, 0.0;
-    code: -0.01, 0.0;
+    section_headed: 0.65, 0.0;
+    code: -0.02, 0.0;
     /// May it be done is asked, and it allows, forbids or demands.
-    rules: 0.04, 0.0;
+    rules: 0.20, 0.0;
     /// Several cells of a row.
-    cells: -0.28, -2.75;
+    cells: -0.21, -2.62;
     /// Facts about the question: the same for all that could answer it.
-    valued: 0.0, -0.22;
-    leans: 0.0, -0.19;
+    valued: 0.0, -0.30;
+    leans: 0.0, 0.0;
     terms: 0.0, 0.0;
 }
 

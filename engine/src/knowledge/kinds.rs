@@ -70,6 +70,9 @@ impl Kinds {
     }
 }
 
+/// A question's first words stand in so many bytes.
+const BEGINNING_BYTES: usize = 96;
+
 pub(super) const CUES: &[(List, Kinds)] = &[
     (List::Amount, Kinds::AMOUNT),
     (List::Clock, Kinds::CLOCK),
@@ -89,7 +92,9 @@ pub(super) const CUES: &[(List, Kinds)] = &[
 
 /// The kinds of answer for which a clause asks with its first words.
 pub(super) fn begins_question(text: &str, language: Language) -> Kinds {
-    let start = words::folded(text).into_iter().take(4).collect::<Vec<_>>();
+    // A text may hold many joints, and is looked at from each of them.
+    let start = &text[..text.floor_char_boundary(BEGINNING_BYTES)];
+    let start = words::folded(start).into_iter().take(4).collect::<Vec<_>>();
     let mut kinds = Kinds::default();
     for length in 1..=start.len() {
         let phrase = start[..length].join(" ");

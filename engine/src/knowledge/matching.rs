@@ -16,6 +16,8 @@ const STEM: f32 = 0.97;
 const JOINED: f32 = 0.8;
 /// … and when one is a slip for the other.
 const SLIP: f32 = 0.85;
+/// A word that bears so much of a phrase's meaning must not be missing.
+const TELLING_SHARE: f32 = 0.3;
 /// What a word of the same meaning counts when the word itself stands in another text.
 const KIN: f32 = 0.6;
 /// A part of a joined word has at least so many characters.
@@ -88,10 +90,11 @@ impl<'a> Matcher<'a> {
                 by_word[term][at] = f32::max(by_word[term][at], strength);
             });
         }
-        for (strength, found) in strengths.iter_mut().zip(&by_word) {
-            let mean = found.iter().sum::<f32>() / found.len().max(1) as f32;
+        for ((strength, found), term) in strengths.iter_mut().zip(&by_word).zip(self.terms) {
+            let met: f32 = found.iter().zip(&term.shares).map(|(found, share)| found * share).sum();
+            let lacks = found.iter().zip(&term.shares).any(|(found, share)| *found == 0.0 && *share >= TELLING_SHARE);
             // Half of a phrase is less than half of its meaning.
-            *strength = if found.contains(&0.0) { 0.5 * mean } else { mean };
+            *strength = if lacks { 0.5 * met } else { met };
         }
         let by_words = strengths.clone();
         if self.terms.iter().any(|term| !term.concepts.is_empty()) {

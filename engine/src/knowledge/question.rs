@@ -50,6 +50,8 @@ pub(super) enum Origin {
 #[derive(Clone, Debug)]
 pub(super) struct Term {
     pub(super) words: Vec<Word>,
+    /// Which share of its meaning each word bears: of `cancel my order` the second none.
+    pub(super) shares: Vec<f32>,
     /// What it means, if the lexicon knows.
     pub(super) concepts: Vec<Concept>,
     pub(super) weight: f32,
@@ -92,7 +94,6 @@ pub(super) fn read(said: &str, before: &[&str], otherwise: Language) -> Vec<Aske
         if part.terms.iter().all(|term| term.weight <= COMMON_WEIGHT) {
             part.terms.iter_mut().for_each(|term| term.weight = 1.0);
         }
-        part.terms.truncate(TERMS_MAX);
     }
     parts
 }
@@ -160,7 +161,7 @@ fn push_clauses<'a>(text: &'a str, language: Language, found: &mut Vec<Clause<'a
     let mut from = 0;
     for (at, joint) in text.match_indices(joint).chain(text.match_indices(" & ")) {
         let (left, right) = (text[from.min(at)..at].trim(), text[at + joint.len()..].trim());
-        if from <= at && !begins_question(right, language).is_empty() && words::folded(left).len() >= 2 {
+        if from <= at && !begins_question(right, language).is_empty() && left.split_whitespace().nth(1).is_some() {
             push_clause(&text[from..at], language, found);
             from = at + joint.len();
         }
@@ -196,10 +197,7 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
     let mut parts = Vec::with_capacity(groups.len());
     for own in &groups {
         let text = own.iter().map(|at| clauses[*at].text).collect::<Vec<_>>().join(" ");
-        let mut kinds = own.iter().fold(Kinds::default(), |kinds, at| kinds.and(clauses[*at].kinds));
-        if kinds.is_empty() && split {
-            kinds = Kinds::default();
-        }
+        let kinds = own.iter().fold(Kinds::default(), |kinds, at| kinds.and(clauses[*at].kinds));
         let mut part = Asked {
             said: text.clone(),
             language,
@@ -287,6 +285,9 @@ fn complete(part: &mut Asked, earlier: &[&str], otherwise: Language) {
 
 fn add(terms: &mut Vec<Term>, more: Vec<Term>, weight: f32, origin: Origin) {
     for mut term in more {
+        if terms.len() == TERMS_MAX {
+            return;
+        }
         let key = term.key();
         let known = terms.iter().any(|other| other.key() == key || shares_a_concept(other, &term));
         if !known {
@@ -339,9 +340,23 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
             () if is_common => HALF_COMMON_WEIGHT,
             () => 1.0,
         };
-        terms.push(Term { words: here.to_vec(), concepts, weight, origin: Origin::Question, is_code });
+        let shares = shares(here, language);
+        terms.push(Term { words: here.to_vec(), shares, concepts, weight, origin: Origin::Question, is_code });
     }
     terms
+}
+
+/// What each word of a phrase bears of its meaning: 1 together.
+fn shares(words: &[Word], language: Language) -> Vec<f32> {
+    let bears = |word: &Word| match () {
+        () if words.len() == 1 => 1.0,
+        () if language.is_small(&word.exact) => 0.0,
+        () if language.has(List::Common, &word.exact) => COMMON_WEIGHT,
+        () => 1.0,
+    };
+    let all: f32 = words.iter().map(bears).sum();
+    let even = 1.0 / words.len() as f32;
+    words.iter().map(|word| if all > 0.0 { bears(word) / all } else { even }).collect()
 }
 
 /// `Aroma 500` is another machine than `Aroma 300`: a number right after a name, and before no unit,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use schema::{Passage, Text};
+use schema::{Passage, TYPED_SOURCE, Text};
 use tantivy::collector::TopDocs;
 use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, TermQuery};
 use tantivy::schema::{Field, IndexRecordOption, Value};
@@ -19,7 +19,7 @@ use super::meanings;
 use super::question::{self, Asked};
 use super::retriever::Query;
 use super::talk::{self, Said};
-use super::units::{Read, TYPED_SOURCE};
+use super::units::Read;
 use super::words::{folded, stem_of};
 
 /// Of a question's words, the weightiest so many are looked for.
@@ -243,6 +243,8 @@ struct Place {
     term: Term,
     boost: f32,
     covers: f32,
+    /// Which word of the phrase this is; none where it stands for the whole.
+    word: Option<usize>,
 }
 
 fn terms(
@@ -258,8 +260,9 @@ fn terms(
         let mut places = Vec::new();
         let mut known = 0;
         let mut meant = 0;
-        let words = term.words.len() as f32;
-        for word in &term.words {
+        for (at, (word, share)) in
+            term.words.iter().zip(&term.shares).enumerate().filter(|(_, (_, share))| **share > 0.0)
+        {
             let mut stems = vec![word.stem.clone()];
             stems.extend(languages.iter().map(|language| stem_of(&word.exact, *language)));
             stems.sort_unstable();
@@ -272,24 +275,29 @@ fn terms(
                 ] {
                     let term = Term::from_field_text(field, stem);
                     known = known.max(searcher.doc_freq(&term)?);
-                    places.push(Place { term, boost: boost / words, covers: 1.0 / words });
+                    places.push(Place { term, boost: boost * share, covers: *share, word: Some(at) });
                 }
                 if languages.iter().any(|language| language.joins_words()) && weights.meaning > 0.0 {
                     let part = Term::from_field_text(fields.parts, stem);
                     known = known.max(searcher.doc_freq(&part)?);
-                    places.push(Place { term: part, boost: PART / words, covers: PART / words });
+                    places.push(Place { term: part, boost: PART * share, covers: PART * share, word: Some(at) });
                     for part in meanings::parts(stem) {
                         let part = Term::from_field_text(fields.body_stems, &part);
                         let count = searcher.doc_freq(&part)?;
                         if count > 0 {
                             known = known.max(count);
-                            places.push(Place { term: part, boost: PART * PART / words, covers: PART / words });
+                            places.push(Place {
+                                term: part,
+                                boost: PART * PART * share,
+                                covers: PART * share,
+                                word: Some(at),
+                            });
                         }
                     }
                 }
             }
             let exact = Term::from_field_text(fields.exact, &word.exact);
-            places.push(Place { term: exact, boost: weights.exact / words, covers: 1.0 / words });
+            places.push(Place { term: exact, boost: weights.exact * share, covers: *share, word: Some(at) });
         }
         if weights.meaning > 0.0 {
             for concept in &term.concepts {
@@ -298,7 +306,7 @@ fn terms(
                 for (token, share) in own.into_iter().chain(broader) {
                     let term = Term::from_field_text(fields.meanings, &token);
                     meant = meant.max(searcher.doc_freq(&term)?);
-                    places.push(Place { term, boost: weights.meaning * share, covers: 0.9 * share });
+                    places.push(Place { term, boost: weights.meaning * share, covers: 0.9 * share, word: None });
                 }
             }
         }
@@ -315,7 +323,7 @@ fn terms(
             let term = Term::from_field_text(fields.meanings, &token);
             let often = (searcher.doc_freq(&term)? as f32).min(passages);
             let idf = (1.0 + (passages - often + 0.5) / (often + 0.5)).ln();
-            let places = vec![Place { term, boost: weights.value, covers: 1.0 }];
+            let places = vec![Place { term, boost: weights.value, covers: 1.0, word: None }];
             sought.push(Sought {
                 places,
                 exact: Vec::new(),
@@ -371,9 +379,10 @@ fn covered(searcher: &Searcher, terms: &[Sought], passages: &[DocAddress]) -> Re
     for same_segment in order.chunk_by(|a, b| passages[*a].segment_ord == passages[*b].segment_ord) {
         let segment = searcher.segment_reader(passages[same_segment[0]].segment_ord);
         for Sought { places, idf, .. } in terms {
-            // Of a phrase each word counts its part, and of its spellings the best.
-            let mut best = vec![0.0f32; same_segment.len()];
-            for Place { term, covers, .. } in places {
+            // Of a phrase each word counts its part, and of a word's spellings the best; or what means the whole.
+            let words = places.iter().filter_map(|place| place.word).max().map_or(0, |last| last + 1);
+            let mut best = vec![vec![0.0f32; words + 1]; same_segment.len()];
+            for Place { term, covers, word, .. } in places {
                 let index = segment.inverted_index(term.field())?;
                 let postings = index.read_postings(term, IndexRecordOption::Basic);
                 let Some(mut postings) = postings.map_err(TantivyError::from)? else { continue };
@@ -381,12 +390,14 @@ fn covered(searcher: &Searcher, terms: &[Sought], passages: &[DocAddress]) -> Re
                     let wanted = passages[*at].doc_id;
                     let reached = if postings.doc() < wanted { postings.seek(wanted) } else { postings.doc() };
                     if reached == wanted {
+                        let best = &mut best[word.unwrap_or(words)];
                         *best = best.max(*covers);
                     }
                 }
             }
             for (at, best) in same_segment.iter().zip(best) {
-                covered[*at] += idf * best;
+                let by_words: f32 = best[..words].iter().sum();
+                covered[*at] += idf * by_words.max(best[words]);
             }
         }
     }

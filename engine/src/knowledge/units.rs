@@ -2,7 +2,7 @@
 //! a list, a listing. Each with the words that lead to it.
 //! Invariant: what is shown stands in the passage; bounded by the passage's length.
 
-use schema::Passage;
+use schema::{Passage, TYPED_SOURCE};
 
 use super::blocks::{self, Block, Kind};
 use super::index::name_of;
@@ -24,8 +24,9 @@ const SENTENCES_CHARS_MAX: usize = 420;
 /// A section is quoted whole when it is at most so long, in characters.
 const SECTION_CHARS_MAX: usize = 500;
 
-/// Sources of answers that the owner typed begin so: each of their headings is a question.
-pub(super) const TYPED_SOURCE: &str = "answer:";
+/// Of a passage so many units are judged: each costs some ten microseconds, and a passage of words of one letter
+/// would have a thousand.
+const UNITS_MAX: usize = 64;
 
 /// What form a unit has: it decides how it is judged and shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,7 @@ impl<'a> Read<'a> {
                 Kind::Code { .. } => read.of_code(block, &lead),
             }
         }
+        read.units.truncate(UNITS_MAX);
         read.of_section(&blocks);
         read
     }
@@ -154,7 +156,7 @@ impl<'a> Read<'a> {
 
     fn of_prose(&mut self, block: &Block, next: Option<&Block>) {
         let all: Vec<&str> = sentences(&block.text);
-        for from in 0..all.len() {
+        for from in 0..all.len().min(UNITS_MAX) {
             for to in from + 1..=(from + SENTENCES_MAX).min(all.len()) {
                 let text = all[from..to].join(" ");
                 if to - from > 1 && text.chars().count() > SENTENCES_CHARS_MAX {

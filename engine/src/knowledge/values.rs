@@ -39,47 +39,60 @@ impl Values {
 
     /// What a text has.
     pub(super) fn of(text: &str, language: Language) -> Self {
+        let seen = Seen::new(text, language);
+        let all = (0..KINDS).map(|bit| Self(1 << bit)).filter(|value| seen.has(*value));
+        all.fold(Self::default(), Self::and)
+    }
+
+    /// Whether a text has any of some values: only these are looked for.
+    pub(super) fn has(text: &str, language: Language, wanted: Self) -> bool {
+        if wanted == Self::default() {
+            return false;
+        }
+        let seen = Seen::new(text, language);
+        (0..KINDS).map(|bit| Self(1 << bit)).any(|value| wanted.has_any(value) && seen.has(value))
+    }
+}
+
+/// How many kinds of values there are.
+const KINDS: u16 = 12;
+
+/// A text that is looked at for values.
+struct Seen<'a> {
+    text: &'a str,
+    /// Folded, with a space at each end.
+    line: String,
+    language: Language,
+}
+
+impl<'a> Seen<'a> {
+    fn new(text: &'a str, language: Language) -> Self {
+        Self { text, line: format!(" {} ", fold(text)), language }
+    }
+
+    fn has(&self, value: Values) -> bool {
         let patterns = &*PATTERNS;
-        let mut values = Self::default();
-        for (pattern, value) in &patterns.by_value {
-            if !values.has_any(*value) && pattern.is_match(text) {
-                values = values.and(*value);
+        let matches = || patterns.by_value.iter().any(|(pattern, of)| *of == value && pattern.is_match(self.text));
+        let number = || self.text.contains(|c: char| c.is_ascii_digit());
+        match value {
+            Values::FREE => self.says(List::Free),
+            Values::CLOSED => self.says(List::Closed),
+            Values::CLOCK => matches() || self.says(List::Noon),
+            Values::DAY => {
+                let days = (0..7).map(List::Day).chain([List::Weekdays, List::Weekend, List::Daily]);
+                days.into_iter().any(|list| self.says(list))
             }
+            Values::DATE => matches() || (number() && (0..12).any(|month| self.says(List::Month(month)))),
+            Values::DURATION => self.says(List::TimeUnits) && (number() || NUMBER_WORDS.is_match(self.text)),
+            Values::PHONE => patterns.phone.find_iter(self.text).any(|found| is_phone(found.as_str())),
+            Values::ADDRESS => number() && patterns.street.is_match(self.text),
+            _ => matches(),
         }
-        if patterns.phone.find_iter(text).any(|found| is_phone(found.as_str())) {
-            values = values.and(Self::PHONE);
-        }
-        let line = format!(" {} ", fold(text));
-        let says = |list| {
-            let entries = language.entries(list).chain(Language::English.entries(list));
-            entries.into_iter().any(|entry| contains(&line, entry))
-        };
-        if says(List::Free) {
-            values = values.and(Self::FREE);
-        }
-        if says(List::Closed) {
-            values = values.and(Self::CLOSED);
-        }
-        if says(List::Noon) {
-            values = values.and(Self::CLOCK);
-        }
-        if (0..7).any(|day| says(List::Day(day))) || says(List::Weekdays) || says(List::Weekend) || says(List::Daily) {
-            values = values.and(Self::DAY);
-        }
-        if values.has_any(Self::NUMBER) {
-            if (0..12).any(|month| says(List::Month(month))) {
-                values = values.and(Self::DATE);
-            }
-            if says(List::TimeUnits) {
-                values = values.and(Self::DURATION);
-            }
-            if patterns.street.is_match(text) {
-                values = values.and(Self::ADDRESS);
-            }
-        } else if says(List::TimeUnits) && NUMBER_WORDS.is_match(text) {
-            values = values.and(Self::DURATION);
-        }
-        values
+    }
+
+    fn says(&self, list: List) -> bool {
+        let entries = self.language.entries(list).chain(Language::English.entries(list));
+        entries.into_iter().any(|entry| contains(&self.line, entry))
     }
 }
 

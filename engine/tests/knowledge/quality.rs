@@ -118,16 +118,16 @@ async fn mark(file: &str, documents: Vec<Document>) -> Marks {
 }
 
 #[tokio::test]
-async fn questions_as_people_write_them_to_shops() {
+async fn the_questions_the_thresholds_were_tuned_on() {
     let marks = mark("questions.tsv", fixtures_learned()).await;
     let Marks { answerable, recall_at_5, right, unanswerable, false_answers, .. } = marks;
     assert!(recall_at_5 * 100 >= answerable * 95);
-    assert!(right * 100 >= answerable * 75);
-    assert!(false_answers * 100 <= unanswerable * 4);
+    assert!(right * 100 >= answerable * 85);
+    assert!(false_answers * 100 <= unanswerable * 8);
 }
 
 #[tokio::test]
-async fn more_of_them() {
+async fn questions_nothing_was_tuned_on() {
     let marks = mark("held-out.tsv", fixtures_learned()).await;
     let Marks { answerable, recall_at_5, right, unanswerable, false_answers, .. } = marks;
     assert!(recall_at_5 * 100 >= answerable * 90);

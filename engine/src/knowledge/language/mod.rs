@@ -264,7 +264,7 @@ impl Language {
 }
 
 /// Of a text so much is looked at, in bytes.
-const SAMPLE_BYTES: usize = 8 * 1024;
+const SAMPLE_BYTES: usize = 1_536;
 
 /// Scripts that tell a language.
 fn by_script(text: &str) -> Option<Language> {

@@ -13,6 +13,9 @@ const BYTES_MAX: usize = 256;
 /// Words that may stand beside a request for a person; with more, something else is asked, too.
 const PERSON_WORDS_MAX: usize = 16;
 
+/// Beside a phrase that asks for a person so many other telling words may stand.
+const MORE_WORDS_MAX: usize = 3;
+
 /// What was said instead of a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::knowledge) enum Said {
@@ -44,7 +47,11 @@ pub(in crate::knowledge) fn hear(said: &str, otherwise: Language) -> Option<(Sai
     }
     let padded = format!(" {line} ");
     let says = |talk: Talk| talk.entries(language).iter().any(|entry| contains(&padded, entry));
-    if says(Talk::Person) && words <= PERSON_WORDS_MAX && !asks_for_more(&line, language) {
+    if says(Talk::Person)
+        && words <= PERSON_WORDS_MAX
+        && !asks_for_more(&line, language)
+        && is_about_no_more(&line, Talk::Person, language)
+    {
         return Some((Said::Person, language));
     }
     let asks = said.contains(['?', '？', '؟']);
@@ -91,6 +98,29 @@ fn talk(line: &str, language: Language) -> Option<Phrase> {
     found
 }
 
+/// Whether a line has hardly a word that says something else: `do you sell human hair` asks for no person.
+fn is_about_no_more(line: &str, talk: Talk, language: Language) -> bool {
+    use crate::knowledge::language::List;
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut known = vec![false; words.len()];
+    let mut longest = 0;
+    for entry in talk.entries(language).iter().chain(Talk::Polite.entries(language)) {
+        let length = entry.split(' ').count();
+        for from in 0..(words.len() + 1).saturating_sub(length) {
+            if words[from..from + length].join(" ") == *entry {
+                known[from..from + length].iter_mut().for_each(|known| *known = true);
+                longest = longest.max(if talk.entries(language).contains(entry) { length } else { 0 });
+            }
+        }
+    }
+    let more = words
+        .iter()
+        .zip(&known)
+        .filter(|(word, known)| !**known && !language.is_small(word) && !language.has(List::Common, word));
+    // A whole phrase asks for a person whatever stands beside it; a single word may be about something else.
+    longest == 0 || more.count() <= if longest > 1 { MORE_WORDS_MAX } else { 0 }
+}
+
 /// A request for somebody's number or hours is a question to the documents.
 fn asks_for_more(line: &str, language: Language) -> bool {
     use crate::knowledge::language::List;
@@ -121,6 +151,8 @@ mod tests {
             ("", Some(Said::Talk(Phrase::SayMore))),
             ("can i talk to a proper human please", Some(Person)),
             ("third time this week the app ate my draft. im really fed up with you lot", Some(Complaint)),
+            ("do you sell human hair wigs", None),
+            ("human please", Some(Person)),
             ("hi, what are your opening hours?", None),
             ("good detergent", None),
             ("thanks, and how do I return it?", None),
