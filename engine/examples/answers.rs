@@ -4,7 +4,8 @@
 //!
 //! `answers [--misses] [--only KIND] [--show] FOLDER…`, where a folder holds `site.json`, `questions.jsonl` and
 //! `pages/`. The columns: a passage that suffices is among the five found; the reply is right; wrong
-//! (it states something, and not what is right); silent (it says that it does not know). Where the
+//! (it states something, and not what is right); unsure (it says so, and shows what comes closest: with the
+//! right one among it, or not); silent (it says that it does not know). Where the
 //! pages say nothing, right is to say so.
 
 use std::collections::BTreeMap;
@@ -37,11 +38,35 @@ const REFUSALS: &[&str] = &[
     "لا أعرف",
     "我不知道",
     "わかりません",
+    "確かなことはわかりません",
     "모르겠습니다",
+    "확실한 답은 모르겠습니다",
     "Jag vet inte",
     "Det ved jeg ikke",
     "Jeg vet ikke",
     "Bilmiyorum",
+    "Kesin olarak bilmiyorum",
+];
+
+/// How what comes closest is introduced: these are refusals, too.
+const UNSURE: &[&str] = &[
+    "I don't know for certain",
+    "No lo sé con seguridad",
+    "Je ne sais pas avec certitude",
+    "Ich weiß es nicht sicher",
+    "Non lo so con certezza",
+    "Não sei ao certo",
+    "Dat weet ik niet zeker",
+    "Nie wiem tego na pewno",
+    "Я не знаю точно",
+    "لا أعرف ذلك على وجه اليقين",
+    "我不知道确切的答案",
+    "確かなことはわかりません",
+    "확실한 답은 모르겠습니다",
+    "Jag vet inte säkert",
+    "Det ved jeg ikke med sikkerhed",
+    "Jeg vet ikke sikkert",
+    "Kesin olarak bilmiyorum",
 ];
 
 #[derive(Deserialize)]
@@ -66,6 +91,10 @@ struct Question {
 enum Outcome {
     Right,
     Wrong,
+    /// It says that it is not sure, and shows what is right among what comes closest.
+    Shown,
+    /// It says that it is not sure, and what it shows is not what was asked.
+    Unsure,
     Silent,
 }
 
@@ -76,6 +105,8 @@ struct Marks {
     found: usize,
     right: usize,
     wrong: usize,
+    shown: usize,
+    unsure: usize,
     silent: usize,
 }
 
@@ -87,13 +118,15 @@ impl Marks {
         match outcome {
             Outcome::Right => self.right += 1,
             Outcome::Wrong => self.wrong += 1,
+            Outcome::Shown => self.shown += 1,
+            Outcome::Unsure => self.unsure += 1,
             Outcome::Silent => self.silent += 1,
         }
     }
 
     fn row(&self, name: &str) -> String {
-        let Self { asked, answerable, found, right, wrong, silent } = self;
-        format!("| {name} | {asked} | {found} of {answerable} | {right} | {wrong} | {silent} |")
+        let Self { asked, answerable, found, right, wrong, shown, unsure, silent } = self;
+        format!("| {name} | {asked} | {found} of {answerable} | {right} | {wrong} | {shown} | {unsure} | {silent} |")
     }
 }
 
@@ -101,6 +134,7 @@ impl Marks {
 async fn main() -> Result<()> {
     let (mut misses, mut show, mut only) = (false, false, None);
     let mut dump: Option<String> = None;
+    let mut weighed_of = PASSAGES;
     let mut dumped = Vec::new();
     let mut names: Vec<&'static str> = Vec::new();
     let mut folders = Vec::new();
@@ -111,6 +145,7 @@ async fn main() -> Result<()> {
             "--show" => show = true,
             "--only" => only = arguments.next(),
             "--dump" => dump = arguments.next(),
+            "--of" => weighed_of = arguments.next().ok_or("--of needs a number")?.parse()?,
             folder => folders.push(PathBuf::from(folder)),
         }
     }
@@ -128,14 +163,14 @@ async fn main() -> Result<()> {
                 let query = Query { question: question.ask.clone(), before: question.before.clone() };
                 let found = site.knowledge.find(site.tenant, query, 30, Weights::USED).await?;
                 let ranked: Vec<_> =
-                    found.iter().map(|f| (&f.passage.source, &f.passage.heading, &f.passage.text)).collect();
+                    found.iter().map(|f| (&f.passage.source, &f.passage.heading, &f.passage.text, f.score, f.coverage)).collect();
                 let raw: serde_json::Value = serde_json::from_str(line)?;
-                let prompt = site.prompt(&question).await?;
+                let prompt = site.prompt(&question, weighed_of).await?;
                 let weighed: Vec<_> = engine::knowledge::weigh(&prompt)
                     .into_iter()
                     .map(|one| {
                         let judged = question.judge(&one.text) == Outcome::Right;
-                        (one.part, judged, one.features.iter().map(|(_, value)| *value).collect::<Vec<_>>(), one.text)
+                        (one.part, judged, one.features.iter().map(|(_, value)| *value).collect::<Vec<_>>(), one.text, one.n)
                     })
                     .collect();
                 if names.is_empty() {
@@ -181,7 +216,8 @@ async fn main() -> Result<()> {
             serde_json::to_vec(&serde_json::json!({"sites": sites, "features": names, "questions": dumped}))?,
         )?;
     }
-    println!("| | questions | passage found | right | wrong | silent |\n|---|---|---|---|---|---|");
+    println!("| | questions | passage found | right | wrong | unsure, right one shown | unsure, others shown | silent |");
+    println!("|---|---|---|---|---|---|---|---|");
     by_site.iter().for_each(|(name, marks)| println!("{}", marks.row(name)));
     by_kind.iter().for_each(|(name, marks)| println!("{}", marks.row(name)));
     println!("{}", answerable.row("answerable"));
@@ -206,14 +242,18 @@ impl Question {
 
     fn judge(&self, reply: &str) -> Outcome {
         let reply = plain(reply);
-        let is_silent = REFUSALS.iter().any(|refusal| reply.starts_with(&plain(refusal)));
+        let begins = |phrases: &[&str]| phrases.iter().any(|phrase| reply.starts_with(&plain(phrase)));
+        let is_unsure = begins(UNSURE);
+        let is_silent = is_unsure || begins(REFUSALS);
         if self.right.is_empty() {
             // A quotation answers a question that was not asked, or that the pages do not answer.
             let quotes = reply.contains("[1]") || (2..=PASSAGES).any(|n| reply.contains(&format!("[{n}]")));
             return match self.kind.as_str() {
+                "unknown" if is_unsure => Outcome::Unsure,
                 "unknown" if is_silent => Outcome::Right,
                 "unknown" => Outcome::Wrong,
                 "person" | "complaint" if !is_silent => Outcome::Right,
+                _ if is_unsure => Outcome::Unsure,
                 _ if is_silent => Outcome::Silent,
                 _ if quotes => Outcome::Wrong,
                 _ => Outcome::Right,
@@ -221,7 +261,10 @@ impl Question {
         }
         let has = |words: &String| reply.contains(&plain(words));
         let is_right = self.right.iter().all(|group| group.iter().any(has)) && !self.wrong.iter().any(has);
+        let is_shown = self.right.iter().all(|group| group.iter().any(has));
         match (is_silent, is_right) {
+            (true, _) if is_unsure && is_shown => Outcome::Shown,
+            (true, _) if is_unsure => Outcome::Unsure,
             (true, _) => Outcome::Silent,
             (false, true) => Outcome::Right,
             (false, false) => Outcome::Wrong,
@@ -232,6 +275,8 @@ impl Question {
         let outcome = match outcome {
             Outcome::Right => "right",
             Outcome::Wrong => "WRONG",
+            Outcome::Shown => "shown",
+            Outcome::Unsure => "unsure",
             Outcome::Silent => "silent",
         };
         let found = if found || self.right.is_empty() { "" } else { " NOT FOUND" };
@@ -270,9 +315,9 @@ impl Site {
     }
 
     /// The prompt that a node would make of the question, after what was said before it.
-    async fn prompt(&self, question: &Question) -> Result<Prompt> {
+    async fn prompt(&self, question: &Question, limit: usize) -> Result<Prompt> {
         let query = Query { question: question.ask.clone(), before: question.before.clone() };
-        let found = self.knowledge.find(self.tenant, query, PASSAGES, Weights::USED).await?;
+        let found = self.knowledge.find(self.tenant, query, limit, Weights::USED).await?;
         Ok(Prompt {
             system: "".into(),
             lines: vec![PromptLine { role: Role::User, text: question.ask.as_str().into() }],
@@ -285,7 +330,7 @@ impl Site {
 
     /// The passages found for the question, and the reply.
     async fn ask(&self, question: &Question) -> Result<(Vec<Passage>, String)> {
-        let prompt = self.prompt(question).await?;
+        let prompt = self.prompt(question, PASSAGES).await?;
         let passages = prompt.passages.clone();
         Ok((passages, reply(prompt).await))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::stream;
 use schema::{HandoffReason, Passage, Usage};
 
-use super::choose::{Choice, Quote};
+use super::choose::{Answer, Choice, Quote};
 use super::features::Features;
 use super::language::Language;
 use super::question::{self, Asked};
@@ -101,11 +101,15 @@ fn reply(prompt: &Prompt) -> (String, Option<Signal>) {
         return (Phrase::SayMore.in_language(language).into(), None);
     }
     let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
-    let answers: Vec<(&Asked, Option<Quote>)> =
+    let answers: Vec<(&Asked, Answer)> =
         asked.iter().map(|asked| (asked, Choice::new(asked, &passages, documents).answer())).collect();
-    if answers.iter().any(|(_, quote)| quote.is_some()) {
-        let in_part = answers.iter().any(|(_, quote)| quote.is_none());
+    let is_sure = |(_, answer): &(&Asked, Answer)| matches!(answer, Answer::Sure(_));
+    if answers.iter().any(is_sure) {
+        let in_part = !answers.iter().all(is_sure);
         return (show(answers, language), in_part.then_some(Signal::Unanswered));
+    }
+    if answers.iter().any(|(_, answer)| matches!(answer, Answer::Near(_))) {
+        return (unsure(answers, language), Some(Signal::Unanswered));
     }
     let nearest = asked.first().and_then(|asked| Choice::new(asked, &passages, documents).nearest(NEAREST_SHARE_MIN));
     (unknown(nearest, language), Some(Signal::Unanswered))
@@ -120,6 +124,8 @@ pub struct Weighed {
     pub features: Vec<(&'static str, f32)>,
     /// What would be said.
     pub text: String,
+    /// Which passage it is from.
+    pub n: u32,
 }
 
 /// Every quotation that could be made, the best first. For measuring: `tests/retrieval/fit.py`.
@@ -133,8 +139,8 @@ pub fn weigh(prompt: &Prompt) -> Vec<Weighed> {
     for (part, asked) in asked.iter().enumerate() {
         for candidate in Choice::new(asked, &passages, documents).ranked() {
             let features = Features::NAMES.iter().copied().zip(candidate.features.values()).collect();
-            let Quote { place, text, .. } = candidate.quote;
-            weighed.push(Weighed { part, features, text: format!("{place}: {text}") });
+            let Quote { place, text, n, .. } = candidate.quote;
+            weighed.push(Weighed { part, features, text: format!("{place}: {text}"), n });
         }
     }
     weighed
@@ -168,14 +174,14 @@ fn language_of(passages: &[Passage]) -> Language {
     Language::of(&text, Language::English)
 }
 
-fn show(answers: Vec<(&Asked, Option<Quote>)>, language: Language) -> String {
+fn show(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
     let mut shown = String::new();
     let mut seen: Vec<String> = Vec::new();
-    for (asked, quote) in answers {
+    for (asked, answer) in answers {
         if !shown.is_empty() {
             shown.push_str("\n\n");
         }
-        let Some(Quote { n, place, text, is_block }) = quote else {
+        let Answer::Sure(Quote { n, place, text, is_block }) = answer else {
             shown.push_str(&Phrase::UnknownPart.in_language(language).replace("{}", &asked.said));
             continue;
         };
@@ -192,6 +198,24 @@ fn show(answers: Vec<(&Asked, Option<Quote>)>, language: Language) -> String {
         seen.push(text);
     }
     shown
+}
+
+/// What comes closest, said to be no more than that.
+fn unsure(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
+    let mut shown = vec![Phrase::Unsure.in_language(language).to_string()];
+    let quotes = answers.into_iter().flat_map(|(_, answer)| match answer {
+        Answer::Near(quotes) => quotes,
+        Answer::Sure(quote) => vec![quote],
+        Answer::Unknown => Vec::new(),
+    });
+    for Quote { n, place, text, is_block } in quotes {
+        let quote = if is_block { format!("“{place}” [{n}]:\n\n{text}") } else { format!("“{place}”: “{text}” [{n}]") };
+        if !shown.contains(&quote) {
+            shown.push(quote);
+        }
+    }
+    shown.push(Phrase::Person.in_language(language).to_string());
+    shown.join("\n\n")
 }
 
 fn unknown(nearest: Option<(u32, String)>, language: Language) -> String {

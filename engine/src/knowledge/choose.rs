@@ -34,6 +34,15 @@ const SECTION_SHARE_MIN: f32 = 0.5;
 /// Units whose scores differ by less than this say the same, as far as can be told.
 const TIE: f32 = 0.02;
 const TIED_MAX: usize = 3;
+/// Of what comes closest, so much is shown: so many quotations, so many characters together, and none whose
+/// score is so much lower than the best.
+const NEAR_MAX: usize = 3;
+const NEAR_CHARS_MAX: usize = 900;
+const NEAR_SCORES: f32 = 3.0;
+
+/// Kinds of answer that only a value of the kind gives, unless words are asked for, too.
+const STRICT: Kinds = Kinds::AMOUNT.and(Kinds::CLOCK).and(Kinds::PHONE).and(Kinds::MAIL);
+const WORDED: Kinds = Kinds::HOW.and(Kinds::WHY).and(Kinds::CAN).and(Kinds::KINDS);
 
 /// A piece of a passage that answers, with its citation.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +53,15 @@ pub(super) struct Quote {
     pub(super) text: String,
     /// Whether it is a list, a table or a listing and not sentences.
     pub(super) is_block: bool,
+}
+
+/// What is known of a question.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Sure(Quote),
+    /// What may answer, and may not, the likeliest first; at least one.
+    Near(Vec<Quote>),
+    Unknown,
 }
 
 /// A quotation that could be made, and how well it fits.
@@ -83,16 +101,20 @@ impl<'a> Choice<'a> {
         choice
     }
 
-    /// The best answer, when one is good enough.
-    pub(super) fn answer(&self) -> Option<Quote> {
+    /// The best answer, when one is good enough, or what comes closest.
+    pub(super) fn answer(&self) -> Answer {
         if let Some(typed) = self.typed() {
-            return Some(typed);
+            return Answer::Sure(typed);
         }
         let ranked = self.ranked();
-        let best = ranked.first()?;
+        let Some(best) = ranked.first() else { return Answer::Unknown };
         let margin = ranked.iter().skip(1).find(|other| other.quote.text != best.quote.text && !overlaps(other, best));
         let margin = margin.map_or(1.0, |other| best.score - other.score).min(1.0);
-        (best.features.confidence(margin, &CONFIDENCE) >= CONFIDENCE.least).then(|| self.joined(&ranked))
+        match best.features.confidence(margin, &CONFIDENCE) {
+            sure if sure >= CONFIDENCE.least => Answer::Sure(self.joined(&ranked)),
+            near if near >= CONFIDENCE.least_near => Answer::Near(closest(&ranked)),
+            _ => Answer::Unknown,
+        }
     }
 
     /// What the owner typed as the answer to this question: it goes before all that was learned.
@@ -186,6 +208,10 @@ impl<'a> Choice<'a> {
         let mut spelt = spelt_own.clone();
         raise(&mut spelt, &self.matcher.spelt(&format!("{} {} {}", unit.lead, read.heading, read.above)), 0.9);
         let fits = Values::has(&said, self.language, kinds.values());
+        // Who asks for a price, an hour, a number is not told anything else.
+        if !fits && kinds.has(STRICT) && !kinds.has(WORDED) {
+            return None;
+        }
         let flag = |is: bool| f32::from(u8::from(is));
         let is = |form: Form| flag(unit.form == form);
         let mut led = around.heading.clone();
@@ -235,6 +261,9 @@ impl<'a> Choice<'a> {
             leans: flag(self.asked.leans),
             terms: (self.asked.terms.iter().filter(|term| term.weight >= TELLING).count() as f32).min(6.0) / 6.0,
         };
+        if let Some(wide) = unit.wide.as_ref().filter(|_| !kinds.is_valued()) {
+            shown.clone_from(wide);
+        }
         let quote = Quote {
             n: read.passage.n,
             place: read.place(),
@@ -393,6 +422,26 @@ impl<'a> Choice<'a> {
         let hit: f32 = weights.zip(met).map(|(weight, met)| weight * met).sum();
         if all > 0.0 { hit / all } else { 0.0 }
     }
+}
+
+/// The best that say different things, as long as they come near the best of all.
+fn closest(ranked: &[Candidate]) -> Vec<Quote> {
+    let mut chosen: Vec<&Candidate> = Vec::new();
+    let mut chars = 0;
+    for candidate in ranked {
+        let far = ranked[0].score - candidate.score > NEAR_SCORES;
+        if far || chosen.len() == NEAR_MAX {
+            break;
+        }
+        let length = candidate.quote.text.chars().count();
+        let told = |other: &&Candidate| other.quote.text == candidate.quote.text || overlaps(other, candidate);
+        if chosen.iter().any(told) || (!chosen.is_empty() && chars + length > NEAR_CHARS_MAX) {
+            continue;
+        }
+        chars += length;
+        chosen.push(candidate);
+    }
+    chosen.into_iter().map(|candidate| candidate.quote.clone()).collect()
 }
 
 /// What stands around a unit, met already.

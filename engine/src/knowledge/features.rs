@@ -20,6 +20,7 @@ macro_rules! features {
             margin: 0.75,
             bias: -2.12,
             least: 0.55,
+            least_near: 0.2,
         };
 
         impl Features {
@@ -120,6 +121,8 @@ pub(super) struct Confidence {
     bias: f32,
     /// The least probability with which something is said.
     pub(super) least: f32,
+    /// The least with which it is shown as what comes closest.
+    pub(super) least_near: f32,
 }
 
 impl Features {

@@ -2,7 +2,7 @@
 //! Invariant: tells what is asked for and never what about.
 
 use super::language::{Language, List};
-use super::values::{Values, contains};
+use super::values::{Values, contains, places};
 use super::words::{self, fold};
 
 /// What kind of answer is asked for; one bit each.
@@ -114,12 +114,7 @@ pub(super) fn begins_question(text: &str, language: Language) -> Kinds {
 
 pub(super) fn kinds_of(text: &str, language: Language) -> Kinds {
     let line = format!(" {} ", fold(text));
-    let mut kinds = Kinds::default();
-    for (list, kind) in CUES {
-        if language.entries(*list).any(|cue| contains(&line, cue)) {
-            kinds = kinds.and(*kind);
-        }
-    }
+    let mut kinds = cued(&line, language);
     let begins = begins_question(text, language);
     if kinds.has(Kinds::AMOUNT) && measures(&line, language) {
         kinds = kinds.without(Kinds::AMOUNT).and(Kinds::COUNT);
@@ -141,6 +136,28 @@ pub(super) fn kinds_of(text: &str, language: Language) -> Kinds {
     if begins.has(Kinds::CAN) && !begins.has(Kinds::AMOUNT.and(Kinds::DURATION)) {
         let whether = Kinds::AMOUNT.and(Kinds::COUNT).and(Kinds::PHONE).and(Kinds::MAIL).and(Kinds::ADDRESS);
         kinds = kinds.without(whether.and(Kinds::DURATION).and(Kinds::WHERE).and(Kinds::WHO));
+    }
+    kinds
+}
+
+/// The kinds whose cues stand in a folded line. A cue within a longer one does not count: who asks who is in
+/// charge asks for no charge.
+fn cued(line: &str, language: Language) -> Kinds {
+    let mut found: Vec<(std::ops::Range<usize>, Kinds)> = Vec::new();
+    for (list, kind) in CUES {
+        for cue in language.entries(*list) {
+            found.extend(places(line, cue).map(|place| (place, *kind)));
+        }
+    }
+    found.sort_by_key(|(place, _)| (place.start, std::cmp::Reverse(place.end)));
+    let mut kinds = Kinds::default();
+    let mut reach = 0..0;
+    for (place, kind) in found {
+        let within = place.end <= reach.end && place != reach;
+        if !within {
+            kinds = kinds.and(kind);
+            reach = place;
+        }
     }
     kinds
 }

@@ -324,7 +324,8 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
         let has_digit = here.iter().any(|word| word.exact.contains(|c: char| c.is_ascii_digit()));
         let single = here.len() == 1 && here[0].exact.chars().count() == 1 && !has_digit && here[0].exact.is_ascii();
         let key = here.iter().map(|word| word.stem.as_str()).collect::<Vec<_>>().join(" ");
-        if is_small || is_date || single || !seen.insert(key) {
+        // A small word that means something may name what a page is about: `Family`, `Friend`.
+        if (is_small && concepts.is_empty()) || is_date || single || !seen.insert(key) {
             continue;
         }
         let mixed = has_digit && here.iter().any(|word| word.exact.contains(char::is_alphabetic));
@@ -336,7 +337,7 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
             () if is_cue => CUE_WEIGHT,
             () if is_code || (has_digit && here.iter().any(|word| word.exact.len() > 4)) => EXACT_WEIGHT,
             () if has_digit => NUMBER_WEIGHT,
-            () if is_common && concepts.is_empty() => COMMON_WEIGHT,
+            () if is_small || (is_common && concepts.is_empty()) => COMMON_WEIGHT,
             () if is_common => HALF_COMMON_WEIGHT,
             () => 1.0,
         };

@@ -14,6 +14,8 @@ enum Unit {
     Metres,
     Money,
     People,
+    /// Hours of the day.
+    Clock,
 }
 
 /// A number that a question names.
@@ -69,6 +71,7 @@ const UNITS: &[(Unit, &[&str])] = &[
             "seats",
         ],
     ),
+    (Unit::Clock, &["am", "pm", "uhr", "uur", "oclock", "noon"]),
 ];
 
 /// Words that stand before the end, and before the beginning, of a range that is open on one side.
@@ -193,6 +196,8 @@ pub(super) fn within(numbers: &[Number], text: &str) -> f32 {
     for number in numbers {
         let alike = |range: &&Range| match (number.unit, range.unit) {
             (Some(a), Some(b)) => a == b,
+            // Hours are no ages and no prices.
+            (Some(Unit::Clock), None) | (None, Some(Unit::Clock)) => false,
             _ => true,
         };
         let mut of_kind = ranges.iter().filter(alike).peekable();
@@ -285,7 +290,9 @@ fn unit(tokens: &[Token<'_>], at: usize) -> Option<Unit> {
     let after = (at + 1..tokens.len().min(at + 3)).find_map(|next| of(&tokens[next].word));
     let before = at.checked_sub(1).map(|before| tokens[before].word.as_str());
     let money = tokens[at].between.ends_with(['£', '$', '€']).then_some(Unit::Money);
-    money.or(after).or_else(|| before.filter(|word| AGED[..8].contains(word)).map(|_| Unit::Years))
+    let colon = |at: usize| tokens.get(at).is_some_and(|token| token.between == ":");
+    let clock = (colon(at + 1) || (at > 0 && colon(at))).then_some(Unit::Clock);
+    clock.or(money).or(after).or_else(|| before.filter(|word| AGED[..8].contains(word)).map(|_| Unit::Years))
 }
 
 fn tokens(text: &str) -> Vec<Token<'_>> {

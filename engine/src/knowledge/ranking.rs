@@ -89,9 +89,9 @@ impl Weights {
 }
 
 /// A passage with less of the question than this, weighed by rarity, does not bear on it …
-const COVERAGE_MIN: f32 = 0.12;
+const COVERAGE_MIN: f32 = 0.04;
 /// … nor does one that scores less than this share of the best.
-const SCORE_SHARE_MIN: f32 = 0.1;
+const SCORE_SHARE_MIN: f32 = 0.05;
 /// Passages of one section in one answer.
 const SECTION_PASSAGES_MAX: usize = 2;
 

@@ -55,6 +55,9 @@ pub(super) struct Unit {
     /// What stands beside it in the passage: the sentences around it.
     pub(super) beside: String,
     pub(super) shown: String,
+    /// What is shown where words answer and no value: the paragraph, list or section that it stands in, when
+    /// that is short.
+    pub(super) wide: Option<String>,
     /// Which table and which of its rows.
     pub(super) table: Option<(usize, usize)>,
     /// How many sentences or lines it has.
@@ -93,6 +96,7 @@ impl<'a> Read<'a> {
         }
         read.units.truncate(UNITS_MAX);
         read.of_section(&blocks);
+        read.widen(&blocks);
         read
     }
 
@@ -120,9 +124,21 @@ impl<'a> Read<'a> {
             lead: String::new(),
             beside: String::new(),
             shown,
+            wide: None,
             table: None,
             size: 1,
         });
+    }
+
+    /// A short section is shown with all that it says.
+    fn widen(&mut self, blocks: &[Block]) {
+        let all = blocks.iter().map(|block| fenced(block, &block.text)).collect::<Vec<_>>().join("\n\n");
+        if all.chars().count() > SECTION_CHARS_MAX {
+            return;
+        }
+        for unit in self.units.iter_mut().filter(|unit| matches!(unit.form, Form::Sentences | Form::Item)) {
+            unit.wide = Some(all.clone());
+        }
     }
 
     /// Its sentences, items and rows, each as one line.
@@ -174,11 +190,13 @@ impl<'a> Read<'a> {
                     continue;
                 }
                 let mut shown = text.clone();
+                let mut wide = widened(&all, from, to);
                 // What announces something is shown with what it announces.
                 if to == all.len() && text.ends_with(':') {
                     let Some(next) = next else { continue };
                     let lines: Vec<&str> = next.text.lines().take(LINES_MAX).collect();
                     shown = format!("{text}\n\n{}", fenced(next, &lines.join("\n")));
+                    wide.clone_from(&shown);
                 }
                 self.units.push(Unit {
                     form: Form::Sentences,
@@ -187,6 +205,7 @@ impl<'a> Read<'a> {
                     lead: String::new(),
                     beside: format!("{before} {after}"),
                     shown,
+                    wide: Some(wide),
                     table: None,
                     size: to - from,
                 });
@@ -196,6 +215,7 @@ impl<'a> Read<'a> {
 
     fn of_list(&mut self, block: &Block, lead: &str) {
         let lines: Vec<&str> = block.text.lines().collect();
+        let first = self.units.len();
         let mut from = 0;
         while from < lines.len() {
             // What is indented below an item belongs to it.
@@ -210,6 +230,7 @@ impl<'a> Read<'a> {
                 lead: lead.to_string(),
                 beside: String::new(),
                 shown: text.clone(),
+                wide: None,
                 table: None,
                 size: 1,
             });
@@ -223,6 +244,7 @@ impl<'a> Read<'a> {
                         lead: format!("{} {lead}", bare(lines[from])),
                         beside: String::new(),
                         shown: bare(line).to_string(),
+                        wide: None,
                         table: None,
                         size: 1,
                     });
@@ -232,6 +254,9 @@ impl<'a> Read<'a> {
         }
         let text = lines.iter().take(LINES_MAX).copied().collect::<Vec<_>>().join("\n");
         let shown = if lead.ends_with(':') { format!("{lead}\n\n{text}") } else { text };
+        if shown.chars().count() <= SECTION_CHARS_MAX {
+            self.units[first..].iter_mut().for_each(|unit| unit.wide = Some(shown.clone()));
+        }
         self.units.push(Unit {
             form: Form::Whole,
             label: String::new(),
@@ -239,6 +264,7 @@ impl<'a> Read<'a> {
             lead: lead.to_string(),
             beside: String::new(),
             shown,
+            wide: None,
             table: None,
             size: lines.len(),
         });
@@ -255,6 +281,7 @@ impl<'a> Read<'a> {
                 lead: lead.to_string(),
                 beside: String::new(),
                 shown: String::new(),
+                wide: None,
                 table: Some((number, at)),
                 size: 1,
             });
@@ -267,6 +294,7 @@ impl<'a> Read<'a> {
             lead: lead.to_string(),
             beside: String::new(),
             shown: lines.join("\n"),
+            wide: None,
             table: Some((number, usize::MAX)),
             size: table.rows.len(),
         });
@@ -286,6 +314,7 @@ impl<'a> Read<'a> {
                 lead: lead.to_string(),
                 beside: String::new(),
                 shown: format!("{}: {}", key.trim(), value.trim()),
+                wide: None,
                 table: None,
                 size: 1,
             });
@@ -299,10 +328,27 @@ impl<'a> Read<'a> {
             lead: lead.to_string(),
             beside: String::new(),
             shown: if lead.is_empty() { code } else { format!("{lead}\n\n{code}") },
+            wide: None,
             table: None,
             size: lines.len(),
         });
     }
+}
+
+/// A stretch of sentences with those after it and before it, as far as there is room.
+fn widened(all: &[&str], mut from: usize, mut to: usize) -> String {
+    let mut chars: usize = all[from..to].iter().map(|sentence| sentence.chars().count() + 1).sum();
+    let mut fits = |sentence: &&str| {
+        chars += sentence.chars().count() + 1;
+        chars <= SENTENCES_CHARS_MAX
+    };
+    while to < all.len() && fits(&all[to]) {
+        to += 1;
+    }
+    while from > 0 && fits(&all[from - 1]) {
+        from -= 1;
+    }
+    all[from..to].join(" ")
 }
 
 /// A few words that say nothing, with a full stop.

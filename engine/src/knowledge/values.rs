@@ -99,16 +99,24 @@ impl<'a> Seen<'a> {
 /// Whether a folded line, with a space at each end, has a phrase as whole words; scripts without
 /// spaces have it anywhere.
 pub(super) fn contains(line: &str, phrase: &str) -> bool {
+    places(line, phrase).next().is_some()
+}
+
+/// Where it stands so.
+pub(super) fn places<'a>(line: &'a str, phrase: &'a str) -> impl Iterator<Item = std::ops::Range<usize>> + 'a {
+    let spaceless = phrase.chars().all(super::words::is_spaceless);
+    let step = phrase.chars().next().map_or(1, char::len_utf8);
     let mut from = 0;
-    while let Some(at) = line[from..].find(phrase).map(|at| from + at) {
-        let end = at + phrase.len();
-        let spaceless = phrase.chars().all(super::words::is_spaceless);
-        if spaceless || (line[..at].ends_with(' ') && line[end..].starts_with(' ')) {
-            return true;
+    std::iter::from_fn(move || {
+        while let Some(at) = line[from..].find(phrase).map(|at| from + at) {
+            let end = at + phrase.len();
+            from = at + step;
+            if spaceless || (line[..at].ends_with(' ') && line[end..].starts_with(' ')) {
+                return Some(at..end);
+            }
         }
-        from = at + phrase.chars().next().map_or(1, char::len_utf8);
-    }
-    false
+        None
+    })
 }
 
 struct Patterns {

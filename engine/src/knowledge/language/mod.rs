@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use super::lexicon;
 use super::words::{self, fold};
 
 /// A language that documents are read in.
@@ -234,7 +235,16 @@ impl Language {
         if best == 0 || found(otherwise) == best {
             return otherwise;
         }
-        Self::ALL.into_iter().find(|language| found(*language) == best).unwrap_or(otherwise)
+        let other = Self::ALL.into_iter().find(|language| found(*language) == best).unwrap_or(otherwise);
+        if words.len() > TELLS_ITSELF_WORDS_MIN {
+            return other;
+        }
+        // In few words, what they mean tells more than the small ones between: `hire e-bike age`.
+        let known = |language: Self| {
+            let known = words.iter().filter(|word| lexicon::knows(word, language));
+            found(language) + known.map(|word| word.chars().count().min(6)).sum::<usize>()
+        };
+        if known(otherwise) >= known(other) { otherwise } else { other }
     }
 
     /// Whether a list of this language has a folded word or phrase.
@@ -262,6 +272,9 @@ impl Language {
         matches!(self, German | Dutch | Swedish | Danish | Norwegian)
     }
 }
+
+/// A longer text tells its language by its small words alone.
+const TELLS_ITSELF_WORDS_MIN: usize = 10;
 
 /// Of a text so much is looked at, in bytes.
 const SAMPLE_BYTES: usize = 1_536;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
 use super::language::Language;
-use super::words::{Word, words};
+use super::words::{Word, stem_of, words};
 
 /// What several words mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,6 +130,11 @@ pub(super) fn concepts(words: &[Word], language: Language) -> Vec<Span> {
         }
     }
     found
+}
+
+/// Whether a phrase of the language begins with a folded word.
+pub(super) fn knows(word: &str, language: Language) -> bool {
+    phrases(language).contains_key(&stem_of(word, language))
 }
 
 fn phrases(language: Language) -> &'static Phrases {

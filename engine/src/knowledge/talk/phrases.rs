@@ -24,6 +24,8 @@ pub(in crate::knowledge) enum Phrase {
     UnknownPart,
     /// After `Unknown`, before the name of the nearest passage.
     Nearest,
+    /// Before quotations that may answer, and may not.
+    Unsure,
     Person,
     /// A person was asked for.
     Handoff,
@@ -62,6 +64,7 @@ impl Phrase {
             Self::Unknown => "unknown",
             Self::UnknownPart => "unknown_part",
             Self::Nearest => "nearest",
+            Self::Unsure => "unsure",
             Self::Person => "person",
             Self::Handoff => "handoff",
             Self::HandoffContact => "handoff_contact",
