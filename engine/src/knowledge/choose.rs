@@ -12,7 +12,7 @@ use super::question::{Asked, Origin, Term};
 use super::ranges;
 use super::units::{Form, LINES_MAX, Read, Unit, is_question};
 use super::values::{Values, contains};
-use super::words::{fold, folded, words};
+use super::words::{Word, fold, folded, words};
 
 /// What words count that stand in the nearest heading, in what leads to a unit, in the headings
 /// above, beside it in its paragraph, and elsewhere in its passage.
@@ -31,6 +31,8 @@ const TYPED_SHARE_MIN: f32 = 0.75;
 const NEAR: usize = 3;
 /// A heading with this share of a question asks it.
 const SECTION_SHARE_MIN: f32 = 0.5;
+/// A label or heading of more words is no name.
+const NAME_WORDS_MAX: usize = 6;
 /// Units whose scores differ by less than this say the same, as far as can be told.
 const TIE: f32 = 0.02;
 const TIED_MAX: usize = 3;
@@ -80,6 +82,8 @@ pub(super) struct Choice<'a> {
     passages: &'a [Read<'a>],
     language: Language,
     matcher: Matcher<'a>,
+    /// The stems of the question's words, for finding names in it.
+    stems: String,
     /// How rare each term is among the units: what all of them have tells none from another.
     rarity: Vec<f32>,
     /// The share of the telling words that no passage has.
@@ -92,7 +96,8 @@ impl<'a> Choice<'a> {
         let texts = passages.iter().flat_map(|read| [read.passage.text.as_str(), &read.passage.heading, &read.above]);
         let matcher = Matcher::new(asked, language, texts);
         let rarity = rarity(&matcher, passages, asked.terms.len());
-        let mut choice = Self { asked, passages, language, matcher, rarity, absent: 0.0 };
+        let stems = stems_of(&words(&asked.said, language));
+        let mut choice = Self { asked, passages, language, matcher, stems, rarity, absent: 0.0 };
         let mut anywhere = choice.matcher.nothing();
         for read in passages {
             raise(&mut anywhere, &whole(&choice.matcher, read), 1.0);
@@ -228,6 +233,9 @@ impl<'a> Choice<'a> {
             core: self.core(&spelt),
             adjacent: self.adjacent(&format!("{} {} {}", said, unit.lead, read.heading)),
             label: self.share(&label),
+            named: self.named(&unit.label),
+            headed: self.named(read.heading),
+            counted: flag(kinds.has(Kinds::COUNT) && self.counts(&said)),
             led: self.share(&led),
             beside: self.share(&beside),
             missing,
@@ -332,6 +340,23 @@ impl<'a> Choice<'a> {
             quote.is_block = true;
         }
         quote
+    }
+
+    /// How well the question has a title word for word: 1, a half when that is one word, or nothing.
+    fn named(&self, title: &str) -> f32 {
+        let all = words(title, self.language);
+        let telling = all.iter().filter(|word| !self.language.is_small(&word.exact)).count();
+        let line = stems_of(&all);
+        let is_named = telling > 0 && all.len() <= NAME_WORDS_MAX && self.stems.contains(&line);
+        if is_named { (all.len() as f32 / 2.0).min(1.0) } else { 0.0 }
+    }
+
+    /// Whether a number stands right before a word of the question: `84 pitches`.
+    fn counts(&self, said: &str) -> bool {
+        let all: Vec<&str> = said.split_whitespace().collect();
+        let is_counted = |word: &&str| self.hits(&self.matcher.spelt(word)) > 0.0;
+        let number = |word: &str| word.contains(|c: char| c.is_ascii_digit());
+        (0..all.len()).any(|at| number(all[at]) && all[at + 1..all.len().min(at + 3)].iter().any(is_counted))
     }
 
     /// The share of a text's words that the question has: `Wine` fits better than `Mulled wine`.
@@ -478,6 +503,12 @@ fn whole(matcher: &Matcher<'_>, read: &Read<'_>) -> Strengths {
     let mut all = matcher.of(read.passage.text.as_str());
     raise(&mut all, &matcher.of(&read.passage.heading), 1.0);
     all
+}
+
+/// Stems between spaces, so that whole words are found.
+fn stems_of(words: &[Word]) -> String {
+    let stems = words.iter().map(|word| word.stem.as_str()).collect::<Vec<_>>().join(" ");
+    format!(" {stems} ")
 }
 
 /// Whether one says what the other says, and more or less.

@@ -2,6 +2,7 @@
 //! Invariant: no word is lost, no passage is longer than `PASSAGE_CHARS_MAX`, the same text gives
 //! the same passages, and the time taken grows with the text only.
 
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use schema::limits::PASSAGE_CHARS_MAX;
@@ -15,6 +16,12 @@ const GATHER_CHARS: usize = 800;
 const LEAD_CHARS_MAX: usize = 240;
 /// A table's head this long or shorter is repeated above each piece.
 const TABLE_HEAD_CHARS_MAX: usize = 400;
+
+/// Between a heading and the one below it.
+const JOINT: &str = " › ";
+/// Sections that are listed with the heading above them, and how long the list may be, in characters.
+const OUTLINE_MAX: usize = 24;
+const OUTLINE_CHARS_MAX: usize = 600;
 
 /// A passage before it is indexed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +43,48 @@ pub(crate) fn pieces(source: &str, text: &str) -> Vec<Piece> {
         packer.add(block);
     }
     packer.flush();
-    packer.pieces
+    outlined(packer.pieces)
+}
+
+/// What stands below a heading in sections of its own is listed with it: `Our cabins` has `Wren`, `Alder` and
+/// `Heron`. Who asks what there is is answered so.
+fn outlined(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut below: HashMap<&str, Vec<&str>> = HashMap::new();
+    for piece in &pieces {
+        if let Some((above, title)) = piece.heading.rsplit_once(JOINT) {
+            let titles = below.entry(above).or_default();
+            if !titles.contains(&title) && titles.len() <= OUTLINE_MAX {
+                titles.push(title);
+            }
+        }
+    }
+    let list = |heading: &str| {
+        let titles = below.get(heading)?;
+        let asks = titles.iter().any(|title| title.ends_with(['?', '？', '؟']));
+        let fits = (2..=OUTLINE_MAX).contains(&titles.len()) && !asks;
+        let list = titles.iter().map(|title| format!("- {title}")).collect::<Vec<_>>().join("\n");
+        (fits && list.chars().count() <= OUTLINE_CHARS_MAX).then_some(list)
+    };
+    let mut told: HashSet<String> = HashSet::new();
+    let mut outlined: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in &pieces {
+        // The list stands at the end of what the heading says itself, or alone where it says nothing.
+        let above = piece.heading.rsplit_once(JOINT).map(|(above, _)| above);
+        if let Some(above) = above.filter(|above| !told.contains(*above))
+            && let Some(list) = list(above)
+        {
+            told.insert(above.to_string());
+            match outlined.iter_mut().rev().find(|before| before.heading == above) {
+                Some(own) if own.text.chars().count() + 2 + list.chars().count() <= PASSAGE_CHARS_MAX => {
+                    own.text.push_str("\n\n");
+                    own.text.push_str(&list);
+                }
+                _ => outlined.push(Piece { heading: above.to_string(), text: list }),
+            }
+        }
+        outlined.push(piece.clone());
+    }
+    outlined
 }
 
 #[derive(Default)]

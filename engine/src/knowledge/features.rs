@@ -60,6 +60,12 @@ features! {
     adjacent: 0.24, 0.66;
     /// By its label: a key, a row's first cell.
     label: 0.51, 0.0;
+    /// The question has the label word for word, of two words or more; half for one.
+    named: 0.5, 0.3;
+    /// The same of the heading.
+    headed: 0.3, 0.0;
+    /// How many is asked, and a number stands right before what is counted.
+    counted: 0.5, 0.3;
     /// By the heading and the sentence that lead to it.
     led: 1.08, 1.39;
     /// By the sentences around it.

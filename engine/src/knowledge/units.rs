@@ -21,6 +21,9 @@ const SENTENCES_MAX: usize = 3;
 /// A quotation of several sentences is at most so long, in characters.
 const SENTENCES_CHARS_MAX: usize = 420;
 
+/// A short quotation is widened by its neighbours to so many characters.
+const WIDE_CHARS_MAX: usize = 260;
+
 /// A section is quoted whole when it is at most so long, in characters.
 const SECTION_CHARS_MAX: usize = 500;
 
@@ -133,7 +136,7 @@ impl<'a> Read<'a> {
     /// A short section is shown with all that it says.
     fn widen(&mut self, blocks: &[Block]) {
         let all = blocks.iter().map(|block| fenced(block, &block.text)).collect::<Vec<_>>().join("\n\n");
-        if all.chars().count() > SECTION_CHARS_MAX {
+        if all.chars().count() > WIDE_CHARS_MAX {
             return;
         }
         for unit in self.units.iter_mut().filter(|unit| matches!(unit.form, Form::Sentences | Form::Item)) {
@@ -254,7 +257,7 @@ impl<'a> Read<'a> {
         }
         let text = lines.iter().take(LINES_MAX).copied().collect::<Vec<_>>().join("\n");
         let shown = if lead.ends_with(':') { format!("{lead}\n\n{text}") } else { text };
-        if shown.chars().count() <= SECTION_CHARS_MAX {
+        if shown.chars().count() <= WIDE_CHARS_MAX {
             self.units[first..].iter_mut().for_each(|unit| unit.wide = Some(shown.clone()));
         }
         self.units.push(Unit {
@@ -340,7 +343,7 @@ fn widened(all: &[&str], mut from: usize, mut to: usize) -> String {
     let mut chars: usize = all[from..to].iter().map(|sentence| sentence.chars().count() + 1).sum();
     let mut fits = |sentence: &&str| {
         chars += sentence.chars().count() + 1;
-        chars <= SENTENCES_CHARS_MAX
+        chars <= WIDE_CHARS_MAX
     };
     while to < all.len() && fits(&all[to]) {
         to += 1;

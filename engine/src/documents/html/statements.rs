@@ -159,12 +159,12 @@ impl Writing<'_> {
                 let is_all_day = opens.as_deref() == Some("00:00")
                     && text(one.get("closes")).is_some_and(|time| time.starts_with("23:59"));
                 if is_all_day {
-                    vec![days, "00:00".into(), "24:00".into()]
+                    vec![days, "00:00–24:00".into()]
                 } else {
                     vec![days, self.labels.closed.into()]
                 }
             } else {
-                vec![days, opens.unwrap_or_default(), closes.unwrap_or_default()]
+                vec![days, span(&opens.unwrap_or_default(), &closes.unwrap_or_default())]
             });
         }
         for line in words_of(thing.get("openingHours")) {
@@ -175,18 +175,41 @@ impl Writing<'_> {
                 .map(|span| span.split('-').map(|day| self.day(day)).collect::<Vec<_>>().join("–"))
                 .collect();
             let (opens, closes) = times.split_once('-').unwrap_or((times, ""));
-            rows.push(vec![days.join(", "), opens.trim().to_owned(), closes.trim().to_owned()]);
+            rows.push(vec![days.join(", "), span(opens.trim(), closes.trim())]);
         }
         rows.truncate(60);
-        let said = |row: &Vec<String>| row.iter().skip(1).all(|cell| self.shown.contains(&plain(cell)));
+        let said = |row: &Vec<String>| row.iter().skip(1).all(|cell| cell.split('–').all(|time| self.shows(time)));
         if rows.is_empty() || rows.iter().all(said) && self.shown.contains(&plain(&rows[0][0])) || !self.takes() {
             return;
         }
         self.heading(name);
         let labels = self.labels;
         self.paragraph(&format!("{}:", labels.hours));
-        let head = [labels.day, labels.opens, labels.closes].map(str::to_owned);
+        let head = [labels.day, labels.hours].map(str::to_owned);
         self.writer.table_under(&head, &rows);
+    }
+
+    /// Whether the page shows a time, however it writes it: `17:30`, `5.30pm`, `17h30`.
+    fn shows(&self, time: &str) -> bool {
+        let Some((hour, minute)) = time.split_once(':').and_then(|(hour, rest)| Some((hour.parse::<u8>().ok()?, rest)))
+        else {
+            return self.shown.contains(&plain(time));
+        };
+        let half = if hour % 12 == 0 { 12 } else { hour % 12 };
+        let day = if hour < 12 { "am" } else { "pm" };
+        let mut spellings = Vec::new();
+        for mark in [":", ".", "h", " h "] {
+            spellings.push(format!("{hour}{mark}{minute}"));
+            spellings.push(format!("{hour:02}{mark}{minute}"));
+            spellings.push(format!("{half}{mark}{minute}{day}"));
+            spellings.push(format!("{half}{mark}{minute} {day}"));
+        }
+        if minute == "00" {
+            spellings.extend([format!("{half}{day}"), format!("{half} {day}"), format!("{hour}h"), format!("{hour} h")]);
+            spellings.extend([format!("{hour} uhr"), format!("{hour} to "), format!("{hour} – ")]);
+            spellings.extend((hour == 12).then(|| "noon".to_owned()));
+        }
+        spellings.iter().any(|spelling| self.shown.contains(&plain(spelling)))
     }
 
     fn day(&self, day: &str) -> String {
@@ -360,6 +383,11 @@ fn clock(time: &str) -> String {
     let end = time.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(time.len());
     let parts: Vec<&str> = time[..end].split(':').take(2).collect();
     parts.join(":")
+}
+
+/// From when to when; either may be left open.
+fn span(opens: &str, closes: &str) -> String {
+    if opens.is_empty() || closes.is_empty() { format!("{opens}{closes}") } else { format!("{opens}–{closes}") }
 }
 
 /// Answers have tags in them, often escaped.

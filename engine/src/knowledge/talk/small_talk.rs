@@ -3,6 +3,7 @@
 //! Invariant: one word that is none of these makes it a question.
 
 use super::phrases::{Phrase, Talk, spoken};
+use crate::knowledge::kinds::{Kinds, begins_question, kinds_of};
 use crate::knowledge::language::Language;
 use crate::knowledge::values::contains;
 use crate::knowledge::words::fold;
@@ -54,7 +55,7 @@ pub(in crate::knowledge) fn hear(said: &str, otherwise: Language) -> Option<(Sai
     {
         return Some((Said::Person, language));
     }
-    let asks = said.contains(['?', '？', '؟']);
+    let asks = said.contains(['?', '？', '؟']) || !kinds_of(beginning, language).without(Kinds::WHY).is_empty();
     (says(Talk::Complaint) && !asks).then_some((Said::Complaint, language))
 }
 
@@ -125,9 +126,11 @@ fn is_about_no_more(line: &str, talk: Talk, language: Language) -> bool {
 fn asks_for_more(line: &str, language: Language) -> bool {
     use crate::knowledge::language::List;
     let padded = format!(" {line} ");
-    [List::Clock, List::Amount, List::When, List::Duration]
-        .into_iter()
-        .any(|list| language.entries(list).any(|entry| entry.contains(' ') && contains(&padded, entry)))
+    let asks = Kinds::CLOCK.and(Kinds::AMOUNT).and(Kinds::WHEN).and(Kinds::DURATION).and(Kinds::COUNT);
+    begins_question(line, language).has(asks)
+        || [List::Clock, List::Amount, List::When, List::Duration]
+            .into_iter()
+            .any(|list| language.entries(list).any(|entry| entry.contains(' ') && contains(&padded, entry)))
 }
 
 #[cfg(test)]
