@@ -162,15 +162,23 @@ async fn main() -> Result<()> {
             if dump.is_some() {
                 let query = Query { question: question.ask.clone(), before: question.before.clone() };
                 let found = site.knowledge.find(site.tenant, query, 30, Weights::USED).await?;
-                let ranked: Vec<_> =
-                    found.iter().map(|f| (&f.passage.source, &f.passage.heading, &f.passage.text, f.score, f.coverage)).collect();
+                let ranked: Vec<_> = found
+                    .iter()
+                    .map(|f| (&f.passage.source, &f.passage.heading, &f.passage.text, f.score, f.coverage))
+                    .collect();
                 let raw: serde_json::Value = serde_json::from_str(line)?;
                 let prompt = site.prompt(&question, weighed_of).await?;
                 let weighed: Vec<_> = engine::knowledge::weigh(&prompt)
                     .into_iter()
                     .map(|one| {
                         let judged = question.judge(&one.text) == Outcome::Right;
-                        (one.part, judged, one.features.iter().map(|(_, value)| *value).collect::<Vec<_>>(), one.text, one.n)
+                        (
+                            one.part,
+                            judged,
+                            one.features.iter().map(|(_, value)| *value).collect::<Vec<_>>(),
+                            one.text,
+                            one.n,
+                        )
                     })
                     .collect();
                 if names.is_empty() {
@@ -216,7 +224,9 @@ async fn main() -> Result<()> {
             serde_json::to_vec(&serde_json::json!({"sites": sites, "features": names, "questions": dumped}))?,
         )?;
     }
-    println!("| | questions | passage found | right | wrong | unsure, right one shown | unsure, others shown | silent |");
+    println!(
+        "| | questions | passage found | right | wrong | unsure, right one shown | unsure, others shown | silent |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
     by_site.iter().for_each(|(name, marks)| println!("{}", marks.row(name)));
     by_kind.iter().for_each(|(name, marks)| println!("{}", marks.row(name)));

@@ -16,6 +16,8 @@ import numpy
 #: Both models are pulled towards zero: there are a few hundred questions only.
 RANK_L2, SURE_L2 = 0.02, 0.001
 STEPS = 400
+#: A greater margin says no more.
+MARGIN_MAX = 3.0
 
 
 def load(file):
@@ -33,28 +35,14 @@ def load(file):
     return data["features"], questions
 
 
-#: What may only speak for an answer, or only against one; nothing else tells whether it is said.
-FOR = {"valued", "hits", "hits_own", "core", "adjacent", "spelt", "spelt_own", "steps", "share", "own", "rare", "rare_own", "led", "fits", "dated", "within", "precision", "precise", "rank", "listed", "section_asked", "margin", "rules"}
-AGAINST = {"valued", "absent", "missing", "unfit", "unlisted", "undated", "cells", "whole", "size", "length", "leans", "terms"}
-
-
-def signed(names):
-    """For each feature the signs that its weight may have."""
-    least = numpy.array([0.0 if name not in AGAINST else -9.0 for name in names])
-    most = numpy.array([0.0 if name not in FOR else 9.0 for name in names])
-    return least, most
-
-
-def ascend(gradient, size, l2, bounds=None):
-    """Adam, with steps that shrink, within bounds."""
+def ascend(gradient, size, l2):
+    """Adam, with steps that shrink."""
     weights, first, second = numpy.zeros(size), numpy.zeros(size), numpy.zeros(size)
     for step in range(1, STEPS + 1):
         slope = gradient(weights) - l2 * weights
         first, second = 0.9 * first + 0.1 * slope, 0.999 * second + 0.001 * slope**2
         rate = 0.1 if step < STEPS / 2 else 0.03
         weights += rate * first / (1 - 0.9**step) / (numpy.sqrt(second / (1 - 0.999**step)) + 1e-8)
-        if bounds:
-            weights = numpy.clip(weights, *bounds)
     return weights
 
 
@@ -75,7 +63,7 @@ def fit_rank(questions, size):
 
 
 def best(one, weights):
-    """Features of the best with the margin, and whether it is right; nothing without candidates."""
+    """Score and margin of the best, and whether it is right; nothing without candidates."""
     if not len(one["features"]):
         return None
     scores = one["features"] @ weights
@@ -83,20 +71,19 @@ def best(one, weights):
     top = order[0]
     text = one["texts"][top]
     other = [at for at in order[1:] if text not in one["texts"][at] and one["texts"][at] not in text]
-    margin = min(1.0, scores[top] - scores[other[0]]) if other else 1.0
-    return numpy.append(one["features"][top], [margin, 1.0]), one["right"][top]
+    margin = min(MARGIN_MAX, scores[top] - scores[other[0]]) if other else MARGIN_MAX
+    return numpy.array([scores[top], margin, 1.0]), one["right"][top]
 
 
-def fit_sure(pairs, names):
+def fit_sure(pairs):
+    """A logistic of score and margin: with all features beside them it was no better on sites left out."""
     features = numpy.array([features for features, _ in pairs])
     right = numpy.array([right for _, right in pairs])
 
     def gradient(weights):
         return features.T @ (right - 1 / (1 + numpy.exp(-features @ weights))) / len(right)
 
-    least, most = signed(names + ["margin"])
-    bounds = numpy.append(least, -9.0), numpy.append(most, 9.0)
-    return ascend(gradient, features.shape[1], SURE_L2, bounds)
+    return ascend(gradient, features.shape[1], SURE_L2)
 
 
 def main():
@@ -110,7 +97,7 @@ def main():
     for site in sorted({one["site"] for one in questions}):
         inside = [one for one in questions if one["site"] != site]
         rank = fit_rank(inside, size)
-        sure = fit_sure([pair for pair in (best(one, rank) for one in inside) if pair], names)
+        sure = fit_sure([pair for pair in (best(one, rank) for one in inside) if pair])
         for one in questions:
             pair = best(one, rank) if one["site"] == site else None
             if pair:
@@ -131,11 +118,11 @@ def main():
             print(f"wrong <= {share:.0%}: right {max(row[1] for row in rows):.0%} at {rows[-1][0]:.2f}", file=sys.stderr)
     rank = fit_rank(questions, size)
     pairs = [pair for pair in (best(one, rank) for one in questions) if pair]
-    sure = fit_sure(pairs, names)
+    sure = fit_sure(pairs)
     print(f"all: best is right {sum(right for _, right in pairs):.0f} of {answerable}", file=sys.stderr)
-    for name, score, weight in zip(names, rank, sure):
-        print(f"{name}: {score:.2f}, {weight:.2f};")
-    print(f"margin: {sure[-2]:.2f}, bias: {sure[-1]:.2f}, least: {least:.2f}")
+    for name, score in zip(names, rank):
+        print(f"{name}: {score:.2f};")
+    print(f"score: {sure[0]:.3f}, margin: {sure[1]:.3f}, bias: {sure[2]:.3f}, least: {least:.2f}")
 
 
 if __name__ == "__main__":

@@ -209,7 +209,11 @@ fn unsure(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
         Answer::Unknown => Vec::new(),
     });
     for Quote { n, place, text, is_block } in quotes {
-        let quote = if is_block { format!("“{place}” [{n}]:\n\n{text}") } else { format!("“{place}”: “{text}” [{n}]") };
+        let quote = if is_block {
+            format!("“{place}” [{n}]:\n\n{text}")
+        } else {
+            format!("“{place}”: “{text}” [{n}]")
+        };
         if !shown.contains(&quote) {
             shown.push(quote);
         }

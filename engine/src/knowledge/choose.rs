@@ -86,8 +86,6 @@ pub(super) struct Choice<'a> {
     stems: String,
     /// How rare each term is among the units: what all of them have tells none from another.
     rarity: Vec<f32>,
-    /// The share of the telling words that no passage has.
-    absent: f32,
 }
 
 impl<'a> Choice<'a> {
@@ -97,13 +95,7 @@ impl<'a> Choice<'a> {
         let matcher = Matcher::new(asked, language, texts);
         let rarity = rarity(&matcher, passages, asked.terms.len());
         let stems = stems_of(&words(&asked.said, language));
-        let mut choice = Self { asked, passages, language, matcher, stems, rarity, absent: 0.0 };
-        let mut anywhere = choice.matcher.nothing();
-        for read in passages {
-            raise(&mut anywhere, &whole(&choice.matcher, read), 1.0);
-        }
-        choice.absent = choice.missing(&anywhere);
-        choice
+        Self { asked, passages, language, matcher, stems, rarity }
     }
 
     /// The best answer, when one is good enough, or what comes closest.
@@ -114,8 +106,8 @@ impl<'a> Choice<'a> {
         let ranked = self.ranked();
         let Some(best) = ranked.first() else { return Answer::Unknown };
         let margin = ranked.iter().skip(1).find(|other| other.quote.text != best.quote.text && !overlaps(other, best));
-        let margin = margin.map_or(1.0, |other| best.score - other.score).min(1.0);
-        match best.features.confidence(margin, &CONFIDENCE) {
+        let margin = margin.map_or(f32::INFINITY, |other| best.score - other.score);
+        match CONFIDENCE.of(best.score, margin) {
             sure if sure >= CONFIDENCE.least => Answer::Sure(self.joined(&ranked)),
             near if near >= CONFIDENCE.least_near => Answer::Near(closest(&ranked)),
             _ => Answer::Unknown,
@@ -258,16 +250,12 @@ impl<'a> Choice<'a> {
             unlisted: flag(kinds.has(Kinds::KINDS) && unit.form != Form::Whole && !enumerates(&said)),
             undated: flag(!self.asked.calendar.is_empty() && dated == 0.0),
             steps: flag(kinds.has(Kinds::HOW) && unit.form == Form::Whole && unit.own.trim_start().starts_with("1. ")),
-            absent: self.absent,
             section: is(Form::Section),
             section_asked: is(Form::Section) * flag(heading_asks),
             section_headed: is(Form::Section) * asked_here,
             code: is(Form::Code),
             rules: flag(kinds.has(Kinds::CAN) && self.rules(&said)),
             cells: (count.saturating_sub(1) as f32).min(4.0) / 4.0,
-            valued: flag(kinds.is_valued()),
-            leans: flag(self.asked.leans),
-            terms: (self.asked.terms.iter().filter(|term| term.weight >= TELLING).count() as f32).min(6.0) / 6.0,
         };
         if let Some(wide) = unit.wide.as_ref().filter(|_| !kinds.is_valued()) {
             shown.clone_from(wide);

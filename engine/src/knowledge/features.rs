@@ -4,7 +4,7 @@
 //! `tests/retrieval/fit.py`. How sure one must be (`least`) is chosen by hand: rather silent than wrong.
 
 macro_rules! features {
-    ($($(#[$doc:meta])* $name:ident: $score:literal, $confidence:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $score:literal;)*) => {
         /// What is known of a quotation.
         #[derive(Clone, Copy, Debug, Default)]
         pub(super) struct Features {
@@ -13,15 +13,6 @@ macro_rules! features {
 
         /// What each feature weighs when quotations are ranked.
         pub(super) const SCORE: Features = Features { $($name: $score,)* };
-
-        /// What each feature weighs when it is decided whether the best is said.
-        pub(super) const CONFIDENCE: Confidence = Confidence {
-            weights: Features { $($name: $confidence,)* },
-            margin: 0.75,
-            bias: -2.12,
-            least: 0.55,
-            least_near: 0.2,
-        };
 
         impl Features {
             /// Their names, in order.
@@ -41,88 +32,82 @@ macro_rules! features {
 
 features! {
     /// Share of the question that the unit has, itself or by what leads to it.
-    share: 0.96, 0.0;
+    share: 1.02;
     /// By its own words.
-    own: 0.50, 0.0;
+    own: 0.47;
     /// The share again, rare words weighing more.
-    rare: 1.07, 0.56;
-    rare_own: 0.62, 0.0;
+    rare: 1.05;
+    rare_own: 0.56;
     /// The same by words alone, whatever they mean.
-    spelt: 1.01, 1.02;
-    spelt_own: 0.27, 0.0;
+    spelt: 0.83;
+    spelt_own: 0.10;
     /// How many telling words are met so, up to four …
-    hits: 0.50, 0.45;
+    hits: 0.48;
     /// … and by the unit itself, up to three.
-    hits_own: 0.13, 0.36;
+    hits_own: 0.13;
     /// The share so of the question's own words, without what leads up to it.
-    core: 0.39, 0.19;
+    core: 0.29;
     /// Words that are neighbours in the question are so here.
-    adjacent: 0.24, 0.66;
+    adjacent: 0.28;
     /// By its label: a key, a row's first cell.
-    label: 0.51, 0.0;
+    label: 0.45;
     /// The question has the label word for word, of two words or more; half for one.
-    named: 0.5, 0.3;
+    named: 0.65;
     /// The same of the heading.
-    headed: 0.3, 0.0;
+    headed: 0.59;
     /// How many is asked, and a number stands right before what is counted.
-    counted: 0.5, 0.3;
+    counted: 0.09;
     /// By the heading and the sentence that lead to it.
-    led: 1.08, 1.39;
+    led: 0.97;
     /// By the sentences around it.
-    beside: -0.23, 0.0;
+    beside: -0.13;
     /// Share of the telling words that are nowhere near.
-    missing: -0.72, -0.20;
+    missing: -0.79;
     /// A value is asked for, and there is one …
-    fits: 1.14, 0.63;
+    fits: 0.99;
     /// … or there is none.
-    unfit: -1.14, -0.93;
+    unfit: -0.99;
     /// It names the days or months that are asked for.
-    dated: 0.36, 0.0;
+    dated: 0.50;
     /// The question's numbers lie within the unit's ranges, or outside.
-    within: 0.27, 0.56;
+    within: 0.54;
     /// Share of the label's words that the question has.
-    precision: 1.16, 0.69;
+    precision: 1.09;
     /// Share of all its words that the question has.
-    precise: 0.76, 1.05;
+    precise: 0.82;
     /// 1 for the first passage, a half for the second, and so on.
-    rank: 1.29, 0.0;
+    rank: 1.38;
     /// More sentences than one.
-    size: 0.13, 0.0;
-    length: 0.27, -0.93;
-    item: 0.02, 0.0;
-    row: 0.36, 0.0;
+    size: -0.36;
+    length: 0.09;
+    item: 0.21;
+    row: 0.39;
     /// A whole list or table.
-    whole: 0.14, -0.37;
+    whole: -0.13;
     /// A list is asked for, and it names several things …
-    listed: 0.34, 0.30;
+    listed: 0.22;
     /// … or it does not.
-    unlisted: -0.34, -0.28;
+    unlisted: -0.22;
     /// Days or months are asked for, and it names none.
-    undated: -0.60, -0.74;
+    undated: -0.90;
     /// How is asked, and these are steps.
-    steps: 0.03, 0.0;
-    /// Share of the telling words that no passage has at all.
-    absent: 0.0, -1.24;
-    section: 0.69, 0.0;
+    steps: 0.07;
+    section: 0.40;
     /// Its heading is a question.
-    section_asked: 0.05, 0.0;
+    section_asked: 0.07;
     /// The share of the question that its heading has.
-    section_headed: 0.65, 0.0;
-    code: -0.02, 0.0;
+    section_headed: 0.36;
+    code: -0.00;
     /// May it be done is asked, and it allows, forbids or demands.
-    rules: 0.20, 0.0;
+    rules: 0.29;
     /// Several cells of a row.
-    cells: -0.21, -2.62;
-    /// Facts about the question: the same for all that could answer it.
-    valued: 0.0, -0.30;
-    leans: 0.0, 0.0;
-    terms: 0.0, 0.0;
+    cells: -0.29;
 }
 
-/// How sure one must be.
+/// How likely the best quotation answers, by its score and by how far the next stays behind that says something
+/// else: the features say no more about it than their sum does.
 pub(super) struct Confidence {
-    weights: Features,
-    /// Of the distance between the best and the next that says something else.
+    score: f32,
     margin: f32,
     bias: f32,
     /// The least probability with which something is said.
@@ -131,15 +116,23 @@ pub(super) struct Confidence {
     pub(super) least_near: f32,
 }
 
+/// A greater margin says no more.
+const MARGIN_MAX: f32 = 3.0;
+
+pub(super) const CONFIDENCE: Confidence =
+    Confidence { score: 0.526, margin: 0.464, bias: -3.239, least: 0.66, least_near: 0.22 };
+
+impl Confidence {
+    /// How likely it is that a quotation answers: 0 to 1.
+    pub(super) fn of(&self, score: f32, margin: f32) -> f32 {
+        let sum = self.score * score + self.margin * margin.clamp(0.0, MARGIN_MAX) + self.bias;
+        1.0 / (1.0 + (-sum).exp())
+    }
+}
+
 impl Features {
     /// By which quotations are ranked.
     pub(super) fn score(&self, weights: &Self) -> f32 {
         self.dot(weights)
-    }
-
-    /// How likely it is that this answers: 0 to 1.
-    pub(super) fn confidence(&self, margin: f32, confidence: &Confidence) -> f32 {
-        let sum = self.dot(&confidence.weights) + confidence.margin * margin + confidence.bias;
-        1.0 / (1.0 + (-sum).exp())
     }
 }

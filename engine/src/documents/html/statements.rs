@@ -158,11 +158,7 @@ impl Writing<'_> {
             rows.push(if is_closed {
                 let is_all_day = opens.as_deref() == Some("00:00")
                     && text(one.get("closes")).is_some_and(|time| time.starts_with("23:59"));
-                if is_all_day {
-                    vec![days, "00:00–24:00".into()]
-                } else {
-                    vec![days, self.labels.closed.into()]
-                }
+                if is_all_day { vec![days, "00:00–24:00".into()] } else { vec![days, self.labels.closed.into()] }
             } else {
                 vec![days, span(&opens.unwrap_or_default(), &closes.unwrap_or_default())]
             });
@@ -205,7 +201,12 @@ impl Writing<'_> {
             spellings.push(format!("{half}{mark}{minute} {day}"));
         }
         if minute == "00" {
-            spellings.extend([format!("{half}{day}"), format!("{half} {day}"), format!("{hour}h"), format!("{hour} h")]);
+            spellings.extend([
+                format!("{half}{day}"),
+                format!("{half} {day}"),
+                format!("{hour}h"),
+                format!("{hour} h"),
+            ]);
             spellings.extend([format!("{hour} uhr"), format!("{hour} to "), format!("{hour} – ")]);
             spellings.extend((hour == 12).then(|| "noon".to_owned()));
         }
