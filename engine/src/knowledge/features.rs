@@ -32,76 +32,76 @@ macro_rules! features {
 
 features! {
     /// Share of the question that the unit has, itself or by what leads to it.
-    share: 1.02;
+    share: 1.03;
     /// By its own words.
-    own: 0.47;
+    own: 0.59;
     /// The share again, rare words weighing more.
-    rare: 1.05;
-    rare_own: 0.56;
+    rare: 1.10;
+    rare_own: 0.68;
     /// The same by words alone, whatever they mean.
-    spelt: 0.83;
-    spelt_own: 0.10;
+    spelt: 0.84;
+    spelt_own: 0.15;
     /// How many telling words are met so, up to four …
-    hits: 0.48;
+    hits: 0.40;
     /// … and by the unit itself, up to three.
-    hits_own: 0.13;
+    hits_own: 0.05;
     /// The share so of the question's own words, without what leads up to it.
-    core: 0.29;
+    core: 0.23;
     /// Words that are neighbours in the question are so here.
-    adjacent: 0.28;
+    adjacent: 0.13;
     /// By its label: a key, a row's first cell.
-    label: 0.45;
+    label: 0.52;
     /// The question has the label word for word, of two words or more; half for one.
-    named: 0.65;
+    named: 0.56;
     /// The same of the heading.
-    headed: 0.59;
+    headed: 0.62;
     /// How many is asked, and a number stands right before what is counted.
     counted: 0.09;
     /// By the heading and the sentence that lead to it.
-    led: 0.97;
+    led: 1.01;
     /// By the sentences around it.
-    beside: -0.13;
+    beside: -0.01;
     /// Share of the telling words that are nowhere near.
-    missing: -0.79;
+    missing: -0.77;
     /// A value is asked for, and there is one …
     fits: 0.99;
     /// … or there is none.
     unfit: -0.99;
     /// It names the days or months that are asked for.
-    dated: 0.50;
+    dated: 0.33;
     /// The question's numbers lie within the unit's ranges, or outside.
-    within: 0.54;
+    within: 0.52;
     /// Share of the label's words that the question has.
-    precision: 1.09;
+    precision: 1.11;
     /// Share of all its words that the question has.
-    precise: 0.82;
+    precise: 0.85;
     /// 1 for the first passage, a half for the second, and so on.
-    rank: 1.38;
+    rank: 1.39;
     /// More sentences than one.
-    size: -0.36;
-    length: 0.09;
-    item: 0.21;
-    row: 0.39;
+    size: -0.27;
+    length: 0.07;
+    item: 0.19;
+    row: 0.35;
     /// A whole list or table.
-    whole: -0.13;
+    whole: -0.17;
     /// A list is asked for, and it names several things …
-    listed: 0.22;
+    listed: 0.19;
     /// … or it does not.
-    unlisted: -0.22;
+    unlisted: -0.19;
     /// Days or months are asked for, and it names none.
-    undated: -0.90;
+    undated: -0.54;
     /// How is asked, and these are steps.
-    steps: 0.07;
-    section: 0.40;
+    steps: 0.06;
+    section: 0.37;
     /// Its heading is a question.
-    section_asked: 0.07;
+    section_asked: 0.10;
     /// The share of the question that its heading has.
-    section_headed: 0.36;
-    code: -0.00;
+    section_headed: 0.35;
+    code: -0.01;
     /// May it be done is asked, and it allows, forbids or demands.
-    rules: 0.29;
+    rules: 0.17;
     /// Several cells of a row.
-    cells: -0.29;
+    cells: -0.34;
 }
 
 /// How likely the best quotation answers, by its score and by how far the next stays behind that says something
@@ -120,7 +120,7 @@ pub(super) struct Confidence {
 const MARGIN_MAX: f32 = 3.0;
 
 pub(super) const CONFIDENCE: Confidence =
-    Confidence { score: 0.526, margin: 0.464, bias: -3.239, least: 0.66, least_near: 0.22 };
+    Confidence { score: 0.487, margin: 0.498, bias: -3.110, least: 0.72, least_near: 0.28 };
 
 impl Confidence {
     /// How likely it is that a quotation answers: 0 to 1.
