@@ -65,7 +65,7 @@ fn replies_read_as_written_here() {
     for (question, expected) in [
         (
             "When do I get my refund?",
-            "From “Refunds”: “We refund the price within 5 working days. It goes back to your card.” [1]",
+            "From “Refunds”: “We refund the price within 5 working days.” [1]",
         ),
         (
             "How do I send a parcel back?",

@@ -354,13 +354,16 @@ impl<'a> Choice<'a> {
         if all == 0 { 0.0 } else { (hit as f32 / all as f32).min(1.0) }
     }
 
-    /// `E12` is not answered by what is said of `E04`.
+    /// `E12` is not answered by what is said of `E04`; nor is what was asked of the `Aroma 500` before, where
+    /// something is said of it.
     fn lacks_a_code(&self, met: &Strengths) -> bool {
-        self.asked
-            .terms
-            .iter()
-            .zip(met)
-            .any(|(term, met)| term.is_code && term.origin == Origin::Question && *met < 0.2)
+        let names = |(at, term): (usize, &Term)| match term.origin {
+            Origin::Question => true,
+            Origin::Before => self.matcher.is_spelt_somewhere(at),
+            Origin::Story => false,
+        };
+        let terms = self.asked.terms.iter().enumerate().zip(met);
+        terms.filter(|((_, term), _)| term.is_code).any(|(term, met)| names(term) && *met < 0.2)
     }
 
     /// Whether a text says more than the question did.

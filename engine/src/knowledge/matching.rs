@@ -66,6 +66,11 @@ impl<'a> Matcher<'a> {
         matcher
     }
 
+    /// Whether some text has a term as it is spelt.
+    pub(super) fn is_spelt_somewhere(&self, term: usize) -> bool {
+        self.spelt.get(term).copied().unwrap_or(false)
+    }
+
     pub(super) fn nothing(&self) -> Strengths {
         vec![0.0; self.terms.len()]
     }
