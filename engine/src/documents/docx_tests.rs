@@ -110,6 +110,13 @@ fn a_merged_cell_stands_wherever_it_covers() {
             format!("Prices of 2026:\n\n{head_made}| 1 kg | 5 | 9 |"),
         ),
         (
+            // A title that is called a head.
+            head.replace("<w:tr>", "<w:tr><w:trPr><w:tblHeader/></w:trPr>")
+                + &row(&[(three, "Letters")]).replace("<w:tr>", "<w:tr><w:trPr><w:tblHeader/></w:trPr>")
+                + &row(&[("", "1 kg"), ("", "5"), ("", "9")]),
+            format!("Letters:\n\n{head_made}| 1 kg | 5 | 9 |"),
+        ),
+        (
             row(&[("", "Owner"), ("", "Jane Doe")]) + &row(&[("", "Seat"), ("", "Berlin")]),
             "|  |  |\n|---|---|\n| Owner | Jane Doe |\n| Seat | Berlin |".into(),
         ),

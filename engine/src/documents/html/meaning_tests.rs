@@ -128,6 +128,32 @@ fn values_stay_in_their_columns_and_under_their_heads() {
             "Soups:\n\n| Dish | Price |\n|---|---|\n| Tomato | 6 |\n\nCakes:\n\n| Dish | Price |\n|---|---|\n| Almond | 7 |\n",
         ),
         (
+            "groups right below the head, as heads of the page",
+            "<table><thead><tr><th>Service<th>Fee</thead><tr><th colspan=2>Letters and certificates<tr><td>Fitness letter<td>£25
+             <tr><td>Sick note<td>£15<tr><th colspan=2>Medicals<tr><td>HGV<td>£120</table>",
+            "Letters and certificates:\n\n| Service | Fee |\n|---|---|\n| Fitness letter | £25 |\n| Sick note | £15 |\n\n\
+             Medicals:\n\n| Service | Fee |\n|---|---|\n| HGV | £120 |\n",
+        ),
+        (
+            "a group above the head, and heads again",
+            "<table><tr><th colspan=2>Letters<tr><th>Service<th>Fee<tr><td>Fitness<td>£25<tr><td>Sick<td>£15
+             <tr><th colspan=2>Medicals<tr><th>Vehicle<th>Fee<tr><td>HGV<td>£120<tr><td>Taxi<td>£90<tr><th>Vehicle<th>Fee<tr><td>Bus<td>£99</table>",
+            "Letters:\n\n| Service | Fee |\n|---|---|\n| Fitness | £25 |\n| Sick | £15 |\n\n\
+             Medicals:\n\n| Vehicle | Fee |\n|---|---|\n| HGV | £120 |\n| Taxi | £90 |\n| Bus | £99 |\n",
+        ),
+        (
+            "a title, then groups; a group that is a bold name; a cell over more columns than there are",
+            "<table><tr><td colspan=2>Prices 2026<tr><td>Dish<td>Price<tr><td colspan=99>Soups<tr><td>Tomato<td>6.50<tr><td>Leek<td>7.50
+             <tr><td><b>Cakes</b><td><tr><td>Almond<td>8.50<tr><td>Apple<td>5.50</table>",
+            "Prices 2026, Soups:\n\n| Dish | Price |\n|---|---|\n| Tomato | 6.50 |\n| Leek | 7.50 |\n\n\
+             Prices 2026, Cakes:\n\n| Dish | Price |\n|---|---|\n| Almond | 8.50 |\n| Apple | 5.50 |\n",
+        ),
+        (
+            "names of rows without values are no groups",
+            "<table><tr><th>Day<th>Hours<tr><th>Mon<td>9–5<tr><th>Sun<td><tr><th>Tue<td>9–6</table>",
+            "| Day | Hours |\n|---|---|\n| Mon | 9–5 |\n| Sun |  |\n| Tue | 9–6 |\n",
+        ),
+        (
             "names and values, and a head without marks",
             "<table><tr><td>Monday<td>closed<tr><td>Tuesday<td>9–17</table><table><tr><td>Item<td>Price<tr><td>Soup<td>6.50</table>
              <table><tr><td><b>Weight</b><td><b>Zone</b><tr><td>1 kg<td>A</table><table><tr><th>Mail<td>a@b.example<tr><th>Fax<td>1</table>",

@@ -21,6 +21,7 @@ mod shown;
 mod sink;
 mod sizes;
 mod statements;
+mod table_layout;
 mod tables;
 #[cfg(test)]
 mod tests;
