@@ -173,6 +173,22 @@ pub const SHAPES: &[Shape] = &[
     shape(Kind::Html, "a script of comparisons", |size| {
         format!("<p>x<script>{}</script>", repeated(size, "if(a<b &&\nc) d(e, f);\n")).into()
     }),
+    shape(Kind::Html, "things within things, and their values", |size| {
+        let things = "<div itemscope itemtype=x/Product itemprop=offers>".repeat(300);
+        format!("{things}{}", repeated(size, "<i itemprop=price content=9.50>x</i>")).into()
+    }),
+    shape(Kind::Html, "what is stated, set against what is shown", |size| {
+        let stated = counted(40_000, |n| {
+            format!(r#"{{"@type":"Product","name":"Lamp","telephone":"+44 20 {n}","offers":{{"price":{n}}}}},"#)
+        });
+        let shown = counted(size, |n| format!("Lamp 0{n}0 7946 at {n}.50 EUR, "));
+        format!("<script type='application/ld+json'>[{}]</script><p>{shown}", stated.trim_end_matches(',')).into()
+    }),
+    shape(Kind::Html, "groups of rows below a long title", |size| {
+        let title = repeated(size / 4, "word ");
+        let rows = repeated(size, "<tr><th colspan=2>x<tr><td>a<td>b");
+        format!("<table><caption>{title}</caption><tr><th>A<th>B{rows}</table>").into()
+    }),
     shape(Kind::Html, "choices that show their answer", |size| {
         let body = repeated(size, "<option>x</option>");
         format!("<select><button><selectedcontent></selectedcontent></button>{body}</select>").into()
