@@ -1,25 +1,37 @@
-//! Documents turned into Markdown: HTML, PDF, DOCX, XLSX, CSV, Markdown and plain text.
+//! Documents turned into Markdown: HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB, CSV, Markdown and
+//! plain text.
 //! Invariant: [`read`] is pure and may panic, overflow its stack or ask for more memory than there
 //! is on a hostile document; so a node calls [`Reader`], which runs it in a process of its own.
 
+#[cfg(test)]
+mod archives;
+mod blocks;
+mod cells;
 mod confine;
 mod csv_table;
 mod docx;
 mod docx_body;
 mod docx_styles;
+mod epub;
 mod grid;
 mod html;
 mod kind;
 mod markdown;
+mod odt;
+mod odt_body;
+mod odt_styles;
 mod package;
 mod pdf;
 mod pdf_fonts;
 mod pdf_page;
 mod pdf_text;
 pub(crate) mod plain;
+mod pptx;
+mod pptx_slide;
 mod reader;
 mod sheet;
 mod text;
+mod xhtml;
 mod xlsx;
 mod xlsx_format;
 
@@ -156,7 +168,10 @@ pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<Page, Unr
         Kind::Html => html::read(&html::decode(bytes, charset))?,
         Kind::Pdf => pdf::read(bytes)?,
         Kind::Docx => docx::read(bytes)?,
+        Kind::Pptx => pptx::read(bytes)?,
         Kind::Xlsx => xlsx::read(bytes)?,
+        Kind::Odt => odt::read(bytes)?,
+        Kind::Epub => epub::read(bytes)?,
         Kind::Csv => csv_table::read(&text::decode(bytes, charset)?)?,
     };
     if page.markdown.contains(text::is_stray) {

@@ -49,7 +49,7 @@ export const english = {
   'files.title': 'Files',
   'files.choose': 'Choose files',
   'files.drop': 'Drop files or a folder here',
-  'files.kinds': 'Markdown, text, HTML, PDF, Word (.docx), Excel (.xlsx) or CSV. A file of the same name replaces the earlier one.',
+  'files.kinds': 'Markdown, text, HTML, PDF, Word (.docx), PowerPoint (.pptx), Excel (.xlsx), OpenDocument text (.odt), EPUB or CSV. A file of the same name replaces the earlier one.',
   'files.progress': 'Files read',
   'files.outcomes': 'What became of each file',
   'files.clear': 'Clear this list',

@@ -9,8 +9,6 @@ pub(super) struct Labels {
     pub(super) address: &'static str,
     pub(super) hours: &'static str,
     pub(super) day: &'static str,
-    pub(super) opens: &'static str,
-    pub(super) closes: &'static str,
     pub(super) closed: &'static str,
     pub(super) price: &'static str,
     pub(super) available: &'static str,
@@ -43,51 +41,51 @@ pub(super) fn is_day(words: &str) -> bool {
 
 macro_rules! labels {
     ($($tag:literal: $contact:literal $telephone:literal $mail:literal $address:literal $hours:literal $day:literal
-       $opens:literal $closes:literal $closed:literal $price:literal $available:literal $sold_out:literal
+       $closed:literal $price:literal $available:literal $sold_out:literal
        $starts:literal $ends:literal $place:literal [$($days:literal)*];)*) => {
         &[$(($tag, Labels {
             contact: $contact, telephone: $telephone, mail: $mail, address: $address, hours: $hours, day: $day,
-            opens: $opens, closes: $closes, closed: $closed, price: $price, available: $available,
+            closed: $closed, price: $price, available: $available,
             sold_out: $sold_out, starts: $starts, ends: $ends, place: $place, days: [$($days),*],
         })),*]
     };
 }
 
 const ALL: &[(&str, Labels)] = labels! {
-    "en": "Contact" "Telephone" "Email" "Address" "Opening hours" "Day" "Opens" "Closes" "closed" "Price"
+    "en": "Contact" "Telephone" "Email" "Address" "Opening hours" "Day" "closed" "Price"
         "in stock" "sold out" "Begins" "Ends" "Place"
         ["Monday" "Tuesday" "Wednesday" "Thursday" "Friday" "Saturday" "Sunday"];
-    "es": "Contacto" "Teléfono" "Correo electrónico" "Dirección" "Horario" "Día" "Abre" "Cierra" "cerrado" "Precio"
+    "es": "Contacto" "Teléfono" "Correo electrónico" "Dirección" "Horario" "Día" "cerrado" "Precio"
         "disponible" "agotado" "Empieza" "Termina" "Lugar"
         ["lunes" "martes" "miércoles" "jueves" "viernes" "sábado" "domingo"];
-    "fr": "Contact" "Téléphone" "E-mail" "Adresse" "Horaires d’ouverture" "Jour" "Ouvre" "Ferme" "fermé" "Prix"
+    "fr": "Contact" "Téléphone" "E-mail" "Adresse" "Horaires d’ouverture" "Jour" "fermé" "Prix"
         "disponible" "épuisé" "Début" "Fin" "Lieu"
         ["lundi" "mardi" "mercredi" "jeudi" "vendredi" "samedi" "dimanche"];
-    "de": "Kontakt" "Telefon" "E-Mail" "Adresse" "Öffnungszeiten" "Tag" "Öffnet" "Schließt" "geschlossen" "Preis"
+    "de": "Kontakt" "Telefon" "E-Mail" "Adresse" "Öffnungszeiten" "Tag" "geschlossen" "Preis"
         "verfügbar" "ausverkauft" "Beginn" "Ende" "Ort"
         ["Montag" "Dienstag" "Mittwoch" "Donnerstag" "Freitag" "Samstag" "Sonntag"];
-    "it": "Contatti" "Telefono" "E-mail" "Indirizzo" "Orari di apertura" "Giorno" "Apre" "Chiude" "chiuso" "Prezzo"
+    "it": "Contatti" "Telefono" "E-mail" "Indirizzo" "Orari di apertura" "Giorno" "chiuso" "Prezzo"
         "disponibile" "esaurito" "Inizio" "Fine" "Luogo"
         ["lunedì" "martedì" "mercoledì" "giovedì" "venerdì" "sabato" "domenica"];
-    "pt": "Contacto" "Telefone" "E-mail" "Endereço" "Horário de funcionamento" "Dia" "Abre" "Fecha" "fechado" "Preço"
+    "pt": "Contacto" "Telefone" "E-mail" "Endereço" "Horário de funcionamento" "Dia" "fechado" "Preço"
         "disponível" "esgotado" "Início" "Fim" "Local"
         ["segunda-feira" "terça-feira" "quarta-feira" "quinta-feira" "sexta-feira" "sábado" "domingo"];
-    "nl": "Contact" "Telefoon" "E-mail" "Adres" "Openingstijden" "Dag" "Open" "Dicht" "gesloten" "Prijs"
+    "nl": "Contact" "Telefoon" "E-mail" "Adres" "Openingstijden" "Dag" "gesloten" "Prijs"
         "op voorraad" "uitverkocht" "Begin" "Einde" "Plaats"
         ["maandag" "dinsdag" "woensdag" "donderdag" "vrijdag" "zaterdag" "zondag"];
-    "pl": "Kontakt" "Telefon" "E-mail" "Adres" "Godziny otwarcia" "Dzień" "Otwarcie" "Zamknięcie" "zamknięte" "Cena"
+    "pl": "Kontakt" "Telefon" "E-mail" "Adres" "Godziny otwarcia" "Dzień" "zamknięte" "Cena"
         "dostępny" "wyprzedany" "Początek" "Koniec" "Miejsce"
         ["poniedziałek" "wtorek" "środa" "czwartek" "piątek" "sobota" "niedziela"];
-    "sv": "Kontakt" "Telefon" "E-post" "Adress" "Öppettider" "Dag" "Öppnar" "Stänger" "stängt" "Pris"
+    "sv": "Kontakt" "Telefon" "E-post" "Adress" "Öppettider" "Dag" "stängt" "Pris"
         "i lager" "slutsåld" "Börjar" "Slutar" "Plats"
         ["måndag" "tisdag" "onsdag" "torsdag" "fredag" "lördag" "söndag"];
-    "da": "Kontakt" "Telefon" "E-mail" "Adresse" "Åbningstider" "Dag" "Åbner" "Lukker" "lukket" "Pris"
+    "da": "Kontakt" "Telefon" "E-mail" "Adresse" "Åbningstider" "Dag" "lukket" "Pris"
         "på lager" "udsolgt" "Begynder" "Slutter" "Sted"
         ["mandag" "tirsdag" "onsdag" "torsdag" "fredag" "lørdag" "søndag"];
-    "nb": "Kontakt" "Telefon" "E-post" "Adresse" "Åpningstider" "Dag" "Åpner" "Stenger" "stengt" "Pris"
+    "nb": "Kontakt" "Telefon" "E-post" "Adresse" "Åpningstider" "Dag" "stengt" "Pris"
         "på lager" "utsolgt" "Begynner" "Slutter" "Sted"
         ["mandag" "tirsdag" "onsdag" "torsdag" "fredag" "lørdag" "søndag"];
-    "tr": "İletişim" "Telefon" "E-posta" "Adres" "Çalışma saatleri" "Gün" "Açılış" "Kapanış" "kapalı" "Fiyat"
+    "tr": "İletişim" "Telefon" "E-posta" "Adres" "Çalışma saatleri" "Gün" "kapalı" "Fiyat"
         "stokta" "tükendi" "Başlangıç" "Bitiş" "Yer"
         ["Pazartesi" "Salı" "Çarşamba" "Perşembe" "Cuma" "Cumartesi" "Pazar"];
 };
