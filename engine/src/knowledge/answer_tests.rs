@@ -63,10 +63,7 @@ fn replies_read_as_written_here() {
         ]
     };
     for (question, expected) in [
-        (
-            "When do I get my refund?",
-            "From “Refunds”: “We refund the price within 5 working days.” [1]",
-        ),
+        ("When do I get my refund?", "From “Refunds”: “We refund the price within 5 working days.” [1]"),
         (
             "How do I send a parcel back?",
             "From “How to send something back” [2]:\n\nSending a parcel back is easy:\n\n1. Print the label.\n2. Hand in the parcel.",

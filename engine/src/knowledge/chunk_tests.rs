@@ -141,7 +141,7 @@ fn documents() -> impl Strategy<Value = (String, Vec<String>)> {
     })
 }
 
-fn known_words(pieces: &[Piece]) -> std::collections::HashSet<String> {
+fn known_words(pieces: &[Piece]) -> HashSet<String> {
     let texts = pieces.iter().flat_map(|piece| [piece.heading.as_str(), piece.text.as_str()]);
     texts.flat_map(|text| words(text, Language::English)).map(|word| word.exact).collect()
 }

@@ -120,7 +120,7 @@ pub(super) struct Confidence {
 const MARGIN_MAX: f32 = 3.0;
 
 pub(super) const CONFIDENCE: Confidence =
-    Confidence { score: 0.487, margin: 0.498, bias: -3.110, least: 0.72, least_near: 0.28 };
+    Confidence { score: 0.487, margin: 0.498, bias: -3.110, least: 0.68, least_near: 0.28 };
 
 impl Confidence {
     /// How likely it is that a quotation answers: 0 to 1.

@@ -314,7 +314,7 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
     let mut at = 0;
     while at < all.len() {
         let length = spans.iter().filter(|span| span.from == at).map(|span| span.to - span.from).max().unwrap_or(1);
-        let here = &all[at..at + length];
+        let here = telling(&all[at..at + length], language);
         let concepts: Vec<Concept> =
             spans.iter().filter(|span| span.from == at && span.to == at + length).map(|span| span.concept).collect();
         let is_small = here.iter().all(|word| language.is_small(&word.exact));
@@ -345,6 +345,15 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
         terms.push(Term { words: here.to_vec(), shares, concepts, weight, origin: Origin::Question, is_code });
     }
     terms
+}
+
+/// A phrase without the small words at its ends, unless it has no others: of `you close` the second word.
+fn telling(words: &[Word], language: Language) -> &[Word] {
+    let tells = |word: &Word| !language.is_small(&word.exact);
+    match (words.iter().position(tells), words.iter().rposition(tells)) {
+        (Some(first), Some(last)) => &words[first..=last],
+        _ => words,
+    }
 }
 
 /// What each word of a phrase bears of its meaning: 1 together.

@@ -152,14 +152,14 @@ mod tests {
     fn hours_are_read_as_programs_write_them() {
         let en = labels::of(None);
         for (line, expected) in [
-            ("Mo-Fr 09:00-17:00", "Monday–Friday|09:00|17:00"),
-            ("Sa,Su 10:00-14:00", "Saturday, Sunday|10:00|14:00"),
-            ("Mo-Su", "Monday–Sunday||"),
+            ("Mo-Fr 09:00-17:00", "Monday–Friday|09:00–17:00"),
+            ("Sa,Su 10:00-14:00", "Saturday, Sunday|10:00–14:00"),
+            ("Mo-Su", "Monday–Sunday|"),
             (
                 "Mo-Fr 9:00-12:00 14:00-18:00, Sa 10:00-14:00",
-                "Monday–Friday|9:00|12:00 / Monday–Friday|14:00|18:00 / Saturday|10:00|14:00",
+                "Monday–Friday|9:00–12:00 / Monday–Friday|14:00–18:00 / Saturday|10:00–14:00",
             ),
-            ("Mon - Fri 9am-5pm", "Monday–Friday|9am|5pm"),
+            ("Mon - Fri 9am-5pm", "Monday–Friday|9am–5pm"),
             ("", ""),
         ] {
             let rows: Vec<String> = written(line).iter().map(|row| row.cells(en).join("|")).collect();
