@@ -10,6 +10,7 @@ mod docx_styles;
 mod grid;
 mod html;
 mod kind;
+mod left_out;
 mod markdown;
 mod package;
 mod pdf;
@@ -24,6 +25,7 @@ mod xlsx;
 mod xlsx_format;
 
 pub use kind::{KINDS, Kind};
+pub use left_out::by_sort;
 pub use reader::{Reader, answer};
 
 use serde::{Deserialize, Serialize};

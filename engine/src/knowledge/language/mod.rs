@@ -5,6 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use schema::Locale;
+
 use super::words::{self, fold};
 
 /// A language that documents are read in.
@@ -217,11 +219,38 @@ impl Language {
         }
     }
 
+    /// The language that a locale names, if documents are read in it.
+    pub(super) fn of_locale(locale: &Locale) -> Option<Self> {
+        // Norwegian is written in two forms, and named as a whole, too.
+        let said = match locale.language() {
+            tag if ["no", "nn"].iter().any(|norwegian| tag.eq_ignore_ascii_case(norwegian)) => Norwegian.code(),
+            tag => tag,
+        };
+        Self::ALL.into_iter().find(|language| said.eq_ignore_ascii_case(language.code()))
+    }
+
     /// The language of a text; of a short one that does not tell, `otherwise`.
     pub(super) fn of(text: &str, otherwise: Self) -> Self {
+        let likely = Self::likely(text);
+        if likely.is_empty() || likely.contains(&otherwise) {
+            return otherwise;
+        }
+        likely.first().copied().unwrap_or(otherwise)
+    }
+
+    /// The language that a text tells by itself.
+    pub(super) fn told(text: &str) -> Option<Self> {
+        match Self::likely(text)[..] {
+            [language] => Some(language),
+            _ => None,
+        }
+    }
+
+    /// The languages that a text may be in as likely as any other; none where it does not tell.
+    fn likely(text: &str) -> Vec<Self> {
         let text = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
         if let Some(language) = by_script(text) {
-            return language;
+            return vec![language];
         }
         let words = words::folded(text);
         let counts = Self::ALL.map(|language| {
@@ -230,11 +259,7 @@ impl Language {
             words.iter().map(weight).sum::<usize>()
         });
         let best = counts.iter().copied().max().unwrap_or(0);
-        let found = |language: Self| counts[language as usize];
-        if best == 0 || found(otherwise) == best {
-            return otherwise;
-        }
-        Self::ALL.into_iter().find(|language| found(*language) == best).unwrap_or(otherwise)
+        Self::ALL.into_iter().filter(|language| best > 0 && counts[*language as usize] == best).collect()
     }
 
     /// Whether a list of this language has a folded word or phrase.
