@@ -137,7 +137,7 @@ async fn run(plan: Plan, speaking: &Arbiter, reading: &Arbiter) -> Result<Vec<u6
             let worker = Worker::new(system, models);
             actix_rt::spawn(async move {
                 let asked = async {
-                    let (key, _) = worker.open(tenant, Contact::anonymous()).await?;
+                    let (key, _) = worker.open(tenant, Contact::anonymous(), None).await?;
                     let handle = worker.find_here(key).await?;
                     let listener = Listener {
                         session: SessionId::generate(),

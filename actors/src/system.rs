@@ -11,7 +11,7 @@ use engine::knowledge::Retriever;
 use engine::model::{CoolDowns, Registry};
 use engine::store::SharedStore;
 use schema::wire::PlanView;
-use schema::{Contact, ConversationId, ConversationKey, Seq, SessionId, TenantId, limits};
+use schema::{Contact, ConversationId, ConversationKey, Locale, Seq, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
 use tokio::time::Instant;
 
@@ -353,22 +353,32 @@ impl Worker {
         self.system.directory.find_here(self, key).await
     }
 
-    /// A new conversation. It is durable when this completes, with its first event as its head.
+    /// A new conversation; `locale` is what the contact's page or app says of its language. It is durable when
+    /// this completes, with its first event as its head.
     ///
     /// # Errors
     /// `draining`, or why it could not be stored.
-    pub async fn open(self: &Rc<Self>, tenant: TenantId, contact: Contact) -> Result<(ConversationKey, Seq), Failure> {
+    pub async fn open(
+        self: &Rc<Self>,
+        tenant: TenantId,
+        contact: Contact,
+        locale: Option<Locale>,
+    ) -> Result<(ConversationKey, Seq), Failure> {
         let key = ConversationKey { tenant, conversation: ConversationId::generate() };
-        Ok((key, self.open_as(key, contact).await?))
+        Ok((key, self.open_as(key, contact, locale).await?))
     }
 
     /// The same for a visitor, within its budgets.
     ///
     /// # Errors
     /// As [`Worker::open`], and what [`Visit::says`] is refused with.
-    pub async fn open_for(self: &Rc<Self>, visit: &Visit) -> Result<(ConversationKey, Seq), Failure> {
+    pub async fn open_for(
+        self: &Rc<Self>,
+        visit: &Visit,
+        locale: Option<Locale>,
+    ) -> Result<(ConversationKey, Seq), Failure> {
         let booking = visit.opens()?;
-        let opened = self.open(visit.tenant().id(), visit.contact().clone()).await;
+        let opened = self.open(visit.tenant().id(), visit.contact().clone(), locale).await;
         // Whoever goes away meanwhile has paid: it may well be stored.
         if opened.is_err() {
             booking.give_back();
@@ -380,7 +390,12 @@ impl Worker {
     ///
     /// # Errors
     /// As [`Worker::open`].
-    pub async fn open_as(self: &Rc<Self>, key: ConversationKey, contact: Contact) -> Result<Seq, Failure> {
+    pub async fn open_as(
+        self: &Rc<Self>,
+        key: ConversationKey,
+        contact: Contact,
+        locale: Option<Locale>,
+    ) -> Result<Seq, Failure> {
         if self.system.is_draining() {
             return Err(Failure::draining());
         }
@@ -388,7 +403,7 @@ impl Worker {
         if !self.system.admission.admits(tenant.share()) {
             return Err(Failure::overloaded(self.system.jitter()));
         }
-        let prepared = open(self, key, contact).await?;
+        let prepared = open(self, key, contact, locale).await?;
         let head = prepared.machine.state().head;
         self.system.directory.opened(key, prepared);
         Ok(head)

@@ -13,7 +13,7 @@ use engine::conversation::{Progress, Transcript};
 use engine::knowledge::Query;
 use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Signal, Talk};
 use futures_util::{Stream, StreamExt};
-use schema::{Author, Channel, End, ErrorCode, Passage, TenantId, Text, limits};
+use schema::{Author, Channel, End, ErrorCode, Locale, Passage, TenantId, Text, limits};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
@@ -34,6 +34,8 @@ pub(crate) struct Job {
     pub(crate) settings: Arc<Settings>,
     /// How the contact came.
     pub(crate) channel: Channel,
+    /// In which language their page or app is, where it said so.
+    pub(crate) locale: Option<Locale>,
     pub(crate) transcript: Transcript,
     /// Set when the tenant has no room for another reply.
     pub(crate) refused: Option<Failure>,
@@ -89,7 +91,12 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
         let models = candidates(&worker, &job.settings);
         let passages = retrieve(&worker, job.tenant, &job.transcript).await;
         let profile = &job.settings.profile;
-        let setting = Setting { assistant: &profile.assistant, business: &profile.business, channel: job.channel };
+        let setting = Setting {
+            assistant: &profile.assistant,
+            business: &profile.business,
+            channel: job.channel,
+            locale: job.locale.as_ref(),
+        };
         let talk = Talk::new(setting, job.transcript, passages);
         let registry = worker.models();
         let prices: Vec<_> = models.iter().map(|model| (model.name().to_owned(), model.price())).collect();

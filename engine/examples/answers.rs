@@ -333,6 +333,7 @@ impl Site {
             lines: vec![PromptLine { role: Role::User, text: question.ask.as_str().into() }],
             question: question.ask.as_str().into(),
             before: question.before.iter().map(|said| said.as_str().into()).collect(),
+            locale: None,
             passages: found.into_iter().map(|found| found.passage).collect(),
             max_output_tokens: 1024,
         })
@@ -370,7 +371,7 @@ fn read_folder(folder: &Path) -> Result<Vec<Document>> {
             let bytes = std::fs::read(&path)?;
             let Some(kind) = Kind::of(None, &source, &bytes) else { continue };
             match documents::read(kind, None, &bytes) {
-                Ok(page) => documents.push(Document { source, text: page.markdown.into() }),
+                Ok(page) => documents.push(Document::new(source, page.markdown)),
                 Err(error) => eprintln!("{source}: {error}"),
             }
         }

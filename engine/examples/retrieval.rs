@@ -174,6 +174,7 @@ async fn answer(question: &str, passages: Vec<Passage>) -> String {
         lines: Vec::new(),
         question: question.into(),
         before: Vec::new(),
+        locale: None,
         passages,
         max_output_tokens: 1024,
     };
@@ -226,7 +227,7 @@ fn read_folder(folder: &Path) -> Result<Vec<Document>> {
             let bytes = std::fs::read(&path)?;
             let Some(kind) = Kind::of(None, &source, &bytes) else { continue };
             match documents::read(kind, None, &bytes) {
-                Ok(page) => documents.push(Document { source, text: page.markdown.into() }),
+                Ok(page) => documents.push(Document::new(source, page.markdown)),
                 Err(error) => eprintln!("{source}: {error}"),
             }
         }

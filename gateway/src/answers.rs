@@ -113,7 +113,7 @@ impl Answers {
         if known.is_none() && self.count(tenant).await? >= ANSWERS_MAX {
             return Err(AnswerError::TooMany);
         }
-        let document = Document { source: source(id), text: text(&answer).into() };
+        let document = Document::new(source(id), text(&answer));
         self.knowledge.learn(tenant, vec![document], now).await?;
         let body = serde_json::to_vec(&answer).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         self.records.put(name(tenant, id), known.map_or(0, |record| record.version), body).await?;

@@ -3,6 +3,7 @@
 
 import { Hold } from './hold.js';
 import { eventsBetween } from './log.js';
+import { localeOf, pageLocale } from './locale.js';
 import { newRef } from './ref.js';
 import { Refusal, Transcript } from './transcript.js';
 
@@ -28,6 +29,8 @@ export class Conversation extends Transcript {
   /** What is not tried yet. Apart from each other: who may say nothing until midnight still listens. */
   #not;
   #leaving = false;
+  /** Whether nothing is told of the page. */
+  #plain = false;
   /** The wish to stop the reply, until the node has answered it. */
   #stopping = null;
 
@@ -129,8 +132,15 @@ export class Conversation extends Transcript {
     const joining = (this.#joining = {});
     // Who left meanwhile does not care for the answer.
     const mine = (act) => (answer) => this.#joining === joining && act(answer);
-    const frame = { type: 'join', ...(this.id && { conversation: this.id, after: this.position }) };
-    this.#client.ask(frame).then(mine((ok) => this.#hear(ok)), mine((refusal) => this.#deaf(refusal)));
+    const locale = this.id || this.#plain ? undefined : this.#locale;
+    const frame = { type: 'join', ...(this.id && { conversation: this.id, after: this.position }), ...(locale && { locale }) };
+    this.#client.ask(frame).then(mine((ok) => this.#hear(ok)), mine((refusal) => {
+      // A node from before knows no such field.
+      if (refusal.code !== 'bad_frame' || !locale) return this.#deaf(refusal);
+      this.#plain = true;
+      this.#joining = null;
+      this.joinNow();
+    }));
   }
 
   /** @internal The socket is gone. */
@@ -320,6 +330,11 @@ export class Conversation extends Transcript {
       });
       this.#tellHeld();
     } else this.refused(refusal);
+  }
+
+  get #locale() {
+    const { locale } = this.#client;
+    return locale === undefined ? pageLocale() : localeOf(locale);
   }
 
   #again() {

@@ -20,6 +20,11 @@ export interface Options {
   url?: string;
   /** A visitor's token, or a function that gets one. An error it throws is tried again, unless it has `fatal: true` or a `status` of 4xx; so is an answer without a token. */
   token: string | (() => Promise<string | TokenAnswer>);
+  /**
+   * In which language the visitor reads, as a BCP 47 tag: a conversation that is opened here is answered in it until the
+   * visitor's own words tell theirs. Default: the page's `lang`, else what the browser is set to. `null`: nothing is said.
+   */
+  locale?: string | null;
   /** Keeps what was said and not yet answered over a reload: `sessionStorage` or `localStorage`. Default: nowhere. */
   storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null;
   /** For surroundings without them, and for tests. */

@@ -175,7 +175,7 @@
 
     function build(Tertulia, Panel, styles) {
       root.adoptedStyleSheets = [...styles.map(sheetOf), own];
-      const client = new Tertulia({ url: node, token, storage: kept('sessionStorage', tenant) });
+      const client = new Tertulia({ url: node, token, storage: kept('sessionStorage', tenant), locale: look.language || undefined });
       const panel = new Panel({ client, words, look, draft: `widget:${tenant}`, fresh });
       panel.onread = () => count(0);
       const again = h('button', { type: 'button', 'aria-label': words('startNew'), title: words('startNew'), onclick: fresh }, icon('plus'));

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentName, Contact, Ownership, Passage, Reached, Ref, Seq, Text, Timestamp, Turn};
+use crate::{AgentName, Contact, Locale, Ownership, Passage, Reached, Ref, Seq, Text, Timestamp, Turn};
 
 /// One entry of a conversation's log, as stored and as sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -53,6 +53,9 @@ pub enum Fact {
         /// How they came.
         #[serde(default)]
         channel: Channel,
+        /// In which language their page or app is, where it said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        locale: Option<Locale>,
     },
     /// Somebody said something. A reply of the assistant also says of which turn and how it ended.
     Message {

@@ -22,6 +22,8 @@ pub const REF_CHARS_MAX: usize = 64;
 pub const CONTACT_CHARS_MAX: usize = 128;
 /// A human agent's display name, in characters.
 pub const AGENT_CHARS_MAX: usize = 80;
+/// The tag of a language, in characters: what RFC 5646 would have everybody take.
+pub const LOCALE_CHARS_MAX: usize = 35;
 /// Events in one page of a listing.
 pub const PAGE_EVENTS_MAX: usize = 500;
 /// Bytes of the same, as JSON; a single event that is longer makes a page alone.
@@ -39,6 +41,8 @@ pub const PAGE_CONVERSATIONS_MAX: usize = 100;
 
 /// Documents in one page of a listing.
 pub const PAGE_DOCUMENTS_MAX: usize = 100;
+/// Passages in one page of a document.
+pub const PAGE_PASSAGES_MAX: usize = 100;
 /// Tenants in one page of a listing; each comes with its profile.
 pub const PAGE_TENANTS_MAX: usize = 20;
 
@@ -143,6 +147,8 @@ pub const SITE_QUERIES_DEFAULT: usize = 100;
 pub const SITE_QUERIES_MAX: usize = SITE_PAGES_MAX;
 /// Parts of pages that a report names as not learned, by what they are and why; further ones are counted.
 pub const LEFT_OUT_SHOWN_MAX: usize = 50;
+/// Pages that it names for each of them; further ones are counted.
+pub const LEFT_OUT_PAGES_MAX: usize = 5;
 /// Sites of one tenant.
 pub const SITES_MAX: usize = 16;
 /// Pages passed over that a report names; further ones are counted.

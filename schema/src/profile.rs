@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
 use crate::origin::{Origin, OriginError};
+use crate::{Locale, limits};
 
 /// A tenant's settings. Every field may be left out; what is written here is what then holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -253,10 +253,7 @@ impl Widget {
         if digits.len() != 6 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(ProfileError::Color);
         }
-        let tag = |text: &str| {
-            text.split('-').all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
-        };
-        if !self.language.is_empty() && (self.language.len() > 35 || !tag(&self.language)) {
+        if !self.language.is_empty() && self.language.parse::<Locale>().is_err() {
             return Err(ProfileError::Language);
         }
         Ok(())

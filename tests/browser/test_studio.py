@@ -134,8 +134,9 @@ def test_a_site_is_followed_over_a_reload_and_summed_up(room):
         page.get_by_text("3 pages read so far").wait_for()
         site.go_on()
         page.get_by_text(f"Learned 4 pages from {site.url}.").wait_for()
-        page.get_by_text("1 page was skipped").wait_for()
-        page.get_by_text("rules for robots exclude it").wait_for()
+        outcome = page.locator(".site-outcome")
+        outcome.get_by_text("1 page was skipped").wait_for()
+        outcome.get_by_text("rules for robots exclude it").wait_for()
         # Four pages of one site are folded.
         page.locator("details.group summary", has_text=site.address).click()
         page.get_by_text(re.compile(f"{re.escape(site.url)} is read again on ")).wait_for()

@@ -142,6 +142,66 @@ def test_the_preview_follows_the_look(room):
     assert (look["side"], look["color"], look["greeting"]) == ("left", "#0b6b57", "Good day!")
 
 
+def test_the_business_has_a_name_and_a_clock(room):
+    page = studio(room, "assistant")
+    zone = page.get_by_role("combobox", name="Time zone")
+    options = page.get_by_role("listbox", name="Time zones").get_by_role("option")
+    assert zone.input_value() == "UTC"
+    page.get_by_label("Business name").fill("Casa Vera")
+    # By city, by country, by name, by offset; the whole list where nothing is typed.
+    zone.click()
+    options.first.wait_for()
+    assert options.count() > 300
+    for typed, first in [("madr", "Madrid"), ("spain", "Madrid"), ("new york", "New York"), ("kyiv", "Kiev"), ("pacific", "Los Angeles"), ("+5:45", "Katmandu")]:
+        zone.fill(typed)
+        options.first.wait_for()
+        found = options.all_inner_texts()
+        assert any(one.startswith(first) for one in found[:6]), f"{typed}: {found[:6]}"
+    zone.fill("nowhere at all")
+    assert options.count() == 0
+    page.get_by_text("This browser knows no time zone of this name.").wait_for()
+    # The keyboard alone.
+    zone.fill("madrid")
+    options.first.wait_for()
+    marked = zone.get_attribute("aria-activedescendant")
+    assert page.locator(f"#{marked}").inner_text().startswith("Madrid") and zone.get_attribute("aria-expanded") == "true"
+    check_axe(page, "time zones")
+    room.shot(page, "studio-zones")
+    page.keyboard.press("Enter")
+    assert zone.input_value() == "Europe/Madrid" and zone.get_attribute("aria-expanded") == "false"
+    page.get_by_text("It is ").wait_for()
+    page.get_by_text("Not saved yet: Business name, Time zone").wait_for()
+    page.get_by_role("button", name="Save").click()
+    toast(page, "Saved.")
+    assert profile(room)["business"] == {"name": "Casa Vera", "time_zone": "Europe/Madrid"}
+
+    # What the node does not take is said beside the field, in its own words.
+    room.expected.append("400")
+    for label, wrong, advice in [("Time zone", "Mars/Olympus", "Time zone is a time zone of the IANA database, such as Europe/Madrid or UTC"), ("Business name", "x" * 201, "Business name holds at most 200 characters")]:
+        field = page.get_by_label(label, exact=True)
+        before = field.input_value()
+        field.fill(wrong)
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Save").click()
+        page.locator(".wrong", has_text=advice).wait_for()
+        assert field.get_attribute("aria-invalid") == "true" and field.evaluate("node => node === document.activeElement")
+        assert advice in page.locator(f"#{field.get_attribute('aria-describedby').split()[-1]}").inner_text()
+        check_axe(page, f"wrong {label}")
+        field.fill(before)
+        page.keyboard.press("Escape")
+        assert page.locator(".wrong", has_text=advice).count() == 0
+    # Chosen with the mouse, put away with Escape.
+    zone.click()
+    options.filter(has_text="Lisbon").click()
+    assert zone.input_value() == "Europe/Lisbon"
+    zone.click()
+    page.keyboard.press("Escape")
+    assert options.count() == 0 and zone.input_value() == "Europe/Lisbon"
+    page.get_by_role("button", name="Discard").click()
+    assert zone.input_value() == "Europe/Madrid"
+    room.node.change_profile(lambda one: one.pop("business"))
+
+
 def test_pages_are_usable_by_all_and_fit(room):
     conversation = visitor(room, "gita", "quote hello **you**")
     narrow = {"viewport": {"width": 320, "height": 640}}

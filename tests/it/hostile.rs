@@ -36,7 +36,7 @@ fn cost(shape: &Shape, size: usize) -> (Duration, String) {
         let outcome = match documents::read(kind, None, &bytes) {
             Ok(page) => {
                 let source = if kind == Kind::Text { "a.txt" } else { "a.md" };
-                let document = Document { source: source.into(), text: page.markdown.into() };
+                let document = Document::new(source, page.markdown);
                 format!("{} passages", document.passages().len())
             }
             Err(error) => error.to_string(),

@@ -6,7 +6,9 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use flate2::write::GzEncoder;
-use schema::wire::{DocumentList, JobStarted, JobState, JobView, Learned, SiteList};
+use schema::wire::{
+    DocumentList, DocumentPage, JobStarted, JobState, JobView, Learned, LeftOut, LeftOutReason, LimitKind, SiteList,
+};
 use serde_json::{Value, json};
 use tests::api::{Answer, Api};
 use tests::node::{Node, command, fresh, run};
@@ -165,6 +167,46 @@ async fn a_site_is_learned_and_learned_again_and_forgotten() {
     assert_eq!(api.call("DELETE", &forget).await.status, 204);
     assert_eq!(api.call("DELETE", &forget).await.failure(), (404, "not_found"));
     assert_eq!(sources(&api).await, ["own.md"]);
+}
+
+#[tokio::test]
+async fn what_was_left_out_is_told_of_a_site_and_of_each_page() {
+    let paths: Vec<String> = (1..=7).map(|n| format!("/lamp-{n}")).collect();
+    let links: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let mut pages = vec![("/", page("Welcome", "Our lamps have been made by hand since 1962.", &links))];
+    pages.extend(links.iter().map(|path| (*path, page(path, &format!("{BULBS} This is {path}."), &[]))));
+    let site = Site::start(pages).await;
+    let node = Node::start(&[PRIVATE]);
+    let api = node.api();
+    let job = through(&api, &begin(&api, json!({"url": site.url("/"), "pages_max": 7})).await).await;
+    assert_eq!(job.pages_read, 7, "{job:?}");
+    let hits: Vec<_> = job.limits.iter().map(|hit| (hit.kind, hit.most, hit.passed_over)).collect();
+    assert_eq!(hits, [(LimitKind::Pages, Some(7), 1)], "{:?}", job.limits);
+    let menu = job.left_out.iter().find(|row| row.reason == LeftOutReason::Navigation).unwrap();
+    assert_eq!((menu.what.as_str(), menu.parts, menu.pages, menu.urls.len()), ("nav", 7, 7, 5), "{menu:?}");
+    assert_eq!((&menu.url, &menu.urls[0]), (&site.url("/"), &site.url("/")));
+
+    let shown = async |source: &str| {
+        let page: DocumentPage = api.get_of("/v1/knowledge/document", source).await.ok();
+        page.document
+    };
+    let facts = shown(&menu.urls[1]).await;
+    assert_eq!((facts.address.as_deref(), facts.language.as_str()), (Some(menu.urls[1].as_str()), "en"));
+    let of_page = |reason| facts.left_out.iter().find(|row: &&LeftOut| row.reason == reason).unwrap();
+    assert_eq!(
+        (of_page(LeftOutReason::Navigation).what.as_str(), of_page(LeftOutReason::Navigation).parts),
+        ("nav", 1)
+    );
+    assert_eq!(of_page(LeftOutReason::Edge).what, "footer");
+
+    // A file of a page has its parts, too; what is Markdown is learned whole.
+    let html =
+        b"<title>Hours</title><nav><ul><li><a href=/>Start</a></ul></nav><main><h1>Hours</h1><p>Closed on Sundays.";
+    upload(&api, "hours.html", html.to_vec()).await.ok::<Learned>();
+    api.learn("own.md", "# Own\n\nTaught by hand.").await;
+    let reasons: Vec<_> = shown("hours.html").await.left_out.iter().map(|row| row.reason).collect();
+    assert_eq!(reasons, [LeftOutReason::Navigation]);
+    assert!(shown("own.md").await.left_out.is_empty());
 }
 
 #[tokio::test]

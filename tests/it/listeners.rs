@@ -111,7 +111,7 @@ async fn conversation_of(store: &Moody, bench: &Bench, count: Seq, bytes: usize)
     let key = ConversationKey { tenant: bench.tenant, conversation: schema::ConversationId::generate() };
     let opening = engine::store::Opening { contact: Contact::anonymous(), at: Timestamp::default() };
     let claim = store.claim(key, Some(opening)).await.unwrap();
-    let opened = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web };
+    let opened = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web, locale: None };
     // What an agent writes needs no answer.
     let said = (2..=count).map(|seq| {
         let text = Text::from("x".repeat(bytes));

@@ -36,6 +36,7 @@ fn prompt() -> Arc<Prompt> {
         lines: vec![line(Role::User, "Hello?"), line(Role::Assistant, "Yes?"), line(Role::User, CANARY)],
         question: CANARY.into(),
         before: Vec::new(),
+        locale: None,
         passages: Vec::new(),
         max_output_tokens: 50,
     })

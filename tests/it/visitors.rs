@@ -335,7 +335,7 @@ async fn a_visitor_pays_for_what_is_stored_and_for_nothing_else() {
     bench.worker.system().plan_changed(&plan);
     let tenant = bench.worker.tenant(bench.tenant).await.unwrap();
     let visit = Visit::new(tenant, "Eve".parse().unwrap(), None);
-    let (key, _) = bench.worker.open_for(&visit).await.unwrap();
+    let (key, _) = bench.worker.open_for(&visit, None).await.unwrap();
     let say = async |r#ref: &str| {
         let said = bench.worker.submit_for(Some(&visit), key, says(r#ref, "What is new?"));
         in_time(said).await.map_err(|failure| failure.code.name())

@@ -197,8 +197,8 @@ impl World {
                 self.disk.begin(key, past(&self.chance, self.plan.sizes, &contact));
                 continue;
             }
-            if let Err(failure) = self.on_node(0, move |worker| async move { worker.open_as(key, contact).await }).await
-            {
+            let open = move |worker: Rc<Worker>| async move { worker.open_as(key, contact, None).await };
+            if let Err(failure) = self.on_node(0, open).await {
                 return vec![format!("a conversation could not be opened: {failure:?}")];
             }
         }

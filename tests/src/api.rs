@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use schema::wire::{
     ConversationView, Created, ErrorBody, EventList, HumanAction, HumanIn, KeyMade, OpenIn, Said, TenantPut,
     TenantView, VisitorIn, VisitorToken,
@@ -239,6 +239,17 @@ impl Api {
     /// Teaches the tenant's assistant a document.
     pub async fn learn(&self, source: &str, text: &str) -> Value {
         self.post("/v1/knowledge", &json!({"source": source, "text": text})).await.ok()
+    }
+
+    /// Asks about one document, whatever its name has in it; `path` may ask for more.
+    ///
+    /// # Panics
+    /// When no answer comes.
+    pub async fn get_of(&self, path: &str, source: &str) -> Answer {
+        let mut url = Url::parse(&format!("http://{}{path}", self.address)).expect("an address");
+        url.query_pairs_mut().append_pair("source", source);
+        let query = url.query().unwrap_or_default();
+        self.get(&format!("{}?{query}", url.path())).await
     }
 
     /// A visitor's token.

@@ -61,7 +61,7 @@ impl Bench {
 
     /// A new conversation.
     pub async fn open(&self) -> ConversationKey {
-        self.worker.open(self.tenant, Contact::anonymous()).await.unwrap().0
+        self.worker.open(self.tenant, Contact::anonymous(), None).await.unwrap().0
     }
 
     /// A conversation's way in; it is awake from now on.

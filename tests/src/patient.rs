@@ -175,7 +175,8 @@ async fn live(seat: Seat, record: Arc<Mutex<Record>>) {
         let mut sent = true;
         for (n, after) in asked.into_iter().enumerate() {
             let Ok(join) = format!("{}-join-{joins}-{n}", seat.name).parse::<Ref>() else { return };
-            let frame = ClientFrame::Join { r#ref: join.clone(), conversation: Some(seat.conversation), after };
+            let frame =
+                ClientFrame::Join { r#ref: join.clone(), conversation: Some(seat.conversation), after, locale: None };
             waiting.push((join, after));
             sent = sent && send(&mut line, &frame).await;
         }

@@ -143,6 +143,7 @@ impl Conversation {
             id: self.key.conversation,
             contact: state.contact.clone(),
             channel: state.channel,
+            locale: state.locale.clone(),
             status: state.status,
             owner: owner.into(),
             agent,

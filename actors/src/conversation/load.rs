@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use engine::conversation::{Command, Conversation as Machine, Effect, Policy};
 use engine::store::{Append, Opening, Page, PageBounds, StoreError};
-use schema::{Channel, Contact, ConversationKey, Epoch, limits};
+use schema::{Channel, Contact, ConversationKey, Epoch, Locale, limits};
 
 use super::actor::Conversation;
 use super::mail::Mail;
@@ -38,7 +38,12 @@ pub(crate) struct Prepared {
 
 /// Creates a conversation in the store. No actor is started: it will run on the thread of whoever
 /// needs it first.
-pub(crate) async fn open(worker: &Rc<Worker>, key: ConversationKey, contact: Contact) -> Result<Prepared, Failure> {
+pub(crate) async fn open(
+    worker: &Rc<Worker>,
+    key: ConversationKey,
+    contact: Contact,
+    locale: Option<Locale>,
+) -> Result<Prepared, Failure> {
     let system = worker.system();
     let now = system.clock().now();
     let failed = |error: StoreError| Failure::store(&error);
@@ -46,7 +51,8 @@ pub(crate) async fn open(worker: &Rc<Worker>, key: ConversationKey, contact: Con
     let claim = system.store().claim(key, Some(opening)).await.map_err(failed)?;
     let mut machine = Machine::default();
     let mut effects = Vec::new();
-    machine.apply(Command::Open { contact, channel: Channel::Web }, &Policy::default(), now, &mut effects);
+    let command = Command::Open { contact, channel: Channel::Web, locale };
+    machine.apply(command, &Policy::default(), now, &mut effects);
     let events = effects.into_iter().filter_map(|effect| match effect {
         Effect::Append(event) => Some(event),
         _ => None,

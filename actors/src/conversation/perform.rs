@@ -165,6 +165,7 @@ impl Conversation {
             tenant: self.tenant.id(),
             settings: self.tenant.settings(),
             channel: self.machine.state().channel,
+            locale: self.machine.state().locale.clone(),
             transcript: self.machine.state().transcript.clone(),
             refused: permit.as_ref().err().cloned(),
             token: token.clone(),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use schema::{
-    AgentName, Channel, Contact, End, ErrorCode, Failover, FloorPolicy, HandoffReason, Passage, Price, Ref, Text, Turn,
-    Usage,
+    AgentName, Channel, Contact, End, ErrorCode, Failover, FloorPolicy, HandoffReason, Locale, Passage, Price, Ref,
+    Text, Turn, Usage,
 };
 
 use super::effect::Timer;
@@ -18,6 +18,8 @@ pub enum Command {
         contact: Contact,
         /// How they came.
         channel: Channel,
+        /// In which language their page or app is, where it said so.
+        locale: Option<Locale>,
     },
     /// The actor has just been built from the log.
     Wake,

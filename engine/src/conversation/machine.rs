@@ -53,11 +53,11 @@ impl Conversation {
         let mut call = Call { policy, now, out };
         let call = &mut call;
         match command {
-            Command::Open { contact, channel } => {
+            Command::Open { contact, channel, locale } => {
                 if self.state.head > 0 {
                     return call.refuse(ErrorCode::WrongState, "the conversation is open already");
                 }
-                self.record(Author::System, Fact::Opened { contact, channel }, call);
+                self.record(Author::System, Fact::Opened { contact, channel, locale }, call);
                 call.reply(Outcome { seq: Some(self.state.head), turn: None });
             }
             Command::Wake => self.on_wake(call),

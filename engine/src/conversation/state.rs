@@ -3,7 +3,7 @@
 
 use schema::wire::Status;
 use schema::{
-    AgentName, Author, Channel, Contact, Event, Fact, HandoffReason, Ownership, Seq, Timestamp, Turn, limits,
+    AgentName, Author, Channel, Contact, Event, Fact, HandoffReason, Locale, Ownership, Seq, Timestamp, Turn, limits,
 };
 
 use super::refs::Refs;
@@ -19,6 +19,8 @@ pub struct State {
     pub contact: Option<Contact>,
     /// How they came.
     pub channel: Channel,
+    /// In which language their page or app is, where it said so.
+    pub locale: Option<Locale>,
     /// Whether it goes on.
     pub status: Status,
     /// Who answers.
@@ -75,9 +77,10 @@ impl State {
     pub fn fold(&mut self, event: &Event) {
         self.head = event.seq;
         match &event.fact {
-            Fact::Opened { contact, channel } => {
+            Fact::Opened { contact, channel, locale } => {
                 self.contact = Some(contact.clone());
                 self.channel = *channel;
+                self.locale.clone_from(locale);
                 self.last_at = event.at;
             }
             Fact::Message { text, r#ref, reply, .. } => {

@@ -4,8 +4,8 @@
 
 use std::collections::HashSet;
 
-use schema::limits::{LEFT_OUT_SHOWN_MAX, SKIPPED_SHOWN_MAX};
-use schema::wire::{JobView, LearnedCounts, LeftOutParts, LimitHit, SkippedPage};
+use schema::limits::{LEFT_OUT_PAGES_MAX, LEFT_OUT_SHOWN_MAX, SKIPPED_SHOWN_MAX};
+use schema::wire::{JobView, LearnedCounts, LeftOut, LeftOutParts, LimitHit, SkippedPage};
 use schema::{TenantId, Text, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -13,7 +13,7 @@ use url::Url;
 use super::Bounds;
 use super::fetch::Fetch;
 use super::walk::{Step, Walk};
-use crate::documents::{LeftOut, Reader};
+use crate::documents::{Reader, by_sort};
 use crate::knowledge::{Document, Knowledge, KnowledgeError};
 
 /// Pages learned in one commit, …
@@ -75,20 +75,30 @@ impl Outcome {
     }
 
     /// Counts parts of a page that are not learned, by what they are and why.
-    fn leave_out(&mut self, url: &str, parts: Vec<LeftOut>) {
-        for LeftOut { what, why, chars } in parts {
-            self.left_out_total += 1;
-            let why = why.to_string();
+    fn leave_out(&mut self, url: &str, sorts: &[LeftOut]) {
+        for LeftOut { what, reason, why, parts, characters } in sorts {
+            self.left_out_total += parts;
             let has_room = self.left_out.len() < LEFT_OUT_SHOWN_MAX;
-            let known = self.left_out.iter_mut().find(|known| known.what == what && known.why == why);
+            let known = self.left_out.iter_mut().find(|known| known.what == *what && known.why == *why);
             match known {
                 Some(known) => {
-                    known.parts += 1;
-                    known.characters += chars;
+                    known.parts += parts;
+                    known.characters += characters;
+                    known.pages += 1;
+                    if known.urls.len() < LEFT_OUT_PAGES_MAX {
+                        known.urls.push(url.to_owned());
+                    }
                 }
-                None if has_room => {
-                    self.left_out.push(LeftOutParts { what, why, parts: 1, characters: chars, url: url.to_owned() });
-                }
+                None if has_room => self.left_out.push(LeftOutParts {
+                    what: what.clone(),
+                    reason: *reason,
+                    why: why.clone(),
+                    parts: *parts,
+                    characters: *characters,
+                    pages: 1,
+                    url: url.to_owned(),
+                    urls: vec![url.to_owned()],
+                }),
                 None => {}
             }
         }
@@ -151,9 +161,10 @@ impl Learner<'_> {
                 None => break false,
                 Some(Step::Read { url, page }) => {
                     outcome.read += 1;
-                    outcome.leave_out(&url, page.left_out);
+                    let left_out = by_sort(&page.left_out);
+                    outcome.leave_out(&url, &left_out);
                     kept.insert(url.clone());
-                    if batch.add(url, page.markdown) {
+                    if batch.add(Document { source: url, text: Text::from(page.markdown), left_out }) {
                         self.learn_batch(&mut batch, outcome).await?;
                     }
                 }
@@ -223,9 +234,9 @@ struct Batch {
 
 impl Batch {
     /// True when it is full.
-    fn add(&mut self, source: String, text: String) -> bool {
-        self.bytes += text.len();
-        self.documents.push(Document { source, text: Text::from(text) });
+    fn add(&mut self, document: Document) -> bool {
+        self.bytes += document.text.bytes();
+        self.documents.push(document);
         self.documents.len() >= BATCH_PAGES || self.bytes >= BATCH_BYTES
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
-use schema::wire::LimitHit;
+use schema::wire::{LimitHit, LimitKind};
 
 use super::fetch::PAGE_BYTES_MAX;
 
@@ -24,6 +24,37 @@ pub(super) enum Limit {
     SitemapTime,
     SitemapPages(usize),
     SitemapUnread,
+}
+
+impl Limit {
+    const fn kind(self) -> LimitKind {
+        match self {
+            Self::Pages(_) => LimitKind::Pages,
+            Self::Depth(_) => LimitKind::Depth,
+            Self::Queries(_) => LimitKind::Queries,
+            Self::Addresses(_) => LimitKind::Addresses,
+            Self::Time(_) => LimitKind::Time,
+            Self::Requests(_) => LimitKind::Requests,
+            Self::Sitemaps(_) => LimitKind::Sitemaps,
+            Self::SitemapTime => LimitKind::SitemapTime,
+            Self::SitemapPages(_) => LimitKind::SitemapPages,
+            Self::SitemapUnread => LimitKind::SitemapUnread,
+        }
+    }
+
+    fn most(self) -> Option<usize> {
+        match self {
+            Self::Pages(most)
+            | Self::Depth(most)
+            | Self::Queries(most)
+            | Self::Addresses(most)
+            | Self::Requests(most)
+            | Self::Sitemaps(most)
+            | Self::SitemapPages(most) => Some(most),
+            Self::Time(seconds) => usize::try_from(seconds / 60).ok(),
+            Self::SitemapTime | Self::SitemapUnread => None,
+        }
+    }
 }
 
 impl fmt::Display for Limit {
@@ -75,6 +106,8 @@ impl Hits {
 
     pub(super) fn views(&self) -> Vec<LimitHit> {
         let view = |(limit, (count, example)): (&Limit, &(usize, Option<String>))| LimitHit {
+            kind: limit.kind(),
+            most: limit.most(),
             limit: limit.to_string(),
             passed_over: *count,
             example: example.clone(),

@@ -16,6 +16,7 @@ mod epub;
 mod grid;
 mod html;
 mod kind;
+mod left_out;
 mod markdown;
 mod odt;
 mod odt_body;
@@ -36,6 +37,7 @@ mod xlsx;
 mod xlsx_format;
 
 pub use kind::{KINDS, Kind};
+pub use left_out::by_sort;
 pub use reader::{Reader, answer};
 
 use serde::{Deserialize, Serialize};

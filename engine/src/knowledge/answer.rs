@@ -82,7 +82,9 @@ fn reply(prompt: &Prompt) -> (String, Option<Signal>) {
     let said = prompt.question.as_str();
     let documents = language_of(&prompt.passages);
     let before: Vec<&str> = prompt.before.iter().map(schema::Text::as_str).collect();
-    if let Some((heard, language)) = talk::hear(said, documents) {
+    let assumed = assumed(prompt, documents);
+    let heard = talk::hear(said, assumed).or_else(|| talk::hear(said, documents));
+    if let Some((heard, language)) = heard {
         let handoff = |reason| Some(Signal::HandoffRequested(reason));
         return match heard {
             Said::Talk(phrase) => (phrase.in_language(language).into(), None),
@@ -96,7 +98,11 @@ fn reply(prompt: &Prompt) -> (String, Option<Signal>) {
         };
     }
     let asked = question::read(said, &before, documents);
-    let language = asked.first().map_or(documents, |asked| asked.language);
+    let language = if Language::of(said, assumed) == assumed {
+        assumed
+    } else {
+        asked.first().map_or(documents, |asked| asked.language)
+    };
     if asked.iter().all(|asked| asked.terms.is_empty() && !asked.kinds.is_valued()) {
         return (Phrase::SayMore.in_language(language).into(), None);
     }
@@ -172,6 +178,14 @@ fn with_contact(phrase: Phrase, language: Language, passages: &[Passage], docume
 fn language_of(passages: &[Passage]) -> Language {
     let text = passages.iter().map(|passage| passage.text.as_str()).collect::<Vec<_>>().join("\n");
     Language::of(&text, Language::English)
+}
+
+/// In which language somebody is spoken to whose words do not tell theirs: that of what they said before, of their
+/// page, of the documents.
+fn assumed(prompt: &Prompt, documents: Language) -> Language {
+    let before = prompt.before.iter().rev().find_map(|said| Language::told(said.as_str()));
+    let page = || prompt.locale.as_ref().and_then(Language::of_locale);
+    before.or_else(page).unwrap_or(documents)
 }
 
 fn show(answers: Vec<(&Asked, Answer)>, language: Language) -> String {

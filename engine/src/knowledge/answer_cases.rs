@@ -13,7 +13,7 @@ async fn said(source: &str, text: &str, asked: &[&str]) -> String {
     let data = tempfile::tempdir().unwrap();
     let knowledge = Knowledge::open(data.path(), Arc::new(MemoryStore::default()));
     let tenant = TenantId::generate();
-    let document = super::super::Document { source: source.into(), text: text.into() };
+    let document = super::super::Document::new(source, text);
     knowledge.learn(tenant, vec![document], Timestamp::from_millis(0)).await.unwrap();
     let (question, before) = asked.split_last().unwrap();
     let query = Query { question: (*question).into(), before: before.iter().map(|said| (*said).to_string()).collect() };
@@ -23,6 +23,7 @@ async fn said(source: &str, text: &str, asked: &[&str]) -> String {
         lines: Vec::new(),
         question: (*question).into(),
         before: before.iter().map(|said| (*said).into()).collect(),
+        locale: None,
         passages: found.into_iter().map(|found| found.passage).collect(),
         max_output_tokens: 1024,
     })

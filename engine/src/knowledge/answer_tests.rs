@@ -2,7 +2,6 @@
 
 use futures_util::FutureExt;
 use futures_util::StreamExt;
-use schema::Text;
 
 use super::*;
 
@@ -11,8 +10,25 @@ fn passage(n: u32, heading: &str, text: &str) -> Passage {
 }
 
 fn prompt(question: &str, passages: Vec<Passage>, max_output_tokens: u32) -> Arc<Prompt> {
-    let question = Text::from(question);
-    Arc::new(Prompt { system: "".into(), lines: Vec::new(), question, before: Vec::new(), passages, max_output_tokens })
+    Arc::new(asked(question, &[], None, passages, max_output_tokens))
+}
+
+fn asked(
+    question: &str,
+    before: &[&str],
+    locale: Option<&str>,
+    passages: Vec<Passage>,
+    max_output_tokens: u32,
+) -> Prompt {
+    Prompt {
+        system: "".into(),
+        lines: Vec::new(),
+        question: question.into(),
+        before: before.iter().map(|said| (*said).into()).collect(),
+        locale: locale.map(|tag| tag.parse().expect("a tag")),
+        passages,
+        max_output_tokens,
+    }
 }
 
 fn reply(question: &str, passages: &[Passage]) -> String {
@@ -84,6 +100,39 @@ fn replies_read_as_written_here() {
     }
     let none = reply("¿Venden submarinos?", &[]);
     assert!(none.starts_with("No lo sé") || none.starts_with("I don't know"), "{none}");
+}
+
+#[test]
+fn what_does_not_tell_its_language_is_answered_in_that_of_the_talk_or_the_page() {
+    let passages =
+        || vec![passage(1, "Habitaciones › Wifi", "El wifi es gratis en todas las habitaciones y en el bar.")];
+    let (spanish, german, english) = ("De “Wifi”", "Aus “Wifi”", "From “Wifi”");
+    for (question, before, locale, expected) in [
+        ("wifi?", &[][..], None, spanish),
+        ("wifi?", &[], Some("de-AT"), german),
+        ("wifi?", &[], Some("EN-us"), english),
+        // What they have written tells more than their page, and the question more than both.
+        ("wifi?", &["Guten Tag, ist das Zimmer mit Balkon noch frei?"], Some("en"), german),
+        ("wifi?", &["ok"], Some("en"), english),
+        ("¿Hay wifi en las habitaciones?", &["Is there a bar?"], Some("de"), spanish),
+        // A language that it does not speak.
+        ("wifi?", &[], Some("fi"), spanish),
+    ] {
+        let reply = super::reply(&asked(question, before, locale, passages(), 1024)).0;
+        assert!(reply.starts_with(expected), "{question} {before:?} {locale:?}: {reply}");
+        assert!(reply.contains("El wifi es gratis"), "what is quoted stays as it is: {reply}");
+    }
+    for (said, locale, expected) in [
+        ("?", "de", "Könnten Sie"),
+        ("ok", "fr", "Bien. Souhaitez-vous"),
+        ("submarine?", "de", "Ich weiß es nicht"),
+        ("submarine?", "nn-NO", "Jeg vet ikke"),
+        // In the documents' words, whatever the page says.
+        ("humano", "en", "Paso su consulta"),
+    ] {
+        let reply = super::reply(&asked(said, &[], Some(locale), passages(), 1024)).0;
+        assert!(reply.starts_with(expected), "{said} {locale}: {reply}");
+    }
 }
 
 #[test]

@@ -15,8 +15,8 @@ const SETTINGS: (&str, &str) = ("engine/src/config/default.toml", include_str!("
 /// The pages to learn at start. Learning them again costs nothing unless they changed.
 #[must_use]
 pub fn documents() -> Vec<Document> {
-    let pages = PAGES.iter().map(|(source, text)| Document { source: (*source).into(), text: (*text).into() });
-    let settings = Document { source: SETTINGS.0.into(), text: settings_page(SETTINGS.1).into() };
+    let pages = PAGES.iter().map(|(source, text)| Document::new(*source, *text));
+    let settings = Document::new(SETTINGS.0, settings_page(SETTINGS.1));
     pages.chain([settings]).collect()
 }
 

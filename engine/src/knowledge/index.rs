@@ -201,7 +201,7 @@ pub(super) fn name_of(source: &str) -> String {
 }
 
 /// The language of a document, by its beginning.
-fn language_of(pieces: &[Piece]) -> Language {
+pub(super) fn language_of(pieces: &[Piece]) -> Language {
     /// Pieces that are looked at: a page may begin with names and addresses.
     const PIECES: usize = 6;
     let sample = pieces.iter().take(PIECES).map(|piece| piece.text.as_str()).collect::<Vec<_>>().join("\n");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use schema::wire::{DocumentView, Learned};
+use schema::wire::{DocumentMarkdown, DocumentPage, DocumentView, Learned};
 use schema::{Passage, TenantId, Timestamp};
 use tokio::runtime::Handle;
 use tracing::warn;
@@ -15,7 +15,7 @@ use super::ranking::{self, Found, Weights};
 use super::retriever::Query;
 use super::shelf::{Shelf, Slot};
 use super::work::Work;
-use super::{Document, KnowledgeError, index, metrics as names, records};
+use super::{Document, KnowledgeError, index, metrics as names, reading, records};
 use crate::store::Records;
 use crate::turns::{Crowded, Turns};
 
@@ -29,6 +29,10 @@ const SEARCHES_WAITING_MAX: usize = 2_048;
 const LEARNERS_MAX: usize = 2;
 /// Calls that may wait to learn or forget.
 const LEARNERS_WAITING_MAX: usize = 64;
+/// Documents that are read at once to be shown, one of a tenant's …
+const SHOWN_MAX: usize = 2;
+/// … and calls that may wait for it.
+const SHOWN_WAITING_MAX: usize = 64;
 /// What a call that learns nothing costs a learner, in bytes that it could have learned meanwhile.
 const FORGET_COST: usize = 64 * 1024;
 
@@ -43,6 +47,7 @@ struct Inner {
     shelf: Shelf,
     searching: Turns,
     learning: Turns,
+    showing: Turns,
 }
 
 impl Knowledge {
@@ -66,6 +71,7 @@ impl Knowledge {
             searching: Turns::new(searchers, searchers, SEARCHES_WAITING_MAX),
             // One at a time of each tenant by the slot's own lock.
             learning: Turns::new(LEARNERS_MAX, LEARNERS_MAX, LEARNERS_WAITING_MAX),
+            showing: Turns::new(SHOWN_MAX, 1, SHOWN_WAITING_MAX),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -137,6 +143,34 @@ impl Knowledge {
         blocking(move || work.page(after, limit)).await.map_err(|error| failed("list", error))
     }
 
+    /// A document as it was learned: what is known of it, and up to `limit` of its passages behind number
+    /// `after`. None when it was not learned.
+    ///
+    /// # Errors
+    /// [`KnowledgeError::Busy`] when too many wait; or when the store fails.
+    pub async fn document(
+        &self,
+        tenant: TenantId,
+        source: String,
+        after: usize,
+        limit: usize,
+    ) -> Result<Option<DocumentPage>, KnowledgeError> {
+        self.show(tenant, move |work| reading::page(work, &source, after, limit)).await
+    }
+
+    /// A piece of a document's text, from a byte on. None when it was not learned.
+    ///
+    /// # Errors
+    /// As [`Knowledge::document`].
+    pub async fn markdown(
+        &self,
+        tenant: TenantId,
+        source: String,
+        after: usize,
+    ) -> Result<Option<DocumentMarkdown>, KnowledgeError> {
+        self.show(tenant, move |work| reading::markdown(work, &source, after)).await
+    }
+
     /// The passages that bear on a question, best first, numbered from 1. Any text is a question;
     /// there is no query language. Empty when nothing does.
     ///
@@ -196,6 +230,23 @@ impl Knowledge {
     /// have learned since.
     pub fn put_away(&self, tenant: TenantId) {
         self.inner.shelf.put_away(tenant);
+    }
+
+    async fn show<T: Send + 'static>(
+        &self,
+        tenant: TenantId,
+        read: impl FnOnce(&Work) -> Result<T, KnowledgeError> + Send + 'static,
+    ) -> Result<T, KnowledgeError> {
+        let shown = async {
+            let turn = self.inner.showing.enter(tenant)?.turn(1).await;
+            let work = self.work(tenant);
+            blocking(move || {
+                let _held = turn;
+                read(&work)
+            })
+            .await
+        };
+        shown.await.map_err(|error| failed("show", error))
     }
 
     async fn find_now(

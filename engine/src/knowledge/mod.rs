@@ -22,6 +22,7 @@ pub mod metrics;
 mod question;
 mod ranges;
 mod ranking;
+mod reading;
 mod records;
 mod retriever;
 mod sentences;
@@ -38,6 +39,7 @@ pub use library::Knowledge;
 pub use ranking::{Found, Weights};
 pub use retriever::{Query, Retriever};
 
+use schema::wire::LeftOut;
 use tantivy::TantivyError;
 
 use crate::store::StoreError;
@@ -49,9 +51,17 @@ pub struct Document {
     pub source: String,
     /// Markdown or plain text.
     pub text: schema::Text,
+    /// What of it is not in that text.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Document {
+    /// A document that is learned whole.
+    #[must_use]
+    pub fn new(source: impl Into<String>, text: impl Into<schema::Text>) -> Self {
+        Self { source: source.into(), text: text.into(), left_out: Vec::new() }
+    }
+
     /// What it is cut into, in its order, numbered from 1.
     #[must_use]
     pub fn passages(&self) -> Vec<schema::Passage> {

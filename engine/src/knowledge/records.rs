@@ -1,7 +1,7 @@
 //! Documents as the store keeps them: the truth from which every index can be built again.
 
 use futures_util::future::BoxFuture;
-use schema::wire::DocumentView;
+use schema::wire::{DocumentView, LeftOut};
 use schema::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,6 +27,8 @@ pub(super) struct Body<'a> {
     pub(super) bytes: usize,
     pub(super) passages: usize,
     pub(super) text: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(super) left_out: &'a [LeftOut],
 }
 
 /// What is read where the text is not needed: it is skipped, not copied.
@@ -34,9 +36,11 @@ pub(super) struct Body<'a> {
 pub(super) struct Facts {
     source: String,
     pub(super) sha256: String,
-    learned_at: Timestamp,
+    pub(super) learned_at: Timestamp,
     bytes: usize,
     pub(super) passages: usize,
+    #[serde(default)]
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 /// What is read to build an index.

@@ -199,7 +199,24 @@ impl Work {
         let name = records::document(self.tenant, records::sha256(&document.source));
         let Some(record) = self.wait(self.records.get(name))? else { return Ok(None) };
         let facts: Facts = records::read(&record.body)?;
-        Ok((facts.sha256 == records::sha256(document.text.as_str())).then_some(facts.passages))
+        if facts.sha256 != records::sha256(document.text.as_str()) {
+            return Ok(None);
+        }
+        if facts.left_out != document.left_out {
+            self.note_left_out(&record, &facts, document)?;
+        }
+        Ok(Some(facts.passages))
+    }
+
+    /// What a page has besides its text may change alone; the index knows nothing of that.
+    fn note_left_out(&self, record: &Record, facts: &Facts, document: &Document) -> Result<(), KnowledgeError> {
+        let body = body(document, &facts.sha256, facts.learned_at, facts.passages)?;
+        let name = records::document(self.tenant, record.id.clone());
+        match self.wait(self.records.put(name, record.version, body)) {
+            // Somebody else has just learned it: theirs is newer.
+            Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Announces a change of the documents: gives the writer, and the stamp it raised.
@@ -243,15 +260,7 @@ impl Work {
     }
 
     fn store(&self, change: &Change<'_>, learned_at: Timestamp) -> Result<(), KnowledgeError> {
-        let body = Body {
-            source: &change.document.source,
-            sha256: &change.sha256,
-            learned_at,
-            bytes: change.document.text.bytes(),
-            passages: change.pieces.len(),
-            text: change.document.text.as_str(),
-        };
-        let body = serde_json::to_vec(&body).map_err(|error| KnowledgeError::Index(error.to_string()))?;
+        let body = body(change.document, &change.sha256, learned_at, change.pieces.len())?;
         let name = records::document(self.tenant, change.id.clone());
         self.wait(records::again_on_conflict(|| {
             let (records, name, body) = (self.records.clone(), name.clone(), body.clone());
@@ -296,4 +305,11 @@ impl Work {
     fn wait<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         self.runtime.block_on(answer)
     }
+}
+
+/// A document's record.
+fn body(document: &Document, sha256: &str, learned_at: Timestamp, passages: usize) -> Result<Vec<u8>, KnowledgeError> {
+    let Document { source, text, left_out } = document;
+    let body = Body { source, sha256, learned_at, bytes: text.bytes(), passages, text: text.as_str(), left_out };
+    serde_json::to_vec(&body).map_err(|error| KnowledgeError::Index(error.to_string()))
 }

@@ -130,6 +130,7 @@ fn the_request_marks_what_may_be_kept() {
             .into(),
         question: "c".into(),
         before: Vec::new(),
+        locale: None,
         passages: Vec::new(),
         max_output_tokens: 7,
     };

@@ -104,6 +104,7 @@ fn prompt() -> Arc<Prompt> {
         lines,
         question: Text::default(),
         before: Vec::new(),
+        locale: None,
         passages: Vec::new(),
         max_output_tokens: 9,
     })
@@ -377,7 +378,12 @@ async fn talk_with(models: &[SharedModel], turns: u64, instructions: usize) -> V
         transcript.ask(line(seq, schema::Author::Contact, &format!("{seq} {}", "How is that? ".repeat(20))));
         let found =
             schema::Passage { n: 1, source: "a.md".into(), heading: String::new(), text: "word ".repeat(200).into() };
-        let setting = super::super::Setting { assistant: &assistant, business: &business, channel: Default::default() };
+        let setting = super::super::Setting {
+            assistant: &assistant,
+            business: &business,
+            channel: Default::default(),
+            locale: None,
+        };
         let talk = Talk::new(setting, transcript.clone(), vec![found]);
         let timers = Timers::default();
         let turn = Failover::new(models.to_vec(), talk, timers, Arc::clone(&cool));

@@ -91,6 +91,7 @@ fn the_request_in_its_own_words() {
             .into(),
         question: "a".into(),
         before: Vec::new(),
+        locale: None,
         passages: Vec::new(),
         max_output_tokens: 7,
     };
@@ -126,6 +127,7 @@ fn instructions_go_before_the_talk_where_they_may_not_stand_apart() {
         lines: vec![super::super::PromptLine { role: Role::User, text: "a".into() }],
         question: "a".into(),
         before: Vec::new(),
+        locale: None,
         passages: Vec::new(),
         max_output_tokens: 7,
     };

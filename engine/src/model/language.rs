@@ -1,5 +1,6 @@
 //! The language somebody writes in, where their words say it for sure.
 
+use schema::Locale;
 use whatlang::{Detector, Lang, Script};
 
 /// The likelihood from which on a language is sure. In questions as visitors ask them, those that were taken
@@ -12,42 +13,54 @@ const SIGNS_MIN: usize = 6;
 /// What is looked at of a text, in characters: more would say the same.
 const CHARS_MAX: usize = 600;
 
-/// Languages that are told apart. Each further one makes all others less sure.
-const KNOWN: &[(Lang, &str)] = &[
-    (Lang::Eng, "English"),
-    (Lang::Spa, "Spanish"),
-    (Lang::Por, "Portuguese"),
-    (Lang::Fra, "French"),
-    (Lang::Deu, "German"),
-    (Lang::Ita, "Italian"),
-    (Lang::Nld, "Dutch"),
-    (Lang::Pol, "Polish"),
-    (Lang::Ces, "Czech"),
-    (Lang::Slk, "Slovak"),
-    (Lang::Swe, "Swedish"),
-    (Lang::Dan, "Danish"),
-    (Lang::Nob, "Norwegian"),
-    (Lang::Fin, "Finnish"),
-    (Lang::Hun, "Hungarian"),
-    (Lang::Ron, "Romanian"),
-    (Lang::Hrv, "Croatian"),
-    (Lang::Cat, "Catalan"),
-    (Lang::Tur, "Turkish"),
-    (Lang::Vie, "Vietnamese"),
-    (Lang::Ind, "Indonesian"),
-    (Lang::Rus, "Russian"),
-    (Lang::Ukr, "Ukrainian"),
-    (Lang::Bul, "Bulgarian"),
-    (Lang::Ell, "Greek"),
-    (Lang::Heb, "Hebrew"),
-    (Lang::Ara, "Arabic"),
-    (Lang::Pes, "Persian"),
-    (Lang::Hin, "Hindi"),
-    (Lang::Cmn, "Chinese"),
-    (Lang::Jpn, "Japanese"),
-    (Lang::Kor, "Korean"),
-    (Lang::Tha, "Thai"),
+/// Languages that are told apart, each with its English name and its tag. Each further one makes all others less
+/// sure.
+const KNOWN: &[(Lang, &str, &str)] = &[
+    (Lang::Eng, "English", "en"),
+    (Lang::Spa, "Spanish", "es"),
+    (Lang::Por, "Portuguese", "pt"),
+    (Lang::Fra, "French", "fr"),
+    (Lang::Deu, "German", "de"),
+    (Lang::Ita, "Italian", "it"),
+    (Lang::Nld, "Dutch", "nl"),
+    (Lang::Pol, "Polish", "pl"),
+    (Lang::Ces, "Czech", "cs"),
+    (Lang::Slk, "Slovak", "sk"),
+    (Lang::Swe, "Swedish", "sv"),
+    (Lang::Dan, "Danish", "da"),
+    (Lang::Nob, "Norwegian", "nb"),
+    (Lang::Fin, "Finnish", "fi"),
+    (Lang::Hun, "Hungarian", "hu"),
+    (Lang::Ron, "Romanian", "ro"),
+    (Lang::Hrv, "Croatian", "hr"),
+    (Lang::Cat, "Catalan", "ca"),
+    (Lang::Tur, "Turkish", "tr"),
+    (Lang::Vie, "Vietnamese", "vi"),
+    (Lang::Ind, "Indonesian", "id"),
+    (Lang::Rus, "Russian", "ru"),
+    (Lang::Ukr, "Ukrainian", "uk"),
+    (Lang::Bul, "Bulgarian", "bg"),
+    (Lang::Ell, "Greek", "el"),
+    (Lang::Heb, "Hebrew", "he"),
+    (Lang::Ara, "Arabic", "ar"),
+    (Lang::Pes, "Persian", "fa"),
+    (Lang::Hin, "Hindi", "hi"),
+    (Lang::Cmn, "Chinese", "zh"),
+    (Lang::Jpn, "Japanese", "ja"),
+    (Lang::Kor, "Korean", "ko"),
+    (Lang::Tha, "Thai", "th"),
 ];
+
+/// Tags that name a known language in another way: older ones, and forms of it.
+const ALIASES: &[(&str, &str)] =
+    &[("no", "nb"), ("nn", "nb"), ("iw", "he"), ("in", "id"), ("cmn", "zh"), ("yue", "zh")];
+
+/// The English name of the language of a page or app, if it is one of those that are told apart.
+pub(super) fn name_of(locale: &Locale) -> Option<&'static str> {
+    let said = locale.language();
+    let tag = ALIASES.iter().find(|(alias, _)| said.eq_ignore_ascii_case(alias)).map_or(said, |(_, tag)| tag);
+    KNOWN.iter().find(|(_, _, known)| tag.eq_ignore_ascii_case(known)).map(|(_, name, _)| *name)
+}
 
 /// What a text says of its language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +78,9 @@ impl Heard {
         // Addresses are in no language.
         let words = text.split_whitespace().filter(|word| !word.contains("://") && !word.contains('@'));
         let text: String = words.flat_map(|word| word.chars().chain([' '])).take(CHARS_MAX).collect();
-        let detector = Detector::with_allowlist(KNOWN.iter().map(|(language, _)| *language).collect());
+        let detector = Detector::with_allowlist(KNOWN.iter().map(|(language, ..)| *language).collect());
         let Some(found) = detector.detect(&text) else { return Self::Nothing };
-        let Some((_, name)) = KNOWN.iter().find(|(language, _)| *language == found.lang()) else {
+        let Some((_, name, _)) = KNOWN.iter().find(|(language, ..)| *language == found.lang()) else {
             return Self::Nothing;
         };
         let letters = text.chars().filter(|c| c.is_alphabetic()).count();
@@ -114,6 +127,21 @@ mod tests {
             ("", Nothing),
         ] {
             assert_eq!(Heard::of(text), heard, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_page_s_language_has_its_name() {
+        for (tag, name) in [
+            ("es-MX", Some("Spanish")),
+            ("EN", Some("English")),
+            ("zh-Hant-TW", Some("Chinese")),
+            ("nn", Some("Norwegian")),
+            ("iw", Some("Hebrew")),
+            ("fil", None),
+            ("tlh", None),
+        ] {
+            assert_eq!(name_of(&tag.parse().unwrap()), name, "{tag}");
         }
     }
 

@@ -52,7 +52,7 @@ use std::time::Duration;
 
 use futures_util::Stream;
 pub use schema::Price;
-use schema::{ErrorCode, HandoffReason, Passage, Text, Usage};
+use schema::{ErrorCode, HandoffReason, Locale, Passage, Text, Usage};
 
 /// A model's reply as it comes. The last item is [`Chunk::End`] or an error, and there is only
 /// one such. Dropping the stream closes the upstream connection at once.
@@ -114,6 +114,8 @@ pub struct Prompt {
     pub question: Text,
     /// What the contact said in the turns before, the last few, oldest first: for the same.
     pub before: Vec<Text>,
+    /// In which language the contact's page or app is, where it said so: for the same.
+    pub locale: Option<Locale>,
     /// What was found in the tenant's documents for this question, with the numbers the prompt gives
     /// them: these are to be recorded with the reply, so that later prompts repeat them exactly.
     pub passages: Vec<Passage>,

@@ -154,6 +154,7 @@ fn the_request_says_what_the_server_understands() {
         lines: vec![super::super::PromptLine { role: Role::User, text: "Hi".into() }],
         question: "Hi".into(),
         before: Vec::new(),
+        locale: None,
         passages: Vec::new(),
         max_output_tokens: 7,
     };
@@ -282,6 +283,7 @@ fn what_a_server_refuses_is_left_out() {
         lines: vec![super::super::PromptLine { role: Role::User, text: "Hi".into() }],
         question: "Hi".into(),
         before: Vec::new(),
+        locale: None,
         passages: Vec::new(),
         max_output_tokens: 7,
     };

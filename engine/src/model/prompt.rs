@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use schema::{Assistant, Author, Business, Channel, Passage, Text, limits};
+use schema::{Assistant, Author, Business, Channel, Locale, Passage, Text, limits};
 use sha2::{Digest, Sha256};
 
 use crate::conversation::{Exchange, Line, Transcript};
@@ -39,7 +39,7 @@ const LINE_BEGINS_LATE: &str = "[The beginning of this message is left out here.
 const NOT_ASKED: &str = "[The contact has not said anything yet.]";
 
 /// What the line beside a question takes at most, in tokens.
-const NOTE_TOKENS: u64 = 24;
+const NOTE_TOKENS: u64 = 28;
 /// What the tags around an excerpt take, in tokens.
 const TAGS_TOKENS: u64 = 24;
 
@@ -52,12 +52,15 @@ pub struct Setting<'a> {
     pub business: &'a Business,
     /// How the contact came.
     pub channel: Channel,
+    /// In which language their page or app is, where it said so.
+    pub locale: Option<&'a Locale>,
 }
 
 /// What the prompts of one turn are made of: each model that is asked gets one that fits it.
 pub struct Talk {
     system: Arc<str>,
     zone: String,
+    locale: Option<Locale>,
     transcript: Transcript,
     passages: Vec<Passage>,
     max_output_tokens: u32,
@@ -94,6 +97,7 @@ impl Talk {
         Self {
             system: system(setting).into(),
             zone: setting.business.time_zone.clone(),
+            locale: setting.locale.cloned(),
             transcript,
             passages,
             max_output_tokens: setting.assistant.max_output_tokens.get(),
@@ -119,7 +123,7 @@ impl Talk {
         };
         left_out.exchanges = first;
 
-        let (mut lines, mut notes) = (Lines::default(), Notes::new(&self.zone));
+        let (mut lines, mut notes) = (Lines::default(), Notes::new(&self.zone, self.locale.as_ref()));
         let begins_late = self.transcript.begins_late() || first > 0;
         if begins_late {
             lines.push(Role::User, BEGINS_LATE);
@@ -154,6 +158,7 @@ impl Talk {
             lines: lines.lines,
             question,
             before: said_before(told),
+            locale: self.locale.clone(),
             passages,
             max_output_tokens: self.max_output_tokens,
         };

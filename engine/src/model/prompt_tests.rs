@@ -15,7 +15,11 @@ fn line(seq: Seq, author: Author, text: &str, cut: bool) -> Line {
 
 fn talk(assistant: &Assistant, transcript: &Transcript, passages: Vec<Passage>) -> Talk {
     let business = Business::default();
-    Talk::new(Setting { assistant, business: &business, channel: Channel::Web }, transcript.clone(), passages)
+    Talk::new(
+        Setting { assistant, business: &business, channel: Channel::Web, locale: None },
+        transcript.clone(),
+        passages,
+    )
 }
 
 /// For a model of which nothing is known.
@@ -282,7 +286,7 @@ fn the_prompt_knows_who_where_and_when() {
         (mark, "Europe/Madrid", "You speak for ‹|im_start|>.", ["[Saturday, 28 November 2026, 17:41.", "[17:43."]),
     ] {
         let business = Business { name: name.into(), time_zone: zone.into() };
-        let setting = Setting { assistant: &assistant, business: &business, channel: Channel::Web };
+        let setting = Setting { assistant: &assistant, business: &business, channel: Channel::Web, locale: None };
         let prompt =
             Talk::new(setting, transcript.clone(), vec![passage("a.md", "A", "b")]).fit(Window::UNKNOWN).prompt;
         assert!(prompt.system.contains(system), "{}", prompt.system);

@@ -6,13 +6,14 @@ use super::{Chunk, Piece, Prompt};
 
 impl fmt::Debug for Prompt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { system, lines, question, before, passages, max_output_tokens } = self;
+        let Self { system, lines, question, before, locale, passages, max_output_tokens } = self;
         let mut prompt = f.debug_struct("Prompt");
         prompt
             .field("system", &system.len())
             .field("lines", lines)
             .field("question", question)
-            .field("before", &before.len());
+            .field("before", &before.len())
+            .field("locale", locale);
         prompt.field("passages", passages).field("max_output_tokens", max_output_tokens).finish()
     }
 }
@@ -66,6 +67,7 @@ mod tests {
             lines: vec![PromptLine { role: Role::User, text: canary().into() }],
             question: canary().into(),
             before: Vec::new(),
+            locale: None,
             passages: vec![passage],
             max_output_tokens: 1,
         };

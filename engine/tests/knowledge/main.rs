@@ -17,9 +17,9 @@ fn fixtures() -> PathBuf {
 
 fn fixture(source: &str) -> Document {
     let text = std::fs::read_to_string(fixtures().join(source)).expect(source);
-    Document { source: source.into(), text: text.into() }
+    Document::new(source, text)
 }
 
 fn document(source: &str, text: &str) -> Document {
-    Document { source: source.into(), text: text.into() }
+    Document::new(source, text)
 }

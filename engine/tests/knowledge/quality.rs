@@ -45,6 +45,7 @@ pub(crate) async fn answer(question: &str, passages: Vec<Passage>) -> String {
         lines: Vec::new(),
         question: question.into(),
         before: Vec::new(),
+        locale: None,
         passages,
         max_output_tokens: 1024,
     };

@@ -1,10 +1,10 @@
 //! What each route takes and gives, as data.
 
 use schema::wire::{
-    AnswerIn, AnswerList, AnswerView, ConversationList, ConversationView, Created, DocumentIn, DocumentList, EventList,
-    HumanIn, JobStarted, JobView, KeyMade, Learned, MessageIn, OpenIn, PlanChoice, PlanList, PlanPut, PlanView, Said,
-    SiteIn, SiteList, TenantIn, TenantList, TenantPut, TenantView, UnansweredList, VerdictIn, VisitorIn, VisitorToken,
-    WidgetIn, WidgetSession,
+    AnswerIn, AnswerList, AnswerView, ConversationList, ConversationView, Created, DocumentIn, DocumentList,
+    DocumentMarkdown, DocumentPage, EventList, HumanIn, JobStarted, JobView, KeyMade, Learned, MessageIn, OpenIn,
+    PlanChoice, PlanList, PlanPut, PlanView, Said, SiteIn, SiteList, TenantIn, TenantList, TenantPut, TenantView,
+    UnansweredList, VerdictIn, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -268,6 +268,30 @@ pub static OPERATIONS: &[Operation] = &[
     Operation {
         query: &[("source", "string", "Which one")],
         ..operation("delete", "/v1/knowledge", "Forget a document", Auth::Key, (204, Answer::Plain("Forgotten")))
+    },
+    Operation {
+        query: &[
+            ("source", "string", "Which one"),
+            ("after", "integer", "`next` of the page before"),
+            ("limit", "integer", "At most so many passages, up to 100; 100 when left out"),
+        ],
+        ..operation(
+            "get",
+            "/v1/knowledge/document",
+            "A document as the assistant knows it: what is known of it, and its passages in pages",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<DocumentPage>())),
+        )
+    },
+    Operation {
+        query: &[("source", "string", "Which one"), ("after", "integer", "`next` of the piece before")],
+        ..operation(
+            "get",
+            "/v1/knowledge/document/markdown",
+            "A document's text as it was learned, in pieces",
+            Auth::Key,
+            (200, Answer::Json(schema_of::<DocumentMarkdown>())),
+        )
     },
     Operation {
         query: &[("source", "string", "Its name; learning the same source again replaces it")],

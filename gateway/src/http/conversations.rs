@@ -19,15 +19,15 @@ use super::error::ApiError;
 use super::places::Listing;
 
 pub(super) async fn open(
-    With(caller, Optional(OpenIn { contact })): With<Optional<OpenIn>>,
+    With(caller, Optional(OpenIn { contact, locale })): With<Optional<OpenIn>>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
     let contact = caller.principal.opens_as(contact).ok_or_else(|| {
         ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")
     })?;
     let (key, head) = match &caller.visit {
-        Some(visit) => edge.worker.open_for(visit).await?,
-        None => edge.worker.open(caller.tenant_id(), contact).await?,
+        Some(visit) => edge.worker.open_for(visit, locale).await?,
+        None => edge.worker.open(caller.tenant_id(), contact, locale).await?,
     };
     let created = Created { id: key.conversation, head };
     Ok(HttpResponse::build(StatusCode::CREATED).json(created))
@@ -55,6 +55,7 @@ fn quarantined(id: ConversationId, contact: Contact, head: Seq, last_at: Timesta
         id,
         contact: Some(contact),
         channel: Channel::default(),
+        locale: None,
         status: Status::Open,
         owner: "assistant".into(),
         agent: None,

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use engine::knowledge::Document;
-use schema::wire::{DocumentIn, DocumentList, Learned};
+use schema::wire::{DocumentIn, DocumentList, DocumentMarkdown, DocumentPage, Learned};
 use schema::{ErrorCode, limits};
 use serde::Deserialize;
 
@@ -72,9 +72,63 @@ pub(super) async fn learn(
         body::whole_json(&request, payload, DOCUMENT_JSON_BYTES_MAX, |more| held.take(more)).await?;
     caller.still_may(&edge).await?;
     check_source(&source)?;
-    let learned = edge.parts.knowledge.learn(tenant, vec![Document { source, text }], edge.now()).await?;
+    let learned = edge.parts.knowledge.learn(tenant, vec![Document::new(source, text)], edge.now()).await?;
     let one = learned.into_iter().next();
     one.map(web::Json).ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was learned"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Passages {
+    source: String,
+    #[serde(default)]
+    after: usize,
+    limit: Option<usize>,
+}
+
+pub(super) async fn document(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    asked: web::Query<Passages>,
+    request: HttpRequest,
+) -> Result<Listing<DocumentPage>, ApiError> {
+    caller.manages()?;
+    let Passages { source, after, limit } = asked.into_inner();
+    let limit = limit.unwrap_or(limits::PAGE_PASSAGES_MAX);
+    if !(1..=limits::PAGE_PASSAGES_MAX).contains(&limit) {
+        let message = format!("`limit` is from 1 to {}", limits::PAGE_PASSAGES_MAX);
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    check_source(&source)?;
+    let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
+    let page = edge.parts.knowledge.document(caller.tenant_id(), source, after, limit).await?;
+    Ok(Listing(place, page.ok_or_else(never_learned)?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Piece {
+    source: String,
+    #[serde(default)]
+    after: usize,
+}
+
+pub(super) async fn markdown(
+    caller: Caller,
+    edge: web::Data<Edge>,
+    asked: web::Query<Piece>,
+    request: HttpRequest,
+) -> Result<Listing<DocumentMarkdown>, ApiError> {
+    caller.manages()?;
+    let Piece { source, after } = asked.into_inner();
+    check_source(&source)?;
+    let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
+    let piece = edge.parts.knowledge.markdown(caller.tenant_id(), source, after).await?;
+    Ok(Listing(place, piece.ok_or_else(never_learned)?))
+}
+
+fn never_learned() -> ApiError {
+    ApiError::new(ErrorCode::NotFound, "no document of this name was learned")
 }
 
 #[derive(Deserialize)]
@@ -94,5 +148,5 @@ pub(super) async fn forget(
     if edge.parts.knowledge.forget(caller.tenant_id(), source).await? {
         return Ok(HttpResponse::NoContent().finish());
     }
-    Err(ApiError::new(ErrorCode::NotFound, "no document of this name was learned"))
+    Err(never_learned())
 }

@@ -53,6 +53,8 @@ pub fn configure(app: &mut ServiceConfig) {
                 .route(post().to(knowledge::learn))
                 .route(delete().to(knowledge::forget)),
         )
+        .service(only("/v1/knowledge/document", "GET").route(get().to(knowledge::document)))
+        .service(only("/v1/knowledge/document/markdown", "GET").route(get().to(knowledge::markdown)))
         .service(only("/v1/knowledge/files", "POST").route(post().to(learning::file)))
         .service(
             only("/v1/knowledge/sites", "GET, POST, DELETE")

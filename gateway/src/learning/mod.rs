@@ -17,7 +17,7 @@ use std::time::Duration;
 use actors::Clock;
 use bytes::Bytes;
 use engine::crawl::{Kept, Site, Sites, Web, start_url};
-use engine::documents::{Kind, Reader, Unreadable};
+use engine::documents::{Kind, Reader, Unreadable, by_sort};
 use engine::knowledge::{Document, Knowledge};
 use engine::store::Records;
 use schema::limits::{
@@ -120,7 +120,8 @@ impl Learning {
         if page.markdown.trim().is_empty() {
             return Err(Unreadable::Empty.into());
         }
-        let document = Document { source, text: Text::from(page.markdown) };
+        let left_out = by_sort(&page.left_out);
+        let document = Document { source, text: Text::from(page.markdown), left_out };
         let learned = inner.knowledge.learn(tenant, vec![document], inner.clock.now()).await?;
         learned.into_iter().next().ok_or(LearningError::Lost)
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actors::{Booking, ConversationHandle, Failure, Format, Listener, ReplyTo, error_frame, reply_frame};
 use engine::conversation::{Command, Outcome, Speaker};
 use schema::wire::{ClientFrame, Close, SignalKind};
-use schema::{AgentName, Author, ConversationId, ConversationKey, ErrorCode, Position, Ref, limits};
+use schema::{AgentName, Author, ConversationId, ConversationKey, ErrorCode, Locale, Position, Ref, limits};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -63,10 +63,10 @@ impl Inner {
     fn dispatch(self: &Rc<Self>, frame: ClientFrame, who: &Rc<Who>) {
         match frame {
             ClientFrame::Auth { .. } | ClientFrame::Ping { .. } => {}
-            ClientFrame::Join { r#ref, conversation, after } => {
+            ClientFrame::Join { r#ref, conversation, after, locale } => {
                 let (inner, who) = (Rc::clone(self), Rc::clone(who));
                 self.wait_for(async move {
-                    if let Err(failure) = inner.join(&who, &r#ref, conversation, after).await {
+                    if let Err(failure) = inner.join(&who, &r#ref, conversation, after, locale).await {
                         inner.refuse(Some(&r#ref), failure);
                     }
                 });
@@ -129,6 +129,7 @@ impl Inner {
         r#ref: &Ref,
         conversation: Option<ConversationId>,
         after: Position,
+        locale: Option<Locale>,
     ) -> Result<(), Failure> {
         let again = conversation.is_some_and(|conversation| self.joined(conversation).is_some());
         if self.joins() >= limits::JOINS_MAX && !again {
@@ -151,8 +152,8 @@ impl Inner {
                     .opens_as(None)
                     .ok_or_else(|| Failure::new(ErrorCode::Forbidden, "this token does not open conversations"))?;
                 let (key, _) = match &who.visit {
-                    Some(visit) => self.edge.worker.open_for(visit).await?,
-                    None => self.edge.worker.open(who.tenant.id(), contact).await?,
+                    Some(visit) => self.edge.worker.open_for(visit, locale).await?,
+                    None => self.edge.worker.open(who.tenant.id(), contact, locale).await?,
                 };
                 self.edge.worker.find_here(key).await?
             }

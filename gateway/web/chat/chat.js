@@ -1,5 +1,6 @@
 // The chat page: one conversation at a time, named in the address, and the visitor's others beside it.
 
+import { localeOf } from '../locale.js';
 import { Tertulia } from '../tertulia.js';
 import { setAccent } from '../ui/accent.js';
 import { composing, h, icon } from '../ui/dom.js';
@@ -62,7 +63,9 @@ function start(look) {
   document.title = name;
   setAccent(document.documentElement, look.color);
 
-  const client = new Tertulia({ url: location.origin, token, storage: kept('sessionStorage', tenant) });
+  // Not the page's own: that is the nearest language the chat has words in.
+  const locale = localeOf(look.language, ...navigator.languages);
+  const client = new Tertulia({ url: location.origin, token, storage: kept('sessionStorage', tenant), locale });
   const panel = new Panel({ client, words, look, fresh });
   const history = new History({ client, words, tenant });
   const drawer = h('button', { class: 'tool drawer', type: 'button', 'aria-expanded': 'false', 'aria-controls': 'history', onclick: () => toggle() },

@@ -110,6 +110,25 @@ export class Api extends EventTarget {
     return all.sort((a, b) => (a.source < b.source ? -1 : Number(a.source > b.source)));
   }
 
+  /** A document as it was learned: what is known of it, and a page of its passages. */
+  document(source, { after = 0, limit = 50, signal } = {}) {
+    const query = new URLSearchParams({ source, after: String(after), limit: String(limit) });
+    return this.#call('GET', `/v1/knowledge/document?${query}`, { signal });
+  }
+
+  /** All of its text, as Markdown. */
+  async markdown(source, signal) {
+    const pieces = [];
+    let after = 0;
+    do {
+      const query = new URLSearchParams({ source, after: String(after) });
+      const { markdown, next } = await this.#call('GET', `/v1/knowledge/document/markdown?${query}`, { signal });
+      pieces.push(markdown);
+      after = next;
+    } while (after);
+    return pieces.join('');
+  }
+
   forget(source) {
     return this.#call('DELETE', `/v1/knowledge?source=${encodeURIComponent(source)}`);
   }
@@ -192,8 +211,9 @@ export class Api extends EventTarget {
     return this.#call('POST', `/v1/conversations/${id}/messages/${seq}/verdict`, { json: { verdict, note } });
   }
 
-  open(contact) {
-    return this.#call('POST', '/v1/conversations', { json: { contact } });
+  /** Opens a conversation; `locale` is the language its contact reads. */
+  open(contact, locale) {
+    return this.#call('POST', '/v1/conversations', { json: { contact, locale } });
   }
 
   say(id, ref, text, agent) {

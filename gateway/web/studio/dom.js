@@ -36,6 +36,7 @@ const ICONS = {
   person: 'M12 4a4 4 0 1 0 0 8a4 4 0 1 0 0-8M4.5 20.5c.8-4 3.8-6 7.5-6s6.7 2 7.5 6',
   upload: 'M12 16V5M7 9.5L12 4.5l5 5M5 19.5h14',
   leave: 'M14 4h6v16h-6M10 8l-4 4 4 4M6 12h9',
+  download: 'M12 4v11M7 10.5l5 5l5-5M5 19.5h14',
   again: 'M19 8a8 8 0 1 0 1 5M20 4v5h-5',
 };
 

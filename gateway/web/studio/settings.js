@@ -59,8 +59,9 @@ export function saveBar(studio, fields, onOutside = () => {}) {
     } catch (error) {
       // The node names the setting it did not like; its field is the place to say so.
       const culprit = fields.find((one) => one.path && error.message.includes(one.path));
-      culprit?.complain(error.message);
-      notice.fail(error);
+      if (!culprit) return notice.fail(error);
+      culprit.complain(error.message.replace(`\`${culprit.path}\``, nameOf(culprit.path)).replaceAll('`', ''));
+      culprit.control.focus();
     } finally {
       saving = false;
       save.removeAttribute('aria-disabled');

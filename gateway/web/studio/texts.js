@@ -38,7 +38,7 @@ export function size(bytes) {
   return new Intl.NumberFormat(say.language, {
     style: 'unit',
     unit,
-    unitDisplay: 'short',
+    unitDisplay: unit === 'byte' ? 'long' : 'short',
     maximumFractionDigits: value < 10 && unit !== 'byte' ? 1 : 0,
   }).format(value);
 }
@@ -56,6 +56,15 @@ export function dollars(micros) {
     maximumSignificantDigits: 3,
     minimumFractionDigits: 0,
   }).format(micros / 1e6);
+}
+
+/** What a language is called, by its tag. */
+export function languageName(tag) {
+  try {
+    return new Intl.DisplayNames([say.language], { type: 'language' }).of(tag);
+  } catch {
+    return tag;
+  }
 }
 
 export function day(at) {

@@ -1,5 +1,7 @@
 // What the chat says in its own words, in English, Spanish and German.
 
+import { localeOf } from '../locale.js';
+
 const CHAT = {
   en: {
     you: 'You', assistant: 'Assistant', agent: 'agent', thread: 'Conversation', write: 'Write a message', placeholder: 'Write a message…',
@@ -52,7 +54,8 @@ const RIGHT_TO_LEFT = new Set(['ar', 'dv', 'fa', 'he', 'ps', 'sd', 'ug', 'ur', '
  * and for dates. A catalogue of another page has the same shape.
  */
 export function words(languages = navigator.languages, catalogue = CHAT) {
-  const wished = [languages].flat().filter(Boolean);
+  // Pages say `en_US` or worse of themselves, and what is no tag breaks every date.
+  const wished = [languages].flat().map((one) => localeOf(one)).filter(Boolean);
   const language = wished.map((tag) => tag.toLowerCase().split('-')[0]).find((tag) => catalogue[tag]) ?? 'en';
   const say = (key, values = {}) => (catalogue[language][key] ?? catalogue.en[key] ?? key)
     .replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);

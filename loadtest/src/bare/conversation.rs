@@ -46,7 +46,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) fn open(at: Timestamp) -> Self {
-        let fact = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web };
+        let fact = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web, locale: None };
         let opened = Event { seq: 1, at, author: Author::System, fact };
         Self { events: vec![opened], human: false, listeners: Vec::new(), at, said: 0 }
     }

@@ -78,7 +78,7 @@ struct Session {
 impl Session {
     fn obey(&mut self, payload: &[u8]) -> Result<()> {
         match serde_json::from_slice(payload)? {
-            ClientFrame::Join { r#ref, conversation, after } => {
+            ClientFrame::Join { r#ref, conversation, after, .. } => {
                 let id = conversation.unwrap_or_else(|| self.shared.open());
                 let defect = self.shared.defect;
                 let (feed, head, missed) = self.shared.with(id, |conversation| {

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentName, ConversationId, Position, Ref, Seq, Text, Turn};
+use crate::{AgentName, ConversationId, Locale, Position, Ref, Seq, Text, Turn};
 
 /// One frame from a client. Frames with a `ref` are answered by exactly one `reply` with it.
 ///
@@ -30,6 +30,9 @@ pub enum ClientFrame {
         /// The last position this client has; left out, everything is sent.
         #[serde(default)]
         after: Position,
+        /// In which language the contact's page or app is. It counts when a new one is opened.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        locale: Option<Locale>,
     },
     /// Listen no longer.
     Leave {
@@ -85,9 +88,10 @@ impl fmt::Debug for ClientFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auth { r#ref, .. } => f.debug_struct("Auth").field("ref", r#ref).finish_non_exhaustive(),
-            Self::Join { r#ref, conversation, after } => {
+            Self::Join { r#ref, conversation, after, locale } => {
                 let mut join = f.debug_struct("Join");
-                join.field("ref", r#ref).field("conversation", conversation).field("after", after).finish()
+                join.field("ref", r#ref).field("conversation", conversation).field("after", after);
+                join.field("locale", locale).finish()
             }
             Self::Leave { r#ref, conversation } => {
                 f.debug_struct("Leave").field("ref", r#ref).field("conversation", conversation).finish()
@@ -122,6 +126,8 @@ mod tests {
         for (json, ok) in [
             (r#"{"type":"ping","ref":"1"}"#.to_string(), true),
             (r#"{"type":"join","ref":"1"}"#.to_string(), true),
+            (r#"{"type":"join","ref":"1","locale":"es-MX"}"#.to_string(), true),
+            (r#"{"type":"join","ref":"1","locale":"Spanish, please"}"#.to_string(), false),
             (format!(r#"{{"type":"join","ref":"1","conversation":"{conversation}","after":12}}"#), true),
             (format!(r#"{{"type":"join","ref":"1","conversation":"{conversation}","after":"12:1:7"}}"#), true),
             (format!(r#"{{"type":"say","ref":"a","conversation":"{conversation}","text":"hi"}}"#), true),

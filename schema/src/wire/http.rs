@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::VerdictView;
 use crate::{
-    AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason, Origin,
+    AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason, Locale, Origin,
     Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget,
 };
 
@@ -35,6 +35,9 @@ pub struct OpenIn {
     /// Whom it is with; left out, someone unnamed. A visitor's token already says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
+    /// In which language the contact's page or app is: a tag such as `es` or `pt-BR`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
 }
 
 /// A conversation was opened.
@@ -119,6 +122,9 @@ pub struct ConversationView {
     pub contact: Option<Contact>,
     /// How they came.
     pub channel: Channel,
+    /// In which language their page or app is, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
     /// Whether it goes on.
     pub status: Status,
     /// Who answers: `assistant` or `human`.
@@ -354,48 +360,4 @@ pub struct TenantList {
     /// Give this as `?after=` to get the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<TenantId>,
-}
-
-/// `POST /v1/knowledge`: learn or replace one document.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DocumentIn {
-    /// Its name or address; learning the same source again replaces it.
-    pub source: String,
-    /// Its words, Markdown or plain text.
-    pub text: Text,
-}
-
-/// A document was learned.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Learned {
-    /// Its name.
-    pub source: String,
-    /// How many passages it gave.
-    pub passages: usize,
-    /// False when exactly this was known already.
-    pub changed: bool,
-}
-
-/// `GET /v1/knowledge`.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-pub struct DocumentList {
-    /// One page of what the tenant's assistant has learned.
-    pub documents: Vec<DocumentView>,
-    /// Give this as `?after=` to get the next page; absent on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// One learned document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct DocumentView {
-    /// Its name.
-    pub source: String,
-    /// How many passages it gave.
-    pub passages: usize,
-    /// Its size in bytes.
-    pub bytes: usize,
-    /// When it was learned.
-    pub learned_at: Timestamp,
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::LeftOutReason;
 use crate::{JobId, Timestamp};
 
 /// `POST /v1/knowledge/sites`: learn a site, now and from then on if asked.
@@ -95,7 +96,13 @@ pub struct SkippedPage {
 /// A bound that was hit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitHit {
-    /// Which, in words: what was passed over, and how the bound is raised where it can be.
+    /// Which.
+    #[serde(default)]
+    pub kind: LimitKind,
+    /// How much it allows, where it is a number: pages, links, addresses, minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<usize>,
+    /// The same in words: what was passed over, and how the bound is raised where it can be.
     pub limit: String,
     /// How many addresses were passed over for it, as far as they were counted.
     pub passed_over: usize,
@@ -104,19 +111,58 @@ pub struct LimitHit {
     pub example: Option<String>,
 }
 
+/// A bound of learning a site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKind {
+    /// Pages in all; `pages_max` raises it.
+    Pages,
+    /// Links from the first page; `depth_max` raises it.
+    Depth,
+    /// Pages of one path that differ in their query; `queries_max` raises it.
+    Queries,
+    /// Addresses that are met.
+    Addresses,
+    /// Minutes in all.
+    Time,
+    /// Requests in all: too many led to no page.
+    Requests,
+    /// Sitemaps.
+    Sitemaps,
+    /// The time that sitemaps may take.
+    SitemapTime,
+    /// Addresses in one sitemap.
+    SitemapPages,
+    /// Sitemaps that cannot be had, or are too large.
+    SitemapUnread,
+    /// What `limit` says, and what was noted before bounds had names.
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
 /// Parts of pages that were not learned, all of one sort.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOutParts {
     /// What they are called in their pages: an element, with its id and first class.
     pub what: String,
     /// Why they are left out.
+    #[serde(default)]
+    pub reason: LeftOutReason,
+    /// The same in words.
     pub why: String,
     /// How many there are.
     pub parts: usize,
     /// How many characters of text they have together.
     pub characters: usize,
+    /// On how many pages.
+    #[serde(default)]
+    pub pages: usize,
     /// A page with one of them.
     pub url: String,
+    /// The first pages with one of them, at most 5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
 }
 
 /// Pages by what became of them.
@@ -159,4 +205,25 @@ pub struct SiteView {
     /// The job that runs, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<JobView>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_of_other_versions_can_be_read() {
+        let hit = |json: &str| serde_json::from_str::<LimitHit>(json).map(|hit| (hit.kind, hit.most)).ok();
+        assert_eq!(hit(r#"{"limit":"more than 3 pages","passed_over":1}"#), Some((LimitKind::Other, None)));
+        assert_eq!(hit(r#"{"kind":"moons","limit":"x","passed_over":1}"#), Some((LimitKind::Other, None)));
+        let pages = r#"{"kind":"pages","most":3,"limit":"x","passed_over":1}"#;
+        assert_eq!(hit(pages), Some((LimitKind::Pages, Some(3))));
+        let parts = |json: &str| serde_json::from_str::<LeftOutParts>(json).map(|one| (one.reason, one.pages)).ok();
+        let before = r#"{"what":"nav","why":"x","parts":1,"characters":9,"url":"https://shop.example/"}"#;
+        assert_eq!(parts(before), Some((LeftOutReason::Other, 0)));
+        let now = before.replace("\"why\"", "\"reason\":\"navigation\",\"pages\":4,\"why\"");
+        assert_eq!(parts(&now), Some((LeftOutReason::Navigation, 4)));
+        let later = before.replace("\"why\"", "\"reason\":\"moonlight\",\"why\"");
+        assert_eq!(parts(&later), Some((LeftOutReason::Other, 0)));
+    }
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod close;
+mod documents;
 mod http;
 mod improve;
 mod learning;
@@ -9,17 +10,21 @@ mod server;
 
 pub use client::ClientFrame;
 pub use close::Close;
+pub use documents::{
+    DocumentFacts, DocumentIn, DocumentList, DocumentMarkdown, DocumentPage, DocumentView, Learned, LeftOut,
+    LeftOutReason,
+};
 pub use http::{
-    ConversationList, ConversationPage, ConversationView, Created, DocumentIn, DocumentList, DocumentView, ErrorBody,
-    ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Learned, Look, MessageIn, OpenIn, PlanChoice, PlanList,
-    PlanPut, PlanView, RunningTurn, Said, Status, TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken,
-    WidgetIn, WidgetSession,
+    ConversationList, ConversationPage, ConversationView, Created, ErrorBody, ErrorFace, EventList, HumanAction,
+    HumanIn, KeyMade, Look, MessageIn, OpenIn, PlanChoice, PlanList, PlanPut, PlanView, RunningTurn, Said, Status,
+    TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 pub use improve::{
     AnswerIn, AnswerList, AnswerView, UnansweredAt, UnansweredList, UnansweredQuestion, Verdict, VerdictIn, VerdictView,
 };
 pub use learning::{
-    JobStarted, JobState, JobView, LearnedCounts, LeftOutParts, LimitHit, SiteIn, SiteList, SiteView, SkippedPage,
+    JobStarted, JobState, JobView, LearnedCounts, LeftOutParts, LimitHit, LimitKind, SiteIn, SiteList, SiteView,
+    SkippedPage,
 };
 pub use server::{Delta, ServerFrame, Signal, SignalKind};
 

@@ -1,7 +1,7 @@
 //! What the assistant learns, quotes and forgets.
 
 use schema::limits;
-use schema::wire::{DocumentList, Learned, TenantList};
+use schema::wire::{DocumentList, DocumentMarkdown, DocumentPage, Learned, TenantList};
 use serde_json::json;
 use tests::node::Node;
 use tests::stream::{reply_of, text_of};
@@ -110,4 +110,54 @@ async fn documents_and_tenants_are_listed_in_pages() {
     }
     let shops: Vec<String> = names.into_iter().filter(|name| name.starts_with("shop-")).collect();
     assert_eq!(shops, (0..made).map(|n| format!("shop-{n:02}")).collect::<Vec<_>>(), "each once, oldest first");
+}
+
+#[tokio::test]
+async fn a_document_is_shown_as_it_was_learned() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    let table = "# Rates\n\n| room | price |\n|---|---|\n| single | 60 € |\n| double | 90 € |\n";
+    let rows: String =
+        (1..=130).map(|n| format!("\n## Room {n}\n\nRoom number {n} has a view of the sea.\n")).collect();
+    api.learn("rates & rooms/a.md", &format!("{table}{rows}")).await;
+    let address = "https://inn.example/rooms?lang=en&page=2";
+    api.learn(address, "# Rooms\n\nAll rooms are quiet.").await;
+    let page = async |source: &str, query: &str| api.get_of(&format!("/v1/knowledge/document?{query}"), source).await;
+
+    let first: DocumentPage = page("rates & rooms/a.md", "").await.ok();
+    let facts = &first.document;
+    assert_eq!((facts.title.as_str(), facts.language.as_str(), &facts.address), ("Rates", "en", &None));
+    assert_eq!((facts.view.passages, facts.view.bytes), (131, table.len() + rows.len()));
+    assert_eq!((first.passages.len(), first.next), (limits::PAGE_PASSAGES_MAX, Some(100)));
+    assert_eq!(first.passages[0].heading, "Rates");
+    assert!(first.passages[0].text.as_str().contains("| double | 90 € |"), "{:?}", first.passages[0].text.as_str());
+    let rest: DocumentPage = page("rates & rooms/a.md", "after=100").await.ok();
+    let numbers: Vec<u32> = rest.passages.iter().map(|passage| passage.n).collect();
+    assert_eq!((numbers, rest.next), ((101..=131).collect(), None));
+    let few: DocumentPage = page("rates & rooms/a.md", "after=4&limit=2").await.ok();
+    assert_eq!((few.passages[0].n, few.passages.len(), few.next), (5, 2, Some(6)));
+    let web: DocumentPage = page(address, "").await.ok();
+    assert_eq!(web.document.address.as_deref(), Some(address));
+    let text: DocumentMarkdown = api.get_of("/v1/knowledge/document/markdown", address).await.ok();
+    assert_eq!((text.markdown.as_str(), text.next), ("# Rooms\n\nAll rooms are quiet.", None));
+
+    let visitor = api.visitor(json!({})).await.token;
+    for path in ["/v1/knowledge/document", "/v1/knowledge/document/markdown"] {
+        for (query, failure) in [
+            ("?source=never.md", (404, "not_found")),
+            ("?source=answer:parking", (400, "bad_field")),
+            ("?source=a&after=x", (400, "bad_field")),
+            ("?source=a&what=b", (400, "bad_field")),
+            ("", (400, "bad_field")),
+        ] {
+            assert_eq!(api.get(&format!("{path}{query}")).await.failure(), failure, "{path}{query}");
+        }
+        let answer = api.showing(&visitor).get(&format!("{path}?source=never.md")).await;
+        assert_eq!(answer.failure(), (403, "forbidden"), "{path}");
+        let (_, other) = node.operator().create_tenant(path.rsplit('/').next().unwrap()).await;
+        assert_eq!(other.get_of(path, address).await.failure(), (404, "not_found"), "another tenant's");
+    }
+    for limit in ["0", "101"] {
+        assert_eq!(page("rates & rooms/a.md", &format!("limit={limit}")).await.failure(), (400, "bad_field"));
+    }
 }

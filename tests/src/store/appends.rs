@@ -70,7 +70,7 @@ pub(super) async fn every_kind_of_fact_reads_back_as_it_was(store: SharedStore) 
     let contact = Contact::anonymous();
     let reply = Reply { turn: 1, end: End::Completed, answers: 2, made: made() };
     let facts = [
-        (Author::System, Fact::Opened { contact, channel: Channel::Web }),
+        (Author::System, Fact::Opened { contact, channel: Channel::Web, locale: None }),
         (Author::Contact, said("hello", Some("r-1"), None, None)?),
         (Author::System, Fact::TurnStarted { turn: 1 }),
         (

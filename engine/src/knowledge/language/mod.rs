@@ -5,6 +5,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use schema::Locale;
+
 use super::lexicon;
 use super::words::{self, fold};
 
@@ -218,33 +220,61 @@ impl Language {
         }
     }
 
+    /// The language that a locale names, if documents are read in it.
+    pub(super) fn of_locale(locale: &Locale) -> Option<Self> {
+        // Norwegian is written in two forms, and named as a whole, too.
+        let said = match locale.language() {
+            tag if ["no", "nn"].iter().any(|norwegian| tag.eq_ignore_ascii_case(norwegian)) => Norwegian.code(),
+            tag => tag,
+        };
+        Self::ALL.into_iter().find(|language| said.eq_ignore_ascii_case(language.code()))
+    }
+
     /// The language of a text; of a short one that does not tell, `otherwise`.
     pub(super) fn of(text: &str, otherwise: Self) -> Self {
-        let text = &text[..text.floor_char_boundary(SAMPLE_BYTES)];
-        if let Some(language) = by_script(text) {
-            return language;
-        }
-        let words = words::folded(text);
-        let counts = Self::ALL.map(|language| {
-            let knows = |word: &String| TELLING.iter().any(|list| language.has(*list, word));
-            let weight = |word: &String| if knows(word) { word.chars().count().min(4) } else { 0 };
-            words.iter().map(weight).sum::<usize>()
-        });
-        let best = counts.iter().copied().max().unwrap_or(0);
-        let found = |language: Self| counts[language as usize];
-        if best == 0 || found(otherwise) == best {
+        let likely = Self::likely(text);
+        if likely.is_empty() || likely.contains(&otherwise) {
             return otherwise;
         }
-        let other = Self::ALL.into_iter().find(|language| found(*language) == best).unwrap_or(otherwise);
+        let other = likely.first().copied().unwrap_or(otherwise);
+        let words = words::folded(sample(text));
         if words.len() > TELLS_ITSELF_WORDS_MIN {
             return other;
         }
         // In few words, what they mean tells more than the small ones between: `hire e-bike age`.
         let known = |language: Self| {
-            let known = words.iter().filter(|word| lexicon::knows(word, language));
-            found(language) + known.map(|word| word.chars().count().min(6)).sum::<usize>()
+            let knows = |word: &&String| language.tells(word) || lexicon::knows(word, language);
+            words.iter().filter(knows).map(|word| word.chars().count().min(6)).sum::<usize>()
         };
         if known(otherwise) >= known(other) { otherwise } else { other }
+    }
+
+    /// The language that a text tells by itself.
+    pub(super) fn told(text: &str) -> Option<Self> {
+        match Self::likely(text)[..] {
+            [language] => Some(language),
+            _ => None,
+        }
+    }
+
+    /// The languages that a text may be in as likely as any other; none where it does not tell.
+    fn likely(text: &str) -> Vec<Self> {
+        let text = sample(text);
+        if let Some(language) = by_script(text) {
+            return vec![language];
+        }
+        let words = words::folded(text);
+        let counts = Self::ALL.map(|language| {
+            let weight = |word: &String| if language.tells(word) { word.chars().count().min(4) } else { 0 };
+            words.iter().map(weight).sum::<usize>()
+        });
+        let best = counts.iter().copied().max().unwrap_or(0);
+        Self::ALL.into_iter().filter(|language| best > 0 && counts[*language as usize] == best).collect()
+    }
+
+    /// Whether a folded word is one of those that tell this language.
+    fn tells(self, word: &str) -> bool {
+        TELLING.iter().any(|list| self.has(*list, word))
     }
 
     /// Whether a list of this language has a folded word or phrase.
@@ -278,6 +308,10 @@ const TELLS_ITSELF_WORDS_MIN: usize = 10;
 
 /// Of a text so much is looked at, in bytes.
 const SAMPLE_BYTES: usize = 1_536;
+
+fn sample(text: &str) -> &str {
+    &text[..text.floor_char_boundary(SAMPLE_BYTES)]
+}
 
 /// Scripts that tell a language.
 fn by_script(text: &str) -> Option<Language> {

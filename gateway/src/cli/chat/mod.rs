@@ -29,7 +29,7 @@ pub(super) async fn run(config: &Config, chat: Chat) -> Result<(), CliError> {
     let conversation = match chat.conversation {
         Some(conversation) => conversation,
         None => {
-            let open = OpenIn { contact: chat.contact };
+            let open = OpenIn { contact: chat.contact, ..OpenIn::default() };
             client.post::<_, Created>("/v1/conversations", &open).await?.id
         }
     };

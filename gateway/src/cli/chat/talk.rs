@@ -100,7 +100,7 @@ impl Talk {
         let r#ref = self.next_ref()?;
         self.join = Some(r#ref.clone());
         let after = Position { seq: self.seq, reached };
-        Some(ClientFrame::Join { r#ref, conversation: Some(self.conversation), after })
+        Some(ClientFrame::Join { r#ref, conversation: Some(self.conversation), after, locale: None })
     }
 
     /// The message that is on its way, to be sent again on a new socket: its ref makes it one.

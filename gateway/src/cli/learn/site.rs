@@ -65,7 +65,7 @@ fn summarise(job: &JobView, screen: &mut Screen<'_>) -> Result<(), CliError> {
         screen.note(&format!("passed over {}, such as {example}: {}", hit.passed_over, hit.limit))?;
     }
     for parts in &job.left_out {
-        let LeftOutParts { what, why, parts, characters, url } = parts;
+        let LeftOutParts { what, why, parts, characters, url, .. } = parts;
         screen.note(&format!("left out {what} {parts} times, {characters} characters, such as on {url}: {why}"))?;
     }
     if job.state == JobState::Done

@@ -1,7 +1,9 @@
 // What the assistant has learned: files, and web sites with their pages, each to be forgotten.
 
 import { button, fill, h, icon, unique } from '../dom.js';
+import { documentAddress, shortOf } from '../left-out.js';
 import { day, size, t } from '../texts.js';
+import { gist, report } from './teach-report.js';
 
 /** From so many documents on, finding one by eye takes too long. */
 const FILTER_FROM = 8;
@@ -23,7 +25,7 @@ export function shelf(studio) {
     h('div', { class: 'section-head' }, h('h2', { id: heading, tabindex: '-1' }, t('shelf.title')), count, tools),
     body,
   );
-  const shown = { node, refresh, leave: () => (left = true), onCount: () => {}, onAgain: () => {} };
+  const shown = { node, refresh, forget: forgetOne, focus, leave: () => (left = true), onCount: () => {}, onAgain: () => {} };
   const open = new Set();
   let documents = null;
   let sites = [];
@@ -114,27 +116,50 @@ export function shelf(studio) {
   /** When a site is read again, and a way to have it read now. */
   function schedule(site) {
     const when = site.next_at ? t('shelf.next', { url: site.url, day: day(site.next_at) }) : t('shelf.once', { url: site.url });
-    return h(
-      'div',
-      { class: 'group-foot schedule' },
-      h('span', { class: 'document-facts', dir: 'auto' }, when),
-      button(t('shelf.again'), {
-        icon: 'again',
-        kind: 'plain small',
-        'aria-label': t('shelf.again.one', { url: site.url }),
-        on: { click: () => shown.onAgain(site) },
-      }),
+    return [
+      reading(site),
+      h(
+        'div',
+        { class: 'group-foot schedule' },
+        h('span', { class: 'document-facts', dir: 'auto' }, when),
+        button(t('shelf.again'), {
+          icon: 'again',
+          kind: 'plain small',
+          'aria-label': t('shelf.again.one', { url: site.url }),
+          on: { click: () => shown.onAgain(site) },
+        }),
+      ),
+    ];
+  }
+
+  /** How the last reading went, where there is something to tell. */
+  function reading(site) {
+    const { last } = site;
+    const told = last && last.state !== 'running' ? report(last, { raise: (more) => shown.onAgain(site, more) }) : null;
+    if (!told) return null;
+    const key = `reading ${site.url}`;
+    const details = h(
+      'details',
+      { class: 'reading', open: open.has(key), on: { toggle: () => (details.open ? open.add(key) : open.delete(key)) } },
+      h(
+        'summary',
+        {},
+        icon('next'),
+        h('span', {}, t('shelf.reading', { day: day(last.ended_at ?? last.started_at) })),
+        h('span', { class: 'document-facts' }, gist(last)),
+      ),
+      told,
     );
+    return details;
   }
 
   function row(one, whole) {
     const { source, passages, bytes, learned_at: at } = one;
-    const shortName = hostOf(source) ? decode(new URL(source).pathname + new URL(source).search) : source;
-    const name = hostOf(source) ? h('a', { href: source, target: '_blank', rel: 'noopener noreferrer' }, shortName) : source;
+    const name = hostOf(source) ? shortOf(source) : source;
     return h(
       'li',
       { class: 'document' },
-      h('span', { class: 'document-name', dir: 'auto' }, name),
+      h('span', { class: 'document-name', dir: 'auto' }, h('a', { href: documentAddress(source), data: { source } }, name)),
       h('span', { class: 'document-facts' }, [t('shelf.passages', { count: passages }), size(bytes), day(at)].join(' · ')),
       button(t('shelf.forget'), {
         kind: 'plain small',
@@ -144,7 +169,20 @@ export function shelf(studio) {
     );
   }
 
-  /** The node keeps no copy to bring back, so the person is asked first. */
+  /** The keyboard comes back to the document that was looked at, or to the list where that is gone. */
+  function focus(source) {
+    const link = [...body.querySelectorAll('.document-name a')].find((one) => one.dataset.source === source);
+    (link ?? node.querySelector('h2')).focus({ preventScroll: Boolean(link) });
+  }
+
+  /** Forgets a document that is shown alone. */
+  async function forgetOne(source) {
+    const host = hostOf(source);
+    const alone = host && documents?.filter((one) => hostOf(one.source) === host).length === 1;
+    return forget([{ source }], source, alone ? of(host) : []);
+  }
+
+  /** The node keeps no copy to bring back, so the person is asked first. Says whether it was done. */
   async function forget(rows, name, whole = []) {
     const one = rows.length === 1;
     const agreed = await studio.notice.confirm({
@@ -152,7 +190,7 @@ export function shelf(studio) {
       text: t('shelf.confirm.text'),
       action: one ? t('shelf.forget') : t('shelf.confirm.action', { count: rows.length }),
     });
-    if (!agreed) return;
+    if (!agreed) return false;
     let gone = 0;
     try {
       // A site that is only emptied would be learned again when it is due.
@@ -169,11 +207,14 @@ export function shelf(studio) {
       }
       await refresh();
       studio.notice.tell(one ? t('shelf.forgotten', { source: name }) : t('shelf.forgotten.all', { count: gone }));
+      node.querySelector('h2').focus();
+      return true;
     } catch (error) {
       studio.notice.fail(error);
       await refresh();
+      node.querySelector('h2').focus();
+      return false;
     }
-    node.querySelector('h2').focus();
   }
 
   return shown;
@@ -190,12 +231,4 @@ function grouped(documents) {
     if (host) groups.set(host, [...(groups.get(host) ?? []), one]);
   }
   return groups;
-}
-
-function decode(path) {
-  try {
-    return decodeURI(path);
-  } catch {
-    return path;
-  }
 }

@@ -3,6 +3,7 @@
 
 import { field, fill, h, icon, unique } from '../dom.js';
 import { t } from '../texts.js';
+import { report } from './teach-report.js';
 
 const POLL_MS = 1000;
 const PAGES = { max: 2000, usual: 200 };
@@ -122,16 +123,13 @@ export function siteIntake(studio, onLearned) {
         await pause(POLL_MS);
         continue;
       }
-      report(state, url, read);
+      tell(state, url, read);
       return onLearned();
     }
   }
 
-  function report(
-    { state, learned = {}, pages_skipped: skipped = [], pages_skipped_total: total = skipped.length, error },
-    url,
-    read,
-  ) {
+  function tell(job, url, read) {
+    const { state, learned = {}, error } = job;
     const { changed = 0, unchanged = 0, removed = 0 } = learned;
     if (state === 'failed') finish(t('site.failed', { url, reason: error ?? '' }));
     else if (changed + unchanged === 0) finish(t('site.nothing', { url, count: read }));
@@ -139,27 +137,26 @@ export function siteIntake(studio, onLearned) {
       const parts = [t('site.done', { count: changed, url })];
       if (unchanged) parts.push(t('site.unchanged', { count: unchanged }));
       if (removed) parts.push(t('site.removed', { count: removed }));
-      if (error) parts.push(error);
+      // What a bound has cut is told below, with what to do about it.
+      if (error && !job.limits?.length) parts.push(error);
       finish(parts.join(' '), true);
     }
-    if (skipped.length === 0) return;
-    const line = ({ url: page, reason }) =>
-      h(
-        'li',
-        { class: 'outcome skipped' },
-        icon('alert'),
-        h('span', { class: 'outcome-name', dir: 'ltr' }, page),
-        h('span', { class: 'outcome-words' }, reason),
-      );
-    outcome.append(
-      h(
-        'details',
-        { class: 'more', open: total <= 5 },
-        h('summary', {}, t('site.skipped', { count: total })),
-        h('ul', { class: 'outcomes' }, skipped.map(line)),
-        total > skipped.length ? h('p', { class: 'hint' }, t('site.skipped.more', { count: total - skipped.length })) : null,
-      ),
-    );
+    outcome.append(report(job, { raise: (more) => raise(job.url ?? url, more) }) ?? '');
+  }
+
+  /** Reads a site once more, as it was read before but for some bounds. */
+  async function raise(url, more) {
+    try {
+      const site = (await studio.api.sites()).find((one) => one.url === url);
+      await again(site ?? { url }, more);
+    } catch (error) {
+      studio.notice.fail(error);
+    }
+  }
+
+  function again({ url, pages_max: pages, depth_max: depth, queries_max: queries, every_hours: hours }, more = {}) {
+    node.scrollIntoView({ block: 'nearest' });
+    return begin(url, { pages, depth, queries, hours, ...more });
   }
 
   function finish(text, good = false) {
@@ -177,12 +174,7 @@ export function siteIntake(studio, onLearned) {
 
   return {
     node,
-    /** Reads a site that is known once more, as it was read before. */
-    again: (site) => {
-      node.scrollIntoView({ block: 'nearest' });
-      const { pages_max: pages, depth_max: depth, queries_max: queries, every_hours: hours } = site;
-      return begin(site.url, { pages, depth, queries, hours });
-    },
+    again,
     leave: () => abort.abort(),
   };
 

@@ -3,6 +3,7 @@
 
 import { addressOf, citedIn, isOwn, pathOf, titleOf } from '../../ui/source.js';
 import { fill, h, icon } from '../dom.js';
+import { documentAddress } from '../left-out.js';
 import { dollars, number, seconds, t } from '../texts.js';
 
 const BESIDE = '(min-width: 60rem)';
@@ -144,9 +145,14 @@ function shown(one, { cited, open }) {
   const address = addressOf(one);
   const own = isOwn(one);
   const path = (own ? [one.heading] : pathOf(one)).filter(Boolean).join(' › ');
-  const link = address
-    ? h('p', { class: 'passage-link' }, h('a', { href: address, target: '_blank', rel: 'noopener noreferrer' }, t('made.open')))
-    : null;
+  const links = own
+    ? null
+    : h(
+        'p',
+        { class: 'passage-link' },
+        address ? h('a', { href: address, target: '_blank', rel: 'noopener noreferrer' }, t('made.open')) : null,
+        h('a', { href: documentAddress(source) }, t('made.learned')),
+      );
   return h(
     'li',
     { class: cited ? 'passage' : 'passage uncited', data: { n } },
@@ -167,7 +173,7 @@ function shown(one, { cited, open }) {
         cited ? null : h('span', { class: 'badge' }, t('made.uncited')),
       ),
       h('p', { class: 'passage-text', dir: 'auto' }, text),
-      link,
+      links,
     ),
   );
 }

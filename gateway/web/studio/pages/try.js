@@ -1,5 +1,6 @@
 // A conversation of the owner's own with the assistant, beside what each answer was made from.
 
+import { localeOf } from '../../locale.js';
 import { Feed } from '../../ui/feed.js';
 import { kept as keep } from '../../ui/kept.js';
 import { button, fill, h, icon } from '../dom.js';
@@ -137,7 +138,7 @@ export function tryOut(studio) {
 
   async function open() {
     try {
-      const { id } = await patiently(() => api.open(TRYING), (text) => (state.textContent = text));
+      const { id } = await patiently(() => api.open(TRYING, localeOf(...navigator.languages)), (text) => (state.textContent = text));
       attach(id);
       for (const text of first) feed.say(text).catch(() => {});
       // Whoever went to another page meanwhile has said it all the same, and does not listen.

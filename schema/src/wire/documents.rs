@@ -1,0 +1,132 @@
+//! Bodies of the routes that learn documents and show what was learned.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{Passage, Text, Timestamp};
+
+/// `POST /v1/knowledge`: learn or replace one document.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentIn {
+    /// Its name or address; learning the same source again replaces it.
+    pub source: String,
+    /// Its words, Markdown or plain text.
+    pub text: Text,
+}
+
+/// A document was learned.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Learned {
+    /// Its name.
+    pub source: String,
+    /// How many passages it gave.
+    pub passages: usize,
+    /// False when exactly this was known already.
+    pub changed: bool,
+}
+
+/// `GET /v1/knowledge`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentList {
+    /// One page of what the tenant's assistant has learned.
+    pub documents: Vec<DocumentView>,
+    /// Give this as `?after=` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// One learned document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentView {
+    /// Its name.
+    pub source: String,
+    /// How many passages it gave.
+    pub passages: usize,
+    /// Its size in bytes.
+    pub bytes: usize,
+    /// When it was learned.
+    pub learned_at: Timestamp,
+}
+
+/// `GET /v1/knowledge/document`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentPage {
+    /// The document as a whole.
+    pub document: DocumentFacts,
+    /// One page of what it was cut into, in its order, numbered from 1: what replies are made from.
+    pub passages: Vec<Passage>,
+    /// Give this as `?after=` to get the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<usize>,
+}
+
+/// What is known of a learned document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentFacts {
+    /// As the list has it.
+    #[serde(flatten)]
+    pub view: DocumentView,
+    /// What people call it: its outermost heading, or its name without path and ending.
+    pub title: String,
+    /// Where it can be read; absent when the source is no address of the web.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The language it is taken to be in, as a BCP 47 tag.
+    pub language: String,
+    /// Parts of it that were not learned, by what they are and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// `GET /v1/knowledge/document/markdown`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DocumentMarkdown {
+    /// A piece of the document's text as it was learned, to be joined with the others as they are.
+    pub markdown: Text,
+    /// Give this as `?after=` to get the next piece; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<usize>,
+}
+
+/// Parts of one document that were not learned, all of one sort.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// What they are called in it: an element, with its id and first class.
+    pub what: String,
+    /// Why they are left out.
+    #[serde(default)]
+    pub reason: LeftOutReason,
+    /// The same in words.
+    pub why: String,
+    /// How many there are.
+    pub parts: usize,
+    /// How many characters of text they have together.
+    pub characters: usize,
+}
+
+/// Why a part of a page is not learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOutReason {
+    /// Nothing on the page shows it.
+    Hidden,
+    /// It is for finding one's way.
+    Navigation,
+    /// Most of it is links.
+    Links,
+    /// It is the page's head or foot; what it says of the business is kept.
+    Edge,
+    /// It is a form.
+    Form,
+    /// It is a dialog that nothing on the page opens.
+    Dialog,
+    /// It is a notice about cookies.
+    Notice,
+    /// It is beside the main text, and says little.
+    Outside,
+    /// What `why` says, and what was noted before reasons had names.
+    #[default]
+    #[serde(other)]
+    Other,
+}
