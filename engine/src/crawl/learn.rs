@@ -12,6 +12,7 @@ use url::Url;
 
 use super::Bounds;
 use super::fetch::Fetch;
+use super::repeated::Repeated;
 use super::walk::{Step, Walk};
 use crate::documents::{LeftOut, Reader};
 use crate::knowledge::{Document, Knowledge, KnowledgeError};
@@ -138,7 +139,7 @@ impl Learner<'_> {
         };
         let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
         let mut unsure = false;
-        let mut batch = Batch::default();
+        let (mut batch, mut repeated) = (Batch::default(), Repeated::default());
         let stopped = loop {
             outcome.waiting = walk.waiting();
             outcome.limits = walk.limits();
@@ -153,8 +154,11 @@ impl Learner<'_> {
                     outcome.read += 1;
                     outcome.leave_out(&url, page.left_out);
                     kept.insert(url.clone());
+                    repeated.meet(&page.markdown);
                     if batch.add(url, page.markdown) {
-                        self.learn_batch(&mut batch, outcome).await?;
+                        let empty = self.learn_batch(&mut batch, &mut repeated, outcome).await?;
+                        kept.retain(|url| !empty.contains(url));
+                        gone.extend(empty);
                     }
                 }
                 Some(Step::Skipped { url, reason, may_pass }) => {
@@ -170,7 +174,9 @@ impl Learner<'_> {
         };
         outcome.waiting = walk.waiting();
         outcome.limits = walk.limits();
-        self.learn_batch(&mut batch, outcome).await?;
+        let empty = self.learn_batch(&mut batch, &mut repeated, outcome).await?;
+        kept.retain(|url| !empty.contains(url));
+        gone.extend(empty);
         outcome.cut = stopped || walk.was_cut();
         // What was not met is gone only if all that could have led to it was seen.
         let whole = !unsure && !outcome.cut;
@@ -188,8 +194,25 @@ impl Learner<'_> {
         }
     }
 
-    async fn learn_batch(&self, batch: &mut Batch, outcome: &mut Outcome) -> Result<(), SiteError> {
-        let documents = std::mem::take(batch).documents;
+    /// Learns pages that were met; gives those that say nothing of their own.
+    async fn learn_batch(
+        &self,
+        batch: &mut Batch,
+        repeated: &mut Repeated,
+        outcome: &mut Outcome,
+    ) -> Result<Vec<String>, SiteError> {
+        let (mut documents, mut empty) = (Vec::new(), Vec::new());
+        for (source, text) in std::mem::take(batch).pages {
+            let learned = repeated.learn(text);
+            outcome.leave_out(&source, learned.left_out);
+            match learned.text {
+                Some(text) => documents.push(Document { source, text: Text::from(text) }),
+                None => {
+                    outcome.skip(source.clone(), "other pages say all that it says".into());
+                    empty.push(source);
+                }
+            }
+        }
         let mut tries = 0;
         let learned = loop {
             match self.knowledge.learn(self.tenant, documents.clone(), (self.now)()).await {
@@ -210,14 +233,15 @@ impl Learner<'_> {
                 outcome.pages.push(one.source);
             }
         }
-        Ok(())
+        Ok(empty)
     }
 }
 
 /// Pages that are learned together.
 #[derive(Default)]
 struct Batch {
-    documents: Vec<Document>,
+    /// Their addresses and texts.
+    pages: Vec<(String, String)>,
     bytes: usize,
 }
 
@@ -225,7 +249,7 @@ impl Batch {
     /// True when it is full.
     fn add(&mut self, source: String, text: String) -> bool {
         self.bytes += text.len();
-        self.documents.push(Document { source, text: Text::from(text) });
-        self.documents.len() >= BATCH_PAGES || self.bytes >= BATCH_BYTES
+        self.pages.push((source, text));
+        self.pages.len() >= BATCH_PAGES || self.bytes >= BATCH_BYTES
     }
 }
