@@ -73,7 +73,7 @@ pub struct Page {
 /// A part of a page that is not learned. Never holds the page's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// What it is called in the page: an element with its id and first class.
+    /// What it is called in the page: an element with its id and first class, or what it is in a word.
     pub what: String,
     /// Why it is left out.
     pub why: WhyLeftOut,
@@ -100,6 +100,8 @@ pub enum WhyLeftOut {
     Notice,
     #[error("it is beside the main text, and says little")]
     Outside,
+    #[error("it stands on most pages of the site: it is learned with one of them")]
+    Repeated,
 }
 
 /// Why a document is passed over. Never holds the document's own words.

@@ -144,6 +144,8 @@ export const english = {
   'left.more': { one: '{count} more part is not listed.', other: '{count} more parts are not listed.' },
   'left.missed': 'Is something missing that customers ask for?',
   'left.missed.action': 'Write it as an answer',
+  'left.repeated': 'Said on most pages',
+  'left.repeated.about': 'Most pages of the site say it word for word: it is learned with one of them.',
   'left.outside': 'Short text beside the main text',
   'left.outside.about': 'It stands outside of what the page is about, and is short.',
   'left.hidden': 'Text that nobody sees',
