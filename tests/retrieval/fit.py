@@ -9,6 +9,7 @@ well both do on sites that were left out while fitting.
 """
 
 import json
+import re
 import sys
 
 import numpy
@@ -62,6 +63,12 @@ def fit_rank(questions, size):
     return ascend(gradient, size, RANK_L2)
 
 
+def pieces(text):
+    """Sentences and lines of a quotation, without the place before it."""
+    text = text.split(": ", 1)[-1]
+    return {piece.strip() for piece in re.split(r"(?<=[.!?]) |\n", text) if piece.strip()}
+
+
 def best(one, weights):
     """Score and margin of the best, and whether it is right; nothing without candidates."""
     if not len(one["features"]):
@@ -70,7 +77,8 @@ def best(one, weights):
     order = numpy.argsort(-scores)
     top = order[0]
     text = one["texts"][top]
-    other = [at for at in order[1:] if text not in one["texts"][at] and one["texts"][at] not in text]
+    said = pieces(text)
+    other = [at for at in order[1:] if not said & pieces(one["texts"][at])]
     margin = min(MARGIN_MAX, scores[top] - scores[other[0]]) if other else MARGIN_MAX
     return numpy.array([scores[top], margin, 1.0]), one["right"][top]
 

@@ -10,6 +10,7 @@ use super::language::{Language, List};
 use super::matching::{Matcher, Strengths, raise};
 use super::question::{Asked, Origin, Term};
 use super::ranges;
+use super::sentences::sentences;
 use super::units::{Form, LINES_MAX, Read, Unit, is_question};
 use super::values::{Values, contains};
 use super::words::{Word, fold, folded, words};
@@ -107,11 +108,20 @@ impl<'a> Choice<'a> {
         let Some(best) = ranked.first() else { return Answer::Unknown };
         let margin = ranked.iter().skip(1).find(|other| other.quote.text != best.quote.text && !overlaps(other, best));
         let margin = margin.map_or(f32::INFINITY, |other| best.score - other.score);
-        match CONFIDENCE.of(best.score, margin) {
+        match CONFIDENCE.of(best.score, margin, self.absent()) {
             sure if sure >= CONFIDENCE.least => Answer::Sure(self.joined(&ranked)),
             near if near >= CONFIDENCE.least_near => Answer::Near(closest(&ranked)),
             _ => Answer::Unknown,
         }
+    }
+
+    /// The share of the telling words that no passage has.
+    fn absent(&self) -> f32 {
+        let mut anywhere = self.matcher.nothing();
+        for read in self.passages {
+            raise(&mut anywhere, &whole(&self.matcher, read), 1.0);
+        }
+        self.missing(&anywhere)
     }
 
     /// What the owner typed as the answer to this question: it goes before all that was learned.
@@ -168,11 +178,16 @@ impl<'a> Choice<'a> {
             count = cells.count;
         }
         raise(&mut own, &label, 1.0);
+        // What announces a listing is shown with it, and is its own.
+        let lead = self.matcher.of(&unit.lead);
+        if !unit.lead.is_empty() && unit.shown.starts_with(unit.lead.as_str()) {
+            raise(&mut own, &lead, 1.0);
+            said = format!("{} {said}", unit.lead);
+        }
         // An answer need not repeat its question.
         if read.is_answer() {
             raise(&mut own, around.heading, 0.95);
         }
-        let lead = self.matcher.of(&unit.lead);
         let beside = self.matcher.of(&unit.beside);
         let heading_asks = read.is_answer();
         let mut all = own.clone();
@@ -502,9 +517,10 @@ fn stems_of(words: &[Word]) -> String {
     format!(" {stems} ")
 }
 
-/// Whether one says what the other says, and more or less.
+/// Whether one says a sentence or line of the other.
 fn overlaps(a: &Candidate, b: &Candidate) -> bool {
-    a.quote.n == b.quote.n && (a.quote.text.contains(&b.quote.text) || b.quote.text.contains(&a.quote.text))
+    let shares = |a: &str, b: &str| a.lines().flat_map(sentences).any(|sentence| b.contains(sentence));
+    a.quote.n == b.quote.n && (shares(&a.quote.text, &b.quote.text) || shares(&b.quote.text, &a.quote.text))
 }
 
 /// The heading of a row's first column: it may hold the unit of what the rows are told by.

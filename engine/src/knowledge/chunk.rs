@@ -19,6 +19,8 @@ const TABLE_HEAD_CHARS_MAX: usize = 400;
 
 /// Between a heading and the one below it.
 const JOINT: &str = " › ";
+/// Before each title of an outline; lists of the page's own are written with `- `.
+pub(super) const OUTLINE_MARK: &str = "+ ";
 /// Sections that are listed with the heading above them, and how long the list may be, in characters.
 const OUTLINE_MAX: usize = 24;
 const OUTLINE_CHARS_MAX: usize = 600;
@@ -62,25 +64,19 @@ fn outlined(pieces: Vec<Piece>) -> Vec<Piece> {
         let titles = below.get(heading)?;
         let asks = titles.iter().any(|title| title.ends_with(['?', '？', '؟']));
         let fits = (2..=OUTLINE_MAX).contains(&titles.len()) && !asks;
-        let list = titles.iter().map(|title| format!("- {title}")).collect::<Vec<_>>().join("\n");
+        let list = titles.iter().map(|title| format!("{OUTLINE_MARK}{title}")).collect::<Vec<_>>().join("\n");
         (fits && list.chars().count() <= OUTLINE_CHARS_MAX).then_some(list)
     };
-    let mut told: HashSet<String> = HashSet::new();
+    let mut told: HashSet<&str> = HashSet::new();
     let mut outlined: Vec<Piece> = Vec::with_capacity(pieces.len());
     for piece in &pieces {
-        // The list stands at the end of what the heading says itself, or alone where it says nothing.
+        // A passage of its own: what the heading says itself answers other questions.
         let above = piece.heading.rsplit_once(JOINT).map(|(above, _)| above);
         if let Some(above) = above.filter(|above| !told.contains(*above))
             && let Some(list) = list(above)
         {
-            told.insert(above.to_string());
-            match outlined.iter_mut().rev().find(|before| before.heading == above) {
-                Some(own) if own.text.chars().count() + 2 + list.chars().count() <= PASSAGE_CHARS_MAX => {
-                    own.text.push_str("\n\n");
-                    own.text.push_str(&list);
-                }
-                _ => outlined.push(Piece { heading: above.to_string(), text: list }),
-            }
+            told.insert(above);
+            outlined.push(Piece { heading: above.to_string(), text: list });
         }
         outlined.push(piece.clone());
     }

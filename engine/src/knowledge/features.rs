@@ -109,6 +109,8 @@ features! {
 pub(super) struct Confidence {
     score: f32,
     margin: f32,
+    /// Of the share of the telling words that no passage has: what is not spoken of is not answered.
+    absent: f32,
     bias: f32,
     /// The least probability with which something is said.
     pub(super) least: f32,
@@ -120,12 +122,13 @@ pub(super) struct Confidence {
 const MARGIN_MAX: f32 = 3.0;
 
 pub(super) const CONFIDENCE: Confidence =
-    Confidence { score: 0.487, margin: 0.498, bias: -3.110, least: 0.68, least_near: 0.28 };
+    Confidence { score: 0.470, margin: 0.538, absent: -2.5, bias: -2.75, least: 0.55, least_near: 0.28 };
 
 impl Confidence {
     /// How likely it is that a quotation answers: 0 to 1.
-    pub(super) fn of(&self, score: f32, margin: f32) -> f32 {
-        let sum = self.score * score + self.margin * margin.clamp(0.0, MARGIN_MAX) + self.bias;
+    pub(super) fn of(&self, score: f32, margin: f32, absent: f32) -> f32 {
+        let margin = margin.clamp(0.0, MARGIN_MAX);
+        let sum = self.score * score + self.margin * margin + self.absent * absent + self.bias;
         1.0 / (1.0 + (-sum).exp())
     }
 }

@@ -5,6 +5,7 @@
 use schema::{Passage, TYPED_SOURCE};
 
 use super::blocks::{self, Block, Kind};
+use super::chunk::OUTLINE_MARK;
 use super::index::name_of;
 use super::sentences::sentences;
 use super::tables::Table;
@@ -97,6 +98,10 @@ impl<'a> Read<'a> {
                 Kind::Code { .. } => read.of_code(block, &lead),
             }
         }
+        // The titles of sections answer who asks what there is, all together.
+        if passage.text.as_str().starts_with(OUTLINE_MARK) {
+            read.units.retain(|unit| unit.form == Form::Whole);
+        }
         read.units.truncate(UNITS_MAX);
         read.of_section(&blocks);
         read.widen(&blocks);
@@ -105,6 +110,10 @@ impl<'a> Read<'a> {
 
     /// The beginning of what stands below the heading: the answer where the heading asks.
     fn of_section(&mut self, blocks: &[Block]) {
+        // A list or table alone is quoted whole, or not.
+        if matches!(blocks, [block] if block.kind != Kind::Prose) {
+            return;
+        }
         let mut shown = String::new();
         for block in blocks {
             let lines: Vec<&str> = block.text.lines().take(LINES_MAX).collect();
