@@ -18,7 +18,6 @@ mod library;
 mod matching;
 mod meanings;
 pub mod metrics;
-
 mod question;
 mod ranges;
 mod ranking;
@@ -26,6 +25,7 @@ mod records;
 mod retriever;
 mod sentences;
 mod shelf;
+mod stems;
 mod tables;
 mod talk;
 mod units;
