@@ -1,7 +1,7 @@
 //! Days of the week and months that a text speaks of, ranges included: `Mon–Fri`, `April to October`.
 //! Invariant: linear in the text. A range goes forward: `Fri–Mon` is four days.
 
-use super::language::{Language, List};
+use super::language::{Language, List, Lists};
 use super::words::folded;
 
 /// Days and months, one bit each.
@@ -45,7 +45,8 @@ impl Calendar {
         let mut calendar = Self::default();
         let (mut day, mut month): (Option<From>, Option<From>) = (None, None);
         for (at, token) in tokens.iter().enumerate() {
-            let is = |list| language.has(list, &token.word) || Language::English.has(list, &token.word);
+            let lists = lists(&token.word, language);
+            let is = |list| lists.has(list);
             let dash = token.between.contains(['-', '–', '—', '‑', '~', '〜']);
             let joins = is(List::To) && !matches!(token.word.as_str(), "and" | "y" | "et" | "und");
             for from in [&mut day, &mut month] {
@@ -87,19 +88,28 @@ fn reach(from: Option<From>, to: u8, count: u8) -> u16 {
     (0..=length).fold(0, |bits, step| bits | 1 << ((from.index + step) % count))
 }
 
+/// Which lists have a word or phrase, in a language or in English.
+fn lists(phrase: &str, language: Language) -> Lists {
+    let own = language.lists(phrase);
+    if language == Language::English { own } else { own.and(Language::English.lists(phrase)) }
+}
+
 /// `weekdays`, `at the weekend`, `every day`.
 fn phrase_days(tokens: &[Token<'_>], language: Language) -> u8 {
+    // Most words begin no phrase.
+    let longest = |first: &Token<'_>| language.longest(&first.word).max(Language::English.longest(&first.word));
+    let longest = tokens.first().map_or(0, longest).min(PHRASE_WORDS_MAX);
     let mut phrase = String::new();
     let mut days = 0;
-    for token in tokens.iter().take(PHRASE_WORDS_MAX) {
+    for token in tokens.iter().take(longest) {
         if !phrase.is_empty() {
             phrase.push(' ');
         }
         phrase.push_str(&token.word);
-        let is = |list| language.has(list, &phrase) || Language::English.has(list, &phrase);
-        days |= if is(List::Weekdays) { WORKDAYS } else { 0 };
-        days |= if is(List::Weekend) { WEEKEND } else { 0 };
-        days |= if is(List::Daily) { WEEK } else { 0 };
+        let lists = lists(&phrase, language);
+        days |= if lists.has(List::Weekdays) { WORKDAYS } else { 0 };
+        days |= if lists.has(List::Weekend) { WEEKEND } else { 0 };
+        days |= if lists.has(List::Daily) { WEEK } else { 0 };
     }
     days
 }
@@ -138,7 +148,9 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
         let (between, after) = rest.split_at(start);
         let length = after.find(|c: char| !c.is_alphanumeric()).unwrap_or(after.len());
         let (raw, after) = after.split_at(length);
-        tokens.push(Token { between, raw, word: folded(raw).concat() });
+        // Plain letters are folded by making them small.
+        let word = if raw.is_ascii() { raw.to_ascii_lowercase() } else { folded(raw).concat() };
+        tokens.push(Token { between, raw, word });
         rest = after;
     }
     tokens

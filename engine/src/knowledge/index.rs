@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use schema::limits::PASSAGE_CHARS_MAX;
 use tantivy::indexer::IndexWriterOptions;
+use tantivy::merge_policy::LogMergePolicy;
 use tantivy::schema::{
     Field, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
 };
-use tantivy::tokenizer::{PreTokenizedString, Token};
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, Term};
 
 use super::KnowledgeError;
@@ -18,10 +18,19 @@ use super::meanings::{self, Meanings};
 use super::words::{Word, words};
 
 /// Raise it when the fields, the words or the passages change: indexes are then built anew.
-const FORMAT: &str = "tertulia-knowledge 2\n";
+const FORMAT: &str = "tertulia-knowledge 3\n";
 const FORMAT_FILE: &str = "FORMAT";
 /// What one learner may use before it writes to disk; the least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;
+
+/// Segments of so many passages or fewer are of one size; others when they differ by four times (2 to the second).
+const SMALL_PASSAGES: u32 = 1_000;
+const LEVEL_LOG: f64 = 2.0;
+const DELETED_SHARE_MAX: f32 = 0.33;
+
+/// Blocks of 16 KB that each segment of an open index keeps unpacked: neighbours are often found together, and
+/// anything more would be many megabytes for every tenant.
+const CACHED_BLOCKS: usize = 4;
 
 const _: () = assert!(PASSAGE_CHARS_MAX * 4 < WRITER_BYTES / 100, "many passages fit a writer");
 
@@ -53,6 +62,13 @@ pub(super) struct Fields {
     pub(super) parts: Field,
     /// The document's language.
     pub(super) language: Field,
+}
+
+impl Fields {
+    /// Those in which words are looked for.
+    pub(super) const fn searched(&self) -> [Field; 6] {
+        [self.body_stems, self.heading_stems, self.name_stems, self.exact, self.meanings, self.parts]
+    }
 }
 
 /// A document on its way into an index.
@@ -91,7 +107,8 @@ impl TenantIndex {
 
     fn with_reader(index: Index, fields: Fields) -> Result<Self, TantivyError> {
         // Manual: the learner reloads after its commit, and no thread has to watch the folder.
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
+        let reader = reader.doc_store_cache_num_blocks(CACHED_BLOCKS).try_into()?;
         Ok(Self { index, reader, fields })
     }
 
@@ -112,7 +129,9 @@ impl TenantIndex {
             .num_worker_threads(1)
             .num_merge_threads(1)
             .build();
-        Ok(Writer { writer: self.index.writer_with_options(options)?, of: self })
+        let writer = self.index.writer_with_options(options)?;
+        writer.set_merge_policy(Box::new(merge_policy()));
+        Ok(Writer { writer, of: self })
     }
 }
 
@@ -149,15 +168,15 @@ impl Writer<'_> {
             row.add_text(fields.heading, &piece.heading);
             row.add_text(fields.text, &piece.text);
             row.add_u64(fields.ordinal, ordinal);
-            row.add_pre_tokenized_text(fields.body_stems, tokens(body.iter().map(|word| &word.stem)));
-            row.add_pre_tokenized_text(fields.heading_stems, tokens(heading.iter().map(|word| &word.stem)));
-            row.add_pre_tokenized_text(fields.name_stems, tokens(name.iter().map(|word| &word.stem)));
+            row.add_text(fields.body_stems, line(body.iter().map(|word| &word.stem)));
+            row.add_text(fields.heading_stems, line(heading.iter().map(|word| &word.stem)));
+            row.add_text(fields.name_stems, line(name.iter().map(|word| &word.stem)));
             let all = name.iter().chain(&heading).chain(&body);
-            row.add_pre_tokenized_text(fields.exact, tokens(all.clone().map(|word: &Word| &word.exact)));
-            row.add_pre_tokenized_text(fields.meanings, tokens(meanings.tokens().iter()));
+            row.add_text(fields.exact, line(all.clone().map(|word: &Word| &word.exact)));
+            row.add_text(fields.meanings, line(meanings.tokens().iter()));
             if language.joins_words() {
                 let parts: Vec<String> = all.flat_map(|word| meanings::parts(&word.stem)).collect();
-                row.add_pre_tokenized_text(fields.parts, tokens(parts.iter()));
+                row.add_text(fields.parts, line(parts.iter()));
             }
             row.add_text(fields.language, language.code());
             self.writer.add_document(row)?;
@@ -174,6 +193,16 @@ impl Writer<'_> {
         self.of.reader.reload()?;
         Ok(())
     }
+}
+
+/// Segments of about one size become one: what is added one by one is not written again with thousands of others
+/// each time, and what was deleted takes room until it is a third of its segment.
+fn merge_policy() -> LogMergePolicy {
+    let mut policy = LogMergePolicy::default();
+    policy.set_min_layer_size(SMALL_PASSAGES);
+    policy.set_level_log_size(LEVEL_LOG);
+    policy.set_del_docs_ratio_before_merge(DELETED_SHARE_MAX);
+    policy
 }
 
 /// Deletes an index from disk.
@@ -208,17 +237,22 @@ pub(super) fn language_of(pieces: &[Piece]) -> Language {
     Language::of(&sample, Language::English)
 }
 
-fn tokens<'a>(words: impl Iterator<Item = &'a String>) -> PreTokenizedString {
-    let tokens = words.enumerate().map(|(position, text)| Token { position, text: text.clone(), ..Token::default() });
-    PreTokenizedString { text: String::new(), tokens: tokens.collect() }
+/// Words as the index's tokenizer cuts them again: none has a space in it.
+fn line<'a>(words: impl Iterator<Item = &'a String>) -> String {
+    let mut line = String::new();
+    for word in words {
+        line.push_str(word);
+        line.push(' ');
+    }
+    line
 }
 
 fn layout() -> (Schema, Fields) {
     let mut schema = Schema::builder();
-    // The words come cut already; the tokenizer's name is never asked for.
+    // The words come cut already, with spaces between them.
     let indexing = |option| {
         TextOptions::default()
-            .set_indexing_options(TextFieldIndexing::default().set_tokenizer("raw").set_index_option(option))
+            .set_indexing_options(TextFieldIndexing::default().set_tokenizer("whitespace").set_index_option(option))
     };
     let counted = indexing(IndexRecordOption::WithFreqs);
     let fields = Fields {

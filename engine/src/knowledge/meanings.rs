@@ -23,7 +23,8 @@ impl Meanings {
             }
         }
         tokens.extend(calendar(Calendar::of(text, language)));
-        let values = Values::of(text, language);
+        let wanted = VALUES.iter().fold(Values::default(), |all, (value, _)| all.and(*value));
+        let values = Values::among(text, language, wanted);
         tokens.extend(VALUES.iter().filter(|(value, _)| values.has_any(*value)).map(|(_, token)| (*token).to_string()));
         tokens.sort_unstable();
         tokens.dedup();

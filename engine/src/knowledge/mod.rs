@@ -18,15 +18,17 @@ mod library;
 mod matching;
 mod meanings;
 pub mod metrics;
-
 mod question;
 mod ranges;
 mod ranking;
 mod reading;
 mod records;
 mod retriever;
+mod scoring;
 mod sentences;
 mod shelf;
+mod sought;
+mod stems;
 mod tables;
 mod talk;
 mod units;

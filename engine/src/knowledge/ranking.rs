@@ -1,40 +1,21 @@
 //! Which passages bear on a question, and how well.
 //! Invariant: a question is words, never a query language; its cost is bounded whatever its length.
 
-use std::collections::HashSet;
-
 use schema::{Passage, TYPED_SOURCE, Text};
-use tantivy::collector::TopDocs;
-use tantivy::query::{BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, TermQuery};
-use tantivy::schema::{Field, IndexRecordOption, Value};
-use tantivy::{DocAddress, DocSet, Searcher, TantivyDocument, TantivyError, Term};
+use tantivy::schema::{Field, Value};
+use tantivy::{DocAddress, Searcher, TantivyDocument, Term};
 
 use super::KnowledgeError;
 use super::choose::Choice;
 use super::index::{Fields, TenantIndex};
-use super::kinds::Kinds;
 use super::language::Language;
-use super::matching::is_slip;
-use super::meanings;
 use super::question::{self, Asked};
 use super::retriever::Query;
+use super::scoring::View;
+use super::sought::Search;
 use super::talk::{self, Said};
 use super::units::Read;
-use super::words::{folded, stem_of};
 
-/// Of a question's words, the weightiest so many are looked for.
-const TERMS_MAX: usize = 24;
-/// Among fewer passages than this, how often a word occurs says little about how rare it is.
-const RARITY_PASSAGES_MIN: f32 = 20.0;
-/// Unknown words that may be misspelt, and how long they must be, in characters.
-const MISSPELT_MAX: usize = 4;
-const MISSPELT_CHARS_MIN: usize = 4;
-/// A word that may be misspelt in two letters has so many.
-const TWO_SLIPS_CHARS_MIN: usize = 8;
-/// What a part of a joined word counts, compared to the whole.
-const PART: f32 = 0.7;
-/// What a day or month counts that the question names, compared to a word.
-const DATE_WEIGHT: f32 = 0.6;
 /// What it adds to a passage's score that the owner typed it as an answer.
 const TYPED: f32 = 0.5;
 /// How a search weighs what it finds. Other weights than [`Weights::USED`] are for measuring what
@@ -88,6 +69,15 @@ impl Weights {
     };
 }
 
+/// Passages that are looked at more closely, for each that is wanted, and at least.
+const CANDIDATES_TIMES: usize = 6;
+const CANDIDATES_MIN: usize = 30;
+/// About so many bytes of passages are read to see how well they answer, but one passage at least …
+const QUOTED_BYTES_MAX: usize = 100_000;
+/// … each of whose words is read so often, …
+const TIMES_READ: usize = 4;
+/// … and costs twice as much when it is compared with so many terms.
+const TERMS_COUNTED_MAX: usize = 8;
 /// A passage with less of the question than this, weighed by rarity, does not bear on it …
 const COVERAGE_MIN: f32 = 0.04;
 /// … nor does one that scores less than this share of the best.
@@ -129,14 +119,14 @@ pub(super) fn find(
     let languages = languages(&searcher, &index.fields)?;
     let before: Vec<&str> = query.before.iter().map(String::as_str).collect();
     let otherwise = languages.first().copied().unwrap_or(Language::English);
-    let asked = match talk::hear(&query.question, otherwise) {
+    let asks = match talk::hear(&query.question, otherwise) {
         // Who asks for a person is shown the ways to reach one.
         Some((Said::Person | Said::Complaint, _)) => vec![question::for_contact(otherwise)],
         _ => question::read(&query.question, &before, otherwise),
     };
-    let mut lists = Vec::with_capacity(asked.len());
-    for asked in &asked {
-        lists.push(find_one(&searcher, &index.fields, asked, &languages, limit, weights)?);
+    let mut lists = Vec::with_capacity(asks.len());
+    for asked in &asks {
+        lists.push(find_one(&searcher, &index.fields, asked, asks.len(), &languages, limit, weights)?);
     }
     // Each question of a message has its share of the passages.
     Ok(select(interleaved(lists), limit))
@@ -169,27 +159,27 @@ fn find_one(
     searcher: &Searcher,
     fields: &Fields,
     asked: &Asked,
+    parts: usize,
     languages: &[Language],
     limit: usize,
     weights: &Weights,
 ) -> Result<Vec<Found>, KnowledgeError> {
-    let terms = terms(searcher, fields, asked, languages, weights)?;
-    if terms.is_empty() && asked.kinds.is_empty() {
+    let view = View::new(searcher, &fields.searched())?;
+    let search = Search::new(view, fields, asked, languages, weights)?;
+    if search.is_wordless() && asked.kinds.is_empty() {
         return Ok(Vec::new());
     }
-    let candidates = (limit * 6).max(30);
-    let query = query(&terms, asked.kinds, fields, weights);
-    let hits = searcher.search(&query, &TopDocs::with_limit(candidates).order_by_score())?;
+    let hits = search.best((limit * CANDIDATES_TIMES).max(CANDIDATES_MIN))?;
     let addresses: Vec<DocAddress> = hits.iter().map(|(_, address)| *address).collect();
-    let covered = covered(searcher, &terms, &addresses)?;
-    let all: f32 = terms.iter().map(|term| term.idf).sum();
+    let covered = search.covered(&addresses)?;
+    let all = search.weight().max(f32::MIN_POSITIVE);
     let mut found = Vec::with_capacity(hits.len());
     for ((bm25, address), covered) in hits.into_iter().zip(covered) {
         let row: TantivyDocument = searcher.doc(address)?;
         let passage = passage(&row, fields);
-        let covered = covered + weights.misspelt * covered_misspelt(&terms, &passage);
+        let covered = covered + weights.misspelt * search.covered_misspelt(&passage);
         // A question of nothing but its kind is answered by passages of that kind.
-        let coverage = if terms.is_empty() { 1.0 } else { covered / all.max(f32::MIN_POSITIVE) };
+        let coverage = if search.is_wordless() { 1.0 } else { covered / all };
         let ordinal = row.get_first(fields.ordinal).and_then(|value| value.as_u64()).unwrap_or(0);
         let score = bm25 * (1.0 - weights.coverage + weights.coverage * coverage);
         found.push((ordinal, Found { passage, score, coverage }));
@@ -200,18 +190,47 @@ fn find_one(
     });
     let mut found: Vec<Found> = found.into_iter().map(|(_, found)| found).collect();
     if weights.quotable > 0.0 {
-        by_quotations(&mut found, asked, languages, weights);
+        by_quotations(&mut found, asked, parts, languages, weights);
     }
     Ok(found)
 }
 
+/// The first of some passages taken apart, to see how well a piece of each answers: as many as may be read for one
+/// of the questions of a message, which has so many.
+fn affordable<'a>(passages: &'a [Passage], asked: &Asked, questions: usize) -> Vec<Read<'a>> {
+    let terms = asked.terms.len().min(TERMS_COUNTED_MAX);
+    let mut left = QUOTED_BYTES_MAX / questions.max(1);
+    let mut reads = Vec::new();
+    for passage in passages {
+        let read = Read::new(passage);
+        let bytes = read_bytes(&read) * (TERMS_COUNTED_MAX + terms) / TERMS_COUNTED_MAX;
+        if bytes > left && !reads.is_empty() {
+            break;
+        }
+        left = left.saturating_sub(bytes);
+        reads.push(read);
+    }
+    reads
+}
+
+/// About how many bytes are read to judge all that a passage can be quoted by: each sentence alone and with its
+/// neighbours, each piece with the headings above it, each row with the table's head.
+fn read_bytes(read: &Read<'_>) -> usize {
+    let headings = read.heading.len() + read.above.len();
+    let heads = read.tables.iter().map(|table| {
+        let columns = table.rows.first().map_or(0, Vec::len);
+        table.rows.len() * (0..columns).map(|column| table.head(column).len()).sum::<usize>()
+    });
+    TIMES_READ * read.passage.text.bytes() + read.units.len() * headings + heads.sum::<usize>()
+}
+
 /// Ranks passages by how well a piece of each answers, beside how well they match as a whole.
-fn by_quotations(found: &mut [Found], asked: &Asked, languages: &[Language], weights: &Weights) {
+fn by_quotations(found: &mut [Found], asked: &Asked, parts: usize, languages: &[Language], weights: &Weights) {
     let best = found.iter().map(|found| found.score).fold(f32::MIN_POSITIVE, f32::max);
     let language = languages.first().copied().unwrap_or(Language::English);
     let numbered: Vec<Passage> =
         (0..).zip(found.iter()).map(|(n, found)| Passage { n, ..found.passage.clone() }).collect();
-    let reads: Vec<Read<'_>> = numbered.iter().map(Read::new).collect();
+    let reads = affordable(&numbered, asked, parts);
     let mut quotable = vec![0.0f32; found.len()];
     for candidate in Choice::new(asked, &reads, language).ranked() {
         if let Some(score) = quotable.get_mut(candidate.quote.n as usize) {
@@ -223,197 +242,6 @@ fn by_quotations(found: &mut [Found], asked: &Asked, languages: &[Language], wei
         found.score = found.score / best + weights.quotable * quotable + typed;
     }
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
-}
-
-/// A word or phrase of the question.
-struct Sought {
-    /// Where it may stand, and what it counts there: boost and share of coverage.
-    places: Vec<Place>,
-    /// Its words as they were spelt.
-    exact: Vec<String>,
-    /// How rare it is, and how much it matters to the question.
-    idf: f32,
-    /// What it matters to the question alone.
-    weight: f32,
-    /// In no passage, and long enough to be another word misspelt.
-    misspelt: bool,
-}
-
-struct Place {
-    term: Term,
-    boost: f32,
-    covers: f32,
-    /// Which word of the phrase this is; none where it stands for the whole.
-    word: Option<usize>,
-}
-
-fn terms(
-    searcher: &Searcher,
-    fields: &Fields,
-    asked: &Asked,
-    languages: &[Language],
-    weights: &Weights,
-) -> Result<Vec<Sought>, KnowledgeError> {
-    let passages = (searcher.num_docs() as f32).max(RARITY_PASSAGES_MIN);
-    let mut sought = Vec::new();
-    for term in &asked.terms {
-        let mut places = Vec::new();
-        let mut known = 0;
-        let mut meant = 0;
-        for (at, (word, share)) in
-            term.words.iter().zip(&term.shares).enumerate().filter(|(_, (_, share))| **share > 0.0)
-        {
-            let mut stems = vec![word.stem.clone()];
-            stems.extend(languages.iter().map(|language| stem_of(&word.exact, *language)));
-            stems.sort_unstable();
-            stems.dedup();
-            for stem in &stems {
-                for (field, boost) in [
-                    (fields.body_stems, weights.body),
-                    (fields.heading_stems, weights.heading),
-                    (fields.name_stems, weights.name),
-                ] {
-                    let term = Term::from_field_text(field, stem);
-                    known = known.max(searcher.doc_freq(&term)?);
-                    places.push(Place { term, boost: boost * share, covers: *share, word: Some(at) });
-                }
-                if languages.iter().any(|language| language.joins_words()) && weights.meaning > 0.0 {
-                    let part = Term::from_field_text(fields.parts, stem);
-                    known = known.max(searcher.doc_freq(&part)?);
-                    places.push(Place { term: part, boost: PART * share, covers: PART * share, word: Some(at) });
-                    for part in meanings::parts(stem) {
-                        let part = Term::from_field_text(fields.body_stems, &part);
-                        let count = searcher.doc_freq(&part)?;
-                        if count > 0 {
-                            known = known.max(count);
-                            places.push(Place {
-                                term: part,
-                                boost: PART * PART * share,
-                                covers: PART * share,
-                                word: Some(at),
-                            });
-                        }
-                    }
-                }
-            }
-            let exact = Term::from_field_text(fields.exact, &word.exact);
-            places.push(Place { term: exact, boost: weights.exact * share, covers: *share, word: Some(at) });
-        }
-        if weights.meaning > 0.0 {
-            for concept in &term.concepts {
-                let broader = concept.broader().iter().map(|broader| (meanings::itself(*broader), 0.6));
-                let own = [(meanings::itself(*concept), 1.0), (meanings::narrower(*concept), 0.4)];
-                for (token, share) in own.into_iter().chain(broader) {
-                    let term = Term::from_field_text(fields.meanings, &token);
-                    meant = meant.max(searcher.doc_freq(&term)?);
-                    places.push(Place { term, boost: weights.meaning * share, covers: 0.9 * share, word: None });
-                }
-            }
-        }
-        // Deleted passages are counted until their segment is merged.
-        let often = (if known > 0 { known } else { meant } as f32).min(passages);
-        let idf = (1.0 + (passages - often + 0.5) / (often + 0.5)).ln();
-        let chars = term.words.iter().map(|word| word.exact.chars().count()).max().unwrap_or(0);
-        let misspelt = weights.misspelt > 0.0 && known == 0 && chars >= MISSPELT_CHARS_MIN;
-        let exact = term.words.iter().map(|word| word.exact.clone()).collect();
-        sought.push(Sought { places, exact, idf: idf * term.weight, weight: term.weight, misspelt });
-    }
-    if weights.meaning > 0.0 {
-        for token in meanings::calendar(asked.calendar) {
-            let term = Term::from_field_text(fields.meanings, &token);
-            let often = (searcher.doc_freq(&term)? as f32).min(passages);
-            let idf = (1.0 + (passages - often + 0.5) / (often + 0.5)).ln();
-            let places = vec![Place { term, boost: weights.value, covers: 1.0, word: None }];
-            sought.push(Sought {
-                places,
-                exact: Vec::new(),
-                idf: idf * DATE_WEIGHT,
-                weight: DATE_WEIGHT,
-                misspelt: false,
-            });
-        }
-    }
-    sought.sort_by(|a, b| b.idf.total_cmp(&a.idf));
-    sought.truncate(TERMS_MAX);
-    let mut misspelt = 0;
-    for term in &mut sought {
-        misspelt += usize::from(term.misspelt);
-        term.misspelt &= misspelt <= MISSPELT_MAX;
-    }
-    Ok(sought)
-}
-
-fn query(terms: &[Sought], kinds: Kinds, fields: &Fields, weights: &Weights) -> BooleanQuery {
-    let mut clauses: Vec<(Occur, Box<dyn tantivy::query::Query>)> = Vec::new();
-    let mut any = |query: Box<dyn tantivy::query::Query>, boost: f32| {
-        if boost > 0.0 {
-            clauses.push((Occur::Should, Box::new(BoostQuery::new(query, boost))));
-        }
-    };
-    for Sought { places, exact, idf, weight, misspelt } in terms {
-        for Place { term, boost, .. } in places {
-            any(Box::new(TermQuery::new(term.clone(), IndexRecordOption::WithFreqs)), boost * weight);
-        }
-        if *misspelt {
-            for word in exact.iter().filter(|word| word.chars().count() >= MISSPELT_CHARS_MIN) {
-                let slips = if word.chars().count() >= TWO_SLIPS_CHARS_MIN { 2 } else { 1 };
-                let term = Term::from_field_text(fields.exact, word);
-                // A fuzzy hit scores 1 whatever it hits: give it the weight of a rare word.
-                any(Box::new(FuzzyTermQuery::new(term, slips, true)), weights.misspelt * idf);
-            }
-        }
-    }
-    for token in meanings::values(kinds) {
-        let term = Term::from_field_text(fields.meanings, token);
-        any(Box::new(TermQuery::new(term, IndexRecordOption::Basic)), weights.value);
-    }
-    BooleanQuery::new(clauses)
-}
-
-/// For each passage, the weight of the sought words that it has. Asks the index and not the
-/// passages' texts: cutting twenty of those into words takes longer than the search itself.
-fn covered(searcher: &Searcher, terms: &[Sought], passages: &[DocAddress]) -> Result<Vec<f32>, KnowledgeError> {
-    let mut covered = vec![0.0; passages.len()];
-    let mut order: Vec<usize> = (0..passages.len()).collect();
-    order.sort_by_key(|at| passages[*at]);
-    for same_segment in order.chunk_by(|a, b| passages[*a].segment_ord == passages[*b].segment_ord) {
-        let segment = searcher.segment_reader(passages[same_segment[0]].segment_ord);
-        for Sought { places, idf, .. } in terms {
-            // Of a phrase each word counts its part, and of a word's spellings the best; or what means the whole.
-            let words = places.iter().filter_map(|place| place.word).max().map_or(0, |last| last + 1);
-            let mut best = vec![vec![0.0f32; words + 1]; same_segment.len()];
-            for Place { term, covers, word, .. } in places {
-                let index = segment.inverted_index(term.field())?;
-                let postings = index.read_postings(term, IndexRecordOption::Basic);
-                let Some(mut postings) = postings.map_err(TantivyError::from)? else { continue };
-                for (at, best) in same_segment.iter().zip(&mut best) {
-                    let wanted = passages[*at].doc_id;
-                    let reached = if postings.doc() < wanted { postings.seek(wanted) } else { postings.doc() };
-                    if reached == wanted {
-                        let best = &mut best[word.unwrap_or(words)];
-                        *best = best.max(*covers);
-                    }
-                }
-            }
-            for (at, best) in same_segment.iter().zip(best) {
-                let by_words: f32 = best[..words].iter().sum();
-                covered[*at] += idf * by_words.max(best[words]);
-            }
-        }
-    }
-    Ok(covered)
-}
-
-/// The weight of the misspelt words for which a passage has the word that was meant.
-fn covered_misspelt(terms: &[Sought], passage: &Passage) -> f32 {
-    let mut misspelt = terms.iter().filter(|term| term.misspelt).peekable();
-    if misspelt.peek().is_none() {
-        return 0.0;
-    }
-    let parts = [passage.text.as_str(), &passage.heading];
-    let here: HashSet<String> = parts.into_iter().flat_map(folded).collect();
-    let meant = misspelt.filter(|term| term.exact.iter().any(|word| here.iter().any(|other| is_slip(word, other))));
-    meant.map(|term| term.idf).sum()
 }
 
 fn passage(row: &TantivyDocument, fields: &Fields) -> Passage {
@@ -451,4 +279,41 @@ fn select(found: Vec<Found>, limit: usize) -> Vec<Found> {
         found.passage.n = n;
     }
     chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However a passage is made, what is read of all that were found is bounded.
+    #[test]
+    fn hostile_passages_are_read_in_part() {
+        let letters = |joint: &str| vec!["a"; 1_200 / (1 + joint.len())].join(joint);
+        let row = format!("|{}", " a |".repeat(40));
+        let table = format!("{row}\n|{}\n{}", "---|".repeat(40), [row.as_str(); 6].join("\n"));
+        let long = "heading ".repeat(90);
+        for (heading, text) in [
+            ("One", letters(" ")),
+            ("One", letters(". ")),
+            ("One", letters("\n- ")),
+            ("One", "I am 7. ".repeat(150)),
+            ("One", "字".repeat(1_200)),
+            ("One", table),
+            (&long, letters(". ")),
+            (&long, letters("\n- ")),
+        ] {
+            let source = "name".repeat(250);
+            let passage = Passage { n: 0, source, heading: heading.into(), text: text.as_str().into() };
+            let passages = vec![passage; 300];
+            let asked = question::read("how much is a heading of seven names", &[], Language::English).remove(0);
+            let largest = 2 * read_bytes(&Read::new(&passages[0]));
+            for questions in [1, 3] {
+                let reads = affordable(&passages, &asked, questions);
+                let read: usize = reads.iter().map(read_bytes).sum();
+                assert!(!reads.is_empty() && reads.len() < passages.len());
+                assert!(read <= QUOTED_BYTES_MAX / questions || read <= largest, "{heading:.20}, {text:.20}: {read}");
+            }
+            assert!(largest < 10 * QUOTED_BYTES_MAX, "{heading:.20}, {text:.20}: {largest}");
+        }
+    }
 }

@@ -2,11 +2,12 @@
 //! telephone numbers, addresses.
 //! Invariant: linear in the text; tells that something is there, and never what it means.
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::language::{Language, List};
+use super::language::{Language, List, Lists};
 use super::words::fold;
 
 /// What a text has; one bit each.
@@ -37,10 +38,10 @@ impl Values {
         self.0 & others.0 != 0
     }
 
-    /// What a text has.
-    pub(super) fn of(text: &str, language: Language) -> Self {
+    /// Which of some values a text has: only these are looked for.
+    pub(super) fn among(text: &str, language: Language, wanted: Self) -> Self {
         let seen = Seen::new(text, language);
-        let all = (0..KINDS).map(|bit| Self(1 << bit)).filter(|value| seen.has(*value));
+        let all = (0..KINDS).map(|bit| Self(1 << bit)).filter(|value| wanted.has_any(*value) && seen.has(*value));
         all.fold(Self::default(), Self::and)
     }
 
@@ -60,19 +61,24 @@ const KINDS: u16 = 12;
 /// A text that is looked at for values.
 struct Seen<'a> {
     text: &'a str,
-    /// Folded, with a space at each end.
-    line: String,
+    /// Folded, with a space at each end; made when it is first asked for.
+    line: OnceCell<String>,
+    /// The lists of which the line has an entry, in its language and in English.
+    lists: OnceCell<Lists>,
     language: Language,
 }
 
 impl<'a> Seen<'a> {
     fn new(text: &'a str, language: Language) -> Self {
-        Self { text, line: format!(" {} ", fold(text)), language }
+        Self { text, line: OnceCell::new(), lists: OnceCell::new(), language }
     }
 
     fn has(&self, value: Values) -> bool {
         let patterns = &*PATTERNS;
-        let matches = || patterns.by_value.iter().any(|(pattern, of)| *of == value && pattern.is_match(self.text));
+        let matches = || {
+            let mut of_value = patterns.by_value.iter().filter(|(_, of)| *of == value);
+            self.may_match(value) && of_value.any(|(pattern, _)| pattern.is_match(self.text))
+        };
         let number = || self.text.contains(|c: char| c.is_ascii_digit());
         match value {
             Values::FREE => self.says(List::Free),
@@ -90,9 +96,23 @@ impl<'a> Seen<'a> {
         }
     }
 
+    /// Most texts have nothing of what a pattern cannot do without.
+    fn may_match(&self, value: Values) -> bool {
+        match value {
+            Values::MAIL => self.text.contains('@'),
+            // In other scripts there are other digits, and words for numbers.
+            Values::MONEY | Values::DATE | Values::NUMBER | Values::PERCENT => {
+                !self.text.is_ascii() || self.text.bytes().any(|byte| byte.is_ascii_digit())
+            }
+            _ => true,
+        }
+    }
+
     fn says(&self, list: List) -> bool {
-        let entries = self.language.entries(list).chain(Language::English.entries(list));
-        entries.into_iter().any(|entry| contains(&self.line, entry))
+        let line = self.line.get_or_init(|| format!(" {} ", fold(self.text)));
+        let lists = self.lists.get_or_init(|| self.language.lists_in(line).and(Language::English.lists_in(line)));
+        lists.has(list)
+            || (self.language.is_spaceless() && self.language.entries(list).any(|entry| contains(line, entry)))
     }
 }
 
@@ -204,7 +224,7 @@ mod tests {
             ("3.2%", English, Values::PERCENT, none),
             ("Nobody may stay here.", English, none, Values::NUMBER.and(Values::MONEY)),
         ] {
-            let values = Values::of(text, language);
+            let values = Values::among(text, language, Values(u16::MAX));
             for bit in 0..12 {
                 let one = Values(1 << bit);
                 assert!(!there.has_any(one) || values.has_any(one), "{text}: {bit} is missing");

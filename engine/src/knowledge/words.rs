@@ -3,10 +3,10 @@
 
 use std::borrow::Cow;
 
-use frostem::{Algorithm, Stemmer};
 use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenStream, Tokenizer};
 
 use super::language::Language;
+pub(super) use super::stems::stem_of;
 
 /// A longer word, in bytes, is known by its beginning.
 const WORD_BYTES_MAX: usize = 64;
@@ -24,16 +24,16 @@ pub(super) struct Word {
 
 /// The words of a text in order. Scripts written without spaces give pairs of characters.
 pub(super) fn words(text: &str, language: Language) -> Vec<Word> {
-    let stemmer = stemmer(language);
-    let word = |exact: String| Word { stem: stem(&stemmer, language, &exact), exact };
+    let word = |exact: String| Word { stem: stem_of(&exact, language), exact };
     folded(text).into_iter().map(word).collect()
 }
 
 /// The words of a text without their stems.
 pub(super) fn folded(text: &str) -> Vec<String> {
-    let tokens = scan(text);
+    let mut tokens = scan(text);
     if tokens.iter().all(|token| token.is_ascii()) {
-        return tokens.into_iter().map(|token| token.to_ascii_lowercase()).collect();
+        tokens.iter_mut().for_each(|token| token.make_ascii_lowercase());
+        return tokens;
     }
     let plain = tokens.iter().map(|token| unmarked(&token.to_lowercase()).into_owned()).collect();
     without_accents(plain)
@@ -41,53 +41,10 @@ pub(super) fn folded(text: &str) -> Vec<String> {
 
 /// A phrase as lists keep it: its words with single spaces.
 pub(super) fn fold(phrase: &str) -> String {
-    if phrase.chars().any(is_spaceless) {
+    if !phrase.is_ascii() && phrase.chars().any(is_spaceless) {
         return unmarked(phrase.trim()).into_owned();
     }
     folded(phrase).join(" ")
-}
-
-/// The stem of a folded word in another language than that of its text.
-pub(super) fn stem_of(exact: &str, language: Language) -> String {
-    stem(&stemmer(language), language, exact)
-}
-
-fn stemmer(language: Language) -> Option<Stemmer> {
-    let algorithm = match language {
-        Language::English => Algorithm::English,
-        Language::Spanish => Algorithm::Spanish,
-        Language::French => Algorithm::French,
-        Language::German => Algorithm::German,
-        Language::Italian => Algorithm::Italian,
-        Language::Portuguese => Algorithm::Portuguese,
-        Language::Dutch => Algorithm::Dutch,
-        Language::Polish => Algorithm::Polish,
-        Language::Russian => Algorithm::Russian,
-        Language::Arabic => Algorithm::Arabic,
-        Language::Swedish => Algorithm::Swedish,
-        Language::Danish => Algorithm::Danish,
-        Language::Norwegian => Algorithm::Norwegian,
-        Language::Turkish => Algorithm::Turkish,
-        Language::Chinese | Language::Japanese | Language::Korean => return None,
-    };
-    Some(Stemmer::new(algorithm))
-}
-
-fn stem(stemmer: &Option<Stemmer>, language: Language, exact: &str) -> String {
-    let has_digit = exact.bytes().any(|byte| byte.is_ascii_digit());
-    let Some(stemmer) = stemmer.as_ref().filter(|_| !has_digit) else { return exact.to_string() };
-    if let Some(number) = language.number(exact) {
-        return number.to_string();
-    }
-    let bare = if language == Language::Arabic { without_article(exact) } else { exact };
-    stemmer.stem(bare).into_owned()
-}
-
-/// Arabic writes the article, and prepositions with it, as the beginning of the word.
-fn without_article(word: &str) -> &str {
-    const ARTICLES: &[&str] = &["وال", "بال", "كال", "فال", "لل", "ال"];
-    let rest = ARTICLES.iter().find_map(|article| word.strip_prefix(article));
-    rest.filter(|rest| rest.chars().count() >= 3).unwrap_or(word)
 }
 
 /// Marks of vowels, and letters that are written in several ways.
@@ -176,13 +133,15 @@ fn scan(text: &str) -> Vec<String> {
             hyphenated = None;
             continue;
         }
-        if run.chars().any(is_spaceless) {
+        if !run.is_ascii() && run.chars().any(is_spaceless) {
             pairs(run, &mut tokens);
             hyphenated = None;
             continue;
         }
-        for part in without_apostrophes(run) {
-            push(&part, &mut tokens);
+        if run.contains(['\'', '’']) {
+            without_apostrophes(run).iter().for_each(|part| push(part, &mut tokens));
+        } else {
+            push(run, &mut tokens);
         }
         // `10 x 8`, `10 by 8` and `10x8` are one measure.
         if let [.., width, by, height] = &spaced[..]
@@ -233,6 +192,16 @@ fn is_measure(width: &str, by: &str, height: &str) -> bool {
 
 /// Letters, digits and the marks upon them, and apostrophes between letters.
 fn run_length(rest: &str) -> usize {
+    // Most words are plain letters, with a space or a full stop after them.
+    let plain = rest.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    let is_plain = match rest.as_bytes().get(plain) {
+        None => true,
+        Some(b'.' | b',' | b':') => !rest[..plain].ends_with(|c: char| c.is_ascii_digit()),
+        Some(next) => next.is_ascii() && *next != b'\'',
+    };
+    if is_plain && plain > 0 {
+        return plain;
+    }
     let mut chars = rest.char_indices().peekable();
     let mut end = 0;
     let mut last = ' ';

@@ -3,8 +3,10 @@
 //! it was made from; one that bears another is built again. So no crash in between can leave an
 //! index that looks right and is not.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
 use schema::wire::{DocumentView, Learned};
 use schema::{TenantId, Timestamp};
 use tokio::runtime::Handle;
@@ -12,7 +14,7 @@ use tracing::{info, warn};
 
 use super::chunk::{Piece, pieces};
 use super::index::{self, Entry, TenantIndex, Writer};
-use super::records::{self, Body, Facts, Kept, PAGE_RECORDS};
+use super::records::{self, Facts, PAGE_RECORDS, WithText};
 use super::{Document, KnowledgeError, metrics as names};
 use crate::store::{Record, RecordName, Records, Scope, StoreError};
 
@@ -23,12 +25,28 @@ pub(super) struct Work {
     pub(super) runtime: Handle,
 }
 
+/// Documents that are stored at once, and their bytes: the disk is waited for once for all of them.
+const BATCH_DOCUMENTS: usize = 16;
+const BATCH_BYTES: usize = 2 * 1024 * 1024;
+
 /// A document that is new or says something else than before.
 struct Change<'a> {
     document: &'a Document,
     id: String,
     sha256: String,
     pieces: Vec<Piece>,
+}
+
+impl<'a> Change<'a> {
+    fn of(document: &'a Document) -> Self {
+        let text = document.text.as_str();
+        Self {
+            document,
+            id: records::sha256(&document.source),
+            sha256: records::sha256(text),
+            pieces: pieces(&document.source, text),
+        }
+    }
 }
 
 impl Work {
@@ -59,24 +77,11 @@ impl Work {
         let mut learned = Vec::with_capacity(documents.len());
         let mut session: Option<(Writer<'_>, u64)> = None;
         let mut outcome = Ok(());
-        for document in documents {
-            let done = self.known(document).and_then(|known| {
-                if let Some(passages) = known {
-                    learned.push(Learned { source: document.source.clone(), passages, changed: false });
-                    return Ok(());
-                }
-                let (writer, _) = match &mut session {
-                    Some(session) => session,
-                    none => none.insert(self.begin(index)?),
-                };
-                let passages = self.learn_one(writer, document, now)?;
-                learned.push(Learned { source: document.source.clone(), passages, changed: true });
-                Ok(())
-            });
-            if done.is_err() {
-                outcome = done;
-                break;
-            }
+        let mut rest = documents;
+        while outcome.is_ok() && !rest.is_empty() {
+            let (batch, after) = rest.split_at(batch(rest));
+            rest = after;
+            outcome = self.learn_batch(index, &mut session, batch, now).map(|done| learned.extend(done));
         }
         if let Some((writer, begun)) = session {
             self.end(writer, begun, outcome.is_ok())?;
@@ -91,17 +96,20 @@ impl Work {
         let mut known = Vec::new();
         for source in sources {
             let id = records::sha256(source);
-            let name = records::document(self.tenant, id.clone());
-            if self.wait(self.records.get(name.clone()))?.is_some() {
-                known.push((id, name));
+            if self.wait(self.records.get(records::document(self.tenant, id.clone())))?.is_some() {
+                known.push(id);
+            } else {
+                // What a learner left that was cut short.
+                self.delete(records::text(self.tenant, id))?;
             }
         }
         if known.is_empty() {
             return Ok(0);
         }
         let (writer, begun) = self.begin(index)?;
-        let outcome = known.iter().try_for_each(|(id, name)| {
-            self.delete(name)?;
+        let outcome = known.iter().try_for_each(|id| {
+            self.delete(records::text(self.tenant, id.clone()))?;
+            self.delete(records::document(self.tenant, id.clone()))?;
             writer.forget(id);
             Ok(())
         });
@@ -109,22 +117,17 @@ impl Work {
         outcome.map(|()| known.len())
     }
 
-    /// The documents after one record, as they lie in the store, and the record to go on after. One at a time:
-    /// each may be as large as a document may be.
+    /// The documents after one record, as they lie in the store, and the record to go on after. Reads no texts.
     pub(super) fn page(
         &self,
-        mut after: Option<String>,
+        after: Option<String>,
         limit: usize,
     ) -> Result<(Vec<DocumentView>, Option<String>), KnowledgeError> {
-        let mut views = Vec::new();
-        while views.len() < limit {
-            let scope = Scope::Tenant(self.tenant);
-            let found = self.wait(self.records.scan(scope, records::DOCUMENT, after, 1))?;
-            let Some(record) = found.into_iter().next() else { return Ok((views, None)) };
-            views.push(DocumentView::from(records::read::<Facts>(&record.body)?));
-            after = Some(record.id);
-        }
-        Ok((views, after))
+        let limit = limit.min(PAGE_RECORDS);
+        let found = self.wait(self.records.scan(Scope::Tenant(self.tenant), records::DOCUMENT, after, limit))?;
+        let after = found.last().filter(|_| found.len() == limit).map(|record| record.id.clone());
+        let views = found.iter().map(|record| Ok(DocumentView::from(records::read::<Facts>(&record.body)?)));
+        Ok((views.collect::<Result<_, KnowledgeError>>()?, after))
     }
 
     /// Every document, by name.
@@ -142,24 +145,22 @@ impl Work {
     /// index that is built again from what is left.
     pub(super) fn drop_tenant(&self, dir: &std::path::Path) -> Result<(), KnowledgeError> {
         let stamp = records::stamp(self.tenant);
-        let records = &self.records;
-        self.wait(records::again_on_conflict(|| {
-            let (records, name) = (records.clone(), stamp.clone());
-            Box::pin(async move {
-                let version = records.get(name.clone()).await?.map_or(0, |record| record.version);
-                records.put(name, version, b"{}".to_vec()).await
-            })
-        }))?;
-        let mut names = Vec::new();
-        self.each_document(|record| {
-            names.push(records::document(self.tenant, record.id.clone()));
-            Ok(())
-        })?;
-        for name in &names {
-            self.delete(name)?;
+        self.wait(records::put(&self.records, stamp.clone(), b"{}".to_vec()))?;
+        // The texts of documents first; and what a learner left that was cut short.
+        for (kind, name) in [(records::TEXT, records::text as fn(_, _) -> _), (records::DOCUMENT, records::document)] {
+            let page = if kind == records::TEXT { 1 } else { PAGE_RECORDS };
+            loop {
+                let found = self.wait(self.records.scan(Scope::Tenant(self.tenant), kind, None, page))?;
+                if found.is_empty() {
+                    break;
+                }
+                for record in found {
+                    self.delete(name(self.tenant, record.id))?;
+                }
+            }
         }
         index::remove(dir)?;
-        self.delete(&stamp)
+        self.delete(stamp)
     }
 
     fn stamp(&self) -> Result<u64, KnowledgeError> {
@@ -175,17 +176,17 @@ impl Work {
         writer.clear()?;
         let mut documents = 0u64;
         self.each_document(|record| {
-            match records::read::<Kept>(&record.body) {
-                Ok(kept) => {
+            match self.kept(record) {
+                Ok((source, text)) => {
                     documents += 1;
-                    let pieces = pieces(&kept.source, &kept.text);
-                    writer.learn(&Entry { id: &record.id, source: &kept.source, pieces: &pieces })
+                    writer.learn(&Entry { id: &record.id, source: &source, pieces: &pieces(&source, &text) })
                 }
                 // One unreadable record must not take all others from the assistant.
-                Err(error) => {
+                Err(KnowledgeError::Store(error @ StoreError::Corrupt(_))) => {
                     warn!(tenant = %self.tenant, record = record.id, %error, "document skipped");
                     Ok(())
                 }
+                Err(error) => Err(error),
             }
         })?;
         writer.commit(stamp)?;
@@ -199,20 +200,21 @@ impl Work {
         let name = records::document(self.tenant, records::sha256(&document.source));
         let Some(record) = self.wait(self.records.get(name))? else { return Ok(None) };
         let facts: Facts = records::read(&record.body)?;
-        if facts.sha256 != records::sha256(document.text.as_str()) {
+        let moved = records::read::<WithText>(&record.body)?.text.is_none();
+        if !moved || facts.sha256 != records::sha256(document.text.as_str()) {
             return Ok(None);
         }
+        let passages = facts.passages;
         if facts.left_out != document.left_out {
-            self.note_left_out(&record, &facts, document)?;
+            self.note_left_out(&record, Facts { left_out: document.left_out.clone(), ..facts })?;
         }
-        Ok(Some(facts.passages))
+        Ok(Some(passages))
     }
 
     /// What a page has besides its text may change alone; the index knows nothing of that.
-    fn note_left_out(&self, record: &Record, facts: &Facts, document: &Document) -> Result<(), KnowledgeError> {
-        let body = body(document, &facts.sha256, facts.learned_at, facts.passages)?;
+    fn note_left_out(&self, record: &Record, facts: Facts) -> Result<(), KnowledgeError> {
         let name = records::document(self.tenant, record.id.clone());
-        match self.wait(self.records.put(name, record.version, body)) {
+        match self.wait(self.records.put(name, record.version, facts.body()?)) {
             // Somebody else has just learned it: theirs is newer.
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -239,49 +241,68 @@ impl Work {
         writer.commit(ended.unwrap_or(begun - 1))
     }
 
-    fn learn_one(
+    /// Learns those of a few documents that are new or changed.
+    fn learn_batch<'a>(
         &self,
-        writer: &Writer<'_>,
-        document: &Document,
+        index: &'a TenantIndex,
+        session: &mut Option<(Writer<'a>, u64)>,
+        documents: &[Document],
         learned_at: Timestamp,
-    ) -> Result<usize, KnowledgeError> {
-        let text = document.text.as_str();
-        let change = Change {
-            document,
-            id: records::sha256(&document.source),
-            sha256: records::sha256(text),
-            pieces: pieces(&document.source, text),
+    ) -> Result<Vec<Learned>, KnowledgeError> {
+        let known = documents.iter().map(|document| self.known(document)).collect::<Result<Vec<_>, _>>()?;
+        let new = documents.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let changes: Vec<Change<'_>> = new.map(|(document, _)| Change::of(document)).collect();
+        if !changes.is_empty() {
+            let (writer, _) = match session {
+                Some(session) => session,
+                none => none.insert(self.begin(index)?),
+            };
+            self.wait(try_join_all(changes.iter().map(|change| self.store(change, learned_at))))?;
+            for Change { document, id, pieces, .. } in &changes {
+                writer.learn(&Entry { id, source: &document.source, pieces })?;
+                metrics::counter!(names::DOCUMENTS).increment(1);
+                metrics::counter!(names::PASSAGES).increment(pieces.len() as u64);
+            }
+        }
+        let mut changed = changes.iter();
+        let learned = documents.iter().zip(known).map(|(document, known)| Learned {
+            source: document.source.clone(),
+            passages: known.or_else(|| Some(changed.next()?.pieces.len())).unwrap_or(0),
+            changed: known.is_none(),
+        });
+        Ok(learned.collect())
+    }
+
+    /// The text first: facts without it would say that it is known.
+    async fn store(&self, change: &Change<'_>, learned_at: Timestamp) -> Result<(), StoreError> {
+        let text = &change.document.text;
+        let facts = Facts {
+            source: change.document.source.clone(),
+            sha256: change.sha256.clone(),
+            learned_at,
+            bytes: text.bytes(),
+            passages: change.pieces.len(),
+            left_out: change.document.left_out.clone(),
         };
-        self.store(&change, learned_at)?;
-        writer.learn(&Entry { id: &change.id, source: &document.source, pieces: &change.pieces })?;
-        metrics::counter!(names::DOCUMENTS).increment(1);
-        metrics::counter!(names::PASSAGES).increment(change.pieces.len() as u64);
-        Ok(change.pieces.len())
+        let name = records::text(self.tenant, change.id.clone());
+        records::put(&self.records, name, text.as_str().into()).await?;
+        records::put(&self.records, records::document(self.tenant, change.id.clone()), facts.body()?).await
     }
 
-    fn store(&self, change: &Change<'_>, learned_at: Timestamp) -> Result<(), KnowledgeError> {
-        let body = body(change.document, &change.sha256, learned_at, change.pieces.len())?;
-        let name = records::document(self.tenant, change.id.clone());
-        self.wait(records::again_on_conflict(|| {
-            let (records, name, body) = (self.records.clone(), name.clone(), body.clone());
-            Box::pin(async move {
-                let version = records.get(name.clone()).await?.map_or(0, |record| record.version);
-                records.put(name, version, body).await
-            })
-        }))?;
+    /// A document's name and text.
+    fn kept(&self, record: &Record) -> Result<(String, String), KnowledgeError> {
+        let facts: Facts = records::read(&record.body)?;
+        let text = match self.wait(self.records.get(records::text(self.tenant, record.id.clone())))? {
+            Some(text) => String::from_utf8(text.body).ok(),
+            None => records::read::<WithText>(&record.body)?.text,
+        };
+        let text = text.ok_or_else(|| StoreError::Corrupt("a document has no text".into()))?;
+        Ok((facts.source, text))
+    }
+
+    fn delete(&self, name: RecordName) -> Result<(), KnowledgeError> {
+        self.wait(records::delete(&self.records, name))?;
         Ok(())
-    }
-
-    fn delete(&self, name: &RecordName) -> Result<(), KnowledgeError> {
-        Ok(self.wait(records::again_on_conflict(|| {
-            let (records, name) = (self.records.clone(), name.clone());
-            Box::pin(async move {
-                match records.get(name.clone()).await? {
-                    Some(record) => records.delete(name, record.version).await,
-                    None => Ok(()),
-                }
-            })
-        }))?)
     }
 
     fn each_document(
@@ -307,9 +328,15 @@ impl Work {
     }
 }
 
-/// A document's record.
-fn body(document: &Document, sha256: &str, learned_at: Timestamp, passages: usize) -> Result<Vec<u8>, KnowledgeError> {
-    let Document { source, text, left_out } = document;
-    let body = Body { source, sha256, learned_at, bytes: text.bytes(), passages, text: text.as_str(), left_out };
-    serde_json::to_vec(&body).map_err(|error| KnowledgeError::Index(error.to_string()))
+/// How many of some documents, one or more, are stored at once. None stands there twice: the second is to see what
+/// the first has said.
+fn batch(documents: &[Document]) -> usize {
+    let (mut sources, mut bytes) = (HashSet::new(), 0);
+    for (count, document) in documents.iter().take(BATCH_DOCUMENTS).enumerate() {
+        bytes += document.text.bytes();
+        if !sources.insert(&document.source) || (count > 0 && bytes > BATCH_BYTES) {
+            return count;
+        }
+    }
+    documents.len().min(BATCH_DOCUMENTS)
 }

@@ -200,6 +200,63 @@ async fn no_failure_leaves_an_index_that_looks_right_and_is_not() {
     }
 }
 
+/// Nor does it leave a text that nobody can forget.
+#[tokio::test]
+async fn what_a_failure_left_is_forgotten_with_its_document_and_with_its_tenant() {
+    for calls in 0..14 {
+        let desk = Desk::new();
+        desk.records.fail_after(calls);
+        let _ = desk.learn("a.md", "Old amber.").await;
+        desk.records.fail_after(calls / 2);
+        let _ = desk.knowledge.forget(desk.tenant, "a.md".into()).await;
+        desk.records.heal();
+        if calls % 2 == 0 {
+            desk.knowledge.forget(desk.tenant, "a.md".into()).await.unwrap();
+            assert!(desk.records.len() <= 1, "only the count of changes, after {calls} calls");
+            assert!(!desk.knows("amber").await);
+        } else {
+            desk.knowledge.drop_tenant(desk.tenant).await.unwrap();
+            assert_eq!(desk.records.len(), 0, "after {calls} calls");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_document_that_comes_twice_says_what_it_said_last() {
+    let mut desk = Desk::new();
+    let batch = (0..40).map(|n| document(&format!("{}.md", n % 3), &format!("Stone number x{n}."))).collect();
+    let learned = desk.knowledge.learn(desk.tenant, batch, NOW).await.unwrap();
+    assert!(learned.len() == 40 && learned.iter().all(|learned| learned.changed && learned.passages == 1));
+    for _ in 0..2 {
+        assert!(desk.knows("x39").await && desk.knows("x38").await && desk.knows("x37").await);
+        assert!(!desk.knows("x36").await && !desk.knows("x0").await);
+        std::fs::remove_dir_all(desk.index()).unwrap();
+        desk.reopen();
+    }
+    assert_eq!(desk.knowledge.list(desk.tenant).await.unwrap().len(), 3);
+    let twice = vec![document("a.md", "The same."), document("a.md", "The same.")];
+    let learned = desk.knowledge.learn(desk.tenant, twice, NOW).await.unwrap();
+    assert_eq!(learned.iter().map(|learned| learned.changed).collect::<Vec<_>>(), [true, false]);
+}
+
+#[tokio::test]
+async fn a_list_reads_what_is_known_of_documents_and_not_their_texts() {
+    let desk = Desk::new();
+    let text = |n: usize| format!("Lamp {n} glows. {}", "It does. ".repeat(20_000));
+    desk.learn("large.md", &text(0)).await.unwrap();
+    for n in 1..=8 {
+        desk.learn(&format!("{n}.md"), &text(n)).await.unwrap();
+    }
+    desk.records.bytes_read();
+    assert_eq!(desk.knowledge.list(desk.tenant).await.unwrap().len(), 9);
+    let (first, next) = desk.knowledge.page(desk.tenant, None, 5).await.unwrap();
+    let (second, end) = desk.knowledge.page(desk.tenant, next, 5).await.unwrap();
+    assert_eq!((first.len(), second.len(), end), (5, 4, None));
+    assert!(!desk.learn("8.md", &text(8)).await.unwrap()[0].changed);
+    let read = desk.records.bytes_read();
+    assert!(read < text(0).len() / 10, "{read} bytes");
+}
+
 #[tokio::test]
 async fn another_nodes_learning_is_seen_when_the_index_is_opened_again() {
     let desk = Desk::new();

@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use engine::store::{Pending, Record, RecordName, Records, Scope, StoreError};
 
 pub(crate) struct Memory {
     rows: Mutex<BTreeMap<RecordName, Record>>,
     calls_left: AtomicI64,
+    /// Of all bodies that were read.
+    bytes_read: AtomicUsize,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { rows: Mutex::default(), calls_left: AtomicI64::new(i64::MAX) }
+        Self { rows: Mutex::default(), calls_left: AtomicI64::new(i64::MAX), bytes_read: AtomicUsize::new(0) }
     }
 }
 
@@ -29,6 +31,16 @@ impl Memory {
 
     pub(crate) fn len(&self) -> usize {
         self.rows.lock().unwrap().len()
+    }
+
+    /// Bytes of the bodies that were read since this was asked last.
+    pub(crate) fn bytes_read(&self) -> usize {
+        self.bytes_read.swap(0, Ordering::SeqCst)
+    }
+
+    fn count<'a>(&self, records: impl IntoIterator<Item = &'a Record>) {
+        let bytes = records.into_iter().map(|record| record.body.len()).sum();
+        self.bytes_read.fetch_add(bytes, Ordering::SeqCst);
     }
 
     fn answer<T: Send + 'static>(&self, answer: impl FnOnce(&mut Rows) -> Result<T, StoreError>) -> Pending<T> {
@@ -51,7 +63,11 @@ fn at(rows: &Rows, name: &RecordName, expected: u64) -> Result<(), StoreError> {
 
 impl Records for Memory {
     fn get(&self, name: RecordName) -> Pending<Option<Record>> {
-        self.answer(|rows| Ok(rows.get(&name).cloned()))
+        self.answer(|rows| {
+            let found = rows.get(&name).cloned();
+            self.count(&found);
+            Ok(found)
+        })
     }
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
@@ -75,7 +91,9 @@ impl Records for Memory {
         self.answer(|rows| {
             let of_kind = rows.iter().filter(|(name, _)| name.scope == scope && name.kind == kind);
             let later = of_kind.filter(|(name, _)| after.as_ref().is_none_or(|after| name.id > *after));
-            Ok(later.take(limit).map(|(_, record)| record.clone()).collect())
+            let found: Vec<Record> = later.take(limit).map(|(_, record)| record.clone()).collect();
+            self.count(&found);
+            Ok(found)
         })
     }
 }

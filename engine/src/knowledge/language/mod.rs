@@ -2,13 +2,17 @@
 //! of answer is asked for.
 //! Invariant: the lists are data (`*.tsv`), folded as [`words`](super::words) folds.
 
-use std::collections::{HashMap, HashSet};
+mod list;
+
 use std::sync::LazyLock;
 
+use rustc_hash::FxHashMap;
 use schema::Locale;
 
 use super::lexicon;
 use super::words::{self, fold};
+use list::LISTS;
+pub(super) use list::{List, Lists};
 
 /// A language that documents are read in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,136 +42,62 @@ use Language::{
 };
 
 /// Lists whose words tell a language.
-const TELLING: &[List] =
-    &[List::Small, List::Common, List::Amount, List::Clock, List::Phone, List::Address, List::How, List::Can];
+const TELLING: Lists = Lists::of(&[
+    List::Small,
+    List::Common,
+    List::Amount,
+    List::Clock,
+    List::Phone,
+    List::Address,
+    List::How,
+    List::Can,
+]);
 
 /// How many there are.
 const LANGUAGES: usize = 17;
 
-/// What a question's form may say about its answer; also other lists of words that are needed by
-/// name. One row of each language's file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum List {
-    Small,
-    Common,
-    Amount,
-    Clock,
-    When,
-    Duration,
-    Count,
-    Phone,
-    Mail,
-    Address,
-    Where,
-    Who,
-    Can,
-    How,
-    Kinds,
-    Why,
-    Leans,
-    Pronouns,
-    To,
-    Noon,
-    Closed,
-    Free,
-    TimeUnits,
-    Streets,
-    Negation,
-    Modal,
-    Numbers,
-    /// Words of measures other than money.
-    Measure,
-    Weekdays,
-    Weekend,
-    Daily,
-    Day(u8),
-    Month(u8),
-    Season(u8),
-}
-
-const LISTS: &[(&str, List)] = &[
-    ("small", List::Small),
-    ("common", List::Common),
-    ("amount", List::Amount),
-    ("clock", List::Clock),
-    ("when", List::When),
-    ("duration", List::Duration),
-    ("count", List::Count),
-    ("phone", List::Phone),
-    ("mail", List::Mail),
-    ("address", List::Address),
-    ("where", List::Where),
-    ("who", List::Who),
-    ("can", List::Can),
-    ("how", List::How),
-    ("list", List::Kinds),
-    ("why", List::Why),
-    ("leans", List::Leans),
-    ("pronouns", List::Pronouns),
-    ("to", List::To),
-    ("noon", List::Noon),
-    ("closed", List::Closed),
-    ("free", List::Free),
-    ("units_time", List::TimeUnits),
-    ("streets", List::Streets),
-    ("negation", List::Negation),
-    ("modal", List::Modal),
-    ("numbers", List::Numbers),
-    ("measure", List::Measure),
-    ("weekdays", List::Weekdays),
-    ("weekend", List::Weekend),
-    ("daily", List::Daily),
-    ("mon", List::Day(0)),
-    ("tue", List::Day(1)),
-    ("wed", List::Day(2)),
-    ("thu", List::Day(3)),
-    ("fri", List::Day(4)),
-    ("sat", List::Day(5)),
-    ("sun", List::Day(6)),
-    ("jan", List::Month(0)),
-    ("feb", List::Month(1)),
-    ("mar", List::Month(2)),
-    ("apr", List::Month(3)),
-    ("may", List::Month(4)),
-    ("jun", List::Month(5)),
-    ("jul", List::Month(6)),
-    ("aug", List::Month(7)),
-    ("sep", List::Month(8)),
-    ("oct", List::Month(9)),
-    ("nov", List::Month(10)),
-    ("dec", List::Month(11)),
-    ("spring", List::Season(0)),
-    ("summer", List::Season(1)),
-    ("autumn", List::Season(2)),
-    ("winter", List::Season(3)),
-];
-
-/// One language's lists.
-struct Lists {
-    words: HashMap<List, HashSet<String>>,
+/// One language's lists. Hashed by what is quick and may be guessed: they are constants, and no text adds to them.
+struct Table {
+    /// Which lists have a word or phrase.
+    lists: FxHashMap<String, Lists>,
+    /// How many words the longest phrase has that begins with a word.
+    longest: FxHashMap<String, usize>,
+    /// The entries of each list.
+    entries: Vec<Vec<String>>,
     /// Words for 1, 2, 3 and so on.
-    numbers: HashMap<String, usize>,
+    numbers: FxHashMap<String, usize>,
 }
 
-impl Lists {
+impl Table {
     /// Reads a file whose rows are `name TAB entry, entry …`; `#` begins a remark. Rows with a name
     /// that is not known are for other readers.
     fn read(file: &str) -> Self {
         let rows = file.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'));
-        let mut words: HashMap<List, HashSet<String>> = HashMap::new();
-        let mut numbers = HashMap::new();
+        let mut lists: FxHashMap<String, Lists> = FxHashMap::default();
+        let mut longest: FxHashMap<String, usize> = FxHashMap::default();
+        let mut by_list = vec![Vec::new(); LISTS.len()];
+        let mut numbers = FxHashMap::default();
         for (name, entries) in rows {
             let Some((_, list)) = LISTS.iter().find(|(known, _)| *known == name.trim()) else { continue };
             if *list == List::Numbers {
                 numbers.extend(entries.split(',').map(fold).zip(1..));
             }
-            words.entry(*list).or_default().extend(entries.split(',').map(fold).filter(|entry| !entry.is_empty()));
+            for entry in entries.split(',').map(fold).filter(|entry| !entry.is_empty()) {
+                let first = entry.split(' ').next().unwrap_or_default().to_string();
+                let words = longest.entry(first).or_default();
+                *words = entry.split(' ').count().max(*words);
+                let known = lists.entry(entry.clone()).or_default();
+                if !known.has(*list) {
+                    *known = known.and(Lists::of(&[*list]));
+                    by_list[list.place()].push(entry);
+                }
+            }
         }
-        Self { words, numbers }
+        Self { lists, longest, entries: by_list, numbers }
     }
 }
 
-static TABLES: LazyLock<[Lists; LANGUAGES]> = LazyLock::new(|| {
+static TABLES: LazyLock<[Table; LANGUAGES]> = LazyLock::new(|| {
     [
         include_str!("en.tsv"),
         include_str!("es.tsv"),
@@ -187,7 +117,7 @@ static TABLES: LazyLock<[Lists; LANGUAGES]> = LazyLock::new(|| {
         include_str!("nb.tsv"),
         include_str!("tr.tsv"),
     ]
-    .map(Lists::read)
+    .map(Table::read)
 });
 
 impl Language {
@@ -274,12 +204,43 @@ impl Language {
 
     /// Whether a folded word is one of those that tell this language.
     fn tells(self, word: &str) -> bool {
-        TELLING.iter().any(|list| self.has(*list, word))
+        self.lists(word).has_any(TELLING)
     }
 
     /// Whether a list of this language has a folded word or phrase.
     pub(super) fn has(self, list: List, entry: &str) -> bool {
-        TABLES[self as usize].words.get(&list).is_some_and(|entries| entries.contains(entry))
+        self.lists(entry).has(list)
+    }
+
+    /// All lists of this language that have a folded word or phrase.
+    pub(super) fn lists(self, entry: &str) -> Lists {
+        TABLES[self as usize].lists.get(entry).copied().unwrap_or_default()
+    }
+
+    /// All lists of this language of which a folded line has an entry as whole words. (Entries in scripts without
+    /// spaces stand anywhere in a line: for these, look for [`Self::entries`].)
+    pub(super) fn lists_in(self, line: &str) -> Lists {
+        let mut found = Lists::default();
+        let mut rest = line.trim_start_matches(' ');
+        while !rest.is_empty() {
+            let ends = rest.match_indices(' ').map(|(end, _)| end).chain([rest.len()]);
+            let first = rest.find(' ').unwrap_or(rest.len());
+            for end in ends.take(self.longest(&rest[..first])) {
+                found = found.and(self.lists(&rest[..end]));
+            }
+            rest = rest[first..].trim_start_matches(' ');
+        }
+        found
+    }
+
+    /// How many words the longest entry has that begins with a folded word: 0 where none does.
+    pub(super) fn longest(self, first: &str) -> usize {
+        TABLES[self as usize].longest.get(first).copied().unwrap_or(0)
+    }
+
+    /// Whether it is written without spaces, or with words that stand together.
+    pub(super) const fn is_spaceless(self) -> bool {
+        matches!(self, Chinese | Japanese | Korean)
     }
 
     /// The number for which a folded word stands: `three` is 3. Not for one, which is an article, too.
@@ -289,7 +250,7 @@ impl Language {
 
     /// The entries of a list.
     pub(super) fn entries(self, list: List) -> impl Iterator<Item = &'static str> {
-        TABLES[self as usize].words.get(&list).into_iter().flatten().map(String::as_str)
+        TABLES[self as usize].entries[list.place()].iter().map(String::as_str)
     }
 
     /// Whether a folded word carries no subject in this language.
@@ -344,6 +305,7 @@ fn by_script(text: &str) -> Option<Language> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::knowledge::values::contains;
 
     #[test]
     fn a_text_tells_its_language() {
@@ -377,10 +339,40 @@ mod tests {
     fn every_language_has_its_lists() {
         for language in Language::ALL {
             for (name, list) in LISTS {
-                let has_any = language.entries(*list).next().is_some();
+                let has_any = language.entries(list).next().is_some();
                 let may_lack =
                     matches!(list, List::Streets | List::Measure | List::Leans | List::Pronouns | List::Common);
                 assert!(has_any || may_lack, "{}: {name}", language.code());
+            }
+        }
+    }
+
+    /// Looking each word up finds what looking for each entry finds.
+    #[test]
+    fn the_lists_of_a_line_are_those_whose_entries_it_has() {
+        let mut seed = 0x5eed_usize;
+        let mut random = |below: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        for language in Language::ALL.into_iter().filter(|language| !language.is_spaceless()) {
+            let entries: Vec<&str> = LISTS.iter().flat_map(|(_, list)| language.entries(*list)).collect();
+            for _ in 0..200 {
+                let pick = |n: usize| entries[n % entries.len()];
+                let parts: Vec<&str> = (0..1 + random(6))
+                    .map(|_| match random(3) {
+                        0 => "heron",
+                        // A part of a phrase is not the phrase.
+                        1 => pick(random(9_999)).split(' ').next().unwrap(),
+                        _ => pick(random(9_999)),
+                    })
+                    .collect();
+                let line = format!(" {} ", parts.join(" "));
+                let found = language.lists_in(&line);
+                for (name, list) in LISTS {
+                    let has = language.entries(list).any(|entry| contains(&line, entry));
+                    assert_eq!(found.has(list), has, "{} {name}: {line}", language.code());
+                }
             }
         }
     }

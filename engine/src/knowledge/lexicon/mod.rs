@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::sync::{LazyLock, OnceLock};
 
+use rustc_hash::FxHashMap;
+
 use super::language::Language;
 use super::words::{Word, stem_of, words};
 
@@ -38,11 +40,12 @@ struct Concepts {
 }
 
 /// One language's phrases by the stem of their first word, the longest first.
-type Phrases = HashMap<String, Vec<Entry>>;
+type Phrases = FxHashMap<String, Vec<Entry>>;
 
 /// A phrase that means a concept.
 struct Entry {
-    stems: Vec<String>,
+    /// The stems of the words after the first.
+    rest: Vec<String>,
     /// `boxing` is no box, though their stems are the same: such a word means what it does in this form only.
     is_gerund: bool,
     concept: Concept,
@@ -109,19 +112,21 @@ pub(super) fn concepts(words: &[Word], language: Language) -> Vec<Span> {
         let phrases = phrases(of);
         for from in 0..words.len() {
             let Some(candidates) = phrases.get(&words[from].stem) else { continue };
+            let gerund = is_gerund(&words[from].exact);
+            // The first stem is the one they were found by.
+            let rest = &words[from + 1..];
             let fits = |entry: &Entry| {
-                let rest = words[from..].iter().map(|word| &word.stem);
-                words.len() - from >= entry.stems.len()
-                    && entry.stems.iter().zip(rest).all(|(a, b)| a == b)
-                    && entry.is_gerund == (entry.stems.len() == 1 && is_gerund(&words[from].exact))
+                entry.is_gerund == (entry.rest.is_empty() && gerund)
+                    && rest.len() >= entry.rest.len()
+                    && entry.rest.iter().zip(rest).all(|(stem, word)| *stem == word.stem)
             };
             let mut length = 0;
             for entry in candidates.iter().filter(|entry| fits(entry)) {
                 // Of several phrases that begin here, the longest is meant.
-                if entry.stems.len() < length {
+                if entry.rest.len() + 1 < length {
                     break;
                 }
-                length = entry.stems.len();
+                length = entry.rest.len() + 1;
                 let span = Span { from, to: from + length, concept: entry.concept };
                 if !found.contains(&span) {
                     found.push(span);
@@ -142,18 +147,22 @@ fn phrases(language: Language) -> &'static Phrases {
 }
 
 fn read_phrases(language: Language) -> Phrases {
-    let mut phrases = Phrases::new();
+    let mut phrases = Phrases::default();
     for (id, list) in rows(file_of(language)) {
         let Some(concept) = CONCEPTS.by_id.get(id) else { continue };
         for entry in entries(list) {
-            let stems: Vec<String> = words(entry, language).into_iter().map(|word| word.stem).collect();
-            let Some(first) = stems.first().filter(|_| stems.len() <= PHRASE_WORDS_MAX).cloned() else { continue };
-            let is_gerund = stems.len() == 1 && is_gerund(entry);
-            phrases.entry(first).or_default().push(Entry { is_gerund, concept: *concept, stems });
+            let mut stems = words(entry, language).into_iter().map(|word| word.stem);
+            let Some(first) = stems.next() else { continue };
+            let rest: Vec<String> = stems.collect();
+            if rest.len() >= PHRASE_WORDS_MAX {
+                continue;
+            }
+            let is_gerund = rest.is_empty() && is_gerund(entry);
+            phrases.entry(first).or_default().push(Entry { rest, is_gerund, concept: *concept });
         }
     }
     for candidates in phrases.values_mut() {
-        candidates.sort_by_key(|entry| std::cmp::Reverse(entry.stems.len()));
+        candidates.sort_by_key(|entry| std::cmp::Reverse(entry.rest.len()));
     }
     phrases
 }

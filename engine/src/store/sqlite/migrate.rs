@@ -4,8 +4,11 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Every step there ever was, oldest first. A step that has been released is never edited.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("migrations/0001_log_and_records.sql"), include_str!("migrations/0002_erasing.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("migrations/0001_log_and_records.sql"),
+    include_str!("migrations/0002_erasing.sql"),
+    include_str!("migrations/0003_document_texts.sql"),
+];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.
 #[cfg(test)]
@@ -91,6 +94,39 @@ mod tests {
         let mut new = Connection::open_in_memory().unwrap();
         migrate(&mut new, STEPS).unwrap();
         assert_eq!(schema(&old), schema(&new));
+    }
+
+    #[test]
+    fn documents_give_their_texts_away() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &STEPS[..2]).unwrap();
+        let insert = "INSERT INTO records (scope, kind, id, version, body) VALUES (x'01', ?1, ?2, 3, CAST(?3 AS BLOB))";
+        for (kind, id, body) in [
+            ("document", "a", r#"{"source":"a.md","text":"Größe \"5\"\n","passages":1}"#),
+            ("document", "nul", r#"{"source":"b.md","text":"a\u0000b"}"#),
+            ("document", "bare", r#"{"source":"c.md"}"#),
+            ("document", "broken", "{"),
+            ("answer", "a", r#"{"text":"kept"}"#),
+        ] {
+            connection.execute(insert, [kind, id, body]).unwrap();
+        }
+        migrate(&mut connection, STEPS).unwrap();
+        let mut rows =
+            connection.prepare("SELECT kind, id, version, CAST(body AS TEXT) FROM records ORDER BY kind, id").unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))).unwrap();
+        let rows: Vec<(String, String, i64, String)> = rows.map(Result::unwrap).collect();
+        let rows: Vec<_> = rows.iter().map(|(kind, id, version, body)| (&**kind, &**id, *version, &**body)).collect();
+        assert_eq!(
+            rows,
+            [
+                ("answer", "a", 3, r#"{"text":"kept"}"#),
+                ("document", "a", 3, r#"{"source":"a.md","passages":1}"#),
+                ("document", "bare", 3, r#"{"source":"c.md"}"#),
+                ("document", "broken", 3, "{"),
+                ("document", "nul", 3, r#"{"source":"b.md","text":"a\u0000b"}"#),
+                ("document_text", "a", 1, "Größe \"5\"\n"),
+            ]
+        );
     }
 
     // Spaces and comments aside, what `sqlite_schema` says.
