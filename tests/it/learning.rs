@@ -19,6 +19,9 @@ const GUIDE_PDF: &[u8] = include_bytes!("../fixtures/documents/guide.pdf");
 const SCANNED_PDF: &[u8] = include_bytes!("../fixtures/documents/scanned.pdf");
 const BOMB_PDF: &[u8] = include_bytes!("../fixtures/documents/bomb.pdf");
 const WARRANTY_DOCX: &[u8] = include_bytes!("../fixtures/documents/warranty.docx");
+const RENTAL_PPTX: &[u8] = include_bytes!("../fixtures/documents/rental.pptx");
+const HOUSE_RULES_ODT: &[u8] = include_bytes!("../fixtures/documents/house-rules.odt");
+const CARE_EPUB: &[u8] = include_bytes!("../fixtures/documents/care.epub");
 const PRIVATE: (&str, &str) = ("TERTULIA_LEARNING__PRIVATE_HOSTS", "true");
 /// A hostile site takes its time: pages that come too slowly, readers that are stopped.
 const JOB_PATIENCE: Duration = Duration::from_secs(150);
@@ -227,7 +230,11 @@ async fn a_hostile_site_harms_nobody() {
             "it is larger than 5 MiB",
         ),
         ("/deep", Page::Html("<div>".repeat(100_000)), "it is nested too deeply"),
-        ("/picture", file("text/html", b"\x89PNG\0\0"), "it is none of Markdown, text, HTML, PDF, DOCX, XLSX and CSV"),
+        (
+            "/picture",
+            file("text/html", b"\x89PNG\0\0"),
+            "it is none of Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB and CSV",
+        ),
         ("/broken.pdf", file("application/pdf", b"%PDF-1.7\nnothing more"), "it is not a whole PDF"),
         ("/scanned.pdf", file("application/pdf", SCANNED_PDF), "it has no text; scanned pages are not read"),
         // By memory or by time, whichever ends first.
@@ -280,6 +287,9 @@ async fn files_of_every_kind_are_learned_and_broken_ones_are_refused() {
     for (source, bytes) in [
         ("guide.pdf", GUIDE_PDF.to_vec()),
         ("warranty.docx", WARRANTY_DOCX.to_vec()),
+        ("rental.pptx", RENTAL_PPTX.to_vec()),
+        ("house-rules.odt", HOUSE_RULES_ODT.to_vec()),
+        ("care.epub", CARE_EPUB.to_vec()),
         ("hours.html", b"<title>Hours</title><nav><a href=/>x</a></nav><p>On Sundays the shop is closed.".to_vec()),
         ("latin.txt", b"The word for greetings is Gr\xfc\xdfe, and nothing else.".to_vec()),
     ] {
@@ -293,6 +303,9 @@ async fn files_of_every_kind_are_learned_and_broken_ones_are_refused() {
         ("When is a lamp replaced that broke on its way?", "within fourteen days", "guide.pdf"),
         ("How long does the warranty last?", "seven years", "warranty.docx"),
         ("What is the price of a shade?", "48 euros", "warranty.docx"),
+        ("How much does a lantern cost for a weekend?", "26 euros", "rental.pptx"),
+        ("What does a day at the bench cost?", "16 euros", "house-rules.odt"),
+        ("How are glass shades washed?", "by hand in water of 30 degrees", "care.epub"),
         ("What is the word for greetings?", "Grüße", "latin.txt"),
     ]
     .into_iter()
@@ -309,6 +322,10 @@ async fn files_of_every_kind_are_learned_and_broken_ones_are_refused() {
         ("bomb.pdf", BOMB_PDF.to_vec(), (422, "unreadable_document")),
         ("broken.docx", b"PK\x03\x04".to_vec(), (422, "unreadable_document")),
         ("bomb.docx", docx_bomb(), (422, "unreadable_document")),
+        ("broken.pptx", b"PK\x03\x04".to_vec(), (422, "unreadable_document")),
+        ("broken.odt", b"PK\x03\x04".to_vec(), (422, "unreadable_document")),
+        ("broken.epub", b"PK\x03\x04".to_vec(), (422, "unreadable_document")),
+        ("crowded.pptx", tests::packed::pptx(&"<p:sp></p:sp>".repeat(1 << 20), 1), (422, "unreadable_document")),
         ("deep.html", "<p><b>".repeat(200_000).into_bytes(), (422, "unreadable_document")),
         ("empty.md", b" \n".to_vec(), (422, "unreadable_document")),
         ("logo.png", b"\x89PNG\0".to_vec(), (415, "unsupported_media_type")),
@@ -433,6 +450,26 @@ async fn a_folder_with_a_file_less_is_learned_with_a_document_less() {
     let again = learn();
     assert!(again.out.contains("forgot papers/a.md") && again.out.contains("1 known already"), "{again:?}");
     assert_eq!(sources(&node.api()).await, ["papers/guide.pdf"]);
+}
+
+#[tokio::test]
+async fn packed_documents_of_a_site_are_learned() {
+    let file = |media_type, bytes: &[u8]| Page::Body { media_type, headers: String::new(), bytes: bytes.to_vec() };
+    let links = ["/rental.pptx", "/files/house-rules.odt", "/care.epub", "/warranty.docx"];
+    let site = Site::start([
+        ("/", page("Welcome", BULBS, &links)),
+        ("/rental.pptx", file("application/octet-stream", RENTAL_PPTX)),
+        ("/files/house-rules.odt", file("application/vnd.oasis.opendocument.text", HOUSE_RULES_ODT)),
+        ("/care.epub", file("application/epub+zip", CARE_EPUB)),
+        ("/warranty.docx", file("application/zip", WARRANTY_DOCX)),
+    ])
+    .await;
+    let node = Node::start(&[PRIVATE]);
+    let job = learn(&node.api(), &site.url("")).await;
+    assert_eq!((job.state, job.pages_read, job.pages_skipped_total), (JobState::Done, 5, 0), "{job:?}");
+    let mut expected: Vec<String> = links.iter().chain(&["/"]).map(|path| site.url(path)).collect();
+    expected.sort_unstable();
+    assert_eq!(sources(&node.api()).await, expected);
 }
 
 fn docx_bomb() -> Vec<u8> {

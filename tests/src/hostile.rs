@@ -2,12 +2,11 @@
 //! costs can be set against its size. Made here, byte by byte; none is anybody's own.
 
 use std::fmt::Write as _;
-use std::io::{Cursor, Write as _};
 
 use engine::documents::Kind;
 use tokio::sync::oneshot;
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
+
+use crate::packed::{archive, docx, docx_of, epub, odt, pptx};
 
 /// A shape of document.
 pub struct Shape {
@@ -174,6 +173,22 @@ pub const SHAPES: &[Shape] = &[
     shape(Kind::Html, "a script of comparisons", |size| {
         format!("<p>x<script>{}</script>", repeated(size, "if(a<b &&\nc) d(e, f);\n")).into()
     }),
+    shape(Kind::Html, "things within things, and their values", |size| {
+        let things = "<div itemscope itemtype=x/Product itemprop=offers>".repeat(300);
+        format!("{things}{}", repeated(size, "<i itemprop=price content=9.50>x</i>")).into()
+    }),
+    shape(Kind::Html, "what is stated, set against what is shown", |size| {
+        let stated = counted(40_000, |n| {
+            format!(r#"{{"@type":"Product","name":"Lamp","telephone":"+44 20 {n}","offers":{{"price":{n}}}}},"#)
+        });
+        let shown = counted(size, |n| format!("Lamp 0{n}0 7946 at {n}.50 EUR, "));
+        format!("<script type='application/ld+json'>[{}]</script><p>{shown}", stated.trim_end_matches(',')).into()
+    }),
+    shape(Kind::Html, "groups of rows below a long title", |size| {
+        let title = repeated(size / 4, "word ");
+        let rows = repeated(size, "<tr><th colspan=2>x<tr><td>a<td>b");
+        format!("<table><caption>{title}</caption><tr><th>A<th>B{rows}</table>").into()
+    }),
     shape(Kind::Html, "choices that show their answer", |size| {
         let body = repeated(size, "<option>x</option>");
         format!("<select><button><selectedcontent></selectedcontent></button>{body}</select>").into()
@@ -196,16 +211,44 @@ pub const SHAPES: &[Shape] = &[
         docx_of(&format!("{own}<w:document><w:p><w:t>{}</w:t></w:p></w:document>", repeated(size * 8, "&b;")))
     }),
     shape(Kind::Docx, "many parts", |size| {
-        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-        let mut part = |name: &str, bytes: &[u8]| {
-            let started = writer.start_file(name, SimpleFileOptions::default());
-            started.is_ok() && writer.write_all(bytes).is_ok()
-        };
-        part("word/document.xml", b"<w:document><w:p><w:r><w:t>x</w:t></w:r></w:p></w:document>");
-        (0..size / 120).for_each(|n| {
-            part(&format!("p{n}"), b"x");
-        });
-        writer.finish().map(Cursor::into_inner).unwrap_or_default()
+        let names: Vec<String> = (0..size / 120).map(|n| format!("p{n}")).collect();
+        let document = ("word/document.xml", &b"<w:document><w:p><w:r><w:t>x</w:t></w:r></w:p></w:document>"[..]);
+        archive(names.iter().map(|name| (name.as_str(), &b"x"[..])).chain([document]))
+    }),
+    // Presentations.
+    shape(Kind::Pptx, "boxes of text", |size| pptx(&repeated(size * 8, BOX), 1)),
+    shape(Kind::Pptx, "boxes of nothing", |size| pptx(&repeated(size * 8, "<p:sp></p:sp>"), 1)),
+    shape(Kind::Pptx, "groups within groups", |size| pptx(&repeated(size * 8, "<p:grpSp>"), 1)),
+    shape(Kind::Pptx, "one slide many times", |size| pptx(&repeated(size, BOX), size / 4)),
+    shape(Kind::Pptx, "one diagram many times", |size| pptx(&repeated(size * 8, "<x:relIds r:dm=\"a\"/>"), 1)),
+    shape(Kind::Pptx, "a cell over many rows", |size| {
+        let row = "<a:tr><a:tc vMerge=\"1\"></a:tc><a:tc><a:p><a:r><a:t>x</a:t></a:r></a:p></a:tc></a:tr>";
+        let words = repeated(size / 2, "word ");
+        let head = format!("<a:tr><a:tc><a:p><a:r><a:t>{words}</a:t></a:r></a:p></a:tc><a:tc></a:tc></a:tr>");
+        pptx(&format!("<a:tbl>{head}{}</a:tbl>", repeated(size * 8, row)), 1)
+    }),
+    // Open documents.
+    shape(Kind::Odt, "plain paragraphs", |size| odt(&repeated(size * 8, "<text:p>Lamps are made by hand.</text:p>"))),
+    shape(Kind::Odt, "lists within lists", |size| odt(&repeated(size * 8, "<text:list><text:list-item>"))),
+    shape(Kind::Odt, "words within words", |size| odt(&format!("<text:p>{}", repeated(size * 8, "<text:span>")))),
+    shape(Kind::Odt, "boxes within boxes", |size| odt(&repeated(size * 8, "<draw:text-box><text:p>x</text:p>"))),
+    shape(Kind::Odt, "cells that repeat", |size| {
+        let cell = "<table:table-cell table:number-columns-repeated=\"9999\"><text:p>x</text:p></table:table-cell>";
+        let row = format!("<table:table-row>{cell}</table:table-row>");
+        odt(&format!("<table:table>{}</table:table>", repeated(size * 8, &row)))
+    }),
+    shape(Kind::Odt, "styles on each other in a ring", |size| {
+        let ring = "<style:style style:name=\"a\" style:family=\"paragraph\" style:parent-style-name=\"a\"/>";
+        let words = repeated(size * 8, "<text:p text:style-name=\"a\">x</text:p>");
+        odt(&format!("<office:automatic-styles>{ring}</office:automatic-styles>{words}"))
+    }),
+    // Books.
+    shape(Kind::Epub, "plain paragraphs", |size| epub(&repeated(size * 8, "<p>Lamps are <b>made</b> by hand.</p>"), 1)),
+    shape(Kind::Epub, "tags that end themselves", |size| epub(&repeated(size * 8, "<i/>"), 1)),
+    shape(Kind::Epub, "signs that open nothing", |size| epub(&repeated(size * 8, "< <!-"), 1)),
+    shape(Kind::Epub, "one chapter many times", |size| epub(&repeated(size, "<p>x</p>"), size / 4)),
+    shape(Kind::Epub, "headings and code without an end", |size| {
+        epub(&repeated(size * 8, "<h1>x</h1><pre>```</pre>"), 1)
     }),
     // Sheets.
     shape(Kind::Csv, "plain rows", |size| repeated(size, "Lamp,30 days,5 EUR\n").into()),
@@ -345,6 +388,7 @@ impl Sent {
     }
 }
 
+const BOX: &str = "<p:sp><p:txBody><a:p><a:r><a:t>Lamps are made by hand.</a:t></a:r></a:p></p:txBody></p:sp>";
 const PARAGRAPH: &str = "<w:p><w:r><w:t>Lamps are made by hand.</w:t></w:r></w:p>";
 
 fn repeated(size: usize, unit: &str) -> String {
@@ -369,20 +413,6 @@ fn counted(size: usize, unit: impl Fn(usize) -> String) -> String {
 
 fn attributes(size: usize) -> Vec<u8> {
     counted(size, |n| format!(" a{n}=1")).into_bytes()
-}
-
-/// An archive with one document in it.
-fn docx(body: &str) -> Vec<u8> {
-    docx_of(&format!("<w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>"))
-}
-
-fn docx_of(document: &str) -> Vec<u8> {
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    let started = writer.start_file("word/document.xml", SimpleFileOptions::default());
-    if started.is_err() || writer.write_all(document.as_bytes()).is_err() {
-        return Vec::new();
-    }
-    writer.finish().map(Cursor::into_inner).unwrap_or_default()
 }
 
 fn lines(size: usize) -> String {

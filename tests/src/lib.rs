@@ -9,6 +9,7 @@ pub mod hostile;
 pub mod llm;
 pub mod moody;
 pub mod node;
+pub mod packed;
 pub mod patient;
 pub mod rawhttp;
 pub mod rawsocket;

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::Bounds;
 use super::fetch::Fetch;
+use super::repeated::Repeated;
 use super::walk::{Step, Walk};
 use crate::documents::{Reader, by_sort};
 use crate::knowledge::{Document, Knowledge, KnowledgeError};
@@ -148,7 +149,7 @@ impl Learner<'_> {
         };
         let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
         let mut unsure = false;
-        let mut batch = Batch::default();
+        let (mut batch, mut repeated) = (Batch::default(), Repeated::default());
         let stopped = loop {
             outcome.waiting = walk.waiting();
             outcome.limits = walk.limits();
@@ -164,8 +165,11 @@ impl Learner<'_> {
                     let left_out = by_sort(&page.left_out);
                     outcome.leave_out(&url, &left_out);
                     kept.insert(url.clone());
-                    if batch.add(Document { source: url, text: Text::from(page.markdown), left_out }) {
-                        self.learn_batch(&mut batch, outcome).await?;
+                    repeated.meet(&page.markdown);
+                    if batch.add(Page { url, markdown: page.markdown, left_out }) {
+                        let empty = self.learn_batch(&mut batch, &mut repeated, outcome).await?;
+                        kept.retain(|url| !empty.contains(url));
+                        gone.extend(empty);
                     }
                 }
                 Some(Step::Skipped { url, reason, may_pass }) => {
@@ -181,7 +185,9 @@ impl Learner<'_> {
         };
         outcome.waiting = walk.waiting();
         outcome.limits = walk.limits();
-        self.learn_batch(&mut batch, outcome).await?;
+        let empty = self.learn_batch(&mut batch, &mut repeated, outcome).await?;
+        kept.retain(|url| !empty.contains(url));
+        gone.extend(empty);
         outcome.cut = stopped || walk.was_cut();
         // What was not met is gone only if all that could have led to it was seen.
         let whole = !unsure && !outcome.cut;
@@ -199,8 +205,27 @@ impl Learner<'_> {
         }
     }
 
-    async fn learn_batch(&self, batch: &mut Batch, outcome: &mut Outcome) -> Result<(), SiteError> {
-        let documents = std::mem::take(batch).documents;
+    /// Learns pages that were met; gives those that say nothing of their own.
+    async fn learn_batch(
+        &self,
+        batch: &mut Batch,
+        repeated: &mut Repeated,
+        outcome: &mut Outcome,
+    ) -> Result<Vec<String>, SiteError> {
+        let (mut documents, mut empty) = (Vec::new(), Vec::new());
+        for Page { url, markdown, mut left_out } in std::mem::take(batch).pages {
+            let learned = repeated.learn(markdown);
+            let told = by_sort(&learned.left_out);
+            outcome.leave_out(&url, &told);
+            left_out.extend(told);
+            match learned.text {
+                Some(text) => documents.push(Document { source: url, text: Text::from(text), left_out }),
+                None => {
+                    outcome.skip(url.clone(), "other pages say all that it says".into());
+                    empty.push(url);
+                }
+            }
+        }
         let mut tries = 0;
         let learned = loop {
             match self.knowledge.learn(self.tenant, documents.clone(), (self.now)()).await {
@@ -221,22 +246,29 @@ impl Learner<'_> {
                 outcome.pages.push(one.source);
             }
         }
-        Ok(())
+        Ok(empty)
     }
+}
+
+/// A page that was read, and what of it was not.
+struct Page {
+    url: String,
+    markdown: String,
+    left_out: Vec<LeftOut>,
 }
 
 /// Pages that are learned together.
 #[derive(Default)]
 struct Batch {
-    documents: Vec<Document>,
+    pages: Vec<Page>,
     bytes: usize,
 }
 
 impl Batch {
     /// True when it is full.
-    fn add(&mut self, document: Document) -> bool {
-        self.bytes += document.text.bytes();
-        self.documents.push(document);
-        self.documents.len() >= BATCH_PAGES || self.bytes >= BATCH_BYTES
+    fn add(&mut self, page: Page) -> bool {
+        self.bytes += page.markdown.len();
+        self.pages.push(page);
+        self.pages.len() >= BATCH_PAGES || self.bytes >= BATCH_BYTES
     }
 }

@@ -9,6 +9,7 @@ mod learn;
 mod limits;
 mod listing;
 mod place;
+mod repeated;
 mod sitemap;
 mod sites;
 mod walk;

@@ -16,7 +16,7 @@ const NO_TEXT: &[&str] = &[
     "jpg", "jpeg", "png", "gif", "webp", "avif", "svg", "ico", "bmp", "tif", "tiff", "css", "js", "mjs", "map", "json",
     "xml", "rss", "atom", "woff", "woff2", "ttf", "otf", "eot", "mp3", "mp4", "m4a", "m4v", "mov", "avi", "webm",
     "ogg", "wav", "flac", "zip", "gz", "tgz", "bz2", "xz", "7z", "rar", "tar", "exe", "msi", "dmg", "deb", "rpm",
-    "apk", "iso", "bin", "doc", "xls", "xlsx", "ppt", "pptx", "csv", "ics", "epub",
+    "apk", "iso", "bin", "doc", "xls", "ppt", "ods", "odp", "csv", "ics", "mobi",
 ];
 
 /// The address at which a walk begins.
@@ -135,6 +135,23 @@ mod tests {
         assert!(local.holds(&Url::parse("http://127.1:81/a").unwrap()), "one address in another spelling");
         assert!(!local.holds(&Url::parse("http://127.0.0.1:82/a").unwrap()));
         assert!(!local.holds(&Url::parse("https://127.0.0.1/a").unwrap()));
+    }
+
+    #[test]
+    fn documents_that_can_be_read_are_asked_for() {
+        for (path, may_be) in [
+            ("/", true),
+            ("/a.html", true),
+            ("/fair.PPTX", true),
+            ("/rules.odt", true),
+            ("/care.epub", true),
+            ("/prices.xlsx", true),
+            ("/all.zip", false),
+            ("/v1.2/lamp.JPG", false),
+        ] {
+            let url = Url::parse(&format!("https://shop.example{path}")).unwrap();
+            assert_eq!(may_be_text(&url), may_be, "{path}");
+        }
     }
 
     #[test]

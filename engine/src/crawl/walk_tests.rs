@@ -325,3 +325,35 @@ async fn a_site_may_ask_for_patience_and_time_ends_a_walk() {
     let took = begun.elapsed();
     assert!(took >= Duration::from_secs(40) && took <= Duration::from_secs(60), "{took:?}");
 }
+
+#[tokio::test]
+async fn what_stands_on_every_page_is_learned_once_and_told() {
+    const BANNER: &str = "Free delivery on all orders over 50 EUR until the end of June.";
+    let with_banner =
+        |words: &str, links: &[&str]| format!("{}<div class=promo><p>{BANNER}</p></div>", page(words, links));
+    let links: Vec<String> = (0..20).map(|n| format!("/p{n}")).collect();
+    let links: Vec<&str> = links.iter().map(String::as_str).chain(["/bare"]).collect();
+    let mut answers = vec![("/", with_banner("Home", &links))];
+    answers.extend(links.iter().map(|path| (*path, with_banner(path, &[]))));
+    // A page of nothing else, learned once before it became one.
+    let bare = format!("200 <!doctype html><title>Bare</title><p>{BANNER}</p>");
+    *answers.last_mut().unwrap() = ("/bare", page("Bare", &[]));
+    let answers_of = |answers: &[(&str, String)]| {
+        Site::new(&answers.iter().map(|(path, text)| (*path, text.as_str())).collect::<Vec<_>>())
+    };
+    let mut shop = Shop::new();
+    let (learned, outcome) = shop.learn(&answers_of(&answers), quick()).await;
+    learned.unwrap();
+    assert_eq!(show(&outcome), (22, 22, 0, 0));
+    let parts = &outcome.left_out[0];
+    assert_eq!((outcome.left_out.len(), parts.what.as_str(), parts.parts), (1, "paragraph", 20), "{parts:?}");
+    assert!(parts.why.starts_with("it stands on most pages of the site"), "{parts:?}");
+    let found = shop.knowledge.search(shop.tenant, "free delivery over 50 EUR", 10).await.unwrap();
+    let with_it = found.iter().filter(|passage| passage.text.as_str().contains("until the end of June")).count();
+    assert_eq!(with_it, 1, "{found:?}");
+    *answers.last_mut().unwrap() = ("/bare", bare);
+    let (learned, outcome) = shop.learn(&answers_of(&answers), quick()).await;
+    learned.unwrap();
+    assert_eq!(show(&outcome), (22, 0, 21, 1), "what was learned is learned as before; a page says nothing any more");
+    assert_eq!(outcome.skipped[0].reason, "other pages say all that it says");
+}

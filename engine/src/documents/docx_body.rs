@@ -3,22 +3,10 @@
 
 use quick_xml::events::BytesStart;
 
+use super::blocks::{BOXES_MAX, Block, write};
+use super::cells::{COPIES_FREE, Cells, SPAN_MAX};
 use super::docx_styles::{Marks, Role, Styles, is_on};
-use super::grid::{Placed, merged};
-use super::markdown::Writer;
 use super::package::{Step, value};
-
-/// Columns that one cell may cover.
-const SPAN_MAX: usize = 64;
-
-/// What stands together.
-enum Block {
-    Title(String),
-    Heading(usize, String),
-    Item(usize, String),
-    Paragraph(String),
-    Table(Vec<Vec<Placed>>, usize),
-}
 
 /// A paragraph being read.
 #[derive(Default)]
@@ -34,34 +22,13 @@ struct Paragraph {
     boxes: Vec<Block>,
 }
 
-/// The outermost table being read.
-#[derive(Default)]
-struct Table {
-    rows: Vec<Vec<Placed>>,
-    /// Rows on top that say what the columns are.
-    heads: usize,
-    row: Vec<Placed>,
-    is_head: bool,
-    is_deleted: bool,
-    cell: Cell,
-}
-
-#[derive(Default)]
-struct Cell {
-    words: String,
-    across: usize,
-    /// It goes on with the cell above, or with the one to its left.
-    from_above: bool,
-    from_left: bool,
-    is_deleted: bool,
-}
-
 /// A text that is read by itself: the document, or a box in it.
 #[derive(Default)]
 struct Flow {
     blocks: Vec<Block>,
     paragraph: Paragraph,
-    table: Table,
+    /// The outermost table being read.
+    table: Cells,
     /// Tables that are open; only the outermost is one in the answer.
     tables: usize,
 }
@@ -100,7 +67,7 @@ impl<'a> Body<'a> {
             skipped: 0,
             read: 0,
             choices: Vec::new(),
-            copies,
+            copies: copies.max(COPIES_FREE),
         }
     }
 
@@ -179,6 +146,8 @@ impl<'a> Body<'a> {
             "tab" if !self.in_paragraph_marks => self.words("\t"),
             "br" | "cr" => self.words("\n"),
             "noBreakHyphen" => self.words("-"),
+            // What lies deeper is nothing that anybody drew.
+            "txbxContent" if self.flows.len() > BOXES_MAX => self.skipped = 1,
             "txbxContent" => self.flows.push(Flow::default()),
             "p" => self.begin_paragraph(),
             "pStyle" => {
@@ -212,7 +181,7 @@ impl<'a> Body<'a> {
         if name == "tbl" {
             flow.tables += 1;
             if flow.tables == 1 {
-                flow.table = Table::default();
+                flow.table = Cells::default();
             }
         }
         if flow.tables != 1 {
@@ -221,14 +190,10 @@ impl<'a> Body<'a> {
         let table = &mut flow.table;
         let goes_on = || !matches!(value(start, "val").as_deref(), Some("restart"));
         match name {
-            "tr" => {
-                table.row.clear();
-                table.is_head = false;
-                table.is_deleted = false;
-            }
+            "tr" => table.begin_row(),
             "tblHeader" => table.is_head = is_on(start),
-            "gridBefore" => table.row.extend((0..number(SPAN_MAX)).map(|_| Placed::default())),
-            "tc" => table.cell = Cell { across: 1, ..Cell::default() },
+            "gridBefore" => table.skip(number(SPAN_MAX)),
+            "tc" => table.begin_cell(),
             "gridSpan" => table.cell.across = number(SPAN_MAX),
             "vMerge" => table.cell.from_above = goes_on(),
             "hMerge" => table.cell.from_left = goes_on(),
@@ -262,12 +227,8 @@ impl<'a> Body<'a> {
             "txbxContent" => self.end_box(),
             "tc" => self.end_cell(),
             "tr" => {
-                if let Some(flow) = self.flow().filter(|flow| flow.tables == 1 && !flow.table.is_deleted) {
-                    let table = &mut flow.table;
-                    if table.is_head && table.heads == table.rows.len() {
-                        table.heads += 1;
-                    }
-                    table.rows.push(std::mem::take(&mut table.row));
+                if let Some(flow) = self.flow().filter(|flow| flow.tables == 1) {
+                    flow.table.end_row();
                 }
             }
             "tbl" => {
@@ -275,7 +236,7 @@ impl<'a> Body<'a> {
                     flow.tables = flow.tables.saturating_sub(1);
                     if flow.tables == 0 {
                         let table = std::mem::take(&mut flow.table);
-                        flow.blocks.push(Block::Table(table.rows, table.heads));
+                        flow.blocks.push(table.finish());
                         flow.paragraph = Paragraph::default();
                     }
                 }
@@ -294,7 +255,7 @@ impl<'a> Body<'a> {
             let cell = &mut flow.table.cell.words;
             cell.push_str(&paragraph.words);
             cell.push(' ');
-            paragraph.boxes.iter().for_each(|block| flatten(block, cell));
+            paragraph.boxes.iter().for_each(|block| block.flatten(cell));
             return;
         }
         let words = paragraph.words;
@@ -323,94 +284,9 @@ impl<'a> Body<'a> {
     }
 
     fn end_cell(&mut self) {
-        let mut copies = self.copies;
-        let Some(flow) = self.flow().filter(|flow| flow.tables == 1) else { return };
-        let table = &mut flow.table;
-        let cell = std::mem::take(&mut table.cell);
-        if cell.is_deleted {
-            return;
+        let copies = &mut self.copies;
+        if let Some(flow) = self.flows.last_mut().filter(|flow| flow.tables == 1) {
+            flow.table.end_cell(copies);
         }
-        let mut copy = |words: &str| {
-            let left = copies.checked_sub(words.len());
-            copies = left.unwrap_or(copies);
-            if left.is_some() { words.to_owned() } else { String::new() }
-        };
-        let above = |column: usize| table.rows.last().and_then(|row| row.get(column));
-        for n in 0..cell.across.min((2 * SPAN_MAX).saturating_sub(table.row.len())) {
-            let words = match (cell.from_above, cell.from_left || n > 0) {
-                (true, _) => above(table.row.len()).map(|above| copy(&above.words)).unwrap_or_default(),
-                (false, true) => table.row.last().map(|left| copy(&left.words)).unwrap_or_default(),
-                _ => cell.words.trim().to_owned(),
-            };
-            table.row.push(Placed { words, from_left: n > 0 || cell.from_left, from_above: cell.from_above });
-        }
-        self.copies = copies;
-    }
-}
-
-/// The words of a box within a cell.
-fn flatten(block: &Block, into: &mut String) {
-    match block {
-        Block::Title(words) | Block::Heading(_, words) | Block::Item(_, words) | Block::Paragraph(words) => {
-            into.push_str(words);
-            into.push(' ');
-        }
-        Block::Table(rows, _) => {
-            for cell in rows.iter().flatten().filter(|cell| !cell.from_left && !cell.from_above) {
-                into.push_str(&cell.words);
-                into.push(' ');
-            }
-        }
-    }
-}
-
-fn write(blocks: Vec<Block>) -> (Option<String>, String) {
-    let mut writer = Writer::default();
-    let mut title = None;
-    let mut lists = 0;
-    for block in blocks {
-        let depth = if let Block::Item(depth, _) = &block { (*depth).min(8) + 1 } else { 0 };
-        while lists > depth {
-            writer.end_list();
-            lists -= 1;
-        }
-        while lists < depth {
-            writer.begin_list(None);
-            lists += 1;
-        }
-        match block {
-            Block::Title(words) => {
-                title = title.or_else(|| super::pdf_text::title(&words));
-                text(&mut writer, &words);
-                writer.end_heading(1);
-            }
-            Block::Heading(level, words) => {
-                text(&mut writer, &words);
-                writer.end_heading(level + 1);
-            }
-            Block::Item(_, words) => {
-                writer.begin_item();
-                text(&mut writer, &words);
-                writer.end_paragraph();
-            }
-            Block::Paragraph(words) => {
-                text(&mut writer, &words);
-                writer.end_paragraph();
-            }
-            Block::Table(rows, heads) => {
-                let (caption, grid) = merged(rows, heads);
-                grid.write(&mut writer, caption.as_deref());
-            }
-        }
-    }
-    (title, writer.finish())
-}
-
-fn text(writer: &mut Writer, words: &str) {
-    for (n, line) in words.trim().lines().enumerate() {
-        if n > 0 {
-            writer.line_break();
-        }
-        writer.text(line);
     }
 }

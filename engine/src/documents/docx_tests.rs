@@ -1,21 +1,8 @@
 //! Documents made here, part by part.
 
-use std::io::{Cursor, Write as _};
-
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
-
 use super::*;
+use crate::documents::archives::archive;
 use crate::documents::package::{DEPTH_MAX, INFLATED_BYTES_FREE};
-
-fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in parts {
-        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
-        writer.write_all(bytes).unwrap();
-    }
-    writer.finish().unwrap().into_inner()
-}
 
 fn docx(body: &str) -> Vec<u8> {
     let document = format!("<?xml version=\"1.0\"?><w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");
@@ -121,6 +108,13 @@ fn a_merged_cell_stands_wherever_it_covers() {
         (
             row(&[(three, "Prices of 2026")]) + &head + &row(&[("", "1 kg"), ("", "5"), ("", "9")]),
             format!("Prices of 2026:\n\n{head_made}| 1 kg | 5 | 9 |"),
+        ),
+        (
+            // A title that is called a head.
+            head.replace("<w:tr>", "<w:tr><w:trPr><w:tblHeader/></w:trPr>")
+                + &row(&[(three, "Letters")]).replace("<w:tr>", "<w:tr><w:trPr><w:tblHeader/></w:trPr>")
+                + &row(&[("", "1 kg"), ("", "5"), ("", "9")]),
+            format!("Letters:\n\n{head_made}| 1 kg | 5 | 9 |"),
         ),
         (
             row(&[("", "Owner"), ("", "Jane Doe")]) + &row(&[("", "Seat"), ("", "Berlin")]),

@@ -185,7 +185,9 @@ pub(super) fn merged(rows: Vec<Vec<Placed>>, heads: usize) -> (Option<String>, G
     if heads == 0 && rest.len() > 2 && is_double(&rest[0], &rest[1]) {
         heads = 2;
     }
-    let heads = heads.min(rest.len().saturating_sub(1));
+    // A row over the full width is a title of those below it, whoever calls it a head.
+    let titled = rest.iter().position(|row| is_title(row)).unwrap_or(rest.len());
+    let heads = heads.min(rest.len().saturating_sub(1)).min(titled);
     let body: Vec<Row> = rest[heads..]
         .iter()
         .enumerate()

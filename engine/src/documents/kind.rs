@@ -17,16 +17,30 @@ pub enum Kind {
     Html,
     Pdf,
     Docx,
+    Pptx,
     Xlsx,
+    Odt,
+    Epub,
     Csv,
 }
 
 /// Every kind that can be read, in words.
-pub const KINDS: &str = "Markdown, text, HTML, PDF, DOCX, XLSX and CSV";
+pub const KINDS: &str = "Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB and CSV";
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [Self::Markdown, Self::Text, Self::Html, Self::Pdf, Self::Docx, Self::Xlsx, Self::Csv];
+    pub const ALL: [Self; 10] = [
+        Self::Markdown,
+        Self::Text,
+        Self::Html,
+        Self::Pdf,
+        Self::Docx,
+        Self::Pptx,
+        Self::Xlsx,
+        Self::Odt,
+        Self::Epub,
+        Self::Csv,
+    ];
 
     /// Its name on a command line.
     #[must_use]
@@ -37,7 +51,10 @@ impl Kind {
             Self::Html => "html",
             Self::Pdf => "pdf",
             Self::Docx => "docx",
+            Self::Pptx => "pptx",
             Self::Xlsx => "xlsx",
+            Self::Odt => "odt",
+            Self::Epub => "epub",
             Self::Csv => "csv",
         }
     }
@@ -54,9 +71,11 @@ impl Kind {
         let named = Self::of_name(name);
         if head.starts_with(b"PK") {
             // What is in it goes before what is said of it.
-            let packed = [(Self::Docx, &b"word/document.xml"[..]), (Self::Xlsx, b"xl/workbook.xml")];
-            let found = packed.iter().find(|(_, part)| holds(bytes, part)).map(|(kind, _)| *kind);
-            return found.or([told, named].into_iter().flatten().find(|kind| kind.is_packed()));
+            return match packed(bytes) {
+                Packed::Is(kind) => Some(kind),
+                Packed::Other => None,
+                Packed::Unknown => [told, named].into_iter().flatten().find(|kind| kind.is_packed()),
+            };
         }
         if !is_text(head) {
             return None;
@@ -84,7 +103,10 @@ impl Kind {
             "html" | "htm" | "xhtml" => Some(Self::Html),
             "pdf" => Some(Self::Pdf),
             "docx" => Some(Self::Docx),
+            "pptx" | "pptm" | "ppsx" => Some(Self::Pptx),
             "xlsx" | "xlsm" => Some(Self::Xlsx),
+            "odt" | "ott" => Some(Self::Odt),
+            "epub" => Some(Self::Epub),
             "csv" | "tsv" | "tab" => Some(Self::Csv),
             _ => None,
         }
@@ -101,6 +123,12 @@ impl Kind {
             "application/pdf" | "application/x-pdf" => Some(Self::Pdf),
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document" => Some(Self::Docx),
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" => Some(Self::Xlsx),
+            "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+            | "application/vnd.openxmlformats-officedocument.presentationml.slideshow" => Some(Self::Pptx),
+            "application/vnd.oasis.opendocument.text" | "application/vnd.oasis.opendocument.text-template" => {
+                Some(Self::Odt)
+            }
+            "application/epub+zip" => Some(Self::Epub),
             "text/csv" | "text/tab-separated-values" | "application/csv" => Some(Self::Csv),
             _ => None,
         }
@@ -113,7 +141,7 @@ impl Kind {
 
     /// Whether it is an archive on disk.
     const fn is_packed(self) -> bool {
-        matches!(self, Self::Docx | Self::Xlsx)
+        matches!(self, Self::Docx | Self::Pptx | Self::Xlsx | Self::Odt | Self::Epub)
     }
 }
 
@@ -125,7 +153,10 @@ impl fmt::Display for Kind {
             Self::Html => "HTML",
             Self::Pdf => "PDF",
             Self::Docx => "DOCX",
+            Self::Pptx => "PPTX",
             Self::Xlsx => "XLSX",
+            Self::Odt => "ODT",
+            Self::Epub => "EPUB",
             Self::Csv => "CSV",
         })
     }
@@ -139,8 +170,43 @@ impl FromStr for Kind {
     }
 }
 
-fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
+/// What an archive says that it is.
+enum Packed {
+    Is(Kind),
+    /// Something that is not read.
+    Other,
+    Unknown,
+}
+
+/// What an archive is: by the type that stands first in it, else by the names of its parts. The last names are
+/// its own: a presentation may have a workbook in it.
+fn packed(bytes: &[u8]) -> Packed {
+    let head = &bytes[..bytes.len().min(SNIFF_BYTES)];
+    // The first part, stored as it is: its name, perhaps some bytes of the packer's, the type.
+    let named = place(&head[..head.len().min(64)], b"mimetype").map(|at| &head[at..head.len().min(at + 160)]);
+    if let Some(told) = named.and_then(|named| Some(&named[place(named, b"application/")?..])) {
+        let told = told.split(|byte| !byte.is_ascii_graphic()).next().unwrap_or_default();
+        let told = String::from_utf8_lossy(told);
+        // The head of the next part follows without a gap.
+        let told = told.split("PK").next().unwrap_or_default();
+        return Kind::of_media_type(told).map_or(Packed::Other, Packed::Is);
+    }
+    let parts = [
+        (Kind::Docx, &b"word/document.xml"[..]),
+        (Kind::Xlsx, b"xl/workbook.xml"),
+        (Kind::Pptx, b"ppt/presentation.xml"),
+        (Kind::Epub, b"META-INF/container.xml"),
+    ];
+    let found = parts.iter().filter_map(|(kind, part)| Some((last_place(bytes, part)?, *kind)));
+    found.max_by_key(|(at, _)| *at).map_or(Packed::Unknown, |(_, kind)| Packed::Is(kind))
+}
+
+fn place(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).position(|window| window == needle)
+}
+
+fn last_place(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len()).rposition(|window| window == needle)
 }
 
 fn is_text(head: &[u8]) -> bool {
@@ -182,6 +248,12 @@ mod tests {
             (None, "x.docx", b"not a zip", None),
             (None, "x.docx", b"PK\x03\x04 .. xl/workbook.xml", Some(Kind::Xlsx)),
             (None, "x.xlsx", b"PK\x03\x04", Some(Kind::Xlsx)),
+            (None, "x.pptx", b"PK\x03\x04 .. xl/workbook.xml .. ppt/presentation.xml", Some(Kind::Pptx)),
+            (None, "x", b"PK\x03\x04 mimetypeapplication/epub+zipPK\x03\x04", Some(Kind::Epub)),
+            (None, "x", b"PK\x03\x04 .. META-INF/container.xml", Some(Kind::Epub)),
+            (None, "x.zip", b"PK\x03\x04 mimetypeapplication/vnd.oasis.opendocument.textPK\x03\x04", Some(Kind::Odt)),
+            (None, "x.odt", b"PK\x03\x04 mimetypeapplication/vnd.oasis.opendocument.spreadsheetPK\x03\x04", None),
+            (Some("application/epub+zip"), "x", b"PK\x03\x04", Some(Kind::Epub)),
             (Some("application/vnd.ms-excel"), "prices.csv", b"a;b", Some(Kind::Csv)),
             (Some("text/csv; charset=utf-8"), "https://x.example/prices", b"a;b", Some(Kind::Csv)),
             (Some("text/plain"), "prices.tsv", b"a\tb", Some(Kind::Csv)),

@@ -35,6 +35,7 @@ impl WhyLeftOut {
             Self::Dialog => LeftOutReason::Dialog,
             Self::Notice => LeftOutReason::Notice,
             Self::Outside => LeftOutReason::Outside,
+            Self::Repeated => LeftOutReason::Repeated,
         }
     }
 }

@@ -1,26 +1,38 @@
-//! Documents turned into Markdown: HTML, PDF, DOCX, XLSX, CSV, Markdown and plain text.
+//! Documents turned into Markdown: HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB, CSV, Markdown and
+//! plain text.
 //! Invariant: [`read`] is pure and may panic, overflow its stack or ask for more memory than there
 //! is on a hostile document; so a node calls [`Reader`], which runs it in a process of its own.
 
+#[cfg(test)]
+mod archives;
+mod blocks;
+mod cells;
 mod confine;
 mod csv_table;
 mod docx;
 mod docx_body;
 mod docx_styles;
+mod epub;
 mod grid;
 mod html;
 mod kind;
 mod left_out;
 mod markdown;
+mod odt;
+mod odt_body;
+mod odt_styles;
 mod package;
 mod pdf;
 mod pdf_fonts;
 mod pdf_page;
 mod pdf_text;
 pub(crate) mod plain;
+mod pptx;
+mod pptx_slide;
 mod reader;
 mod sheet;
 mod text;
+mod xhtml;
 mod xlsx;
 mod xlsx_format;
 
@@ -61,7 +73,7 @@ pub struct Page {
 /// A part of a page that is not learned. Never holds the page's own words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// What it is called in the page: an element with its id and first class.
+    /// What it is called in the page: an element with its id and first class, or what it is in a word.
     pub what: String,
     /// Why it is left out.
     pub why: WhyLeftOut,
@@ -88,6 +100,8 @@ pub enum WhyLeftOut {
     Notice,
     #[error("it is beside the main text, and says little")]
     Outside,
+    #[error("it stands on most pages of the site: it is learned with one of them")]
+    Repeated,
 }
 
 /// Why a document is passed over. Never holds the document's own words.
@@ -158,7 +172,10 @@ pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<Page, Unr
         Kind::Html => html::read(&html::decode(bytes, charset))?,
         Kind::Pdf => pdf::read(bytes)?,
         Kind::Docx => docx::read(bytes)?,
+        Kind::Pptx => pptx::read(bytes)?,
         Kind::Xlsx => xlsx::read(bytes)?,
+        Kind::Odt => odt::read(bytes)?,
+        Kind::Epub => epub::read(bytes)?,
         Kind::Csv => csv_table::read(&text::decode(bytes, charset)?)?,
     };
     if page.markdown.contains(text::is_stray) {

@@ -1,9 +1,12 @@
 //! Documents that are archives of XML: their parts, and what is met on the way through one.
 //! Invariant: nothing is inflated past a bound, and no element is kept beyond its end.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
 use quick_xml::Reader;
+use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use zip::ZipArchive;
 
@@ -51,6 +54,22 @@ impl<'a> Package<'a> {
         self.part(name)?.ok_or(Unreadable::Malformed(self.kind))
     }
 
+    /// What a part of an Office document refers to, by the ids that it uses.
+    pub(super) fn relations(&mut self, part: &str) -> Result<HashMap<String, Relation>, Unreadable> {
+        let (folder, name) = part.rsplit_once('/').unwrap_or(("", part));
+        let mut relations = HashMap::new();
+        let Some(xml) = self.part(&resolved(folder, &format!("_rels/{name}.rels")))? else { return Ok(relations) };
+        each(self.kind, &xml, |step| {
+            if let Step::Open(start) = step
+                && let (Some(id), Some(target)) = (value(start, "Id"), value(start, "Target"))
+            {
+                let kind = value(start, "Type").and_then(|kind| kind.rsplit('/').next().map(str::to_owned));
+                relations.insert(id, Relation { part: resolved(folder, &target), kind: kind.unwrap_or_default() });
+            }
+        })?;
+        Ok(relations)
+    }
+
     /// One part, inflated into the room that is left for all.
     pub(super) fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, Unreadable> {
         let Ok(file) = self.archive.by_name(name) else { return Ok(None) };
@@ -73,6 +92,32 @@ impl<'a> Package<'a> {
         })?;
         Ok(super::pdf_text::title(&words))
     }
+}
+
+/// What one part is to another.
+pub(super) struct Relation {
+    /// The other's name.
+    pub(super) part: String,
+    /// The last word of the relation's type: `slide`, `notesSlide`.
+    pub(super) kind: String,
+}
+
+/// The name of a part that another names, itself in a folder.
+pub(super) fn resolved(folder: &str, target: &str) -> String {
+    let mut steps: Vec<&str> = match target.starts_with('/') {
+        true => Vec::new(),
+        false => folder.split('/').filter(|step| !step.is_empty()).collect(),
+    };
+    for step in target.split('/') {
+        match step {
+            "" | "." => {}
+            ".." => {
+                steps.pop();
+            }
+            step => steps.push(step),
+        }
+    }
+    steps.join("/")
 }
 
 /// What is met on the way through a part, names without their prefix.
@@ -131,5 +176,5 @@ pub(super) fn value(start: &BytesStart<'_>, wanted: &str) -> Option<String> {
     // Unchecked: to see that no name comes twice, each would be compared with all before it.
     let mut attributes = start.attributes();
     let found = attributes.with_checks(false).flatten().find(|one| one.key.local_name().into_inner() == wanted)?;
-    Some(found.value.to_string())
+    Some(unescape(&found.value).map_or_else(|_| found.value.to_string(), Cow::into_owned))
 }

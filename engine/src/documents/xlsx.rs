@@ -1,8 +1,6 @@
 //! XLSX: every sheet that is shown, a section with its tables, and values as they are shown.
 //! Invariant: cells cost work and memory within a bound, however they are merged and wherever they stand.
 
-use std::collections::HashMap;
-
 use super::grid::Placed;
 use super::markdown::Writer;
 use super::package::{Package, Step, each, value};
@@ -17,8 +15,7 @@ const CELLS_MAX: usize = 2_000_000;
 pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     let mut package = Package::open(Kind::Xlsx, bytes)?;
     let workbook = package.main_part("xl/workbook.xml")?;
-    let relations = package.part("xl/_rels/workbook.xml.rels")?.unwrap_or_default();
-    let targets = targets(&relations)?;
+    let relations = package.relations("xl/workbook.xml")?;
     let strings = package.part("xl/sharedStrings.xml")?.map(|xml| strings(&xml)).transpose()?.unwrap_or_default();
     let formats = package.part("xl/styles.xml")?.map(|xml| Formats::read(&xml)).transpose()?.unwrap_or_default();
     let title = package.title("docProps/core.xml")?;
@@ -26,9 +23,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     let mut writer = Writer::default();
     let mut cells_left = CELLS_MAX;
     for (name, id) in sheets {
-        let Some(target) = targets.get(&id) else { continue };
-        let path = target.strip_prefix('/').map_or_else(|| format!("xl/{target}"), str::to_owned);
-        let Some(xml) = package.part(&path)? else { continue };
+        let Some(relation) = relations.get(&id) else { continue };
+        let Some(xml) = package.part(&relation.part)? else { continue };
         let mut reader = Sheet { from_1904, cells_left, ..Sheet::new(&strings, &formats) };
         each(Kind::Xlsx, &xml, |step| reader.step(step))?;
         let rows = reader.finish().ok_or(Unreadable::Costly)?;
@@ -47,19 +43,6 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     Ok(Page { title, markdown, ..Page::default() })
 }
 
-/// The parts by the ids that name them.
-fn targets(xml: &str) -> Result<HashMap<String, String>, Unreadable> {
-    let mut targets = HashMap::new();
-    each(Kind::Xlsx, xml, |step| {
-        if let Step::Open(start) = step
-            && let (Some(id), Some(target)) = (value(start, "Id"), value(start, "Target"))
-        {
-            targets.insert(id, target);
-        }
-    })?;
-    Ok(targets)
-}
-
 /// Names and ids of the sheets that are shown, and whether days are counted from 1904.
 fn sheets(xml: &str) -> Result<(Vec<(String, String)>, bool), Unreadable> {
     let (mut sheets, mut from_1904) = (Vec::new(), false);
@@ -69,17 +52,13 @@ fn sheets(xml: &str) -> Result<(Vec<(String, String)>, bool), Unreadable> {
             "workbookPr" => from_1904 = value(start, "date1904").is_some_and(|on| on == "1" || on == "true"),
             "sheet" if value(start, "state").is_none_or(|state| state == "visible") => {
                 if let (Some(name), Some(id)) = (value(start, "name"), value(start, "id")) {
-                    sheets.push((unescaped(&name), id));
+                    sheets.push((name, id));
                 }
             }
             _ => {}
         }
     })?;
     Ok((sheets, from_1904))
-}
-
-fn unescaped(words: &str) -> String {
-    words.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
 }
 
 /// Texts that cells share, struck words and readings left out.

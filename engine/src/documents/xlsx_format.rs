@@ -32,7 +32,7 @@ impl Formats {
                 match start.local_name().into_inner() {
                     "numFmt" => {
                         let code = value(start, "formatCode").unwrap_or_default();
-                        codes.insert(number("numFmtId"), code.replace("&quot;", "\"").replace("&amp;", "&"));
+                        codes.insert(number("numFmtId"), code);
                     }
                     "fonts" => in_fonts = true,
                     "cellXfs" => in_styles = true,

@@ -51,7 +51,7 @@ pub(super) struct Chat {
 
 #[derive(Debug, Args)]
 pub(super) struct Learn {
-    /// Folders, files (Markdown, text, HTML, PDF, DOCX, XLSX, CSV) and sites (https://…)
+    /// Folders, files (Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB, CSV) and sites (https://…)
     #[arg(required = true, value_name = "FOLDER|FILE|SITE")]
     pub(super) targets: Vec<PathBuf>,
     /// Read at most so many pages of a site

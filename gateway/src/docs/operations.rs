@@ -295,7 +295,7 @@ pub static OPERATIONS: &[Operation] = &[
     },
     Operation {
         query: &[("source", "string", "Its name; learning the same source again replaces it")],
-        file: Some("The file: Markdown, text, HTML, PDF, DOCX, XLSX or CSV, at most 20 MiB"),
+        file: Some("The file: Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB or CSV, at most 20 MiB"),
         ..operation(
             "post",
             "/v1/knowledge/files",

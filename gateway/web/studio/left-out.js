@@ -5,7 +5,7 @@ import { h, icon } from './dom.js';
 import { number, t } from './texts.js';
 
 /** Of these most is meant to be left out; what may be missed stands first. */
-const ORDER = ['outside', 'hidden', 'dialog', 'form', 'other', 'links', 'edge', 'navigation', 'notice'];
+const ORDER = ['outside', 'hidden', 'dialog', 'form', 'other', 'links', 'edge', 'navigation', 'notice', 'repeated'];
 
 /** Rows of one reason together: `{ reason, why, parts, characters, rows }`, what may be missed first. */
 export function byReason(rows) {

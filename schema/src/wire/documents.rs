@@ -125,6 +125,8 @@ pub enum LeftOutReason {
     Notice,
     /// It is beside the main text, and says little.
     Outside,
+    /// Other pages of the site say it, too.
+    Repeated,
     /// What `why` says, and what was noted before reasons had names.
     #[default]
     #[serde(other)]

@@ -15,14 +15,18 @@ pub(super) fn has_price(words: &str) -> bool {
 
 /// How many prices words name, up to a bound.
 pub(super) fn price_count(words: &str, most: usize) -> usize {
-    let characters: Vec<char> = words.chars().collect();
-    let (mut at, mut count) = (0, 0);
-    while at < characters.len() && count < most {
+    prices(&words.chars().collect::<Vec<_>>(), most).len()
+}
+
+/// The prices that words name, up to a bound: where each number begins, and the number as it is written.
+pub(super) fn prices(characters: &[char], most: usize) -> Vec<(usize, String)> {
+    let (mut at, mut found) = (0, Vec::new());
+    while at < characters.len() && found.len() < most {
         if !characters[at].is_ascii_digit() {
             at += 1;
             continue;
         }
-        let end = end_of_number(&characters, at);
+        let end = end_of_number(characters, at);
         let number: String = characters[at..end].iter().collect();
         let is_decimal = is_decimal(&number);
         let after: String = characters[end..].iter().take(6).collect::<String>().trim_start().to_lowercase();
@@ -35,11 +39,117 @@ pub(super) fn price_count(words: &str, most: usize) -> usize {
             })
         };
         if is_decimal || is_money(&after, false) || is_money(&before, true) {
-            count += 1;
+            found.push((at, number));
         }
         at = end;
     }
-    count
+    found
+}
+
+/// A number with its decimals, in hundredths: `1.299,00`, `1299` and `1,299.0` are the same.
+pub(super) fn hundredths(number: &str) -> Option<u64> {
+    let number = number.trim();
+    let (whole, part) = match number.rsplit_once(['.', ',']) {
+        Some((whole, part)) if (1..=2).contains(&part.len()) => (whole, part),
+        _ => (number, ""),
+    };
+    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'\''));
+    let digits: String = whole.chars().filter(char::is_ascii_digit).collect();
+    if digits.is_empty() || !is_number(whole) || !is_number(part) {
+        return None;
+    }
+    let part: u64 = format!("{part:0<2}").parse().ok()?;
+    digits.parse::<u64>().ok()?.checked_mul(100)?.checked_add(part)
+}
+
+/// Times of the day that words name, in minutes since midnight: `9am`, `09:00`, `9.30 Uhr`, `9–5`.
+pub(super) fn clock_times(words: &str) -> Vec<u16> {
+    let characters: Vec<char> = words.chars().collect();
+    let (mut at, mut times) = (0, Vec::new());
+    // The hour that a span began with, if nothing says in which half of the day.
+    let mut from: Option<u16> = None;
+    while at < characters.len() {
+        if !characters[at].is_ascii_digit() {
+            at += 1;
+            continue;
+        }
+        let end = end_of_number(&characters, at);
+        let number: String = characters[at..end].iter().collect();
+        at = end;
+        let mut parts = number.split([':', '.']);
+        let small = |part: Option<&str>, most: u16| {
+            part.filter(|part| part.len() <= 2).and_then(|part| part.parse().ok()).filter(|n: &u16| *n <= most)
+        };
+        let hour = small(parts.next(), 24);
+        let minute = match parts.next() {
+            Some(part) if part.len() == 2 => small(Some(part), 59),
+            Some(_) => None,
+            None => Some(0),
+        };
+        let (Some(hour), Some(minute)) = (hour, minute) else {
+            from = None;
+            continue;
+        };
+        let behind: String = characters[end..].iter().take(6).collect::<String>().to_lowercase();
+        let behind = behind.trim_start().trim_start_matches(['.', '-']);
+        let half = ["a", "p"].iter().position(|half| {
+            let rest = behind.strip_prefix(half).map(|rest| rest.trim_start_matches('.'));
+            rest.and_then(|rest| rest.strip_prefix('m')).is_some_and(|rest| !rest.starts_with(char::is_alphabetic))
+        });
+        let minutes = |hour: u16| hour % 24 * 60 + minute;
+        match half {
+            Some(half) => times.push(minutes(hour % 12 + if half == 1 { 12 } else { 0 })),
+            None => {
+                times.push(minutes(hour));
+                // `9–5` ends in the afternoon.
+                if from.is_some_and(|from| hour <= from && hour < 12) {
+                    times.push(minutes(hour + 12));
+                }
+            }
+        }
+        let is_span = behind.starts_with(['–', '—', '−']) || characters.get(end).is_some_and(|c| *c == '-');
+        from = Some(hour).filter(|_| is_span && half.is_none());
+    }
+    times
+}
+
+/// The numbers to call that words may hold: digits that stand close together.
+pub(super) fn digit_runs(words: &str) -> impl Iterator<Item = String> {
+    const LEAST: usize = 6;
+    let runs = words.split(|c: char| !c.is_ascii_digit() && !is_between_digits(c));
+    runs.map(|run| run.chars().filter(char::is_ascii_digit).collect()).filter(|run: &String| run.len() >= LEAST)
+}
+
+/// What may stand between the digits of a number to call.
+fn is_between_digits(c: char) -> bool {
+    matches!(c, ' ' | '\u{a0}' | '-' | '.' | '/' | '(' | ')' | '+' | '–')
+}
+
+/// The digits of a number to call as they are dialled within its country: without the country's code, and without
+/// the zero that stands for it.
+pub(super) fn national(number: &str) -> String {
+    let number = number.trim();
+    let is_abroad = number.starts_with('+') || number.starts_with("00");
+    let number = number.strip_prefix("00").unwrap_or(number).replace("(0)", "");
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let code = if is_abroad { country_code(&digits) } else { 0 };
+    digits.get(code..).unwrap_or_default().trim_start_matches('0').to_owned()
+}
+
+/// How many digits a country's code has, by the world's plan of numbers.
+fn country_code(digits: &str) -> usize {
+    const OF_TWO: &[&str] = &[
+        "20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41", "43", "44", "45", "46", "47", "48", "49",
+        "51", "52", "53", "54", "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66", "81", "82", "84",
+        "86", "90", "91", "92", "93", "94", "95", "98",
+    ];
+    if digits.starts_with(['1', '7']) {
+        1
+    } else if OF_TWO.iter().any(|code| digits.starts_with(code)) {
+        2
+    } else {
+        3
+    }
 }
 
 /// `9.50`, `1.299,00`: two digits behind the last sign.
@@ -102,8 +212,7 @@ pub(super) fn has_telephone(words: &str) -> bool {
         let years = digits.len() == 8 && is_year(&digits[..4]) && is_year(&digits[4..]);
         (7..=15).contains(&digits.len()) && !years
     };
-    let between = |c: char| matches!(c, ' ' | '\u{a0}' | '-' | '.' | '/' | '(' | ')' | '+' | '–');
-    words.split(|c: char| !c.is_ascii_digit() && !between(c)).any(is_one)
+    words.split(|c: char| !c.is_ascii_digit() && !is_between_digits(c)).any(is_one)
 }
 
 /// Whether words hold an address to write to.
@@ -149,6 +258,48 @@ pub(super) fn has_digit(words: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_same_is_known_in_other_spellings() {
+        for (number, expected) in [
+            ("25", Some(2_500)),
+            ("25.00", Some(2_500)),
+            ("19.5", Some(1_950)),
+            ("1,299.00", Some(129_900)),
+            ("1.299,00", Some(129_900)),
+            ("1.299", Some(129_900)),
+            ("1'299.50", Some(129_950)),
+            ("9:30", None),
+            ("", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(hundredths(number), expected, "{number}");
+        }
+        for (number, expected) in [
+            ("+44 20 7946 0958", "2079460958"),
+            ("020 7946 0958", "2079460958"),
+            ("+44 (0)20 7946 0958", "2079460958"),
+            ("0044 20 7946 0958", "2079460958"),
+            ("+34 912 345 678", "912345678"),
+            ("+1 (212) 555-0100", "2125550100"),
+            ("+353 1 555 0100", "15550100"),
+            ("+39 06 1234 5678", "612345678"),
+            ("", ""),
+        ] {
+            assert_eq!(national(number), expected, "{number}");
+        }
+        for (words, expected) in [
+            ("09:00-17:30", &[540, 1050][..]),
+            ("9am to 5.30pm", &[540, 1050]),
+            ("9 a.m. – 12 p.m.", &[540, 720]),
+            ("Mon–Fri 9–5", &[540, 300, 1020]),
+            ("9.30–12.00 Uhr, 14–18 Uhr", &[570, 720, 840, 1080]),
+            ("24:00", &[0]),
+            ("in 2026 for 120 days, 9:75", &[]),
+        ] {
+            assert_eq!(clock_times(words), expected, "{words}");
+        }
+    }
 
     #[test]
     fn prices_times_and_addresses_are_told_apart() {

@@ -128,6 +128,32 @@ fn values_stay_in_their_columns_and_under_their_heads() {
             "Soups:\n\n| Dish | Price |\n|---|---|\n| Tomato | 6 |\n\nCakes:\n\n| Dish | Price |\n|---|---|\n| Almond | 7 |\n",
         ),
         (
+            "groups right below the head, as heads of the page",
+            "<table><thead><tr><th>Service<th>Fee</thead><tr><th colspan=2>Letters and certificates<tr><td>Fitness letter<td>£25
+             <tr><td>Sick note<td>£15<tr><th colspan=2>Medicals<tr><td>HGV<td>£120</table>",
+            "Letters and certificates:\n\n| Service | Fee |\n|---|---|\n| Fitness letter | £25 |\n| Sick note | £15 |\n\n\
+             Medicals:\n\n| Service | Fee |\n|---|---|\n| HGV | £120 |\n",
+        ),
+        (
+            "a group above the head, and heads again",
+            "<table><tr><th colspan=2>Letters<tr><th>Service<th>Fee<tr><td>Fitness<td>£25<tr><td>Sick<td>£15
+             <tr><th colspan=2>Medicals<tr><th>Vehicle<th>Fee<tr><td>HGV<td>£120<tr><td>Taxi<td>£90<tr><th>Vehicle<th>Fee<tr><td>Bus<td>£99</table>",
+            "Letters:\n\n| Service | Fee |\n|---|---|\n| Fitness | £25 |\n| Sick | £15 |\n\n\
+             Medicals:\n\n| Vehicle | Fee |\n|---|---|\n| HGV | £120 |\n| Taxi | £90 |\n| Bus | £99 |\n",
+        ),
+        (
+            "a title, then groups; a group that is a bold name; a cell over more columns than there are",
+            "<table><tr><td colspan=2>Prices 2026<tr><td>Dish<td>Price<tr><td colspan=99>Soups<tr><td>Tomato<td>6.50<tr><td>Leek<td>7.50
+             <tr><td><b>Cakes</b><td><tr><td>Almond<td>8.50<tr><td>Apple<td>5.50</table>",
+            "Prices 2026, Soups:\n\n| Dish | Price |\n|---|---|\n| Tomato | 6.50 |\n| Leek | 7.50 |\n\n\
+             Prices 2026, Cakes:\n\n| Dish | Price |\n|---|---|\n| Almond | 8.50 |\n| Apple | 5.50 |\n",
+        ),
+        (
+            "names of rows without values are no groups",
+            "<table><tr><th>Day<th>Hours<tr><th>Mon<td>9–5<tr><th>Sun<td><tr><th>Tue<td>9–6</table>",
+            "| Day | Hours |\n|---|---|\n| Mon | 9–5 |\n| Sun |  |\n| Tue | 9–6 |\n",
+        ),
+        (
             "names and values, and a head without marks",
             "<table><tr><td>Monday<td>closed<tr><td>Tuesday<td>9–17</table><table><tr><td>Item<td>Price<tr><td>Soup<td>6.50</table>
              <table><tr><td><b>Weight</b><td><b>Zone</b><tr><td>1 kg<td>A</table><table><tr><th>Mail<td>a@b.example<tr><th>Fax<td>1</table>",
@@ -291,4 +317,84 @@ fn what_is_stated_and_not_seen_is_added() {
         r#"{"@type":"Product","name":"A","offers":{"price":"1234567"}},"#.repeat(20_000).trim_end_matches(',')
     );
     assert!(page(&many, "x").len() < 100, "one thing is stated once");
+}
+
+#[test]
+fn what_attributes_state_is_added_like_json_ld() {
+    let item =
+        |inner: &str| format!("<html lang=en><p>x</p><div itemscope itemtype='https://schema.org/Store'>{inner}</div>");
+    let offer = "<div itemprop=offers itemscope itemtype=https://schema.org/Offer><meta itemprop=price content=25.00>
+                 <meta itemprop=priceCurrency content=GBP><link itemprop=availability href=https://schema.org/OutOfStock></div>";
+    let product = format!(
+        "<div itemscope itemtype=http://schema.org/Product><b itemprop=name>Desk lamp</b> now £19{offer}</div>"
+    );
+    let store = item(
+        "<meta itemprop=name content='Lamp House'><a itemprop=email href='mailto:a@b.example?subject=x'>Write</a>
+         <meta itemprop=openingHours content='Mo-Fr 09:00-17:30, Sa 10:00-14:00'>
+         <div itemprop=address itemscope><meta itemprop=streetAddress content='12 High Street'><meta itemprop=postalCode content='SW1A 1AA'></div>",
+    );
+    check(&[
+        (
+            "a store in microdata",
+            &store,
+            "x\n\nWrite a@b.example\n\n## Lamp House\n\nAddress: 12 High Street, SW1A 1AA\n\nOpening hours:\n\n\
+             | Day | Opens | Closes |\n|---|---|---|\n| Monday–Friday | 09:00 | 17:30 |\n| Saturday | 10:00 | 14:00 |\n",
+        ),
+        (
+            "a product in microdata",
+            &product,
+            "Desk lamp now £19\n\n## Desk lamp\n\nPrice: 25.00 GBP\n\nDesk lamp: sold out\n",
+        ),
+        (
+            "hours in RDFa",
+            "<div vocab='https://schema.org/' typeof='schema:Dentist Thing'><h2 property=name>Dr Day</h2>
+             <div property=openingHoursSpecification typeof=OpeningHoursSpecification><link property=dayOfWeek href='https://schema.org/Monday'>
+             <meta property=opens content='08:00:00'><time property=closes datetime='T12:30'></time></div></div>",
+            "## Dr Day\n\n## Dr Day\n\nOpening hours:\n\n| Day | Opens | Closes |\n|---|---|---|\n| Monday | 08:00 | 12:30 |\n",
+        ),
+        (
+            "what a script would fill in, and names of no thing",
+            "<meta property='og:phone' content='555-0100-22'><div itemscope itemtype=x/Store><meta itemprop=telephone content='{{tel}}'>x</div>
+             <span itemprop=telephone content='555-0100-33'>y</span>",
+            "x\n\ny\n",
+        ),
+    ]);
+    // JSON-LD goes before: hours are told once.
+    let json = r#"<script type="application/ld+json">{"@type":"Store","name":"Lamp House","openingHours":"Mo-Su 08:00-20:00"}</script>"#;
+    let both = read(&format!("{store}{json}")).unwrap().markdown;
+    assert!(both.contains("| 08:00 |") && !both.contains("| 09:00 |"), "{both}");
+    let deep = "<div itemscope itemprop=a>".repeat(400) + &"<i itemprop=b>word</i>".repeat(10_000);
+    assert!(read(&deep).unwrap().markdown.contains("word"));
+}
+
+#[test]
+fn a_fact_that_is_shown_is_not_said_again_in_another_spelling() {
+    let store = r#"{"@type":"Store","name":"Lamp House","telephone":"+44 20 7946 0958","address":{"streetAddress":"12 High Street",
+        "postalCode":"SW1A 1AA","addressLocality":"London","addressCountry":"GB"},"openingHours":["Mo-Fr 09:00-17:30","Sa 10:00-14:00"]}"#;
+    let lamp = r#"{"@type":"Product","name":"Desk lamp","offers":{"price":"25.0","priceCurrency":"GBP","availability":"https://schema.org/InStock"}}"#;
+    let read = |statement: &str, text: &str| {
+        let html = format!("<html lang=en>{text}<script type='application/ld+json'>{statement}</script>");
+        read(&html).unwrap().markdown
+    };
+    let shown = "<p>Lamp House, London SW1A 1AA, 12 High Street. Call 020 7946 0958. Open Mon to Fri 9am–5.30pm, Saturday 10–14.</p>";
+    assert_eq!(read(store, shown).matches("\n\n").count(), 0);
+    for (text, expected) in [
+        (shown.replace("0958", "0959"), "Telephone: +44 20 7946 0958"),
+        (shown.replace("12 High", "14 High"), "Address: 12 High Street"),
+        (shown.replace("5.30pm", "6pm"), "| Monday–Friday | 09:00 | 17:30 |"),
+        (shown.replace("Saturday", "Sunday"), "| Saturday | 10:00 | 14:00 |"),
+    ] {
+        let made = read(store, &text);
+        assert!(made.contains(expected), "{text}: {made}");
+    }
+    for (text, is_said) in [
+        ("<p>Desk lamp: £25, in stock.</p>", true),
+        ("<title>Desk lamp</title><p>In stock.</p><p>£25.00</p>", true),
+        ("<p>Desk lamp: £125, in stock.</p>", false),
+        ("<p>Desk lamp with 25 LEDs, in stock.</p>", false),
+        ("<p>Floor lamp: £25, in stock.</p>", false),
+    ] {
+        let made = read(lamp, text);
+        assert_eq!(!made.contains("Price: 25.0 GBP"), is_said, "{text}: {made}");
+    }
 }

@@ -7,7 +7,9 @@ mod attributes;
 mod charset;
 mod furniture;
 mod head;
+mod hours;
 mod inline;
+mod items;
 mod labels;
 mod main_text;
 mod marks;
@@ -17,15 +19,18 @@ mod paragraph;
 mod parse;
 mod render;
 mod rows;
+mod seen;
 mod shown;
 mod sink;
 mod sizes;
 mod statements;
+mod table_layout;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod titles;
 mod tree;
+mod values;
 mod written;
 
 pub(super) use charset::decode;
@@ -36,6 +41,7 @@ use super::{Page, Unreadable};
 pub(super) fn read(html: &str) -> Result<Page, Unreadable> {
     let mut tree = tree::parse(html)?;
     let mut page = head::read(&tree);
+    let items = items::stated(&tree);
     titles::name(&mut tree);
     let hidden = shown::hidden(&tree);
     let concealed = shown::told(&tree, &hidden);
@@ -43,7 +49,7 @@ pub(super) fn read(html: &str) -> Result<Page, Unreadable> {
     page.title = head::title(&tree);
     if !page.noindex {
         let main = main_text::find(&tree);
-        page.markdown = written::markdown(&tree, &main, page.title.as_deref());
+        page.markdown = written::markdown(&tree, &main, page.title.as_deref(), &items);
         page.left_out = main.left_out;
         page.left_out.extend(concealed);
     }

@@ -70,6 +70,13 @@ const TELLING: &[&str] = &[
     "lang",
     "hreflang",
     "http-equiv",
+    "itemscope",
+    "itemtype",
+    "itemprop",
+    "typeof",
+    "property",
+    "datetime",
+    "value",
 ];
 
 /// The page's nodes, the document first.

@@ -1,10 +1,13 @@
-//! What a page states of itself in JSON-LD, of businesses, hours, prices, events and questions, where its
-//! visible text does not say it.
+//! What a page states of itself in JSON-LD, or in the attributes of its elements, of businesses, hours, prices,
+//! events and questions, where its visible text does not say it.
 //! Invariant: a page that states too much or nonsense is a page that states less; nothing is invented.
 
 use serde_json::Value;
 
+use super::hours;
 use super::labels::Labels;
+use super::seen::Seen;
+use super::values::{address, cut, each, text, words_of};
 use crate::documents::markdown::Writer;
 
 /// Things looked at of one page, …
@@ -13,34 +16,45 @@ const THINGS_MAX: usize = 300;
 const DEPTH_MAX: usize = 12;
 /// Values written of one page.
 const VALUES_MAX: usize = 300;
-/// A longer value is cut, in characters.
-const VALUE_CHARS_MAX: usize = 2_000;
-/// So much of the visible text is looked through for what is stated, in bytes.
-const SEEN_BYTES_MAX: usize = 512 * 1024;
 /// The level of the headings, below the page's title.
 const LEVEL: usize = 2;
 
-/// Markdown of what is stated and not seen; `shown` is the text that is.
-pub(super) fn unsaid(statements: &[String], shown: &str, labels: &Labels) -> String {
-    let mut writing =
-        Writing { labels, shown: plain(shown), writer: Writer::default(), values: 0, things: 0, headed: None };
+/// Markdown of what is stated and not seen: `statements` in JSON-LD, `items` in attributes, which mostly say the same.
+pub(super) fn unsaid(statements: &[String], items: &[Value], seen: Seen, labels: &Labels) -> String {
+    let mut writing = Writing {
+        labels,
+        seen,
+        writer: Writer::default(),
+        values: 0,
+        things: 0,
+        headed: None,
+        has_hours: false,
+        skips_hours: false,
+    };
     for statement in statements {
         if let Ok(value) = serde_json::from_str::<Value>(statement.trim().trim_end_matches(';')) {
             writing.value(&value, 0);
         }
     }
+    // Hours are told once, however they are spelled.
+    writing.skips_hours = writing.has_hours;
+    items.iter().for_each(|item| writing.value(item, 0));
     writing.writer.finish()
 }
 
 struct Writing<'a> {
     labels: &'a Labels,
-    /// Letters and digits of what is seen and was written.
-    shown: String,
+    /// What is seen and was written.
+    seen: Seen,
     writer: Writer,
     values: usize,
     things: usize,
     /// The heading above what is written.
     headed: Option<String>,
+    /// Hours were stated, …
+    has_hours: bool,
+    /// … and are not to be stated again.
+    skips_hours: bool,
 }
 
 impl Writing<'_> {
@@ -76,7 +90,7 @@ impl Writing<'_> {
             .any(|name| thing.get(name).is_some())
             || (thing.get("address").is_some() && !is("Person"))
         {
-            self.business(thing, depth);
+            self.business(thing);
         }
         for name in [
             "@graph",
@@ -109,18 +123,23 @@ impl Writing<'_> {
         let answers = question.get("acceptedAnswer").or_else(|| question.get("suggestedAnswer"));
         let answer = each(answers).filter_map(|answer| text(answer.get("text").or(Some(answer)))).next();
         let Some(answer) = answer else { return };
-        if self.is_said(&answer) || !self.takes() || self.things > THINGS_MAX {
+        if self.seen.has(&answer) || !self.takes() || self.things > THINGS_MAX {
             return;
         }
         self.heading(&asked);
         self.paragraph(&answer);
     }
 
-    fn business(&mut self, thing: &Value, depth: usize) {
+    fn business(&mut self, thing: &Value) {
         let labels = self.labels;
         let name = text(thing.get("name").or_else(|| thing.get("contactType")));
         let name = name.unwrap_or_else(|| labels.contact.to_owned());
-        for (label, field) in [(labels.telephone, "telephone"), (labels.mail, "email"), (labels.price, "priceRange")] {
+        for number in words_of(thing.get("telephone")) {
+            let number = number.trim_start_matches("tel:");
+            let is_seen = self.seen.has_telephone(number);
+            self.fact_unless(is_seen, &name, labels.telephone, number);
+        }
+        for (label, field) in [(labels.mail, "email"), (labels.price, "priceRange")] {
             for value in words_of(thing.get(field)) {
                 self.fact(&name, label, value.trim_start_matches("mailto:"));
             }
@@ -129,72 +148,30 @@ impl Writing<'_> {
             each(thing.get("address")).chain(each(thing.get("location")).filter_map(|place| place.get("address")))
         {
             if let Some(address) = address(place) {
-                self.fact(&name, labels.address, &address);
+                let is_seen = self.seen.has(&address) || is_address_seen(place, &self.seen);
+                self.fact_unless(is_seen, &name, labels.address, &address);
             }
         }
         self.hours(&name, thing);
-        let _ = depth;
     }
 
     /// Hours as a table: a row a day or span of days.
     fn hours(&mut self, name: &str, thing: &Value) {
-        let mut rows: Vec<Vec<String>> = Vec::new();
-        for one in each(thing.get("openingHoursSpecification")) {
-            let days: Vec<String> = words_of(one.get("dayOfWeek")).iter().map(|day| self.day(day)).collect::<Vec<_>>();
-            let opens = text(one.get("opens")).map(|time| clock(&time));
-            let closes = text(one.get("closes")).map(|time| clock(&time));
-            let valid = [one.get("validFrom"), one.get("validThrough")].map(text);
-            let valid = valid.into_iter().flatten().collect::<Vec<_>>().join(" – ");
-            let days =
-                [days.join(", "), valid].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-            let is_closed = match (&opens, &closes) {
-                (None, None) => true,
-                (Some(opens), Some(closes)) => opens == closes,
-                _ => false,
-            };
-            if days.is_empty() && is_closed {
-                continue;
-            }
-            rows.push(if is_closed {
-                let is_all_day = opens.as_deref() == Some("00:00")
-                    && text(one.get("closes")).is_some_and(|time| time.starts_with("23:59"));
-                if is_all_day {
-                    vec![days, "00:00".into(), "24:00".into()]
-                } else {
-                    vec![days, self.labels.closed.into()]
-                }
-            } else {
-                vec![days, opens.unwrap_or_default(), closes.unwrap_or_default()]
-            });
+        let rows = hours::stated(thing);
+        if self.skips_hours {
+            return;
         }
-        for line in words_of(thing.get("openingHours")) {
-            // `Mo-Fr 09:00-17:00`, `Sa,Su 10:00-14:00`, `Mo-Su`.
-            let (days, times) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-            let days: Vec<String> = days
-                .split(',')
-                .map(|span| span.split('-').map(|day| self.day(day)).collect::<Vec<_>>().join("–"))
-                .collect();
-            let (opens, closes) = times.split_once('-').unwrap_or((times, ""));
-            rows.push(vec![days.join(", "), opens.trim().to_owned(), closes.trim().to_owned()]);
-        }
-        rows.truncate(60);
-        let said = |row: &Vec<String>| row.iter().skip(1).all(|cell| self.shown.contains(&plain(cell)));
-        if rows.is_empty() || rows.iter().all(said) && self.shown.contains(&plain(&rows[0][0])) || !self.takes() {
+        self.has_hours |= !rows.is_empty();
+        if rows.is_empty() || hours::are_seen(&rows, &self.seen, self.labels) || !self.takes() {
             return;
         }
         self.heading(name);
         let labels = self.labels;
         self.paragraph(&format!("{}:", labels.hours));
         let head = [labels.day, labels.opens, labels.closes].map(str::to_owned);
+        let rows: Vec<Vec<String>> = rows.iter().map(|row| row.cells(labels)).collect();
+        rows.iter().for_each(|row| self.seen.add(&row.join(" ")));
         self.writer.table_under(&head, &rows);
-    }
-
-    fn day(&self, day: &str) -> String {
-        let name = day.rsplit(['/', ':', '#']).next().unwrap_or(day).trim();
-        let english = ["mo", "tu", "we", "th", "fr", "sa", "su"];
-        let lower = name.to_ascii_lowercase();
-        let place = lower.get(..2).and_then(|first| english.iter().position(|one| *one == first));
-        place.map_or_else(|| cut(name, 40), |place| self.labels.days[place].to_owned())
     }
 
     fn goods(&mut self, thing: &Value, depth: usize) {
@@ -230,7 +207,11 @@ impl Writing<'_> {
         let variant = text(offer.get("name")).filter(|variant| variant != name);
         let called = variant.map_or_else(String::new, |variant| format!(" ({variant})"));
         if let Some(price) = price {
-            self.fact(name, &format!("{}{called}", self.labels.price), format!("{price} {currency}").trim());
+            let label = format!("{}{called}", self.labels.price);
+            let whole = format!("{price} {currency}");
+            let whole = whole.trim();
+            let is_seen = self.seen.has_price(name, &price) || self.seen.has_near(name, &format!("{label}{whole}"));
+            self.fact_unless(is_seen, name, &label, whole);
         }
         let available = get("availability").unwrap_or_default();
         let word = match available.rsplit('/').next().unwrap_or_default() {
@@ -238,7 +219,8 @@ impl Writing<'_> {
             "OutOfStock" | "SoldOut" | "Discontinued" => self.labels.sold_out,
             _ => return,
         };
-        self.fact(name, &cut(name, 120), word);
+        let is_seen = self.seen.has_near(name, word);
+        self.fact_unless(is_seen, name, &cut(name, 120), word);
     }
 
     fn event(&mut self, thing: &Value) {
@@ -262,13 +244,16 @@ impl Writing<'_> {
         }
     }
 
-    /// A line with a label, unless it was said.
+    /// A line with a label, unless its value was said.
     fn fact(&mut self, name: &str, label: &str, value: &str) {
-        let key = plain(label);
         let is_word = !value.contains(|c: char| c.is_numeric() || c == '@');
         // What is no number may well stand in the text for something else.
-        let said = if is_word { self.shown.contains(&(key + &plain(value))) } else { self.is_said(value) };
-        if value.trim().is_empty() || said || !self.takes() {
+        let is_seen = if is_word { self.seen.has(&format!("{label}{value}")) } else { self.seen.has(value) };
+        self.fact_unless(is_seen, name, label, value);
+    }
+
+    fn fact_unless(&mut self, is_seen: bool, name: &str, label: &str, value: &str) {
+        if value.trim().is_empty() || is_seen || !self.takes() {
             return;
         }
         self.heading(name);
@@ -280,18 +265,12 @@ impl Writing<'_> {
         self.values <= VALUES_MAX
     }
 
-    /// Whether a value is in what is seen, however it is written there.
-    fn is_said(&self, value: &str) -> bool {
-        let value = plain(value);
-        let value: String = value.chars().take(120).collect();
-        value.is_empty() || self.shown.contains(&value)
-    }
-
     fn heading(&mut self, words: &str) {
         let words = cut(words, 200);
         if self.headed.as_ref() != Some(&words) {
             self.writer.text(&words);
             self.writer.end_heading(LEVEL);
+            self.seen.add(&words);
             self.headed = Some(words);
         }
     }
@@ -299,93 +278,12 @@ impl Writing<'_> {
     fn paragraph(&mut self, words: &str) {
         self.writer.text(words);
         self.writer.end_paragraph();
-        self.shown.push_str(&plain(words));
+        self.seen.add(words);
     }
 }
 
-/// Letters and digits alone, small: prices without zeros behind the point are the same price.
-fn plain(words: &str) -> String {
-    let mut end = words.len().min(SEEN_BYTES_MAX);
-    while !words.is_char_boundary(end) {
-        end -= 1;
-    }
-    words[..end].chars().filter(|c| c.is_alphanumeric() || *c == '@').flat_map(char::to_lowercase).collect()
-}
-
-/// One value or several.
-fn each(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    let (one, many) = match value {
-        Some(Value::Array(values)) => (None, values.as_slice()),
-        Some(Value::Null) | None => (None, &[][..]),
-        one => (one, &[][..]),
-    };
-    one.into_iter().chain(many)
-}
-
-/// A word, number, or the name of a thing.
-fn text(value: Option<&Value>) -> Option<String> {
-    let words = match value? {
-        Value::String(words) => unmarked(words),
-        Value::Number(number) => number.to_string(),
-        Value::Array(values) => return text(values.first()),
-        Value::Object(fields) => {
-            return fields.get("@value").or_else(|| fields.get("name")).and_then(|value| match value {
-                Value::String(words) => Some(unmarked(words)),
-                _ => None,
-            });
-        }
-        _ => return None,
-    };
-    Some(cut(words.trim(), VALUE_CHARS_MAX)).filter(|words| !words.is_empty())
-}
-
-fn words_of(value: Option<&Value>) -> Vec<String> {
-    each(value).take(50).filter_map(|value| text(Some(value))).collect()
-}
-
-fn address(value: &Value) -> Option<String> {
-    if value.is_string() {
-        return text(Some(value));
-    }
-    let get = |field: &str| text(value.get(field));
-    let town = [get("postalCode"), get("addressLocality")].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let parts = [get("streetAddress"), Some(town), get("addressRegion"), get("addressCountry")];
-    let parts: Vec<String> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
-    (!parts.is_empty()).then(|| parts.join(", "))
-}
-
-/// `09:00:00` and `T09:00+01:00` as `09:00`.
-fn clock(time: &str) -> String {
-    let time = time.trim_start_matches('T');
-    let end = time.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(time.len());
-    let parts: Vec<&str> = time[..end].split(':').take(2).collect();
-    parts.join(":")
-}
-
-/// Answers have tags in them, often escaped.
-fn unmarked(words: &str) -> String {
-    let words = words.replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&quot;", "\"");
-    let words = words.replace("&#39;", "'").replace("&amp;", "&");
-    let mut out = String::new();
-    let mut rest = words.as_str();
-    while let Some((before, after)) = rest.split_once('<') {
-        out.push_str(before);
-        let is_tag = after.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-        match after.split_once('>').filter(|_| is_tag) {
-            Some((_, behind)) => {
-                out.push(' ');
-                rest = behind;
-            }
-            None => {
-                out.push('<');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-fn cut(words: &str, most: usize) -> String {
-    words.chars().filter(|c| !c.is_control() || c.is_whitespace()).take(most).collect()
+/// Whether street and town of an address are seen, in whatever order and however far apart.
+fn is_address_seen(place: &Value, seen: &Seen) -> bool {
+    let has = |field: &str| text(place.get(field)).is_some_and(|value| seen.has(&value));
+    has("streetAddress") && (has("postalCode") || has("addressLocality"))
 }

@@ -1,22 +1,18 @@
-//! Tables of data: spanned cells in every row and column that they cover, heads of several rows in one,
-//! groups under their own words.
+//! Tables of data: spanned cells in every row and column that they cover.
 //! Invariant: what is written of a table is in proportion to what it says, whatever its cells span.
 
-use super::amounts::{has_digit, has_price, has_time};
 use super::inline::Gather;
-use super::labels::is_day;
+use super::table_layout::lay_out;
 use super::tree::Tree;
 
 /// Columns of a table.
 const COLUMNS_MAX: usize = 64;
-/// Rows of a head.
-const HEAD_ROWS_MAX: usize = 3;
 /// Copies of a table's words may have so many times its own size, …
 const COPIES_TIMES: usize = 3;
 /// … and so much whatever that is, in bytes.
 const COPIES_FREE: usize = 1_024;
 /// A longer cell is not said again, in bytes.
-const COPIED_BYTES_MAX: usize = 300;
+pub(super) const COPIED_BYTES_MAX: usize = 300;
 
 /// A piece of a table as it is written.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,21 +23,23 @@ pub(super) enum Part {
     Rows { head: Vec<String>, rows: Vec<Vec<String>> },
 }
 
+/// A cell as it is written in the page.
 #[derive(Default)]
-struct Cell {
-    words: String,
-    is_head: bool,
-    is_bold: bool,
+pub(super) struct Cell {
+    pub(super) words: String,
+    pub(super) is_head: bool,
+    pub(super) is_bold: bool,
     columns: usize,
     rows: usize,
 }
 
+/// A row as it is written in the page.
 #[derive(Default)]
-struct Row {
-    cells: Vec<Cell>,
-    in_head: bool,
+pub(super) struct Row {
+    pub(super) cells: Vec<Cell>,
+    pub(super) in_head: bool,
     /// Its cells, with those of rows above that reach into it.
-    grid: Vec<String>,
+    pub(super) grid: Vec<String>,
     /// Cells of rows above reach into it.
     reached: bool,
 }
@@ -107,7 +105,6 @@ fn read(tree: &Tree, gather: Gather<'_>, table: usize) -> (Vec<Row>, Option<Stri
 /// Fills each row's grid; gives the number of columns.
 fn spread(rows: &mut [Row], room: &mut usize) -> usize {
     let mut reaching: Vec<(usize, String)> = Vec::new();
-    let mut columns = 0;
     for row in rows.iter_mut() {
         let mut grid: Vec<String> = Vec::new();
         let mut next: Vec<(usize, String)> = Vec::new();
@@ -120,6 +117,8 @@ fn spread(rows: &mut [Row], room: &mut usize) -> usize {
             *room -= if fits { words.len() } else { 0 };
             if fits { words.to_owned() } else { String::new() }
         };
+        // One cell alone covers the row; it need not say so in every column.
+        let is_alone = row.cells.len() == 1 && reaching.iter().all(|(rows, _)| *rows == 0);
         let mut cells = row.cells.iter();
         loop {
             if let Some((rows, words)) = reaching.get(grid.len()).filter(|(rows, _)| *rows > 0) {
@@ -128,7 +127,8 @@ fn spread(rows: &mut [Row], room: &mut usize) -> usize {
                 continue;
             }
             let Some(cell) = cells.next() else { break };
-            for n in 0..cell.columns {
+            let columns = if is_alone { 1 } else { cell.columns };
+            for n in 0..columns {
                 if grid.len() >= COLUMNS_MAX {
                     break;
                 }
@@ -155,136 +155,44 @@ fn spread(rows: &mut [Row], room: &mut usize) -> usize {
         while grid.last().is_some_and(String::is_empty) && grid.len() > 1 {
             grid.pop();
         }
-        columns = columns.max(grid.len());
         reaching = next;
         row.grid = grid;
     }
-    columns
+    // What one cell alone covers says nothing of how many columns there are: many write a hundred.
+    let width = |is_one: &dyn Fn(&Row) -> bool| rows.iter().filter(|row| is_one(row)).map(|row| row.grid.len()).max();
+    width(&|row| row.reached || row.filled().nth(1).is_some())
+        .or_else(|| width(&|row| row.cells.len() > 1))
+        .unwrap_or(1)
 }
 
 impl Row {
+    /// Cells that say something.
+    pub(super) fn filled(&self) -> impl Iterator<Item = &Cell> {
+        self.cells.iter().filter(|cell| !cell.words.is_empty())
+    }
+
     /// Its only words, where one cell is all of it.
-    fn all_of_it(&self, columns: usize) -> Option<&str> {
-        let mut cells = self.cells.iter().filter(|cell| !cell.words.is_empty());
+    pub(super) fn all_of_it(&self, columns: usize) -> Option<&str> {
+        let mut cells = self.filled();
         let only = cells.next().filter(|_| cells.next().is_none())?;
         let is_wide = self.cells.len() == 1 || only.columns >= columns;
         (columns > 1 && is_wide && !self.reached && only.rows == 1).then_some(only.words.as_str())
     }
 
-    fn is_head(&self) -> bool {
-        let filled = || self.cells.iter().filter(|cell| !cell.words.is_empty());
-        let heads = filled().filter(|cell| cell.is_head).count();
-        heads == filled().count() && (heads > 1 || self.cells.len() > 1 || filled().all(|cell| cell.columns > 1))
+    /// Its only words, where they are marked as a name and the cells behind them are empty.
+    pub(super) fn only_name(&self) -> Option<&str> {
+        let first = self.cells.first().filter(|first| first.is_head || first.is_bold)?;
+        let is_alone = self.cells.len() > 1 && self.filled().count() == 1;
+        (is_alone && !self.reached && first.rows == 1 && !first.words.is_empty()).then_some(first.words.as_str())
     }
 
-    fn is_bold(&self) -> bool {
-        let mut filled = self.cells.iter().filter(|cell| !cell.words.is_empty());
-        self.cells.len() > 1 && filled.all(|cell| cell.is_bold)
+    pub(super) fn is_head(&self) -> bool {
+        let heads = self.filled().filter(|cell| cell.is_head).count();
+        heads == self.filled().count()
+            && (heads > 1 || self.cells.len() > 1 || self.filled().all(|cell| cell.columns > 1))
     }
-}
 
-fn lay_out(rows: Vec<Row>, columns: usize, caption: Option<String>, mut room: usize) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut rows = rows.into_iter().peekable();
-    let mut title = caption;
-    // One cell over all columns on top is what the table is called.
-    while let Some(words) = rows.peek().and_then(|row| row.all_of_it(columns)) {
-        title = Some(title.map_or_else(|| words.to_owned(), |title| format!("{title}, {words}")));
-        rows.next();
-    }
-    let mut heads: Vec<Vec<String>> = Vec::new();
-    while heads.len() < HEAD_ROWS_MAX
-        && let Some(row) = rows.next_if(|row| row.in_head || row.is_head())
-    {
-        heads.push(row.grid);
-    }
-    let rows: Vec<Row> = rows.collect();
-    let (head, rows) = if heads.is_empty() { guessed_head(rows, columns) } else { (joined(&heads, columns), rows) };
-    let mut group: Vec<Vec<String>> = Vec::new();
-    let mut under = title.clone();
-    let mut close = |under: &mut Option<String>, group: &mut Vec<Vec<String>>, parts: &mut Vec<Part>| {
-        let said = under.take();
-        if group.is_empty() {
-            // A title without rows is words all the same.
-            parts.extend(said.map(Part::Words));
-            return;
-        }
-        parts.extend(said.map(|words| Part::Words(as_title(&words))));
-        let size: usize = head.iter().map(|cell| cell.len() + 8).sum();
-        let is_first = !parts.iter().any(|part| matches!(part, Part::Rows { .. }));
-        let fits = is_first || size <= room;
-        room -= if is_first || !fits { 0 } else { size };
-        let head = if fits { head.clone() } else { vec![String::new(); 2] };
-        parts.push(Part::Rows { head, rows: std::mem::take(group) });
-    };
-    let last = rows.len();
-    for (n, row) in rows.into_iter().enumerate() {
-        let Some(words) = row.all_of_it(columns).map(str::to_owned) else {
-            group.push(row.grid);
-            continue;
-        };
-        close(&mut under, &mut group, &mut parts);
-        if n + 1 == last || words.ends_with('.') {
-            parts.push(Part::Words(words));
-        } else {
-            under = Some(
-                title
-                    .as_ref()
-                    .map_or_else(|| words.clone(), |title| format!("{}, {words}", title.trim_end_matches([':', '.']))),
-            );
-        }
-    }
-    if group.is_empty() && parts.is_empty() && head.iter().any(|cell| !cell.is_empty()) {
-        // A head alone.
-        parts.extend(under.take().map(Part::Words));
-        parts.push(Part::Rows { head: head.clone(), rows: Vec::new() });
-    }
-    close(&mut under, &mut group, &mut parts);
-    parts
-}
-
-fn as_title(words: &str) -> String {
-    format!("{}:", words.trim_end_matches([':', '.', ' ']))
-}
-
-/// Rows of a head as one, cell by cell.
-fn joined(heads: &[Vec<String>], columns: usize) -> Vec<String> {
-    let cell = |column: usize| {
-        let mut words: Vec<&str> = heads.iter().filter_map(|row| row.get(column).map(String::as_str)).collect();
-        words.retain(|words| !words.is_empty());
-        words.dedup();
-        words.join(" ")
-    };
-    (0..columns).map(cell).collect()
-}
-
-/// The head of a table that marks none: its first row, or none where that is a row like the others.
-fn guessed_head(mut rows: Vec<Row>, columns: usize) -> (Vec<String>, Vec<Row>) {
-    let none = || vec![String::new(); columns.max(2)];
-    let Some(first) = rows.first() else { return (none(), rows) };
-    // Names of rows stand in their first cells: then the first row has one as well.
-    let names_rows = rows.iter().all(|row| row.cells.first().is_some_and(|cell| cell.is_head || cell.words.is_empty()))
-        && !rows.iter().all(Row::is_head);
-    let others = || rows.iter().skip(1).filter(|row| row.grid.len() > 1);
-    let has_digits = |row: &Row| row.cells.iter().any(|cell| has_digit(&cell.words));
-    let stands_out = first.is_bold() && others().any(|row| !row.is_bold());
-    let is_head = if stands_out && !names_rows {
-        true
-    } else if names_rows || has_digits(first) || first.cells.len() < 2 || others().next().is_none() {
-        false
-    } else if columns == 2 {
-        // A name and its value, row by row, unless the values are all prices or all times.
-        let value = |row: &Row| row.grid.get(1).cloned().unwrap_or_default();
-        let alike = others().all(|row| has_price(&value(row))) || others().all(|row| has_time(&value(row)));
-        alike && !is_day(&first.grid[0])
-    } else {
-        others().any(has_digits) || !is_day(&first.grid[0])
-    };
-    if is_head {
-        let head = rows.remove(0).grid;
-        let columns = columns.max(head.len());
-        (joined(&[head], columns), rows)
-    } else {
-        (none(), rows)
+    pub(super) fn is_bold(&self) -> bool {
+        self.cells.len() > 1 && self.filled().all(|cell| cell.is_bold)
     }
 }

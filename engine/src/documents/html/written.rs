@@ -1,9 +1,12 @@
 //! The whole Markdown of a page: its title, its text, how to reach whom it is of, and what it states.
 //! Invariant: nothing is said twice because it stands in the page's head or foot as well.
 
+use serde_json::Value;
+
 use super::labels;
 use super::main_text::Main;
 use super::render::Renderer;
+use super::seen::Seen;
 use super::statements;
 use super::tree::Tree;
 use crate::documents::markdown::Writer;
@@ -11,7 +14,8 @@ use crate::documents::markdown::Writer;
 /// The level of what stands beside the main text.
 const BESIDE_LEVEL: usize = 2;
 
-pub(super) fn markdown(tree: &Tree, main: &Main, title: Option<&str>) -> String {
+/// `items` are the things that the page states in attributes.
+pub(super) fn markdown(tree: &Tree, main: &Main, title: Option<&str>, items: &[Value]) -> String {
     let language = tree.first("html").and_then(|at| tree.nodes[at].attribute("lang"));
     let labels = labels::of(language);
     let mut renderer = Renderer::new(tree, main, title);
@@ -19,7 +23,11 @@ pub(super) fn markdown(tree: &Tree, main: &Main, title: Option<&str>) -> String 
     renderer.node(tree.first("body").unwrap_or(0));
     let mut body = renderer.finish();
     body.push_str(&beside(tree, main, &body, labels));
-    let stated = statements::unsaid(&tree.statements, &body, labels);
+    let stated = if tree.statements.is_empty() && items.is_empty() {
+        String::new()
+    } else {
+        statements::unsaid(&tree.statements, items, Seen::new(title, &body), labels)
+    };
     if !stated.is_empty() {
         if !body.is_empty() {
             body.push('\n');

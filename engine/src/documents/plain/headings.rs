@@ -257,7 +257,9 @@ fn decimal(text: &str) -> Option<Labelled<'_>> {
     }
     let label = &text[..text.len() - rest.len() + (rest.len() - closed.len())];
     let is_bare = !is_stopped && !is_parted;
-    Some(Labelled { style: Style::Decimal(parts.len()), label, title, is_bare, is_glued })
+    // `2.0` is what `2.1` is a part of.
+    let depth = if parts.len() > 1 && parts.last() == Some(&"0") { parts.len() - 1 } else { parts.len() };
+    Some(Labelled { style: Style::Decimal(depth), label, title, is_bare, is_glued })
 }
 
 /// `IV. Fees`, `B) Fees`.

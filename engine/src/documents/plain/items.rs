@@ -117,3 +117,32 @@ pub(super) fn pair(text: &str) -> Option<(&str, &str)> {
     let asks = matches!(name.trim().to_lowercase().as_str(), "q" | "a" | "question" | "answer");
     (fits && !value.is_empty() && !asks).then_some((name.trim(), value))
 }
+
+/// Longest name and value of an entry, in characters, and words of its name.
+const NAME_CHARS_MAX: usize = 70;
+const VALUE_CHARS_MAX: usize = 100;
+const NAME_WORDS_MAX: usize = 12;
+
+/// Whether a line may be one of several that each give something its value: `Standard, up to 2 kg: £4.95`. One such
+/// line alone may be any sentence.
+pub(super) fn is_entry(text: &str) -> bool {
+    let Some((name, value)) = text.split_once(": ") else { return false };
+    let name = name.trim();
+    if has_end(name) || name.ends_with('.') || has_end(value) {
+        return false;
+    }
+    let asks = matches!(name.to_lowercase().as_str(), "q" | "a" | "question" | "answer");
+    !asks
+        && name.starts_with(char::is_alphanumeric)
+        && name.contains(char::is_alphabetic)
+        && !name.contains(['?', '!', ';', '"', '“', '|', '\t'])
+        && name.chars().count() <= NAME_CHARS_MAX
+        && name.split_whitespace().count() <= NAME_WORDS_MAX
+        && (1..=VALUE_CHARS_MAX).contains(&value.trim().chars().count())
+}
+
+/// Whether a sentence ends within words: `approx. 2 kg` and `1.5 kg` go on.
+fn has_end(words: &str) -> bool {
+    let mut ends = words.match_indices(". ").map(|(at, end)| words[at + end.len()..].trim_start());
+    ends.any(|behind| behind.starts_with(char::is_uppercase))
+}

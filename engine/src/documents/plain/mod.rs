@@ -6,6 +6,8 @@ mod aligned;
 mod headings;
 mod items;
 mod lines;
+mod numbers;
+mod pairs;
 mod scan;
 mod tables;
 #[cfg(test)]
@@ -65,6 +67,7 @@ pub(crate) fn to_markdown(text: &str) -> String {
         return text.into_owned();
     }
     let text = unescaped(&text);
+    let text = numbers::told_apart(&text);
     let lines = lines::of(&text);
     write(&scan::blocks(&lines))
 }

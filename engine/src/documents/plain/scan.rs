@@ -42,14 +42,15 @@ pub(super) fn blocks<'a>(lines: &[Line<'a>]) -> Vec<Block<'a>> {
     scanner.blocks
 }
 
-struct Scanner<'l, 'a> {
-    lines: &'l [Line<'a>],
+/// Goes through the lines.
+pub(super) struct Scanner<'l, 'a> {
+    pub(super) lines: &'l [Line<'a>],
     /// For each line the first one from it on that has words.
     next_text: Vec<usize>,
-    margin: Option<usize>,
+    pub(super) margin: Option<usize>,
     /// Numbers of headings so far.
     seen: HashSet<String>,
-    blocks: Vec<Block<'a>>,
+    pub(super) blocks: Vec<Block<'a>>,
 }
 
 impl<'a> Scanner<'_, 'a> {
@@ -77,7 +78,7 @@ impl<'a> Scanner<'_, 'a> {
             .unwrap_or_else(|| self.paragraph(at))
     }
 
-    fn line(&self, at: usize) -> Option<&Line<'a>> {
+    pub(super) fn line(&self, at: usize) -> Option<&Line<'a>> {
         self.lines.get(at).filter(|line| !line.is_blank())
     }
 
@@ -87,7 +88,7 @@ impl<'a> Scanner<'_, 'a> {
     }
 
     /// Whether a block begins at this line, not the rest of a sentence.
-    fn begins(&self, at: usize) -> bool {
+    pub(super) fn begins(&self, at: usize) -> bool {
         let Some(before) = at.checked_sub(1).and_then(|before| self.line(before)) else { return true };
         is_rule(before.text)
             || matches!(self.blocks.last(), Some(Block::Heading(..) | Block::Table { .. }))
@@ -96,7 +97,7 @@ impl<'a> Scanner<'_, 'a> {
             || (self.margin.is_none() && ends_sentence(before.text))
     }
 
-    fn heading(&mut self, style: Style, words: &str) {
+    pub(super) fn heading(&mut self, style: Style, words: &str) {
         self.blocks.push(Block::Heading(style, words.trim_end_matches([':', ' ']).to_owned()));
     }
 
@@ -128,7 +129,10 @@ impl<'a> Scanner<'_, 'a> {
         let line = self.lines[at];
         let found = headings::labelled(line.text)?;
         let is_run_in = headings::run_in(found.title).is_some();
-        if !self.begins(at) || (!is_run_in && self.is_in_run(at, &found)) || !self.is_believed(at, &found) {
+        if !(self.begins(at) || self.is_due(at, &found))
+            || (!is_run_in && self.is_in_run(at, &found))
+            || !self.is_believed(at, &found)
+        {
             return None;
         }
         let next = self.line(at + 1);
@@ -212,6 +216,17 @@ impl<'a> Scanner<'_, 'a> {
         is_next || (depth == 1 && if found.is_glued { is_apart } else { !found.is_bare })
     }
 
+    /// Whether a heading's number is the one that comes next, behind a sentence that ends where its line is full.
+    fn is_due(&self, at: usize, found: &Labelled<'_>) -> bool {
+        let ends = at.checked_sub(1).and_then(|before| self.line(before)).is_some_and(|line| ends_sentence(line.text));
+        let (head, last) = split_number(found.label);
+        let before = format!("{head}{}{}", if head.is_empty() { "" } else { "." }, last.saturating_sub(1));
+        matches!(found.style, Style::Decimal(depth) if depth > 1 || !found.is_bare)
+            && ends
+            && headings::is_title(found.title)
+            && self.seen.contains(&before)
+    }
+
     fn is_table(&self, at: usize) -> bool {
         tables::at(self.lines, at).is_some()
     }
@@ -283,7 +298,9 @@ impl<'a> Scanner<'_, 'a> {
             let goes_on = more.indent > line.indent
                 || is_full(before, more, self.margin)
                 || (more.text.starts_with(char::is_lowercase) && !ends_sentence(before.text));
-            if !goes_on || items::item(more.text).is_some() || is_rule(more.text) || self.is_table(next) {
+            let is_clause = ends_sentence(before.text)
+                && headings::labelled(more.text).is_some_and(|found| matches!(found.style, Style::Decimal(2..)));
+            if !goes_on || is_clause || items::item(more.text).is_some() || is_rule(more.text) || self.is_table(next) {
                 break;
             }
             lines::join(&mut whole, more.text);
@@ -318,63 +335,6 @@ impl<'a> Scanner<'_, 'a> {
     fn leads_in(&self, at: usize) -> bool {
         let Some(before) = at.checked_sub(1).and_then(|before| self.line(before)) else { return true };
         before.text.ends_with([':', ';', ',', '.']) || !is_full(before, &self.lines[at], self.margin)
-    }
-
-    /// `Q: How long …?` and `A: Nine days.`
-    fn asked(&mut self, at: usize) -> Option<usize> {
-        let line = self.lines[at];
-        let (name, words) = line.text.split_once([':', '.', ')'])?;
-        let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ').to_lowercase();
-        let words = words.trim_start();
-        let is_question = matches!(name.as_str(), "q" | "question" | "frage" | "f" | "pregunta" | "p" | "domanda")
-            && words.ends_with(['?', '？']);
-        let is_answer = matches!(
-            name.as_str(),
-            "a" | "answer" | "antwort" | "respuesta" | "réponse" | "r" | "risposta"
-        ) && matches!(self.blocks.last(), Some(Block::Heading(Style::Plain, question)) if question.ends_with(['?', '？']));
-        if words.is_empty() || !(is_question || is_answer) {
-            return None;
-        }
-        if is_question {
-            self.heading(Style::Plain, words);
-            return Some(at + 1);
-        }
-        let rest = Line { raw: words, text: words, ..line };
-        Some(self.paragraph_of(rest, at))
-    }
-
-    /// Lines of a name and a value each.
-    fn pairs(&mut self, at: usize) -> Option<usize> {
-        if !self.is_pair(at) || !self.begins(at) && is_full(&self.lines[at - 1], &self.lines[at], self.margin) {
-            return None;
-        }
-        let mut found: Vec<String> = Vec::new();
-        let mut next = at;
-        let indent = self.lines[at].indent;
-        while let Some(line) = self.line(next) {
-            if self.is_pair(next) {
-                found.push(line.text.to_owned());
-            } else if line.indent > indent + 1 && items::item(line.text).is_none() && !found.is_empty() {
-                found.iter_mut().last().into_iter().for_each(|last| lines::join(last, line.text));
-            } else {
-                break;
-            }
-            next += 1;
-        }
-        if found.len() < 2 {
-            return None;
-        }
-        let item = |words| Block::Item { marker: Marker::Bullet, indent, words };
-        self.blocks.extend(found.into_iter().map(item));
-        Some(next)
-    }
-
-    fn is_pair(&self, at: usize) -> bool {
-        let Some(line) = self.line(at) else { return false };
-        let wraps = self.line(at + 1).is_some_and(|next| {
-            is_full(line, next, self.margin) && next.indent <= line.indent && items::pair(next.text).is_none()
-        });
-        items::pair(line.text).is_some() && items::item(line.text).is_none() && !wraps
     }
 
     fn plain_title(&mut self, at: usize) -> Option<usize> {
@@ -413,10 +373,6 @@ impl<'a> Scanner<'_, 'a> {
         Some(at + 1)
     }
 
-    fn pair_run(&self, at: usize) -> bool {
-        self.is_pair(at) && self.is_pair(at + 1)
-    }
-
     fn paragraph(&mut self, at: usize) -> usize {
         let end = self.end_of_paragraph(at);
         self.push_paragraphs(&self.lines[at..end]);
@@ -424,7 +380,7 @@ impl<'a> Scanner<'_, 'a> {
     }
 
     /// A paragraph whose first line begins within a line.
-    fn paragraph_of(&mut self, first: Line<'a>, at: usize) -> usize {
+    pub(super) fn paragraph_of(&mut self, first: Line<'a>, at: usize) -> usize {
         let end = self.end_of_paragraph(at);
         let whole: Vec<Line<'a>> = std::iter::once(first).chain(self.lines[at + 1..end].iter().copied()).collect();
         self.push_paragraphs(&whole);
@@ -443,11 +399,12 @@ impl<'a> Scanner<'_, 'a> {
             let is_rest = is_full(before, line, self.margin);
             let is_item = items::item(line.text)
                 .is_some_and(|(marker, _)| marker == Marker::Bullet && !is_rest || self.leads_in(end));
-            let is_labelled = headings::labelled(line.text).is_some()
-                && (ends_sentence(before.text) || before.text.ends_with([':', ';']))
-                && (!is_rest || self.margin.is_none());
+            let is_labelled = headings::labelled(line.text).is_some_and(|found| {
+                let may = ends_sentence(before.text) || before.text.ends_with([':', ';']);
+                may && (!is_rest || self.margin.is_none()) || self.is_due(end, &found)
+            });
             let is_underlined = self.line(end + 1).is_some_and(|under| is_rule(under.text)) && !is_rest;
-            let is_pairs = !is_rest && self.pair_run(end);
+            let is_pairs = !self.is_rest(end) && self.pair_run(end);
             if is_item || is_labelled || is_underlined || is_pairs || is_rule(line.text) || self.is_table(end) {
                 break;
             }

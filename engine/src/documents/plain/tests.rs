@@ -49,6 +49,20 @@ fn headings_are_found_in_all_spellings() {
             "Q: How long?\nA: Nine days.\n\nQ: How much?\nA: 5 EUR.",
             "## How long?\n\nNine days.\n\n## How much?\n\n5 EUR.",
         ),
+        (
+            "1.0General\n1.1Who we are\nWe are a carrier.\n1.2Packing\nUse a box.\n\n2.0Prices\n2.1Fees\nNone.",
+            "## 1.0 General\n\n### 1.1 Who we are\n\nWe are a carrier.\n\n### 1.2 Packing\n\nUse a box.\n\n## 2.0 Prices\n\n\
+             ### 2.1 Fees\n\nNone.",
+        ),
+        (
+            // A heading right behind a sentence whose line is full.
+            "3.1At a counter\nParcels are accepted at the depot and at the counter by the ferry while\nthey are open, and \
+             nowhere else on the whole island. You pay with cash.\n3.2At a drop box\nThere are two of them, which are \
+             emptied in the early afternoon of each\nweekday.",
+            "## 3.1 At a counter\n\nParcels are accepted at the depot and at the counter by the ferry while they are open, \
+             and nowhere else on the whole island. You pay with cash.\n\n## 3.2 At a drop box\n\nThere are two of them, which \
+             are emptied in the early afternoon of each weekday.",
+        ),
         ("Returns policy\n\nYou may return goods.", "# Returns policy\n\nYou may return goods."),
     ] {
         check(text, expected);
@@ -87,6 +101,23 @@ fn lists_and_pairs_are_lists() {
         ("• first\n• second", "-   first\n-   second"),
         ("o One thing\no Another", "-   One thing\n-   Another"),
         ("Tel: 030 1\nE-mail: a@b.example", "-   Tel: 030 1\n-   E-mail: a@b.example"),
+        (
+            "1.1Orders bind the shop and nobody else.\n1.2Prices are those of the day on which you order.",
+            "-   1\\.1 Orders bind the shop and nobody else.\n-   1\\.2 Prices are those of the day on which you order.",
+        ),
+        (
+            "Postage within the country, for parcels:\nStandard, up to 2 kg: £4.95\nExpress, approx. 2 kg: £9.50\n24 hours, any weight: £19.00\nPrices include tax.",
+            "Postage within the country, for parcels:\n\n-   Standard, up to 2 kg: £4.95\n-   Express, approx. 2 kg: £9.50\n\
+             -   24 hours, any weight: £19.00\n\nPrices include tax.",
+        ),
+        (
+            "Counter, Monday to Friday: 7:30 am to 6:30 pm\nCounter, Saturday, in summer: 8:00 am to 2:00 pm\nParking: 12 spaces",
+            "-   Counter, Monday to Friday: 7:30 am to 6:30 pm\n-   Counter, Saturday, in summer: 8:00 am to 2:00 pm\n-   Parking: 12 spaces",
+        ),
+        (
+            "Bring what you need, as you like: a lamp. We have the rest, and\nwe help, as always: gladly.",
+            "Bring what you need, as you like: a lamp. We have the rest, and we help, as always: gladly.",
+        ),
         ("(g) x;\n(h) y;\n(i) z.", "-   (g) x;\n-   (h) y;\n-   (i) z."),
     ] {
         check(text, expected);
@@ -130,10 +161,17 @@ fn tables_are_tables_however_they_are_set() {
             "Product       Price\nLamps\n  Aroma 300   30 EUR\nChairs\n  Oak         90 EUR",
             "Lamps:\n\n| Product | Price |\n|---|---|\n| Aroma 300 | 30 EUR |\n\nChairs:\n\n| Product | Price |\n|---|---|\n| Oak | 90 EUR |",
         ),
+        ("| a | b\n| 1 | 2 \\|", "| a | b |\n|---|---|\n| 1 | 2 \\| |"),
         ("a | b_c\n1 | 2 \\| 3", "| a | b\\_c |\n|---|---|\n| 1 | 2 \\| 3 |"),
     ] {
         check(text, expected);
     }
+}
+
+#[test]
+fn the_head_of_one_column_is_words_too() {
+    assert_eq!(to_markdown("+--+\n| Fee |\n+--+\n| 5 EUR |\n+--+"), "Fee\n\n5 EUR\n");
+    assert_eq!(to_markdown("+--+\n| 0\n+--+\n│- "), "0\n\n\\-\n");
 }
 
 #[test]
@@ -179,6 +217,8 @@ fn no_shape_of_text_costs_more_than_its_size_is_worth() {
         "x\ty\n",
         "1. x\n",
         "K: v\n  w\n",
+        "k, l: v\n",
+        "1.1Ab c.\n",
         "A\n",
         "(a) x\n",
         "ABC\n\n",

@@ -119,7 +119,7 @@ fn search(folder: &Path, source: &str, depth: usize, work: &mut Work) -> io::Res
         } else if kind.is_file() && Kind::of_name(&text).is_some() {
             work.found.push(Found { path, source: below });
         } else {
-            skip(path, "none of Markdown, text, HTML, PDF, DOCX, XLSX and CSV");
+            skip(path, "none of Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB and CSV");
         }
     }
     for (path, below) in folders {

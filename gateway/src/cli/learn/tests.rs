@@ -32,6 +32,9 @@ fn a_folder_is_searched_and_what_is_passed_over_has_a_reason() {
         ("docs/e.pdf", b"e"),
         ("docs/f.docx", b"f"),
         ("docs/g.html", b"g"),
+        ("docs/h.pptx", b"h"),
+        ("docs/i.odt", b"i"),
+        ("docs/j.epub", b"j"),
         ("docs/.hidden.md", b"x"),
         ("docs/.git/e.md", b"x"),
         ("docs/logo.png", b"x"),
@@ -53,14 +56,17 @@ fn a_folder_is_searched_and_what_is_passed_over_has_a_reason() {
             "docs/deep/er/c.txt",
             "docs/e.pdf",
             "docs/f.docx",
-            "docs/g.html"
+            "docs/g.html",
+            "docs/h.pptx",
+            "docs/i.odt",
+            "docs/j.epub"
         ]
     );
     assert_eq!(work.folders, ["docs"]);
     work.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     let named = |skipped: &Skipped| (skipped.path.file_name().unwrap().to_str().unwrap().to_owned(), skipped.reason);
     let skipped: Vec<(String, &str)> = work.skipped.iter().map(named).collect();
-    let other = "none of Markdown, text, HTML, PDF, DOCX, XLSX and CSV";
+    let other = "none of Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB and CSV";
     let expected =
         [(".git", "hidden"), (".hidden.md", "hidden"), ("Makefile", other), ("logo.png", other), ("loop", "a link")];
     assert_eq!(skipped, expected.map(|(name, reason)| (name.to_owned(), reason)));

@@ -8,7 +8,7 @@ import { t } from '../texts.js';
 const AT_ONCE = 2;
 /** The node takes no larger file, so it is not even sent. */
 const FILE_BYTES_MAX = 20 * 1024 * 1024;
-const ACCEPT = '.md,.markdown,.txt,.text,.html,.htm,.pdf,.docx,.xlsx,.csv,.tsv';
+const ACCEPT = '.md,.markdown,.txt,.text,.html,.htm,.pdf,.docx,.pptx,.xlsx,.odt,.epub,.csv,.tsv';
 
 export function fileIntake(studio, onLearned) {
   const abort = new AbortController();
