@@ -87,17 +87,21 @@ def test_a_document_opens_to_what_the_assistant_knows_of_it(room):
 
 
 def test_a_passage_of_an_answer_leads_to_its_document(room):
-    room.node.call("POST", "/v1/knowledge", {"source": "parcels.md", "text": "# Parcels\n\nA parcel to Madeira takes nine days.\n\n## Lost ones\n\nWe look for them."})
+    room.node.call("POST", "/v1/knowledge", {"source": "madeira.md", "text": "# Post to Madeira\n\nA parcel to Madeira takes nine days.\n\n## Lost ones\n\nWe look for them."})
     for options in (DESKTOP, PHONE):
         page = studio(room, "try", **options)
-        say(page, "quote A parcel to Madeira takes nine days [1].")
+        say(page, "quote A parcel to Madeira takes nine days.")
         finished(page)
         if options is PHONE:
             page.get_by_role("button", name=re.compile("first words after")).click()
-        page.locator(".passage[data-n='1']:visible").get_by_role("link", name="All that was learned of it").click()
-        page.get_by_role("heading", name="Parcels", level=1).wait_for()
+        # Which of the passages it is depends on what else was taught.
+        passage = page.locator(".passage:visible", has_text="nine days")
+        if passage.locator("details").get_attribute("open") is None:
+            passage.locator("summary").click()
+        passage.get_by_role("link", name="All that was learned of it").click()
+        page.get_by_role("heading", name="Post to Madeira", level=1).wait_for()
         assert page.locator(".known").count() == 2 and page.get_by_role("dialog").count() == 0
-    room.node.call("DELETE", "/v1/knowledge?source=parcels.md")
+    room.node.call("DELETE", "/v1/knowledge?source=madeira.md")
 
 
 def test_a_long_document_comes_in_pages(room):

@@ -216,39 +216,39 @@ pub const SHAPES: &[Shape] = &[
         archive(names.iter().map(|name| (name.as_str(), &b"x"[..])).chain([document]))
     }),
     // Presentations.
-    shape(Kind::Pptx, "boxes of text", |size| pptx(&repeated(size * 8, BOX), 1)),
-    shape(Kind::Pptx, "boxes of nothing", |size| pptx(&repeated(size * 8, "<p:sp></p:sp>"), 1)),
-    shape(Kind::Pptx, "groups within groups", |size| pptx(&repeated(size * 8, "<p:grpSp>"), 1)),
+    shape(Kind::Pptx, "boxes of text", |size| pptx(&repeated(size * 4, BOX), 1)),
+    shape(Kind::Pptx, "boxes of nothing", |size| pptx(&repeated(size * 4, "<p:sp></p:sp>"), 1)),
+    shape(Kind::Pptx, "groups within groups", |size| pptx(&repeated(size * 4, "<p:grpSp>"), 1)),
     shape(Kind::Pptx, "one slide many times", |size| pptx(&repeated(size, BOX), size / 4)),
-    shape(Kind::Pptx, "one diagram many times", |size| pptx(&repeated(size * 8, "<x:relIds r:dm=\"a\"/>"), 1)),
+    shape(Kind::Pptx, "one diagram many times", |size| pptx(&repeated(size * 4, "<x:relIds r:dm=\"a\"/>"), 1)),
     shape(Kind::Pptx, "a cell over many rows", |size| {
         let row = "<a:tr><a:tc vMerge=\"1\"></a:tc><a:tc><a:p><a:r><a:t>x</a:t></a:r></a:p></a:tc></a:tr>";
         let words = repeated(size / 2, "word ");
         let head = format!("<a:tr><a:tc><a:p><a:r><a:t>{words}</a:t></a:r></a:p></a:tc><a:tc></a:tc></a:tr>");
-        pptx(&format!("<a:tbl>{head}{}</a:tbl>", repeated(size * 8, row)), 1)
+        pptx(&format!("<a:tbl>{head}{}</a:tbl>", repeated(size * 4, row)), 1)
     }),
     // Open documents.
-    shape(Kind::Odt, "plain paragraphs", |size| odt(&repeated(size * 8, "<text:p>Lamps are made by hand.</text:p>"))),
-    shape(Kind::Odt, "lists within lists", |size| odt(&repeated(size * 8, "<text:list><text:list-item>"))),
-    shape(Kind::Odt, "words within words", |size| odt(&format!("<text:p>{}", repeated(size * 8, "<text:span>")))),
-    shape(Kind::Odt, "boxes within boxes", |size| odt(&repeated(size * 8, "<draw:text-box><text:p>x</text:p>"))),
+    shape(Kind::Odt, "plain paragraphs", |size| odt(&repeated(size * 4, "<text:p>Lamps are made by hand.</text:p>"))),
+    shape(Kind::Odt, "lists within lists", |size| odt(&repeated(size * 4, "<text:list><text:list-item>"))),
+    shape(Kind::Odt, "words within words", |size| odt(&format!("<text:p>{}", repeated(size * 4, "<text:span>")))),
+    shape(Kind::Odt, "boxes within boxes", |size| odt(&repeated(size * 4, "<draw:text-box><text:p>x</text:p>"))),
     shape(Kind::Odt, "cells that repeat", |size| {
         let cell = "<table:table-cell table:number-columns-repeated=\"9999\"><text:p>x</text:p></table:table-cell>";
         let row = format!("<table:table-row>{cell}</table:table-row>");
-        odt(&format!("<table:table>{}</table:table>", repeated(size * 8, &row)))
+        odt(&format!("<table:table>{}</table:table>", repeated(size * 4, &row)))
     }),
     shape(Kind::Odt, "styles on each other in a ring", |size| {
         let ring = "<style:style style:name=\"a\" style:family=\"paragraph\" style:parent-style-name=\"a\"/>";
-        let words = repeated(size * 8, "<text:p text:style-name=\"a\">x</text:p>");
+        let words = repeated(size * 4, "<text:p text:style-name=\"a\">x</text:p>");
         odt(&format!("<office:automatic-styles>{ring}</office:automatic-styles>{words}"))
     }),
     // Books.
-    shape(Kind::Epub, "plain paragraphs", |size| epub(&repeated(size * 8, "<p>Lamps are <b>made</b> by hand.</p>"), 1)),
-    shape(Kind::Epub, "tags that end themselves", |size| epub(&repeated(size * 8, "<i/>"), 1)),
-    shape(Kind::Epub, "signs that open nothing", |size| epub(&repeated(size * 8, "< <!-"), 1)),
+    shape(Kind::Epub, "plain paragraphs", |size| epub(&repeated(size * 4, "<p>Lamps are <b>made</b> by hand.</p>"), 1)),
+    shape(Kind::Epub, "tags that end themselves", |size| epub(&repeated(size * 4, "<i/>"), 1)),
+    shape(Kind::Epub, "signs that open nothing", |size| epub(&repeated(size * 4, "< <!-"), 1)),
     shape(Kind::Epub, "one chapter many times", |size| epub(&repeated(size, "<p>x</p>"), size / 4)),
     shape(Kind::Epub, "headings and code without an end", |size| {
-        epub(&repeated(size * 8, "<h1>x</h1><pre>```</pre>"), 1)
+        epub(&repeated(size * 4, "<h1>x</h1><pre>```</pre>"), 1)
     }),
     // Sheets.
     shape(Kind::Csv, "plain rows", |size| repeated(size, "Lamp,30 days,5 EUR\n").into()),

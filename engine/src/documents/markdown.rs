@@ -165,8 +165,10 @@ impl Writer {
         self.end_paragraph();
         let mut rows: Vec<Vec<String>> = rows.iter().map(|row| cells(row)).filter(|row| !row.is_empty()).collect();
         let columns = rows.iter().map(Vec::len).chain([head.len()]).max().unwrap_or(0).min(COLUMNS_MAX);
-        if columns > 1 {
-            rows.insert(0, cells(head));
+        let head = cells(head);
+        // One column needs no head, unless it says something.
+        if columns > 1 || !head.is_empty() {
+            rows.insert(0, head);
         }
         if columns <= 1 || !self.lists.is_empty() {
             // Not a table of anything: its rows are paragraphs.

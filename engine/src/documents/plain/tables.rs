@@ -177,7 +177,9 @@ fn cells(text: &str) -> Vec<String> {
         }
     }
     let outer = |c: Option<char>| c.is_some_and(|c| DRAWN.contains(&c));
-    let (first, last) = (outer(text.chars().next()), cells.len() > 1 && outer(text.chars().next_back()));
+    // One after a backslash is a word's at the end as well.
+    let closes = outer(text.chars().next_back()) && !text.ends_with("\\|");
+    let (first, last) = (outer(text.chars().next()), cells.len() > 1 && closes);
     if last {
         cells.pop();
     }

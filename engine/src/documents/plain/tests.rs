@@ -161,10 +161,17 @@ fn tables_are_tables_however_they_are_set() {
             "Product       Price\nLamps\n  Aroma 300   30 EUR\nChairs\n  Oak         90 EUR",
             "Lamps:\n\n| Product | Price |\n|---|---|\n| Aroma 300 | 30 EUR |\n\nChairs:\n\n| Product | Price |\n|---|---|\n| Oak | 90 EUR |",
         ),
+        ("| a | b\n| 1 | 2 \\|", "| a | b |\n|---|---|\n| 1 | 2 \\| |"),
         ("a | b_c\n1 | 2 \\| 3", "| a | b\\_c |\n|---|---|\n| 1 | 2 \\| 3 |"),
     ] {
         check(text, expected);
     }
+}
+
+#[test]
+fn the_head_of_one_column_is_words_too() {
+    assert_eq!(to_markdown("+--+\n| Fee |\n+--+\n| 5 EUR |\n+--+"), "Fee\n\n5 EUR\n");
+    assert_eq!(to_markdown("+--+\n| 0\n+--+\n│- "), "0\n\n\\-\n");
 }
 
 #[test]
