@@ -178,6 +178,7 @@ async fn main() -> Result<()> {
                             one.features.iter().map(|(_, value)| *value).collect::<Vec<_>>(),
                             one.text,
                             one.n,
+                            one.absent,
                         )
                     })
                     .collect();

@@ -19,6 +19,8 @@ RANK_L2, SURE_L2 = 0.02, 0.001
 STEPS = 400
 #: A greater margin says no more.
 MARGIN_MAX = 3.0
+#: Questions in the words of their documents are few among the sets, and frequent in life.
+OLDER_COUNTS = 3.0
 
 
 def load(file):
@@ -32,7 +34,11 @@ def load(file):
         features = numpy.array([candidate[2] for candidate in candidates], float).reshape(len(candidates), len(data["features"]))
         right = numpy.array([bool(candidate[1]) and bool(question.get("right")) for candidate in candidates], float)
         texts = [candidate[3] for candidate in candidates]
-        questions.append({"site": one["site"], "question": question, "features": features, "right": right, "texts": texts})
+        absent = candidates[0][5] if candidates else 0.0
+        questions.append({
+            "site": one["site"], "question": question, "features": features, "right": right, "texts": texts,
+            "absent": absent,
+        })
     return data["features"], questions
 
 
@@ -80,16 +86,18 @@ def best(one, weights):
     said = pieces(text)
     other = [at for at in order[1:] if not said & pieces(one["texts"][at])]
     margin = min(MARGIN_MAX, scores[top] - scores[other[0]]) if other else MARGIN_MAX
-    return numpy.array([scores[top], margin, 1.0]), one["right"][top]
+    return numpy.array([scores[top], margin, one["absent"], 1.0]), one["right"][top], one["site"]
 
 
 def fit_sure(pairs):
-    """A logistic of score and margin: with all features beside them it was no better on sites left out."""
-    features = numpy.array([features for features, _ in pairs])
-    right = numpy.array([right for _, right in pairs])
+    """A logistic of score, margin, and what no passage has: with all features beside them it was no better on
+    sites left out."""
+    features = numpy.array([features for features, _, _ in pairs])
+    right = numpy.array([right for _, right, _ in pairs])
+    counts = numpy.array([OLDER_COUNTS if site.startswith("older/") else 1.0 for _, _, site in pairs])
 
     def gradient(weights):
-        return features.T @ (right - 1 / (1 + numpy.exp(-features @ weights))) / len(right)
+        return features.T @ (counts * (right - 1 / (1 + numpy.exp(-features @ weights)))) / counts.sum()
 
     return ascend(gradient, features.shape[1], SURE_L2)
 
@@ -127,10 +135,10 @@ def main():
     rank = fit_rank(questions, size)
     pairs = [pair for pair in (best(one, rank) for one in questions) if pair]
     sure = fit_sure(pairs)
-    print(f"all: best is right {sum(right for _, right in pairs):.0f} of {answerable}", file=sys.stderr)
+    print(f"all: best is right {sum(right for _, right, _ in pairs):.0f} of {answerable}", file=sys.stderr)
     for name, score in zip(names, rank):
         print(f"{name}: {score:.2f};")
-    print(f"score: {sure[0]:.3f}, margin: {sure[1]:.3f}, bias: {sure[2]:.3f}, least: {least:.2f}")
+    print(f"score: {sure[0]:.3f}, margin: {sure[1]:.3f}, absent: {sure[2]:.3f}, bias: {sure[3]:.3f}, least: {least:.2f}")
 
 
 if __name__ == "__main__":

@@ -132,6 +132,8 @@ pub struct Weighed {
     pub text: String,
     /// Which passage it is from.
     pub n: u32,
+    /// The share of its question's telling words that no passage has.
+    pub absent: f32,
 }
 
 /// Every quotation that could be made, the best first. For measuring: `tests/retrieval/fit.py`.
@@ -143,10 +145,12 @@ pub fn weigh(prompt: &Prompt) -> Vec<Weighed> {
     let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
     let mut weighed = Vec::new();
     for (part, asked) in asked.iter().enumerate() {
-        for candidate in Choice::new(asked, &passages, documents).ranked() {
+        let choice = Choice::new(asked, &passages, documents);
+        let absent = choice.absent();
+        for candidate in choice.ranked() {
             let features = Features::NAMES.iter().copied().zip(candidate.features.values()).collect();
             let Quote { place, text, n, .. } = candidate.quote;
-            weighed.push(Weighed { part, features, text: format!("{place}: {text}"), n });
+            weighed.push(Weighed { part, features, text: format!("{place}: {text}"), n, absent });
         }
     }
     weighed

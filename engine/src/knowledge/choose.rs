@@ -116,7 +116,7 @@ impl<'a> Choice<'a> {
     }
 
     /// The share of the telling words that no passage has.
-    fn absent(&self) -> f32 {
+    pub(super) fn absent(&self) -> f32 {
         let mut anywhere = self.matcher.nothing();
         for read in self.passages {
             raise(&mut anywhere, &whole(&self.matcher, read), 1.0);

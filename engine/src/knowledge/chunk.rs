@@ -45,14 +45,14 @@ pub(crate) fn pieces(source: &str, text: &str) -> Vec<Piece> {
         packer.add(block);
     }
     packer.flush();
-    outlined(packer.pieces)
+    outlined(&packer.pieces)
 }
 
 /// What stands below a heading in sections of its own is listed with it: `Our cabins` has `Wren`, `Alder` and
 /// `Heron`. Who asks what there is is answered so.
-fn outlined(pieces: Vec<Piece>) -> Vec<Piece> {
+fn outlined(pieces: &[Piece]) -> Vec<Piece> {
     let mut below: HashMap<&str, Vec<&str>> = HashMap::new();
-    for piece in &pieces {
+    for piece in pieces {
         if let Some((above, title)) = piece.heading.rsplit_once(JOINT) {
             let titles = below.entry(above).or_default();
             if !titles.contains(&title) && titles.len() <= OUTLINE_MAX {
@@ -69,7 +69,7 @@ fn outlined(pieces: Vec<Piece>) -> Vec<Piece> {
     };
     let mut told: HashSet<&str> = HashSet::new();
     let mut outlined: Vec<Piece> = Vec::with_capacity(pieces.len());
-    for piece in &pieces {
+    for piece in pieces {
         // A passage of its own: what the heading says itself answers other questions.
         let above = piece.heading.rsplit_once(JOINT).map(|(above, _)| above);
         if let Some(above) = above.filter(|above| !told.contains(*above))

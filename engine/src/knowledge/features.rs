@@ -32,76 +32,76 @@ macro_rules! features {
 
 features! {
     /// Share of the question that the unit has, itself or by what leads to it.
-    share: 1.03;
+    share: 0.99;
     /// By its own words.
-    own: 0.59;
+    own: 0.54;
     /// The share again, rare words weighing more.
-    rare: 1.10;
-    rare_own: 0.68;
+    rare: 1.01;
+    rare_own: 0.61;
     /// The same by words alone, whatever they mean.
-    spelt: 0.84;
-    spelt_own: 0.15;
+    spelt: 0.71;
+    spelt_own: 0.02;
     /// How many telling words are met so, up to four …
-    hits: 0.40;
+    hits: 0.45;
     /// … and by the unit itself, up to three.
-    hits_own: 0.05;
+    hits_own: 0.14;
     /// The share so of the question's own words, without what leads up to it.
-    core: 0.23;
+    core: 0.19;
     /// Words that are neighbours in the question are so here.
-    adjacent: 0.13;
+    adjacent: 0.22;
     /// By its label: a key, a row's first cell.
-    label: 0.52;
+    label: 0.44;
     /// The question has the label word for word, of two words or more; half for one.
-    named: 0.56;
+    named: 0.68;
     /// The same of the heading.
-    headed: 0.62;
+    headed: 0.53;
     /// How many is asked, and a number stands right before what is counted.
     counted: 0.09;
     /// By the heading and the sentence that lead to it.
-    led: 1.01;
+    led: 1.07;
     /// By the sentences around it.
-    beside: -0.01;
+    beside: -0.14;
     /// Share of the telling words that are nowhere near.
-    missing: -0.77;
+    missing: -0.80;
     /// A value is asked for, and there is one …
-    fits: 0.99;
+    fits: 1.01;
     /// … or there is none.
-    unfit: -0.99;
+    unfit: -1.01;
     /// It names the days or months that are asked for.
-    dated: 0.33;
+    dated: 0.49;
     /// The question's numbers lie within the unit's ranges, or outside.
-    within: 0.52;
+    within: 0.58;
     /// Share of the label's words that the question has.
-    precision: 1.11;
+    precision: 0.99;
     /// Share of all its words that the question has.
-    precise: 0.85;
+    precise: 0.93;
     /// 1 for the first passage, a half for the second, and so on.
-    rank: 1.39;
+    rank: 1.40;
     /// More sentences than one.
-    size: -0.27;
-    length: 0.07;
-    item: 0.19;
-    row: 0.35;
+    size: -0.36;
+    length: 0.00;
+    item: 0.41;
+    row: 0.43;
     /// A whole list or table.
-    whole: -0.17;
+    whole: 0.01;
     /// A list is asked for, and it names several things …
-    listed: 0.19;
+    listed: 0.22;
     /// … or it does not.
-    unlisted: -0.19;
+    unlisted: -0.22;
     /// Days or months are asked for, and it names none.
-    undated: -0.54;
+    undated: -0.87;
     /// How is asked, and these are steps.
-    steps: 0.06;
-    section: 0.37;
+    steps: 0.04;
+    section: 0.36;
     /// Its heading is a question.
-    section_asked: 0.10;
+    section_asked: 0.06;
     /// The share of the question that its heading has.
-    section_headed: 0.35;
-    code: -0.01;
+    section_headed: 0.30;
+    code: -0.02;
     /// May it be done is asked, and it allows, forbids or demands.
-    rules: 0.17;
+    rules: 0.18;
     /// Several cells of a row.
-    cells: -0.34;
+    cells: -0.40;
 }
 
 /// How likely the best quotation answers, by its score and by how far the next stays behind that says something
@@ -122,7 +122,7 @@ pub(super) struct Confidence {
 const MARGIN_MAX: f32 = 3.0;
 
 pub(super) const CONFIDENCE: Confidence =
-    Confidence { score: 0.470, margin: 0.538, absent: -2.5, bias: -2.75, least: 0.55, least_near: 0.28 };
+    Confidence { score: 0.516, margin: 0.548, absent: -0.666, bias: -3.258, least: 0.72, least_near: 0.25 };
 
 impl Confidence {
     /// How likely it is that a quotation answers: 0 to 1.

@@ -3,24 +3,13 @@
 //! by what one document may be.
 
 use schema::limits::PAGE_BYTES_MAX;
-use schema::wire::{DocumentFacts, DocumentMarkdown, DocumentPage, DocumentView, LeftOut};
-use schema::{Passage, Text, Timestamp};
-use serde::Deserialize;
+use schema::wire::{DocumentFacts, DocumentMarkdown, DocumentPage, DocumentView};
+use schema::{Passage, Text};
 
 use super::chunk::pieces;
+use super::records::Facts;
 use super::work::Work;
-use super::{KnowledgeError, index, records};
-
-/// All of a document's record but the digest.
-#[derive(Deserialize)]
-struct Whole {
-    source: String,
-    learned_at: Timestamp,
-    bytes: usize,
-    text: String,
-    #[serde(default)]
-    left_out: Vec<LeftOut>,
-}
+use super::{KnowledgeError, index};
 
 /// What is known of a document, and up to `limit` of its passages behind number `after`; none when it was not
 /// learned.
@@ -30,8 +19,8 @@ pub(super) fn page(
     after: usize,
     limit: usize,
 ) -> Result<Option<DocumentPage>, KnowledgeError> {
-    let Some(whole) = whole(work, source)? else { return Ok(None) };
-    let Whole { source, learned_at, bytes, text, left_out } = whole;
+    let Some((facts, text)) = work.whole(source)? else { return Ok(None) };
+    let Facts { source, learned_at, bytes, left_out, .. } = facts;
     let pieces = pieces(&source, &text);
     drop(text);
     let language = index::language_of(&pieces).code().to_owned();
@@ -58,7 +47,7 @@ pub(super) fn page(
 /// A piece of a document's text from byte `after` on, ending with a line where one ends there; none when the
 /// document was not learned.
 pub(super) fn markdown(work: &Work, source: &str, after: usize) -> Result<Option<DocumentMarkdown>, KnowledgeError> {
-    Ok(whole(work, source)?.map(|whole| piece(&whole.text, after)))
+    Ok(work.whole(source)?.map(|(_, text)| piece(&text, after)))
 }
 
 fn piece(text: &str, after: usize) -> DocumentMarkdown {
@@ -70,12 +59,6 @@ fn piece(text: &str, after: usize) -> DocumentMarkdown {
     };
     let next = (end < rest.len()).then_some(text.len() - rest.len() + end);
     DocumentMarkdown { markdown: Text::from(&rest[..end]), next }
-}
-
-fn whole(work: &Work, source: &str) -> Result<Option<Whole>, KnowledgeError> {
-    let name = records::document(work.tenant, records::sha256(source));
-    let record = work.runtime.block_on(work.records.get(name))?;
-    record.map(|record| records::read(&record.body)).transpose()
 }
 
 #[cfg(test)]

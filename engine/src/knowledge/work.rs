@@ -177,7 +177,7 @@ impl Work {
         let mut documents = 0u64;
         self.each_document(|record| {
             match self.kept(record) {
-                Ok((source, text)) => {
+                Ok((Facts { source, .. }, text)) => {
                     documents += 1;
                     writer.learn(&Entry { id: &record.id, source: &source, pieces: &pieces(&source, &text) })
                 }
@@ -206,13 +206,13 @@ impl Work {
         }
         let passages = facts.passages;
         if facts.left_out != document.left_out {
-            self.note_left_out(&record, Facts { left_out: document.left_out.clone(), ..facts })?;
+            self.note_left_out(&record, &Facts { left_out: document.left_out.clone(), ..facts })?;
         }
         Ok(Some(passages))
     }
 
     /// What a page has besides its text may change alone; the index knows nothing of that.
-    fn note_left_out(&self, record: &Record, facts: Facts) -> Result<(), KnowledgeError> {
+    fn note_left_out(&self, record: &Record, facts: &Facts) -> Result<(), KnowledgeError> {
         let name = records::document(self.tenant, record.id.clone());
         match self.wait(self.records.put(name, record.version, facts.body()?)) {
             // Somebody else has just learned it: theirs is newer.
@@ -289,15 +289,21 @@ impl Work {
         records::put(&self.records, records::document(self.tenant, change.id.clone()), facts.body()?).await
     }
 
-    /// A document's name and text.
-    fn kept(&self, record: &Record) -> Result<(String, String), KnowledgeError> {
+    /// A document's facts and text; none when it was not learned.
+    pub(super) fn whole(&self, source: &str) -> Result<Option<(Facts, String)>, KnowledgeError> {
+        let name = records::document(self.tenant, records::sha256(source));
+        self.wait(self.records.get(name))?.map(|record| self.kept(&record)).transpose()
+    }
+
+    /// What is kept of a document.
+    fn kept(&self, record: &Record) -> Result<(Facts, String), KnowledgeError> {
         let facts: Facts = records::read(&record.body)?;
         let text = match self.wait(self.records.get(records::text(self.tenant, record.id.clone())))? {
             Some(text) => String::from_utf8(text.body).ok(),
             None => records::read::<WithText>(&record.body)?.text,
         };
         let text = text.ok_or_else(|| StoreError::Corrupt("a document has no text".into()))?;
-        Ok((facts.source, text))
+        Ok((facts, text))
     }
 
     fn delete(&self, name: RecordName) -> Result<(), KnowledgeError> {

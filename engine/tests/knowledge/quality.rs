@@ -13,8 +13,10 @@ use crate::{fixture, fixtures};
 
 const SOURCES: &[&str] =
     &["shop/returns.md", "shop/delivery.md", "shop/payment.md", "shop/faq.md", "shop/envios.md", "manual/coffee.md"];
-/// How every refusal begins, in the languages of the fixtures.
+/// How every refusal begins, in the languages of the fixtures …
 const REFUSALS: &[&str] = &["I don't know", "No lo sé"];
+/// … and how a reply begins that says so, and shows what comes closest.
+const UNSURE: &[&str] = &["I don't know for certain", "No lo sé con certeza"];
 
 struct Row {
     question: String,
@@ -66,6 +68,8 @@ struct Marks {
     recall_at_5: usize,
     recall_at_1: usize,
     right: usize,
+    /// It is not certain, and shows the right place.
+    shown: usize,
     wrong_place: usize,
     refused: usize,
     unanswerable: usize,
@@ -96,6 +100,7 @@ async fn mark(file: &str, documents: Vec<Document>) -> Marks {
                 let cited = rank.is_some_and(|rank| text.contains(&format!("[{}]", rank + 1)));
                 let is_right = !refused && cited;
                 marks.right += usize::from(is_right);
+                marks.shown += usize::from(cited && UNSURE.iter().any(|unsure| text.starts_with(unsure)));
                 marks.refused += usize::from(refused);
                 marks.wrong_place += usize::from(!refused && !cited);
                 if !is_right || rank != Some(0) {
@@ -121,18 +126,22 @@ async fn mark(file: &str, documents: Vec<Document>) -> Marks {
 #[tokio::test]
 async fn the_questions_the_thresholds_were_tuned_on() {
     let marks = mark("questions.tsv", fixtures_learned()).await;
-    let Marks { answerable, recall_at_5, right, unanswerable, false_answers, .. } = marks;
+    let Marks { answerable, recall_at_5, right, shown, wrong_place, unanswerable, false_answers, .. } = marks;
     assert!(recall_at_5 * 100 >= answerable * 95);
-    assert!(right * 100 >= answerable * 85);
+    assert!(right * 100 >= answerable * 60);
+    assert!((right + shown) * 100 >= answerable * 85);
+    assert!(wrong_place * 100 <= answerable * 5);
     assert!(false_answers * 100 <= unanswerable * 8);
 }
 
 #[tokio::test]
 async fn questions_nothing_was_tuned_on() {
     let marks = mark("held-out.tsv", fixtures_learned()).await;
-    let Marks { answerable, recall_at_5, right, unanswerable, false_answers, .. } = marks;
+    let Marks { answerable, recall_at_5, right, shown, wrong_place, unanswerable, false_answers, .. } = marks;
     assert!(recall_at_5 * 100 >= answerable * 90);
-    assert!(right * 100 >= answerable * 75);
+    assert!(right * 100 >= answerable * 50);
+    assert!((right + shown) * 100 >= answerable * 75);
+    assert!(wrong_place * 100 <= answerable * 5);
     assert!(false_answers * 100 <= unanswerable * 10);
 }
 
