@@ -6,14 +6,14 @@ use super::calendar::Calendar;
 use super::cells;
 use super::features::{CONFIDENCE, Features, SCORE};
 use super::kinds::Kinds;
-use super::language::{Language, List};
+use super::language::Language;
 use super::matching::{Matcher, Strengths, raise};
-use super::question::{Asked, Origin, Term};
+use super::measure::Measure;
+use super::question::Asked;
 use super::ranges;
 use super::sentences::sentences;
 use super::units::{Form, LINES_MAX, Read, Unit, is_question};
-use super::values::{Values, contains};
-use super::words::{Word, fold, folded, words};
+use super::values::Values;
 
 /// What words count that stand in the nearest heading, in what leads to a unit, in the headings
 /// above, beside it in its paragraph, and elsewhere in its passage.
@@ -22,18 +22,10 @@ const LEAD: f32 = 0.85;
 const ABOVE: f32 = 0.75;
 const BESIDE: f32 = 0.5;
 const PASSAGE: f32 = 0.3;
-/// A term that weighs as much says what a question is about.
-const TELLING: f32 = 0.45;
-/// A telling term that is met by less than this is missing in part.
-const PRESENT: f32 = 0.7;
 /// A typed answer is given when its question has this share of what is asked.
 const TYPED_SHARE_MIN: f32 = 0.75;
-/// Words this close to one another belong together.
-const NEAR: usize = 3;
 /// A heading with this share of a question asks it.
 const SECTION_SHARE_MIN: f32 = 0.5;
-/// A label or heading of more words is no name.
-const NAME_WORDS_MAX: usize = 6;
 /// Units whose scores differ by less than this say the same, as far as can be told.
 const TIE: f32 = 0.02;
 const TIED_MAX: usize = 3;
@@ -79,14 +71,8 @@ pub(super) struct Candidate {
 
 /// One question beside the passages found for it.
 pub(super) struct Choice<'a> {
-    asked: &'a Asked,
     passages: &'a [Read<'a>],
-    language: Language,
-    matcher: Matcher<'a>,
-    /// The stems of the question's words, for finding names in it.
-    stems: String,
-    /// How rare each term is among the units: what all of them have tells none from another.
-    rarity: Vec<f32>,
+    measure: Measure<'a>,
 }
 
 impl<'a> Choice<'a> {
@@ -94,9 +80,7 @@ impl<'a> Choice<'a> {
     pub(super) fn new(asked: &'a Asked, passages: &'a [Read<'a>], language: Language) -> Self {
         let texts = passages.iter().flat_map(|read| [read.passage.text.as_str(), &read.passage.heading, &read.above]);
         let matcher = Matcher::new(asked, language, texts);
-        let rarity = rarity(&matcher, passages, asked.terms.len());
-        let stems = stems_of(&words(&asked.said, language));
-        Self { asked, passages, language, matcher, stems, rarity }
+        Self { passages, measure: Measure::new(asked, passages, language, matcher) }
     }
 
     /// The best answer, when one is good enough, or what comes closest.
@@ -117,16 +101,18 @@ impl<'a> Choice<'a> {
 
     /// The share of the telling words that no passage has.
     pub(super) fn absent(&self) -> f32 {
-        let mut anywhere = self.matcher.nothing();
+        let mut anywhere = self.measure.matcher.nothing();
         for read in self.passages {
-            raise(&mut anywhere, &whole(&self.matcher, read), 1.0);
+            raise(&mut anywhere, &whole(&self.measure.matcher, read), 1.0);
         }
-        self.missing(&anywhere)
+        self.measure.missing(&anywhere)
     }
 
     /// What the owner typed as the answer to this question: it goes before all that was learned.
     fn typed(&self) -> Option<Quote> {
-        let asks = |read: &&Read<'_>| read.is_typed() && self.share(&self.matcher.of(read.heading)) >= TYPED_SHARE_MIN;
+        let asks = |read: &&Read<'_>| {
+            read.is_typed() && self.measure.share(&self.measure.matcher.of(read.heading)) >= TYPED_SHARE_MIN
+        };
         let read = self.passages.iter().find(asks)?;
         let text = read.passage.text.as_str().trim().to_string();
         Some(Quote { n: read.passage.n, place: read.place(), is_block: text.contains('\n'), text })
@@ -136,9 +122,9 @@ impl<'a> Choice<'a> {
     pub(super) fn ranked(&self) -> Vec<Candidate> {
         let mut ranked = Vec::new();
         for (rank, read) in self.passages.iter().enumerate() {
-            let all = whole(&self.matcher, read);
-            let heading = self.matcher.of(read.heading);
-            let above = self.matcher.of(&read.above);
+            let all = whole(&self.measure.matcher, read);
+            let heading = self.measure.matcher.of(read.heading);
+            let above = self.measure.matcher.of(&read.above);
             for unit in &read.units {
                 ranked.extend(self.candidate(
                     read,
@@ -153,7 +139,7 @@ impl<'a> Choice<'a> {
 
     /// The number and place of the passage that has most of the question, when that is much.
     pub(super) fn nearest(&self, least: f32) -> Option<(u32, String)> {
-        let shares = self.passages.iter().map(|read| (self.share(&whole(&self.matcher, read)), read));
+        let shares = self.passages.iter().map(|read| (self.measure.share(&whole(&self.measure.matcher, read)), read));
         let (share, read) = shares.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
         (share >= least).then(|| (read.passage.n, read.place()))
     }
@@ -162,15 +148,22 @@ impl<'a> Choice<'a> {
         if unit.form == Form::Sentences && is_question(&unit.shown) {
             return None;
         }
-        let kinds = self.asked.kinds;
-        let label = self.matcher.of(&unit.label);
-        let mut own = self.matcher.of(&unit.own);
+        let kinds = self.measure.asked.kinds;
+        let label = self.measure.matcher.of(&unit.label);
+        let mut own = self.measure.matcher.of(&unit.own);
         let mut shown = unit.shown.clone();
         let mut said = format!("{} {}", unit.label, unit.own);
-        let mut calendar = Calendar::of(&said, self.language);
+        let mut calendar = Calendar::of(&said, self.measure.language);
         let mut count = 1;
         if let Some((table, row)) = unit.table.filter(|(_, row)| *row != usize::MAX) {
-            let cells = cells::choose(&read.tables[table], row, &label, self.asked, &self.matcher, self.language);
+            let cells = cells::choose(
+                &read.tables[table],
+                row,
+                &label,
+                self.measure.asked,
+                &self.measure.matcher,
+                self.measure.language,
+            );
             own = cells.own;
             said = format!("{} {}", unit.label, cells.said);
             shown = cells.shown;
@@ -179,7 +172,7 @@ impl<'a> Choice<'a> {
         }
         raise(&mut own, &label, 1.0);
         // What announces a listing is shown with it, and is its own.
-        let lead = self.matcher.of(&unit.lead);
+        let lead = self.measure.matcher.of(&unit.lead);
         if !unit.lead.is_empty() && unit.shown.starts_with(unit.lead.as_str()) {
             raise(&mut own, &lead, 1.0);
             said = format!("{} {said}", unit.lead);
@@ -188,38 +181,38 @@ impl<'a> Choice<'a> {
         if read.is_answer() {
             raise(&mut own, around.heading, 0.95);
         }
-        let beside = self.matcher.of(&unit.beside);
+        let beside = self.measure.matcher.of(&unit.beside);
         let heading_asks = read.is_answer();
         let mut all = own.clone();
         raise(&mut all, &lead, LEAD);
         raise(&mut all, around.heading, if heading_asks { 0.97 } else { HEADING });
         raise(&mut all, around.above, ABOVE);
         raise(&mut all, &beside, BESIDE);
-        if !matches!(unit.form, Form::Whole | Form::Code) && !self.brings_something(&said, &own, kinds) {
+        if !matches!(unit.form, Form::Whole | Form::Code) && !self.measure.brings_something(&said, &own, kinds) {
             return None;
         }
-        if self.lacks_a_code(&all) {
+        if self.measure.lacks_a_code(&all) {
             return None;
         }
-        let missing = self.missing(&all);
+        let missing = self.measure.missing(&all);
         raise(&mut all, around.all, PASSAGE);
-        if self.asked.calendar.days != 0 && calendar.days == 0 && self.is_among_days(read, unit) {
+        if self.measure.asked.calendar.days != 0 && calendar.days == 0 && self.is_among_days(read, unit) {
             return None;
         }
         let (day, dated) = self.days_fit(&calendar, &unit.lead, read)?;
         let wants_all = kinds.has(Kinds::KINDS)
             || (kinds.has(Kinds::HOW) && unit.table.is_none())
-            || (kinds.has(Kinds::CLOCK) && self.asked.calendar.days == 0 && unit.size <= LINES_MAX);
-        let asked_here = self.share(around.heading);
+            || (kinds.has(Kinds::CLOCK) && self.measure.asked.calendar.days == 0 && unit.size <= LINES_MAX);
+        let asked_here = self.measure.share(around.heading);
         match unit.form {
             Form::Whole if !wants_all => return None,
             Form::Section if (kinds.is_valued() && !heading_asks) || asked_here < SECTION_SHARE_MIN => return None,
             _ => {}
         }
-        let spelt_own = self.matcher.spelt(&said);
+        let spelt_own = self.measure.matcher.spelt(&said);
         let mut spelt = spelt_own.clone();
-        raise(&mut spelt, &self.matcher.spelt(&format!("{} {} {}", unit.lead, read.heading, read.above)), 0.9);
-        let fits = Values::has(&said, self.language, kinds.values());
+        raise(&mut spelt, &self.measure.matcher.spelt(&format!("{} {} {}", unit.lead, read.heading, read.above)), 0.9);
+        let fits = Values::has(&said, self.measure.language, kinds.values());
         // Who asks for a price, an hour, a number is not told anything else.
         if !fits && kinds.has(STRICT) && !kinds.has(WORDED) {
             return None;
@@ -229,32 +222,32 @@ impl<'a> Choice<'a> {
         let mut led = around.heading.clone();
         raise(&mut led, &lead, 1.0);
         let features = Features {
-            share: self.share(&all) * day,
-            own: self.share(&own),
-            rare: self.rare_share(&all),
-            rare_own: self.rare_share(&own),
-            spelt: self.rare_share(&spelt),
-            spelt_own: self.rare_share(&spelt_own),
-            hits: (self.hits(&spelt) / 4.0).min(1.0),
-            hits_own: (self.hits(&spelt_own) / 3.0).min(1.0),
-            core: self.core(&spelt),
-            adjacent: self.adjacent(&format!("{} {} {}", said, unit.lead, read.heading)),
-            label: self.share(&label),
-            named: self.named(&unit.label),
-            headed: self.named(read.heading),
-            counted: flag(kinds.has(Kinds::COUNT) && self.counts(&said)),
-            led: self.share(&led),
-            beside: self.share(&beside),
+            share: self.measure.share(&all) * day,
+            own: self.measure.share(&own),
+            rare: self.measure.rare_share(&all),
+            rare_own: self.measure.rare_share(&own),
+            spelt: self.measure.rare_share(&spelt),
+            spelt_own: self.measure.rare_share(&spelt_own),
+            hits: (self.measure.hits(&spelt) / 4.0).min(1.0),
+            hits_own: (self.measure.hits(&spelt_own) / 3.0).min(1.0),
+            core: self.measure.core(&spelt),
+            adjacent: self.measure.adjacent(&format!("{} {} {}", said, unit.lead, read.heading)),
+            label: self.measure.share(&label),
+            named: self.measure.named(&unit.label),
+            headed: self.measure.named(read.heading),
+            counted: flag(kinds.has(Kinds::COUNT) && self.measure.counts(&said)),
+            led: self.measure.share(&led),
+            beside: self.measure.share(&beside),
             missing,
             fits: flag(kinds.is_valued() && fits),
             unfit: flag(kinds.is_valued() && !fits),
             dated,
             within: ranges::within(
-                &self.asked.numbers,
+                &self.measure.asked.numbers,
                 &format!("{} {}", if unit.label.is_empty() { &said } else { &unit.label }, head_of(read, unit)),
             ),
-            precision: self.precision(&unit.label, &label),
-            precise: self.precision(&said, &own),
+            precision: self.measure.precision(&unit.label, &label),
+            precise: self.measure.precision(&said, &own),
             rank: 1.0 / (1.0 + around.rank as f32),
             size: (unit.size.saturating_sub(1) as f32).min(3.0) / 3.0 * is(Form::Sentences),
             length: (shown.chars().count() as f32 / 400.0).min(1.0),
@@ -263,13 +256,13 @@ impl<'a> Choice<'a> {
             whole: is(Form::Whole),
             listed: flag(kinds.has(Kinds::KINDS) && (unit.form == Form::Whole || enumerates(&said))),
             unlisted: flag(kinds.has(Kinds::KINDS) && unit.form != Form::Whole && !enumerates(&said)),
-            undated: flag(!self.asked.calendar.is_empty() && dated == 0.0),
+            undated: flag(!self.measure.asked.calendar.is_empty() && dated == 0.0),
             steps: flag(kinds.has(Kinds::HOW) && unit.form == Form::Whole && unit.own.trim_start().starts_with("1. ")),
             section: is(Form::Section),
             section_asked: is(Form::Section) * flag(heading_asks),
             section_headed: is(Form::Section) * asked_here,
             code: is(Form::Code),
-            rules: flag(kinds.has(Kinds::CAN) && self.rules(&said)),
+            rules: flag(kinds.has(Kinds::CAN) && self.measure.rules(&said)),
             cells: (count.saturating_sub(1) as f32).min(4.0) / 4.0,
         };
         if let Some(wide) = unit.wide.as_ref().filter(|_| !kinds.is_valued()) {
@@ -287,19 +280,20 @@ impl<'a> Choice<'a> {
     /// Whether a row stands in a table that has a row for each day, and is for none of them.
     fn is_among_days(&self, read: &Read<'_>, unit: &Unit) -> bool {
         let Some((table, row)) = unit.table else { return false };
-        let days = |row: &Vec<String>| Calendar::of(row.first().map_or("", String::as_str), self.language).days != 0;
+        let days =
+            |row: &Vec<String>| Calendar::of(row.first().map_or("", String::as_str), self.measure.language).days != 0;
         row != usize::MAX && read.tables[table].rows.iter().filter(|row| days(row)).count() >= 2
     }
 
     /// How well a unit's days meet those that are asked for, and whether it names them; nothing when it
     /// is about others.
     fn days_fit(&self, own: &Calendar, lead: &str, read: &Read<'_>) -> Option<(f32, f32)> {
-        let asked = self.asked.calendar;
+        let asked = self.measure.asked.calendar;
         if asked.is_empty() {
             return Some((1.0, 0.0));
         }
-        let lead = Calendar::of(lead, self.language);
-        let heading = Calendar::of(&read.passage.heading, self.language);
+        let lead = Calendar::of(lead, self.measure.language);
+        let heading = Calendar::of(&read.passage.heading, self.measure.language);
         let nearest = |pick: fn(&Calendar) -> u16| {
             [own, &lead, &heading].into_iter().map(pick).find(|bits| *bits != 0).unwrap_or(0)
         };
@@ -344,115 +338,6 @@ impl<'a> Choice<'a> {
         }
         quote
     }
-
-    /// How well the question has a title word for word: 1, a half when that is one word, or nothing.
-    fn named(&self, title: &str) -> f32 {
-        let all = words(title, self.language);
-        let telling = all.iter().filter(|word| !self.language.is_small(&word.exact)).count();
-        let line = stems_of(&all);
-        let is_named = telling > 0 && all.len() <= NAME_WORDS_MAX && self.stems.contains(&line);
-        if is_named { (all.len() as f32 / 2.0).min(1.0) } else { 0.0 }
-    }
-
-    /// Whether a number stands right before a word of the question: `84 pitches`.
-    fn counts(&self, said: &str) -> bool {
-        let all: Vec<&str> = said.split_whitespace().collect();
-        let is_counted = |word: &&str| self.hits(&self.matcher.spelt(word)) > 0.0;
-        let number = |word: &str| word.contains(|c: char| c.is_ascii_digit());
-        (0..all.len()).any(|at| number(all[at]) && all[at + 1..all.len().min(at + 3)].iter().any(is_counted))
-    }
-
-    /// The share of a text's words that the question has: `Wine` fits better than `Mulled wine`.
-    fn precision(&self, text: &str, met: &Strengths) -> f32 {
-        let all = folded(text).iter().filter(|word| !self.language.is_small(word)).count();
-        let hit = met.iter().filter(|strength| **strength > 0.5).count();
-        if all == 0 { 0.0 } else { (hit as f32 / all as f32).min(1.0) }
-    }
-
-    /// `E12` is not answered by what is said of `E04`; nor is what was asked of the `Aroma 500` before, where
-    /// something is said of it.
-    fn lacks_a_code(&self, met: &Strengths) -> bool {
-        let names = |(at, term): (usize, &Term)| match term.origin {
-            Origin::Question => true,
-            Origin::Before => self.matcher.is_spelt_somewhere(at),
-            Origin::Story => false,
-        };
-        let terms = self.asked.terms.iter().enumerate().zip(met);
-        terms.filter(|((_, term), _)| term.is_code).any(|(term, met)| names(term) && *met < 0.2)
-    }
-
-    /// Whether a text says more than the question did.
-    fn brings_something(&self, said: &str, met: &Strengths, kinds: Kinds) -> bool {
-        if Values::has(said, self.language, kinds.values()) {
-            return true;
-        }
-        let telling = folded(said).iter().filter(|word| !self.language.is_small(word)).count();
-        let met = self.asked.terms.iter().zip(met).filter(|(_, strength)| **strength > 0.5);
-        telling > met.map(|(term, _)| term.words.len()).sum()
-    }
-
-    /// Whether a text allows, forbids or demands something.
-    fn rules(&self, text: &str) -> bool {
-        let line = format!(" {} ", fold(text));
-        let lists = [List::Negation, List::Modal];
-        lists.into_iter().any(|list| self.language.entries(list).any(|word| contains(&line, word)))
-    }
-
-    /// The share of the telling words that are missing. A question of none is about nothing.
-    fn missing(&self, met: &Strengths) -> f32 {
-        let telling = |term: &Term| if term.weight >= TELLING { term.weight } else { 0.0 };
-        let all: f32 = self.asked.terms.iter().map(telling).sum();
-        let terms = self.asked.terms.iter().zip(met);
-        let missing: f32 = terms.map(|(term, met)| telling(term) * (1.0 - met / PRESENT).max(0.0)).sum();
-        match all > 0.0 {
-            true => missing / all,
-            false if self.asked.kinds.is_valued() => 0.0,
-            false => 1.0,
-        }
-    }
-
-    /// How many telling words are met as they are spelt.
-    fn hits(&self, spelt: &Strengths) -> f32 {
-        let telling =
-            self.asked.terms.iter().zip(spelt).filter(|(term, spelt)| term.weight >= TELLING && **spelt > 0.7);
-        telling.count() as f32
-    }
-
-    /// The share that is met of the question's own words, without what leads up to it.
-    fn core(&self, spelt: &Strengths) -> f32 {
-        let own = |term: &&Term| term.origin == Origin::Question && term.weight >= TELLING;
-        let all = self.asked.terms.iter().filter(own).count() as f32;
-        let terms = self.asked.terms.iter().zip(spelt).filter(|(term, _)| own(term));
-        if all > 0.0 { terms.map(|(_, spelt)| spelt).sum::<f32>() / all } else { 0.0 }
-    }
-
-    /// The share of the question's neighbouring terms that are neighbours here, too.
-    fn adjacent(&self, text: &str) -> f32 {
-        let there = words(text, self.language);
-        let place = |term: &Term| {
-            let stem = term.words.last().map(|word| word.stem.as_str());
-            there.iter().position(|word| Some(word.stem.as_str()) == stem)
-        };
-        let places: Vec<Option<usize>> = self.asked.terms.iter().map(place).collect();
-        let pairs = places.windows(2).filter(|pair| matches!(pair, [Some(a), Some(b)] if a.abs_diff(*b) <= NEAR));
-        let all = self.asked.terms.len().saturating_sub(1);
-        if all == 0 { 0.0 } else { pairs.count() as f32 / all as f32 }
-    }
-
-    /// The share of the question's weight that is met.
-    fn share(&self, met: &Strengths) -> f32 {
-        let all: f32 = self.asked.terms.iter().map(|term| term.weight).sum();
-        let hit: f32 = self.asked.terms.iter().zip(met).map(|(term, met)| term.weight * met).sum();
-        if all > 0.0 { hit / all } else { 0.0 }
-    }
-
-    /// The same, each term weighed by how rare it is.
-    fn rare_share(&self, met: &Strengths) -> f32 {
-        let weights = self.asked.terms.iter().zip(&self.rarity).map(|(term, rarity)| term.weight * rarity);
-        let all: f32 = weights.clone().sum();
-        let hit: f32 = weights.zip(met).map(|(weight, met)| weight * met).sum();
-        if all > 0.0 { hit / all } else { 0.0 }
-    }
 }
 
 /// The best that say different things, as long as they come near the best of all.
@@ -483,38 +368,11 @@ struct Around<'a> {
     above: &'a Strengths,
 }
 
-/// The rarer a term is among what could be quoted, the more it tells: its inverse document frequency.
-fn rarity(matcher: &Matcher<'_>, passages: &[Read<'_>], terms: usize) -> Vec<f32> {
-    let mut having = vec![0.0f32; terms];
-    let mut count = 0.0f32;
-    for read in passages {
-        for unit in read
-            .units
-            .iter()
-            .filter(|unit| matches!(unit.form, Form::Sentences | Form::Item | Form::Row) && unit.size == 1)
-        {
-            count += 1.0;
-            let mut met = matcher.of(&unit.own);
-            raise(&mut met, &matcher.of(&unit.label), 1.0);
-            for (having, met) in having.iter_mut().zip(met) {
-                *having += f32::from(u8::from(met > 0.5));
-            }
-        }
-    }
-    having.iter().map(|having| (1.0 + (count + 1.0) / (having + 1.0)).ln()).collect()
-}
-
 /// How well a passage with its headings meets each term.
 fn whole(matcher: &Matcher<'_>, read: &Read<'_>) -> Strengths {
     let mut all = matcher.of(read.passage.text.as_str());
     raise(&mut all, &matcher.of(&read.passage.heading), 1.0);
     all
-}
-
-/// Stems between spaces, so that whole words are found.
-fn stems_of(words: &[Word]) -> String {
-    let stems = words.iter().map(|word| word.stem.as_str()).collect::<Vec<_>>().join(" ");
-    format!(" {stems} ")
 }
 
 /// Whether one says a sentence or line of the other.

@@ -17,6 +17,7 @@ mod lexicon;
 mod library;
 mod matching;
 mod meanings;
+mod measure;
 pub mod metrics;
 mod question;
 mod ranges;

@@ -65,8 +65,8 @@ fn piece(text: &str, after: usize) -> DocumentMarkdown {
 mod tests {
     use std::sync::Arc;
 
-    use schema::TenantId;
-    use schema::wire::LeftOutReason;
+    use schema::wire::{LeftOut, LeftOutReason};
+    use schema::{TenantId, Timestamp};
 
     use super::super::{Document, Knowledge};
     use super::*;
