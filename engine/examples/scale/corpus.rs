@@ -68,7 +68,7 @@ pub(crate) fn open(folder: &Path) -> Result<(Vec<PathBuf>, Vec<Sort>)> {
 /// One of those files as a document.
 pub(crate) fn document(folder: &Path, path: &Path) -> Result<Document> {
     let source = path.strip_prefix(folder)?.to_string_lossy().into_owned();
-    Ok(Document { source, text: fs::read_to_string(path)?.into() })
+    Ok(Document::new(source, fs::read_to_string(path)?))
 }
 
 /// What a hostile customer teaches: many units in few bytes, whichever way passages are taken apart.
@@ -93,7 +93,7 @@ pub(crate) fn hostile(n: usize) -> Document {
             .join("\n\n"),
     };
     let name = if n % 6 == 5 { letters(400, " ") } else { String::new() };
-    Document { source: format!("hostile/{name}{n}.md"), text: format!("# Which {n}?\n\n{text}").into() }
+    Document::new(format!("hostile/{name}{n}.md"), format!("# Which {n}?\n\n{text}"))
 }
 
 /// Questions that cost as much as a question can.

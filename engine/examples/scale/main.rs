@@ -260,7 +260,7 @@ async fn add(desk: &Desk, options: &Options, file: &Path) -> Result<()> {
     {
         let mut times = Times::default();
         for n in 0..ADDED {
-            let document = Document { source: format!("added/{n}.md"), text: format!("{text} {n}").into() };
+            let document = Document::new(format!("added/{n}.md"), format!("{text} {n}"));
             let begun = Times::begin();
             desk.learn_all(vec![document]).await?;
             times.end(begun);
