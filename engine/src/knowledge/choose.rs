@@ -235,6 +235,7 @@ impl<'a> Choice<'a> {
             label: self.measure.share(&label),
             named: self.measure.named(&unit.label),
             headed: self.measure.named(read.heading),
+            defines: flag(!kinds.is_valued() && self.measure.defines(&said)),
             counted: flag(kinds.has(Kinds::COUNT) && self.measure.counts(&said)),
             led: self.measure.share(&led),
             beside: self.measure.share(&beside),

@@ -55,6 +55,8 @@ features! {
     named: 0.68;
     /// The same of the heading.
     headed: 0.53;
+    /// It begins by saying what that is which is asked for: `Tertulia is`.
+    defines: 1.50;
     /// How many is asked, and a number stands right before what is counted.
     counted: 0.09;
     /// By the heading and the sentence that lead to it.

@@ -55,6 +55,18 @@ impl<'a> Measure<'a> {
         (0..all.len()).any(|at| number(all[at]) && all[at + 1..all.len().min(at + 3)].iter().any(is_counted))
     }
 
+    /// Whether a text begins with all that the question names, and then says what it is.
+    pub(super) fn defines(&self, said: &str) -> bool {
+        let telling = self.asked.terms.iter().filter(|term| term.weight >= TELLING);
+        let named: Vec<&Word> = telling.flat_map(|term| &term.words).collect();
+        let all = words(said, self.language);
+        let begins = all.iter().position(|word| !self.language.is_small(&word.exact)).unwrap_or(all.len());
+        let (name, rest) = all[begins..].split_at(named.len().min(all.len() - begins));
+        let is_there = |word: &&Word| name.iter().any(|there| there.stem == word.stem);
+        let says = rest.first().is_some_and(|word| self.language.has(List::Copula, &word.exact));
+        !named.is_empty() && begins <= 1 && says && named.iter().all(is_there)
+    }
+
     /// The share of a text's words that the question has: `Wine` fits better than `Mulled wine`.
     pub(super) fn precision(&self, text: &str, met: &Strengths) -> f32 {
         let all = folded(text).iter().filter(|word| !self.language.is_small(word)).count();

@@ -24,6 +24,8 @@ pub(in crate::knowledge) enum List {
     Leans,
     Pronouns,
     To,
+    /// What stands between a thing and what it is.
+    Copula,
     Noon,
     Closed,
     Free,
@@ -42,7 +44,7 @@ pub(in crate::knowledge) enum List {
     Season(u8),
 }
 
-pub(super) const LISTS: [(&str, List); 54] = [
+pub(super) const LISTS: [(&str, List); 55] = [
     ("small", List::Small),
     ("common", List::Common),
     ("amount", List::Amount),
@@ -62,6 +64,7 @@ pub(super) const LISTS: [(&str, List); 54] = [
     ("leans", List::Leans),
     ("pronouns", List::Pronouns),
     ("to", List::To),
+    ("copula", List::Copula),
     ("noon", List::Noon),
     ("closed", List::Closed),
     ("free", List::Free),
@@ -122,6 +125,7 @@ impl List {
             Self::Leans => 16,
             Self::Pronouns => 17,
             Self::To => 18,
+            Self::Copula => 54,
             Self::Noon => 19,
             Self::Closed => 20,
             Self::Free => 21,
