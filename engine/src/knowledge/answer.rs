@@ -156,6 +156,9 @@ pub fn weigh(prompt: &Prompt) -> Vec<Weighed> {
     weighed
 }
 
+/// Takes no room and allows no break.
+const WORD_JOINER: char = '\u{2060}';
+
 /// What is said to who wants a person, with the ways to reach one that the documents name.
 fn with_contact(phrase: Phrase, language: Language, passages: &[Passage], documents: Language) -> String {
     let mut reply = phrase.in_language(language).to_string();
@@ -165,7 +168,7 @@ fn with_contact(phrase: Phrase, language: Language, passages: &[Passage], docume
         for line in read.lines() {
             let reaches = Values::has(&line, documents, Values::PHONE.and(Values::MAIL));
             if reaches && line.chars().count() <= CONTACT_CHARS_MAX && lines.len() < CONTACTS_MAX {
-                let line = format!("- {line} [{}]", passage.n);
+                let line = format!("- {} [{}]", uncited(&line), passage.n);
                 if !lines.contains(&line) {
                     lines.push(line);
                 }
@@ -199,23 +202,33 @@ fn show(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
         if !shown.is_empty() {
             shown.push_str("\n\n");
         }
-        let Answer::Sure(Quote { n, place, text, is_block }) = answer else {
-            shown.push_str(&Phrase::UnknownPart.in_language(language).replace("{}", &asked.said));
-            continue;
+        let quote = match answer {
+            Answer::Sure(quote) => quote,
+            Answer::Near(quotes) => {
+                let quotes = quotes.iter().map(quoted).collect::<Vec<_>>().join("\n\n");
+                shown.push_str(&format!("“{}” {}\n\n{quotes}", asked.said, Phrase::Unsure.in_language(language)));
+                continue;
+            }
+            Answer::Unknown => {
+                shown.push_str(&Phrase::UnknownPart.in_language(language).replace("{}", &asked.said));
+                continue;
+            }
         };
-        if seen.contains(&text) {
+        if seen.contains(&quote.text) {
             shown.truncate(shown.trim_end().len());
             continue;
         }
         let from = if seen.is_empty() { Phrase::From } else { Phrase::Also }.in_language(language);
-        if is_block {
-            shown.push_str(&format!("{from} “{place}” [{n}]:\n\n{text}"));
-        } else {
-            shown.push_str(&format!("{from} “{place}”: “{text}” [{n}]"));
-        }
-        seen.push(text);
+        shown.push_str(&format!("{from} {}", quoted(&quote)));
+        seen.push(quote.text);
     }
     shown
+}
+
+/// A quotation with its place and its citation.
+fn quoted(Quote { n, place, text, is_block }: &Quote) -> String {
+    let (place, text) = (uncited(place), uncited(text));
+    if *is_block { format!("“{place}” [{n}]:\n\n{text}") } else { format!("“{place}”: “{text}” [{n}]") }
 }
 
 /// What comes closest, said to be no more than that.
@@ -226,18 +239,33 @@ fn unsure(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
         Answer::Sure(quote) => vec![quote],
         Answer::Unknown => Vec::new(),
     });
-    for Quote { n, place, text, is_block } in quotes {
-        let quote = if is_block {
-            format!("“{place}” [{n}]:\n\n{text}")
-        } else {
-            format!("“{place}”: “{text}” [{n}]")
-        };
+    for quote in quotes {
+        let quote = quoted(&quote);
         if !shown.contains(&quote) {
             shown.push(quote);
         }
     }
     shown.push(Phrase::Person.in_language(language).to_string());
     shown.join("\n\n")
+}
+
+/// A text whose own `[2]` is read as no citation: a mark that nobody sees stands in it. Code stays as it is.
+fn uncited(text: &str) -> String {
+    let mut rest = text;
+    let mut shown = String::with_capacity(text.len());
+    let mut in_code = false;
+    while let Some(at) = rest.find(['[', '`']) {
+        let (before, after) = rest.split_at(at);
+        shown.push_str(before);
+        in_code ^= after.starts_with('`');
+        shown.push_str(&after[..1]);
+        rest = &after[1..];
+        if after.starts_with('[') && !in_code && rest.trim_start().starts_with(|c: char| c.is_ascii_digit()) {
+            shown.push(WORD_JOINER);
+        }
+    }
+    shown.push_str(rest);
+    shown
 }
 
 fn unknown(nearest: Option<(u32, String)>, language: Language) -> String {

@@ -88,6 +88,10 @@ impl<'a> Choice<'a> {
         if let Some(typed) = self.typed() {
             return Answer::Sure(typed);
         }
+        let asked = self.measure.asked;
+        if asked.terms.is_empty() && !asked.kinds.is_valued() {
+            return Answer::Unknown;
+        }
         let ranked = self.ranked();
         let Some(best) = ranked.first() else { return Answer::Unknown };
         let margin = ranked.iter().skip(1).find(|other| other.quote.text != best.quote.text && !overlaps(other, best));
@@ -188,7 +192,10 @@ impl<'a> Choice<'a> {
         raise(&mut all, around.heading, if heading_asks { 0.97 } else { HEADING });
         raise(&mut all, around.above, ABOVE);
         raise(&mut all, &beside, BESIDE);
-        if !matches!(unit.form, Form::Whole | Form::Code) && !self.measure.brings_something(&said, &own, kinds) {
+        let is_sentence = unit.form == Form::Sentences;
+        if !matches!(unit.form, Form::Whole | Form::Code)
+            && !self.measure.brings_something(&said, &own, kinds, is_sentence)
+        {
             return None;
         }
         if self.measure.lacks_a_code(&all) {

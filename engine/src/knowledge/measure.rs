@@ -16,6 +16,8 @@ const TELLING: f32 = 0.45;
 const PRESENT: f32 = 0.7;
 /// Words this close to one another belong together.
 const NEAR: usize = 3;
+/// Fewer words make no sentence.
+const SENTENCE_WORDS_MIN: usize = 3;
 /// A label or heading of more words is no name.
 const NAME_WORDS_MAX: usize = 6;
 
@@ -86,12 +88,17 @@ impl<'a> Measure<'a> {
         terms.filter(|((_, term), _)| term.is_code).any(|(term, met)| names(term) && *met < 0.2)
     }
 
-    /// Whether a text says more than the question did.
-    pub(super) fn brings_something(&self, said: &str, met: &Strengths, kinds: Kinds) -> bool {
+    /// Whether a text says more than the question did. To who asks whether it is so, a sentence in the question's own
+    /// words does: `Breakfast is included.`
+    pub(super) fn brings_something(&self, said: &str, met: &Strengths, kinds: Kinds, is_sentence: bool) -> bool {
         if Values::has(said, self.language, kinds.values()) {
             return true;
         }
-        let telling = folded(said).iter().filter(|word| !self.language.is_small(word)).count();
+        let all = folded(said);
+        if is_sentence && !kinds.is_valued() && all.len() >= SENTENCE_WORDS_MIN {
+            return true;
+        }
+        let telling = all.iter().filter(|word| !self.language.is_small(word)).count();
         let met = self.asked.terms.iter().zip(met).filter(|(_, strength)| **strength > 0.5);
         telling > met.map(|(term, _)| term.words.len()).sum()
     }

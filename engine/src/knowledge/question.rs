@@ -80,7 +80,23 @@ pub(super) struct Asked {
     pub(super) leans: bool,
 }
 
-/// A message taken apart into its questions: at least one.
+impl Asked {
+    /// A question about nothing: whatever stands in documents does not answer it.
+    fn nothing(language: Language) -> Self {
+        Self {
+            said: String::new(),
+            language,
+            kinds: Kinds::default(),
+            terms: Vec::new(),
+            calendar: Calendar::default(),
+            numbers: Vec::new(),
+            leans: false,
+        }
+    }
+}
+
+/// A message taken apart into its questions: at least one. More than are looked for stand together in the last, which
+/// has no terms.
 pub(super) fn read(said: &str, before: &[&str], otherwise: Language) -> Vec<Asked> {
     let said = &said[..said.floor_char_boundary(QUESTION_BYTES_MAX)];
     let language = Language::of(said, otherwise);
@@ -88,7 +104,7 @@ pub(super) fn read(said: &str, before: &[&str], otherwise: Language) -> Vec<Aske
     let mut parts = parts(&clauses, language);
     let earlier = before.iter().rev().take(2).map(|said| &said[..said.floor_char_boundary(QUESTION_BYTES_MAX)]);
     let earlier: Vec<&str> = earlier.collect();
-    for part in &mut parts {
+    for part in parts.iter_mut().take(PARTS_MAX) {
         complete(part, &earlier, otherwise);
         // What asks is all that there is to look for: `Parking?`
         if part.terms.iter().all(|term| term.weight <= COMMON_WEIGHT) {
@@ -101,16 +117,7 @@ pub(super) fn read(said: &str, before: &[&str], otherwise: Language) -> Vec<Aske
 /// What is looked for when somebody asks for a person: telephone numbers and mail addresses.
 pub(super) fn for_contact(language: Language) -> Asked {
     let kinds = Kinds::PHONE.and(Kinds::MAIL);
-    let terms = terms("contact", Language::English);
-    Asked {
-        said: String::new(),
-        language,
-        kinds,
-        terms,
-        calendar: Calendar::default(),
-        numbers: Vec::new(),
-        leans: false,
-    }
+    Asked { kinds, terms: terms("contact", Language::English), ..Asked::nothing(language) }
 }
 
 /// A piece of a message between marks, and what its form asks for.
@@ -186,14 +193,18 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
         let clause = &clauses[*at];
         clause.text.ends_with(['?', '？', '؟']) || !begins_question(clause.text, language).is_empty()
     };
-    let split = asking.iter().filter(|at| is_asked(at)).count() > 1;
-    let groups: Vec<Vec<usize>> = if split {
-        asking.iter().take(PARTS_MAX).map(|at| vec![*at]).collect()
+    // What is told in the words of a question is none where one is asked: `I rang about the price. When are you open?`
+    let asked: Vec<usize> = asking.iter().copied().filter(is_asked).collect();
+    let mut groups: Vec<Vec<usize>> = if asked.len() > 1 {
+        asked.iter().map(|at| vec![*at]).collect()
     } else if asking.is_empty() {
         vec![(0..clauses.len()).collect()]
-    } else {
+    } else if asked.is_empty() {
         vec![asking]
+    } else {
+        vec![asked]
     };
+    let beyond: Vec<usize> = groups.split_off(groups.len().min(PARTS_MAX)).concat();
     let mut parts = Vec::with_capacity(groups.len());
     for own in &groups {
         let text = own.iter().map(|at| clauses[*at].text).collect::<Vec<_>>().join(" ");
@@ -228,17 +239,10 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
         }
         parts.push(part);
     }
-    if parts.is_empty() {
-        let nothing = Asked {
-            said: String::new(),
-            language,
-            kinds: Kinds::default(),
-            terms: Vec::new(),
-            calendar: Calendar::default(),
-            numbers: Vec::new(),
-            leans: false,
-        };
-        parts.push(nothing);
+    // More than are looked for are named, so that nobody takes them for answered.
+    if !beyond.is_empty() || parts.is_empty() {
+        let said = beyond.iter().map(|at| clauses[*at].text).collect::<Vec<_>>().join(" ");
+        parts.push(Asked { said, ..Asked::nothing(language) });
     }
     parts
 }

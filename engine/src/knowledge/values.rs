@@ -90,7 +90,9 @@ impl<'a> Seen<'a> {
             }
             Values::DATE => matches() || (number() && (0..12).any(|month| self.says(List::Month(month)))),
             Values::DURATION => self.says(List::TimeUnits) && (number() || NUMBER_WORDS.is_match(self.text)),
-            Values::PHONE => patterns.phone.find_iter(self.text).any(|found| is_phone(found.as_str())),
+            Values::PHONE => {
+                patterns.phone.find_iter(self.text).any(|found| is_phone(found.as_str(), &self.text[..found.start()]))
+            }
             Values::ADDRESS => number() && patterns.street.is_match(self.text),
             _ => matches(),
         }
@@ -182,10 +184,82 @@ const CLOCK: &str = r"(?i)\b\d{1,2}(?:[.:]\d{2})?\s?(?:am|pm|a\.m\.|p\.m\.)|\b(?
 /// Days of the calendar by numbers.
 const DATE: &str = r"\b\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})\b|\b\d{4}-\d{2}-\d{2}\b|\b\d{1,2}\.\d{1,2}\.(?:\D|$)|\d{1,2}月|\b20\d\d\b";
 
-/// Not an amount, a date or a year: seven digits or more.
-fn is_phone(found: &str) -> bool {
+/// Numbers that are no telephone's, by the words that stand before them: of accounts, registers and taxes.
+const OTHER_NUMBERS: &[&str] = &[
+    "iban",
+    "bic",
+    "account",
+    "sort code",
+    "konto",
+    "compte",
+    "cuenta",
+    "conto",
+    "rekening",
+    "vat",
+    "tax",
+    "ust",
+    "umsatzsteuer",
+    "steuernummer",
+    "uid",
+    "tva",
+    "iva",
+    "nif",
+    "cif",
+    "btw",
+    "kvk",
+    "siret",
+    "siren",
+    "rcs",
+    "company no",
+    "company number",
+    "company reg",
+    "registered no",
+    "registration no",
+    "registration number",
+    "register",
+    "handelsregister",
+    "hrb",
+    "hra",
+    "eori",
+    "charity no",
+    "charity number",
+    "ein",
+    "duns",
+    "isbn",
+    "order no",
+    "order number",
+    "serial",
+    "licence no",
+    "license no",
+    "org nr",
+    "orgnr",
+    "cvr",
+    "nip",
+    "regon",
+    "krs",
+    "инн",
+    "огрн",
+    "кпп",
+    "vergi",
+];
+/// How much before a number is looked at for such words, in bytes.
+const LABEL_BYTES: usize = 48;
+
+/// Not an amount, a date or a year: seven digits or more. Nor the rest of a longer number, nor one that is said to be
+/// something else.
+fn is_phone(found: &str, before: &str) -> bool {
     let digits = found.chars().filter(char::is_ascii_digit).count();
-    (7..=15).contains(&digits) && !found.contains("  ")
+    let goes_on = !found.starts_with('+') && before.trim_end_matches([' ', '-', '/', '.']).ends_with(is_digit);
+    let label = &before[before.ceil_char_boundary(before.len().saturating_sub(LABEL_BYTES))..];
+    // The nearest clause: `IBAN DE89 …, telephone 0123 …` has both.
+    let label = label.rsplit([',', ';', '|', '\n', '(']).next().unwrap_or_default();
+    let line = format!(" {} ", fold(label));
+    let other = OTHER_NUMBERS.iter().any(|word| contains(&line, word));
+    (7..=15).contains(&digits) && !found.contains("  ") && !goes_on && !other
+}
+
+fn is_digit(c: char) -> bool {
+    c.is_ascii_digit()
 }
 
 #[cfg(test)]
@@ -217,6 +291,10 @@ mod tests {
             ("(541) 555-0118", English, Values::PHONE, none),
             ("0113 496 0172", English, Values::PHONE, none),
             ("Tel. 05541 90009-270", German, Values::PHONE, none),
+            ("IBAN DE89 3704 0044 0532 0130 00", English, none, Values::PHONE),
+            ("Company number: 0123 456 789", English, none, Values::PHONE),
+            ("USt-IdNr. 0123 456 789", German, none, Values::PHONE),
+            ("IBAN DE89 3704 0044 0532 0130 00, Tel. 05541 90009-270", German, Values::PHONE, none),
             ("events@heron.example", English, Values::MAIL, none),
             ("77 Alder Spur, Bristow Landing, OR 97000", English, Values::ADDRESS, Values::MONEY),
             ("4 Tannery Wharf", English, Values::ADDRESS, none),
