@@ -8,7 +8,7 @@ use super::matching::{Matcher, Strengths, raise};
 use super::question::Asked;
 use super::tables::Table;
 use super::values::{Values, contains};
-use super::words::fold;
+use super::words::{fold, folded};
 
 /// A column is meant when its heading brings this much of the question that the row's label lacks.
 const GAIN_MIN: f32 = 0.05;
@@ -30,7 +30,8 @@ pub(super) struct Cells {
     pub(super) count: usize,
 }
 
-/// The columns of a row that the question names, or all.
+/// The columns of a row that the question names, or all; nothing when the one that it names has no answer for this row
+/// and others do: `Low season: on request` is not answered by the high season's price.
 pub(super) fn choose(
     table: &Table,
     row: usize,
@@ -38,10 +39,13 @@ pub(super) fn choose(
     asked: &Asked,
     matcher: &Matcher<'_>,
     language: Language,
-) -> Cells {
+) -> Option<Cells> {
     let row = &table.rows[row];
     let valued = asked.kinds.is_valued();
     let columns = candidates(row, asked, language);
+    if valued && names_another(table, &columns, label, asked, matcher, language) {
+        return None;
+    }
     let heads: Vec<Strengths> = columns.iter().map(|column| matcher.of(table.head(*column))).collect();
     let gains: Vec<f32> = heads.iter().map(|head| gain(asked, head, label)).collect();
     let by_kind: Vec<bool> =
@@ -80,7 +84,33 @@ pub(super) fn choose(
         raise(&mut own, &matcher.of(cell), UNSHOWN);
     }
     let columns: Vec<usize> = chosen.iter().map(|at| columns[*at]).collect();
-    Cells { own, said, shown: table.line(row, &columns), calendar, count: columns.len() }
+    Some(Cells { own, said, shown: table.line(row, &columns), calendar, count: columns.len() })
+}
+
+/// Whether the question names a column that is not among those with an answer, though it is of their kind: it has
+/// answers in other rows, or its heading is told from one of theirs by a word.
+fn names_another(
+    table: &Table,
+    fitting: &[usize],
+    label: &Strengths,
+    asked: &Asked,
+    matcher: &Matcher<'_>,
+    language: Language,
+) -> bool {
+    let gain_of = |column: usize| gain(asked, &matcher.of(table.head(column)), label);
+    let best = fitting.iter().map(|column| gain_of(*column)).fold(0.0, f32::max);
+    let wanted = asked.kinds.values();
+    let fits = |cell: &String| Values::has(cell, language, wanted);
+    let words_of = |column: usize| folded(table.head(column));
+    let is_of_their_kind = |column: usize| {
+        table.rows.iter().filter_map(|row| row.get(column)).any(fits)
+            || words_of(column)
+                .iter()
+                .any(|word| !language.is_small(word) && fitting.iter().any(|other| words_of(*other).contains(word)))
+    };
+    let width = table.rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut others = (1..width).filter(|column| !fitting.contains(column));
+    others.any(|column| gain_of(column) > best + GAIN_MIN && is_of_their_kind(column))
 }
 
 /// The cells that are not empty; of those with a value of the asked kind, if there are any, only these.

@@ -167,7 +167,7 @@ impl<'a> Choice<'a> {
                 self.measure.asked,
                 &self.measure.matcher,
                 self.measure.language,
-            );
+            )?;
             own = cells.own;
             said = format!("{} {}", unit.label, cells.said);
             shown = cells.shown;
@@ -194,6 +194,7 @@ impl<'a> Choice<'a> {
         raise(&mut all, &beside, BESIDE);
         let is_sentence = unit.form == Form::Sentences;
         if !matches!(unit.form, Form::Whole | Form::Code)
+            && !read.is_answer()
             && !self.measure.brings_something(&said, &own, kinds, is_sentence)
         {
             return None;

@@ -14,6 +14,10 @@ use super::words::{self, Word, words};
 pub(super) const QUESTION_BYTES_MAX: usize = 4 * 1024;
 /// Of its words, so many are looked for.
 const TERMS_MAX: usize = 32;
+/// Clauses that a message is cut into.
+const CLAUSES_MAX: usize = 24;
+/// Of an earlier message so much is read, in bytes: its end, where it asks.
+const EARLIER_BYTES_MAX: usize = 1_024;
 /// Questions in one message that are answered one by one.
 const PARTS_MAX: usize = 3;
 /// What a word counts that leads up to the question, beside one of the question itself …
@@ -102,13 +106,15 @@ pub(super) fn read(said: &str, before: &[&str], otherwise: Language) -> Vec<Aske
     let language = Language::of(said, otherwise);
     let clauses = clauses(said, language);
     let mut parts = parts(&clauses, language);
-    let earlier = before.iter().rev().take(2).map(|said| &said[..said.floor_char_boundary(QUESTION_BYTES_MAX)]);
-    let earlier: Vec<&str> = earlier.collect();
+    let end = |said: &str| said.ceil_char_boundary(said.len().saturating_sub(EARLIER_BYTES_MAX));
+    let earlier: Vec<Vec<Asked>> =
+        before.iter().rev().take(2).map(|said| read(&said[end(said)..], &[], otherwise)).collect();
     for part in parts.iter_mut().take(PARTS_MAX) {
-        complete(part, &earlier, otherwise);
+        complete(part, &earlier);
         // What asks is all that there is to look for: `Parking?`
-        if part.terms.iter().all(|term| term.weight <= COMMON_WEIGHT) {
-            part.terms.iter_mut().for_each(|term| term.weight = 1.0);
+        let is_own = |term: &Term| term.origin == Origin::Question;
+        if part.terms.iter().filter(|term| is_own(term)).all(|term| term.weight <= COMMON_WEIGHT) && !part.leans {
+            part.terms.iter_mut().filter(|term| is_own(term)).for_each(|term| term.weight = 1.0);
         }
     }
     parts
@@ -127,7 +133,8 @@ struct Clause<'a> {
     asks: bool,
 }
 
-/// Cuts a message where sentences, or questions within one, begin.
+/// Cuts a message where sentences, or questions within one, begin. Past a bound it is no longer cut: each clause is
+/// looked through for every cue.
 fn clauses(said: &str, language: Language) -> Vec<Clause<'_>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -140,7 +147,7 @@ fn clauses(said: &str, language: Language) -> Vec<Clause<'_>> {
             '.' | ',' => bytes.get(end).is_none_or(|next| next.is_ascii_whitespace()),
             _ => false,
         };
-        if cuts {
+        if cuts && found.len() < CLAUSES_MAX {
             push_clauses(&said[from..end], language, &mut found);
             from = end;
         }
@@ -168,7 +175,11 @@ fn push_clauses<'a>(text: &'a str, language: Language, found: &mut Vec<Clause<'a
     let mut from = 0;
     for (at, joint) in text.match_indices(joint).chain(text.match_indices(" & ")) {
         let (left, right) = (text[from.min(at)..at].trim(), text[at + joint.len()..].trim());
-        if from <= at && !begins_question(right, language).is_empty() && left.split_whitespace().nth(1).is_some() {
+        if from <= at
+            && found.len() < CLAUSES_MAX
+            && !begins_question(right, language).is_empty()
+            && left.split_whitespace().nth(1).is_some()
+        {
             push_clause(&text[from..at], language, found);
             from = at + joint.len();
         }
@@ -248,7 +259,7 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
 }
 
 /// Takes over from the question before what this one leaves out.
-fn complete(part: &mut Asked, earlier: &[&str], otherwise: Language) {
+fn complete(part: &mut Asked, earlier: &[Vec<Asked>]) {
     let own = |part: &Asked| {
         part.terms.iter().filter(|term| term.origin == Origin::Question && term.weight >= COMMON_WEIGHT).count()
     };
@@ -266,9 +277,8 @@ fn complete(part: &mut Asked, earlier: &[&str], otherwise: Language) {
         term.weight = term.weight.max(1.0);
     }
     let mut weight = if own(part) > 0 { BEFORE_WEIGHT * 0.8 } else { 0.9 };
-    for said in earlier {
-        let before = read(said, &[], otherwise);
-        for asked in &before {
+    for before in earlier {
+        for asked in before {
             add(&mut part.terms, asked.terms.clone(), weight, Origin::Before);
             if part.kinds.without(Kinds::CAN).is_empty() {
                 part.kinds = part.kinds.and(asked.kinds);
