@@ -42,7 +42,7 @@ pub(super) fn choose(
 ) -> Option<Cells> {
     let row = &table.rows[row];
     let valued = asked.kinds.is_valued();
-    let columns = candidates(row, asked, language);
+    let columns = candidates(table, row, asked, language);
     if valued && names_another(table, &columns, label, asked, matcher, language) {
         return None;
     }
@@ -76,6 +76,10 @@ pub(super) fn choose(
         raise(&mut own, &heads[*at], 1.0);
         raise(&mut own, &matcher.of(&row[column]), 1.0);
         said.push_str(&format!("{} {} ", table.head(column), row[column]));
+        // A bare number below `Price` or `Cost (£)` is an amount: it is read as one, and shown as it stands.
+        if is_priced(table.head(column), &row[column], asked, language) {
+            said.push_str(&format!("{} EUR ", row[column].trim()));
+        }
         let head = Calendar::of(table.head(column), language);
         calendar.days |= head.days;
         calendar.months |= head.months;
@@ -100,10 +104,11 @@ fn names_another(
     let gain_of = |column: usize| gain(asked, &matcher.of(table.head(column)), label);
     let best = fitting.iter().map(|column| gain_of(*column)).fold(0.0, f32::max);
     let wanted = asked.kinds.values();
-    let fits = |cell: &String| Values::has(cell, language, wanted);
+    let fits =
+        |head: &str, cell: &String| Values::has(cell, language, wanted) || is_priced(head, cell, asked, language);
     let words_of = |column: usize| folded(table.head(column));
     let is_of_their_kind = |column: usize| {
-        table.rows.iter().filter_map(|row| row.get(column)).any(fits)
+        table.rows.iter().filter_map(|row| row.get(column)).any(|cell| fits(table.head(column), cell))
             || words_of(column)
                 .iter()
                 .any(|word| !language.is_small(word) && fitting.iter().any(|other| words_of(*other).contains(word)))
@@ -114,15 +119,38 @@ fn names_another(
 }
 
 /// The cells that are not empty; of those with a value of the asked kind, if there are any, only these.
-fn candidates(row: &[String], asked: &Asked, language: Language) -> Vec<usize> {
+fn candidates(table: &Table, row: &[String], asked: &Asked, language: Language) -> Vec<usize> {
     let filled: Vec<usize> = (1..row.len()).filter(|column| !row[*column].is_empty()).collect();
     if !asked.kinds.is_valued() {
         return filled;
     }
     let wanted = asked.kinds.values();
-    let fits = |column: &usize| Values::has(&row[*column], language, wanted);
+    let fits = |column: &usize| {
+        Values::has(&row[*column], language, wanted) || is_priced(table.head(*column), &row[*column], asked, language)
+    };
     let fitting: Vec<usize> = filled.iter().copied().filter(fits).collect();
     if fitting.is_empty() { filled } else { fitting }
+}
+
+/// Whether an amount is asked for, and a cell is a number below a heading that names one or a currency.
+fn is_priced(head: &str, cell: &str, asked: &Asked, language: Language) -> bool {
+    let cell = cell.trim();
+    let is_number = cell.starts_with(|c: char| c.is_ascii_digit())
+        && cell.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '\'' | ' ' | '-' | '–'));
+    let names_money = || {
+        says_kind(asked, head, language) || head.split(|c: char| !c.is_alphanumeric() && !is_sign(c)).any(is_currency)
+    };
+    is_number && asked.kinds.has(Kinds::AMOUNT) && names_money()
+}
+
+const fn is_sign(c: char) -> bool {
+    matches!(c, '£' | '$' | '€' | '¥' | '₽' | '₩' | '₺')
+}
+
+fn is_currency(word: &str) -> bool {
+    const CODES: &[&str] =
+        &["USD", "EUR", "GBP", "CHF", "CAD", "AUD", "PLN", "SEK", "NOK", "DKK", "JPY", "CNY", "RUB", "TRY", "kr", "zł"];
+    (!word.is_empty() && word.chars().all(is_sign)) || CODES.contains(&word)
 }
 
 /// Whether a column's heading names what is asked for: `Price`, `Fee`.

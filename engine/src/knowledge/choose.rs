@@ -94,6 +94,9 @@ impl<'a> Choice<'a> {
         }
         let ranked = self.ranked();
         let Some(best) = ranked.first() else { return Answer::Unknown };
+        if let Some(quote) = self.only_contact(&ranked) {
+            return Answer::Sure(quote);
+        }
         let margin = ranked.iter().skip(1).find(|other| other.quote.text != best.quote.text && !overlaps(other, best));
         let margin = margin.map_or(f32::INFINITY, |other| best.score - other.score);
         match CONFIDENCE.of(best.score, margin, self.absent()) {
@@ -101,6 +104,21 @@ impl<'a> Choice<'a> {
             near if near >= CONFIDENCE.least_near => Answer::Near(closest(&ranked)),
             _ => Answer::Unknown,
         }
+    }
+
+    /// Where nothing but a telephone number or an address is asked for, and there is one: what says it.
+    fn only_contact(&self, ranked: &[Candidate]) -> Option<Quote> {
+        let wanted = self.measure.asked.kinds.values();
+        if !self.measure.asks_contact_alone() {
+            return None;
+        }
+        let texts = self.passages.iter().map(|read| read.passage.text.as_str());
+        let mut contacts: Vec<String> = texts.flat_map(|text| Values::contacts(text, wanted)).collect();
+        contacts.sort_unstable();
+        contacts.dedup();
+        let [contact] = &contacts[..] else { return None };
+        let says = |one: &&Candidate| Values::contacts(&one.quote.text, wanted).contains(contact);
+        ranked.iter().find(says).map(|one| one.quote.clone())
     }
 
     /// The share of the telling words that no passage has.
@@ -126,6 +144,10 @@ impl<'a> Choice<'a> {
     pub(super) fn ranked(&self) -> Vec<Candidate> {
         let mut ranked = Vec::new();
         for (rank, read) in self.passages.iter().enumerate() {
+            // The titles of sections answer who asks what there is, and nobody else.
+            if read.is_outline() && !self.measure.asked.kinds.has(Kinds::KINDS) {
+                continue;
+            }
             let all = whole(&self.measure.matcher, read);
             let heading = self.measure.matcher.of(read.heading);
             let above = self.measure.matcher.of(&read.above);
@@ -175,6 +197,10 @@ impl<'a> Choice<'a> {
             count = cells.count;
         }
         raise(&mut own, &label, 1.0);
+        // Days with hours are those at which it is open, whatever stands above them.
+        if kinds.has(Kinds::CLOCK) && calendar.days != 0 && Values::has(&said, self.measure.language, kinds.values()) {
+            raise(&mut own, &self.measure.hours(), 0.85);
+        }
         // What announces a listing is shown with it, and is its own.
         let lead = self.measure.matcher.of(&unit.lead);
         if !unit.lead.is_empty() && unit.shown.starts_with(unit.lead.as_str()) {
@@ -221,6 +247,10 @@ impl<'a> Choice<'a> {
         let mut spelt = spelt_own.clone();
         raise(&mut spelt, &self.measure.matcher.spelt(&format!("{} {} {}", unit.lead, read.heading, read.above)), 0.9);
         let fits = Values::has(&said, self.measure.language, kinds.values());
+        // How many is not told by an hour or a price.
+        if kinds.has(Kinds::COUNT) && !kinds.has(WORDED) && !Values::counts(&said) {
+            return None;
+        }
         // Who asks for a price, an hour, a number is not told anything else.
         if !fits && kinds.has(STRICT) && !kinds.has(WORDED) {
             return None;
@@ -274,7 +304,10 @@ impl<'a> Choice<'a> {
             rules: flag(kinds.has(Kinds::CAN) && self.measure.rules(&said)),
             cells: (count.saturating_sub(1) as f32).min(4.0) / 4.0,
         };
-        if let Some(wide) = unit.wide.as_ref().filter(|_| !kinds.is_valued()) {
+        // Who asks for the hours and names no day is told those of all days.
+        let of_all_days = kinds.has(Kinds::CLOCK) && self.measure.asked.calendar.is_empty() && calendar.days != 0;
+        let is_wide = of_all_days || (!kinds.is_valued() && unit.form != Form::Row);
+        if let Some(wide) = unit.wide.as_ref().filter(|_| is_wide) {
             shown.clone_from(wide);
         }
         let quote = Quote {

@@ -24,6 +24,8 @@ impl Kinds {
     pub(super) const HOW: Self = Self(1 << 11);
     pub(super) const KINDS: Self = Self(1 << 12);
     pub(super) const WHY: Self = Self(1 << 13);
+    /// A share of an amount: a discount, a rate. Asked for beside the amount.
+    pub(super) const SHARE: Self = Self(1 << 14);
 
     /// Those that a page answers with a value that can be recognised.
     const VALUED: Self = Self(0x7f | 0x80);
@@ -53,7 +55,8 @@ impl Kinds {
     pub(super) fn values(self) -> Values {
         let mut values = Values::default();
         for (kind, fits) in [
-            (Self::AMOUNT, Values::MONEY.and(Values::FREE).and(Values::PERCENT)),
+            (Self::AMOUNT, Values::MONEY.and(Values::FREE)),
+            (Self::SHARE, Values::PERCENT),
             (Self::CLOCK, Values::CLOCK.and(Values::CLOSED)),
             (Self::WHEN, Values::CLOCK.and(Values::DATE).and(Values::DAY).and(Values::DURATION).and(Values::CLOSED)),
             (Self::DURATION, Values::DURATION.and(Values::CLOCK)),
@@ -69,6 +72,72 @@ impl Kinds {
         values
     }
 }
+
+/// Pieces of words for what is a share of an amount, folded, in the languages that are read.
+const SHARES: &[&str] = &[
+    "%",
+    "percent",
+    "per cent",
+    "discount",
+    " off ",
+    "vat",
+    "tax",
+    "interest",
+    "commission",
+    "deposit",
+    " tip",
+    "service charge",
+    "prozent",
+    "rabatt",
+    "ermassig",
+    "ermaessig",
+    "steuer",
+    "zins",
+    "provision",
+    "skonto",
+    "anzahlung",
+    "remise",
+    "reduction",
+    "reduc",
+    "pour cent",
+    "tva",
+    "interet",
+    "acompte",
+    "descuento",
+    "por ciento",
+    "iva",
+    "impuesto",
+    "interes",
+    "comision",
+    "sconto",
+    "percento",
+    "tassa",
+    "acconto",
+    "desconto",
+    "imposto",
+    "juros",
+    "korting",
+    "btw",
+    "rente",
+    "procent",
+    "znizk",
+    "podat",
+    "odset",
+    "скидк",
+    "процент",
+    "налог",
+    "kdv",
+    "indirim",
+    "moms",
+    "ranta",
+    "خصم",
+    "ضريبة",
+    "折扣",
+    "税",
+    "割引",
+    "할인",
+    "세금",
+];
 
 /// A question's first words stand in so many bytes.
 const BEGINNING_BYTES: usize = 96;
@@ -121,6 +190,9 @@ pub(super) fn kinds_of(text: &str, language: Language) -> Kinds {
     }
     // What is asked for by number needs no more general reading.
     if kinds.has(Kinds::AMOUNT) {
+        if SHARES.iter().any(|word| line.contains(word)) {
+            kinds = kinds.and(Kinds::SHARE);
+        }
         kinds = kinds.without(Kinds::COUNT);
         if !begins.has(Kinds::CLOCK.and(Kinds::WHEN)) {
             kinds = kinds.without(Kinds::CLOCK);

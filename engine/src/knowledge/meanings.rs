@@ -4,7 +4,7 @@
 use super::calendar::Calendar;
 use super::kinds::Kinds;
 use super::language::Language;
-use super::lexicon::{self, Concept};
+use super::lexicon::{self, Concept, OPENING_HOURS};
 use super::values::Values;
 use super::words::Word;
 
@@ -26,6 +26,9 @@ impl Meanings {
         let wanted = VALUES.iter().fold(Values::default(), |all, (value, _)| all.and(*value));
         let values = Values::among(text, language, wanted);
         tokens.extend(VALUES.iter().filter(|(value, _)| values.has_any(*value)).map(|(_, token)| (*token).to_string()));
+        if values.has_any(Values::CLOCK) && is_timetable(text, language) {
+            tokens.push(format!("={OPENING_HOURS}"));
+        }
         tokens.sort_unstable();
         tokens.dedup();
         Self { tokens }
@@ -34,6 +37,16 @@ impl Meanings {
     pub(super) fn tokens(&self) -> &[String] {
         &self.tokens
     }
+}
+
+/// So many lines that name days and hours tell when a place is open, whatever stands above them.
+const TIMETABLE_LINES_MIN: usize = 2;
+
+fn is_timetable(text: &str, language: Language) -> bool {
+    let tells = |line: &&str| {
+        Calendar::of(line, language).days != 0 && Values::has(line, language, Values::CLOCK.and(Values::CLOSED))
+    };
+    text.lines().filter(tells).nth(TIMETABLE_LINES_MIN - 1).is_some()
 }
 
 /// Passages that speak of just this.

@@ -4,6 +4,7 @@
 
 use super::kinds::Kinds;
 use super::language::{Language, List};
+use super::lexicon::OPENING_HOURS;
 use super::matching::{Matcher, Strengths, raise};
 use super::question::{Asked, Origin, Term};
 use super::units::{Form, Read};
@@ -55,6 +56,24 @@ impl<'a> Measure<'a> {
         let is_counted = |word: &&str| self.hits(&self.matcher.spelt(word)) > 0.0;
         let number = |word: &str| word.contains(|c: char| c.is_ascii_digit());
         (0..all.len()).any(|at| number(all[at]) && all[at + 1..all.len().min(at + 3)].iter().any(is_counted))
+    }
+
+    /// Whether nothing but a telephone number or a mail address is asked for: `whats your email`.
+    pub(super) fn asks_contact_alone(&self) -> bool {
+        let kinds = self.asked.kinds;
+        let is_cue = |term: &&Term| {
+            let phrase = term.words.iter().map(|word| word.exact.as_str()).collect::<Vec<_>>().join(" ");
+            let names = [List::Phone, List::Mail, List::Common].iter().any(|list| self.language.has(*list, &phrase));
+            names || self.asked.language.is_small(&phrase)
+        };
+        let mut own = self.asked.terms.iter().filter(|term| term.origin == Origin::Question);
+        kinds.has(Kinds::PHONE.and(Kinds::MAIL)) && !self.asked.leans && own.all(|term| is_cue(&term))
+    }
+
+    /// How well each term is met by what is known to be opening hours.
+    pub(super) fn hours(&self) -> Strengths {
+        let is_met = |term: &Term| term.concepts.iter().any(|concept| concept.name() == OPENING_HOURS);
+        self.asked.terms.iter().map(|term| f32::from(u8::from(is_met(term)))).collect()
     }
 
     /// Whether a text begins with all that the question names, and then says what it is.

@@ -7,6 +7,7 @@ mod calendar;
 mod cells;
 mod choose;
 mod chunk;
+mod clauses;
 pub mod demo;
 mod features;
 mod html;

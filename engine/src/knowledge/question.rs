@@ -4,7 +4,8 @@
 use std::collections::HashSet;
 
 use super::calendar::Calendar;
-use super::kinds::{CUES, Kinds, begins_question, kinds_of};
+use super::clauses::{Clause, clauses};
+use super::kinds::{CUES, Kinds, begins_question};
 use super::language::{Language, List};
 use super::lexicon::{self, Concept};
 use super::ranges::{self, Number};
@@ -14,8 +15,6 @@ use super::words::{self, Word, words};
 pub(super) const QUESTION_BYTES_MAX: usize = 4 * 1024;
 /// Of its words, so many are looked for.
 const TERMS_MAX: usize = 32;
-/// Clauses that a message is cut into.
-const CLAUSES_MAX: usize = 24;
 /// Of an earlier message so much is read, in bytes: its end, where it asks.
 const EARLIER_BYTES_MAX: usize = 1_024;
 /// Questions in one message that are answered one by one.
@@ -126,76 +125,6 @@ pub(super) fn for_contact(language: Language) -> Asked {
     Asked { kinds, terms: terms("contact", Language::English), ..Asked::nothing(language) }
 }
 
-/// A piece of a message between marks, and what its form asks for.
-struct Clause<'a> {
-    text: &'a str,
-    kinds: Kinds,
-    asks: bool,
-}
-
-/// Cuts a message where sentences, or questions within one, begin. Past a bound it is no longer cut: each clause is
-/// looked through for every cue.
-fn clauses(said: &str, language: Language) -> Vec<Clause<'_>> {
-    let mut found = Vec::new();
-    let mut from = 0;
-    let bytes = said.as_bytes();
-    for (at, c) in said.char_indices() {
-        let end = at + c.len_utf8();
-        let cuts = match c {
-            '?' | '!' | ';' | '\n' | '？' | '！' | '。' | '，' | '؟' | '،' => true,
-            // Not within 1,000 or 3.50 or an address.
-            '.' | ',' => bytes.get(end).is_none_or(|next| next.is_ascii_whitespace()),
-            _ => false,
-        };
-        if cuts && found.len() < CLAUSES_MAX {
-            push_clauses(&said[from..end], language, &mut found);
-            from = end;
-        }
-    }
-    push_clauses(&said[from..], language, &mut found);
-    found
-}
-
-/// A clause may ask twice: `where do we park and how much is it`.
-fn push_clauses<'a>(text: &'a str, language: Language, found: &mut Vec<Clause<'a>>) {
-    let joint = match language {
-        Language::English | Language::Chinese | Language::Japanese | Language::Korean => " and ",
-        Language::German => " und ",
-        Language::Spanish => " y ",
-        Language::French => " et ",
-        Language::Italian | Language::Portuguese => " e ",
-        Language::Dutch => " en ",
-        Language::Polish => " i ",
-        Language::Russian => " и ",
-        Language::Arabic => " و",
-        Language::Swedish => " och ",
-        Language::Danish | Language::Norwegian => " og ",
-        Language::Turkish => " ve ",
-    };
-    let mut from = 0;
-    for (at, joint) in text.match_indices(joint).chain(text.match_indices(" & ")) {
-        let (left, right) = (text[from.min(at)..at].trim(), text[at + joint.len()..].trim());
-        if from <= at
-            && found.len() < CLAUSES_MAX
-            && !begins_question(right, language).is_empty()
-            && left.split_whitespace().nth(1).is_some()
-        {
-            push_clause(&text[from..at], language, found);
-            from = at + joint.len();
-        }
-    }
-    push_clause(&text[from..], language, found);
-}
-
-fn push_clause<'a>(text: &'a str, language: Language, found: &mut Vec<Clause<'a>>) {
-    let text = text.trim();
-    if text.chars().any(char::is_alphanumeric) {
-        let kinds = kinds_of(text, language);
-        let asks = text.ends_with(['?', '？', '؟']) || !kinds.is_empty();
-        found.push(Clause { text, kinds, asks });
-    }
-}
-
 /// The questions of a message, each with what leads up to it.
 fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
     let asking: Vec<usize> = (0..clauses.len()).filter(|at| clauses[*at].asks).collect();
@@ -267,7 +196,10 @@ fn complete(part: &mut Asked, earlier: &[Vec<Asked>]) {
     let begins = (1..=first.len()).any(|length| part.language.has(List::Leans, &first[..length].join(" ")));
     let all = words::folded(&part.said);
     let points = all.iter().any(|word| part.language.has(List::Pronouns, word));
-    let short = own(part) <= 1 && all.len() <= 6;
+    // A whole question about a thing of its own leans on none: `how much is a taster`.
+    let names = part.terms.iter().any(|term| term.origin == Origin::Question && term.weight > HALF_COMMON_WEIGHT);
+    let is_whole = names && !begins_question(&part.said, part.language).is_empty();
+    let short = own(part) <= 1 && all.len() <= 6 && !is_whole;
     if earlier.is_empty() || !(begins || short || (points && own(part) <= 2)) {
         return;
     }

@@ -99,7 +99,7 @@ impl<'a> Read<'a> {
             }
         }
         // The titles of sections answer who asks what there is, all together.
-        if passage.text.as_str().starts_with(OUTLINE_MARK) {
+        if read.is_outline() {
             read.units.retain(|unit| unit.form == Form::Whole);
         }
         read.units.truncate(UNITS_MAX);
@@ -170,6 +170,11 @@ impl<'a> Read<'a> {
     /// Whether what stands here answers what its heading asks.
     pub(super) fn is_answer(&self) -> bool {
         is_question(self.heading) || self.is_typed()
+    }
+
+    /// Whether it lists the titles of sections.
+    pub(super) fn is_outline(&self) -> bool {
+        self.passage.text.as_str().starts_with(OUTLINE_MARK)
     }
 
     /// Whether the owner typed it as the answer to its heading.
@@ -293,7 +298,7 @@ impl<'a> Read<'a> {
                 lead: lead.to_string(),
                 beside: String::new(),
                 shown: String::new(),
-                wide: None,
+                wide: (table.rows.len() <= LINES_MAX).then(|| block.text.clone()),
                 table: Some((number, at)),
                 size: 1,
             });

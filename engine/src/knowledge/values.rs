@@ -45,6 +45,32 @@ impl Values {
         all.fold(Self::default(), Self::and)
     }
 
+    /// The telephone numbers and mail addresses of a text, as far as they are wanted: digits alone, letters small.
+    pub(super) fn contacts(text: &str, wanted: Self) -> Vec<String> {
+        let patterns = &*PATTERNS;
+        let mut found = Vec::new();
+        if wanted.has_any(Self::PHONE) {
+            let phones = patterns.phone.find_iter(text);
+            let phones = phones.filter(|phone| is_phone(phone.as_str(), &text[..phone.start()]));
+            found.extend(phones.map(|phone| phone.as_str().chars().filter(char::is_ascii_digit).collect()));
+        }
+        if wanted.has_any(Self::MAIL) {
+            let mail = patterns.by_value.iter().filter(|(_, value)| *value == Self::MAIL);
+            found.extend(mail.flat_map(|(mail, _)| mail.find_iter(text)).map(|mail| mail.as_str().to_lowercase()));
+        }
+        found
+    }
+
+    /// Whether a text has a number that is no price, hour, date or share.
+    pub(super) fn counts(text: &str) -> bool {
+        let others = Self::MONEY.and(Self::CLOCK).and(Self::DATE).and(Self::PERCENT);
+        let mut rest = text.to_string();
+        for (pattern, _) in PATTERNS.by_value.iter().filter(|(_, value)| others.has_any(*value)) {
+            rest = pattern.replace_all(&rest, " ").into_owned();
+        }
+        rest.contains(char::is_numeric) || NUMBER_WORDS.is_match(&rest) || rest.chars().any(|c| CJK_NUMBERS.contains(c))
+    }
+
     /// Whether a text has any of some values: only these are looked for.
     pub(super) fn has(text: &str, language: Language, wanted: Self) -> bool {
         if wanted == Self::default() {
@@ -54,6 +80,9 @@ impl Values {
         (0..KINDS).map(|bit| Self(1 << bit)).any(|value| wanted.has_any(value) && seen.has(value))
     }
 }
+
+/// Written numbers.
+const CJK_NUMBERS: &str = "一二三四五六七八九十百千万两";
 
 /// How many kinds of values there are.
 const KINDS: u16 = 12;

@@ -79,6 +79,9 @@ impl Concepts {
     }
 }
 
+/// The concept of when a place is open.
+pub(super) const OPENING_HOURS: &str = "opening_hours";
+
 impl Concept {
     /// How well what a document says stands for what was asked: 0 to 1.
     pub(super) fn stands_for(self, asked: Self) -> f32 {
