@@ -171,7 +171,7 @@ async fn main() -> Result<()> {
                 let weighed: Vec<_> = engine::knowledge::weigh(&prompt)
                     .into_iter()
                     .map(|one| {
-                        let judged = question.judge(&one.text) == Outcome::Right;
+                        let judged = question.judge(&format!("{}: {}", one.place, one.text)) == Outcome::Right;
                         (
                             one.part,
                             judged,

@@ -33,7 +33,7 @@ def load(file):
             continue
         features = numpy.array([candidate[2] for candidate in candidates], float).reshape(len(candidates), len(data["features"]))
         right = numpy.array([bool(candidate[1]) and bool(question.get("right")) for candidate in candidates], float)
-        texts = [candidate[3] for candidate in candidates]
+        texts = [(candidate[4], candidate[3]) for candidate in candidates]
         absent = candidates[0][5] if candidates else 0.0
         questions.append({
             "site": one["site"], "question": question, "features": features, "right": right, "texts": texts,
@@ -69,10 +69,11 @@ def fit_rank(questions, size):
     return ascend(gradient, size, RANK_L2)
 
 
-def pieces(text):
-    """Sentences and lines of a quotation, without the place before it."""
-    text = text.split(": ", 1)[-1]
-    return {piece.strip() for piece in re.split(r"(?<=[.!?]) |\n", text) if piece.strip()}
+def overlaps(one, other):
+    """Whether one says a sentence or line of the other, as `choose.rs` judges it."""
+    (passage, text), (other_passage, other_text) = one, other
+    shares = lambda a, b: any(piece.strip() and piece.strip() in b for piece in re.split(r"(?<=[.!?]) |\n", a))
+    return text == other_text or (passage == other_passage and (shares(text, other_text) or shares(other_text, text)))
 
 
 def best(one, weights):
@@ -82,9 +83,7 @@ def best(one, weights):
     scores = one["features"] @ weights
     order = numpy.argsort(-scores)
     top = order[0]
-    text = one["texts"][top]
-    said = pieces(text)
-    other = [at for at in order[1:] if not said & pieces(one["texts"][at])]
+    other = [at for at in order[1:] if not overlaps(one["texts"][at], one["texts"][top])]
     margin = min(MARGIN_MAX, scores[top] - scores[other[0]]) if other else MARGIN_MAX
     return numpy.array([scores[top], margin, one["absent"], 1.0]), one["right"][top], one["site"]
 
@@ -138,6 +137,7 @@ def main():
     print(f"all: best is right {sum(right for _, right, _ in pairs):.0f} of {answerable}", file=sys.stderr)
     for name, score in zip(names, rank):
         print(f"{name}: {score:.2f};")
+    # What is shown as near (`least_near`) is chosen by hand, beside `least`.
     print(f"score: {sure[0]:.3f}, margin: {sure[1]:.3f}, absent: {sure[2]:.3f}, bias: {sure[3]:.3f}, least: {least:.2f}")
 
 

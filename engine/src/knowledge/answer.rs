@@ -128,7 +128,9 @@ pub struct Weighed {
     pub part: usize,
     /// By name.
     pub features: Vec<(&'static str, f32)>,
-    /// What would be said.
+    /// Under which heading it stands.
+    pub place: String,
+    /// What would be quoted.
     pub text: String,
     /// Which passage it is from.
     pub n: u32,
@@ -150,7 +152,7 @@ pub fn weigh(prompt: &Prompt) -> Vec<Weighed> {
         for candidate in choice.ranked() {
             let features = Features::NAMES.iter().copied().zip(candidate.features.values()).collect();
             let Quote { place, text, n, .. } = candidate.quote;
-            weighed.push(Weighed { part, features, text: format!("{place}: {text}"), n, absent });
+            weighed.push(Weighed { part, features, place, text, n, absent });
         }
     }
     weighed

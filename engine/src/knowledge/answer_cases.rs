@@ -74,3 +74,53 @@ async fn reported_failures_are_answered() {
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
+
+/// A small site as owners write it, with what its visitors ask. Each row: what is asked, what the reply must say, and
+/// what it must not.
+#[tokio::test]
+async fn what_visitors_found_is_answered() {
+    let hours = "# Visit us\n\n| | |\n|---|---|\n| Monday | Closed |\n| Tuesday – Friday | 10:00–21:00 |\n\n\
+                 ## Parking\n\nBridge Street car park: £1.40 an hour, free after 6pm\n";
+    let prices = "# Prices\n\n| Item | Size | Price (£) | Member discount |\n|---|---|---|---|\n\
+                  | Bowl | up to 20 cm | 2.40 | 20% |\n| Mug | small | 1.50 | 10% |\n";
+    let rooms = "# Rooms\n\n| Room | Low season | High season |\n|---|---|---|\n| Suite | - | 300 EUR |\n\
+                 | Loft | on request | 500 EUR |\n| Attic | | 70 EUR |\n";
+    let faq = "# Questions\n\n## Is smoking allowed?\n\nNo.\n\n## What is the wifi password?\n\nsunshine22\n";
+    let plain = "# Boats\n\n## Breakfast\n\nBreakfast is included.\n\n## Pool\n\nThe pool is heated.\n\n\
+                 ## Returns\n\nReturns of lamps are possible within 14 days [2].\n\n## Opening hours\n\n\
+                 Sunday: 12:00–23:00. Monday to Friday: 9:00–18:00.\n\n## Delivery\n\nDelivery costs €3.50.\n\n\
+                 ## Deposit\n\nThe deposit is 50 €.\n\n## Parking\n\nParking is free.\n";
+    let imprint = "# Contact\n\n- Bank: IBAN DE89 3704 0044 0532 0130 00\n- Company number: 0123 456 789\n\
+                   - info@boats.example\n";
+    let four = "When are you open on Sunday? How much is delivery? What is the deposit? Is the pool heated?";
+    let story = "I read about the deposit yesterday. When are you open on Sunday?";
+    let rows: &[(&str, &[&str], &str, &str)] = &[
+        (plain, &["Is breakfast included?"], "“Breakfast is included.”", "I don't know"),
+        (plain, &["Is the pool heated?"], "“The pool is heated.”", "I don't know"),
+        (plain, &["Are returns of lamps possible?"], "within 14 days [\u{2060}2].” [1]", "days [2]"),
+        (plain, &["How much is delivery? When are you open on Sunday?"], "Sunday: 12:00–23:00", "I don't know"),
+        (plain, &[four], "“Is the pool heated?”", "“The deposit is 50 €.” [1] Also"),
+        (plain, &[story], "Sunday: 12:00–23:00", "deposit"),
+        (plain, &["do you take cash", "is there parking"], "“Parking is free.”", "I don't know"),
+        (faq, &["Is smoking allowed?"], "“No.”", "I don't know"),
+        (faq, &["What is the wifi password?"], "sunshine22", "I don't know"),
+        (rooms, &["How much is a suite in low season?"], "I don't know", "300"),
+        (rooms, &["How much is the loft in low season?"], "I don't know", "500"),
+        (rooms, &["what does the suite cost in high season"], "300 EUR", "70"),
+        (prices, &["how much is a bowl"], "2.40", "20%"),
+        (prices, &["what discount do members get on a bowl"], "20%", "2.40"),
+        (hours, &["opening hours"], "Tuesday – Friday | 10:00–21:00", "“Monday: Closed”"),
+        (hours, &["when are you open on monday"], "Monday: Closed", "I don't know"),
+        (imprint, &["what is your phone number"], "", "0532"),
+        (imprint, &["can i talk to a human please"], "info@boats.example", "0123"),
+        (imprint, &["whats your email"], "info@boats.example", "I don't know"),
+    ];
+    let mut failed = Vec::new();
+    for (text, asked, right, wrong) in rows {
+        let reply = said("page.md", text, asked).await;
+        if !reply.contains(right) || reply.contains(wrong) {
+            failed.push(format!("{asked:?}: {reply}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}

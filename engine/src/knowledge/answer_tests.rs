@@ -169,9 +169,14 @@ fn the_stream_is_words_then_usage_then_the_end() {
 #[test]
 fn a_message_full_of_questions_costs_no_more_than_a_few() {
     let passages: Vec<Passage> = (1..=5).map(|n| passage(n, "Hours", &"The shop opens at 9:00. ".repeat(50))).collect();
-    for said in ["When does the shop open? ".repeat(650), (0..2_500).map(|n| format!("shopp{n} ")).collect()] {
+    let shopps = (0..2_500).map(|n| format!("shopp{n} ")).collect();
+    let short = ["여?", "가나?", "ね?", "字?", "a?"].map(|clause| clause.repeat(4_000 / clause.len()));
+    for said in ["When does the shop open? ".repeat(650), shopps].into_iter().chain(short) {
         let begun = std::time::Instant::now();
         assert!(!reply(&said, &passages).is_empty());
+        let asked =
+            Prompt { before: vec![said.as_str().into(); 2], ..(*prompt("여?", passages.clone(), 1_024)).clone() };
+        assert!(!super::reply(&asked).0.is_empty());
         assert!(begun.elapsed() < std::time::Duration::from_secs(5), "took {:?}", begun.elapsed());
     }
 }
