@@ -180,3 +180,16 @@ def test_who_wants_a_person_is_seen_until_one_has_answered(room):
             desk.locator(".stand", has_text="The assistant answers").wait_for()
             desk.locator(f".row[href*='{talk}'] .row-said", has_text="this is Marta").wait_for()
             assert desk.locator(f".row[href*='{talk}'] .badge.wanted").count() == 0
+
+
+def test_who_is_not_told_an_answer_gets_to_a_person_by_one_press(room):
+    with team(room) as it:
+        page = it.visitor(QUESTION)
+        person = reply(page).get_by_role("button", name="Talk to a person")
+        person.focus()
+        page.keyboard.press("Enter")
+        finished(page, 2)
+        wait_for(lambda: it.node.call("GET", f"/v1/conversations/{conversation(page)}")["handoff"] == "asked")
+        assert page.get_by_role("button", name="Talk to a person").count() == 0, "it is offered although a person was called"
+        assert page.evaluate("document.activeElement.getAttribute('role')") == "log", "the keyboard lost its place"
+        check_axe(page)

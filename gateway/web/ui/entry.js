@@ -104,24 +104,27 @@ export class Entry {
   }
 
   #remark(entry) {
-    const { words, own, retry, drop, again } = this.#options;
+    const { words, own, retry, drop, again, person } = this.#options;
     const answerless = unanswered(entry);
     this.retries = own === 'contact' && retryable(entry);
     const remark = answerless && !ENDS[entry.end] ? this.#failed(entry) : this.#standing(entry);
-    const label = `${entry.status}|${remark}|${this.retries}`;
+    // Who is not told an answer is led to somebody who knows.
+    const leads = own === 'contact' && entry.status === 'done' && Boolean(entry.made?.unanswered);
+    const label = `${entry.status}|${remark}|${this.retries}|${leads}`;
     const offline = this.retries && this.#options.waiting;
     const button = this.note.querySelector('.again');
     if (button) button.disabled = offline;
     if (this.note.dataset.label === label) return;
     this.note.dataset.label = label;
-    this.note.hidden = !remark;
+    this.note.hidden = !remark && !leads;
     const link = (text, act, more = {}) => h('button', { type: 'button', class: 'link', ...more, onclick: act }, words(text));
     this.note.replaceChildren(
       entry.status === 'failed' || answerless ? icon('warning') : '',
       remark ? h('span', { dir: 'auto' }, remark) : '',
       entry.status !== 'failed' ? '' : h('span', { class: 'ways' },
         link('again', () => retry(entry.ref)?.catch(() => {})), link('discard', () => drop(entry.ref))),
-      this.retries ? link('askAgain', () => again(entry), { class: 'link again', disabled: offline }) : '');
+      this.retries ? link('askAgain', () => again(entry), { class: 'link again', disabled: offline }) : '',
+      leads ? link('askPerson', () => person(entry), { class: 'link person' }) : '');
   }
 
   /** That there is no answer, and when there may be one. */

@@ -32,6 +32,7 @@ export class Thread {
       words, name, own, all, decorate, waiting: false,
       retry: (ref) => this.#conversation.retry?.(ref), drop: (ref) => this.#conversation.drop(ref),
       again: (entry) => this.#again(entry),
+      person: (entry) => this.#person(entry),
     };
     this.list = h('ol', { class: 'entries', role: 'list' });
     this.opening = h('div', { class: 'opening' });
@@ -178,6 +179,14 @@ export class Thread {
     if (!asked || this.#conversation.entries.at(-1) !== entry) return;
     this.#conversation.say(asked.text, { again: asked.seq }).catch(() => {});
     // The button goes; the keyboard stays here.
+    this.scroller.focus({ preventScroll: true });
+  }
+
+  /** Asks for a person, in the words that the visitor could have typed. */
+  #person(entry) {
+    // Two presses are one wish.
+    if (this.#conversation.entries.at(-1) !== entry) return;
+    this.#conversation.say(this.#words('wantsPerson')).catch(() => {});
     this.scroller.focus({ preventScroll: true });
   }
 
