@@ -5,8 +5,9 @@ use quick_xml::events::BytesStart;
 
 use super::blocks::{BOXES_MAX, Block, write};
 use super::cells::{COPIES_FREE, Cells, SPAN_MAX};
-use super::docx_styles::{Marks, Role, Styles, is_on};
+use super::docx_styles::{Marks, Role, Styles, is_on, shift_of};
 use super::package::{Step, value};
+use super::raised::{Shift, shifted};
 
 /// A paragraph being read.
 #[derive(Default)]
@@ -44,6 +45,8 @@ pub(super) struct Body<'a> {
     in_row_marks: bool,
     run: Marks,
     run_style: Marks,
+    /// Where the run's words stand to their line.
+    shift: Option<Shift>,
     /// Elements open within one that repeats or was deleted.
     skipped: usize,
     /// Bytes of words so far, and how many there were before each choice between ways to show the same.
@@ -64,6 +67,7 @@ impl<'a> Body<'a> {
             in_row_marks: false,
             run: Marks::default(),
             run_style: Marks::default(),
+            shift: None,
             skipped: 0,
             read: 0,
             choices: Vec::new(),
@@ -102,7 +106,11 @@ impl<'a> Body<'a> {
             return;
         }
         self.read += words.len();
-        flow.paragraph.words.push_str(words);
+        let paragraph = &mut flow.paragraph.words;
+        match self.shift {
+            Some(shift) => paragraph.push_str(&shifted(paragraph, words, shift, false)),
+            None => paragraph.push_str(words),
+        }
     }
 
     fn open(&mut self, start: &BytesStart<'_>) {
@@ -139,8 +147,14 @@ impl<'a> Body<'a> {
             "r" => {
                 self.run = Marks::default();
                 self.run_style = Marks::default();
+                self.shift = None;
             }
-            "rStyle" => self.run_style = self.styles.of(value(start, "val").as_deref().or(Some(""))).1,
+            "rStyle" => {
+                let style = value(start, "val").unwrap_or_default();
+                self.run_style = self.styles.of(Some(&style)).1;
+                self.shift = self.shift.or_else(|| self.styles.shift(&style));
+            }
+            "vertAlign" if self.in_run_marks => self.shift = shift_of(start),
             "vanish" | "strike" | "dstrike" if self.in_run_marks => self.run.note(start),
             "t" => self.in_text = true,
             "tab" if !self.in_paragraph_marks => self.words("\t"),
@@ -221,6 +235,7 @@ impl<'a> Body<'a> {
             "r" => {
                 self.run = Marks::default();
                 self.run_style = Marks::default();
+                self.shift = None;
             }
             "t" => self.in_text = false,
             "p" => self.end_paragraph(),

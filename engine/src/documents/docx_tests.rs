@@ -183,6 +183,26 @@ fn what_is_hidden_struck_or_deleted_is_left_out() {
 }
 
 #[test]
+fn words_above_and_below_the_line_change_no_figure() {
+    let styles = "<w:styles xmlns:w=\"w\"><w:style w:type=\"character\" w:styleId=\"Up\"><w:rPr><w:vertAlign w:val=\"superscript\"/></w:rPr></w:style>\
+        <w:style w:type=\"character\" w:styleId=\"Upper\"><w:basedOn w:val=\"Up\"/></w:style></w:styles>";
+    let raised = "<w:vertAlign w:val=\"superscript\"/>";
+    for (before, marks, words, after, expected) in [
+        ("75", raised, "1", " euros", "75¹ euros"),
+        ("250 m", raised, "2", "", "250 m²"),
+        ("H", "<w:vertAlign w:val=\"subscript\"/>", "2", "O", "H₂O"),
+        ("the 1", raised, "st", " day", "the 1st day"),
+        ("75", "<w:rStyle w:val=\"Upper\"/>", "1", " euros", "75¹ euros"),
+        ("75", "<w:vertAlign w:val=\"baseline\"/>", "1", " euros", "751 euros"),
+    ] {
+        let body = format!("<w:p>{}{}{}</w:p>", run("", before), run(marks, words), run("", after));
+        let document = format!("<w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");
+        let bytes = archive(&[("word/document.xml", document.as_bytes()), ("word/styles.xml", styles.as_bytes())]);
+        assert_eq!(read(&bytes).unwrap().markdown.trim(), expected, "{marks}");
+    }
+}
+
+#[test]
 fn boxes_keep_the_words_around_them() {
     let boxed = |inner: &str| {
         format!("<w:r><w:drawing><wps:txbx><w:txbxContent>{inner}</w:txbxContent></wps:txbx></w:drawing></w:r>")

@@ -29,6 +29,7 @@ mod pdf_text;
 pub(crate) mod plain;
 mod pptx;
 mod pptx_slide;
+pub(crate) mod raised;
 mod reader;
 mod sheet;
 mod text;

@@ -103,6 +103,16 @@ fn shapes_are_told_apart() {
             "## Fees\n\nAs of\n",
         ),
         (
+            "above and below the line",
+            title.clone()
+                + &shape(
+                    "",
+                    "<a:p><a:r><a:t>75</a:t></a:r><a:r><a:rPr baseline=\"30000\"/><a:t>1</a:t></a:r><a:r><a:t> EUR, H</a:t></a:r>\
+                     <a:r><a:rPr baseline=\"-25000\"/><a:t>2</a:t></a:r><a:r><a:t>O</a:t></a:r></a:p>",
+                ),
+            "## Fees\n\n75¹ EUR, H₂O\n",
+        ),
+        (
             "struck words, a break, two runs",
             title.clone()
                 + &shape(

@@ -4,6 +4,7 @@
 use super::grid::Placed;
 use super::markdown::Writer;
 use super::package::{Package, Step, each, value};
+use super::raised::{Shift, shifted};
 use super::xlsx_format::{Formats, shown};
 use super::{Kind, Page, Unreadable, sheet};
 
@@ -68,10 +69,8 @@ fn strings(xml: &str) -> Result<Vec<String>, Unreadable> {
     each(Kind::Xlsx, xml, |step| match step {
         Step::Open(start) if start.local_name().into_inner() == "si" => strings.push(String::new()),
         step => {
-            if let Some(words) = rich.step(step)
-                && let Some(last) = strings.last_mut()
-            {
-                last.push_str(words);
+            if let Some(last) = strings.last_mut() {
+                rich.step(step, last);
             }
         }
     })?;
@@ -84,26 +83,30 @@ struct Rich {
     in_text: bool,
     in_reading: bool,
     is_struck: bool,
+    shift: Option<Shift>,
 }
 
 impl Rich {
-    /// The words of a step that are shown.
-    fn step<'s>(&mut self, step: Step<'s>) -> Option<&'s str> {
+    /// Adds the words of a step that are shown.
+    fn step(&mut self, step: Step<'_>, to: &mut String) {
         match step {
             Step::Open(start) => match start.local_name().into_inner() {
                 "t" => self.in_text = true,
                 "rPh" => self.in_reading = true,
-                "r" => self.is_struck = false,
+                "r" => (self.is_struck, self.shift) = (false, None),
+                "vertAlign" => self.shift = super::docx_styles::shift_of(start),
                 "strike" => self.is_struck = value(start, "val").is_none_or(|on| on != "0" && on != "false"),
                 _ => {}
             },
             Step::Close("t") => self.in_text = false,
             Step::Close("rPh") => self.in_reading = false,
-            Step::Close("r") => self.is_struck = false,
-            Step::Close(_) => {}
-            Step::Words(words) => return (self.in_text && !self.in_reading && !self.is_struck).then_some(words),
+            Step::Close("r") => (self.is_struck, self.shift) = (false, None),
+            Step::Words(words) if self.in_text && !self.in_reading && !self.is_struck => match self.shift {
+                Some(shift) => to.push_str(&shifted(to, words, shift, false)),
+                None => to.push_str(words),
+            },
+            Step::Close(_) | Step::Words(_) => {}
         }
-        None
     }
 }
 
@@ -176,18 +179,12 @@ impl<'a> Sheet<'a> {
                         self.merge(&area);
                     }
                 }
-                _ => {
-                    self.rich.step(step);
-                }
+                _ => self.rich.step(step, &mut self.words),
             },
             Step::Close("v") => self.in_value = false,
             Step::Close("c") => self.end_cell(),
             Step::Words(words) if self.in_value => self.words.push_str(words),
-            step => {
-                if let Some(words) = self.rich.step(step) {
-                    self.words.push_str(words);
-                }
-            }
+            step => self.rich.step(step, &mut self.words),
         }
     }
 

@@ -23,7 +23,8 @@ fn workbook(sheet: &str) -> Vec<u8> {
         (
             "xl/sharedStrings.xml",
             "<sst><si><t>Service</t></si><si><t>Fee</t></si><si><r><rPr><strike/></rPr><t>9 EUR</t></r><r><t>7 EUR</t></r>\
-             <rPh><t>reading</t></rPh></si></sst>",
+             <rPh><t>reading</t></rPh></si>\
+             <si><r><t>75</t></r><r><rPr><vertAlign val=\"superscript\"/></rPr><t>1</t></r><r><t> EUR</t></r></si></sst>",
         ),
         (
             "xl/styles.xml",
@@ -61,6 +62,10 @@ fn sheets_are_sections_and_values_as_shown() {
                 "{head}<row r=\"4\"><c r=\"B4\" t=\"str\"><v>Tea</v></c><c r=\"C4\" t=\"s\"><v>2</v></c></row><row r=\"5\" hidden=\"1\"><c r=\"B5\" t=\"str\"><v>Dealer</v></c></row>"
             ),
             format!("{head_made}| Tea | 7 EUR |"),
+        ),
+        (
+            format!("{head}<row r=\"4\"><c r=\"B4\" t=\"str\"><v>Tea</v></c><c r=\"C4\" t=\"s\"><v>3</v></c></row>"),
+            format!("{head_made}| Tea | 75¹ EUR |"),
         ),
         (
             format!(

@@ -20,6 +20,7 @@ mod parse;
 mod render;
 mod rows;
 mod seen;
+mod shifts;
 mod shown;
 mod sink;
 mod sizes;
@@ -42,6 +43,7 @@ pub(super) fn read(html: &str) -> Result<Page, Unreadable> {
     let mut tree = tree::parse(html)?;
     let mut page = head::read(&tree);
     let items = items::stated(&tree);
+    shifts::write(&mut tree);
     titles::name(&mut tree);
     let hidden = shown::hidden(&tree);
     let concealed = shown::told(&tree, &hidden);

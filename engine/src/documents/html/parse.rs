@@ -32,6 +32,7 @@ const TELLING: &[&str] = &[
     "id",
     "class",
     "role",
+    "epub:type",
     "hidden",
     "aria-hidden",
     "style",
