@@ -14,6 +14,7 @@ mod docx_body;
 mod docx_styles;
 mod epub;
 mod grid;
+mod heads;
 mod html;
 mod kind;
 mod left_out;
