@@ -1,6 +1,8 @@
 //! The body of a DOCX document, walked through once.
 //! Invariant: words that are hidden, struck or deleted are left out, all others are kept in order and once.
 
+use std::collections::HashMap;
+
 use quick_xml::events::BytesStart;
 
 use super::blocks::{BOXES_MAX, Block, write};
@@ -8,6 +10,13 @@ use super::cells::{COPIES_FREE, Cells, SPAN_MAX};
 use super::docx_styles::{Marks, Role, Styles, is_on, shift_of};
 use super::package::{Step, value};
 use super::raised::{Shift, shifted};
+
+/// Where a note stands on paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Note {
+    Foot,
+    End,
+}
 
 /// A paragraph being read.
 #[derive(Default)]
@@ -19,7 +28,7 @@ struct Paragraph {
     item: Option<usize>,
     /// Its end was deleted: the next one goes on with it.
     goes_on: bool,
-    /// What stands in boxes within it.
+    /// What stands in boxes within it, and in notes on it.
     boxes: Vec<Block>,
 }
 
@@ -54,6 +63,11 @@ pub(super) struct Body<'a> {
     choices: Vec<usize>,
     /// Bytes that cells over several rows and columns may still be repeated with.
     copies: usize,
+    /// Notes that no sentence has led to yet.
+    notes: HashMap<(Note, String), Vec<Block>>,
+    /// Notes read in this part, and the id of the one being read.
+    read_notes: Vec<(String, Vec<Block>)>,
+    note: Option<String>,
 }
 
 impl<'a> Body<'a> {
@@ -72,6 +86,9 @@ impl<'a> Body<'a> {
             read: 0,
             choices: Vec::new(),
             copies: copies.max(COPIES_FREE),
+            notes: HashMap::new(),
+            read_notes: Vec::new(),
+            note: None,
         }
     }
 
@@ -93,6 +110,26 @@ impl<'a> Body<'a> {
         }
         let blocks = self.flows.pop().map(|flow| flow.blocks).unwrap_or_default();
         write(blocks)
+    }
+
+    /// The notes of a part that has nothing else, by their ids.
+    pub(super) fn into_notes(self) -> Vec<(String, Vec<Block>)> {
+        self.read_notes
+    }
+
+    /// The notes that the document's sentences may lead to.
+    pub(super) fn put_notes(&mut self, notes: HashMap<(Note, String), Vec<Block>>) {
+        self.notes = notes;
+    }
+
+    /// A sentence leads to a note: it stands beside the sentence's paragraph.
+    fn leads_to(&mut self, kind: Note, id: Option<String>) {
+        let Some(flow) = self.flows.last_mut() else { return };
+        if !self.run.hide(self.run_style, flow.paragraph.marks)
+            && let Some(note) = id.and_then(|id| self.notes.remove(&(kind, id)))
+        {
+            flow.paragraph.boxes.extend(note);
+        }
     }
 
     fn flow(&mut self) -> Option<&mut Flow> {
@@ -156,6 +193,14 @@ impl<'a> Body<'a> {
             }
             "vertAlign" if self.in_run_marks => self.shift = shift_of(start),
             "vanish" | "strike" | "dstrike" if self.in_run_marks => self.run.note(start),
+            // Lines that part notes from the text are notes as well.
+            "footnote" | "endnote" if value(start, "type").is_some_and(|kind| kind != "normal") => self.skipped = 1,
+            "footnote" | "endnote" => {
+                self.note = value(start, "id");
+                self.flows.push(Flow::default());
+            }
+            "footnoteReference" => self.leads_to(Note::Foot, value(start, "id")),
+            "endnoteReference" => self.leads_to(Note::End, value(start, "id")),
             "t" => self.in_text = true,
             "tab" if !self.in_paragraph_marks => self.words("\t"),
             "br" | "cr" => self.words("\n"),
@@ -240,6 +285,11 @@ impl<'a> Body<'a> {
             "t" => self.in_text = false,
             "p" => self.end_paragraph(),
             "txbxContent" => self.end_box(),
+            "footnote" | "endnote" if self.flows.len() > 1 => {
+                if let (Some(flow), Some(id)) = (self.flows.pop(), self.note.take()) {
+                    self.read_notes.push((id, flow.blocks));
+                }
+            }
             "tc" => self.end_cell(),
             "tr" => {
                 if let Some(flow) = self.flow().filter(|flow| flow.tables == 1) {

@@ -203,6 +203,46 @@ fn words_above_and_below_the_line_change_no_figure() {
 }
 
 #[test]
+fn a_note_stands_with_its_sentence_and_what_is_not_read_is_told() {
+    let note =
+        |name: &str, id: &str, words: &str| format!("<w:{name} w:id=\"{id}\"><w:p>{}</w:p></w:{name}>", run("", words));
+    let foot = format!(
+        "<w:footnotes xmlns:w=\"w\"><w:footnote w:type=\"separator\" w:id=\"0\"><w:p/></w:footnote>{}{}</w:footnotes>",
+        note("footnote", "2", "Until 48 hours before."),
+        note("footnote", "3", "In the table.")
+    );
+    let end = format!("<w:endnotes xmlns:w=\"w\">{}</w:endnotes>", note("endnote", "2", "At the end."));
+    let cell = |inner: &str| format!("<w:tc><w:p>{inner}</w:p></w:tc>");
+    let body = format!(
+        "<w:p>{}<w:r><w:footnoteReference w:id=\"2\"/></w:r>{}<w:r><w:endnoteReference w:id=\"2\"/></w:r></w:p>\
+         <w:p>{}<w:r><w:footnoteReference w:id=\"2\"/></w:r></w:p><w:tbl><w:tr>{}{}</w:tr></w:tbl>",
+        run("", "It is free"),
+        run("", " for all."),
+        run("", "Next."),
+        cell(&(run("", "Van") + "<w:r><w:footnoteReference w:id=\"3\"/></w:r>")),
+        cell(&run("", "5 EUR"))
+    );
+    let document = format!("<w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");
+    let relations = "<Relationships><Relationship Id=\"h\" Type=\"x/header\" Target=\"header1.xml\"/>\
+                     <Relationship Id=\"f\" Type=\"x/footer\" Target=\"footer1.xml\"/></Relationships>";
+    let header = format!("<w:hdr xmlns:w=\"w\"><w:p>{}</w:p></w:hdr>", run("", "Shop Ltd"));
+    let bytes = archive(&[
+        ("word/document.xml", document.as_bytes()),
+        ("word/footnotes.xml", foot.as_bytes()),
+        ("word/endnotes.xml", end.as_bytes()),
+        ("word/_rels/document.xml.rels", relations.as_bytes()),
+        ("word/header1.xml", header.as_bytes()),
+        ("word/footer1.xml", b"<w:ftr xmlns:w=\"w\"/>"),
+    ]);
+    let page = read(&bytes).unwrap();
+    assert_eq!(
+        page.markdown,
+        "It is free for all.\n\nUntil 48 hours before.\n\nAt the end.\n\nNext.\n\n|  |  |\n|---|---|\n| Van In the table. | 5 EUR |\n"
+    );
+    assert_eq!(page.left_out, [LeftOut { what: "header".into(), why: WhyLeftOut::Unread, chars: 8 }]);
+}
+
+#[test]
 fn boxes_keep_the_words_around_them() {
     let boxed = |inner: &str| {
         format!("<w:r><w:drawing><wps:txbx><w:txbxContent>{inner}</w:txbxContent></wps:txbx></w:drawing></w:r>")

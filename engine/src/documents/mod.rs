@@ -37,6 +37,7 @@ mod text;
 mod xhtml;
 mod xlsx;
 mod xlsx_format;
+mod xlsx_notes;
 
 pub use kind::{KINDS, Kind};
 pub use left_out::by_sort;
@@ -104,6 +105,8 @@ pub enum WhyLeftOut {
     Outside,
     #[error("it stands on most pages of the site: it is learned with one of them")]
     Repeated,
+    #[error("it is in a part of the document that is not read")]
+    Unread,
 }
 
 /// Why a document is passed over. Never holds the document's own words.

@@ -185,6 +185,17 @@ fn diagrams_and_notes_are_read_from_their_own_parts() {
 }
 
 #[test]
+fn charts_are_told_as_left_out() {
+    let relations =
+        "<Relationships><Relationship Id=\"c\" Type=\"x/chart\" Target=\"../charts/c1.xml\"/></Relationships>";
+    let chart = "<c:chart><c:ser><c:cat><c:pt><c:v>May</c:v></c:pt></c:cat><c:val><c:pt><c:v>19</c:v></c:pt></c:val></c:ser></c:chart>";
+    let slide = shape(TITLE, &line("", "Prices"));
+    let bytes = pptx(&[&slide], &[("ppt/slides/_rels/s0.xml.rels", relations), ("ppt/charts/c1.xml", chart)]);
+    let told = read(&bytes).unwrap().left_out;
+    assert_eq!(told, [LeftOut { what: "chart on slide 1".into(), why: WhyLeftOut::Unread, chars: 5 }]);
+}
+
+#[test]
 fn hostile_presentations_are_refused_or_cost_no_more_than_others() {
     let bomb = " ".repeat(200 * INFLATED_BYTES_FREE as usize);
     let empty = shape("", "");

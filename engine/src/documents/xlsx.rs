@@ -1,11 +1,14 @@
 //! XLSX: every sheet that is shown, a section with its tables, and values as they are shown.
 //! Invariant: cells cost work and memory within a bound, however they are merged and wherever they stand.
 
+use std::collections::HashMap;
+
 use super::grid::Placed;
 use super::markdown::Writer;
 use super::package::{Package, Step, each, value};
 use super::raised::{Shift, shifted};
 use super::xlsx_format::{Formats, shown};
+use super::xlsx_notes::{notes, unread};
 use super::{Kind, Page, Unreadable, sheet};
 
 /// Columns that are read of a sheet.
@@ -22,11 +25,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     let title = package.title("docProps/core.xml")?;
     let (sheets, from_1904) = sheets(&workbook)?;
     let mut writer = Writer::default();
-    let mut cells_left = CELLS_MAX;
+    let (mut cells_left, mut left_out) = (CELLS_MAX, Vec::new());
     for (name, id) in sheets {
         let Some(relation) = relations.get(&id) else { continue };
         let Some(xml) = package.part(&relation.part)? else { continue };
-        let mut reader = Sheet { from_1904, cells_left, ..Sheet::new(&strings, &formats) };
+        let own = package.relations(&relation.part)?;
+        let comments = own.values().find(|own| own.kind == "comments").map(|own| own.part.clone());
+        let notes = match comments {
+            Some(part) => package.part(&part)?.map(|xml| notes(&xml)).transpose()?.unwrap_or_default(),
+            None => HashMap::new(),
+        };
+        unread(&own, &name, &mut left_out);
+        let mut reader = Sheet { from_1904, cells_left, notes, ..Sheet::new(&strings, &formats) };
         each(Kind::Xlsx, &xml, |step| reader.step(step))?;
         let rows = reader.finish().ok_or(Unreadable::Costly)?;
         cells_left = rows.1;
@@ -41,7 +51,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         Some(title) if !markdown.trim().is_empty() => super::pdf_text::under(title, &markdown),
         _ => markdown,
     };
-    Ok(Page { title, markdown, ..Page::default() })
+    Ok(Page { title, markdown, left_out, ..Page::default() })
 }
 
 /// Names and ids of the sheets that are shown, and whether days are counted from 1904.
@@ -127,6 +137,8 @@ struct Sheet<'a> {
     words: String,
     in_value: bool,
     rich: Rich,
+    /// What is noted on cells, by row (from 1) and column (from 0).
+    notes: HashMap<(usize, usize), String>,
 }
 
 impl<'a> Sheet<'a> {
@@ -147,6 +159,7 @@ impl<'a> Sheet<'a> {
             words: String::new(),
             in_value: false,
             rich: Rich::default(),
+            notes: HashMap::new(),
         }
     }
 
@@ -191,15 +204,24 @@ impl<'a> Sheet<'a> {
     fn end_cell(&mut self) {
         let words = std::mem::take(&mut self.words);
         let format = self.formats.of(self.style);
-        if self.skips_row || words.is_empty() || format.is_struck || self.column >= COLUMNS_MAX {
+        let row = self.rows.last().map_or(0, |row| row.0);
+        let note = self.notes.remove(&(row, self.column));
+        let is_empty = words.is_empty() && note.is_none();
+        if self.skips_row || is_empty || format.is_struck || self.column >= COLUMNS_MAX {
             return;
         }
         let words = match self.kind.as_str() {
             "s" => words.trim().parse::<usize>().ok().and_then(|at| self.strings.get(at)).cloned().unwrap_or_default(),
             "b" => if words.trim() == "1" { "yes" } else { "no" }.to_owned(),
             "e" => String::new(),
+            _ if words.is_empty() => words,
             "str" | "inlineStr" | "d" => words,
             _ => words.trim().parse().map_or(words, |number| shown(number, &format.code, self.from_1904)),
+        };
+        let words = match note {
+            Some(note) if words.is_empty() => note,
+            Some(note) => format!("{words} ({note})"),
+            None => words,
         };
         let column = self.column;
         if let Some(cell) = self.cell(self.rows.len().saturating_sub(1), column) {
@@ -268,7 +290,7 @@ impl<'a> Sheet<'a> {
 }
 
 /// Row (from 1) and column (from 0) of `B3`.
-fn place_of(place: &str) -> Option<(usize, usize)> {
+pub(super) fn place_of(place: &str) -> Option<(usize, usize)> {
     let place = place.replace('$', "");
     let letters = place.bytes().take_while(u8::is_ascii_alphabetic).take(4).count();
     let column =
