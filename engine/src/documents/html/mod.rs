@@ -5,6 +5,7 @@
 mod amounts;
 mod attributes;
 mod charset;
+mod covered_mail;
 mod furniture;
 mod head;
 mod hours;
@@ -41,6 +42,7 @@ use super::{Page, Unreadable};
 
 pub(super) fn read(html: &str) -> Result<Page, Unreadable> {
     let mut tree = tree::parse(html)?;
+    covered_mail::write(&mut tree);
     let mut page = head::read(&tree);
     let items = items::stated(&tree);
     shifts::write(&mut tree);
