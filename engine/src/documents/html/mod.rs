@@ -26,6 +26,7 @@ mod shown;
 mod sink;
 mod sizes;
 mod statements;
+mod styles;
 mod table_layout;
 mod tables;
 #[cfg(test)]

@@ -33,6 +33,7 @@ const TELLING: &[&str] = &[
     "class",
     "role",
     "epub:type",
+    "media",
     "data-cfemail",
     "hidden",
     "aria-hidden",
