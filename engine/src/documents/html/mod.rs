@@ -3,6 +3,7 @@
 //! belongs to; what is left out is told.
 
 mod amounts;
+mod asides;
 mod attributes;
 mod charset;
 mod covered_mail;

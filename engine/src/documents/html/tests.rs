@@ -83,6 +83,39 @@ fn words_above_and_below_the_line_change_no_figure() {
 }
 
 #[test]
+fn what_stands_beside_the_text_has_its_own_heading_or_none() {
+    for (page, expected) in [
+        (
+            "<main><h1>Shop</h1><p>Welcome.</p><h2>Delivery</h2><p>In two days.</p><aside><p>The sale ends in May.</p></aside>
+             <h2>Returns</h2><p>Free.</p></main>",
+            "# Shop\n\nWelcome.\n\nThe sale ends in May.\n\n## Delivery\n\nIn two days.\n\n## Returns\n\nFree.\n",
+        ),
+        (
+            "<h1>Shop</h1><h2>Delivery</h2><p>In two days.</p><aside><h3>Sale</h3><p>It ends in May.</p></aside>",
+            "# Shop\n\n## Delivery\n\nIn two days.\n\n## Sale\n\nIt ends in May.\n",
+        ),
+        (
+            "<h2>Delivery</h2><p>In two days.</p><aside role=note>Not on Sundays.</aside><p>By post.</p>",
+            "## Delivery\n\nIn two days.\n\nNot on Sundays.\n\nBy post.\n",
+        ),
+        (
+            "<h1>Shop</h1><section><h2>Delivery</h2><p>In two days.</p><aside>Not on Sundays.</aside></section>",
+            "# Shop\n\n## Delivery\n\nIn two days.\n\nNot on Sundays.\n",
+        ),
+        (
+            "<main><h1>Sale</h1><p>Everything must go.</p></main><aside><p>The sale ends on Sunday at 5 pm.</p></aside>",
+            "# Sale\n\nEverything must go.\n\nThe sale ends on Sunday at 5 pm.\n",
+        ),
+        (
+            "<main><h1>Sale</h1><p>Everything must go.</p></main><aside><p>Call 030 1234567 now.</p></aside>",
+            "# Sale\n\nEverything must go.\n\n## Contact\n\nCall 030 1234567 now.\n",
+        ),
+    ] {
+        assert_eq!(markdown(page), expected, "{page}");
+    }
+}
+
+#[test]
 fn a_page_says_what_it_wants() {
     let page = read(
         "<base href='/docs/'><link rel=canonical href='https://x.example/a'><meta name=ROBOTS content='noindex, follow'>
