@@ -1,12 +1,22 @@
 //! The body of a DOCX document, walked through once.
 //! Invariant: words that are hidden, struck or deleted are left out, all others are kept in order and once.
 
+use std::collections::HashMap;
+
 use quick_xml::events::BytesStart;
 
 use super::blocks::{BOXES_MAX, Block, write};
 use super::cells::{COPIES_FREE, Cells, SPAN_MAX};
-use super::docx_styles::{Marks, Role, Styles, is_on};
+use super::docx_styles::{Marks, Role, Styles, is_on, shift_of};
 use super::package::{Step, value};
+use super::raised::{Shift, shifted};
+
+/// Where a note stands on paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Note {
+    Foot,
+    End,
+}
 
 /// A paragraph being read.
 #[derive(Default)]
@@ -18,7 +28,7 @@ struct Paragraph {
     item: Option<usize>,
     /// Its end was deleted: the next one goes on with it.
     goes_on: bool,
-    /// What stands in boxes within it.
+    /// What stands in boxes within it, and in notes on it.
     boxes: Vec<Block>,
 }
 
@@ -44,6 +54,8 @@ pub(super) struct Body<'a> {
     in_row_marks: bool,
     run: Marks,
     run_style: Marks,
+    /// Where the run's words stand to their line.
+    shift: Option<Shift>,
     /// Elements open within one that repeats or was deleted.
     skipped: usize,
     /// Bytes of words so far, and how many there were before each choice between ways to show the same.
@@ -51,6 +63,11 @@ pub(super) struct Body<'a> {
     choices: Vec<usize>,
     /// Bytes that cells over several rows and columns may still be repeated with.
     copies: usize,
+    /// Notes that no sentence has led to yet.
+    notes: HashMap<(Note, String), Vec<Block>>,
+    /// Notes read in this part, and the id of the one being read.
+    read_notes: Vec<(String, Vec<Block>)>,
+    note: Option<String>,
 }
 
 impl<'a> Body<'a> {
@@ -64,10 +81,14 @@ impl<'a> Body<'a> {
             in_row_marks: false,
             run: Marks::default(),
             run_style: Marks::default(),
+            shift: None,
             skipped: 0,
             read: 0,
             choices: Vec::new(),
             copies: copies.max(COPIES_FREE),
+            notes: HashMap::new(),
+            read_notes: Vec::new(),
+            note: None,
         }
     }
 
@@ -91,6 +112,26 @@ impl<'a> Body<'a> {
         write(blocks)
     }
 
+    /// The notes of a part that has nothing else, by their ids.
+    pub(super) fn into_notes(self) -> Vec<(String, Vec<Block>)> {
+        self.read_notes
+    }
+
+    /// The notes that the document's sentences may lead to.
+    pub(super) fn put_notes(&mut self, notes: HashMap<(Note, String), Vec<Block>>) {
+        self.notes = notes;
+    }
+
+    /// A sentence leads to a note: it stands beside the sentence's paragraph.
+    fn leads_to(&mut self, kind: Note, id: Option<String>) {
+        let Some(flow) = self.flows.last_mut() else { return };
+        if !self.run.hide(self.run_style, flow.paragraph.marks)
+            && let Some(note) = id.and_then(|id| self.notes.remove(&(kind, id)))
+        {
+            flow.paragraph.boxes.extend(note);
+        }
+    }
+
     fn flow(&mut self) -> Option<&mut Flow> {
         self.flows.last_mut()
     }
@@ -102,7 +143,11 @@ impl<'a> Body<'a> {
             return;
         }
         self.read += words.len();
-        flow.paragraph.words.push_str(words);
+        let paragraph = &mut flow.paragraph.words;
+        match self.shift {
+            Some(shift) => paragraph.push_str(&shifted(paragraph, words, shift, false)),
+            None => paragraph.push_str(words),
+        }
     }
 
     fn open(&mut self, start: &BytesStart<'_>) {
@@ -139,9 +184,23 @@ impl<'a> Body<'a> {
             "r" => {
                 self.run = Marks::default();
                 self.run_style = Marks::default();
+                self.shift = None;
             }
-            "rStyle" => self.run_style = self.styles.of(value(start, "val").as_deref().or(Some(""))).1,
+            "rStyle" => {
+                let style = value(start, "val").unwrap_or_default();
+                self.run_style = self.styles.of(Some(&style)).1;
+                self.shift = self.shift.or_else(|| self.styles.shift(&style));
+            }
+            "vertAlign" if self.in_run_marks => self.shift = shift_of(start),
             "vanish" | "strike" | "dstrike" if self.in_run_marks => self.run.note(start),
+            // Lines that part notes from the text are notes as well.
+            "footnote" | "endnote" if value(start, "type").is_some_and(|kind| kind != "normal") => self.skipped = 1,
+            "footnote" | "endnote" => {
+                self.note = value(start, "id");
+                self.flows.push(Flow::default());
+            }
+            "footnoteReference" => self.leads_to(Note::Foot, value(start, "id")),
+            "endnoteReference" => self.leads_to(Note::End, value(start, "id")),
             "t" => self.in_text = true,
             "tab" if !self.in_paragraph_marks => self.words("\t"),
             "br" | "cr" => self.words("\n"),
@@ -221,10 +280,16 @@ impl<'a> Body<'a> {
             "r" => {
                 self.run = Marks::default();
                 self.run_style = Marks::default();
+                self.shift = None;
             }
             "t" => self.in_text = false,
             "p" => self.end_paragraph(),
             "txbxContent" => self.end_box(),
+            "footnote" | "endnote" if self.flows.len() > 1 => {
+                if let (Some(flow), Some(id)) = (self.flows.pop(), self.note.take()) {
+                    self.read_notes.push((id, flow.blocks));
+                }
+            }
             "tc" => self.end_cell(),
             "tr" => {
                 if let Some(flow) = self.flow().filter(|flow| flow.tables == 1) {

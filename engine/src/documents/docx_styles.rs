@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use quick_xml::events::BytesStart;
 
 use super::package::{Step, each, value};
+use super::raised::Shift;
 use super::{Kind, Unreadable};
 
 /// Styles that stand on each other, at most.
@@ -53,11 +54,21 @@ pub(super) fn is_on(start: &BytesStart<'_>) -> bool {
     !matches!(value(start, "val").as_deref(), Some("0" | "false" | "off" | "none"))
 }
 
+/// Where an element of a run's properties sets its words.
+pub(super) fn shift_of(start: &BytesStart<'_>) -> Option<Shift> {
+    match value(start, "val").as_deref() {
+        Some("superscript") => Some(Shift::Raised),
+        Some("subscript") => Some(Shift::Lowered),
+        _ => None,
+    }
+}
+
 /// One style as it is written.
 #[derive(Clone, Debug, Default)]
 struct Style {
     role: Option<Role>,
     marks: Marks,
+    shift: Option<Shift>,
     based_on: Option<String>,
 }
 
@@ -91,6 +102,7 @@ impl Styles {
                     style.role = style.role.or(level.map(|level| Role::Heading(level + 1)));
                 }
                 "rPr" => in_marks = true,
+                "vertAlign" if in_marks => style.shift = shift_of(start),
                 _ if in_marks => style.marks.note(start),
                 _ => {}
             },
@@ -103,6 +115,19 @@ impl Styles {
             Step::Close(_) | Step::Words(_) => {}
         })?;
         Ok(styles)
+    }
+
+    /// Where words in a style stand to their line.
+    pub(super) fn shift(&self, id: &str) -> Option<Shift> {
+        let mut at = self.by_id.get(id);
+        for _ in 0..BASED_MAX {
+            let style = at?;
+            if style.shift.is_some() {
+                return style.shift;
+            }
+            at = style.based_on.as_ref().and_then(|id| self.by_id.get(id));
+        }
+        None
     }
 
     /// What a style and those it stands on say; without an id, what holds for every paragraph.

@@ -183,6 +183,66 @@ fn what_is_hidden_struck_or_deleted_is_left_out() {
 }
 
 #[test]
+fn words_above_and_below_the_line_change_no_figure() {
+    let styles = "<w:styles xmlns:w=\"w\"><w:style w:type=\"character\" w:styleId=\"Up\"><w:rPr><w:vertAlign w:val=\"superscript\"/></w:rPr></w:style>\
+        <w:style w:type=\"character\" w:styleId=\"Upper\"><w:basedOn w:val=\"Up\"/></w:style></w:styles>";
+    let raised = "<w:vertAlign w:val=\"superscript\"/>";
+    for (before, marks, words, after, expected) in [
+        ("75", raised, "1", " euros", "75¹ euros"),
+        ("250 m", raised, "2", "", "250 m²"),
+        ("H", "<w:vertAlign w:val=\"subscript\"/>", "2", "O", "H₂O"),
+        ("the 1", raised, "st", " day", "the 1st day"),
+        ("75", "<w:rStyle w:val=\"Upper\"/>", "1", " euros", "75¹ euros"),
+        ("75", "<w:vertAlign w:val=\"baseline\"/>", "1", " euros", "751 euros"),
+    ] {
+        let body = format!("<w:p>{}{}{}</w:p>", run("", before), run(marks, words), run("", after));
+        let document = format!("<w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");
+        let bytes = archive(&[("word/document.xml", document.as_bytes()), ("word/styles.xml", styles.as_bytes())]);
+        assert_eq!(read(&bytes).unwrap().markdown.trim(), expected, "{marks}");
+    }
+}
+
+#[test]
+fn a_note_stands_with_its_sentence_and_what_is_not_read_is_told() {
+    let note =
+        |name: &str, id: &str, words: &str| format!("<w:{name} w:id=\"{id}\"><w:p>{}</w:p></w:{name}>", run("", words));
+    let foot = format!(
+        "<w:footnotes xmlns:w=\"w\"><w:footnote w:type=\"separator\" w:id=\"0\"><w:p/></w:footnote>{}{}</w:footnotes>",
+        note("footnote", "2", "Until 48 hours before."),
+        note("footnote", "3", "In the table.")
+    );
+    let end = format!("<w:endnotes xmlns:w=\"w\">{}</w:endnotes>", note("endnote", "2", "At the end."));
+    let cell = |inner: &str| format!("<w:tc><w:p>{inner}</w:p></w:tc>");
+    let body = format!(
+        "<w:p>{}<w:r><w:footnoteReference w:id=\"2\"/></w:r>{}<w:r><w:endnoteReference w:id=\"2\"/></w:r></w:p>\
+         <w:p>{}<w:r><w:footnoteReference w:id=\"2\"/></w:r></w:p><w:tbl><w:tr>{}{}</w:tr></w:tbl>",
+        run("", "It is free"),
+        run("", " for all."),
+        run("", "Next."),
+        cell(&(run("", "Van") + "<w:r><w:footnoteReference w:id=\"3\"/></w:r>")),
+        cell(&run("", "5 EUR"))
+    );
+    let document = format!("<w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");
+    let relations = "<Relationships><Relationship Id=\"h\" Type=\"x/header\" Target=\"header1.xml\"/>\
+                     <Relationship Id=\"f\" Type=\"x/footer\" Target=\"footer1.xml\"/></Relationships>";
+    let header = format!("<w:hdr xmlns:w=\"w\"><w:p>{}</w:p></w:hdr>", run("", "Shop Ltd"));
+    let bytes = archive(&[
+        ("word/document.xml", document.as_bytes()),
+        ("word/footnotes.xml", foot.as_bytes()),
+        ("word/endnotes.xml", end.as_bytes()),
+        ("word/_rels/document.xml.rels", relations.as_bytes()),
+        ("word/header1.xml", header.as_bytes()),
+        ("word/footer1.xml", b"<w:ftr xmlns:w=\"w\"/>"),
+    ]);
+    let page = read(&bytes).unwrap();
+    assert_eq!(
+        page.markdown,
+        "It is free for all.\n\nUntil 48 hours before.\n\nAt the end.\n\nNext.\n\n|  |  |\n|---|---|\n| Van In the table. | 5 EUR |\n"
+    );
+    assert_eq!(page.left_out, [LeftOut { what: "header".into(), why: WhyLeftOut::Unread, chars: 8 }]);
+}
+
+#[test]
 fn boxes_keep_the_words_around_them() {
     let boxed = |inner: &str| {
         format!("<w:r><w:drawing><wps:txbx><w:txbxContent>{inner}</w:txbxContent></wps:txbx></w:drawing></w:r>")

@@ -1,6 +1,7 @@
 //! Tables on their way to Markdown: a head, rows, and rows that are titles of those below them.
 //! Invariant: every row is written, each below the head that tells what its cells are.
 
+use super::heads::{contrasts, fill_groups};
 use super::markdown::Writer;
 
 /// A row of a table.
@@ -92,12 +93,28 @@ impl Grid {
         let is_head = match rows.first() {
             Some(Row::Cells(first)) => {
                 let others: Vec<&[String]> = rows.iter().skip(1).filter_map(Row::cells).collect();
-                looks_like_head(first, &others)
+                looks_like_head(first, &others) || contrasts(first, &others)
             }
             _ => false,
         };
         let head = if is_head && let Row::Cells(cells) = rows.remove(0) { Some(cells) } else { None };
         Self { head, rows }
+    }
+
+    /// Says in each row of a group what stands in its first alone.
+    fn fill_groups(&mut self) {
+        for run in self.rows.chunk_by_mut(|one, next| one.cells().is_some() && next.cells().is_some()) {
+            let cells = |row: &mut Row| match row {
+                Row::Cells(cells) => std::mem::take(cells),
+                Row::Section(_) => Vec::new(),
+            };
+            if matches!(run, [Row::Section(_)]) {
+                continue;
+            }
+            let mut rows: Vec<Vec<String>> = run.iter_mut().map(cells).collect();
+            fill_groups(&mut rows);
+            run.iter_mut().zip(rows).for_each(|(row, cells)| *row = Row::Cells(cells));
+        }
     }
 
     /// Columns of the widest row.
@@ -203,14 +220,18 @@ pub(super) fn merged(rows: Vec<Vec<Placed>>, heads: usize) -> (Option<String>, G
         })
         .collect();
     if heads == 0 {
-        return (caption, Grid::guessed(body));
+        let mut grid = Grid::guessed(body);
+        grid.fill_groups();
+        return (caption, grid);
     }
     let mut head = vec![String::new(); columns];
     for (column, whole) in head.iter_mut().enumerate() {
         let parts = rest[..heads].iter().filter_map(|row| row.get(column)).filter(|cell| !cell.from_above);
         *whole = parts.map(|cell| cell.words.trim()).filter(|words| !words.is_empty()).collect::<Vec<_>>().join(" ");
     }
-    (caption, Grid { head: Some(head), rows: body })
+    let mut grid = Grid { head: Some(head), rows: body };
+    grid.fill_groups();
+    (caption, grid)
 }
 
 /// A paragraph that leads into what follows.

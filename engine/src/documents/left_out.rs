@@ -36,6 +36,7 @@ impl WhyLeftOut {
             Self::Notice => LeftOutReason::Notice,
             Self::Outside => LeftOutReason::Outside,
             Self::Repeated => LeftOutReason::Repeated,
+            Self::Unread => LeftOutReason::Other,
         }
     }
 }

@@ -14,6 +14,7 @@ mod docx_body;
 mod docx_styles;
 mod epub;
 mod grid;
+mod heads;
 mod html;
 mod kind;
 mod left_out;
@@ -29,12 +30,14 @@ mod pdf_text;
 pub(crate) mod plain;
 mod pptx;
 mod pptx_slide;
+pub(crate) mod raised;
 mod reader;
 mod sheet;
 mod text;
 mod xhtml;
 mod xlsx;
 mod xlsx_format;
+mod xlsx_notes;
 
 pub use kind::{KINDS, Kind};
 pub use left_out::by_sort;
@@ -102,6 +105,8 @@ pub enum WhyLeftOut {
     Outside,
     #[error("it stands on most pages of the site: it is learned with one of them")]
     Repeated,
+    #[error("it is in a part of the document that is not read")]
+    Unread,
 }
 
 /// Why a document is passed over. Never holds the document's own words.

@@ -8,6 +8,7 @@ use super::blocks::{BOXES_MAX, Block, write};
 use super::cells::{COPIES_FREE, Cells, SPAN_MAX};
 use super::odt_styles::{Role, Styles};
 use super::package::{Step, value};
+use super::raised::{Shift, shifted};
 
 /// What is no text of the document, or says again what it says.
 const SKIPPED: &[&str] = &[
@@ -56,8 +57,8 @@ struct Paragraph {
     words: String,
     role: Option<Role>,
     is_hidden: bool,
-    /// For each open run of words whether it is out of sight.
-    spans: Vec<bool>,
+    /// For each open run of words whether it is out of sight, and where it stands to its line.
+    spans: Vec<(bool, Option<Shift>)>,
     /// What stands in boxes and notes within it.
     boxes: Vec<Block>,
 }
@@ -130,9 +131,15 @@ impl Body {
     fn words(&mut self, words: &str) {
         if let Some(paragraph) = self.flow().and_then(|flow| flow.paragraph.as_mut())
             && !paragraph.is_hidden
-            && paragraph.spans.last() != Some(&true)
         {
-            paragraph.words.push_str(words);
+            match paragraph.spans.last() {
+                Some((true, _)) => {}
+                Some((_, Some(shift))) => {
+                    let words = shifted(&paragraph.words, words, *shift, false);
+                    paragraph.words.push_str(&words);
+                }
+                _ => paragraph.words.push_str(words),
+            }
         }
     }
 
@@ -163,10 +170,11 @@ impl Body {
                 }
             }
             "span" => {
-                let hides = value(start, "style-name").is_some_and(|style| self.styles.hides(&style));
+                let style = value(start, "style-name").unwrap_or_default();
+                let (hides, shift) = (self.styles.hides(&style), self.styles.shift(&style));
                 if let Some(paragraph) = self.flow().and_then(|flow| flow.paragraph.as_mut()) {
-                    let is_out = hides || paragraph.spans.last() == Some(&true);
-                    paragraph.spans.push(is_out);
+                    let (is_out, outer) = paragraph.spans.last().copied().unwrap_or_default();
+                    paragraph.spans.push((hides || is_out, shift.or(outer)));
                 }
             }
             "s" => self.words(" "),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use quick_xml::events::BytesStart;
 
 use super::package::{Step, value};
+use super::raised::Shift;
 
 /// Styles that stand on each other, at most.
 const PARENTS_MAX: usize = 16;
@@ -23,6 +24,8 @@ struct Style {
     /// Its words are struck or hidden, or are not although its parent's are.
     is_struck: Option<bool>,
     is_hidden: Option<bool>,
+    /// Where its words stand to their line; `None` within says that they stand on it.
+    shift: Option<Option<Shift>>,
     parent: Option<String>,
 }
 
@@ -69,6 +72,7 @@ impl Styles {
                 let through =
                     value(start, "text-line-through-style").or_else(|| value(start, "text-line-through-type"));
                 style.is_struck = through.map(|through| through != "none").or(style.is_struck);
+                style.shift = value(start, "text-position").map(|place| shift_of(&place)).or(style.shift);
                 style.is_hidden = value(start, "display").map(|display| display == "none").or(style.is_hidden);
             }
             _ => {}
@@ -82,9 +86,35 @@ impl Styles {
         (role.or_else(|| role_of(name)), is_out)
     }
 
+    /// Where words of this style stand to their line.
+    pub(super) fn shift(&self, name: &str) -> Option<Shift> {
+        let mut at = self.words.get(name);
+        for _ in 0..PARENTS_MAX {
+            let style = at?;
+            if let Some(shift) = style.shift {
+                return shift;
+            }
+            at = style.parent.as_ref().and_then(|name| self.words.get(name));
+        }
+        None
+    }
+
     /// Whether words of this style are out of sight.
     pub(super) fn hides(&self, name: &str) -> bool {
         look(&self.words, name).1
+    }
+}
+
+/// Of `super 58%` or `-33% 58%`.
+fn shift_of(place: &str) -> Option<Shift> {
+    let first = place.split_whitespace().next()?;
+    let by = || first.trim_end_matches('%').parse::<f64>().ok();
+    match first {
+        "super" => Some(Shift::Raised),
+        "sub" => Some(Shift::Lowered),
+        _ if by().is_some_and(|by| by > 0.0) => Some(Shift::Raised),
+        _ if by().is_some_and(|by| by < 0.0) => Some(Shift::Lowered),
+        _ => None,
     }
 }
 

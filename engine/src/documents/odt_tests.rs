@@ -14,6 +14,8 @@ fn odt(text: &str) -> Vec<u8> {
         <style:style style:name=\"P3\" style:family=\"paragraph\"><style:text-properties text:display=\"none\"/></style:style>\
         <style:style style:name=\"T1\" style:family=\"text\"><style:text-properties style:text-line-through-style=\"solid\"/></style:style>\
         <style:style style:name=\"T2\" style:family=\"text\" style:parent-style-name=\"T1\"><style:text-properties style:text-line-through-style=\"none\"/></style:style>\
+        <style:style style:name=\"T3\" style:family=\"text\"><style:text-properties style:text-position=\"super 58%\"/></style:style>\
+        <style:style style:name=\"T4\" style:family=\"text\"><style:text-properties style:text-position=\"-33% 58%\"/></style:style>\
         </office:automatic-styles>";
     let content = format!(
         "<office:document-content>{styles}<office:body><office:text>{text}</office:text></office:body></office:document-content>"
@@ -73,6 +75,13 @@ fn words_that_are_shown_are_kept_once_and_in_order() {
                 item("<text:h text:outline-level=\"2\">Fees</text:h>")
             ),
             "-   One  \n    more\n-   Two\n    -   deep\n\n### Fees\n",
+        ),
+        (
+            "above and below the line",
+            p(
+                "From 75<text:span text:style-name=\"T3\">1</text:span> euros H<text:span text:style-name=\"T4\">2</text:span>O",
+            ),
+            "From 75¹ euros H₂O\n",
         ),
         (
             "boxes and shapes within a sentence",

@@ -21,20 +21,24 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     let presentation = package.main_part(MAIN)?;
     let parts = package.relations(MAIN)?;
     let core = package.title("docProps/core.xml")?.filter(|title| !title.to_lowercase().contains("powerpoint"));
-    let mut reading =
-        Reading { package, shapes_left: SHAPES_MAX, copies: bytes.len().max(COPIES_FREE), blocks: Vec::new() };
-    let (mut seen, mut left_out) = (HashSet::new(), Vec::new());
+    let mut reading = Reading {
+        package,
+        shapes_left: SHAPES_MAX,
+        copies: bytes.len().max(COPIES_FREE),
+        blocks: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let mut seen = HashSet::new();
     for (number, id) in (1..).zip(slides(&presentation)?) {
         let Some(part) = parts.get(&id).map(|relation| relation.part.as_str()) else { continue };
         if !seen.insert(part) {
             continue;
         }
-        if let Some(hidden) = reading.slide(part, number)?
-            && left_out.len() < LEFT_OUT_MAX
-        {
-            left_out.push(LeftOut { what: format!("slide {number}"), why: WhyLeftOut::Hidden, chars: hidden });
+        if let Some(hidden) = reading.slide(part, number)? {
+            reading.leave_out(format!("slide {number}"), WhyLeftOut::Hidden, hidden);
         }
     }
+    let left_out = reading.left_out;
     let (own, markdown) = write(reading.blocks);
     let title = own.or(core);
     let markdown = match &title {
@@ -72,9 +76,16 @@ struct Reading<'a> {
     /// Bytes that cells over several places may still be repeated with.
     copies: usize,
     blocks: Vec<Block>,
+    left_out: Vec<LeftOut>,
 }
 
 impl Reading<'_> {
+    fn leave_out(&mut self, what: String, why: WhyLeftOut, chars: usize) {
+        if self.left_out.len() < LEFT_OUT_MAX {
+            self.left_out.push(LeftOut { what, why, chars });
+        }
+    }
+
     /// Takes in a slide; gives the characters of one that is not shown.
     fn slide(&mut self, part: &str, number: usize) -> Result<Option<usize>, Unreadable> {
         let Some((mut shapes, is_hidden)) = self.shapes(part, true)? else { return Ok(None) };
@@ -91,6 +102,7 @@ impl Reading<'_> {
                 Shape::Diagram(id) => self.diagram(&relations, &id, &mut body)?,
             }
         }
+        self.charts(&relations, number)?;
         let notes = relations.values().find(|relation| relation.kind == "notesSlide").map(|notes| notes.part.clone());
         if let Some(notes) = notes {
             self.notes(&notes, &mut body)?;
@@ -113,6 +125,24 @@ impl Reading<'_> {
         let mut slide = Slide::new(lists, &mut self.shapes_left, &mut self.copies);
         each(Kind::Pptx, &xml, |step| slide.step(step))?;
         slide.finish().map(Some)
+    }
+
+    /// Tells of the charts on a slide: their values are not read.
+    fn charts(&mut self, relations: &HashMap<String, Relation>, number: usize) -> Result<(), Unreadable> {
+        let charts = relations.values().filter(|one| one.kind == "chart" || one.kind == "chartEx");
+        let mut parts: Vec<&str> = charts.map(|one| one.part.as_str()).collect();
+        parts.sort_unstable();
+        for part in parts.into_iter().take(LEFT_OUT_MAX) {
+            let Some(xml) = self.package.part(part)? else { continue };
+            let (mut in_value, mut chars) = (false, 0);
+            each(Kind::Pptx, &xml, |step| match step {
+                Step::Open(start) => in_value = matches!(start.local_name().into_inner(), "v" | "t" | "pt"),
+                Step::Close(_) => in_value = false,
+                Step::Words(words) => chars += if in_value { words.trim().chars().count() } else { 0 },
+            })?;
+            self.leave_out(format!("chart on slide {number}"), WhyLeftOut::Unread, chars);
+        }
+        Ok(())
     }
 
     /// What the presenter wrote below the slide.

@@ -8,6 +8,7 @@ use super::Unreadable;
 use super::blocks::Block;
 use super::cells::Cells;
 use super::package::{Step, value};
+use super::raised::{Shift, shifted};
 
 /// Shapes of a document: a crowded slide has some hundreds.
 pub(super) const SHAPES_MAX: usize = 100_000;
@@ -61,6 +62,8 @@ pub(super) struct Slide<'a> {
     tables: usize,
     in_text: bool,
     is_struck: bool,
+    /// Where the run's words stand to their line.
+    shift: Option<Shift>,
     /// Elements open within one that is not shown.
     skipped: usize,
     /// Words so far, in bytes, and how many there were before each choice between ways to show the same.
@@ -85,6 +88,7 @@ impl<'a> Slide<'a> {
             tables: 0,
             in_text: false,
             is_struck: false,
+            shift: None,
             skipped: 0,
             read: 0,
             choices: Vec::new(),
@@ -102,7 +106,11 @@ impl<'a> Slide<'a> {
             Step::Close(name) => self.close(name),
             Step::Words(words) if self.in_text && self.skipped == 0 && !self.is_struck => {
                 self.read += words.len();
-                self.line.words.push_str(words);
+                let line = &mut self.line.words;
+                match self.shift {
+                    Some(shift) => line.push_str(&shifted(line, words, shift, false)),
+                    None => line.push_str(words),
+                }
             }
             Step::Words(_) => {}
         }
@@ -139,8 +147,16 @@ impl<'a> Slide<'a> {
             "pPr" => self.line.level = number("lvl").unwrap_or(0).min(LEVEL_MAX),
             "buNone" => self.line.is_item = Some(false),
             "buChar" | "buAutoNum" | "buBlip" => self.line.is_item = Some(true),
-            "r" => self.is_struck = false,
-            "rPr" => self.is_struck = value(start, "strike").is_some_and(|how| how != "noStrike"),
+            "r" => (self.is_struck, self.shift) = (false, None),
+            "rPr" => {
+                self.is_struck = value(start, "strike").is_some_and(|how| how != "noStrike");
+                let offset = value(start, "baseline").and_then(|by| by.trim_end_matches('%').parse::<i64>().ok());
+                self.shift = match offset.unwrap_or(0) {
+                    1.. => Some(Shift::Raised),
+                    0 => None,
+                    _ => Some(Shift::Lowered),
+                };
+            }
             "br" => self.line.words.push('\n'),
             // The number of the slide, or the day on which it is shown.
             "fld" => {
@@ -175,7 +191,7 @@ impl<'a> Slide<'a> {
                 self.choices.pop();
             }
             "t" => self.in_text = false,
-            "r" => self.is_struck = false,
+            "r" => (self.is_struck, self.shift) = (false, None),
             "p" => self.end_line(),
             "tc" if self.tables == 1 => self.table.end_cell(self.copies),
             "tr" if self.tables == 1 => self.table.end_row(),

@@ -103,6 +103,16 @@ fn shapes_are_told_apart() {
             "## Fees\n\nAs of\n",
         ),
         (
+            "above and below the line",
+            title.clone()
+                + &shape(
+                    "",
+                    "<a:p><a:r><a:t>75</a:t></a:r><a:r><a:rPr baseline=\"30000\"/><a:t>1</a:t></a:r><a:r><a:t> EUR, H</a:t></a:r>\
+                     <a:r><a:rPr baseline=\"-25000\"/><a:t>2</a:t></a:r><a:r><a:t>O</a:t></a:r></a:p>",
+                ),
+            "## Fees\n\n75¹ EUR, H₂O\n",
+        ),
+        (
             "struck words, a break, two runs",
             title.clone()
                 + &shape(
@@ -172,6 +182,17 @@ fn diagrams_and_notes_are_read_from_their_own_parts() {
         read(&bytes).unwrap().markdown,
         "## Steps\n\n-   Order\n-   Pay \\& go\n\nSay it slowly.\n\nAnd twice.\n"
     );
+}
+
+#[test]
+fn charts_are_told_as_left_out() {
+    let relations =
+        "<Relationships><Relationship Id=\"c\" Type=\"x/chart\" Target=\"../charts/c1.xml\"/></Relationships>";
+    let chart = "<c:chart><c:ser><c:cat><c:pt><c:v>May</c:v></c:pt></c:cat><c:val><c:pt><c:v>19</c:v></c:pt></c:val></c:ser></c:chart>";
+    let slide = shape(TITLE, &line("", "Prices"));
+    let bytes = pptx(&[&slide], &[("ppt/slides/_rels/s0.xml.rels", relations), ("ppt/charts/c1.xml", chart)]);
+    let told = read(&bytes).unwrap().left_out;
+    assert_eq!(told, [LeftOut { what: "chart on slide 1".into(), why: WhyLeftOut::Unread, chars: 5 }]);
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! XLSX: every sheet that is shown, a section with its tables, and values as they are shown.
 //! Invariant: cells cost work and memory within a bound, however they are merged and wherever they stand.
 
+use std::collections::HashMap;
+
 use super::grid::Placed;
 use super::markdown::Writer;
 use super::package::{Package, Step, each, value};
+use super::raised::{Shift, shifted};
 use super::xlsx_format::{Formats, shown};
+use super::xlsx_notes::{notes, unread};
 use super::{Kind, Page, Unreadable, sheet};
 
 /// Columns that are read of a sheet.
@@ -21,11 +25,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     let title = package.title("docProps/core.xml")?;
     let (sheets, from_1904) = sheets(&workbook)?;
     let mut writer = Writer::default();
-    let mut cells_left = CELLS_MAX;
+    let (mut cells_left, mut left_out) = (CELLS_MAX, Vec::new());
     for (name, id) in sheets {
         let Some(relation) = relations.get(&id) else { continue };
         let Some(xml) = package.part(&relation.part)? else { continue };
-        let mut reader = Sheet { from_1904, cells_left, ..Sheet::new(&strings, &formats) };
+        let own = package.relations(&relation.part)?;
+        let comments = own.values().find(|own| own.kind == "comments").map(|own| own.part.clone());
+        let notes = match comments {
+            Some(part) => package.part(&part)?.map(|xml| notes(&xml)).transpose()?.unwrap_or_default(),
+            None => HashMap::new(),
+        };
+        unread(&own, &name, &mut left_out);
+        let mut reader = Sheet { from_1904, cells_left, notes, ..Sheet::new(&strings, &formats) };
         each(Kind::Xlsx, &xml, |step| reader.step(step))?;
         let rows = reader.finish().ok_or(Unreadable::Costly)?;
         cells_left = rows.1;
@@ -40,7 +51,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         Some(title) if !markdown.trim().is_empty() => super::pdf_text::under(title, &markdown),
         _ => markdown,
     };
-    Ok(Page { title, markdown, ..Page::default() })
+    Ok(Page { title, markdown, left_out, ..Page::default() })
 }
 
 /// Names and ids of the sheets that are shown, and whether days are counted from 1904.
@@ -68,10 +79,8 @@ fn strings(xml: &str) -> Result<Vec<String>, Unreadable> {
     each(Kind::Xlsx, xml, |step| match step {
         Step::Open(start) if start.local_name().into_inner() == "si" => strings.push(String::new()),
         step => {
-            if let Some(words) = rich.step(step)
-                && let Some(last) = strings.last_mut()
-            {
-                last.push_str(words);
+            if let Some(last) = strings.last_mut() {
+                rich.step(step, last);
             }
         }
     })?;
@@ -84,26 +93,30 @@ struct Rich {
     in_text: bool,
     in_reading: bool,
     is_struck: bool,
+    shift: Option<Shift>,
 }
 
 impl Rich {
-    /// The words of a step that are shown.
-    fn step<'s>(&mut self, step: Step<'s>) -> Option<&'s str> {
+    /// Adds the words of a step that are shown.
+    fn step(&mut self, step: Step<'_>, to: &mut String) {
         match step {
             Step::Open(start) => match start.local_name().into_inner() {
                 "t" => self.in_text = true,
                 "rPh" => self.in_reading = true,
-                "r" => self.is_struck = false,
+                "r" => (self.is_struck, self.shift) = (false, None),
+                "vertAlign" => self.shift = super::docx_styles::shift_of(start),
                 "strike" => self.is_struck = value(start, "val").is_none_or(|on| on != "0" && on != "false"),
                 _ => {}
             },
             Step::Close("t") => self.in_text = false,
             Step::Close("rPh") => self.in_reading = false,
-            Step::Close("r") => self.is_struck = false,
-            Step::Close(_) => {}
-            Step::Words(words) => return (self.in_text && !self.in_reading && !self.is_struck).then_some(words),
+            Step::Close("r") => (self.is_struck, self.shift) = (false, None),
+            Step::Words(words) if self.in_text && !self.in_reading && !self.is_struck => match self.shift {
+                Some(shift) => to.push_str(&shifted(to, words, shift, false)),
+                None => to.push_str(words),
+            },
+            Step::Close(_) | Step::Words(_) => {}
         }
-        None
     }
 }
 
@@ -124,6 +137,8 @@ struct Sheet<'a> {
     words: String,
     in_value: bool,
     rich: Rich,
+    /// What is noted on cells, by row (from 1) and column (from 0).
+    notes: HashMap<(usize, usize), String>,
 }
 
 impl<'a> Sheet<'a> {
@@ -144,6 +159,7 @@ impl<'a> Sheet<'a> {
             words: String::new(),
             in_value: false,
             rich: Rich::default(),
+            notes: HashMap::new(),
         }
     }
 
@@ -176,33 +192,36 @@ impl<'a> Sheet<'a> {
                         self.merge(&area);
                     }
                 }
-                _ => {
-                    self.rich.step(step);
-                }
+                _ => self.rich.step(step, &mut self.words),
             },
             Step::Close("v") => self.in_value = false,
             Step::Close("c") => self.end_cell(),
             Step::Words(words) if self.in_value => self.words.push_str(words),
-            step => {
-                if let Some(words) = self.rich.step(step) {
-                    self.words.push_str(words);
-                }
-            }
+            step => self.rich.step(step, &mut self.words),
         }
     }
 
     fn end_cell(&mut self) {
         let words = std::mem::take(&mut self.words);
         let format = self.formats.of(self.style);
-        if self.skips_row || words.is_empty() || format.is_struck || self.column >= COLUMNS_MAX {
+        let row = self.rows.last().map_or(0, |row| row.0);
+        let note = self.notes.remove(&(row, self.column));
+        let is_empty = words.is_empty() && note.is_none();
+        if self.skips_row || is_empty || format.is_struck || self.column >= COLUMNS_MAX {
             return;
         }
         let words = match self.kind.as_str() {
             "s" => words.trim().parse::<usize>().ok().and_then(|at| self.strings.get(at)).cloned().unwrap_or_default(),
             "b" => if words.trim() == "1" { "yes" } else { "no" }.to_owned(),
             "e" => String::new(),
+            _ if words.is_empty() => words,
             "str" | "inlineStr" | "d" => words,
             _ => words.trim().parse().map_or(words, |number| shown(number, &format.code, self.from_1904)),
+        };
+        let words = match note {
+            Some(note) if words.is_empty() => note,
+            Some(note) => format!("{words} ({note})"),
+            None => words,
         };
         let column = self.column;
         if let Some(cell) = self.cell(self.rows.len().saturating_sub(1), column) {
@@ -271,7 +290,7 @@ impl<'a> Sheet<'a> {
 }
 
 /// Row (from 1) and column (from 0) of `B3`.
-fn place_of(place: &str) -> Option<(usize, usize)> {
+pub(super) fn place_of(place: &str) -> Option<(usize, usize)> {
     let place = place.replace('$', "");
     let letters = place.bytes().take_while(u8::is_ascii_alphabetic).take(4).count();
     let column =

@@ -91,6 +91,8 @@ enum Token {
     Words(String),
     /// A run of one letter of a date.
     Date(char, usize),
+    /// All hours, minutes or seconds that have gone by: `[h]`.
+    Elapsed(char, usize),
     /// `AM/PM`.
     Half,
     /// Places for digits, with their point and commas.
@@ -100,16 +102,19 @@ enum Token {
 /// A number as its format shows it.
 pub(super) fn shown(number: f64, code: &str, from_1904: bool) -> String {
     let parts: Vec<&str> = sections(code);
-    let (part, number) = match (number < 0.0, parts.len()) {
-        (true, 2..) => (parts[1], -number),
-        (false, 3..) if number == 0.0 => (parts[2], number),
-        _ => (parts.first().copied().unwrap_or(""), number),
-    };
-    let tokens = tokens(part);
-    if tokens.iter().any(|token| matches!(token, Token::Date(..))) {
-        return moment(number, from_1904).map_or_else(|| general(number), |moment| dated(&tokens, moment));
+    let (part, number) = section(&parts, number);
+    // One that is empty among several shows nothing.
+    if parts.len() > 1 && part.is_empty() {
+        return String::new();
     }
-    if !tokens.iter().any(|token| matches!(token, Token::Digits(_))) {
+    let tokens = tokens(part);
+    if tokens.iter().any(|token| matches!(token, Token::Elapsed(..))) {
+        return if number < 0.0 { general(number) } else { dated(&tokens, DateTime::ZERO, number) };
+    }
+    if tokens.iter().any(|token| matches!(token, Token::Date(..))) {
+        return moment(number, from_1904).map_or_else(|| general(number), |moment| dated(&tokens, moment, number));
+    }
+    if is_other(&tokens) {
         return general(number);
     }
     let is_percent = tokens.iter().any(|token| matches!(token, Token::Words(words) if words.contains('%')));
@@ -124,6 +129,52 @@ pub(super) fn shown(number: f64, code: &str, from_1904: bool) -> String {
         })
         .collect();
     whole.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The section that shows a number, and the number as it shows it.
+fn section<'a>(parts: &[&'a str], number: f64) -> (&'a str, f64) {
+    let conditions: Vec<Option<bool>> = parts.iter().map(|part| condition(part, number)).collect();
+    if conditions.iter().any(Option::is_some) {
+        let fits = |at: &usize| conditions[*at] == Some(true) || (conditions[*at].is_none() && *at > 0);
+        let at = (0..parts.len().min(3)).find(fits).unwrap_or(0);
+        return (parts[at], number);
+    }
+    match (number < 0.0, parts.len()) {
+        (true, 2..) => (parts[1], -number),
+        (false, 3..) if number == 0.0 => (parts[2], number),
+        _ => (parts.first().copied().unwrap_or(""), number),
+    }
+}
+
+/// Whether a number is one that a section is for, where it says so: `[<1000]0`.
+fn condition(part: &str, number: f64) -> Option<bool> {
+    part.split('[').skip(1).find_map(|rest| {
+        let inner = rest.split(']').next()?;
+        let end = inner.find(|c: char| !matches!(c, '<' | '>' | '=')).filter(|end| *end > 0)?;
+        let than: f64 = inner[end..].trim().parse().ok()?;
+        Some(match &inner[..end] {
+            "<" => number < than,
+            ">" => number > than,
+            "<=" => number <= than,
+            ">=" => number >= than,
+            "=" => number == than,
+            _ => number != than,
+        })
+    })
+}
+
+/// Whether a format shows a number in a way that is none of ours: as it is, as a fraction, with a power of ten.
+fn is_other(tokens: &[Token]) -> bool {
+    let is_sign =
+        |token: &Token, signs: &[&str]| matches!(token, Token::Words(words) if signs.contains(&words.as_str()));
+    let is_power = tokens.windows(2).any(|pair| is_sign(&pair[0], &["E", "e"]) && is_sign(&pair[1], &["+", "-"]));
+    let is_fraction = tokens.windows(3).any(|three| {
+        matches!((&three[0], &three[2]), (Token::Digits(_), Token::Digits(_))) && is_sign(&three[1], &["/"])
+    });
+    let says = |token: &Token| {
+        matches!(token, Token::Digits(_)) || matches!(token, Token::Words(words) if !words.trim().is_empty())
+    };
+    is_power || is_fraction || !tokens.iter().any(says)
 }
 
 /// The parts of a format for amounts above, below and at nought.
@@ -145,6 +196,10 @@ fn tokens(part: &str) -> Vec<Token> {
     if part.eq_ignore_ascii_case("general") {
         return tokens;
     }
+    // `General` with words around it, and the sign for what a text says, show a number as it is.
+    if part.to_ascii_lowercase().contains("general") || part.trim() == "@" {
+        return tokens;
+    }
     let mut chars = part.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
@@ -162,8 +217,11 @@ fn tokens(part: &str) -> Vec<Token> {
                 let inner: String = chars.by_ref().take_while(|c| *c != ']').collect();
                 if let Some(currency) = inner.strip_prefix('$') {
                     tokens.push(Token::Words(currency.split('-').next().unwrap_or_default().to_owned()));
-                } else if matches!(inner.to_ascii_lowercase().as_str(), "h" | "hh" | "mm" | "ss") {
-                    tokens.push(Token::Date(inner.chars().next().unwrap_or('h').to_ascii_lowercase(), inner.len()));
+                } else if let Some(unit) = inner.chars().next().map(|c| c.to_ascii_lowercase())
+                    && matches!(unit, 'h' | 'm' | 's')
+                    && inner.chars().all(|c| c.to_ascii_lowercase() == unit)
+                {
+                    tokens.push(Token::Elapsed(unit, inner.len()));
                 }
             }
             'A' | 'a' if chars.clone().take(4).collect::<String>().eq_ignore_ascii_case("m/pm") => {
@@ -189,7 +247,7 @@ fn tokens(part: &str) -> Vec<Token> {
         }
     }
     // Before and after a part of a date, a point or comma is no place for digits.
-    if tokens.iter().any(|token| matches!(token, Token::Date(..))) {
+    if tokens.iter().any(|token| matches!(token, Token::Date(..) | Token::Elapsed(..))) {
         tokens.iter_mut().for_each(|token| {
             if let Token::Digits(places) = token {
                 *token = Token::Words(std::mem::take(places));
@@ -202,9 +260,14 @@ fn tokens(part: &str) -> Vec<Token> {
 /// Digits in the places of a format.
 fn digits(number: f64, places: &str) -> String {
     let (whole, after) = places.split_once('.').unwrap_or((places, ""));
+    // A comma behind the last place divides by a thousand; one between places parts groups.
+    let (own, last) = (whole.trim_end_matches(','), after.trim_end_matches(','));
+    let thousands = (whole.len() - own.len()) + (after.len() - last.len());
+    let number = number / 1_000_f64.powi(i32::try_from(thousands).unwrap_or(0).min(5));
+    let (whole, after) = (own, last);
     let most = after.chars().filter(|c| matches!(c, '0' | '#' | '?')).count().min(15);
     let least = after.chars().filter(|c| *c == '0').count();
-    let fixed = format!("{:.most$}", number.abs());
+    let fixed = format!("{:.most$}", rounded(number.abs(), most));
     let (integer, decimals) = fixed.split_once('.').unwrap_or((&fixed, ""));
     let mut decimals = decimals.to_owned();
     while decimals.len() > least && decimals.ends_with('0') {
@@ -226,6 +289,13 @@ fn digits(number: f64, places: &str) -> String {
     };
     let sign = if number < 0.0 { "-" } else { "" };
     if decimals.is_empty() { format!("{sign}{grouped}") } else { format!("{sign}{grouped}.{decimals}") }
+}
+
+/// A number rounded to so many decimals as people round, not as its binary fraction would have it.
+fn rounded(number: f64, decimals: usize) -> f64 {
+    let times = 10_f64.powi(i32::try_from(decimals).unwrap_or(0));
+    let whole = number * times;
+    if whole > 1e13 { number } else { (whole * (1.0 + 1e-14)).round() / times }
 }
 
 /// A number without a format, without the rest of its binary fraction.
@@ -267,7 +337,14 @@ const MONTHS: [&str; 12] = [
 ];
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-fn dated(tokens: &[Token], moment: DateTime) -> String {
+/// `days` are those that elapsed times count.
+fn dated(tokens: &[Token], moment: DateTime, days: f64) -> String {
+    let elapsed = (days * 86_400.0).round() as i64;
+    let has_elapsed = tokens.iter().any(|token| matches!(token, Token::Elapsed(..)));
+    let (of_hour, of_minute) = match has_elapsed {
+        true => (elapsed / 60 % 60, elapsed % 60),
+        false => (moment.minute().into(), moment.second().into()),
+    };
     let has_half = tokens.contains(&Token::Half);
     let mut whole = String::new();
     let mut last = ' ';
@@ -278,6 +355,15 @@ fn dated(tokens: &[Token], moment: DateTime) -> String {
         match token {
             Token::Words(words) => whole.push_str(words),
             Token::Digits(_) => {}
+            Token::Elapsed(unit, count) => {
+                let all = match unit {
+                    'h' => elapsed / 3_600,
+                    'm' => elapsed / 60,
+                    _ => elapsed,
+                };
+                whole.push_str(&format!("{all:0count$}"));
+                last = *unit;
+            }
             Token::Half => whole.push_str(if moment.hour() < 12 { "AM" } else { "PM" }),
             Token::Date(letter, count) => {
                 let hour = if has_half { (moment.hour() + 11) % 12 + 1 } else { moment.hour() };
@@ -287,7 +373,7 @@ fn dated(tokens: &[Token], moment: DateTime) -> String {
                 whole.push_str(&match (letter, count) {
                     ('y', 0..=2) => format!("{:02}", moment.year() % 100),
                     ('y', _) => moment.year().to_string(),
-                    ('m', _) if last == 'h' || next == Some('s') => number(moment.minute().into()),
+                    ('m', _) if last == 'h' || next == Some('s') => number(of_hour),
                     ('m', 0..=2) => number(moment.month().into()),
                     ('m', 3) => month[..3].to_owned(),
                     ('m', _) => month.to_owned(),
@@ -295,7 +381,7 @@ fn dated(tokens: &[Token], moment: DateTime) -> String {
                     ('d', 3) => weekday[..3].to_owned(),
                     ('d', _) => weekday.to_owned(),
                     ('h', _) => number(hour.into()),
-                    _ => number(moment.second().into()),
+                    _ => number(of_minute),
                 });
                 last = *letter;
             }
@@ -328,6 +414,29 @@ mod tests {
             (0.75, "h:mm AM/PM", "6:00 PM"),
             (46082.0, "ddd", "Sun"),
             (0.0, "0;-0;\"none\"0", "none0"),
+            (12_500.0, "0.0,\"k\"", "12.5k"),
+            (3_400_000.0, "0.0,,\"M\"", "3.4M"),
+            (12_500.0, "#,##0,", "13"),
+            (12_500_000.0, "#,##0,", "12,500"),
+            (12_500.0, "#,##0.0,", "12.5"),
+            (0.125, "0.00", "0.13"),
+            (1.005, "0.00", "1.01"),
+            (2.5, "[h]:mm", "60:00"),
+            (1.5 / 24.0, "[h]:mm:ss", "1:30:00"),
+            (0.0625, "[mm]", "90"),
+            (0.0625, "[m]:ss", "90:00"),
+            (0.0, "0.00 \"€\";;\"free\"", "free"),
+            (-1.0, "0.00 \"€\";;\"free\"", ""),
+            (3.0, "0.00 \"€\";;\"free\"", "3.00 €"),
+            (0.0, "0;-0;", ""),
+            (7.0, ";;;", ""),
+            (0.0, "\"on request\"", "on request"),
+            (2.5, "# ?/?", "2.5"),
+            (12_500.0, "0.00E+00", "12500"),
+            (7.0, "General\" kg\"", "7"),
+            (7.0, "@", "7"),
+            (1_500.0, "[>=1000]0.0,\"k\";0", "1.5k"),
+            (15.0, "[>=1000]0.0,\"k\";0", "15"),
             (1e300, "yyyy", "1"),
         ] {
             let made = shown(number, code, false);

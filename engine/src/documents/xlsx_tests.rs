@@ -8,6 +8,10 @@ use zip::write::SimpleFileOptions;
 use super::*;
 
 fn workbook(sheet: &str) -> Vec<u8> {
+    workbook_with(sheet, &[])
+}
+
+fn workbook_with(sheet: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let sheet = format!("<worksheet>{sheet}</worksheet>");
     for (name, bytes) in [
@@ -23,7 +27,8 @@ fn workbook(sheet: &str) -> Vec<u8> {
         (
             "xl/sharedStrings.xml",
             "<sst><si><t>Service</t></si><si><t>Fee</t></si><si><r><rPr><strike/></rPr><t>9 EUR</t></r><r><t>7 EUR</t></r>\
-             <rPh><t>reading</t></rPh></si></sst>",
+             <rPh><t>reading</t></rPh></si>\
+             <si><r><t>75</t></r><r><rPr><vertAlign val=\"superscript\"/></rPr><t>1</t></r><r><t> EUR</t></r></si></sst>",
         ),
         (
             "xl/styles.xml",
@@ -32,8 +37,11 @@ fn workbook(sheet: &str) -> Vec<u8> {
              <xf numFmtId=\"170\" fontId=\"0\"/><xf numFmtId=\"14\" fontId=\"0\"/><xf numFmtId=\"0\" fontId=\"1\"/></cellXfs></styleSheet>",
         ),
         ("xl/worksheets/one.xml", sheet.as_str()),
-    ] {
-        writer.start_file(name, SimpleFileOptions::default()).unwrap();
+    ]
+    .iter()
+    .chain(more)
+    {
+        writer.start_file(*name, SimpleFileOptions::default()).unwrap();
         writer.write_all(bytes.as_bytes()).unwrap();
     }
     writer.finish().unwrap().into_inner()
@@ -63,6 +71,10 @@ fn sheets_are_sections_and_values_as_shown() {
             format!("{head_made}| Tea | 7 EUR |"),
         ),
         (
+            format!("{head}<row r=\"4\"><c r=\"B4\" t=\"str\"><v>Tea</v></c><c r=\"C4\" t=\"s\"><v>3</v></c></row>"),
+            format!("{head_made}| Tea | 75¹ EUR |"),
+        ),
+        (
             format!(
                 "{head}<row r=\"4\"><c r=\"B4\" t=\"str\"><v>A</v></c><c r=\"C4\"><v>5</v></c></row><row r=\"5\"><c r=\"B5\" t=\"str\"><v>B</v></c></row><mergeCells><mergeCell ref=\"C4:C5\"/></mergeCells>"
             ),
@@ -84,6 +96,33 @@ fn sheets_are_sections_and_values_as_shown() {
         let made = read(&workbook(&rows)).unwrap().markdown;
         assert_eq!(made.trim_end(), format!("## Fees \\& more\n\n{expected}"), "{rows}");
     }
+}
+
+#[test]
+fn notes_stand_with_their_cells_and_drawings_are_told() {
+    let relations = "<Relationships><Relationship Id=\"n\" Type=\"x/comments\" Target=\"../comments1.xml\"/>\
+                     <Relationship Id=\"d\" Type=\"x/drawing\" Target=\"../drawings/d1.xml\"/></Relationships>";
+    let note = |place: &str, words: &str| {
+        format!("<comment ref=\"{place}\" authorId=\"0\"><text><r><t>{words}</t></r></text></comment>")
+    };
+    let comments = format!(
+        "<comments><authors><author>Ann</author></authors><commentList>{}{}{}{}</commentList></comments>",
+        note("B1", "Ann:\n only dogs"),
+        note("B2", "[Threaded comment] Your version is old. Comment:\n    per day"),
+        note("A3", "gone"),
+        note("C2", "on request")
+    );
+    let rows = "<row r=\"1\"><c r=\"A1\" t=\"str\"><v>Pets</v></c><c r=\"B1\" t=\"str\"><v>allowed</v></c></row>\
+                <row r=\"2\"><c r=\"A2\" t=\"str\"><v>Car</v></c><c r=\"B2\" s=\"1\"><v>5</v></c><c r=\"C2\" s=\"1\"/></row>\
+                <row r=\"3\" hidden=\"1\"><c r=\"A3\" t=\"str\"><v>Old</v></c></row>";
+    let bytes =
+        workbook_with(rows, &[("xl/worksheets/_rels/one.xml.rels", relations), ("xl/comments1.xml", &comments)]);
+    let page = read(&bytes).unwrap();
+    assert!(page.markdown.contains("| Pets | allowed (only dogs) |"), "{}", page.markdown);
+    assert!(page.markdown.contains("| Car | 5.00 EUR (per day) | on request |"), "{}", page.markdown);
+    assert!(!page.markdown.contains("gone"));
+    let told: Vec<&str> = page.left_out.iter().map(|part| part.what.as_str()).collect();
+    assert_eq!(told, ["drawings on sheet Fees & more"]);
 }
 
 #[test]

@@ -6,9 +6,12 @@ use std::rc::Rc;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::html;
+use crate::documents::raised::{Shift, shifted};
 
 /// A heading longer than this, in characters, is cut in the path and repeated in full below it.
 const HEADING_CHARS_MAX: usize = 120;
+/// A longer address of a link is left out, in bytes.
+const ADDRESS_BYTES_MAX: usize = 500;
 /// Lists nested deeper than this are shown at this depth.
 const INDENT_LEVELS_MAX: usize = 4;
 
@@ -41,12 +44,20 @@ pub(super) fn plain(text: &str) -> Vec<Block> {
 
 /// The blocks of a Markdown document, front matter left out.
 pub(super) fn markdown(text: &str) -> Vec<Block> {
+    read(text, Reader::default())
+}
+
+/// The same with the addresses of its links, for what the owner wrote to be shown as it is.
+pub(super) fn with_addresses(text: &str) -> Vec<Block> {
+    read(text, Reader { keeps_addresses: true, ..Reader::default() })
+}
+
+fn read(text: &str, mut reader: Reader) -> Vec<Block> {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_GFM;
-    let mut reader = Reader::default();
     for event in Parser::new_ext(without_front_matter(text), options) {
         reader.read(event);
     }
@@ -94,6 +105,11 @@ struct Reader {
     table: Vec<Vec<String>>,
     html: String,
     code: Option<(String, String)>,
+    keeps_addresses: bool,
+    /// Open links: where they lead, and where their words begin.
+    links: Vec<(String, usize)>,
+    /// Words set above or below the line, and where they begin.
+    shift: Option<(Shift, usize)>,
 }
 
 struct Heading {
@@ -111,8 +127,14 @@ impl Reader {
             Event::InlineMath(words) | Event::DisplayMath(words) => self.words(&words),
             Event::Html(markup) => self.html.push_str(&markup),
             Event::InlineHtml(markup) => {
-                if markup.to_ascii_lowercase().starts_with("<br") {
-                    self.inline.push('\n');
+                let name: String =
+                    markup.chars().skip(1).take_while(|c| c.is_ascii_alphabetic() || *c == '/').take(5).collect();
+                match name.to_ascii_lowercase().as_str() {
+                    "br" | "br/" => self.inline.push('\n'),
+                    "sup" => self.shift = Some((Shift::Raised, self.inline.len())),
+                    "sub" => self.shift = Some((Shift::Lowered, self.inline.len())),
+                    "/sup" | "/sub" => self.end_of_shift(),
+                    _ => {}
                 }
             }
             Event::SoftBreak => self.inline.push(' '),
@@ -129,6 +151,31 @@ impl Reader {
             Some((_, lines)) => lines.push_str(words),
             None => self.inline.push_str(words),
         }
+    }
+
+    fn end_of_shift(&mut self) {
+        if let Some((shift, from)) = self.shift.take()
+            && self.inline.is_char_boundary(from)
+        {
+            let words = self.inline.split_off(from);
+            let words = shifted(&self.inline, &words, shift, false);
+            self.inline.push_str(&words);
+        }
+    }
+
+    /// Where a link leads, unless its words say so.
+    fn end_of_link(&mut self) {
+        let Some((address, from)) = self.links.pop() else { return };
+        let said = address.trim_start_matches("mailto:").trim_start_matches("tel:");
+        let words = self.inline.get(from..).unwrap_or_default();
+        let is_useful = !said.is_empty() && !said.starts_with('#') && said.len() <= ADDRESS_BYTES_MAX;
+        if !is_useful || words.contains(said) {
+            return;
+        }
+        // Read again as Markdown, its signs must not be taken for markup.
+        let is_marked = said.contains("://") && said.contains(['_', '*', '~', '[', '`', '&']);
+        let shown = if is_marked { format!(" (<{said}>)") } else { format!(" ({said})") };
+        self.inline.push_str(&shown);
     }
 
     fn code_span(&mut self, words: &str) {
@@ -165,6 +212,9 @@ impl Reader {
                 };
                 self.code = Some((language, String::new()));
             }
+            Tag::Link { dest_url, .. } if self.keeps_addresses => {
+                self.links.push((dest_url.into_string(), self.inline.len()));
+            }
             Tag::Table(_) => {
                 self.end_of_text();
                 self.end_of_list();
@@ -196,6 +246,7 @@ impl Reader {
                     self.push(Kind::Code { language }, lines.trim_end_matches('\n').to_string());
                 }
             }
+            TagEnd::Link => self.end_of_link(),
             TagEnd::TableCell => {
                 let cell = std::mem::take(&mut self.inline);
                 if let Some(row) = self.table.last_mut() {

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use schema::TYPED_SOURCE;
 use schema::limits::PASSAGE_CHARS_MAX;
 
 use super::blocks::{self, Block, Kind};
@@ -39,7 +40,11 @@ pub(crate) struct Piece {
 pub(crate) fn pieces(source: &str, text: &str) -> Vec<Piece> {
     let name = source.to_ascii_lowercase();
     let is_plain = [".txt", ".text", ".log"].iter().any(|end| name.ends_with(end));
-    let blocks = if is_plain { blocks::plain(text) } else { blocks::markdown(text) };
+    let blocks = match source.starts_with(TYPED_SOURCE) {
+        true => blocks::with_addresses(text),
+        false if is_plain => blocks::plain(text),
+        false => blocks::markdown(text),
+    };
     let mut packer = Packer::default();
     for block in &blocks {
         packer.add(block);

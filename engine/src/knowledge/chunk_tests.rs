@@ -19,6 +19,33 @@ fn check(text: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_typed_answer_keeps_where_its_links_lead() {
+    for (source, text, expected) in [
+        ("answer:map", "Here is [our map](https://map.example/x).", "Here is our map (https://map.example/x)."),
+        ("page.md", "Here is [our map](https://map.example/x).", "Here is our map."),
+        (
+            "answer:map",
+            "See <https://map.example/x> or [map.example](https://map.example).",
+            "See https://map.example/x or map.example (https://map.example).",
+        ),
+        (
+            "answer:map",
+            "Write to [us](mailto:a@b.example) or [a@b.example](mailto:a@b.example), see [above](#top).",
+            "Write to us (a@b.example) or a@b.example, see above.",
+        ),
+        ("answer:map", "A [map](https://map.example/_a_(b)).", "A map (<https://map.example/_a_(b)>)."),
+        (
+            "page.md",
+            "From €75<sup>1</sup>, 250 m<sup>2</sup>, H<SUB>2</SUB>O, 1<sup>st</sup>, a<br>b</sup>",
+            "From €75¹, 250 m², H₂O, 1st, a\nb",
+        ),
+    ] {
+        let texts: Vec<String> = pieces(source, text).into_iter().map(|piece| piece.text).collect();
+        assert_eq!(texts, [expected], "{source}: {text}");
+    }
+}
+
+#[test]
 fn passages_stand_under_their_headings() {
     check("# A\nOne.\n## B\nTwo.\n# C\nThree.", &[("A", "One."), ("A › B", "Two."), ("C", "Three.")]);
     check("No heading.\n\nTwo *soft*\nlines.", &[("", "No heading.\n\nTwo soft lines.")]);

@@ -7,6 +7,7 @@ use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenStream, T
 
 use super::language::Language;
 pub(super) use super::stems::stem_of;
+use crate::documents::raised::is_shifted;
 
 /// A longer word, in bytes, is known by its beginning.
 const WORD_BYTES_MAX: usize = 64;
@@ -113,7 +114,8 @@ impl TokenStream for Giving {
 /// `shop`, `l'eau` is two, and `wi-fi` is also `wifi`.
 fn scan(text: &str) -> Vec<String> {
     let mut tokens = Vec::new();
-    let mut rest = text;
+    let text = without_marks(text);
+    let mut rest = &*text;
     // Whether a hyphen alone stands between the last run and this one.
     let mut hyphenated: Option<&str> = None;
     // The last runs between which single spaces stand.
@@ -157,6 +159,41 @@ fn scan(text: &str) -> Vec<String> {
         hyphenated = Some(run);
     }
     tokens
+}
+
+/// A text with the digits above and below its lines written so that they change no word: `75¹` is `75`, `note¹` is
+/// `note`, and `m²` and `CO₂` are what people type, `m2` and `CO2`.
+fn without_marks(text: &str) -> Cow<'_, str> {
+    const UNITS: &[&str] = &["m", "mm", "cm", "dm", "km", "ft", "in", "yd"];
+    if text.is_ascii() || !text.contains(is_shifted) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = String::with_capacity(text.len());
+    let (mut last, mut chars) = (' ', text.chars().peekable());
+    // Where the last run of letters begins.
+    let mut from = 0;
+    while let Some(c) = chars.next() {
+        let before = std::mem::replace(&mut last, c);
+        if !is_shifted(c) {
+            if !before.is_alphabetic() {
+                from = plain.len();
+            }
+            plain.push(c);
+            continue;
+        }
+        let is_alone = !is_shifted(before) && chars.peek().is_none_or(|next| !is_shifted(*next));
+        let lowered = "₀₁₂₃₄₅₆₇₈₉".chars().position(|sign| sign == c);
+        let is_formula = || before.is_ascii_alphabetic() || "₀₁₂₃₄₅₆₇₈₉".contains(before);
+        match (c, lowered) {
+            ('²' | '³', _) if is_alone && before.is_alphabetic() && UNITS.contains(&&plain[from..]) => {
+                plain.push(if c == '²' { '2' } else { '3' });
+            }
+            (_, Some(digit)) if is_formula() => plain.push(char::from(b'0' + digit as u8)),
+            // Not one word with what follows.
+            _ => plain.push(' '),
+        }
+    }
+    plain.into()
 }
 
 /// A number with marks in it, in one spelling: `1.000,50`, `1,000.50` and `1000,50` are the same, and
@@ -290,6 +327,12 @@ mod tests {
                 Language::English,
                 "5.30 pm at 10:30 on 1 2 2026",
                 "5.30 pm at 10:30 on 1 2 2026",
+            ),
+            (
+                "75¹ euros, 250 m², H₂O, note¹ and 10⁶ from €75¹.",
+                Language::English,
+                "75 euros 250 m2 h2o note and 10 from 75",
+                "75 euro 250 m2 h2o note and 10 from 75",
             ),
             ("10 by 8", Language::English, "10 by 8 10x8", "10 by 8 10x8"),
             ("满500元", Language::Chinese, "满 500 元", "满 500 元"),

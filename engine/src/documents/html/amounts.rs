@@ -1,6 +1,8 @@
 //! What words say that people ask for: prices, times, numbers to call.
 //! Invariant: one look at each character.
 
+use crate::documents::raised::is_shifted;
+
 /// Signs and names of money.
 const CURRENCIES: &[&str] = &[
     "€", "$", "£", "¥", "₺", "₽", "₹", "zł", "kr", "eur", "usd", "gbp", "chf", "sek", "nok", "dkk", "pln", "try", "tl",
@@ -29,7 +31,8 @@ pub(super) fn prices(characters: &[char], most: usize) -> Vec<(usize, String)> {
         let end = end_of_number(characters, at);
         let number: String = characters[at..end].iter().collect();
         let is_decimal = is_decimal(&number);
-        let after: String = characters[end..].iter().take(6).collect::<String>().trim_start().to_lowercase();
+        let after: String = characters[end..].iter().skip_while(|c| is_shifted(**c)).take(6).collect::<String>();
+        let after = after.trim_start().to_lowercase();
         let before: String = characters[at.saturating_sub(5)..at].iter().collect::<String>().trim_end().to_lowercase();
         let is_money = |text: &str, ends: bool| {
             CURRENCIES.iter().any(|one| {

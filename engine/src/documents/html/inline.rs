@@ -50,12 +50,8 @@ impl Gather<'_> {
                 }
             }
             "code" | "kbd" | "samp" | "tt" => to.code(&self.tree.words(at)),
-            "sup" => {
-                if to.takes_cents(&self.tree.words(at)) {
-                    to.text(".", bold);
-                }
-                self.children(at, to, bold);
-            }
+            // It belongs to the word that it is set above or below.
+            "sup" | "sub" => self.children(at, to, bold),
             "button" if !self.buttons && !tells(&self.tree.line(at)) => {}
             "wbr" => {}
             _ if node.is_inline() => {

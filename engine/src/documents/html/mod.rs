@@ -3,8 +3,10 @@
 //! belongs to; what is left out is told.
 
 mod amounts;
+mod asides;
 mod attributes;
 mod charset;
+mod covered_mail;
 mod furniture;
 mod head;
 mod hours;
@@ -20,10 +22,12 @@ mod parse;
 mod render;
 mod rows;
 mod seen;
+mod shifts;
 mod shown;
 mod sink;
 mod sizes;
 mod statements;
+mod styles;
 mod table_layout;
 mod tables;
 #[cfg(test)]
@@ -40,8 +44,10 @@ use super::{Page, Unreadable};
 
 pub(super) fn read(html: &str) -> Result<Page, Unreadable> {
     let mut tree = tree::parse(html)?;
+    covered_mail::write(&mut tree);
     let mut page = head::read(&tree);
     let items = items::stated(&tree);
+    shifts::write(&mut tree);
     titles::name(&mut tree);
     let hidden = shown::hidden(&tree);
     let concealed = shown::told(&tree, &hidden);

@@ -3,6 +3,7 @@
 
 use super::amounts::has_digit;
 use crate::documents::markdown::Writer;
+use crate::documents::raised::is_shifted;
 
 /// A line of records is no longer than this, in characters.
 const RECORD_CHARS_MAX: usize = 140;
@@ -116,6 +117,9 @@ impl Paragraph {
             Piece::Words(text) | Piece::Code(text) => text.chars().next_back(),
         });
         let (Some(left), Some(right)) = (left, words.chars().next()) else { return false };
+        if is_shifted(right) {
+            return false;
+        }
         let right_run = words.chars().take(2).filter(|c| c.is_alphanumeric()).count();
         let is_whole = |c: char, run: usize| !c.is_alphabetic() || run > 1;
         let joins = |c: char| c.is_alphanumeric() || matches!(c, ')' | '%' | '€' | '$' | '£' | '?' | '!' | '.' | ':');
@@ -174,17 +178,6 @@ impl Paragraph {
         if self.lines.last().is_some_and(|line| !line.is_empty()) {
             self.line_break();
         }
-    }
-
-    /// The digits behind the point of a price that is set in small letters: `19` and `99`.
-    pub(super) fn takes_cents(&self, words: &str) -> bool {
-        let last = self.lines.last().and_then(|line| line.pieces.last());
-        let digits = last.map_or(0, |piece| match piece {
-            Piece::Words(text) | Piece::Code(text) => {
-                text.chars().rev().take_while(char::is_ascii_digit).take(5).count()
-            }
-        });
-        !self.space && words.len() == 2 && words.bytes().all(|byte| byte.is_ascii_digit()) && (1..=4).contains(&digits)
     }
 
     /// Groups of lines, parted where a line is empty.

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::asides::Asides;
 use super::inline::{Gather, tells};
 use super::main_text::Main;
 use super::marks::Marks;
@@ -27,19 +28,23 @@ pub(super) struct Renderer<'a> {
     /// How far the page's own headings are moved down.
     below_title: usize,
     /// The level of the heading that what is written stands below.
-    section: usize,
+    pub(super) section: usize,
     /// The level of the last heading that is the title of a part.
     part_level: usize,
     /// Headings are deeper than this: they stand in a part with a title of its own.
-    floor: usize,
+    pub(super) floor: usize,
     /// The level of all headings, where they have lost their places.
-    fixed: Option<usize>,
+    pub(super) fixed: Option<usize>,
     /// Parts by their titles.
     titled: HashMap<usize, usize>,
     /// Headings that stand before their places.
     done: HashSet<usize>,
     /// Parts that are written in another place.
     elsewhere: HashSet<usize>,
+    /// The last of the page's own headings, and whether its main one was written.
+    pub(super) last_heading: Option<usize>,
+    pub(super) has_main_heading: bool,
+    pub(super) asides: Asides,
     pub(super) marks: Marks,
 }
 
@@ -67,6 +72,9 @@ impl<'a> Renderer<'a> {
             titled,
             done: HashSet::new(),
             elsewhere: HashSet::new(),
+            last_heading: None,
+            has_main_heading: false,
+            asides: Asides::default(),
             marks: Marks::of(tree, &main.skipped),
         }
     }
@@ -85,14 +93,15 @@ impl<'a> Renderer<'a> {
     pub(super) fn finish(&mut self) -> String {
         self.flush();
         self.settle(false);
-        std::mem::take(&mut self.writer).finish()
+        let body = std::mem::take(&mut self.writer).finish();
+        std::mem::take(&mut self.asides).join(body, usize::from(self.has_main_heading))
     }
 
     pub(super) const fn gather(&self, buttons: bool) -> Gather<'a> {
         Gather { tree: self.tree, skipped: self.main.skipped.as_slice(), buttons }
     }
 
-    fn has_words(&self, at: usize) -> bool {
+    pub(super) fn has_words(&self, at: usize) -> bool {
         self.marks.words.any(&self.tree.under(at))
     }
 
@@ -198,6 +207,7 @@ impl<'a> Renderer<'a> {
             "table" if self.is_of_data(at) => self.table(at),
             "dl" => self.definitions(at),
             "details" => self.details(at),
+            _ if self.is_apart(at) => self.aside(at),
             "button" if !tells(&self.tree.line(at)) => {}
             _ if node.is_inline() && !self.marks.blocks.any(&self.tree.under(at)) => self.inline(at),
             _ if node.is_inline() => self.children(at),
@@ -271,6 +281,8 @@ impl<'a> Renderer<'a> {
         let own = node.heading_level().unwrap_or(6) + self.below_title;
         let least = if self.title.is_some() { BELOW_TITLE } else { 1 };
         let level = self.fixed.unwrap_or_else(|| own.max(least).max(self.floor + 1));
+        self.has_main_heading |= node.name() == "h1" && self.last_heading.is_none() && self.asides.is_empty();
+        self.last_heading = Some(at);
         self.writer.text(words);
         // The title of a part stands below the heading above all such parts, whatever it is marked up as.
         let is_title = self.marks.titles.any(&self.tree.under(at))

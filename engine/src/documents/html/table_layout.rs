@@ -4,6 +4,7 @@
 use super::amounts::{has_digit, has_price, has_time};
 use super::labels::is_day;
 use super::tables::{COPIED_BYTES_MAX, Part, Row};
+use crate::documents::heads::{contrasts, fill_groups};
 
 /// Rows of a head.
 const HEAD_ROWS_MAX: usize = 3;
@@ -137,6 +138,7 @@ impl Layout {
             return;
         }
         self.parts.extend(said.map(|words| Part::Words(as_title(&words))));
+        fill_groups(&mut self.rows);
         let size: usize = self.head.iter().map(|cell| cell.len() + 8).sum();
         let is_first = !self.parts.iter().any(|part| matches!(part, Part::Rows { .. }));
         let fits = is_first || size <= self.room;
@@ -181,7 +183,8 @@ fn guessed_head(mut rows: Vec<Row>, columns: usize) -> (Vec<String>, Vec<Row>) {
     let others = || rows.iter().skip(1).filter(|row| row.grid.len() > 1);
     let has_digits = |row: &Row| row.cells.iter().any(|cell| has_digit(&cell.words));
     let stands_out = first.is_bold() && others().any(|row| !row.is_bold());
-    let is_head = if stands_out && !names_rows {
+    let contrasts = || contrasts(&first.grid, &others().map(|row| row.grid.as_slice()).collect::<Vec<_>>());
+    let is_head = if !names_rows && (stands_out || contrasts()) {
         true
     } else if names_rows || has_digits(first) || first.cells.len() < 2 || others().next().is_none() {
         false

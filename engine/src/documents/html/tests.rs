@@ -57,6 +57,65 @@ fn words_are_not_taken_for_markup() {
 }
 
 #[test]
+fn words_above_and_below_the_line_change_no_figure() {
+    for (page, expected) in [
+        ("<p>Free from €75<sup>1</sup>, else €4.90<sup>2</sup>.", "Free from €75¹, else €4.90²."),
+        ("<p>Call 0800 123 45<sup>3</sup>.", "Call 0800 123 45³."),
+        ("<p>250 m<sup>2</sup>, 10<sup>6</sup> l, H<sub>2</sub>O, <b>10</b><sup>6</sup>", "250 m², 10⁶ l, H₂O, 10⁶"),
+        ("<p>The 1<sup>st</sup>, 1<sup>er</sup> n<sup>o</sup> 5", "The 1st, 1er no 5"),
+        ("<p>€200<sup><a href='#f5'>5</a></sup> <b>€75</b><a href='#f1'><sup>12</sup></a>", "€200⁵ €75¹²"),
+        ("<p>€120<sup>1)</sup>, 80<sup>*</sup> €, €7<sup>[<a href='#n'>1</a>]</sup>", "€120¹⁾, 80\\* €, €7¹"),
+        (
+            "<p>Only €19<sup>99</sup> or 20<span style='vertical-align: super'>1</span> pounds",
+            "Only €19.99 or 20¹ pounds",
+        ),
+        (
+            "<p>From 4 pm<a epub:type='noteref' href='n.xhtml#n1'>1</a>, at 5<a role=doc-noteref href='#n2'>2</a>.",
+            "From 4 pm¹, at 5².",
+        ),
+        ("<h1>From €75<sup>1</sup></h1><p>Yes.", "# From €75¹\n\nYes."),
+        ("<p><sup>1</sup>Not for furniture.", "¹Not for furniture."),
+    ] {
+        assert_eq!(markdown(page).trim(), expected, "{page}");
+    }
+    let deep = format!("<p>{}1", "<sup>".repeat(400)).repeat(20);
+    assert!(markdown(&deep).contains('¹'));
+}
+
+#[test]
+fn what_stands_beside_the_text_has_its_own_heading_or_none() {
+    for (page, expected) in [
+        (
+            "<main><h1>Shop</h1><p>Welcome.</p><h2>Delivery</h2><p>In two days.</p><aside><p>The sale ends in May.</p></aside>
+             <h2>Returns</h2><p>Free.</p></main>",
+            "# Shop\n\nWelcome.\n\nThe sale ends in May.\n\n## Delivery\n\nIn two days.\n\n## Returns\n\nFree.\n",
+        ),
+        (
+            "<h1>Shop</h1><h2>Delivery</h2><p>In two days.</p><aside><h3>Sale</h3><p>It ends in May.</p></aside>",
+            "# Shop\n\n## Delivery\n\nIn two days.\n\n## Sale\n\nIt ends in May.\n",
+        ),
+        (
+            "<h2>Delivery</h2><p>In two days.</p><aside role=note>Not on Sundays.</aside><p>By post.</p>",
+            "## Delivery\n\nIn two days.\n\nNot on Sundays.\n\nBy post.\n",
+        ),
+        (
+            "<h1>Shop</h1><section><h2>Delivery</h2><p>In two days.</p><aside>Not on Sundays.</aside></section>",
+            "# Shop\n\n## Delivery\n\nIn two days.\n\nNot on Sundays.\n",
+        ),
+        (
+            "<main><h1>Sale</h1><p>Everything must go.</p></main><aside><p>The sale ends on Sunday at 5 pm.</p></aside>",
+            "# Sale\n\nEverything must go.\n\nThe sale ends on Sunday at 5 pm.\n",
+        ),
+        (
+            "<main><h1>Sale</h1><p>Everything must go.</p></main><aside><p>Call 030 1234567 now.</p></aside>",
+            "# Sale\n\nEverything must go.\n\n## Contact\n\nCall 030 1234567 now.\n",
+        ),
+    ] {
+        assert_eq!(markdown(page), expected, "{page}");
+    }
+}
+
+#[test]
 fn a_page_says_what_it_wants() {
     let page = read(
         "<base href='/docs/'><link rel=canonical href='https://x.example/a'><meta name=ROBOTS content='noindex, follow'>

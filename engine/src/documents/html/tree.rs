@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::parse;
 use super::sink::Growing;
+use super::styles::Rules;
 use crate::documents::Unreadable;
 
 /// Elements within each other. Browsers stop at 512.
@@ -211,6 +212,7 @@ impl Tally {
 
 pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
     let mut growing = parse::nodes(html)?;
+    let rules = Rules::of(&growing);
     let mut tree = Tree { nodes: Vec::new(), statements: Vec::new() };
     let mut room = STATEMENTS_BYTES_MAX;
     // What is still to be taken, last first; a mark closes the node it names.
@@ -230,7 +232,7 @@ pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
         let Growing { data, first, .. } = &mut growing[from];
         let first = *first;
         let Some(data) = data.take() else { continue };
-        if !may_be_shown(&data) {
+        if !may_be_shown(&data, &rules) {
             if is_statement(&data)
                 && let Some(Data::Text(text)) = first.and_then(|first| growing[first].data.take())
                 && text.len() <= room
@@ -244,7 +246,7 @@ pub(super) fn parse(html: &str) -> Result<Tree, Unreadable> {
             return Err(Unreadable::TooDeep);
         }
         let at = tree.nodes.len();
-        let concealed = concealed(&data);
+        let concealed = concealed(&data, &rules);
         tree.nodes.push(Node {
             parent,
             data,
@@ -268,9 +270,13 @@ enum Step {
     Close(usize),
 }
 
-fn may_be_shown(data: &Data) -> bool {
+fn may_be_shown(data: &Data, rules: &Rules) -> bool {
     let Data::Element { name, attributes } = data else { return true };
-    let is_struck = || style(attributes).is_some_and(|style| sets(&style, "text-decoration", "line-through"));
+    // What an element says itself goes before what rules say of it.
+    let is_struck = || match style(attributes).filter(|style| style.contains("text-decoration")) {
+        Some(style) => sets(&style, "text-decoration", "line-through"),
+        None => !matches!(name.as_str(), "html" | "body") && rules.strike(name, attributes),
+    };
     !SILENT.contains(&name.as_str()) && !STRUCK.contains(&name.as_str()) && !is_struck()
 }
 
@@ -281,7 +287,7 @@ fn is_statement(data: &Data) -> bool {
     name == "script" && essence.trim().eq_ignore_ascii_case("application/ld+json")
 }
 
-fn concealed(data: &Data) -> Concealed {
+fn concealed(data: &Data, rules: &Rules) -> Concealed {
     let Data::Element { name, attributes } = data else { return Concealed::No };
     // Many pages hide all of themselves until their scripts have run.
     if matches!(name.as_str(), "html" | "body") {
@@ -291,8 +297,10 @@ fn concealed(data: &Data) -> Concealed {
     // `until-found` is text that a search in the page would open.
     let is_hidden = attributes.iter().any(|(name, value)| name == "hidden" && value != "until-found");
     let is_closed = (name == "dialog" && !has("open")) || has("popover");
-    let by_style =
-        style(attributes).is_some_and(|style| sets(&style, "display", "none") || sets(&style, "visibility", "hidden"));
+    let style = style(attributes).unwrap_or_default();
+    let by_style = sets(&style, "display", "none") || sets(&style, "visibility", "hidden");
+    let says_itself = ["display", "visibility"].iter().any(|property| sets(&style, property, ""));
+    let by_style = by_style || (!says_itself && rules.hide(name, attributes));
     if is_hidden || is_closed || by_style {
         Concealed::Hidden
     } else if attributes.iter().any(|(name, value)| name == "aria-hidden" && value == "true") {

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::amounts::{has_address, has_mail, has_telephone};
+use super::asides::Asides;
 use super::labels;
 use super::main_text::Main;
 use super::render::Renderer;
@@ -22,7 +24,13 @@ pub(super) fn markdown(tree: &Tree, main: &Main, title: Option<&str>, items: &[V
     renderer.leave(main.facts.iter().flatten().copied());
     renderer.node(tree.first("body").unwrap_or(0));
     let mut body = renderer.finish();
-    body.push_str(&beside(tree, main, &body, labels));
+    let (asides, beside) = beside(tree, main, &body, labels);
+    body = asides.join(body, 0);
+    if body.is_empty() {
+        body.push_str(beside.trim_start_matches('\n'));
+    } else {
+        body.push_str(&beside);
+    }
     let stated = if tree.statements.is_empty() && items.is_empty() {
         String::new()
     } else {
@@ -46,10 +54,11 @@ pub(super) fn markdown(tree: &Tree, main: &Main, title: Option<&str>, items: &[V
     }
 }
 
-/// What is kept of heads, feet and margins: what has no heading of its own first.
-fn beside(tree: &Tree, main: &Main, body: &str, labels: &labels::Labels) -> String {
+/// What is kept of margins and says nothing of how to reach anybody, and of heads, feet and other margins: what has
+/// no heading of its own first.
+fn beside(tree: &Tree, main: &Main, body: &str, labels: &labels::Labels) -> (Asides, String) {
     let mut known = letters(body);
-    let (mut plain, mut headed) = (String::new(), String::new());
+    let (mut plain, mut headed, mut asides) = (String::new(), String::new(), Asides::default());
     let mut renderer = Renderer::new(tree, main, None);
     for run in &main.facts {
         renderer.fix_level(BESIDE_LEVEL);
@@ -60,6 +69,11 @@ fn beside(tree: &Tree, main: &Main, body: &str, labels: &labels::Labels) -> Stri
             continue;
         }
         known.push_str(&own);
+        let is_aside = run.iter().all(|at| tree.nodes[*at].name() == "aside");
+        if is_aside && !words.starts_with('#') && !(has_telephone(&words) || has_mail(&words) || has_address(&words)) {
+            asides.add(&words);
+            continue;
+        }
         let part = if words.starts_with('#') { &mut headed } else { &mut plain };
         part.push('\n');
         part.push_str(&words);
@@ -70,8 +84,7 @@ fn beside(tree: &Tree, main: &Main, body: &str, labels: &labels::Labels) -> Stri
         head.end_heading(BESIDE_LEVEL);
         plain.insert_str(0, &format!("\n{}", head.finish()));
     }
-    let beside = plain + &headed;
-    if body.is_empty() { beside.trim_start_matches('\n').to_owned() } else { beside }
+    (asides, plain + &headed)
 }
 
 fn letters(words: &str) -> String {
