@@ -7,7 +7,7 @@ use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform,
 
 use super::pdf_fonts::{Letters, prepare};
 use super::pdf_page::{Item, Run, SPACE, items};
-use super::{Kind, Page, Unreadable, pdf_text};
+use super::{Kind, Page, Unreadable, pdf_text, pdf_widths};
 
 /// Pages read of one document.
 const PAGES_MAX: usize = 5_000;
@@ -27,6 +27,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         return Err(Unreadable::Encrypted);
     }
     let has_unread_fonts = prepare(&mut document);
+    pdf_widths::write_out(&mut document, bytes.len());
     let numbers: Vec<u32> = document.get_pages().into_keys().take(PAGES_MAX).collect();
     let mut room = bytes.len().saturating_mul(TEXT_TIMES_MAX).saturating_add(TEXT_BYTES_FREE);
     let is_scarce = room < TEXT_BYTES_MAX;
