@@ -24,6 +24,7 @@ mod odt_styles;
 mod package;
 mod pdf;
 mod pdf_fonts;
+mod pdf_order;
 mod pdf_page;
 mod pdf_text;
 mod pdf_widths;

@@ -104,3 +104,14 @@ fn widths_of_ranges_hold_words_together() {
     let made = read_fixture(&one_page(&content, "/F2 5 0 R", &font));
     assert_eq!(made, "Returns are free from Friday.\n");
 }
+
+#[test]
+fn words_that_run_to_the_left_are_read_as_they_were_written() {
+    let mut content = String::new();
+    for (y, shown) in [(700, ".םילקש 25 הלוע חולשמה"), (660, "ﻻﺎﻳر 25 ﻞﻴﺻﻮﺘﻟا مﻮﺳر")]
+    {
+        content += &format!("BT /F2 16 Tf 1 0 0 1 60 {y} Tm <{}> Tj ET ", hex(shown));
+    }
+    let made = read_fixture(&one_page(&content, "/F2 5 0 R", &unicode_font("/DW 500")));
+    assert_eq!(made, "המשלוח עולה 25 שקלים. رسوم التوصيل 25 ريالا\n");
+}
