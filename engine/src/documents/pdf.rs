@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform, output_doc_page};
 
 use super::pdf_fonts::{Letters, prepare};
-use super::pdf_page::{Item, Run, SPACE, items};
-use super::{Kind, Page, Unreadable, pdf_text};
+use super::pdf_order::{is_leftward, is_leftward_mark};
+use super::pdf_page::{CELL_GAP, Cut, Item, Run, SPACE, items};
+use super::{Kind, Page, Unreadable, pdf_text, pdf_widths};
 
 /// Pages read of one document.
 const PAGES_MAX: usize = 5_000;
@@ -27,6 +28,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         return Err(Unreadable::Encrypted);
     }
     let has_unread_fonts = prepare(&mut document);
+    pdf_widths::write_out(&mut document, bytes.len());
     let numbers: Vec<u32> = document.get_pages().into_keys().take(PAGES_MAX).collect();
     let mut room = bytes.len().saturating_mul(TEXT_TIMES_MAX).saturating_add(TEXT_BYTES_FREE);
     let is_scarce = room < TEXT_BYTES_MAX;
@@ -107,6 +109,14 @@ impl Words {
         }
         let wide = width * font_size.abs() * place.m11.hypot(place.m12);
         let (from, to) = (from - wide * (signs - 1) as f64, from + wide);
+        // Letters drawn as one are in the order in which they are read; all others are as they stand.
+        let turned_round: String;
+        let letter = if letter.chars().nth(1).is_some() && letter.contains(is_leftward) {
+            turned_round = letter.chars().rev().collect();
+            turned_round.as_str()
+        } else {
+            letter
+        };
         let space = std::mem::take(&mut self.space);
         let same_way = self.last_is_turned == is_turned;
         self.last_is_turned = is_turned;
@@ -115,7 +125,12 @@ impl Words {
             let gap = from - last.to;
             let goes_on = (y - last.y).abs() < 0.05 * size && (size - last.size).abs() < 0.1 * size;
             if goes_on && gap > -0.4 * size && gap < 0.9 * size {
-                if gap > SPACE * size || (space && gap > -0.05 * size) {
+                // A mark is drawn before the letter that it belongs to, wherever over it.
+                let is_of_mark = !space && last.words.ends_with(is_leftward_mark);
+                if !is_of_mark && (gap > SPACE * size || (space && gap > -0.05 * size)) {
+                    if !space && gap > CELL_GAP * size {
+                        last.cuts.push(Cut { at: last.words.len(), to: last.to, from });
+                    }
                     last.words.push(' ');
                 }
                 last.words.push_str(letter);
@@ -123,7 +138,7 @@ impl Words {
                 return;
             }
         }
-        runs.push(Run { from, to, y, size, words: letter.to_owned() });
+        runs.push(Run { from, to, y, size, words: letter.to_owned(), cuts: Vec::new() });
     }
 }
 

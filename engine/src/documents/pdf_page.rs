@@ -2,6 +2,8 @@
 //! Invariant: every word of a page is in one item, once; the time taken grows with the words only (and their
 //! sorting).
 
+use super::pdf_order;
+
 /// Words written without a gap.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Run {
@@ -11,6 +13,17 @@ pub(super) struct Run {
     pub(super) y: f64,
     pub(super) size: f64,
     pub(super) words: String,
+    /// Where it may be of two cells that nearly touch.
+    pub(super) cuts: Vec<Cut>,
+}
+
+/// A gap within a run that is wider than one between words.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Cut {
+    /// Bytes of words before it.
+    pub(super) at: usize,
+    pub(super) to: f64,
+    pub(super) from: f64,
 }
 
 /// A line of text.
@@ -43,6 +56,8 @@ const ONE_LINE: f64 = 0.5;
 const GUTTER: f64 = 0.9;
 /// A gap wider than this part of the letters' size is a space.
 pub(super) const SPACE: f64 = 0.12;
+/// A gap wider than this part of the letters' size may part two cells.
+pub(super) const CELL_GAP: f64 = 0.33;
 /// Columns of running text on a page, at most.
 const TEXT_COLUMNS_MAX: usize = 4;
 
@@ -57,7 +72,9 @@ pub(super) fn items(mut runs: Vec<Run>) -> Vec<Item> {
             _ => rows.push(vec![run]),
         }
     }
-    let rows: Vec<Vec<Run>> = rows.into_iter().map(joined).collect();
+    let mut rows: Vec<Vec<Run>> = rows.into_iter().map(joined).collect();
+    part_cells(&mut rows);
+    in_reading_order(&mut rows);
     let leading = leading(&rows);
     let mut page = Page { items: Vec::new(), leading, last: None };
     let mut at = 0;
@@ -85,9 +102,16 @@ fn joined(mut row: Vec<Run>) -> Vec<Run> {
                 last.to = last.to.max(run.to);
             }
             Some(last) if run.from - last.to < GUTTER * run.size.min(last.size) => {
-                if run.from - last.to > SPACE * run.size {
+                let at = last.words.len();
+                let is_of_mark = last.words.ends_with(pdf_order::is_leftward_mark);
+                if run.from - last.to > CELL_GAP * run.size && !is_of_mark {
+                    last.cuts.push(Cut { at, to: last.to, from: run.from });
+                }
+                if run.from - last.to > SPACE * run.size && !is_of_mark {
                     last.words.push(' ');
                 }
+                let moved = last.words.len();
+                last.cuts.extend(run.cuts.into_iter().map(|cut| Cut { at: cut.at + moved, ..cut }));
                 last.words.push_str(&run.words);
                 last.to = last.to.max(run.to);
                 last.size = last.size.max(run.size);
@@ -96,6 +120,71 @@ fn joined(mut row: Vec<Run>) -> Vec<Run> {
         }
     }
     joined
+}
+
+/// Parts cells that nearly touch, where the row above or below has a cell's edge.
+fn part_cells(rows: &mut [Vec<Run>]) {
+    let pairs = |n: usize| (1..n).map(|at| (at, at - 1)).chain((1..n).rev().map(|at| (at - 1, at)));
+    for (at, other) in pairs(rows.len()) {
+        if rows[other].len() < 2 || rows[at].iter().all(|run| run.cuts.is_empty()) {
+            continue;
+        }
+        if (rows[at][0].y - rows[other][0].y).abs() > 5.0 * rows[at][0].size {
+            continue;
+        }
+        let row = std::mem::take(&mut rows[at]);
+        rows[at] = row.into_iter().flat_map(|run| parted(run, &rows[other])).collect();
+    }
+}
+
+fn parted(mut run: Run, other: &[Run]) -> Vec<Run> {
+    let near = 0.1 * run.size;
+    let ends_alike = |to: f64| {
+        let at = other.partition_point(|cell| cell.to < to - near);
+        other.get(at).filter(|cell| at > 0 && cell.to < to + near).map(|_| at)
+    };
+    let begins_alike = |from: f64| {
+        let at = other.partition_point(|cell| cell.from < from - near);
+        other.get(at).filter(|cell| at > 0 && cell.from < from + near).map(|_| at)
+    };
+    let last_cell = ends_alike(run.to);
+    let cuts = std::mem::take(&mut run.cuts);
+    let count = cuts.len();
+    let mut parts: Vec<Run> = Vec::new();
+    let mut kept = Vec::new();
+    let mut from_byte = 0;
+    let mut from = run.from;
+    for (n, cut) in cuts.into_iter().enumerate() {
+        let cell = begins_alike(cut.from).or(last_cell.filter(|_| n + 1 == count));
+        let fits = cell.is_some_and(|at| other[at - 1].to < cut.from && cut.to < other[at].from.max(cut.from));
+        match (fits, run.words.get(from_byte..cut.at)) {
+            (true, Some(words)) => {
+                let cuts = std::mem::take(&mut kept);
+                parts.push(Run { from, to: cut.to, words: words.to_owned(), cuts, ..run });
+                (from, from_byte) = (cut.from, cut.at);
+            }
+            _ => kept.push(Cut { at: cut.at.saturating_sub(from_byte), ..cut }),
+        }
+    }
+    let words = run.words.get(from_byte..).unwrap_or_default().to_owned();
+    parts.push(Run { from, words, cuts: kept, ..run });
+    parts
+}
+
+/// Words as they are read; the first column of a page that runs to the left is its right one.
+fn in_reading_order(rows: &mut [Vec<Run>]) {
+    let leftward = pdf_order::runs_leftward(rows.iter().flatten().map(|run| run.words.as_str()));
+    for row in rows {
+        for run in row.iter_mut() {
+            run.words = pdf_order::as_read(&run.words, leftward);
+            if leftward {
+                (run.from, run.to) = (-run.to, -run.from);
+            }
+        }
+        if leftward {
+            row.reverse();
+        }
+    }
 }
 
 /// Whether a run is the mark of a footnote behind another one: as a figure it would change an amount.
@@ -311,7 +400,14 @@ mod tests {
     use super::*;
 
     fn run(from: f64, y: f64, words: &str) -> Run {
-        Run { from, to: from + 5.0 * words.chars().count() as f64, y, size: 10.0, words: words.into() }
+        Run {
+            from,
+            to: from + 5.0 * words.chars().count() as f64,
+            y,
+            size: 10.0,
+            words: words.into(),
+            cuts: Vec::new(),
+        }
     }
 
     /// What is on a page, a line each; cells are parted by `|`.
@@ -364,6 +460,24 @@ mod tests {
                     "bought for thirty days, and",
                     "we pay the way back.",
                 ],
+            ),
+            (
+                // "Beard trim" nearly touches its price; the words of a note do not stand below a cell.
+                rows(&[
+                    (10.0, &[(0.0, "Service"), (54.0, "Price")]),
+                    (30.0, &[(0.0, "Haircut"), (54.0, "25 EUR")]),
+                    (50.0, &[(0.0, "Beard trim"), (54.0, "12 EUR")]),
+                    (70.0, &[(0.0, "Colour"), (54.0, "48 EUR")]),
+                ]),
+                &["Service|Price", "Haircut|25 EUR", "Beard trim|12 EUR", "Colour|48 EUR"],
+            ),
+            (
+                rows(&[
+                    (10.0, &[(0.0, "מחיר"), (90.0, "שירות")]),
+                    (30.0, &[(0.0, "90"), (90.0, "תרופסת")]),
+                    (50.0, &[(0.0, "120"), (90.0, "עבצ")]),
+                ]),
+                &["תוריש|ריחמ", "תספורת|90", "צבע|120"],
             ),
             (rows(&[(10.0, &[(0.0, "One line")]), (22.0, &[(0.0, "and one more")])]), &["One line", "and one more"]),
             (vec![run(0.0, 10.0, "19 EUR"), Run { size: 6.0, to: 34.0, ..run(30.5, 7.0, "1") }], &["19 EUR¹"]),

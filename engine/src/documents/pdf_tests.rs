@@ -47,3 +47,71 @@ fn names_and_prices_on_top_of_pages_are_no_running_header() {
         assert!(made.contains(sheet), "{made}");
     }
 }
+
+/// A document of one page: what is drawn on it, and its fonts by name. Other objects follow from number 5 on.
+fn one_page(content: &str, fonts: &str, others: &[String]) -> Vec<u8> {
+    let mut parts = vec![
+        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
+        "<</Type/Pages/Kids[3 0 R]/Count 1>>".to_owned(),
+        format!(
+            "<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Contents 4 0 R/Resources<</Font<</F1<</Type/Font/Subtype/Type1\
+             /BaseFont/Helvetica/Encoding/WinAnsiEncoding>>{fonts}>>>>>>"
+        ),
+        format!("<</Length {}>>\nstream\n{content}\nendstream", content.len()),
+    ];
+    parts.extend_from_slice(others);
+    let mut out = String::from("%PDF-1.4\n");
+    let mut places = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        places.push(out.len());
+        out += &format!("{} 0 obj\n{part}\nendobj\n", at + 1);
+    }
+    let table = out.len();
+    out += &format!("xref\n0 {}\n0000000000 65535 f \n", parts.len() + 1);
+    for place in places {
+        out += &format!("{place:010} 00000 n \n");
+    }
+    out += &format!("trailer\n<</Size {}/Root 1 0 R>>\nstartxref\n{table}\n%%EOF\n", parts.len() + 1);
+    out.into_bytes()
+}
+
+/// The objects of a font whose codes are those of Unicode, from number 5 on, and its widths.
+fn unicode_font(widths: &str) -> Vec<String> {
+    let map =
+        "1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n1 beginbfrange\n<0000> <FFFF> <0000>\nendbfrange\n";
+    vec![
+        "<</Type/Font/Subtype/Type0/BaseFont/A/Encoding/Identity-H/DescendantFonts[6 0 R]/ToUnicode 7 0 R>>".into(),
+        format!("<</Type/Font/Subtype/CIDFontType2/BaseFont/A/FontDescriptor<</Type/FontDescriptor>>{widths}>>"),
+        format!("<</Length {}>>\nstream\n{map}\nendstream", map.len()),
+    ]
+}
+
+fn hex(words: &str) -> String {
+    words.encode_utf16().map(|unit| format!("{unit:04X}")).collect()
+}
+
+#[test]
+fn widths_of_ranges_hold_words_together() {
+    // As a browser prints letters that are drawn nearer to each other: pieces of words, each moved to its place.
+    let mut content = String::from("BT /F2 16 Tf 1 0 0 1 60 700 Tm");
+    for (piece, width) in
+        [("R", 9.3), ("etur", 31.7), ("ns ar", 39.7), ("e fr", 31.7), ("ee fr", 39.7), ("om F", 31.7), ("riday.", 0.0)]
+    {
+        content += &format!(" <{}> Tj {width} 0 Td", hex(piece));
+    }
+    content += " ET";
+    let font = unicode_font("/DW 0/W[32 32 500 33 40 500 65 [500] 66 122 500 46 [500]]");
+    let made = read_fixture(&one_page(&content, "/F2 5 0 R", &font));
+    assert_eq!(made, "Returns are free from Friday.\n");
+}
+
+#[test]
+fn words_that_run_to_the_left_are_read_as_they_were_written() {
+    let mut content = String::new();
+    for (y, shown) in [(700, ".םילקש 25 הלוע חולשמה"), (660, "ﻻﺎﻳر 25 ﻞﻴﺻﻮﺘﻟا مﻮﺳر")]
+    {
+        content += &format!("BT /F2 16 Tf 1 0 0 1 60 {y} Tm <{}> Tj ET ", hex(shown));
+    }
+    let made = read_fixture(&one_page(&content, "/F2 5 0 R", &unicode_font("/DW 500")));
+    assert_eq!(made, "המשלוח עולה 25 שקלים. رسوم التوصيل 25 ريالا\n");
+}
