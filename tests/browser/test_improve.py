@@ -189,7 +189,7 @@ def test_who_is_not_told_an_answer_gets_to_a_person_by_one_press(room):
         person.focus()
         page.keyboard.press("Enter")
         finished(page, 2)
-        wait_for(lambda: it.node.call("GET", f"/v1/conversations/{conversation(page)}")["handoff"] == "asked")
+        wait_for(lambda: it.node.call("GET", f"/v1/conversations/{conversation(page)}").get("handoff") == "asked", "the hand-off")
         assert page.get_by_role("button", name="Talk to a person").count() == 0, "it is offered although a person was called"
         assert page.evaluate("document.activeElement.getAttribute('role')") == "log", "the keyboard lost its place"
-        check_axe(page)
+        check_axe(page, "a person by one press")
