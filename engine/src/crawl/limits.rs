@@ -24,6 +24,7 @@ pub(super) enum Limit {
     Sitemaps(usize),
     SitemapTime,
     SitemapPages(usize),
+    AllSitemapPages(usize),
     SitemapUnread,
 }
 
@@ -40,7 +41,7 @@ impl Limit {
             Self::Requests(_) => LimitKind::Requests,
             Self::Sitemaps(_) => LimitKind::Sitemaps,
             Self::SitemapTime => LimitKind::SitemapTime,
-            Self::SitemapPages(_) => LimitKind::SitemapPages,
+            Self::SitemapPages(_) | Self::AllSitemapPages(_) => LimitKind::SitemapPages,
             Self::SitemapUnread => LimitKind::SitemapUnread,
         }
     }
@@ -53,7 +54,8 @@ impl Limit {
             | Self::Addresses(most)
             | Self::Requests(most)
             | Self::Sitemaps(most)
-            | Self::SitemapPages(most) => Some(most),
+            | Self::SitemapPages(most)
+            | Self::AllSitemapPages(most) => Some(most),
             Self::Time(seconds) => usize::try_from(seconds / 60).ok(),
             Self::AddressBytes(_) | Self::SitemapTime | Self::SitemapUnread => None,
         }
@@ -75,6 +77,7 @@ impl fmt::Display for Limit {
             Self::Sitemaps(most) => write!(f, "more than {most} sitemaps"),
             Self::SitemapTime => write!(f, "sitemaps that took too long to read all"),
             Self::SitemapPages(most) => write!(f, "more than {most} addresses in one sitemap"),
+            Self::AllSitemapPages(most) => write!(f, "more than {most} addresses in all sitemaps"),
             Self::SitemapUnread => {
                 write!(f, "sitemaps that cannot be had, or are larger than {} MiB", PAGE_BYTES_MAX >> 20)
             }

@@ -126,10 +126,7 @@ impl<'a> Walk<'a> {
             walk.robot = walk.robots().await?;
         }
         walk.frontier.find(&real, 0);
-        let listed = walk.sitemaps().await;
-        for page in listed {
-            walk.frontier.find(&page, 1);
-        }
+        walk.sitemaps().await;
         Ok(walk)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use schema::wire::LimitKind;
 use schema::{TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -260,6 +261,48 @@ async fn all_lists_of_a_site_are_read_wherever_they_are() {
             _ => vec![],
         };
         assert_eq!(hits, expected, "{place} {lists}");
+    }
+}
+
+#[tokio::test]
+async fn of_lists_that_are_not_read_it_is_told_why_and_only_of_those_that_were_promised() {
+    let lists: String = (0..12).map(|n| format!("<sitemap><loc>/m{n}.xml</loc></sitemap>")).collect();
+    let index = format!("200 <sitemapindex>{lists}</sitemapindex>");
+    let list = |n: usize| {
+        let pages: String = (0..5_000).map(|m| format!("<url><loc>/{n}/{m}</loc></url>")).collect();
+        format!("200 <urlset>{pages}</urlset>")
+    };
+    let lists: Vec<(String, String)> = (0..12).map(|n| (format!("/m{n}.xml"), list(n))).collect();
+    let robots = "200 User-agent: *\nSitemap: /map.xml\n";
+    for (name, answers, told) in [
+        ("a usual place that leads nowhere", vec![("/sitemap.xml", "301 /maps/all.xml")], None),
+        ("a usual place that leads to a list", vec![("/sitemap.xml", "301 /m0.xml")], None),
+        (
+            "a promised list that leads nowhere",
+            vec![("/robots.txt", robots), ("/map.xml", "301 /maps/all.xml")],
+            Some((LimitKind::SitemapUnread, None, 1)),
+        ),
+        (
+            "a list of lists, found in a usual place, that promises one that is not there",
+            vec![("/sitemap.xml", "200 <sitemapindex><sitemap><loc>/maps/all.xml</loc></sitemap></sitemapindex>")],
+            Some((LimitKind::SitemapUnread, None, 1)),
+        ),
+        (
+            "lists of too many pages",
+            vec![("/sitemap.xml", index.as_str())],
+            Some((LimitKind::SitemapPages, Some(50_000), 2)),
+        ),
+    ] {
+        let home = page("Home", &[]);
+        let mut answers = answers;
+        answers.push(("/", &home));
+        answers.extend(lists.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+        let (learned, outcome) = Shop::new().learn(&Site::new(&answers), Bounds { pages_max: 1, ..quick() }).await;
+        learned.unwrap();
+        let of_lists = |kind: LimitKind| !matches!(kind, LimitKind::Pages | LimitKind::Addresses);
+        let hits = outcome.limits.iter().filter(|hit| of_lists(hit.kind));
+        let hits: Vec<_> = hits.map(|hit| (hit.kind, hit.most, hit.passed_over)).collect();
+        assert_eq!(hits, Vec::from_iter(told), "{name}");
     }
 }
 
