@@ -23,6 +23,8 @@ pub(super) struct Target {
     pub(super) url: Url,
     /// Links from the first page.
     pub(super) depth: usize,
+    /// Nothing on the site leads to it any more: what it leads to is not followed.
+    pub(super) is_unlinked: bool,
 }
 
 pub(super) struct Frontier {
@@ -96,8 +98,16 @@ impl Frontier {
         }
         let is_late = variants.is_some_and(|variants| variants >= VARIANTS_FIRST);
         let queue = if is_late { &mut self.later } else { &mut self.queue };
-        queue.push_back(Target { url, depth });
+        queue.push_back(Target { url, depth, is_unlinked: false });
         true
+    }
+
+    /// A page that was known before and was not met: it is asked for itself.
+    pub(super) fn ask_for(&mut self, url: &Url) {
+        let Some(url) = self.place.spell(url) else { return };
+        if self.meet(&url) {
+            self.later.push_back(Target { url, depth: self.bounds.depth_max, is_unlinked: true });
+        }
     }
 
     pub(super) fn next(&mut self) -> Option<Target> {

@@ -136,12 +136,12 @@ async fn a_site_is_learned_and_learned_again() {
         Site::new(&[("/", &page("Home", &["/a", "/b"])), ("/a", &page("Avocados", &["/a/deep"])), ("/b", "503")]);
     let (learned, outcome) = shop.learn(&again, quick()).await;
     learned.unwrap();
-    assert_eq!(show(&outcome), (2, 2, 0, 1), "the page of links and the changed one; what is gone");
-    assert_eq!(shop.sources().await, ["/", "/a", "/b", "/listed"], "a page out of reach may have linked to it");
+    assert_eq!(show(&outcome), (2, 2, 0, 2), "the page of links and the changed one; what is gone, linked or not");
+    assert_eq!(shop.sources().await, ["/", "/a", "/b"], "a page out of reach stays");
     let whole = Site::new(&[("/", &page("Home", &["/b"])), ("/b", &page("Bread", &[]))]);
     let (learned, outcome) = shop.learn(&whole, quick()).await;
     learned.unwrap();
-    assert_eq!(outcome.learned.removed, 2);
+    assert_eq!(outcome.learned.removed, 1);
     assert_eq!(shop.sources().await, ["/", "/b"]);
     // A site that is down takes nothing with it.
     for (answers, complaint) in [
@@ -261,6 +261,58 @@ async fn all_lists_of_a_site_are_read_wherever_they_are() {
             _ => vec![],
         };
         assert_eq!(hits, expected, "{place} {lists}");
+    }
+}
+
+#[tokio::test]
+async fn one_page_that_is_refused_keeps_no_other() {
+    for (answer, stays) in [
+        ("401", false),
+        ("403", false),
+        ("404", false),
+        ("405", false),
+        ("410", false),
+        ("451", false),
+        ("418", false),
+        ("501", false),
+        ("301 https://y.example/", false),
+        ("301 /", false),
+        ("408", true),
+        ("429", true),
+        ("500", true),
+        ("503", true),
+        ("slow", true),
+    ] {
+        for linked in [true, false] {
+            let mut shop = Shop::new();
+            let before = Site::new(&[
+                ("/", &page("Home", &["/club", "/prices"])),
+                ("/club", &page("Club", &[])),
+                ("/prices", &page("Prices", &[])),
+            ]);
+            shop.learn(&before, quick()).await.0.unwrap();
+            let links: &[&str] = if linked { &["/club"] } else { &[] };
+            let after = Site::new(&[("/", &page("Home", links)), ("/club", answer)]);
+            shop.learn(&after, quick()).await.0.unwrap();
+            let expected: &[&str] = if stays { &["/", "/club"] } else { &["/"] };
+            assert_eq!(shop.sources().await, expected, "{answer}, linked: {linked}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_nothing_leads_to_is_asked_for_itself_within_the_bounds() {
+    let before = Site::new(&[("/", &page("Home", &["/a", "/b", "/c"])), ("/a", &page("A", &[])), ("/b", &page("B", &[])), ("/c", &page("C", &[]))]);
+    let after = Site::new(&[("/", &page("Home", &[])), ("/a", &page("Apples", &["/d"])), ("/c", "301 /e"), ("/d", &page("D", &[])), ("/e", &page("E", &[]))]);
+    for (pages_max, left) in [(200, &["/", "/a", "/e"][..]), (2, &["/", "/a"]), (1, &["/"])] {
+        let mut shop = Shop::new();
+        shop.learn(&before, quick()).await.0.unwrap();
+        let (learned, outcome) = shop.learn(&after, Bounds { pages_max, ..quick() }).await;
+        learned.unwrap();
+        assert_eq!(shop.sources().await, left, "{pages_max}");
+        assert!(outcome.read <= pages_max && !after.asked().contains(&"/d".to_owned()), "{:?}", after.asked());
+        let found = shop.knowledge.search(shop.tenant, "apples", 5).await.unwrap();
+        assert_eq!(!found.is_empty(), left.contains(&"/a"), "as it is now");
     }
 }
 
