@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 use super::chunk::{Piece, pieces};
-use super::index::{self, Entry, TenantIndex, Writer};
+use super::index::{self, Entry, TenantIndex, Unopened, Writer};
 use super::records::{self, Facts, PAGE_RECORDS, WithText};
 use super::{Document, KnowledgeError, metrics as names};
 use crate::store::{Record, RecordName, Records, Scope, StoreError};
@@ -58,8 +58,14 @@ impl Work {
             return Ok(None);
         }
         let index = match TenantIndex::open(dir) {
-            Some(index) => index,
-            None => TenantIndex::create(dir)?,
+            Ok(index) => index,
+            Err(Unopened::Failed(error)) => return Err(error),
+            Err(cause) => {
+                if stamp > 0 || !matches!(cause, Unopened::Absent) {
+                    warn!(tenant = %self.tenant, %cause, "index is built anew");
+                }
+                TenantIndex::create(dir)?
+            }
         };
         self.build_if_stale(&index, stamp)?;
         Ok(Some(index))

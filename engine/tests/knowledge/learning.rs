@@ -174,6 +174,35 @@ async fn an_index_that_is_lost_damaged_or_old_is_built_again() {
     assert!(desk.knows("lamp").await && desk.knows("rug").await);
 }
 
+/// What only keeps an index from being opened just now is told, and leaves it as it is.
+#[tokio::test]
+async fn an_index_that_cannot_be_opened_now_is_not_built_anew() {
+    let mut desk = Desk::new();
+    desk.learn("a.md", "The lamp glows green.").await.unwrap();
+    let files = |desk: &Desk| {
+        let all = std::fs::read_dir(desk.index()).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| path.is_file()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let whole = files(&desk);
+    let segment = whole.iter().find(|path| path.extension().is_some_and(|end| end == "idx")).unwrap();
+    for file in [desk.index().join("FORMAT"), desk.index().join("meta.json"), segment.clone()] {
+        // A folder in a file's place: opening it fails, and not because it is not there.
+        let aside = desk.data.path().join("aside");
+        std::fs::rename(&file, &aside).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        desk.reopen();
+        let found = desk.knowledge.search(desk.tenant, "lamp", 5).await;
+        let told = matches!(found, Err(KnowledgeError::Store(StoreError::Unavailable(_))));
+        assert!(told, "{}: {found:?}", file.display());
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::rename(&aside, &file).unwrap();
+        assert_eq!(files(&desk), whole, "{}: nothing of it is gone", file.display());
+        desk.reopen();
+        assert!(desk.knows("lamp").await);
+        assert_eq!(files(&desk), whole, "{}: it is the same index", file.display());
+    }
+}
+
 /// The store fails at every possible call of a batch; whatever was stored, a restart knows it
 /// and nothing else.
 #[tokio::test]
