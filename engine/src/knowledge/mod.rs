@@ -9,6 +9,7 @@ mod choose;
 mod chunk;
 pub mod demo;
 mod features;
+mod gist;
 mod html;
 mod index;
 mod kinds;
@@ -38,6 +39,7 @@ mod words;
 mod work;
 
 pub use answer::{Builtin, Weighed, weigh};
+pub use gist::gist;
 pub use library::Knowledge;
 pub use ranking::{Found, Weights};
 pub use retriever::{Query, Retriever};
