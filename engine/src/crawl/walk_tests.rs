@@ -302,8 +302,19 @@ async fn one_page_that_is_refused_keeps_no_other() {
 
 #[tokio::test]
 async fn a_page_that_nothing_leads_to_is_asked_for_itself_within_the_bounds() {
-    let before = Site::new(&[("/", &page("Home", &["/a", "/b", "/c"])), ("/a", &page("A", &[])), ("/b", &page("B", &[])), ("/c", &page("C", &[]))]);
-    let after = Site::new(&[("/", &page("Home", &[])), ("/a", &page("Apples", &["/d"])), ("/c", "301 /e"), ("/d", &page("D", &[])), ("/e", &page("E", &[]))]);
+    let before = Site::new(&[
+        ("/", &page("Home", &["/a", "/b", "/c"])),
+        ("/a", &page("A", &[])),
+        ("/b", &page("B", &[])),
+        ("/c", &page("C", &[])),
+    ]);
+    let after = Site::new(&[
+        ("/", &page("Home", &[])),
+        ("/a", &page("Apples", &["/d"])),
+        ("/c", "301 /e"),
+        ("/d", &page("D", &[])),
+        ("/e", &page("E", &[])),
+    ]);
     for (pages_max, left) in [(200, &["/", "/a", "/e"][..]), (2, &["/", "/a"]), (1, &["/"])] {
         let mut shop = Shop::new();
         shop.learn(&before, quick()).await.0.unwrap();

@@ -254,7 +254,9 @@ pub(super) fn lies_with_the_machine(error: &TantivyError) -> bool {
     let of_io = |error: &io::Error| {
         !matches!(
             error.kind(),
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput
+            io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
                 | io::ErrorKind::NotFound
         )
     };

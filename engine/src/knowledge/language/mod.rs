@@ -99,23 +99,23 @@ impl Table {
 
 /// The files, in the order of the languages.
 const FILES: [&str; LANGUAGES] = [
-        include_str!("en.tsv"),
-        include_str!("es.tsv"),
-        include_str!("fr.tsv"),
-        include_str!("de.tsv"),
-        include_str!("it.tsv"),
-        include_str!("pt.tsv"),
-        include_str!("nl.tsv"),
-        include_str!("pl.tsv"),
-        include_str!("ru.tsv"),
-        include_str!("ar.tsv"),
-        include_str!("zh.tsv"),
-        include_str!("ja.tsv"),
-        include_str!("ko.tsv"),
-        include_str!("sv.tsv"),
-        include_str!("da.tsv"),
-        include_str!("nb.tsv"),
-        include_str!("tr.tsv"),
+    include_str!("en.tsv"),
+    include_str!("es.tsv"),
+    include_str!("fr.tsv"),
+    include_str!("de.tsv"),
+    include_str!("it.tsv"),
+    include_str!("pt.tsv"),
+    include_str!("nl.tsv"),
+    include_str!("pl.tsv"),
+    include_str!("ru.tsv"),
+    include_str!("ar.tsv"),
+    include_str!("zh.tsv"),
+    include_str!("ja.tsv"),
+    include_str!("ko.tsv"),
+    include_str!("sv.tsv"),
+    include_str!("da.tsv"),
+    include_str!("nb.tsv"),
+    include_str!("tr.tsv"),
 ];
 
 static TABLES: LazyLock<[Table; LANGUAGES]> = LazyLock::new(|| FILES.map(Table::read));
@@ -349,7 +349,8 @@ mod tests {
     #[test]
     fn every_row_has_a_reader() {
         for (file, language) in FILES.iter().zip(Language::ALL) {
-            for (name, _) in file.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t')) {
+            for (name, _) in file.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'))
+            {
                 assert!(LISTS.iter().any(|(known, _)| *known == name.trim()), "{}: {name}", language.code());
             }
         }
