@@ -106,6 +106,10 @@ pub(crate) fn hostile_questions() -> Vec<(&'static str, String)> {
     vec![
         ("words of one letter, 4 KB", made(2_000, &|at| char::from(b'a' + (at % 26) as u8).to_string())),
         ("words that nobody knows, 4 KB", made(400, &scrambled)),
+        (
+            "words joined of many that nobody knows, 4 KB",
+            made(64, &|at| (0..63).map(|n| char::from(b'a' + ((n * 7 + at * (n + 3)) % 26) as u8)).collect()),
+        ),
         ("numbers, 4 KB", made(1_000, &|at| at.to_string())),
         (
             "Chinese, 4 KB",

@@ -92,7 +92,10 @@ fn options(folder: &str, rest: &[&str]) -> Result<Options> {
 
 #[tokio::main]
 async fn measure(options: &Options) -> Result<()> {
-    let temporary = tempfile::Builder::new().prefix("scale-").tempdir_in("target")?;
+    // Beside what is built, as everything that is not to stay; the system's own folder may be in memory.
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    std::fs::create_dir_all(&target)?;
+    let temporary = tempfile::Builder::new().prefix("scale-").tempdir_in(target)?;
     let dir = options.data.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(dir)?;
     let (files, sorts) = corpus::open(&options.folder)?;

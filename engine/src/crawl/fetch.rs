@@ -182,10 +182,7 @@ impl Fetch for Web {
 async fn read(response: Response) -> Result<Body, FetchError> {
     let headers = response.headers();
     let content_type = header(headers, CONTENT_TYPE.as_str());
-    let charset = content_type.as_deref().and_then(|text| {
-        let (_, after) = text.split_once("charset=")?;
-        Some(after.split(';').next().unwrap_or(after).trim_matches(['"', '\'', ' ']).to_owned())
-    });
+    let charset = content_type.as_deref().and_then(charset_of);
     let robots = header(headers, "x-robots-tag");
     let is_packed = match header(headers, CONTENT_ENCODING.as_str()).map(|text| text.to_ascii_lowercase()).as_deref() {
         None | Some("" | "identity") => false,
@@ -206,6 +203,14 @@ async fn read(response: Response) -> Result<Body, FetchError> {
     }
     let bytes = if is_packed { unpack(&bytes)? } else { bytes };
     Ok(Body { media_type: content_type, charset, robots, bytes: bytes.into() })
+}
+
+/// The letters that a `Content-Type` names: the first parameter of that name, however it is spelled and quoted.
+fn charset_of(content_type: &str) -> Option<String> {
+    let quotes = |c: char| matches!(c, '"' | '\'') || c.is_whitespace();
+    let mut parameters = content_type.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let (_, value) = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))?;
+    Some(value.trim_matches(quotes)).filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// Unpacks gzip, up to the same bound.
@@ -315,6 +320,29 @@ mod tests {
         let web = Web::new(false).unwrap();
         let url = Url::parse("http://localhost/").unwrap();
         assert_eq!(web.get(&url).await.unwrap_err(), FetchError::Private);
+    }
+
+    #[test]
+    fn letters_are_known_however_the_server_spells_their_name() {
+        for (content_type, expected) in [
+            ("text/html; charset=koi8-r", Some("koi8-r")),
+            ("text/html;charset=koi8-r;x=1", Some("koi8-r")),
+            ("text/html; Charset=\"KOI8-R\"", Some("KOI8-R")),
+            ("text/html; CHARSET = 'koi8-r'", Some("koi8-r")),
+            ("text/html; charset=\" koi8-r \" ; version=2", Some("koi8-r")),
+            ("text/html; level=1; charset =\tkoi8-r", Some("koi8-r")),
+            ("text/html; charset=koi8-r; charset=utf-8", Some("koi8-r")),
+            ("text/html; x-charset=koi8-r", None),
+            ("text/html; note=charset=koi8-r", None),
+            ("text/html; charset=", None),
+            ("text/html; charset=\"\"", None),
+            ("text/html; charset", None),
+            ("charset=koi8-r", None),
+            ("text/html", None),
+            ("", None),
+        ] {
+            assert_eq!(charset_of(content_type).as_deref(), expected, "{content_type}");
+        }
     }
 
     #[test]

@@ -9,8 +9,10 @@ use super::Bounds;
 use super::limits::{Hits, Limit};
 use super::place::{Place, may_be_text};
 
-/// Addresses remembered, met or waiting.
+/// Addresses remembered, met or waiting, …
 const SEEN_MAX: usize = 50_000;
+/// … and their letters. Each stands in up to three places: as met, as waiting, and its path.
+const SEEN_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Addresses of one path that differ in their query only and take their turn; further ones come after all
 /// others: calendars, filters, sessions.
 const VARIANTS_FIRST: usize = 20;
@@ -21,6 +23,8 @@ pub(super) struct Target {
     pub(super) url: Url,
     /// Links from the first page.
     pub(super) depth: usize,
+    /// Nothing on the site leads to it any more: what it leads to is not followed.
+    pub(super) is_unlinked: bool,
 }
 
 pub(super) struct Frontier {
@@ -30,6 +34,8 @@ pub(super) struct Frontier {
     /// What comes after all others.
     later: VecDeque<Target>,
     seen: HashSet<String>,
+    seen_bytes: usize,
+    /// By path, how many addresses with a query are among those seen.
     variants: HashMap<String, usize>,
     pub(super) hits: Hits,
 }
@@ -42,6 +48,7 @@ impl Frontier {
             queue: VecDeque::new(),
             later: VecDeque::new(),
             seen: HashSet::new(),
+            seen_bytes: 0,
             variants: HashMap::new(),
             hits: Hits::default(),
         }
@@ -51,9 +58,21 @@ impl Frontier {
         &self.place
     }
 
-    /// Remembers an address as met; false when it was.
+    /// Remembers an address as met; false when it was, or when no more are remembered.
     pub(super) fn meet(&mut self, url: &Url) -> bool {
-        self.seen.len() < SEEN_MAX && self.seen.insert(url.as_str().to_owned())
+        if self.seen.contains(url.as_str()) || self.full(url).is_some() {
+            return false;
+        }
+        self.seen_bytes += url.as_str().len();
+        self.seen.insert(url.as_str().to_owned())
+    }
+
+    /// The bound that leaves no room for an address.
+    fn full(&self, url: &Url) -> Option<Limit> {
+        if self.seen.len() >= SEEN_MAX {
+            return Some(Limit::Addresses(SEEN_MAX));
+        }
+        (self.seen_bytes + url.as_str().len() > SEEN_BYTES_MAX).then_some(Limit::AddressBytes(SEEN_BYTES_MAX))
     }
 
     /// A link that was found; false when it is passed over.
@@ -66,23 +85,29 @@ impl Frontier {
             self.hits.pass(Limit::Depth(self.bounds.depth_max), url.as_str());
             return false;
         }
-        let mut is_late = false;
-        if url.query().is_some() {
-            let variants = self.variants.entry(url.path().to_owned()).or_default();
-            if *variants >= self.bounds.queries_max {
-                self.hits.pass(Limit::Queries(self.bounds.queries_max), url.as_str());
-                return false;
-            }
-            *variants += 1;
-            is_late = *variants > VARIANTS_FIRST;
-        }
-        if !self.meet(&url) {
-            self.hits.pass(Limit::Addresses(SEEN_MAX), url.as_str());
+        let variants = url.query().map(|_| self.variants.get(url.path()).copied().unwrap_or_default());
+        let many = variants.is_some_and(|variants| variants >= self.bounds.queries_max);
+        let limit = many.then_some(Limit::Queries(self.bounds.queries_max)).or_else(|| self.full(&url));
+        if let Some(limit) = limit {
+            self.hits.pass(limit, url.as_str());
             return false;
         }
+        self.meet(&url);
+        if variants.is_some() {
+            *self.variants.entry(url.path().to_owned()).or_default() += 1;
+        }
+        let is_late = variants.is_some_and(|variants| variants >= VARIANTS_FIRST);
         let queue = if is_late { &mut self.later } else { &mut self.queue };
-        queue.push_back(Target { url, depth });
+        queue.push_back(Target { url, depth, is_unlinked: false });
         true
+    }
+
+    /// A page that was known before and was not met: it is asked for itself.
+    pub(super) fn ask_for(&mut self, url: &Url) {
+        let Some(url) = self.place.spell(url) else { return };
+        if self.meet(&url) {
+            self.later.push_back(Target { url, depth: self.bounds.depth_max, is_unlinked: true });
+        }
     }
 
     pub(super) fn next(&mut self) -> Option<Target> {
@@ -145,5 +170,28 @@ mod tests {
         let paths = (0..2 * SEEN_MAX).filter(|n| frontier.find(&url(&format!("https://x.example/{n}")), 1)).count();
         assert!(paths <= SEEN_MAX, "{paths}");
         assert!(frontier.hits.views().iter().any(|hit| hit.limit.contains("addresses met")));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_number_and_bytes_however_addresses_look() {
+        let long = "x".repeat(900);
+        for (look, make) in [
+            ("short", Box::new(|n| format!("https://x.example/{n}")) as Box<dyn Fn(usize) -> String>),
+            ("short, with queries", Box::new(|n| format!("https://x.example/{n}?q={n}"))),
+            ("long", Box::new(|n| format!("https://x.example/{long}{n}"))),
+            ("long, with queries", Box::new(|n| format!("https://x.example/{long}{n}?q={n}"))),
+        ] {
+            for queries_max in [0, 1, 2_000] {
+                let bounds = Bounds { queries_max, ..Bounds::default() };
+                let mut frontier = Frontier::new(Place::new(&url("https://x.example/")), bounds);
+                let taken = (0..60_000).filter(|n| frontier.find(&url(&make(*n)), 1)).count();
+                let bytes: usize = frontier.seen.iter().map(String::len).sum();
+                assert!(taken <= SEEN_MAX && bytes <= SEEN_BYTES_MAX, "{look}: {taken}, {bytes}");
+                assert_eq!((frontier.seen.len(), frontier.waiting()), (taken, taken), "{look}");
+                assert!(frontier.variants.len() <= taken, "{look}: {}", frontier.variants.len());
+                assert_eq!(frontier.hits.views().len(), 1, "{look}: one bound is told");
+                assert_eq!(frontier.hits.views()[0].passed_over, 60_000 - taken, "{look}");
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A walk through a site, and what the tenant's assistant learns from it.
-//! Invariant: a page is forgotten only when it is gone or no longer linked, never because it could
-//! not be reached.
+//! Invariant: a page is forgotten only when it is gone or refused, or when the bound of pages leaves it out; never
+//! because it could not be reached, nor because no page leads to it any more.
 
 use std::collections::HashSet;
 
@@ -148,7 +148,7 @@ impl Learner<'_> {
             () = self.stop.cancelled() => return Err(SiteError::Stopped),
         };
         let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
-        let mut unsure = false;
+        let (mut unsure, mut asked_for) = (false, false);
         let (mut batch, mut repeated) = (Batch::default(), Repeated::default());
         let stopped = loop {
             outcome.waiting = walk.waiting();
@@ -159,9 +159,20 @@ impl Learner<'_> {
                 () = self.stop.cancelled() => break true,
             };
             match step {
+                // All that the site leads to was met. What it led to before may be there all the same.
+                None if !asked_for && !walk.was_cut() && walk.waiting() == 0 => {
+                    asked_for = true;
+                    walk.ask_for(known.iter().filter(|url| !kept.contains(*url) && !gone.contains(*url)));
+                }
                 None => break false,
-                Some(Step::Read { url, page }) => {
+                Some(Step::Moved { asked }) => {
+                    gone.insert(asked);
+                }
+                Some(Step::Read { asked, url, page }) => {
                     outcome.read += 1;
+                    if asked != url {
+                        gone.insert(asked);
+                    }
                     let left_out = by_sort(&page.left_out);
                     outcome.leave_out(&url, &left_out);
                     kept.insert(url.clone());
@@ -193,9 +204,11 @@ impl Learner<'_> {
         let whole = !unsure && !outcome.cut;
         let lost = |url: &String| !kept.contains(url) && (whole || gone.contains(url));
         if outcome.read > 0 {
-            let (lost, left): (Vec<String>, Vec<String>) = outcome.pages.drain(..).partition(lost);
-            outcome.pages = left;
-            outcome.learned.removed = self.knowledge.forget_all(self.tenant, lost).await?;
+            let lost: Vec<String> = outcome.pages.iter().filter(|url| lost(url)).cloned().collect();
+            outcome.learned.removed = self.knowledge.forget_all(self.tenant, lost.clone()).await?;
+            // Only now: a page that could not be forgotten is to be forgotten the next time.
+            let lost: HashSet<String> = lost.into_iter().collect();
+            outcome.pages.retain(|url| !lost.contains(url));
         }
         report(outcome);
         match (stopped, outcome.read) {

@@ -18,11 +18,13 @@ pub(super) enum Limit {
     Depth(usize),
     Queries(usize),
     Addresses(usize),
+    AddressBytes(usize),
     Time(u64),
     Requests(usize),
     Sitemaps(usize),
     SitemapTime,
     SitemapPages(usize),
+    AllSitemapPages(usize),
     SitemapUnread,
 }
 
@@ -33,11 +35,13 @@ impl Limit {
             Self::Depth(_) => LimitKind::Depth,
             Self::Queries(_) => LimitKind::Queries,
             Self::Addresses(_) => LimitKind::Addresses,
+            // Of the kinds that have a name of their own, none counts bytes: its words say what it is.
+            Self::AddressBytes(_) => LimitKind::Other,
             Self::Time(_) => LimitKind::Time,
             Self::Requests(_) => LimitKind::Requests,
             Self::Sitemaps(_) => LimitKind::Sitemaps,
             Self::SitemapTime => LimitKind::SitemapTime,
-            Self::SitemapPages(_) => LimitKind::SitemapPages,
+            Self::SitemapPages(_) | Self::AllSitemapPages(_) => LimitKind::SitemapPages,
             Self::SitemapUnread => LimitKind::SitemapUnread,
         }
     }
@@ -50,9 +54,10 @@ impl Limit {
             | Self::Addresses(most)
             | Self::Requests(most)
             | Self::Sitemaps(most)
-            | Self::SitemapPages(most) => Some(most),
+            | Self::SitemapPages(most)
+            | Self::AllSitemapPages(most) => Some(most),
             Self::Time(seconds) => usize::try_from(seconds / 60).ok(),
-            Self::SitemapTime | Self::SitemapUnread => None,
+            Self::AddressBytes(_) | Self::SitemapTime | Self::SitemapUnread => None,
         }
     }
 }
@@ -66,11 +71,13 @@ impl fmt::Display for Limit {
                 write!(f, "more than {most} pages of one path that differ in their query; `queries_max` raises this")
             }
             Self::Addresses(most) => write!(f, "more than {most} addresses met"),
+            Self::AddressBytes(most) => write!(f, "addresses met that have more than {} MiB together", most >> 20),
             Self::Time(seconds) => write!(f, "more than {} minutes in all", seconds / 60),
             Self::Requests(most) => write!(f, "more than {most} requests: too many led to no page"),
             Self::Sitemaps(most) => write!(f, "more than {most} sitemaps"),
             Self::SitemapTime => write!(f, "sitemaps that took too long to read all"),
             Self::SitemapPages(most) => write!(f, "more than {most} addresses in one sitemap"),
+            Self::AllSitemapPages(most) => write!(f, "more than {most} addresses in all sitemaps"),
             Self::SitemapUnread => {
                 write!(f, "sitemaps that cannot be had, or are larger than {} MiB", PAGE_BYTES_MAX >> 20)
             }

@@ -3,7 +3,7 @@
 use url::{Host, Url};
 
 /// An address longer than this is no page's, in bytes; it is also a document's name.
-const URL_BYTES_MAX: usize = 1_000;
+pub(super) const URL_BYTES_MAX: usize = 1_000;
 /// Folders within each other.
 const SEGMENTS_MAX: usize = 20;
 /// Times one folder's name may come back: more is a link that leads into itself.

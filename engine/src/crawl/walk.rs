@@ -34,10 +34,17 @@ const REQUESTS_MORE: usize = 50;
 pub enum Step {
     /// It was read.
     Read {
+        /// The address that was asked for.
+        asked: String,
         /// Its address: the document's name.
         url: String,
         /// Its text.
         page: Page,
+    },
+    /// The address that was asked for is only a way to a page that is known.
+    Moved {
+        /// That address.
+        asked: String,
     },
     /// It was passed over.
     Skipped {
@@ -126,45 +133,47 @@ impl<'a> Walk<'a> {
             walk.robot = walk.robots().await?;
         }
         walk.frontier.find(&real, 0);
-        let listed = walk.sitemaps().await;
-        for page in listed {
-            walk.frontier.find(&page, 1);
-        }
+        walk.sitemaps().await;
         Ok(walk)
     }
 
     /// The next page; none at the end.
     pub async fn next(&mut self) -> Option<Step> {
-        loop {
-            let requests_max = 2 * self.bounds.pages_max + REQUESTS_MORE;
-            let hit = if self.read >= self.bounds.pages_max {
-                Some(Limit::Pages(self.bounds.pages_max))
-            } else if Instant::now() >= self.deadline {
-                Some(Limit::Time(self.bounds.time_max.as_secs()))
-            } else {
-                (self.requests >= requests_max).then_some(Limit::Requests(requests_max))
-            };
-            if let Some(limit) = hit {
-                let waiting = self.frontier.waiting();
-                if waiting > 0 {
-                    let example = self.frontier.first().map(|target| target.url.to_string());
-                    self.frontier.hits.set(limit, waiting, example);
-                    self.cut |= !matches!(limit, Limit::Pages(_));
-                }
-                return None;
+        let requests_max = 2 * self.bounds.pages_max + REQUESTS_MORE;
+        let hit = if self.read >= self.bounds.pages_max {
+            Some(Limit::Pages(self.bounds.pages_max))
+        } else if Instant::now() >= self.deadline {
+            Some(Limit::Time(self.bounds.time_max.as_secs()))
+        } else {
+            (self.requests >= requests_max).then_some(Limit::Requests(requests_max))
+        };
+        if let Some(limit) = hit {
+            let waiting = self.frontier.waiting();
+            if waiting > 0 {
+                let example = self.frontier.first().map(|target| target.url.to_string());
+                self.frontier.hits.set(limit, waiting, example);
+                self.cut |= !matches!(limit, Limit::Pages(_));
             }
-            let target = self.frontier.next()?;
-            let mut url = target.url.clone();
-            match self.visit(&target, &mut url).await {
-                Ok(Some(page)) => {
-                    self.read += 1;
-                    return Some(Step::Read { url: url.into(), page });
-                }
-                Ok(None) => {}
-                Err(Pass { reason, may_pass }) => {
-                    return Some(Step::Skipped { url: target.url.into(), reason, may_pass });
-                }
+            return None;
+        }
+        let target = self.frontier.next()?;
+        let mut url = target.url.clone();
+        let visited = self.visit(&target, &mut url).await;
+        let asked = String::from(target.url);
+        Some(match visited {
+            Ok(Some(page)) => {
+                self.read += 1;
+                Step::Read { asked, url: url.into(), page }
             }
+            Ok(None) => Step::Moved { asked },
+            Err(Pass { reason, may_pass }) => Step::Skipped { url: asked, reason, may_pass },
+        })
+    }
+
+    /// Pages that were known before, and that no page has led to: each is asked for itself, within the same bounds.
+    pub fn ask_for<'p>(&mut self, pages: impl Iterator<Item = &'p String>) {
+        for page in pages.filter_map(|page| Url::parse(page).ok()) {
+            self.frontier.ask_for(&page);
         }
     }
 
@@ -194,9 +203,8 @@ impl<'a> Walk<'a> {
                 return Err(gone("the site's rules for robots exclude it"));
             }
             match self.request(url).await? {
-                Fetched::Status(status @ (404 | 410)) => return Err(gone(&format!("status {status}"))),
                 Fetched::Status(status) => {
-                    return Err(Pass { reason: format!("status {status}"), may_pass: true });
+                    return Err(Pass { reason: format!("status {status}"), may_pass: status_may_pass(status) });
                 }
                 Fetched::Redirect(to) => {
                     let to = self.frontier.place().spell(&to).ok_or_else(|| gone("it redirects to another site"))?;
@@ -227,7 +235,7 @@ impl<'a> Walk<'a> {
         let kind = kind.ok_or_else(|| gone(Unreadable::UnknownKind.to_string()))?;
         let read = self.reader.read(self.tenant, kind, charset.as_deref(), bytes).await;
         let mut page = read.map_err(|error| Pass { reason: error.to_string(), may_pass: error.may_pass() })?;
-        if !nofollow {
+        if !nofollow && !target.is_unlinked {
             self.follow(&page, url, target.depth + 1);
         }
         let base = base_of(&page, url);
@@ -333,6 +341,12 @@ impl<'a> Walk<'a> {
         self.free_at = Instant::now() + self.bounds.pause.max(asked);
         fetched
     }
+}
+
+/// Whether a page may answer otherwise another time. Any other refusal is the server's word on this page: it is
+/// gone, behind a login, forbidden, or was never one to be got.
+const fn status_may_pass(status: u16) -> bool {
+    matches!(status, 408 | 421 | 423 | 425 | 429 | 500..=599) && !matches!(status, 501 | 505)
 }
 
 /// Against what a page's links are to be read.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use schema::wire::LimitKind;
 use schema::{TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -135,12 +136,12 @@ async fn a_site_is_learned_and_learned_again() {
         Site::new(&[("/", &page("Home", &["/a", "/b"])), ("/a", &page("Avocados", &["/a/deep"])), ("/b", "503")]);
     let (learned, outcome) = shop.learn(&again, quick()).await;
     learned.unwrap();
-    assert_eq!(show(&outcome), (2, 2, 0, 1), "the page of links and the changed one; what is gone");
-    assert_eq!(shop.sources().await, ["/", "/a", "/b", "/listed"], "a page out of reach may have linked to it");
+    assert_eq!(show(&outcome), (2, 2, 0, 2), "the page of links and the changed one; what is gone, linked or not");
+    assert_eq!(shop.sources().await, ["/", "/a", "/b"], "a page out of reach stays");
     let whole = Site::new(&[("/", &page("Home", &["/b"])), ("/b", &page("Bread", &[]))]);
     let (learned, outcome) = shop.learn(&whole, quick()).await;
     learned.unwrap();
-    assert_eq!(outcome.learned.removed, 2);
+    assert_eq!(outcome.learned.removed, 1);
     assert_eq!(shop.sources().await, ["/", "/b"]);
     // A site that is down takes nothing with it.
     for (answers, complaint) in [
@@ -260,6 +261,111 @@ async fn all_lists_of_a_site_are_read_wherever_they_are() {
             _ => vec![],
         };
         assert_eq!(hits, expected, "{place} {lists}");
+    }
+}
+
+#[tokio::test]
+async fn one_page_that_is_refused_keeps_no_other() {
+    for (answer, stays) in [
+        ("401", false),
+        ("403", false),
+        ("404", false),
+        ("405", false),
+        ("410", false),
+        ("451", false),
+        ("418", false),
+        ("501", false),
+        ("301 https://y.example/", false),
+        ("301 /", false),
+        ("408", true),
+        ("429", true),
+        ("500", true),
+        ("503", true),
+        ("slow", true),
+    ] {
+        for linked in [true, false] {
+            let mut shop = Shop::new();
+            let before = Site::new(&[
+                ("/", &page("Home", &["/club", "/prices"])),
+                ("/club", &page("Club", &[])),
+                ("/prices", &page("Prices", &[])),
+            ]);
+            shop.learn(&before, quick()).await.0.unwrap();
+            let links: &[&str] = if linked { &["/club"] } else { &[] };
+            let after = Site::new(&[("/", &page("Home", links)), ("/club", answer)]);
+            shop.learn(&after, quick()).await.0.unwrap();
+            let expected: &[&str] = if stays { &["/", "/club"] } else { &["/"] };
+            assert_eq!(shop.sources().await, expected, "{answer}, linked: {linked}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_nothing_leads_to_is_asked_for_itself_within_the_bounds() {
+    let before = Site::new(&[
+        ("/", &page("Home", &["/a", "/b", "/c"])),
+        ("/a", &page("A", &[])),
+        ("/b", &page("B", &[])),
+        ("/c", &page("C", &[])),
+    ]);
+    let after = Site::new(&[
+        ("/", &page("Home", &[])),
+        ("/a", &page("Apples", &["/d"])),
+        ("/c", "301 /e"),
+        ("/d", &page("D", &[])),
+        ("/e", &page("E", &[])),
+    ]);
+    for (pages_max, left) in [(200, &["/", "/a", "/e"][..]), (2, &["/", "/a"]), (1, &["/"])] {
+        let mut shop = Shop::new();
+        shop.learn(&before, quick()).await.0.unwrap();
+        let (learned, outcome) = shop.learn(&after, Bounds { pages_max, ..quick() }).await;
+        learned.unwrap();
+        assert_eq!(shop.sources().await, left, "{pages_max}");
+        assert!(outcome.read <= pages_max && !after.asked().contains(&"/d".to_owned()), "{:?}", after.asked());
+        let found = shop.knowledge.search(shop.tenant, "apples", 5).await.unwrap();
+        assert_eq!(!found.is_empty(), left.contains(&"/a"), "as it is now");
+    }
+}
+
+#[tokio::test]
+async fn of_lists_that_are_not_read_it_is_told_why_and_only_of_those_that_were_promised() {
+    let lists: String = (0..12).map(|n| format!("<sitemap><loc>/m{n}.xml</loc></sitemap>")).collect();
+    let index = format!("200 <sitemapindex>{lists}</sitemapindex>");
+    let list = |n: usize| {
+        let pages: String = (0..5_000).map(|m| format!("<url><loc>/{n}/{m}</loc></url>")).collect();
+        format!("200 <urlset>{pages}</urlset>")
+    };
+    let lists: Vec<(String, String)> = (0..12).map(|n| (format!("/m{n}.xml"), list(n))).collect();
+    let robots = "200 User-agent: *\nSitemap: /map.xml\n";
+    for (name, answers, told) in [
+        ("a usual place that leads nowhere", vec![("/sitemap.xml", "301 /maps/all.xml")], None),
+        ("a usual place that leads to a list", vec![("/sitemap.xml", "301 /m0.xml")], None),
+        (
+            "a promised list that leads nowhere",
+            vec![("/robots.txt", robots), ("/map.xml", "301 /maps/all.xml")],
+            Some((LimitKind::SitemapUnread, None, 1)),
+        ),
+        (
+            "a list of lists, found in a usual place, that promises one that is not there",
+            vec![("/sitemap.xml", "200 <sitemapindex><sitemap><loc>/maps/all.xml</loc></sitemap></sitemapindex>")],
+            Some((LimitKind::SitemapUnread, None, 1)),
+        ),
+        (
+            "lists of too many pages",
+            vec![("/sitemap.xml", index.as_str())],
+            Some((LimitKind::SitemapPages, Some(50_000), 2)),
+        ),
+    ] {
+        let home = page("Home", &[]);
+        let mut answers = answers;
+        answers.push(("/", &home));
+        answers.extend(lists.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+        let (learned, outcome) = Shop::new().learn(&Site::new(&answers), Bounds { pages_max: 1, ..quick() }).await;
+        learned.unwrap();
+        let of_lists = |kind: LimitKind| !matches!(kind, LimitKind::Pages | LimitKind::Addresses);
+        let hits = outcome.limits.iter().filter(|hit| of_lists(hit.kind));
+        let hits: Vec<_> = hits.map(|hit| (hit.kind, hit.most, hit.passed_over)).collect();
+        assert_eq!(hits, Vec::from_iter(told), "{name}");
     }
 }
 

@@ -1,9 +1,11 @@
 //! One tenant's index on disk: written by one learner at a time, read by many, never blocked.
 //! Invariant: it holds nothing that cannot be built again from the documents in the store.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use schema::limits::PASSAGE_CHARS_MAX;
+use tantivy::directory::error::{OpenDirectoryError, OpenReadError};
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::LogMergePolicy;
 use tantivy::schema::{
@@ -71,6 +73,29 @@ impl Fields {
     }
 }
 
+/// Why there is no index to be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unopened {
+    #[error("it is not there")]
+    Absent,
+    #[error("it is of another format, or was never finished")]
+    OtherFormat,
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// It may be as good as ever.
+    #[error(transparent)]
+    Failed(KnowledgeError),
+}
+
+impl From<TantivyError> for Unopened {
+    fn from(error: TantivyError) -> Self {
+        match KnowledgeError::from(error) {
+            KnowledgeError::Index(cause) => Self::Damaged(cause),
+            other => Self::Failed(other),
+        }
+    }
+}
+
 /// A document on its way into an index.
 pub(super) struct Entry<'a> {
     /// Its record's id.
@@ -80,18 +105,27 @@ pub(super) struct Entry<'a> {
 }
 
 impl TenantIndex {
-    /// Opens what is there. `None` when there is nothing, or nothing this version can read.
-    pub(super) fn open(dir: &Path) -> Option<Self> {
-        if std::fs::read_to_string(dir.join(FORMAT_FILE)).ok()? != FORMAT {
-            return None;
+    /// Opens what is there, if it is whole and of this version.
+    pub(super) fn open(dir: &Path) -> Result<Self, Unopened> {
+        match std::fs::read(dir.join(FORMAT_FILE)) {
+            Ok(format) if format == FORMAT.as_bytes() => {}
+            Ok(_) => return Err(Unopened::OtherFormat),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(if dir.exists() { Unopened::OtherFormat } else { Unopened::Absent });
+            }
+            Err(error) => return Err(TantivyError::from(error).into()),
         }
         let (schema, fields) = layout();
-        let index = Index::open_in_dir(dir).ok()?;
+        let index = Index::open_in_dir(dir)?;
         if index.schema() != schema {
-            return None;
+            return Err(Unopened::OtherFormat);
         }
         // Damage shows here, where building anew is still possible, and not in an answer.
-        if index.validate_checksum().ok()?.is_empty() { Self::with_reader(index, fields).ok() } else { None }
+        let damaged = index.validate_checksum()?;
+        if let Some(file) = damaged.iter().next() {
+            return Err(Unopened::Damaged(format!("{} files, {} among them", damaged.len(), file.display())));
+        }
+        Ok(Self::with_reader(index, fields)?)
     }
 
     /// Makes an empty index in place of whatever is there.
@@ -208,8 +242,36 @@ fn merge_policy() -> LogMergePolicy {
 /// Deletes an index from disk.
 pub(super) fn remove(dir: &Path) -> Result<(), KnowledgeError> {
     match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("cannot remove its folder", &error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("cannot remove its folder", &error)),
         _ => Ok(()),
+    }
+}
+
+/// Whether an error says nothing of the index: no file can be opened any more, no thread begun, the disk is full,
+/// another holds the lock.
+pub(super) fn lies_with_the_machine(error: &TantivyError) -> bool {
+    // What was cut short or makes no sense is damage; and what is not there, of files that an index names.
+    let of_io = |error: &io::Error| {
+        !matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::InvalidData
+                | io::ErrorKind::InvalidInput
+                | io::ErrorKind::NotFound
+        )
+    };
+    match error {
+        TantivyError::IoError(error) => of_io(error),
+        TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })
+        | TantivyError::OpenDirectoryError(
+            OpenDirectoryError::IoError { io_error, .. } | OpenDirectoryError::FailedToCreateTempDir(io_error),
+        ) => of_io(io_error),
+        TantivyError::OpenWriteError(_)
+        | TantivyError::LockFailure(..)
+        | TantivyError::Poisoned
+        | TantivyError::ErrorInThread(_)
+        | TantivyError::SystemError(_) => true,
+        _ => false,
     }
 }
 
@@ -272,6 +334,6 @@ fn layout() -> (Schema, Fields) {
     (schema.build(), fields)
 }
 
-fn failed(what: &str, error: &std::io::Error) -> KnowledgeError {
+fn failed(what: &str, error: &io::Error) -> KnowledgeError {
     KnowledgeError::Index(format!("{what}: {error}"))
 }

@@ -271,16 +271,18 @@ impl Knowledge {
             }
         });
         let found = found.await;
-        if found.is_err() {
-            self.condemn(&slot);
+        // Any other error says nothing of the index.
+        if let Err(KnowledgeError::Index(cause)) = &found {
+            self.condemn(&slot, cause);
         }
         found
     }
 
     /// A search failed on an index that opened well: it is built again when next opened.
-    fn condemn(&self, slot: &Slot) {
+    fn condemn(&self, slot: &Slot, cause: &str) {
         // A learner at work keeps it: the next failing search tries again.
         let Ok(_alone) = slot.learning.try_lock() else { return };
+        warn!(tenant = %slot.tenant, cause, "index is to be built anew: a search failed");
         if let Err(error) = index::condemn(&slot.dir) {
             warn!(tenant = %slot.tenant, %error, "damaged index");
         }

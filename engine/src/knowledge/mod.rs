@@ -10,6 +10,7 @@ mod chunk;
 mod clauses;
 pub mod demo;
 mod features;
+mod gist;
 mod html;
 mod index;
 mod kinds;
@@ -39,6 +40,7 @@ mod words;
 mod work;
 
 pub use answer::{Builtin, Weighed, weigh};
+pub use gist::gist;
 pub use library::Knowledge;
 pub use ranking::{Found, Weights};
 pub use retriever::{Query, Retriever};
@@ -99,13 +101,13 @@ pub enum KnowledgeError {
 }
 
 impl From<TantivyError> for KnowledgeError {
+    /// [`KnowledgeError::Index`] says that an index is damaged, and so leads to its being built anew: nothing that
+    /// lies with the machine may become one.
     fn from(error: TantivyError) -> Self {
-        match error {
-            // The disk: full, or gone.
-            TantivyError::IoError(_) | TantivyError::OpenWriteError(_) => {
-                Self::Store(StoreError::Unavailable(error.to_string()))
-            }
-            error => Self::Index(error.to_string()),
+        if index::lies_with_the_machine(&error) {
+            Self::Store(StoreError::Unavailable(error.to_string()))
+        } else {
+            Self::Index(error.to_string())
         }
     }
 }

@@ -2,6 +2,7 @@
 //! words this is several times quicker than skipping from passage to passage, and its cost is known before.
 //! Invariant: a search reads so many postings at most, and as much memory as the largest segment has passages.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use tantivy::index::InvertedIndexReader;
@@ -12,10 +13,16 @@ use tantivy::{BitSet, DocAddress, DocSet, Searcher, SegmentReader, TantivyError,
 
 use super::KnowledgeError;
 
-/// Postings read of words that are found, …
-const POSTINGS_MAX: u64 = 1_500_000;
-/// … and of those that one misspelt word may have meant.
-const SLIP_POSTINGS_MAX: u64 = 100_000;
+/// How many postings a search reads at most.
+#[derive(Clone, Copy)]
+struct Budget {
+    /// Of words that are found, …
+    words: u64,
+    /// … and of those that one misspelt word may have meant, in all segments together.
+    slip: usize,
+}
+
+const BUDGET: Budget = Budget { words: 1_500_000, slip: 100_000 };
 /// Where words are too frequent for that, so many times as many passages as are wanted are looked at for them.
 const LATER_TIMES: usize = 8;
 
@@ -24,6 +31,7 @@ pub(super) struct View<'a> {
     searcher: &'a Searcher,
     /// By segment and field.
     indexes: Vec<Vec<(Field, Arc<InvertedIndexReader>)>>,
+    looks: Cell<usize>,
 }
 
 /// Where a word stands: what the index knows of it, segment by segment.
@@ -62,7 +70,7 @@ impl<'a> View<'a> {
             indexes.collect::<Result<Vec<_>, TantivyError>>()
         };
         let indexes = searcher.segment_readers().iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Self { searcher, indexes })
+        Ok(Self { searcher, indexes, looks: Cell::new(0) })
     }
 
     /// How many passages there are.
@@ -70,8 +78,14 @@ impl<'a> View<'a> {
         self.searcher.num_docs() as f32
     }
 
+    /// How often a word was looked for so far.
+    pub(super) fn looks(&self) -> usize {
+        self.looks.get()
+    }
+
     /// Where a word stands in a field.
     pub(super) fn look(&self, field: Field, word: &str) -> Result<Posted, KnowledgeError> {
+        self.looks.set(self.looks.get() + 1);
         let term = Term::from_field_text(field, word);
         let mut posted = Posted { field, segments: Vec::new(), count: 0 };
         for (segment, _) in (0..).zip(&self.indexes) {
@@ -93,30 +107,30 @@ impl<'a> View<'a> {
         field: Field,
         wanted: usize,
     ) -> Result<Vec<(f32, DocAddress)>, KnowledgeError> {
-        self.best_within(POSTINGS_MAX, clauses, slips, field, wanted)
+        self.best_within(BUDGET, clauses, slips, field, wanted)
     }
 
     fn best_within(
         &self,
-        postings_max: u64,
+        budget: Budget,
         mut clauses: Vec<Clause<'_>>,
         slips: &[Slip<'_>],
         field: Field,
         wanted: usize,
     ) -> Result<Vec<(f32, DocAddress)>, KnowledgeError> {
         clauses.sort_by_key(|clause| clause.posted.count);
-        let later = clauses.split_off(affordable(&clauses, postings_max));
+        let later = clauses.split_off(affordable(&clauses, budget.words));
         let mut top = Top::new(if later.is_empty() { wanted } else { wanted * LATER_TIMES });
         let clauses = self.weighed(clauses)?;
-        let slips =
-            slips.iter().map(|slip| Ok((slip, slip.automaton(field)?))).collect::<Result<Vec<_>, TantivyError>>()?;
+        let slips = slips.iter().map(|slip| Ok((slip, slip.automaton(field)?, budget.slip)));
+        let mut slips = slips.collect::<Result<Vec<_>, TantivyError>>()?;
         for (segment, reader) in (0..).zip(self.searcher.segment_readers()) {
             let mut scores = vec![0.0f32; reader.max_doc() as usize];
             for (clause, weight) in &clauses {
                 self.add(clause.posted, weight, segment, &mut scores)?;
             }
-            for (slip, automaton) in &slips {
-                self.add_slip(slip, automaton, field, segment, &mut scores)?;
+            for (slip, automaton, left) in &mut slips {
+                self.add_slip(slip, automaton, field, segment, left, &mut scores)?;
             }
             for (doc, score) in (0..).zip(scores).filter(|(doc, score)| *score > 0.0 && !reader.is_deleted(*doc)) {
                 top.push(score, DocAddress::new(segment, doc));
@@ -175,13 +189,15 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// People seldom miss a word's first letter: only words with the same one are looked at.
+    /// People seldom miss a word's first letter: only words with the same one are looked at. Reads what is `left` to
+    /// be read of postings, and takes that off.
     fn add_slip(
         &self,
         slip: &Slip<'_>,
         automaton: &DfaWrapper,
         field: Field,
         segment: u32,
+        left: &mut usize,
         scores: &mut [f32],
     ) -> Result<(), KnowledgeError> {
         let Some(first) = slip.word.chars().next() else { return Ok(()) };
@@ -190,14 +206,14 @@ impl<'a> View<'a> {
         let range = index.terms().search(automaton).ge(first.to_string()).lt(after.to_string());
         let mut meant = range.into_stream().map_err(TantivyError::from)?;
         let mut seen = BitSet::with_max_value(scores.len() as u32);
-        let mut left = SLIP_POSTINGS_MAX;
-        while meant.advance() && left > 0 {
-            left = left.saturating_sub(u64::from(meant.value().doc_freq));
+        while *left > 0 && meant.advance() {
             let mut block = index
                 .read_block_postings_from_terminfo(meant.value(), IndexRecordOption::Basic)
                 .map_err(TantivyError::from)?;
-            while !block.docs().is_empty() {
-                for doc in block.docs() {
+            while *left > 0 && !block.docs().is_empty() {
+                let docs = block.docs().iter().take(*left);
+                *left -= docs.len();
+                for doc in docs {
                     if let Some(score) = scores.get_mut(*doc as usize).filter(|_| seen.insert(*doc)) {
                         *score += slip.boost;
                     }

@@ -61,7 +61,8 @@ impl Shelf {
             |(field, word, boost): &(usize, String, f32)| (view.look(self.fields[*field], word).unwrap(), *boost);
         let posted: Vec<(Posted, f32)> = words.iter().map(look).collect();
         let clauses = posted.iter().map(|(posted, boost)| Clause { posted, boost: *boost }).collect();
-        view.best_within(postings_max, clauses, &[], self.fields[0], wanted).unwrap()
+        let budget = Budget { words: postings_max, ..BUDGET };
+        view.best_within(budget, clauses, &[], self.fields[0], wanted).unwrap()
     }
 }
 
@@ -97,6 +98,29 @@ fn words_too_frequent_to_be_read_whole_count_where_rarer_ones_stand() {
     // One word is always read, whatever it costs.
     assert!(same(&shelf.found(0, &words[..1], 5), &shelf.expected(&words[..1], 5)));
     assert_eq!(shelf.found(0, &words, 5).len(), 5);
+}
+
+#[test]
+fn what_one_misspelt_word_may_have_meant_is_bounded_over_all_segments() {
+    let shelf = shelf();
+    let view = View::new(&shelf.searcher, &shelf.fields).unwrap();
+    let slips = [Slip { word: "wrod1", letters: 1, boost: 2.0 }, Slip { word: "wrod2", letters: 1, boost: 3.0 }];
+    let found = |slip, slips: &[Slip<'_>]| {
+        let budget = Budget { slip, ..BUDGET };
+        view.best_within(budget, Vec::new(), slips, shelf.fields[0], 10_000).unwrap()
+    };
+    let segments = |found: &[(f32, DocAddress)]| {
+        found.iter().map(|(_, address)| address.segment_ord).collect::<std::collections::HashSet<_>>().len()
+    };
+    let all = found(usize::MAX, &slips[..1]);
+    assert!(segments(&all) > 1 && all.len() > 40, "{} in {} segments", all.len(), segments(&all));
+    for most in [0, 1, 10, 40] {
+        let found_of_one = found(most, &slips[..1]);
+        assert!(found_of_one.len() <= most, "{} of {most}", found_of_one.len());
+        assert!(most == 0 || !found_of_one.is_empty());
+        // Each word has its own.
+        assert!(found(most, &slips).len() <= 2 * most);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What is looked for: each word or phrase of a question, in every form and place in which it may stand.
-//! Invariant: so many words at most, whatever the question's length; what stands nowhere costs one look.
+//! Invariant: so many words at most, whatever the question's length, and so many looks: each is one in every
+//! segment of the index, whether the word stands there or not.
 
 use std::collections::HashSet;
 
@@ -20,6 +21,9 @@ use super::words::{folded, stem_of};
 
 /// Of a question's words, the weightiest so many are looked for.
 const TERMS_MAX: usize = 24;
+/// Beginnings and ends of words that may be joined of several are looked for up to so many looks in all: a word of 63
+/// letters has over a hundred of them. (Whole words have few forms each, and are looked for always.)
+const LOOKS_MAX: usize = 800;
 /// Among fewer passages than this, how often a word occurs says little about how rare it is.
 const RARITY_PASSAGES_MIN: f32 = 20.0;
 /// Unknown words that may be misspelt, and how long they must be, in characters.
@@ -243,6 +247,9 @@ impl Places<'_> {
         if languages.iter().any(|language| language.joins_words()) && weights.meaning > 0.0 {
             self.add_known(fields.parts, stem, PART * share, PART * share, at)?;
             for part in meanings::parts(stem) {
+                if self.search.view.looks() >= LOOKS_MAX {
+                    break;
+                }
                 self.add_known(fields.body_stems, &part, PART * PART * share, PART * share, at)?;
             }
         }
@@ -277,5 +284,38 @@ impl Places<'_> {
             self.found.push(Place { posted, boost, covers, word: at });
         }
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::index::TenantIndex;
+    use super::super::question;
+    use super::*;
+
+    #[test]
+    fn looks_are_bounded_whatever_is_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = TenantIndex::create(&dir.path().join("index")).unwrap();
+        let searcher = index.searcher();
+        let looks = |said: &str| {
+            let asked = question::read(said, &[], Language::German);
+            let looks = asked.iter().map(|asked| {
+                let view = View::new(&searcher, &index.fields.searched()).unwrap();
+                let languages = [Language::German, Language::Dutch, Language::Swedish];
+                let search = Search::new(view, &index.fields, asked, &languages, &Weights::USED).unwrap();
+                search.view.looks()
+            });
+            looks.max().unwrap()
+        };
+        let word = |n: usize| -> String {
+            (0..63).map(|at| char::from(b'a' + ((at * 7 + n * (at + 3)) % 26) as u8)).collect()
+        };
+        let hostile: Vec<String> = (0..64).map(word).collect();
+        let hostile = looks(&hostile.join(" "));
+        assert!(hostile > LOOKS_MAX, "all words are looked for whole: {hostile}");
+        assert!(hostile <= 2 * LOOKS_MAX, "{hostile}");
+        let usual = "Wo beantrage ich die Aufenthaltsgenehmigung, und was kostet die Haushaltsbescheinigung?";
+        assert!(looks(usual) < LOOKS_MAX, "a usual question is below: {}", looks(usual));
     }
 }

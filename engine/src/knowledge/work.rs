@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 use super::chunk::{Piece, pieces};
-use super::index::{self, Entry, TenantIndex, Writer};
+use super::index::{self, Entry, TenantIndex, Unopened, Writer};
 use super::records::{self, Facts, PAGE_RECORDS, WithText};
 use super::{Document, KnowledgeError, metrics as names};
 use crate::store::{Record, RecordName, Records, Scope, StoreError};
@@ -58,8 +58,14 @@ impl Work {
             return Ok(None);
         }
         let index = match TenantIndex::open(dir) {
-            Some(index) => index,
-            None => TenantIndex::create(dir)?,
+            Ok(index) => index,
+            Err(Unopened::Failed(error)) => return Err(error),
+            Err(cause) => {
+                if stamp > 0 || !matches!(cause, Unopened::Absent) {
+                    warn!(tenant = %self.tenant, %cause, "index is built anew");
+                }
+                TenantIndex::create(dir)?
+            }
         };
         self.build_if_stale(&index, stamp)?;
         Ok(Some(index))
@@ -108,8 +114,10 @@ impl Work {
         }
         let (writer, begun) = self.begin(index)?;
         let outcome = known.iter().try_for_each(|id| {
-            self.delete(records::text(self.tenant, id.clone()))?;
+            // The facts first: a text that is left alone is known to nobody, and goes when its document is
+            // learned or forgotten again. Facts that are left alone would say that it is known.
             self.delete(records::document(self.tenant, id.clone()))?;
+            self.delete(records::text(self.tenant, id.clone()))?;
             writer.forget(id);
             Ok(())
         });
@@ -146,8 +154,8 @@ impl Work {
     pub(super) fn drop_tenant(&self, dir: &std::path::Path) -> Result<(), KnowledgeError> {
         let stamp = records::stamp(self.tenant);
         self.wait(records::put(&self.records, stamp.clone(), b"{}".to_vec()))?;
-        // The texts of documents first; and what a learner left that was cut short.
-        for (kind, name) in [(records::TEXT, records::text as fn(_, _) -> _), (records::DOCUMENT, records::document)] {
+        // The facts first, as where one is forgotten; then their texts, and what a learner left that was cut short.
+        for (kind, name) in [(records::DOCUMENT, records::document as fn(_, _) -> _), (records::TEXT, records::text)] {
             let page = if kind == records::TEXT { 1 } else { PAGE_RECORDS };
             loop {
                 let found = self.wait(self.records.scan(Scope::Tenant(self.tenant), kind, None, page))?;
@@ -177,9 +185,13 @@ impl Work {
         let mut documents = 0u64;
         self.each_document(|record| {
             match self.kept(record) {
-                Ok((Facts { source, .. }, text)) => {
+                Ok(Some((Facts { source, .. }, text))) => {
                     documents += 1;
                     writer.learn(&Entry { id: &record.id, source: &source, pieces: &pieces(&source, &text) })
+                }
+                Ok(None) => {
+                    warn!(tenant = %self.tenant, record = record.id, "document without a text skipped");
+                    Ok(())
                 }
                 // One unreadable record must not take all others from the assistant.
                 Err(KnowledgeError::Store(error @ StoreError::Corrupt(_))) => {
@@ -202,6 +214,11 @@ impl Work {
         let facts: Facts = records::read(&record.body)?;
         let moved = records::read::<WithText>(&record.body)?.text.is_none();
         if !moved || facts.sha256 != records::sha256(document.text.as_str()) {
+            return Ok(None);
+        }
+        // The facts alone do not tell: whoever changed it last may have been cut short between its two records.
+        let text = self.wait(self.records.get(records::text(self.tenant, record.id.clone())))?;
+        if text.is_none_or(|text| text.body != document.text.as_str().as_bytes()) {
             return Ok(None);
         }
         let passages = facts.passages;
@@ -289,21 +306,23 @@ impl Work {
         records::put(&self.records, records::document(self.tenant, change.id.clone()), facts.body()?).await
     }
 
-    /// A document's facts and text; none when it was not learned.
+    /// A document's facts and text; none when it was not learned, or is being forgotten.
     pub(super) fn whole(&self, source: &str) -> Result<Option<(Facts, String)>, KnowledgeError> {
         let name = records::document(self.tenant, records::sha256(source));
-        self.wait(self.records.get(name))?.map(|record| self.kept(&record)).transpose()
+        self.wait(self.records.get(name))?.map_or(Ok(None), |record| self.kept(&record))
     }
 
-    /// What is kept of a document.
-    fn kept(&self, record: &Record) -> Result<(Facts, String), KnowledgeError> {
+    /// What is kept of a document; none where its text is not.
+    fn kept(&self, record: &Record) -> Result<Option<(Facts, String)>, KnowledgeError> {
         let facts: Facts = records::read(&record.body)?;
         let text = match self.wait(self.records.get(records::text(self.tenant, record.id.clone())))? {
-            Some(text) => String::from_utf8(text.body).ok(),
+            Some(text) => {
+                let text = String::from_utf8(text.body);
+                Some(text.map_err(|_| StoreError::Corrupt("a document's text is not UTF-8".into()))?)
+            }
             None => records::read::<WithText>(&record.body)?.text,
         };
-        let text = text.ok_or_else(|| StoreError::Corrupt("a document has no text".into()))?;
-        Ok((facts, text))
+        Ok(text.map(|text| (facts, text)))
     }
 
     fn delete(&self, name: RecordName) -> Result<(), KnowledgeError> {

@@ -174,6 +174,35 @@ async fn an_index_that_is_lost_damaged_or_old_is_built_again() {
     assert!(desk.knows("lamp").await && desk.knows("rug").await);
 }
 
+/// What only keeps an index from being opened just now is told, and leaves it as it is.
+#[tokio::test]
+async fn an_index_that_cannot_be_opened_now_is_not_built_anew() {
+    let mut desk = Desk::new();
+    desk.learn("a.md", "The lamp glows green.").await.unwrap();
+    let files = |desk: &Desk| {
+        let all = std::fs::read_dir(desk.index()).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| path.is_file()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let whole = files(&desk);
+    let segment = whole.iter().find(|path| path.extension().is_some_and(|end| end == "idx")).unwrap();
+    for file in [desk.index().join("FORMAT"), desk.index().join("meta.json"), segment.clone()] {
+        // A folder in a file's place: opening it fails, and not because it is not there.
+        let aside = desk.data.path().join("aside");
+        std::fs::rename(&file, &aside).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        desk.reopen();
+        let found = desk.knowledge.search(desk.tenant, "lamp", 5).await;
+        let told = matches!(found, Err(KnowledgeError::Store(StoreError::Unavailable(_))));
+        assert!(told, "{}: {found:?}", file.display());
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::rename(&aside, &file).unwrap();
+        assert_eq!(files(&desk), whole, "{}: nothing of it is gone", file.display());
+        desk.reopen();
+        assert!(desk.knows("lamp").await);
+        assert_eq!(files(&desk), whole, "{}: it is the same index", file.display());
+    }
+}
+
 /// The store fails at every possible call of a batch; whatever was stored, a restart knows it
 /// and nothing else.
 #[tokio::test]
@@ -221,6 +250,35 @@ async fn what_a_failure_left_is_forgotten_with_its_document_and_with_its_tenant(
     }
 }
 
+/// Nor a document that says it is known, is not, and can never be learned again.
+#[tokio::test]
+async fn what_was_half_forgotten_or_half_changed_can_be_learned_again() {
+    for calls in 0..14 {
+        for change in ["forget", "drop", "learn"] {
+            let mut desk = Desk::new();
+            desk.learn("a.md", "Old amber.").await.unwrap();
+            let tenant = desk.tenant;
+            desk.records.fail_after(calls);
+            let _cut_short = match change {
+                "forget" => desk.knowledge.forget(tenant, "a.md".into()).await.map(drop),
+                "drop" => desk.knowledge.drop_tenant(tenant).await,
+                _ => desk.learn("a.md", "New basalt.").await.map(drop),
+            };
+            desk.records.heal();
+            let at = format!("{change}, after {calls} calls");
+            desk.reopen();
+            let shown = desk.knowledge.document(tenant, "a.md".into(), 0, 5).await;
+            assert!(shown.is_ok(), "{at}: {shown:?}");
+            desk.learn("a.md", "Old amber.").await.unwrap();
+            assert!(desk.knows("amber").await && !desk.knows("basalt").await, "{at}");
+            let page = desk.knowledge.document(tenant, "a.md".into(), 0, 5).await.unwrap();
+            assert!(page.is_some_and(|page| page.passages.len() == 1), "{at}");
+            desk.knowledge.forget(tenant, "a.md".into()).await.unwrap();
+            assert!(!desk.knows("amber").await && desk.records.len() <= 1, "{at}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_document_that_comes_twice_says_what_it_said_last() {
     let mut desk = Desk::new();
@@ -252,9 +310,12 @@ async fn a_list_reads_what_is_known_of_documents_and_not_their_texts() {
     let (first, next) = desk.knowledge.page(desk.tenant, None, 5).await.unwrap();
     let (second, end) = desk.knowledge.page(desk.tenant, next, 5).await.unwrap();
     assert_eq!((first.len(), second.len(), end), (5, 4, None));
-    assert!(!desk.learn("8.md", &text(8)).await.unwrap()[0].changed);
     let read = desk.records.bytes_read();
     assert!(read < text(0).len() / 10, "{read} bytes");
+    // What has not changed is compared with what is kept of it, and with nothing else.
+    assert!(!desk.learn("8.md", &text(8)).await.unwrap()[0].changed);
+    let read = desk.records.bytes_read();
+    assert!(read < text(0).len() * 2, "{read} bytes");
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ export const english = {
   'limit.requests.do': 'Many links of this site lead nowhere; the skipped pages say why.',
   'limit.sitemaps': 'The site has more than {most} sitemaps. Those behind were not looked at.',
   'limit.sitemaps.do': 'Pages that only those list are not found. Read that part of the site as a site of its own.',
-  'limit.sitemap_pages': 'A sitemap lists more than {most} addresses. Those behind were not looked at.',
+  'limit.sitemap_pages': 'The site’s sitemaps list more than {most} addresses. Those behind were not looked at.',
   'limit.sitemap_pages.do': 'Pages that no other page links to may be missing. Read that part of the site as a site of its own.',
   'limit.sitemap_time': 'Reading the site’s sitemaps took too long, and was stopped.',
   'limit.sitemap_time.do': 'Pages that no other page links to may be missing. Read the site again later.',

@@ -131,7 +131,7 @@ pub enum LimitKind {
     Sitemaps,
     /// The time that sitemaps may take.
     SitemapTime,
-    /// Addresses in one sitemap.
+    /// Addresses in one sitemap, or in all of them.
     SitemapPages,
     /// Sitemaps that cannot be had, or are too large.
     SitemapUnread,

@@ -30,7 +30,6 @@ pub(in crate::knowledge) enum List {
     Closed,
     Free,
     TimeUnits,
-    Streets,
     Negation,
     Modal,
     Numbers,
@@ -44,7 +43,7 @@ pub(in crate::knowledge) enum List {
     Season(u8),
 }
 
-pub(super) const LISTS: [(&str, List); 55] = [
+pub(super) const LISTS: [(&str, List); 54] = [
     ("small", List::Small),
     ("common", List::Common),
     ("amount", List::Amount),
@@ -69,7 +68,6 @@ pub(super) const LISTS: [(&str, List); 55] = [
     ("closed", List::Closed),
     ("free", List::Free),
     ("units_time", List::TimeUnits),
-    ("streets", List::Streets),
     ("negation", List::Negation),
     ("modal", List::Modal),
     ("numbers", List::Numbers),
@@ -125,12 +123,11 @@ impl List {
             Self::Leans => 16,
             Self::Pronouns => 17,
             Self::To => 18,
-            Self::Copula => 54,
+            Self::Copula => 23,
             Self::Noon => 19,
             Self::Closed => 20,
             Self::Free => 21,
             Self::TimeUnits => 22,
-            Self::Streets => 23,
             Self::Negation => 24,
             Self::Modal => 25,
             Self::Numbers => 26,
