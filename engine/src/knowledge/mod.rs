@@ -19,6 +19,7 @@ mod matching;
 mod meanings;
 mod measure;
 pub mod metrics;
+mod opening;
 mod question;
 mod ranges;
 mod ranking;
@@ -38,7 +39,7 @@ mod words;
 mod work;
 
 pub use answer::{Builtin, Weighed, weigh};
-pub use library::Knowledge;
+pub use library::{Ahead, Knowledge};
 pub use ranking::{Found, Weights};
 pub use retriever::{Query, Retriever};
 
