@@ -31,6 +31,7 @@ mod sentences;
 mod shelf;
 mod sought;
 mod stems;
+mod struck;
 mod tables;
 mod talk;
 mod units;
