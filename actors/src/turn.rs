@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::conversation::{Progress, Transcript};
-use engine::knowledge::Query;
+use engine::knowledge::{KnowledgeError, Query};
 use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Signal, Talk};
+use engine::store::StoreError;
 use futures_util::{Stream, StreamExt};
 use schema::{Author, Channel, End, ErrorCode, Locale, Passage, TenantId, Text, limits};
 use tokio_util::sync::CancellationToken;
@@ -20,8 +21,12 @@ use crate::failure::Failure;
 use crate::system::Worker;
 use crate::tenant::Settings;
 
-/// Longest wait for passages; a reply without them is better than none.
+/// Longest wait for passages. A model that knows more than them replies without; who quotes them cannot.
 const RETRIEVAL_MAX: Duration = Duration::from_secs(2);
+/// When to ask again what could not be searched for.
+const SEARCH_AGAIN: Duration = Duration::from_secs(2);
+/// The model that says nothing but what the documents say.
+const QUOTES_ONLY: &str = "builtin";
 /// What of a question is searched for, in bytes.
 const QUESTION_BYTES_MAX: usize = 2_000;
 
@@ -88,8 +93,19 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
             yield ended(End::Failed, Some(failure.code), failure.retry_after);
             return;
         }
-        let models = candidates(&worker, &job.settings);
-        let passages = retrieve(&worker, job.tenant, &job.transcript).await;
+        let mut models = candidates(&worker, &job.settings);
+        let passages = match retrieve(&worker, job.tenant, &job.transcript).await {
+            Ok(passages) => passages,
+            Err(failure) => {
+                // It would take "not searched" for "not there", and tell the contact so.
+                models.retain(|model| model.name() != QUOTES_ONLY);
+                if models.is_empty() {
+                    yield ended(End::Failed, Some(failure.code), failure.retry_after);
+                    return;
+                }
+                Vec::new()
+            }
+        };
         let profile = &job.settings.profile;
         let setting = Setting {
             assistant: &profile.assistant,
@@ -158,7 +174,7 @@ fn candidates(worker: &Worker, settings: &Settings) -> Vec<SharedModel> {
         models = usable(plan.models_of(&[], registry.list()));
     }
     if models.is_empty() {
-        models = usable(vec!["builtin"]);
+        models = usable(vec![QUOTES_ONLY]);
     }
     models
 }
@@ -166,29 +182,40 @@ fn candidates(worker: &Worker, settings: &Settings) -> Vec<SharedModel> {
 /// What was asked before that a question may lean on.
 const BEFORE_MAX: usize = 3;
 
-/// Passages for the open question.
-async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) -> Vec<Passage> {
+/// Passages for the open question; none when nothing bears on it, and a failure when that is not known.
+async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) -> Result<Vec<Passage>, Failure> {
     let mut asked = transcript.exchanges().rev().filter(|exchange| !exchange.asked.is_empty());
     let words = |exchange: &engine::conversation::Exchange| {
         let lines = exchange.asked.iter().filter(|line| line.author == Author::Contact);
         lines.map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
     };
-    let Some(question) = asked.next().map(words) else { return Vec::new() };
+    let Some(question) = asked.next().map(words) else { return Ok(Vec::new()) };
     let bounded = |text: &str| text.chars().take(QUESTION_BYTES_MAX / 4).collect::<String>();
     let mut before: Vec<String> = asked.take(BEFORE_MAX).map(words).map(|said| bounded(&said)).collect();
     before.reverse();
     let query = Query { question: bounded(&question), before };
     let search = worker.system().retriever().search(tenant, query, limits::PASSAGES_MAX);
     match tokio::time::timeout(RETRIEVAL_MAX, search).await {
-        Ok(Ok(passages)) => passages,
-        Ok(Err(error)) => {
+        Ok(found) => found.map_err(|error| {
             tracing::warn!(%error, "passages could not be searched");
-            Vec::new()
-        }
+            not_searched(&error)
+        }),
         Err(_) => {
             tracing::warn!("searching passages took too long");
-            Vec::new()
+            Err(not_searched(&KnowledgeError::Busy))
         }
+    }
+}
+
+fn not_searched(error: &KnowledgeError) -> Failure {
+    let later = |code| Failure::later(code, "the documents cannot be searched just now; ask again", SEARCH_AGAIN);
+    match error {
+        KnowledgeError::Store(error @ (StoreError::Busy | StoreError::Corrupt(_) | StoreError::Unavailable(_))) => {
+            Failure::store(error)
+        }
+        KnowledgeError::Busy => later(ErrorCode::Busy),
+        // An index that failed is built again when it is next asked.
+        _ => later(ErrorCode::StoreUnavailable),
     }
 }
 

@@ -28,4 +28,5 @@ mod stream;
 mod supervision;
 mod turns;
 mod unanswered;
+mod unsearched;
 mod visitors;

@@ -43,6 +43,17 @@ impl Bench {
         model: Arc<dyn Model>,
         options: Options,
     ) -> Self {
+        let settings = ModelSettings { list: vec!["builtin".into()], ..ModelSettings::default() };
+        Self::with_models(store, search, Registry::unchecked(settings, Some(model)), options).await
+    }
+
+    /// A tenant that is answered by whichever model is listed.
+    pub async fn with_models(
+        store: SharedStore,
+        search: Arc<dyn Retriever>,
+        models: Registry,
+        options: Options,
+    ) -> Self {
         let tenant = TenantId::generate();
         let record = TenantRecord {
             id: tenant,
@@ -54,8 +65,6 @@ impl Bench {
         let body = serde_json::to_vec(&record).unwrap();
         store.put(TenantRecord::record_name(tenant), 0, body).await.unwrap();
         let system = System::new(store, search, Arc::new(SystemClock), options);
-        let settings = ModelSettings { list: vec!["builtin".into()], ..ModelSettings::default() };
-        let models = Registry::unchecked(settings, Some(model));
         Self { worker: Worker::new(system, models), tenant }
     }
 

@@ -1,11 +1,13 @@
 //! Documents taken apart into blocks: prose, lists, tables and code, each under its headings.
-//! Invariant: every visible word of a document is in some block or in the headings above one.
+//! Invariant: every visible word of a document is in some block or in the headings above one; what was struck
+//! through does not count as visible: it does not hold any more.
 
 use std::rc::Rc;
 
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::html;
+use super::struck::Struck;
 use crate::documents::raised::{Shift, shifted};
 
 /// A heading longer than this, in characters, is cut in the path and repeated in full below it.
@@ -58,8 +60,17 @@ fn read(text: &str, mut reader: Reader) -> Vec<Block> {
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS
         | Options::ENABLE_GFM;
-    for event in Parser::new_ext(without_front_matter(text), options) {
-        reader.read(event);
+    let text = without_front_matter(text);
+    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
+        match event {
+            // One tilde is `from … to` or `about`, as in `9:00~17:00`.
+            Event::Start(Tag::Strikethrough) | Event::End(TagEnd::Strikethrough)
+                if !text[range.start..].starts_with("~~") =>
+            {
+                reader.words("~");
+            }
+            event => reader.read(event),
+        }
     }
     reader.finish()
 }
@@ -97,6 +108,10 @@ struct Reader {
     path: Option<Rc<str>>,
     /// Words of the paragraph, heading, cell or item being read.
     inline: String,
+    /// What of them is struck through.
+    struck: Struck,
+    /// Which blocks are, between tags that stand alone.
+    struck_blocks: Struck,
     /// Lines of the list being read.
     list: String,
     /// Next number of each open list, outermost first; none for bullets.
@@ -136,6 +151,8 @@ impl Reader {
                     "/sup" | "/sub" => self.end_of_shift(),
                     _ => {}
                 }
+                let cut = self.struck.tag(&markup, self.inline.len());
+                self.cut(cut);
             }
             Event::SoftBreak => self.inline.push(' '),
             Event::HardBreak => self.inline.push('\n'),
@@ -144,6 +161,19 @@ impl Reader {
             Event::Start(tag) => self.start(tag),
             Event::End(tag) => self.end(tag),
         }
+    }
+
+    /// Takes what was struck through out of the words.
+    fn cut(&mut self, length: Option<usize>) {
+        if let Some(length) = length {
+            self.inline.truncate(length);
+        }
+    }
+
+    /// The words so far; a mark that is still open strikes nothing.
+    fn take_inline(&mut self) -> String {
+        self.struck = Struck::default();
+        std::mem::take(&mut self.inline)
     }
 
     fn words(&mut self, words: &str) {
@@ -219,6 +249,7 @@ impl Reader {
                 self.end_of_text();
                 self.end_of_list();
             }
+            Tag::Strikethrough => self.struck.begin(self.inline.len()),
             Tag::TableHead | Tag::TableRow => self.table.push(Vec::new()),
             Tag::Paragraph | Tag::Heading { .. } | Tag::HtmlBlock | Tag::BlockQuote(_) | Tag::FootnoteDefinition(_) => {
                 self.end_of_text();
@@ -230,7 +261,7 @@ impl Reader {
     fn end(&mut self, tag: TagEnd) {
         match tag {
             TagEnd::Heading(level) if self.lists.is_empty() => {
-                let title = std::mem::take(&mut self.inline);
+                let title = self.take_inline();
                 self.heading(level, &title);
             }
             TagEnd::List(_) => {
@@ -247,8 +278,12 @@ impl Reader {
                 }
             }
             TagEnd::Link => self.end_of_link(),
+            TagEnd::Strikethrough => {
+                let cut = self.struck.end();
+                self.cut(cut);
+            }
             TagEnd::TableCell => {
-                let cell = std::mem::take(&mut self.inline);
+                let cell = self.take_inline();
                 if let Some(row) = self.table.last_mut() {
                     row.push(cell.trim().replace('\n', " ").replace('|', "\\|"));
                 }
@@ -258,8 +293,13 @@ impl Reader {
                 self.push(Kind::Table, table_lines(&rows));
             }
             TagEnd::HtmlBlock => {
-                let words = html::visible(&std::mem::take(&mut self.html));
-                self.push(Kind::Prose, words);
+                let markup = std::mem::take(&mut self.html);
+                let tag = markup.trim();
+                let stands_alone = self.lists.is_empty() && tag.find('>') == tag.len().checked_sub(1);
+                if let Some(length) = stands_alone.then(|| self.struck_blocks.tag(tag, self.blocks.len())).flatten() {
+                    self.blocks.truncate(length);
+                }
+                self.push(Kind::Prose, html::visible(&markup));
             }
             TagEnd::Paragraph
             | TagEnd::Item
@@ -281,7 +321,7 @@ impl Reader {
 
     /// What was read so far is a paragraph, or a line of the open list.
     fn end_of_text(&mut self) {
-        let words = std::mem::take(&mut self.inline);
+        let words = self.take_inline();
         let words = words.trim();
         if words.is_empty() {
             return;

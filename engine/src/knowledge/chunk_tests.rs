@@ -211,3 +211,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_struck_through_is_no_part_of_it() {
+    for (text, expected) in [
+        ("~~Parking is free.~~ Parking costs 15 EUR.", "Parking costs 15 EUR."),
+        ("<s>Dogs are free.</s> <del>Cats too.</del> Dogs cost 5 EUR.", "Dogs cost 5 EUR."),
+        ("It is <DEL class=\"x\">~~4~~ **9** `EUR`</DEL>12 EUR.", "It is 12 EUR."),
+        ("<strike>Old.\nOlder.</strike> New.", "New."),
+        ("~~é [old](x) <s>é~~ ü</s> New.", "New."),
+        ("- ~~Old.~~\n- New.", "- New."),
+        ("| a | b |\n|---|---|\n| ~~1~~ 2 | 3 |", "| a | b |\n|---|---|\n| 2 | 3 |"),
+        ("<p><del>Old.</del> New.</p>", "New."),
+        ("First.\n\n<del>\n\nOld.\n\n- Older.\n\n</del>\n\nNew.", "First.\n\nNew."),
+        // Nothing is lost to a mark that is none.
+        ("<s>Parking is free.", "Parking is free."),
+        ("<del>\n\nNever closed.", "Never closed."),
+        ("Open 9:00~17:00 and 10~12 on Sundays.", "Open 9:00~17:00 and 10~12 on Sundays."),
+        ("About ~5 EUR to ~10 EUR.", "About ~5 EUR to ~10 EUR."),
+    ] {
+        let texts: Vec<String> = pieces("a.md", text).into_iter().map(|piece| piece.text).collect();
+        assert_eq!(texts, [expected], "{text}");
+    }
+}

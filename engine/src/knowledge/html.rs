@@ -1,15 +1,21 @@
 //! The visible words of HTML that stands inside Markdown. Not for pages of HTML.
-//! Invariant: text outside of tags, comments, scripts and styles is kept, however broken the markup.
+//! Invariant: text outside of tags, comments, scripts and styles is kept, however broken the markup, unless it is
+//! struck through.
+
+use super::struck::Struck;
 
 /// The words, with line breaks where tags of blocks stood. Linear in the length of the markup.
 pub(super) fn visible(html: &str) -> String {
     let page = Page::new(html);
     let mut words = String::with_capacity(html.len());
-    let mut from = 0;
+    let (mut from, mut struck) = (0, Struck::default());
     while let Some(at) = html[from..].find('<').map(|at| from + at) {
         words.push_str(&html[from..at]);
         match page.hidden(at) {
             Some(end) => {
+                if let Some(length) = struck.tag(&html[at..end], words.len()) {
+                    words.truncate(length);
+                }
                 words.push(if is_inline(&html[at + 1..]) { ' ' } else { '\n' });
                 from = end;
             }
@@ -81,7 +87,9 @@ impl<'a> Page<'a> {
 }
 
 fn is_inline(after: &str) -> bool {
-    const INLINE: &[&str] = &["a", "b", "i", "em", "strong", "span", "code", "kbd", "sub", "sup", "img", "small", "u"];
+    const INLINE: &[&str] = &[
+        "a", "b", "i", "em", "strong", "span", "code", "kbd", "sub", "sup", "img", "small", "u", "s", "del", "strike",
+    ];
     INLINE.contains(&tag_name(after).as_str())
 }
 
@@ -101,6 +109,11 @@ mod tests {
             ("<details><summary>More</summary>Text</details>", "More\nText"),
             ("<!-- hidden -->shown", "shown"),
             ("<script>alert(1)</script>after", "after"),
+            ("<p><s>Free.</s> 5 EUR</p>", "5 EUR"),
+            ("<p>a <del class=x>b <b>c</b></del>d</p>", "a d"),
+            ("<strike>a <s>b</strike> c</s> d", "d"),
+            ("<s>never closed", "never closed"),
+            ("a</s> b", "a b"),
             ("a < b &amp; c", "a < b & c"),
             ("<unclosed", "<unclosed"),
         ] {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
 use schema::wire::{DocumentMarkdown, DocumentPage, DocumentView, Learned};
 use schema::{Passage, TenantId, Timestamp};
 use tokio::runtime::Handle;
@@ -39,14 +40,19 @@ const FORGET_COST: usize = 64 * 1024;
 /// All tenants' knowledge on this node. Cloning shares it.
 #[derive(Clone)]
 pub struct Knowledge {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
+    /// Is told of sources before they are learned.
+    ahead: Option<Ahead>,
 }
 
-struct Inner {
-    records: Arc<dyn Records>,
-    shelf: Shelf,
+/// Notes sources; unless it succeeds they are not learned.
+pub type Ahead = Arc<dyn Fn(Vec<String>) -> BoxFuture<'static, Result<(), KnowledgeError>> + Send + Sync>;
+
+pub(super) struct Inner {
+    pub(super) records: Arc<dyn Records>,
+    pub(super) shelf: Shelf,
     searching: Turns,
-    learning: Turns,
+    pub(super) learning: Turns,
     showing: Turns,
 }
 
@@ -73,7 +79,14 @@ impl Knowledge {
             learning: Turns::new(LEARNERS_MAX, LEARNERS_MAX, LEARNERS_WAITING_MAX),
             showing: Turns::new(SHOWN_MAX, 1, SHOWN_WAITING_MAX),
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), ahead: None }
+    }
+
+    /// The same, for a learner who keeps account of what it has learned: `ahead` is told of sources before anything
+    /// of them is stored, so that no crash leaves a document of which the account says nothing.
+    #[must_use]
+    pub fn noting(&self, ahead: Ahead) -> Self {
+        Self { ahead: Some(ahead), ..self.clone() }
     }
 
     /// Learns documents, in their order, each in place of what its source said before. What has
@@ -81,8 +94,8 @@ impl Knowledge {
     /// future is dropped.
     ///
     /// # Errors
-    /// [`KnowledgeError::TooLarge`] or [`KnowledgeError::Source`] before anything is learned;
-    /// otherwise the documents before the one that failed are learned.
+    /// [`KnowledgeError::TooLarge`] or [`KnowledgeError::Source`], or what noting them ahead failed with, before
+    /// anything is learned; otherwise the documents before the one that failed are learned.
     pub async fn learn(
         &self,
         tenant: TenantId,
@@ -92,6 +105,9 @@ impl Knowledge {
         documents.iter().try_for_each(records::check).map_err(|error| failed("learn", error))?;
         if documents.is_empty() {
             return Ok(Vec::new());
+        }
+        if let Some(ahead) = &self.ahead {
+            ahead(documents.iter().map(|document| document.source.clone()).collect()).await?;
         }
         let begun = Instant::now();
         let bytes: usize = documents.iter().map(|document| document.text.bytes()).sum();
@@ -175,7 +191,7 @@ impl Knowledge {
     /// there is no query language. Empty when nothing does.
     ///
     /// # Errors
-    /// [`KnowledgeError::Busy`] when too many wait; otherwise when store or index fail.
+    /// [`KnowledgeError::Busy`] when too many wait, or the index is being built; otherwise when store or index fail.
     pub async fn search(
         &self,
         tenant: TenantId,
@@ -261,7 +277,7 @@ impl Knowledge {
         }
         let place = self.inner.searching.enter(tenant)?;
         let slot = self.inner.shelf.slot(tenant);
-        self.open_slot(&slot, false).await?;
+        self.open_to_search(&slot).await?;
         let turn = place.turn(1).await;
         let found = blocking({
             let slot = slot.clone();
@@ -326,9 +342,9 @@ impl Knowledge {
         }
     }
 
-    /// Opens the slot's index, once for all who ask. Without `create`, a tenant that never taught
-    /// anything gets none.
-    async fn open_slot(&self, slot: &Arc<Slot>, create: bool) -> Result<(), KnowledgeError> {
+    /// Opens the slot's index, once for all who ask, and builds it where it has to be: for who has a turn to learn.
+    /// Without `create`, a tenant that never taught anything gets none.
+    pub(super) async fn open_slot(&self, slot: &Arc<Slot>, create: bool) -> Result<(), KnowledgeError> {
         if slot.index.get().is_some() {
             return Ok(());
         }
@@ -356,7 +372,7 @@ impl Knowledge {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KnowledgeError> + Send + 'static,
 ) -> Result<T, KnowledgeError> {
     match tokio::task::spawn_blocking(work).await {

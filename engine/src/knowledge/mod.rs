@@ -21,6 +21,7 @@ mod matching;
 mod meanings;
 mod measure;
 pub mod metrics;
+mod opening;
 mod question;
 mod ranges;
 mod ranking;
@@ -32,6 +33,7 @@ mod sentences;
 mod shelf;
 mod sought;
 mod stems;
+mod struck;
 mod tables;
 mod talk;
 mod units;
@@ -41,7 +43,7 @@ mod work;
 
 pub use answer::{Builtin, Weighed, weigh};
 pub use gist::gist;
-pub use library::Knowledge;
+pub use library::{Ahead, Knowledge};
 pub use ranking::{Found, Weights};
 pub use retriever::{Query, Retriever};
 

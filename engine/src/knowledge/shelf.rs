@@ -21,6 +21,8 @@ pub(super) struct Slot {
     pub(super) index: OnceLock<TenantIndex>,
     /// Held while opening.
     pub(super) opening: Arc<tokio::sync::Mutex<()>>,
+    /// Held while it is built for those who search.
+    pub(super) building: Arc<tokio::sync::Mutex<()>>,
     /// Held while learning.
     pub(super) learning: Arc<tokio::sync::Mutex<()>>,
     retired: AtomicBool,
@@ -75,6 +77,7 @@ impl Shelf {
             dir: self.root.join(tenant.to_string()),
             index: OnceLock::new(),
             opening: Arc::default(),
+            building: Arc::default(),
             learning: Arc::default(),
             retired: AtomicBool::new(false),
         });

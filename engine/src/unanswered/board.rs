@@ -9,6 +9,9 @@ use schema::{ConversationId, Seq, Timestamp, limits};
 use super::group::{Group, Place};
 use super::likeness::key_of;
 
+/// Groups that stay however seldom they were asked for, as they are new.
+const NEWEST_KEPT: usize = limits::UNANSWERED_MAX / 4;
+
 /// All groups of one tenant, by key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Board {
@@ -59,19 +62,25 @@ impl Board {
                 group
             }
         };
-        let Some(oldest) = self.surplus() else { return vec![Change::Keep(key, group)] };
-        self.groups.remove(&oldest);
-        // One that is older than all others goes at once: it was never written down.
-        if oldest == key { Vec::new() } else { vec![Change::Keep(key, group), Change::Drop(oldest)] }
+        let Some(least) = self.surplus() else { return vec![Change::Keep(key, group)] };
+        self.groups.remove(&least);
+        // One that goes at once was never written down.
+        if least == key { Vec::new() } else { vec![Change::Keep(key, group), Change::Drop(least)] }
     }
 
-    /// The oldest group, if there is one too many.
+    /// The group that is missed least, if there is one too many. What was judged wrong goes last, then what was asked
+    /// often, then what is new. The newest have time to be asked again: else nothing new would come in any more.
     fn surplus(&self) -> Option<String> {
         if self.groups.len() <= limits::UNANSWERED_MAX {
             return None;
         }
-        let oldest = self.groups.iter().min_by_key(|(key, group)| (group.last_at(), key.as_str()));
-        oldest.map(|(key, _)| key.clone())
+        let mut by_age: Vec<(Timestamp, &String, &Group)> =
+            self.groups.iter().map(|(key, group)| (group.last_at(), key, group)).collect();
+        by_age.sort_unstable_by_key(|(at, key, _)| (*at, *key));
+        by_age.truncate(by_age.len() - NEWEST_KEPT);
+        let is_wrong = |group: &Group| group.places.iter().any(|place| place.wrong);
+        let least = by_age.into_iter().min_by_key(|(at, key, group)| (is_wrong(group), group.count, *at, *key));
+        least.map(|(_, key, _)| key.clone())
     }
 
     /// A question was answered, or need not be.
@@ -167,6 +176,34 @@ mod tests {
         assert_eq!(board.withdraw(id, 5), []);
         assert_eq!(board.withdraw(id, 4).len(), 1);
         assert!(board.is_empty());
+    }
+
+    #[test]
+    fn noise_pushes_out_noise() {
+        let (mut board, id) = (Board::default(), ConversationId::generate());
+        let most = limits::UNANSWERED_MAX as Seq;
+        board.add(Place { wrong: true, ..place(id, 1, "judged wrong") });
+        board.add(place(id, 2, "often asked"));
+        board.add(place(id, 3, "often asked"));
+        board.add(place(id, 4, "seldom asked"));
+        let has = |board: &Board, words: &str| board.groups.contains_key(&key_of(words));
+        for n in 5..3 * most {
+            board.add(place(id, n, &format!("noise {n}")));
+            assert!(has(&board, &format!("noise {n}")), "what is new comes in");
+        }
+        assert_eq!(board.len(), limits::UNANSWERED_MAX);
+        for (words, stays) in [("judged wrong", true), ("often asked", true), ("seldom asked", false)] {
+            assert_eq!(has(&board, words), stays, "{words}");
+        }
+        // Full of what is asked again and again: something new still gets its time.
+        for n in 1..=2 * most {
+            board.add(place(id, 3 * most + 2 * n, &format!("again {n}")));
+            board.add(place(id, 3 * most + 2 * n + 1, &format!("again {n}")));
+        }
+        assert!(has(&board, "judged wrong") && !has(&board, "noise 5"));
+        board.add(place(id, 9 * most, "brand new"));
+        board.add(place(id, 9 * most + 1, "still newer"));
+        assert!(has(&board, "brand new"));
     }
 
     #[test]

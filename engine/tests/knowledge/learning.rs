@@ -203,6 +203,52 @@ async fn an_index_that_cannot_be_opened_now_is_not_built_anew() {
     }
 }
 
+/// Many tenants whose indexes are to be built ask at once, while no learner has a turn to give.
+#[tokio::test]
+async fn an_index_is_built_in_turn_and_nobody_waits_long_for_it() {
+    let mut desk = Desk::new();
+    let tenants: Vec<TenantId> = (0..6).map(|_| TenantId::generate()).collect();
+    for tenant in &tenants {
+        desk.knowledge.learn(*tenant, vec![document("a.md", "The lamp glows green.")], NOW).await.unwrap();
+        let dir = desk.data.path().join("knowledge").join(tenant.to_string());
+        std::fs::write(dir.join("FORMAT"), "tertulia-knowledge 0\n").unwrap();
+    }
+    desk.reopen();
+    let held = Arc::new(tokio::sync::Semaphore::new(0));
+    desk.records.hold(&held);
+    let begun = std::time::Instant::now();
+    let asked = tenants.iter().map(|tenant| desk.knowledge.search(*tenant, "green lamp", 5));
+    let found = futures_util::future::join_all(asked).await;
+    assert!(found.iter().all(|found| matches!(found, Err(KnowledgeError::Busy))), "{found:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(desk.records.held_most() <= 2, "{} are built at once", desk.records.held_most());
+    // The builds go on without those who asked.
+    held.add_permits(1_000);
+    for tenant in &tenants {
+        assert_eq!(desk.knowledge.search(*tenant, "green lamp", 5).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_learned_is_noted_before_anything_of_it_is_stored() {
+    let desk = Desk::new();
+    let noted = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let (notes, records) = (Arc::clone(&noted), Arc::clone(&desk.records));
+    let noting = desk.knowledge.noting(Arc::new(move |sources| {
+        let stored = records.len();
+        notes.lock().unwrap().push((sources, stored));
+        let fails = stored > 0;
+        Box::pin(async move { if fails { Err(KnowledgeError::Busy) } else { Ok(()) } })
+    }));
+    let batch = |name: &str| vec![document(name, "The lamp glows green.")];
+    noting.learn(desk.tenant, batch("a.md"), NOW).await.unwrap();
+    let stored = desk.records.len();
+    assert!(matches!(noting.learn(desk.tenant, batch("b.md"), NOW).await, Err(KnowledgeError::Busy)));
+    assert_eq!(desk.records.len(), stored, "what could not be noted is not stored");
+    let expected = [(vec!["a.md".to_owned()], 0), (vec!["b.md".to_owned()], stored)];
+    assert_eq!(*noted.lock().unwrap(), expected);
+}
+
 /// The store fails at every possible call of a batch; whatever was stored, a restart knows it
 /// and nothing else.
 #[tokio::test]

@@ -1,21 +1,31 @@
 //! Records in memory, with a switch that fails the n-th call.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use engine::store::{Pending, Record, RecordName, Records, Scope, StoreError};
+use tokio::sync::Semaphore;
 
 pub(crate) struct Memory {
     rows: Mutex<BTreeMap<RecordName, Record>>,
     calls_left: AtomicI64,
     /// Of all bodies that were read.
     bytes_read: AtomicUsize,
+    /// What scans wait for, how many do, and how many did at most.
+    held: Mutex<Option<Arc<Semaphore>>>,
+    holding: Arc<(AtomicUsize, AtomicUsize)>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { rows: Mutex::default(), calls_left: AtomicI64::new(i64::MAX), bytes_read: AtomicUsize::new(0) }
+        Self {
+            rows: Mutex::default(),
+            calls_left: AtomicI64::new(i64::MAX),
+            bytes_read: AtomicUsize::new(0),
+            held: Mutex::default(),
+            holding: Arc::default(),
+        }
     }
 }
 
@@ -27,6 +37,16 @@ impl Memory {
 
     pub(crate) fn heal(&self) {
         self.fail_after(i64::MAX);
+    }
+
+    /// Has every scan wait for a permit.
+    pub(crate) fn hold(&self, permits: &Arc<Semaphore>) {
+        *self.held.lock().unwrap() = Some(Arc::clone(permits));
+    }
+
+    /// How many scans have waited at once.
+    pub(crate) fn held_most(&self) -> usize {
+        self.holding.1.load(Ordering::SeqCst)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -88,12 +108,23 @@ impl Records for Memory {
     }
 
     fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
-        self.answer(|rows| {
+        let answer = self.answer(|rows| {
             let of_kind = rows.iter().filter(|(name, _)| name.scope == scope && name.kind == kind);
             let later = of_kind.filter(|(name, _)| after.as_ref().is_none_or(|after| name.id > *after));
             let found: Vec<Record> = later.take(limit).map(|(_, record)| record.clone()).collect();
             self.count(&found);
             Ok(found)
+        });
+        let (held, holding) = (self.held.lock().unwrap().clone(), Arc::clone(&self.holding));
+        Box::pin(async move {
+            if let Some(held) = held {
+                let (now, most) = &*holding;
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let permit = held.acquire().await;
+                now.fetch_sub(1, Ordering::SeqCst);
+                drop(permit);
+            }
+            answer.await
         })
     }
 }

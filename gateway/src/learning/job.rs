@@ -9,10 +9,9 @@ use schema::{JobId, TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::account::Account;
 use super::{Learning, Place};
 
-/// How often what was learned is written down, so that a crash loses little track of it.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Times a site is begun without an end before it is left alone.
 const ATTEMPTS_MAX: u32 = 3;
 /// An hour, and what is added at most to each, so that sites do not come due together.
@@ -29,8 +28,6 @@ pub(super) struct Job {
 
 struct State {
     view: JobView,
-    /// Addresses that are known so far.
-    pages: Vec<String>,
 }
 
 impl Job {
@@ -51,7 +48,7 @@ impl Job {
             left_out_total: 0,
             error: None,
         };
-        let state = Mutex::new(State { view, pages: Vec::new() });
+        let state = Mutex::new(State { view });
         Self { url: url.clone(), state, stop, ended: CancellationToken::new() }
     }
 
@@ -91,11 +88,7 @@ impl Job {
     }
 
     fn show(&self, outcome: &Outcome) {
-        let mut state = self.state();
-        outcome.show(&mut state.view);
-        if state.pages.len() != outcome.pages.len() {
-            state.pages.clone_from(&outcome.pages);
-        }
+        outcome.show(&mut self.state().view);
     }
 
     fn close(&self, result: &Result<(), SiteError>, cut: bool, now: Timestamp) {
@@ -143,10 +136,10 @@ impl Learning {
         let drained = self.inner.stop.is_cancelled() && matches!(result, Err(SiteError::Stopped));
         let now = self.inner.clock.now();
         job.close(&result, outcome.cut, now);
-        let pages = outcome.pages;
         let site = &mut kept.site;
-        if attempts < ATTEMPTS_MAX {
-            site.pages = pages;
+        // A job that broke off may have stored pages that it does not know of; all are written down.
+        if result.is_ok() {
+            site.pages = outcome.pages;
         }
         site.attempts = if drained { attempts } else { 0 };
         if !drained {
@@ -171,35 +164,19 @@ impl Learning {
         outcome.pages.clone_from(&known);
         let web = Web::new(inner.private).map_err(SiteError::Setup)?;
         let now = || inner.clock.now();
-        let learner = Learner {
-            knowledge: &inner.knowledge,
-            tenant,
-            fetch: &web,
-            reader: &inner.reader,
-            stop: &job.stop,
-            now: &now,
-        };
+        let account = Arc::new(Account::new(tenant, inner.sites.clone(), kept.clone()));
+        let noting = Arc::clone(&account);
+        let knowledge = inner.knowledge.noting(Arc::new(move |pages| {
+            let account = Arc::clone(&noting);
+            Box::pin(async move { account.note(pages).await })
+        }));
+        let learner =
+            Learner { knowledge: &knowledge, tenant, fetch: &web, reader: &inner.reader, stop: &job.stop, now: &now };
         let Site { pages_max, depth_max, queries_max, .. } = kept.site;
         let bounds = Bounds { pages_max, depth_max, queries_max, ..Bounds::default() };
-        let mut learn = Box::pin(learner.learn(&job.url, bounds, &known, outcome, |outcome| job.show(outcome)));
-        let mut saved = known.len();
-        loop {
-            tokio::select! {
-                result = &mut learn => return result,
-                () = tokio::time::sleep(SAVE_EVERY) => {
-                    let pages = job.state().pages.clone();
-                    if pages.len() == saved {
-                        continue;
-                    }
-                    saved = pages.len();
-                    kept.site.pages = pages;
-                    // It is written once more at the end.
-                    if let Err(error) = inner.sites.put(tenant, kept).await {
-                        tracing::debug!(%tenant, %error, "a site's pages cannot be written down now");
-                    }
-                }
-            }
-        }
+        let result = learner.learn(&job.url, bounds, &known, outcome, |outcome| job.show(outcome)).await;
+        *kept = account.kept().await;
+        result
     }
 }
 

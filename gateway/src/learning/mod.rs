@@ -2,6 +2,7 @@
 //! Invariant: one job a tenant, few on a node; documents on their way in are held within bounds; a job outlives the request that began it, and what a
 //! drain or a crash leaves undone is due at the next start.
 
+mod account;
 mod error;
 mod job;
 mod room;
