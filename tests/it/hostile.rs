@@ -7,7 +7,9 @@ use engine::documents::{self, Kind};
 use engine::knowledge::Document;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rustix::time::{ClockId, clock_gettime};
+use schema::limits::DOCUMENT_BYTES_MAX;
 use schema::wire::Learned;
+use serde_json::json;
 use tests::api::{Answer, Api};
 use tests::hostile::{SHAPES, Shape, endless};
 use tests::node::Node;
@@ -134,5 +136,29 @@ async fn files_that_never_end_take_no_place_from_others() {
     assert_eq!(learned.passages, 1);
     for (request, _) in open {
         request.abort();
+    }
+}
+
+/// What a text may take while it is learned: so many times its size, …
+const MEMORY_TIMES_MAX: u64 = 15;
+/// … and what a learner takes whatever its size.
+const MEMORY_FREE_KIB: u64 = 64 << 10;
+
+#[tokio::test]
+async fn a_text_takes_memory_in_proportion() {
+    for (source, unit) in [
+        ("pipes.txt", "a|b|c\n"),
+        ("tabs.txt", "a\tb\n"),
+        ("lines.txt", "a\n"),
+        ("quotes.md", ">"),
+        ("lines.md", "a\n"),
+    ] {
+        let node = Node::start(&[]);
+        let before = node.memory_peak_kib();
+        let text = unit.repeat(DOCUMENT_BYTES_MAX / unit.len());
+        let _: Learned = node.api().post("/v1/knowledge", &json!({"source": source, "text": text})).await.ok();
+        let taken = node.memory_peak_kib() - before;
+        let most = MEMORY_TIMES_MAX * (DOCUMENT_BYTES_MAX as u64 >> 10) + MEMORY_FREE_KIB;
+        assert!(taken <= most, "{source}: {taken} KiB, at most {most} KiB");
     }
 }

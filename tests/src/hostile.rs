@@ -31,6 +31,12 @@ pub const SHAPES: &[Shape] = &[
         repeated(size, "## Lamps\n\nLamps are *made* by hand. They last.\n\n- a lamp\n- a shade\n\n").into()
     }),
     shape(Kind::Text, "plain lines", |size| repeated(size, "Lamps are made by hand. They last for years.\n\n").into()),
+    // As much in one paragraph, table or quote as there is text.
+    shape(Kind::Text, "lines of a letter", |size| repeated(size, "a\n").into()),
+    shape(Kind::Text, "lines of pipes", |size| repeated(size, "a|b|c\n").into()),
+    shape(Kind::Text, "lines of tabs", |size| repeated(size, "a\tb\n").into()),
+    shape(Kind::Markdown, "lines of a letter", |size| repeated(size, "a\n").into()),
+    shape(Kind::Markdown, "quotes within quotes", |size| repeated(size, ">").into()),
     shape(Kind::Pdf, "plain lines on pages", |size| pdf(&lines(size), &[], 8)),
     // One tag.
     shape(Kind::Html, "attributes on one tag", |size| [b"<p".to_vec(), attributes(size), b">x".to_vec()].concat()),

@@ -2,11 +2,13 @@
 //! Invariant: every visible word of a document is in some block or in the headings above one; what was struck
 //! through does not count as visible: it does not hold any more.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
-use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{BrokenLink, CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::html;
+use super::parts::parts;
 use super::struck::Struck;
 use crate::documents::raised::{Shift, shifted};
 
@@ -16,6 +18,8 @@ const HEADING_CHARS_MAX: usize = 120;
 const ADDRESS_BYTES_MAX: usize = 500;
 /// Lists nested deeper than this are shown at this depth.
 const INDENT_LEVELS_MAX: usize = 4;
+/// Labels of links that are known in all parts of a large text.
+const LABELS_MAX: usize = 10_000;
 
 /// What stands together in a document.
 #[derive(Debug, PartialEq)]
@@ -39,40 +43,50 @@ pub(super) enum Kind {
     },
 }
 
-/// The blocks of a plain text, whose headings, lists and tables have no markup.
-pub(super) fn plain(text: &str) -> Vec<Block> {
-    markdown(&crate::documents::plain::to_markdown(text))
+/// Gives the blocks of a plain text, whose headings, lists and tables have no markup.
+pub(super) fn of_plain(text: &str, mut take: impl FnMut(Block)) {
+    let mut reader = Reader::default();
+    for part in parts(text) {
+        reader.part(&crate::documents::plain::to_markdown(part), &HashSet::new());
+        reader.give(&mut take);
+    }
+    reader.finish(&mut take);
 }
 
-/// The blocks of a Markdown document, front matter left out.
-pub(super) fn markdown(text: &str) -> Vec<Block> {
-    read(text, Reader::default())
+/// Gives the blocks of a Markdown document, front matter left out.
+pub(super) fn of_markdown(text: &str, take: impl FnMut(Block)) {
+    read(text, Reader::default(), take);
 }
 
 /// The same with the addresses of its links, for what the owner wrote to be shown as it is.
-pub(super) fn with_addresses(text: &str) -> Vec<Block> {
-    read(text, Reader { keeps_addresses: true, ..Reader::default() })
+pub(super) fn with_addresses(text: &str, take: impl FnMut(Block)) {
+    read(text, Reader { keeps_addresses: true, ..Reader::default() }, take);
 }
 
-fn read(text: &str, mut reader: Reader) -> Vec<Block> {
-    let options = Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_GFM;
+fn read(text: &str, mut reader: Reader, mut take: impl FnMut(Block)) {
     let text = without_front_matter(text);
-    for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
-        match event {
-            // One tilde is `from … to` or `about`, as in `9:00~17:00`.
-            Event::Start(Tag::Strikethrough) | Event::End(TagEnd::Strikethrough)
-                if !text[range.start..].starts_with("~~") =>
-            {
-                reader.words("~");
-            }
-            event => reader.read(event),
-        }
+    let mut parts = parts(text).peekable();
+    let first = parts.next().unwrap_or_default();
+    // What one part refers to may stand in another.
+    let labels = if parts.peek().is_some() { labels(text) } else { HashSet::new() };
+    for part in std::iter::once(first).chain(parts) {
+        reader.part(part, &labels);
+        reader.give(&mut take);
     }
-    reader.finish()
+    reader.finish(&mut take);
+}
+
+/// All blocks of a Markdown document.
+pub(super) fn markdown(text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    of_markdown(text, |block| blocks.push(block));
+    blocks
+}
+
+/// Labels of links that are defined somewhere in a text.
+fn labels(text: &str) -> HashSet<String> {
+    let defined = text.lines().filter_map(|line| line.trim_start().strip_prefix('[')?.split_once("]:"));
+    defined.map(|(label, _)| label.to_lowercase()).take(LABELS_MAX).collect()
 }
 
 /// A document may begin with settings for a page generator between two `---` or `+++` lines.
@@ -110,6 +124,8 @@ struct Reader {
     inline: String,
     /// What of them is struck through.
     struck: Struck,
+    /// The words end with a space, and what was struck through behind it is gone.
+    spaced: bool,
     /// Which blocks are, between tags that stand alone.
     struck_blocks: Struck,
     /// Lines of the list being read.
@@ -135,6 +151,38 @@ struct Heading {
 }
 
 impl Reader {
+    /// Reads a part of a document; links may have one of these labels.
+    fn part(&mut self, text: &str, labels: &HashSet<String>) {
+        let options = Options::ENABLE_TABLES
+            | Options::ENABLE_FOOTNOTES
+            | Options::ENABLE_STRIKETHROUGH
+            | Options::ENABLE_TASKLISTS
+            | Options::ENABLE_GFM;
+        // Addresses are not shown.
+        let known = |link: BrokenLink<'_>| {
+            labels.contains(&link.reference.to_lowercase()).then(|| (CowStr::from(""), CowStr::from("")))
+        };
+        for (event, range) in Parser::new_with_broken_link_callback(text, options, Some(known)).into_offset_iter() {
+            match event {
+                // One tilde is `from … to` or `about`, as in `9:00~17:00`.
+                Event::Start(Tag::Strikethrough) | Event::End(TagEnd::Strikethrough)
+                    if !text[range.start..].starts_with("~~") =>
+                {
+                    self.words("~");
+                }
+                event => self.read(event),
+            }
+        }
+        self.end_of_text();
+        self.end_of_list();
+    }
+
+    /// Gives the blocks so far away.
+    fn give(&mut self, take: &mut impl FnMut(Block)) {
+        self.struck_blocks = Struck::default();
+        self.blocks.drain(..).for_each(take);
+    }
+
     fn read(&mut self, event: Event<'_>) {
         match event {
             Event::Text(words) => self.words(&words),
@@ -167,18 +215,21 @@ impl Reader {
     fn cut(&mut self, length: Option<usize>) {
         if let Some(length) = length {
             self.inline.truncate(length);
+            // One of the two spaces around it goes with it.
+            self.spaced = self.inline.ends_with(' ');
         }
     }
 
     /// The words so far; a mark that is still open strikes nothing.
     fn take_inline(&mut self) -> String {
-        self.struck = Struck::default();
+        (self.struck, self.spaced) = (Struck::default(), false);
         std::mem::take(&mut self.inline)
     }
 
     fn words(&mut self, words: &str) {
         match &mut self.code {
             Some((_, lines)) => lines.push_str(words),
+            None if std::mem::take(&mut self.spaced) => self.inline.push_str(words.trim_start_matches(' ')),
             None => self.inline.push_str(words),
         }
     }
@@ -310,13 +361,11 @@ impl Reader {
         }
     }
 
-    fn finish(mut self) -> Vec<Block> {
-        self.end_of_text();
-        self.end_of_list();
+    fn finish(mut self, take: &mut impl FnMut(Block)) {
         while let Some(heading) = self.headings.pop() {
             self.leave(heading);
         }
-        self.blocks
+        self.give(take);
     }
 
     /// What was read so far is a paragraph, or a line of the open list.

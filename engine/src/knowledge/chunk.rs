@@ -40,14 +40,14 @@ pub(crate) struct Piece {
 pub(crate) fn pieces(source: &str, text: &str) -> Vec<Piece> {
     let name = source.to_ascii_lowercase();
     let is_plain = [".txt", ".text", ".log"].iter().any(|end| name.ends_with(end));
-    let blocks = match source.starts_with(TYPED_SOURCE) {
-        true => blocks::with_addresses(text),
-        false if is_plain => blocks::plain(text),
-        false => blocks::markdown(text),
-    };
     let mut packer = Packer::default();
-    for block in &blocks {
-        packer.add(block);
+    let take = |block: Block| packer.add(&block);
+    if source.starts_with(TYPED_SOURCE) {
+        blocks::with_addresses(text, take);
+    } else if is_plain {
+        blocks::of_plain(text, take);
+    } else {
+        blocks::of_markdown(text, take);
     }
     packer.flush();
     outlined(&packer.pieces)

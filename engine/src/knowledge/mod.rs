@@ -22,6 +22,7 @@ mod meanings;
 mod measure;
 pub mod metrics;
 mod opening;
+mod parts;
 mod question;
 mod ranges;
 mod ranking;
