@@ -27,6 +27,7 @@ mod pdf;
 mod pdf_fonts;
 mod pdf_order;
 mod pdf_page;
+mod pdf_shown;
 mod pdf_text;
 mod pdf_widths;
 pub(crate) mod plain;

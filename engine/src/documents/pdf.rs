@@ -3,12 +3,13 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform, output_doc_page};
+use pdf_extract::{Document, MediaBox, Object, ObjectId, OutputDev, OutputError, Transform, output_doc_page};
 
 use super::pdf_fonts::{Letters, prepare};
 use super::pdf_order::{is_leftward, is_leftward_mark};
 use super::pdf_page::{CELL_GAP, Cut, Item, Run, SPACE, items};
-use super::{Kind, Page, Unreadable, pdf_text, pdf_widths};
+use super::pdf_shown::{self, Shown};
+use super::{Kind, LeftOut, Page, Unreadable, WhyLeftOut, pdf_text, pdf_widths};
 
 /// Pages read of one document.
 const PAGES_MAX: usize = 5_000;
@@ -29,21 +30,31 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     }
     let has_unread_fonts = prepare(&mut document);
     pdf_widths::write_out(&mut document, bytes.len());
-    let numbers: Vec<u32> = document.get_pages().into_keys().take(PAGES_MAX).collect();
+    let numbers: Vec<(u32, ObjectId)> = document.get_pages().into_iter().take(PAGES_MAX).collect();
     let mut room = bytes.len().saturating_mul(TEXT_TIMES_MAX).saturating_add(TEXT_BYTES_FREE);
     let is_scarce = room < TEXT_BYTES_MAX;
     room = room.min(TEXT_BYTES_MAX);
     let mut pages: Vec<Vec<Item>> = Vec::new();
     let mut failed = 0;
-    for number in &numbers {
-        let mut words = Words { room, ..Words::default() };
-        let read = page(&document, *number, &mut words);
+    let (mut unseen, mut slanted) = (0, 0);
+    for (number, id) in &numbers {
+        let shown = catch_unwind(AssertUnwindSafe(|| pdf_shown::pieces(&document, *id))).ok().flatten();
+        let mut words = Words { room, shown, ..Words::default() };
+        let mut read = page(&document, *number, &mut words);
+        if !words.is_told_of_all() && !words.is_full {
+            words = Words { room, ..Words::default() };
+            read = page(&document, *number, &mut words);
+        }
         if words.is_full {
             return Err(if is_scarce { Unreadable::Costly } else { Unreadable::TooLong });
         }
         room = words.room;
         match read {
-            Some(()) => pages.push(words.items()),
+            Some(()) => {
+                unseen += words.unseen;
+                slanted += words.slanted;
+                pages.push(words.items());
+            }
             None => failed += 1,
         }
     }
@@ -59,7 +70,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         Some(title) => pdf_text::under(title, &markdown),
         None => markdown,
     };
-    Ok(Page { title, markdown, ..Page::default() })
+    let parts = [("invisible text", WhyLeftOut::Hidden, unseen), ("slanted text", WhyLeftOut::Outside, slanted)];
+    let part = |(what, why, chars): (&str, WhyLeftOut, usize)| LeftOut { what: what.to_owned(), why, chars };
+    let left_out = parts.into_iter().filter(|part| part.2 > 0).map(part).collect();
+    Ok(Page { title, markdown, left_out, ..Page::default() })
 }
 
 /// One page; the library panics on some fonts, which must not take the other pages.
@@ -80,12 +94,24 @@ struct Words {
     /// A space was written after the last letter.
     space: bool,
     last_is_turned: bool,
+    /// How each piece of words is shown, and whether the page is a scan; None when all is seen.
+    shown: Option<(Vec<Shown>, bool)>,
+    /// Pieces that have begun.
+    piece: usize,
+    /// Letters that nobody sees, and those of marks over a page.
+    unseen: usize,
+    slanted: usize,
     /// Bytes that may still come, on this page and those after it.
     room: usize,
     is_full: bool,
 }
 
 impl Words {
+    /// Whether the pieces that were told of are those that came.
+    fn is_told_of_all(&self) -> bool {
+        self.shown.as_ref().is_none_or(|(pieces, _)| pieces.len() == self.piece)
+    }
+
     fn items(self) -> Vec<Item> {
         // A landscape page is turned as a whole.
         let (first, second) =
@@ -105,6 +131,17 @@ impl Words {
         };
         if letter.trim().is_empty() {
             self.space = true;
+            return;
+        }
+        let is_slanted = place.m12.abs().min(place.m11.abs()) > 0.15 * place.m11.hypot(place.m12);
+        let shown = self.shown.as_ref().map_or(Shown::Seen, |(pieces, is_scan)| {
+            // The words under the picture of a scanned page are its text.
+            let shown = self.piece.checked_sub(1).and_then(|at| pieces.get(at)).copied().unwrap_or(Shown::Seen);
+            if shown == Shown::Inkless && *is_scan { Shown::Seen } else { shown }
+        });
+        if shown != Shown::Seen || is_slanted {
+            let count = if shown == Shown::Seen { &mut self.slanted } else { &mut self.unseen };
+            *count += letter.chars().count();
             return;
         }
         let wide = width * font_size.abs() * place.m11.hypot(place.m12);
@@ -173,6 +210,7 @@ impl OutputDev for Words {
     }
 
     fn begin_word(&mut self) -> Result<(), OutputError> {
+        self.piece += 1;
         Ok(())
     }
 

@@ -115,3 +115,37 @@ fn words_that_run_to_the_left_are_read_as_they_were_written() {
     let made = read_fixture(&one_page(&content, "/F2 5 0 R", &unicode_font("/DW 500")));
     assert_eq!(made, "המשלוח עולה 25 שקלים. رسوم التوصيل 25 ريالا\n");
 }
+
+#[test]
+fn what_nobody_sees_is_not_learned() {
+    for (extra, seen, unseen) in [
+        ("1 g BT /F1 11 Tf 60 700 Td (Children pay 77 euros.) Tj ET", false, 19),
+        ("1 1 1 rg BT /F1 11 Tf 60 700 Td [(Children pay) -300 ( 77 euros.)] TJ ET", false, 19),
+        ("q 0 0 0 0 k BT /F1 11 Tf 60 700 Td (Children pay 77 euros.) Tj ET Q", false, 19),
+        ("BT 3 Tr /F1 11 Tf 60 700 Td (Children pay 77 euros.) Tj ET", false, 19),
+        ("BT /F1 0.5 Tf 60 700 Td (Children pay 77 euros.) Tj ET", false, 19),
+        ("BT /F1 11 Tf 60 -400 Td (Children pay 77 euros.) Tj ET", false, 19),
+        ("BT /F1 11 Tf 900 700 Td (Children pay 77 euros.) Tj ET", false, 19),
+        ("0 0 1 rg 50 690 300 30 re f 0 0 1 rg BT /F1 11 Tf 60 700 Td (Children pay 77 euros.) Tj ET", false, 19),
+        // White on a dark ground is seen, and so is what comes after white words.
+        ("0 0 1 rg 50 690 300 30 re f 1 g BT /F1 11 Tf 60 700 Td (Children pay 77 euros.) Tj ET", true, 0),
+        ("q 1 g Q BT /F1 11 Tf 60 700 Td (Children pay 77 euros.) Tj ET", true, 0),
+        ("q 12 0 0 12 0 0 cm BT /F1 0.9 Tf 5 58 Td (Children pay 77 euros.) Tj ET Q", true, 0),
+        ("BT /F1 90 Tf 0.7 0.7 -0.7 0.7 100 200 Tm (DRAFT COPY) Tj ET", false, 0),
+    ] {
+        let content = format!("BT /F1 11 Tf 60 760 Td (Adults pay 8 euros.) Tj ET {extra}");
+        let page = read(&one_page(&content, "", &[])).unwrap();
+        assert!(page.markdown.starts_with("Adults pay 8 euros."), "{}", page.markdown);
+        assert_eq!(page.markdown.contains("Children pay 77 euros."), seen, "{extra}: {}", page.markdown);
+        let parts: Vec<_> = page.left_out.iter().map(|part| (part.why, part.chars)).collect();
+        let expected = match (seen, unseen) {
+            (true, _) => vec![],
+            (false, 0) => vec![(WhyLeftOut::Outside, 9)],
+            (false, chars) => vec![(WhyLeftOut::Hidden, chars)],
+        };
+        assert_eq!(parts, expected, "{extra}");
+    }
+    // The words of a scanned page have no ink, and it shows no others.
+    let scanned = "BT 3 Tr /F1 11 Tf 60 700 Td (Children pay 77 euros.) Tj ET";
+    assert_eq!(read_fixture(&one_page(scanned, "", &[])), "Children pay 77 euros.\n");
+}
