@@ -207,7 +207,7 @@ static NUMBER_WORDS: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Currencies before or after a number, and small coins after one.
-const MONEY: &str = r"(?i)(?:[£$€¥₽₩₺]|\b(?:usd|eur|gbp|chf|cad|aud|pln|sek|nok|dkk|jpy|cny|rmb|rub|try|fr\.|r\$|kr\.?))\s?\d|\d(?:[.,]?\d|[.,]-{1,2}|[.,]–)*\s?(?:[£$€¥₽₩₺]|(?:usd|eur|euros?|gbp|chf|cad|aud|pln|sek|nok|dkk|pounds?|dollars?|francs?|franken|fr\.|pence|cents?|ct|centimes|zł|złotych|kr|kronor|kroner|руб\w*|р\.|тл|tl|lira|reais|yuan|yen|won)\b)|\d(?:[.,]?\d)*\s?(?:元|円|원|块|圓|ريال|درهم|دينار|دنانير|جنيه)|[一二三四五六七八九十百千万两〇零]+\s?(?:元|円|圓|块|塊)|[일이삼사오육칠팔구십백천만]+\s?원|(?:خمسة|ستة|سبعة|ثمانية|تسعة|عشرة|ثلاثة|أربعة|عشرين)\s+(?:دنانير|دراهم|ريالات|جنيهات)|\b\d{1,3}p\b|\d[.,]–";
+const MONEY: &str = r"(?i)(?:[£$€¥₽₩₺]|\b(?:usd|eur|gbp|chf|cad|aud|pln|sek|nok|dkk|jpy|cny|rmb|rub|try|fr\.|r\$|kr\.?))\s?\d|\d(?:[.,]?\d|[.,]-{1,2}|[.,]–)*[¹²³⁰⁴-⁹]*\s?(?:[£$€¥₽₩₺]|(?:usd|eur|euros?|gbp|chf|cad|aud|pln|sek|nok|dkk|pounds?|dollars?|francs?|franken|fr\.|pence|cents?|ct|centimes|zł|złotych|kr|kronor|kroner|руб\w*|р\.|тл|tl|lira|reais|yuan|yen|won)\b)|\d(?:[.,]?\d)*\s?(?:元|円|원|块|圓|ريال|درهم|دينار|دنانير|جنيه)|[一二三四五六七八九十百千万两〇零]+\s?(?:元|円|圓|块|塊)|[일이삼사오육칠팔구십백천만]+\s?원|(?:خمسة|ستة|سبعة|ثمانية|تسعة|عشرة|ثلاثة|أربعة|عشرين)\s+(?:دنانير|دراهم|ريالات|جنيهات)|\b\d{1,3}p\b|\d[.,]–";
 /// Hours of the clock.
 const CLOCK: &str = r"(?i)\b\d{1,2}(?:[.:]\d{2})?\s?(?:am|pm|a\.m\.|p\.m\.)|\b(?:[01]?\d|2[0-4])[:h][0-5]\d\b|\b\d{1,2}(?:[.:]\d{2})?\s?(?:uhr|heures?|h|horas?|uur|час\w*)\b|\b(?:[01]?\d|2[0-4])\s?(?:-|–|—|to|bis)\s?(?:[01]?\d|2[0-4])\s?(?:uhr|h|am|pm)\b|\d{1,2}[点點時시]|o.clock|24/7|24 hours";
 /// Days of the calendar by numbers.
@@ -302,6 +302,7 @@ mod tests {
         for (text, language, there, not_there) in [
             ("£4.50 a cup", English, Values::MONEY, Values::CLOCK.and(Values::PHONE)),
             ("It costs 12 euros.", English, Values::MONEY, none),
+            ("From 75¹ euros on.", English, Values::MONEY, none),
             ("37,00 €", German, Values::MONEY, Values::DATE),
             ("9p a message", English, Values::MONEY, Values::CLOCK),
             ("CHF 120.–", German, Values::MONEY, none),
