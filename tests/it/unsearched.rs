@@ -11,7 +11,7 @@ use engine::store::memory::MemoryStore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use schema::{End, Passage, TenantId};
-use tests::bench::{Bench, NoPassages};
+use tests::bench::{Bench, NoPassages, says};
 use tests::stream::{reply_of, text_of};
 use tests::stub::Stub;
 
@@ -70,7 +70,8 @@ async fn who_can_only_quote_fails_and_says_when_to_ask_again() {
 async fn who_finds_nothing_says_so() {
     let bench = answered_by(Arc::new(NoPassages), &["builtin"], None).await;
     let id = bench.open().await;
-    let asked = bench.say(id, "r1").await.unwrap().seq.unwrap();
+    let question = says("r1", "How much is a lantern?");
+    let asked = bench.worker.submit(id, question).await.unwrap().seq.unwrap();
     let event = bench.reply(id, asked).await;
     let reply = reply_of(&event).unwrap();
     assert_eq!((reply.end, reply.made.unanswered), (End::Completed, true), "{}", text_of(&event));
