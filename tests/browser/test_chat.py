@@ -24,7 +24,7 @@ def test_a_reply_is_shown_while_it_is_said(room):
 def test_sources_are_shown_and_open_from_the_text(room):
     room.node.call("POST", "/v1/knowledge", {"source": "shipping.md", "text": "# Shipping\n\nWe ship to Portugal in two to four working days by parcel."})
     page = room.page()
-    say(page, "quote We ship to Portugal in two to four days [1].")
+    say(page, "quote We ship to Portugal in two to four working days by parcel [1].")
     finished(page)
     passage = reply(page).locator("blockquote[data-n='1']")
     assert not passage.is_visible()

@@ -6,7 +6,7 @@ use schema::limits::PAGE_BYTES_MAX;
 use schema::wire::{DocumentFacts, DocumentMarkdown, DocumentPage, DocumentView};
 use schema::{Passage, Text};
 
-use super::chunk::pieces;
+use super::chunk::{OUTLINE_MARK, pieces};
 use super::records::Facts;
 use super::work::Work;
 use super::{KnowledgeError, index};
@@ -21,7 +21,9 @@ pub(super) fn page(
 ) -> Result<Option<DocumentPage>, KnowledgeError> {
     let Some((facts, text)) = work.whole(source)? else { return Ok(None) };
     let Facts { source, learned_at, bytes, left_out, .. } = facts;
-    let pieces = pieces(&source, &text);
+    // Lists of its own titles serve the search: the owner sees the titles themselves.
+    let mut pieces = pieces(&source, &text);
+    pieces.retain(|piece| !piece.text.starts_with(OUTLINE_MARK));
     drop(text);
     let language = index::language_of(&pieces).code().to_owned();
     let passage = |n: u32, heading: &str, text: &str| Passage {
