@@ -1,6 +1,6 @@
 //! A walk through a site, and what the tenant's assistant learns from it.
 //! Invariant: a page is forgotten only when it is gone or refused, or when the bound of pages leaves it out; never
-//! because it could not be reached, nor because no page leads to it any more.
+//! because it could not be reached, nor because no page leads to it any more, nor when most of a site is refused.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use url::Url;
 use super::Bounds;
 use super::fetch::Fetch;
 use super::repeated::Repeated;
-use super::walk::{Step, Walk};
+use super::walk::{Absence, Step, Walk};
 use crate::documents::{Reader, by_sort};
 use crate::knowledge::{Document, Knowledge, KnowledgeError};
 
@@ -23,6 +23,9 @@ const BATCH_PAGES: usize = 16;
 const BATCH_BYTES: usize = 2 * 1024 * 1024;
 /// Times a batch is offered again to a learner that is busy.
 const RETRIES_MAX: u32 = 5;
+
+/// So many known pages at least must be refused, and more than half of all, before that is taken for a wall.
+const WALLED_PAGES_MIN: usize = 2;
 
 /// Why a site as a whole could not be learned.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +40,11 @@ pub enum SiteError {
     Nothing,
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
+    #[error(
+        "{refused} of the {known} pages that are known are refused, empty or all say the same: nothing was forgotten; if \
+         they are gone for good, forget the site and learn it anew"
+    )]
+    Walled { refused: usize, known: usize },
     #[error("it was stopped")]
     Stopped,
     #[error("it was begun several times and never came to its end")]
@@ -148,6 +156,7 @@ impl Learner<'_> {
             () = self.stop.cancelled() => return Err(SiteError::Stopped),
         };
         let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
+        let mut refused: HashSet<String> = HashSet::new();
         let (mut unsure, mut asked_for) = (false, false);
         let (mut batch, mut repeated) = (Batch::default(), Repeated::default());
         let stopped = loop {
@@ -162,7 +171,11 @@ impl Learner<'_> {
                 // All that the site leads to was met. What it led to before may be there all the same.
                 None if !asked_for && !walk.was_cut() && walk.waiting() == 0 => {
                     asked_for = true;
-                    walk.ask_for(known.iter().filter(|url| !kept.contains(*url) && !gone.contains(*url)));
+                    walk.ask_for(
+                        known
+                            .iter()
+                            .filter(|url| !kept.contains(*url) && !gone.contains(*url) && !refused.contains(*url)),
+                    );
                 }
                 None => break false,
                 Some(Step::Moved { asked }) => {
@@ -183,13 +196,14 @@ impl Learner<'_> {
                         gone.extend(empty);
                     }
                 }
-                Some(Step::Skipped { url, reason, may_pass }) => {
-                    unsure |= may_pass;
-                    if may_pass {
-                        kept.insert(url.clone());
-                    } else {
-                        gone.insert(url.clone());
-                    }
+                Some(Step::Skipped { url, reason, absence }) => {
+                    unsure |= absence == Absence::Passing;
+                    let place = match absence {
+                        Absence::Passing => &mut kept,
+                        Absence::Refused => &mut refused,
+                        Absence::Gone => &mut gone,
+                    };
+                    place.insert(url.clone());
                     outcome.skip(url, reason);
                 }
             }
@@ -200,6 +214,14 @@ impl Learner<'_> {
         kept.retain(|url| !empty.contains(url));
         gone.extend(empty);
         outcome.cut = stopped || walk.was_cut();
+        // A login, a notice or a check for robots before the whole site looks like this; the end of a page does not.
+        let known_refused = known.iter().filter(|url| refused.contains(*url)).count();
+        let is_walled = known_refused >= WALLED_PAGES_MIN && known_refused * 2 > known.len();
+        if is_walled {
+            kept.extend(known.iter().filter(|url| !gone.contains(*url)).cloned());
+        } else {
+            gone.extend(refused);
+        }
         // What was not met is gone only if all that could have led to it was seen.
         let whole = !unsure && !outcome.cut;
         let lost = |url: &String| !kept.contains(url) && (whole || gone.contains(url));
@@ -214,6 +236,7 @@ impl Learner<'_> {
         match (stopped, outcome.read) {
             (true, _) => Err(SiteError::Stopped),
             (false, 0) => Err(SiteError::Nothing),
+            _ if is_walled => Err(SiteError::Walled { refused: known_refused, known: known.len() }),
             _ => Ok(()),
         }
     }

@@ -20,7 +20,7 @@ pub use fetch::{Fetch, FetchError, Fetched, Web};
 pub use learn::{Learner, Outcome, SiteError};
 pub use place::start_url;
 pub use sites::{Kept, Site, Sites};
-pub use walk::{Step, Walk};
+pub use walk::{Absence, Step, Walk};
 
 use std::time::Duration;
 

@@ -52,9 +52,20 @@ pub enum Step {
         url: String,
         /// Why.
         reason: String,
-        /// Whether it may be there another time; else it is gone.
-        may_pass: bool,
+        /// Whether it may be there all the same.
+        absence: Absence,
     },
+}
+
+/// What it means for a page that it was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It may be there another time.
+    Passing,
+    /// The server refuses it, or says there what another page says: it is gone, unless most of the site answers so.
+    Refused,
+    /// It is gone.
+    Gone,
 }
 
 /// A site being walked through.
@@ -86,12 +97,12 @@ enum Taken {
 /// Why a page is passed over.
 struct Pass {
     reason: String,
-    may_pass: bool,
+    absence: Absence,
 }
 
 impl From<FetchError> for Pass {
     fn from(error: FetchError) -> Self {
-        Self { reason: error.to_string(), may_pass: error.may_pass() }
+        Self { reason: error.to_string(), absence: Absence::of_failure(error.may_pass()) }
     }
 }
 
@@ -166,7 +177,7 @@ impl<'a> Walk<'a> {
                 Step::Read { asked, url: url.into(), page }
             }
             Ok(None) => Step::Moved { asked },
-            Err(Pass { reason, may_pass }) => Step::Skipped { url: asked, reason, may_pass },
+            Err(Pass { reason, absence }) => Step::Skipped { url: asked, reason, absence },
         })
     }
 
@@ -197,14 +208,14 @@ impl<'a> Walk<'a> {
 
     /// Fetches and reads one page; nothing where it is another page that is known.
     async fn visit(&mut self, target: &Target, url: &mut Url) -> Result<Option<Page>, Pass> {
-        let gone = |reason: &str| Pass { reason: reason.to_owned(), may_pass: false };
+        let gone = |reason: &str| Pass { reason: reason.to_owned(), absence: Absence::Gone };
         for _ in 0..=REDIRECTS_MAX {
             if !self.may_fetch(url) {
                 return Err(gone("the site's rules for robots exclude it"));
             }
             match self.request(url).await? {
                 Fetched::Status(status) => {
-                    return Err(Pass { reason: format!("status {status}"), may_pass: status_may_pass(status) });
+                    return Err(Pass { reason: format!("status {status}"), absence: Absence::of_status(status) });
                 }
                 Fetched::Redirect(to) => {
                     let to = self.frontier.place().spell(&to).ok_or_else(|| gone("it redirects to another site"))?;
@@ -228,13 +239,17 @@ impl<'a> Walk<'a> {
 
     /// Reads a page that has come, and finds its links.
     async fn take(&mut self, target: &Target, url: &mut Url, body: Body) -> Result<Taken, Pass> {
-        let gone = |reason: String| Pass { reason, may_pass: false };
+        let gone = |reason: String| Pass { reason, absence: Absence::Gone };
         let Body { media_type, charset, robots, bytes } = body;
         let (noindex, nofollow) = robots.as_deref().map(robots_words).unwrap_or_default();
         let kind = Kind::of(media_type.as_deref(), url.path(), &bytes);
         let kind = kind.ok_or_else(|| gone(Unreadable::UnknownKind.to_string()))?;
         let read = self.reader.read(self.tenant, kind, charset.as_deref(), bytes).await;
-        let mut page = read.map_err(|error| Pass { reason: error.to_string(), may_pass: error.may_pass() })?;
+        let mut page = read.map_err(|error| {
+            let absence =
+                if error == Unreadable::Empty { Absence::Refused } else { Absence::of_failure(error.may_pass()) };
+            Pass { reason: error.to_string(), absence }
+        })?;
         if !nofollow && !target.is_unlinked {
             self.follow(&page, url, target.depth + 1);
         }
@@ -257,7 +272,7 @@ impl<'a> Walk<'a> {
             return Err(gone("it asks not to be kept".into()));
         }
         if page.markdown.trim().is_empty() {
-            return Err(gone(Unreadable::Empty.to_string()));
+            return Err(Pass { reason: Unreadable::Empty.to_string(), absence: Absence::Refused });
         }
         if let Some(canonical) = canonical {
             self.rename(url, &canonical, target.depth);
@@ -265,7 +280,7 @@ impl<'a> Walk<'a> {
         let mut hasher = DefaultHasher::new();
         page.markdown.hash(&mut hasher);
         if !self.texts.insert(hasher.finish()) {
-            return Err(gone("another page says the same".into()));
+            return Err(Pass { reason: "another page says the same".into(), absence: Absence::Refused });
         }
         Ok(Taken::Page(Box::new(page)))
     }
@@ -343,10 +358,21 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Whether a page may answer otherwise another time. Any other refusal is the server's word on this page: it is
-/// gone, behind a login, forbidden, or was never one to be got.
-const fn status_may_pass(status: u16) -> bool {
-    matches!(status, 408 | 421 | 423 | 425 | 429 | 500..=599) && !matches!(status, 501 | 505)
+impl Absence {
+    /// Statuses that may pass are the server's or its neighbours' trouble; any other refusal is its word on the page:
+    /// it is behind a login, forbidden, or was never one to be got.
+    const fn of_status(status: u16) -> Self {
+        match status {
+            404 | 410 => Self::Gone,
+            501 | 505 => Self::Refused,
+            408 | 421 | 423 | 425 | 429 | 500..=599 => Self::Passing,
+            _ => Self::Refused,
+        }
+    }
+
+    const fn of_failure(may_pass: bool) -> Self {
+        if may_pass { Self::Passing } else { Self::Gone }
+    }
 }
 
 /// Against what a page's links are to be read.

@@ -301,6 +301,35 @@ async fn one_page_that_is_refused_keeps_no_other() {
 }
 
 #[tokio::test]
+async fn a_wall_before_a_whole_site_has_nothing_forgotten() {
+    let before = Site::new(&[
+        ("/", &page("Home", &["/a", "/b", "/c"])),
+        ("/a", &page("A", &[])),
+        ("/b", &page("B", &[])),
+        ("/c", &page("C", &[])),
+    ]);
+    let all = ["/", "/a", "/b", "/c"];
+    let notice = page("Back soon", &[]);
+    let empty = "200 <!doctype html><title></title><div id=app></div>";
+    let rows: [(&str, [&str; 3], bool, &[&str]); 5] = [
+        ("the same notice everywhere", [&notice, &notice, &notice], true, &all),
+        ("only the first page is given", ["403", "401", "403"], true, &all),
+        ("empty pages", [empty, empty, empty], true, &all),
+        ("a wall, and a page that is gone", ["403", "410", "403"], false, &["/"]),
+        ("all are gone", ["404", "410", "404"], false, &["/"]),
+    ];
+    for (name, answers, walled, left) in rows {
+        let mut shop = Shop::new();
+        shop.learn(&before, quick()).await.0.unwrap();
+        let pages = ["/a", "/b", "/c"].into_iter().zip(answers);
+        let answers: Vec<_> = [("/", notice.as_str())].into_iter().chain(pages).collect();
+        let (learned, _) = shop.learn(&Site::new(&answers), quick()).await;
+        assert_eq!(matches!(learned, Err(SiteError::Walled { .. })), walled, "{name}: {learned:?}");
+        assert_eq!(shop.sources().await, left, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_page_that_nothing_leads_to_is_asked_for_itself_within_the_bounds() {
     let before = Site::new(&[
         ("/", &page("Home", &["/a", "/b", "/c"])),
