@@ -92,6 +92,8 @@ async fn what_visitors_found_is_answered() {
                  ## Deposit\n\nThe deposit is 50 €.\n\n## Parking\n\nParking is free.\n";
     let imprint = "# Contact\n\n- Bank: IBAN DE89 3704 0044 0532 0130 00\n- Company number: 0123 456 789\n\
                    - info@boats.example\n";
+    let foot = "# Mudlark pottery\n\nOpening: Tuesday to Friday.\n\n01237 555018 · hello@mudlark.example\n\n\
+                14 Kiln Lane, Bideford EX39 2QW\n";
     let four = "When are you open on Sunday? How much is delivery? What is the deposit? Is the pool heated?";
     let story = "I read about the deposit yesterday. When are you open on Sunday?";
     let rows: &[(&str, &[&str], &str, &str)] = &[
@@ -113,6 +115,9 @@ async fn what_visitors_found_is_answered() {
         (hours, &["when are you open on monday"], "Monday: Closed", "I don't know"),
         (imprint, &["what is your phone number"], "", "0532"),
         (imprint, &["can i talk to a human please"], "info@boats.example", "0123"),
+        (foot, &["what is your phone number?"], "01237 555018", "I don't know"),
+        (foot, &["email?"], "hello@mudlark.example", "I don't know"),
+        (foot, &["what's your address"], "14 Kiln Lane", "Opening"),
         (imprint, &["whats your email"], "info@boats.example", "I don't know"),
     ];
     let mut failed = Vec::new();

@@ -7,7 +7,9 @@ use super::cells;
 use super::features::{CONFIDENCE, Features, SCORE};
 use super::kinds::Kinds;
 use super::language::Language;
+use super::lexicon::OPENING_HOURS;
 use super::matching::{Matcher, Strengths, raise};
+use super::meanings::CONTACTS;
 use super::measure::Measure;
 use super::question::Asked;
 use super::ranges;
@@ -26,6 +28,8 @@ const PASSAGE: f32 = 0.3;
 const TYPED_SHARE_MIN: f32 = 0.75;
 /// A heading with this share of a question asks it.
 const SECTION_SHARE_MIN: f32 = 0.5;
+/// What a word counts that is met by a value which needs no label.
+const TOLD_BY_VALUE: f32 = 0.85;
 /// Units whose scores differ by less than this say the same, as far as can be told.
 const TIE: f32 = 0.02;
 const TIED_MAX: usize = 3;
@@ -199,7 +203,12 @@ impl<'a> Choice<'a> {
         raise(&mut own, &label, 1.0);
         // Days with hours are those at which it is open, whatever stands above them.
         if kinds.has(Kinds::CLOCK) && calendar.days != 0 && Values::has(&said, self.measure.language, kinds.values()) {
-            raise(&mut own, &self.measure.hours(), 0.85);
+            raise(&mut own, &self.measure.told(OPENING_HOURS), TOLD_BY_VALUE);
+        }
+        for (value, concept) in CONTACTS {
+            if kinds.values().has_any(*value) && Values::has(&said, self.measure.language, *value) {
+                raise(&mut own, &self.measure.told(concept), TOLD_BY_VALUE);
+            }
         }
         // What announces a listing is shown with it, and is its own.
         let lead = self.measure.matcher.of(&unit.lead);

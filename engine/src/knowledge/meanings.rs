@@ -26,6 +26,8 @@ impl Meanings {
         let wanted = VALUES.iter().fold(Values::default(), |all, (value, _)| all.and(*value));
         let values = Values::among(text, language, wanted);
         tokens.extend(VALUES.iter().filter(|(value, _)| values.has_any(*value)).map(|(_, token)| (*token).to_string()));
+        let contacts = CONTACTS.iter().filter(|(value, _)| values.has_any(*value));
+        tokens.extend(contacts.map(|(_, concept)| format!("={concept}")));
         if values.has_any(Values::CLOCK) && is_timetable(text, language) {
             tokens.push(format!("={OPENING_HOURS}"));
         }
@@ -82,6 +84,10 @@ const VALUES: &[(Values, &str)] = &[
     (Values::MAIL, "#mail"),
     (Values::ADDRESS, "#address"),
 ];
+
+/// What a value means that needs no label: a foot often has the number alone.
+pub(super) const CONTACTS: &[(Values, &str)] =
+    &[(Values::PHONE, lexicon::PHONE), (Values::MAIL, lexicon::MAIL), (Values::ADDRESS, lexicon::ADDRESS)];
 
 /// A part of a joined word has at least so many characters.
 const PART_CHARS_MIN: usize = 4;

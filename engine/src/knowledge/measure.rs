@@ -4,7 +4,6 @@
 
 use super::kinds::Kinds;
 use super::language::{Language, List};
-use super::lexicon::OPENING_HOURS;
 use super::matching::{Matcher, Strengths, raise};
 use super::question::{Asked, Origin, Term};
 use super::units::{Form, Read};
@@ -70,9 +69,9 @@ impl<'a> Measure<'a> {
         kinds.has(Kinds::PHONE.and(Kinds::MAIL)) && !self.asked.leans && own.all(|term| is_cue(&term))
     }
 
-    /// How well each term is met by what is known to be opening hours.
-    pub(super) fn hours(&self) -> Strengths {
-        let is_met = |term: &Term| term.concepts.iter().any(|concept| concept.name() == OPENING_HOURS);
+    /// How well each term is met by what is known to be this: opening hours, a telephone number.
+    pub(super) fn told(&self, name: &str) -> Strengths {
+        let is_met = |term: &Term| term.concepts.iter().any(|concept| concept.name() == name);
         self.asked.terms.iter().map(|term| f32::from(u8::from(is_met(term)))).collect()
     }
 

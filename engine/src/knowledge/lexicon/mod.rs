@@ -81,6 +81,10 @@ impl Concepts {
 
 /// The concept of when a place is open.
 pub(super) const OPENING_HOURS: &str = "opening_hours";
+/// Those of a telephone number, a mail address and a place's address: the value says it, with or without a label.
+pub(super) const PHONE: &str = "phone";
+pub(super) const MAIL: &str = "email";
+pub(super) const ADDRESS: &str = "address";
 
 impl Concept {
     /// How well what a document says stands for what was asked: 0 to 1.
