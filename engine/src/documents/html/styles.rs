@@ -159,16 +159,18 @@ impl Rules {
         let last = selector.rsplit([' ', '>', '+', '~', '\n', '\t']).next().unwrap_or_default();
         let plain = last.split([':', '[']).next().unwrap_or_default();
         let Some(one) = compound(plain) else { return };
-        if holds && plain == selector {
-            if let Some(key) = one.key() {
-                let rules = self.by_key.entry(key).or_default();
-                if rules.len() < RULES_PER_NAME {
-                    rules.push(Rule { selector: one, sets });
-                }
+        let is_always = holds && plain == selector;
+        // `.pane.active` is shown when a script says so: `.pane` is not hidden for good.
+        let is_one = one.classes.len() + usize::from(one.id.is_some()) + usize::from(one.element.is_some()) == 1;
+        if (sets.removes == Some(false) || sets.veils == Some(false)) && !(is_always && is_one) {
+            self.shown.extend(one.classes.iter().map(|class| format!(".{class}")));
+            self.shown.extend(one.id.iter().map(|id| format!("#{id}")));
+        }
+        if is_always && let Some(key) = one.key() {
+            let rules = self.by_key.entry(key).or_default();
+            if rules.len() < RULES_PER_NAME {
+                rules.push(Rule { selector: one, sets });
             }
-        } else if sets.removes == Some(false) || sets.veils == Some(false) {
-            self.shown.extend(one.classes.into_iter().map(|class| format!(".{class}")));
-            self.shown.extend(one.id.map(|id| format!("#{id}")));
         }
     }
 }
@@ -283,6 +285,11 @@ mod tests {
             (".old{display:none} .card:hover .old{display:block}", true),
             (".old{display:none} @media (min-width:600px){.old{display:inline}}", true),
             (".old{display:none} .old.big{display:inline}", true),
+            // A script adds the class; nothing in the page tells which control calls it.
+            (".old{display:none} .old.active{display:block}", true),
+            (".old{visibility:hidden} .old.active{visibility:visible}", true),
+            ("#was{display:none} #was.active{display:block}", true),
+            (".old{display:none} .new.active{display:block}", false),
             (".old{text-decoration:line-through} #was{text-decoration:none}", true),
             (".old{text-decoration:underline}", true),
             (".old{", true),
