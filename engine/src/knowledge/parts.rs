@@ -3,7 +3,7 @@
 //! there is such a place.
 
 /// A text up to this length is read whole, …
-const PART_BYTES: usize = 256 * 1024;
+const PART_BYTES: usize = 128 * 1024;
 /// … and in the last so many bytes of a part an end is looked for.
 const SEARCHED_BYTES: usize = PART_BYTES / 2;
 

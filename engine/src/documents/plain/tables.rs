@@ -123,11 +123,14 @@ fn tabbed(lines: &[Line<'_>], from: usize) -> Option<(Grid, usize)> {
     }
     let count = lines[from..].iter().take_while(|line| has_tab(line)).count();
     let body = &lines[from..from + count];
-    let single: Vec<Vec<String>> = body.iter().map(|line| split(line.text.split('\t'))).collect();
-    let runs: Vec<Vec<String>> =
-        body.iter().map(|line| split(line.text.split('\t').filter(|cell| !cell.trim().is_empty()))).collect();
-    let alike = |rows: &[Vec<String>]| rows.windows(2).all(|pair| pair[0].len() == pair[1].len());
-    let rows = if alike(&single) || !alike(&runs) { single } else { runs };
+    // Counted before they are kept: cells of a few letters take many times their length in memory.
+    let filled = |line: &Line<'_>| line.text.split('\t').filter(|cell| !cell.trim().is_empty()).count();
+    let alike = |cells: &dyn Fn(&Line<'_>) -> usize| body.windows(2).all(|pair| cells(&pair[0]) == cells(&pair[1]));
+    let one_each = alike(&|line| line.text.split('\t').count()) || !alike(&filled);
+    let rows = body
+        .iter()
+        .map(|line| split(line.text.split('\t').filter(|cell| one_each || !cell.trim().is_empty())))
+        .collect();
     Some((finish(rows, None), from + count))
 }
 
@@ -162,7 +165,16 @@ fn leaders(text: &str) -> Option<Vec<String>> {
 }
 
 fn split<'a>(cells: impl Iterator<Item = &'a str>) -> Vec<String> {
-    cells.map(|cell| cell.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    let mut cells: Vec<String> = cells
+        .map(|cell| {
+            let mut words = cell.split_whitespace();
+            let mut joined = String::from(words.next().unwrap_or_default());
+            words.for_each(|word| joined.extend([" ", word]));
+            joined
+        })
+        .collect();
+    cells.shrink_to_fit();
+    cells
 }
 
 /// The cells of a line of pipes; one after a backslash is a word's.
