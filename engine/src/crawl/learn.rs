@@ -2,7 +2,7 @@
 //! Invariant: a page is forgotten only when it is gone or refused, or when the bound of pages leaves it out; never
 //! because it could not be reached, nor because no page leads to it any more, nor when most of a site is refused.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use schema::limits::{LEFT_OUT_PAGES_MAX, LEFT_OUT_SHOWN_MAX, SKIPPED_SHOWN_MAX};
 use schema::wire::{JobView, LearnedCounts, LeftOut, LeftOutParts, LimitHit, SkippedPage};
@@ -41,8 +41,8 @@ pub enum SiteError {
     #[error(transparent)]
     Knowledge(#[from] KnowledgeError),
     #[error(
-        "{refused} of the {known} pages that are known are refused, empty or all say the same: nothing was forgotten; if \
-         they are gone for good, forget the site and learn it anew"
+        "{refused} of the {known} pages that are known are refused, empty, say the same or lead to one page: none of them \
+         was forgotten; if they are gone for good, forget the site and learn it anew"
     )]
     Walled { refused: usize, known: usize },
     #[error("it was stopped")]
@@ -157,6 +157,8 @@ impl Learner<'_> {
         };
         let (mut kept, mut gone) = (HashSet::new(), HashSet::new());
         let mut refused: HashSet<String> = HashSet::new();
+        // Addresses that lead to another page of the site, each with that page.
+        let mut moved: HashMap<String, String> = HashMap::new();
         let (mut unsure, mut asked_for) = (false, false);
         let (mut batch, mut repeated) = (Batch::default(), Repeated::default());
         let stopped = loop {
@@ -171,20 +173,19 @@ impl Learner<'_> {
                 // All that the site leads to was met. What it led to before may be there all the same.
                 None if !asked_for && !walk.was_cut() && walk.waiting() == 0 => {
                     asked_for = true;
-                    walk.ask_for(
-                        known
-                            .iter()
-                            .filter(|url| !kept.contains(*url) && !gone.contains(*url) && !refused.contains(*url)),
-                    );
+                    let is_met = |url: &String| {
+                        kept.contains(url) || gone.contains(url) || refused.contains(url) || moved.contains_key(url)
+                    };
+                    walk.ask_for(known.iter().filter(|url| !is_met(url)));
                 }
                 None => break false,
-                Some(Step::Moved { asked }) => {
-                    gone.insert(asked);
+                Some(Step::Moved { asked, to }) => {
+                    moved.insert(asked, to);
                 }
                 Some(Step::Read { asked, url, page }) => {
                     outcome.read += 1;
                     if asked != url {
-                        gone.insert(asked);
+                        moved.insert(asked, url.clone());
                     }
                     let left_out = by_sort(&page.left_out);
                     outcome.leave_out(&url, &left_out);
@@ -214,6 +215,9 @@ impl Learner<'_> {
         kept.retain(|url| !empty.contains(url));
         gone.extend(empty);
         outcome.cut = stopped || walk.was_cut();
+        let (together, alone) = by_company(moved, known);
+        refused.extend(together);
+        gone.extend(alone);
         // A login, a notice or a check for robots before the whole site looks like this; the end of a page does not.
         let known_refused = known.iter().filter(|url| refused.contains(*url)).count();
         let is_walled = known_refused >= WALLED_PAGES_MIN && known_refused * 2 > known.len();
@@ -307,4 +311,16 @@ impl Batch {
         self.pages.push(page);
         self.pages.len() >= BATCH_PAGES || self.bytes >= BATCH_BYTES
     }
+}
+
+/// Known pages that lead to one page together, as to a login; and those that have moved each for itself.
+fn by_company(moved: HashMap<String, String>, known: &[String]) -> (Vec<String>, Vec<String>) {
+    let mut led: HashMap<String, usize> = HashMap::new();
+    for to in known.iter().filter_map(|url| moved.get(url)) {
+        *led.entry(to.clone()).or_default() += 1;
+    }
+    let (together, alone): (Vec<_>, Vec<_>) =
+        moved.into_iter().partition(|(_, to)| led.get(to).is_some_and(|pages| *pages >= WALLED_PAGES_MIN));
+    let addresses = |pages: Vec<(String, String)>| pages.into_iter().map(|(asked, _)| asked).collect();
+    (addresses(together), addresses(alone))
 }

@@ -45,6 +45,8 @@ pub enum Step {
     Moved {
         /// That address.
         asked: String,
+        /// That page's.
+        to: String,
     },
     /// It was passed over.
     Skipped {
@@ -62,7 +64,8 @@ pub enum Step {
 pub enum Absence {
     /// It may be there another time.
     Passing,
-    /// The server refuses it, or says there what another page says: it is gone, unless most of the site answers so.
+    /// The server refuses it, leads to another site, or says there what another page says: it is gone, unless most of
+    /// the site answers so.
     Refused,
     /// It is gone.
     Gone,
@@ -98,6 +101,11 @@ enum Taken {
 struct Pass {
     reason: String,
     absence: Absence,
+}
+
+/// A page that has moved away looks like one behind another site's login.
+fn elsewhere() -> Pass {
+    Pass { reason: "it redirects to another site".into(), absence: Absence::Refused }
 }
 
 impl From<FetchError> for Pass {
@@ -176,7 +184,7 @@ impl<'a> Walk<'a> {
                 self.read += 1;
                 Step::Read { asked, url: url.into(), page }
             }
-            Ok(None) => Step::Moved { asked },
+            Ok(None) => Step::Moved { asked, to: url.into() },
             Err(Pass { reason, absence }) => Step::Skipped { url: asked, reason, absence },
         })
     }
@@ -206,7 +214,7 @@ impl<'a> Walk<'a> {
         self.frontier.waiting()
     }
 
-    /// Fetches and reads one page; nothing where it is another page that is known.
+    /// Fetches and reads one page; nothing where it is another page that is known. `url` is then that page's.
     async fn visit(&mut self, target: &Target, url: &mut Url) -> Result<Option<Page>, Pass> {
         let gone = |reason: &str| Pass { reason: reason.to_owned(), absence: Absence::Gone };
         for _ in 0..=REDIRECTS_MAX {
@@ -218,19 +226,23 @@ impl<'a> Walk<'a> {
                     return Err(Pass { reason: format!("status {status}"), absence: Absence::of_status(status) });
                 }
                 Fetched::Redirect(to) => {
-                    let to = self.frontier.place().spell(&to).ok_or_else(|| gone("it redirects to another site"))?;
+                    let to = self.frontier.place().spell(&to).ok_or_else(elsewhere)?;
                     if to == *url {
                         return Err(gone("it redirects to itself"));
                     }
-                    if !self.frontier.meet(&to) {
+                    *url = to;
+                    if !self.frontier.meet(url) {
                         return Ok(None);
                     }
-                    *url = to;
                 }
                 Fetched::Page(body) => match self.take(target, url, body).await? {
                     Taken::Page(page) => return Ok(Some(*page)),
-                    Taken::Moved(to) if !self.frontier.meet(&to) => return Ok(None),
-                    Taken::Moved(to) => *url = to,
+                    Taken::Moved(to) => {
+                        *url = to;
+                        if !self.frontier.meet(url) {
+                            return Ok(None);
+                        }
+                    }
                 },
             }
         }
@@ -259,7 +271,7 @@ impl<'a> Walk<'a> {
             match self.frontier.place().spell(&to) {
                 Some(to) if to != *url => return Ok(Taken::Moved(to)),
                 // What only leads elsewhere is no page of this site.
-                None if page.markdown.trim().is_empty() => return Err(gone("it redirects to another site".into())),
+                None if page.markdown.trim().is_empty() => return Err(elsewhere()),
                 _ => {}
             }
         }

@@ -310,11 +310,15 @@ async fn a_wall_before_a_whole_site_has_nothing_forgotten() {
     ]);
     let all = ["/", "/a", "/b", "/c"];
     let notice = page("Back soon", &[]);
+    let [login, d, e, f] = ["Sign in", "D", "E", "F"].map(|words| page(words, &[]));
     let empty = "200 <!doctype html><title></title><div id=app></div>";
-    let rows: [(&str, [&str; 3], bool, &[&str]); 5] = [
+    let rows: [(&str, [&str; 3], bool, &[&str]); 8] = [
         ("the same notice everywhere", [&notice, &notice, &notice], true, &all),
         ("only the first page is given", ["403", "401", "403"], true, &all),
         ("empty pages", [empty, empty, empty], true, &all),
+        ("all lead to one page", ["301 /login", "301 /login", "301 /login"], true, &["/", "/a", "/b", "/c", "/login"]),
+        ("all lead to another site", ["301 https://login.example/", "301 https://login.example/", "403"], true, &all),
+        ("each has moved for itself", ["301 /d", "301 /e", "301 /f"], false, &["/", "/d", "/e", "/f"]),
         ("a wall, and a page that is gone", ["403", "410", "403"], false, &["/"]),
         ("all are gone", ["404", "410", "404"], false, &["/"]),
     ];
@@ -322,7 +326,8 @@ async fn a_wall_before_a_whole_site_has_nothing_forgotten() {
         let mut shop = Shop::new();
         shop.learn(&before, quick()).await.0.unwrap();
         let pages = ["/a", "/b", "/c"].into_iter().zip(answers);
-        let answers: Vec<_> = [("/", notice.as_str())].into_iter().chain(pages).collect();
+        let others = [("/login", &login), ("/d", &d), ("/e", &e), ("/f", &f)].map(|(path, page)| (path, page.as_str()));
+        let answers: Vec<_> = [("/", notice.as_str())].into_iter().chain(pages).chain(others).collect();
         let (learned, _) = shop.learn(&Site::new(&answers), quick()).await;
         assert_eq!(matches!(learned, Err(SiteError::Walled { .. })), walled, "{name}: {learned:?}");
         assert_eq!(shop.sources().await, left, "{name}");
