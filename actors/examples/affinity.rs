@@ -17,11 +17,11 @@ use actors::{
     Audience, Format, Listener, Options, Outbox, OutboxItem, ReplyTo, System, SystemClock, TenantRecord, Worker,
 };
 use bytestring::ByteString;
-use engine::conversation::{Command, Speaker};
-use engine::knowledge::{KnowledgeError, Query, Retriever};
-use engine::model::{Chunk, ChunkStream, Model, ModelSettings, Prompt, Registry, Stop};
-use engine::store::memory::MemoryStore;
-use engine::store::{Records, SharedStore};
+use engine_conversation::{Command, Speaker};
+use engine_knowledge::{KnowledgeError, Query, Retriever};
+use engine_model::{Chunk, ChunkStream, Model, ModelSettings, Prompt, Registry, Stop};
+use engine_store::memory::MemoryStore;
+use engine_store::{Records, SharedStore};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use schema::{Contact, Passage, Position, SessionId, TenantId, Timestamp};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use engine::store::{StoreError, Unspoken, UnspokenQuery};
+use engine_store::{StoreError, Unspoken, UnspokenQuery};
 use futures_util::future::join_all;
 use schema::{ConversationKey, Seq};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use engine::conversation::Refusal;
-use engine::store::StoreError;
+use engine_conversation::Refusal;
+use engine_store::StoreError;
 use schema::ErrorCode;
 
 /// A refusal or failure with the advice that goes with it.

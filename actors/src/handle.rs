@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytestring::ByteString;
-use engine::conversation::{Command, Outcome};
+use engine_conversation::{Command, Outcome};
 use schema::wire::ConversationView;
 use schema::wire::SignalKind;
 use schema::{Author, Contact, ConversationKey, Position, Ref, SessionId, Turn};

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use engine::store::StoreError;
+use engine_store::StoreError;
 use schema::limits;
 use tokio::time::Instant;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine::conversation::{Command, Outcome};
-use engine::knowledge::Retriever;
-use engine::model::{CoolDowns, Registry};
-use engine::store::SharedStore;
+use engine_conversation::{Command, Outcome};
+use engine_knowledge::Retriever;
+use engine_model::{CoolDowns, Registry};
+use engine_store::SharedStore;
 use schema::wire::PlanView;
 use schema::{Contact, ConversationId, ConversationKey, Locale, Seq, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, SemaphorePermit, broadcast};

@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::conversation::{Progress, Transcript};
-use engine::knowledge::{KnowledgeError, Query};
-use engine::model::{self, Failover, Joined, Piece, Setting, SharedModel, Signal, Talk};
-use engine::store::StoreError;
+use engine_conversation::{Progress, Transcript};
+use engine_knowledge::{KnowledgeError, Query};
+use engine_model::{Failover, Joined, Piece, Setting, SharedModel, Signal, Talk};
+use engine_store::StoreError;
 use futures_util::{Stream, StreamExt};
 use schema::{Author, Channel, End, ErrorCode, Locale, Passage, TenantId, Text, limits};
 use tokio_util::sync::CancellationToken;
@@ -127,12 +127,12 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
             }
             yield match piece {
                 Piece::Asking { model, prompt } => {
-                    let input_tokens = model::estimate_prompt_tokens(&prompt);
+                    let input_tokens = engine_model::estimate_prompt_tokens(&prompt);
                     let price = prices.iter().find(|(name, _)| *name == model).and_then(|(_, price)| *price);
                     Progress::Asking { model, price, input_tokens }
                 }
                 Piece::Text(text) => {
-                    let tokens = model::estimate_tokens(&text);
+                    let tokens = engine_model::estimate_tokens(&text);
                     Progress::Text { text: Text::from(text), tokens }
                 }
                 Piece::Unsaid { bytes } => Progress::Unsaid { bytes },
@@ -185,7 +185,7 @@ const BEFORE_MAX: usize = 3;
 /// Passages for the open question; none when nothing bears on it, and a failure when that is not known.
 async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) -> Result<Vec<Passage>, Failure> {
     let mut asked = transcript.exchanges().rev().filter(|exchange| !exchange.asked.is_empty());
-    let words = |exchange: &engine::conversation::Exchange| {
+    let words = |exchange: &engine_conversation::Exchange| {
         let lines = exchange.asked.iter().filter(|line| line.author == Author::Contact);
         lines.map(|line| line.text.as_str()).collect::<Vec<_>>().join(" ")
     };

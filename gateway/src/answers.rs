@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use engine::knowledge::{Document, Knowledge, KnowledgeError};
-use engine::store::{RecordName, Records, Scope, StoreError};
-use engine::unanswered::key_of;
+use engine_knowledge::{Document, Knowledge, KnowledgeError};
+use engine_store::{RecordName, Records, Scope, StoreError};
+use engine_unanswered::key_of;
 use schema::limits::{
     ANSWER_BYTES_MAX, ANSWER_ID_CHARS_MAX, ANSWER_QUESTION_CHARS_MAX, ANSWER_QUESTIONS_MAX, ANSWERS_MAX,
 };

@@ -1,12 +1,12 @@
 //! From the configuration to what models are built from.
 
-use engine::config::Config;
-use engine::model::{Lessons, ModelSettings, ProviderSettings, Timers};
+use engine_config::Config;
+use engine_model::{Lessons, ModelSettings, ProviderSettings, Timers};
 
 /// Every provider's access, the list, prices and timers.
 #[must_use]
 pub(crate) fn settings(config: &Config) -> ModelSettings {
-    let provider = |settings: &engine::config::ProviderSettings| ProviderSettings {
+    let provider = |settings: &engine_config::ProviderSettings| ProviderSettings {
         key: settings.key.clone(),
         base: Some(settings.base_url.clone()),
         context_tokens: settings.context_tokens,

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 
-use engine::config::{Log, LogFormat};
+use engine_config::{Log, LogFormat};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
@@ -23,6 +23,7 @@ pub fn init_logs(log: &Log) {
     let level = format!("{:?}", log.level).to_lowercase();
     // actix-http calls each malformed request an error of ours; the connection that it ends is told of
     // where it came in, by what it was.
+    // A name stands for all that begins with it: `engine` for every crate of that folder.
     let filter = EnvFilter::new(format!("warn,actix_http::h1=off,gateway={level},actors={level},engine={level}"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -61,9 +62,9 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
     // Refused when another has come first; then its handle is the one that was kept.
     if metrics::set_global_recorder(recorder).is_ok() {
         actors::describe_metrics();
-        engine::model::metrics::describe();
-        engine::knowledge::metrics::describe();
-        engine::store::metrics::describe();
+        engine_model::metrics::describe();
+        engine_knowledge::metrics::describe();
+        engine_store::metrics::describe();
         crate::metrics::describe();
     }
     Ok(handle)

@@ -8,6 +8,7 @@ pub mod limits;
 mod locale;
 mod neighbour;
 mod origin;
+mod output_limit;
 mod passage;
 mod plan;
 mod position;
@@ -23,6 +24,7 @@ pub use ids::{Contact, ConversationId, ConversationKey, IdError, JobId, Ref, Ses
 pub use locale::{Locale, LocaleError};
 pub use neighbour::Neighbour;
 pub use origin::{Origin, OriginError};
+pub use output_limit::OutputLimit;
 pub use passage::{Passage, TYPED_SOURCE, cited};
 pub use plan::{Ceilings, DEFAULT_PLAN, Plan, PlanError, VisitorBudget};
 pub use position::{Position, PositionError, Reached};

@@ -193,6 +193,9 @@ pub const VERDICT_NOTE_CHARS_MAX: usize = 500;
 
 /// One frame of a model's stream, in bytes.
 pub const MODEL_FRAME_BYTES_MAX: usize = 1024 * 1024;
+/// The least that is believed to be a model's whole context. None has less; a text that claims it quotes something
+/// else.
+pub const CONTEXT_TOKENS_MIN: u64 = 256;
 
 /// A tenant's profile, in bytes of JSON.
 pub const PROFILE_BYTES_MAX: usize = 48 * 1024;

@@ -8,7 +8,7 @@
 #[path = "../../actors/src/directory.rs"]
 #[allow(dead_code, reason = "not all of it is tried here")]
 mod directory;
-#[path = "../../engine/src/store/sqlite/queue.rs"]
+#[path = "../../engine/store/src/sqlite/queue.rs"]
 #[allow(dead_code, reason = "not all of it is tried here")]
 mod queue;
 
@@ -18,15 +18,11 @@ mod queue_schedules;
 
 use neighbours::{conversation, failure, handle, metrics, runtime, supervision, system};
 
-/// What both are built with: see `engine/src/store/sqlite/sync.rs` and `actors/src/sync.rs`.
+/// What both are built with: see `engine/store/src/sqlite/sync.rs` and `actors/src/sync.rs`.
 mod sync {
     pub(crate) use std::sync::PoisonError;
 
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
-}
-
-mod store {
-    pub(crate) use engine::store::metrics;
 }
 
 const SCHEDULES: usize = 3_000;

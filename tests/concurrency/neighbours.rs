@@ -1,7 +1,9 @@
 //! What the directory works with, reduced to what it sees of it: conversations that live, listen, move, rest
-//! and crash, and a store that takes its time.
+//! and crash, and a store that takes its time. The queue's metrics stand beside the directory's.
 
 pub(crate) mod metrics {
+    pub(crate) use engine_store::metrics::{QUEUE_DEPTH, QUEUE_WAIT_SECONDS};
+
     pub(crate) const CONVERSATION_MOVES: &str = "moves";
     pub(crate) const CONVERSATION_RESTS: &str = "rests";
     pub(crate) const CONVERSATIONS_AWAKE: &str = "awake";

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use engine::documents::{self, Kind};
-use engine::knowledge::Document;
+use engine_documents::Kind;
+use engine_knowledge::Document;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rustix::time::{ClockId, clock_gettime};
 use schema::limits::DOCUMENT_BYTES_MAX;
@@ -35,7 +35,7 @@ fn cost(shape: &Shape, size: usize) -> (Duration, String) {
     let kind = shape.kind;
     let work = move || {
         let begun = spent();
-        let outcome = match documents::read(kind, None, &bytes) {
+        let outcome = match engine_documents::read(kind, None, &bytes) {
             Ok(page) => {
                 let source = if kind == Kind::Text { "a.txt" } else { "a.md" };
                 let document = Document::new(source, page.markdown);

@@ -3,20 +3,48 @@
 
 use tests::source::{self, File};
 
-/// Crate by crate, which others of the workspace it may depend on. `tests` sees everything.
+/// Crate by crate, which others of the workspace it may depend on. A crate of `engine/` is named after its folder:
+/// `engine-store` is in `engine/store`. Only the machine's types, ports and what has no adapter are seen by others
+/// there; `tests` sees everything.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("schema", &[]),
-    ("engine", &["schema"]),
-    ("actors", &["schema", "engine"]),
-    ("gateway", &["schema", "engine", "actors"]),
+    ("engine-config", &["schema"]),
+    ("engine-conversation", &["schema"]),
+    ("engine-crawl", &["schema", "engine-documents", "engine-knowledge", "engine-store"]),
+    ("engine-documents", &["schema", "engine-text", "engine-turns"]),
+    ("engine-knowledge", &["schema", "engine-model", "engine-store", "engine-text", "engine-turns"]),
+    ("engine-model", &["schema", "engine-conversation"]),
+    ("engine-store", &["schema"]),
+    ("engine-text", &[]),
+    ("engine-turns", &["schema"]),
+    ("engine-unanswered", &["schema", "engine-knowledge"]),
+    (
+        "actors",
+        &["schema", "engine-conversation", "engine-knowledge", "engine-model", "engine-store", "engine-unanswered"],
+    ),
+    ("gateway", &["schema", "engine-*", "actors"]),
     ("loadtest", &["schema"]),
-    ("tests", &["schema", "engine", "actors", "gateway", "loadtest"]),
-    ("tests/fuzz", &["tests"]),
+    ("tests", &["schema", "engine-*", "actors", "gateway", "loadtest"]),
+    ("tests-fuzz", &["tests"]),
 ];
+/// What tests and examples of a crate may use besides: questions are asked about files, which have to be read first.
+const TESTS_MAY_IMPORT: &[(&str, &[&str])] = &[("engine-knowledge", &["engine-documents"])];
 
-/// The pure machine, and what it may name besides itself.
-const MACHINE: &str = "engine/src/conversation/";
-const MACHINE_MAY_IMPORT: &[&str] = &["schema", "std", "core", "alloc"];
+/// The pure machine, and all that its manifest may list for the machine itself.
+const MACHINE: &str = "engine/conversation";
+const MACHINE_MAY_IMPORT: &[&str] = &["schema", "serde", "serde_json"];
+/// The standard library's clocks and ways out, of which the machine names none.
+const OUTSIDE_WORLD: &[&str] = &[
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "std::time::Instant",
+    "std::time::SystemTime",
+];
 
 const FILE_LINES_MAX: usize = 500;
 const CONTENTS_LINES_MAX: usize = 60;
@@ -29,44 +57,51 @@ fn the_house_is_in_order() {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
-/// Crates depend on each other in one direction only, by any kind of dependency and any name.
+/// Crates depend on each other in one direction only, by any kind of dependency and any name; and of a store they
+/// see the port: SQLite is for what builds a node, and for tests.
 fn imports(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
-    for (krate, manifest) in manifests(files) {
+    for (folder, manifest) in manifests(files) {
+        let krate = package(&folder);
         let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == krate) else {
-            complaints.push(format!("{krate}: a crate without a row in the table of who may import whom"));
+            complaints.push(format!("{folder}: a crate without a row in the table of who may import whom"));
             continue;
         };
-        for name in dependencies(&manifest) {
-            if MAY_IMPORT.iter().any(|(member, _)| *member == name) && !allowed.contains(&name.as_str()) {
-                complaints.push(format!("{krate}/Cargo.toml: {krate} must not depend on {name}"));
+        let for_tests = TESTS_MAY_IMPORT.iter().find(|(name, _)| *name == krate).map_or(&[][..], |(_, names)| names);
+        for Dependency { kind, name, features } in dependencies(&manifest) {
+            let is_member = name == "engine" || MAY_IMPORT.iter().any(|(member, _)| *member == name);
+            let is_test = kind == "dev-dependencies";
+            let may = |row: &&str| *row == name || row.strip_suffix('*').is_some_and(|begin| name.starts_with(begin));
+            if is_member && !allowed.iter().any(may) && !(is_test && for_tests.iter().any(may)) {
+                complaints.push(format!("{folder}/Cargo.toml: {krate} must not depend on {name}"));
+            }
+            let builds_nodes = matches!(krate.as_str(), "gateway" | "tests");
+            if name == "engine-store" && !features.is_empty() && !builds_nodes && !is_test {
+                complaints
+                    .push(format!("{folder}/Cargo.toml: {krate} must not see the adapter {}", features.join(", ")));
             }
         }
     }
     complaints
 }
 
-/// The machine names `schema`, the standard library and itself. Its tests may use what tests use.
+/// The machine depends on `schema` and on how data is written, and has neither clock nor I/O. Its tests may use what
+/// tests use.
 fn machine(files: &[File]) -> Vec<String> {
-    let engine = manifests(files).into_iter().find(|(krate, _)| krate == "engine");
-    let known = engine.map(|(_, manifest)| dependencies(&manifest)).unwrap_or_default();
     let mut complaints = Vec::new();
-    for file in rust(files).filter(|file| file.path.starts_with(MACHINE)) {
+    for (folder, manifest) in manifests(files).into_iter().filter(|(folder, _)| folder == MACHINE) {
+        for Dependency { kind, name, .. } in dependencies(&manifest) {
+            if kind != "dev-dependencies" && !MACHINE_MAY_IMPORT.contains(&name.as_str()) {
+                complaints.push(format!("{folder}/Cargo.toml: the machine must not depend on {name}"));
+            }
+        }
+    }
+    for file in rust(files).filter(|file| file.path.starts_with(&format!("{MACHINE}/src/"))) {
         let code = source::code(&file.text);
-        let code = without_tests(&file.path, &code);
-        // How many `super::` lead to the machine's own root.
-        let inside = file.path[MACHINE.len()..].trim_end_matches("mod.rs").trim_end_matches(".rs");
-        let depth = inside.split('/').filter(|part| !part.is_empty()).count();
-        for (line, path) in paths(code) {
-            let parts: Vec<&str> = path.split("::").collect();
-            let supers = parts.iter().take_while(|part| **part == "super").count();
-            let outside = match parts[0] {
-                "crate" => parts.get(1) != Some(&"conversation"),
-                "super" => supers > depth,
-                root if MACHINE_MAY_IMPORT.contains(&root) => false,
-                root => known.iter().any(|name| name.replace('-', "_") == root),
-            };
-            if outside {
+        for (line, path) in paths(without_tests(&file.path, &code)) {
+            let within = |outside: &&str| path == **outside || path.starts_with(&format!("{outside}::"));
+            // What follows `use std::{` is not looked into.
+            if path == "std" || OUTSIDE_WORLD.iter().any(within) {
                 complaints.push(format!("{}:{line}: the machine must not name {path}", file.path));
             }
         }
@@ -175,19 +210,41 @@ fn manifests(files: &[File]) -> Vec<(String, toml::Table)> {
     crates.map(|(krate, file)| (krate.to_owned(), file.text.parse().expect(krate))).collect()
 }
 
-/// Names of all packages that a manifest depends on, for whatever purpose and platform.
-fn dependencies(manifest: &toml::Table) -> Vec<String> {
-    let mut names = Vec::new();
-    for (key, value) in manifest {
+/// A crate's package, by its folder.
+fn package(folder: &str) -> String {
+    folder.replace('/', "-")
+}
+
+/// One package that a manifest depends on.
+struct Dependency {
+    /// The table that lists it, such as `dev-dependencies`.
+    kind: String,
+    /// The package, whatever name it is given there.
+    name: String,
+    /// What is turned on besides the package's own defaults, or instead of them.
+    features: Vec<String>,
+}
+
+/// All packages that a manifest depends on, for whatever purpose and platform.
+fn dependencies(manifest: &toml::Table) -> Vec<Dependency> {
+    let mut found = Vec::new();
+    for (kind, value) in manifest {
         let Some(table) = value.as_table() else { continue };
-        if key.ends_with("dependencies") {
-            let package = |value: &toml::Value| value.get("package")?.as_str().map(str::to_owned);
-            names.extend(table.iter().map(|(name, value)| package(value).unwrap_or_else(|| name.clone())));
-        } else if key == "target" {
-            names.extend(table.values().filter_map(toml::Value::as_table).flat_map(dependencies));
+        if kind.ends_with("dependencies") {
+            found.extend(table.iter().map(|(name, value)| {
+                let package = value.get("package").and_then(toml::Value::as_str);
+                let listed = value.get("features").and_then(toml::Value::as_array).into_iter().flatten();
+                let mut features: Vec<String> = listed.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+                if value.get("default-features").and_then(toml::Value::as_bool) == Some(true) {
+                    features.push("default".to_owned());
+                }
+                Dependency { kind: kind.clone(), name: package.unwrap_or(name).to_owned(), features }
+            }));
+        } else if kind == "target" {
+            found.extend(table.values().filter_map(toml::Value::as_table).flat_map(dependencies));
         }
     }
-    names
+    found
 }
 
 /// The code before a file's tests, which by habit come last. A file of tests has none.
@@ -244,54 +301,74 @@ mod tests_of_the_rules {
         let path = format!("{}x", concat!("/wo", "rk/"));
         let within = format!("https://example.org{path}");
         let rows: &[(Rule, &str, &str, bool)] = &[
-            (imports, "engine/Cargo.toml", "[dependencies]\nschema.workspace = true", false),
-            (imports, "engine/Cargo.toml", "[dependencies]\nactors.workspace = true", true),
-            (imports, "schema/Cargo.toml", "[dev-dependencies]\nengine.workspace = true", true),
-            (imports, "loadtest/Cargo.toml", "[dependencies]\nother = { path = \"..\", package = \"engine\" }", true),
+            (imports, "engine/store/Cargo.toml", "[dependencies]\nschema.workspace = true", false),
+            (imports, "engine/store/Cargo.toml", "[dependencies]\nactors.workspace = true", true),
+            (imports, "engine/store/Cargo.toml", "[dependencies]\nengine-model.workspace = true", true),
+            (imports, "engine/knowledge/Cargo.toml", "[dependencies]\nengine-store.workspace = true", false),
+            (
+                imports,
+                "engine/knowledge/Cargo.toml",
+                "[dependencies]\nengine-store = { features = [\"sqlite\"] }",
+                true,
+            ),
+            (imports, "actors/Cargo.toml", "[dependencies]\nengine-store = { default-features = true }", true),
+            (
+                imports,
+                "engine/knowledge/Cargo.toml",
+                "[dev-dependencies]\nengine-store = { features = [\"sqlite\"] }\nengine-documents.workspace = true",
+                false,
+            ),
+            (imports, "engine/knowledge/Cargo.toml", "[dependencies]\nengine-documents.workspace = true", true),
+            (imports, "gateway/Cargo.toml", "[dependencies]\nengine-store = { features = [\"sqlite\"] }", false),
+            (imports, "gateway/Cargo.toml", "[dependencies]\nengine-crawl.workspace = true", false),
+            (imports, "schema/Cargo.toml", "[dev-dependencies]\nengine-text.workspace = true", true),
+            (imports, "loadtest/Cargo.toml", "[dependencies]\nother = { path = \"..\", package = \"actors\" }", true),
             (imports, "actors/Cargo.toml", "[target.'cfg(unix)'.dependencies]\ngateway.workspace = true", true),
+            (imports, "actors/Cargo.toml", "[dependencies]\nengine.workspace = true", true),
             (imports, "attic/Cargo.toml", "[package]\nname = \"attic\"", true),
-            (machine, "engine/src/conversation/a.rs", "use schema::Seq;\nuse std::fmt;\nuse super::Floor;", false),
-            (machine, "engine/src/conversation/a.rs", "use crate::conversation::Floor;", false),
-            (machine, "engine/src/conversation/a.rs", "// tokio::spawn\nfn f() { own::g() }", false),
-            (machine, "engine/src/conversation/a.rs", "fn f() { tokio::spawn(g()); }", true),
-            (machine, "engine/src/conversation/a.rs", "use ::tokio::spawn;", true),
-            (machine, "engine/src/conversation/a.rs", "use tokio;", true),
-            (machine, "engine/src/conversation/a.rs", "use sse_core as sse;", true),
-            (machine, "engine/src/conversation/a.rs", "use crate::store::Store;", true),
-            (machine, "engine/src/conversation/a.rs", "use crate::{store::Store};", true),
-            (machine, "engine/src/conversation/a.rs", "use super::super::store::Store;", true),
-            (machine, "engine/src/conversation/mod.rs", "use super::store::Store;", true),
-            (machine, "engine/src/conversation/b/mod.rs", "use super::Floor;", false),
-            (machine, "engine/src/conversation/a.rs", "#[cfg(test)]\nmod tests {\n use tokio::test; }", false),
-            (machine, "engine/src/conversation/tests.rs", "use tokio::test;", false),
-            (machine, "engine/src/store/mod.rs", "use tokio::spawn;", false),
+            (imports, "engine/attic/Cargo.toml", "[package]\nname = \"engine-attic\"", true),
+            (machine, "engine/conversation/Cargo.toml", "[dependencies]\nschema.workspace = true", false),
+            (machine, "engine/conversation/Cargo.toml", "[dev-dependencies]\nproptest.workspace = true", false),
+            (machine, "engine/conversation/Cargo.toml", "[dependencies]\ntokio.workspace = true", true),
+            (machine, "engine/conversation/Cargo.toml", "[build-dependencies]\ntokio.workspace = true", true),
+            (machine, "engine/conversation/Cargo.toml", "[dependencies]\nserde = { package = \"tokio\" }", true),
+            (machine, "engine/conversation/Cargo.toml", "[target.'cfg(unix)'.dependencies]\nrustix = \"1\"", true),
+            (machine, "engine/store/Cargo.toml", "[dependencies]\ntokio.workspace = true", false),
+            (machine, "engine/conversation/src/a.rs", "use schema::Seq;\nuse std::fmt;\nuse super::Floor;", false),
+            (machine, "engine/conversation/src/a.rs", "use std::time::Duration;", false),
+            (machine, "engine/conversation/src/a.rs", "// std::fs::read\nfn f() { own::g() }", false),
+            (machine, "engine/conversation/src/a.rs", "fn f() { std::fs::read(g()); }", true),
+            (machine, "engine/conversation/src/a.rs", "use ::std::net::TcpStream;", true),
+            (machine, "engine/conversation/src/a.rs", "use std::fs;", true),
+            (machine, "engine/conversation/src/a.rs", "use std::{fmt, fs};", true),
+            (machine, "engine/conversation/src/a.rs", "use std::time::Instant;", true),
+            (machine, "engine/conversation/src/b/mod.rs", "fn f() { std::time::SystemTime::now(); }", true),
+            (machine, "engine/conversation/src/a.rs", "#[cfg(test)]\nmod tests {\n use std::fs; }", false),
+            (machine, "engine/conversation/src/tests/a.rs", "use std::fs;", false),
+            (machine, "engine/store/src/port.rs", "use std::fs;", false),
             (actix, "actors/src/runtime/mod.rs", "use actix::Addr;", false),
             (actix, "actors/src/turn.rs", "use actix::Addr;", true),
             (actix, "gateway/src/main.rs", "#[actix::main]", true),
             (actix, "gateway/src/main.rs", "#[actix_web::main]", false),
             (actix, "gateway/src/socket.rs", "use actix::Actor;\nuse actix_web_actors::ws;", false),
             (actix, "actors/src/runtime/a.rs", "use actix_web_actors::ws;", true),
-            (shape, "engine/src/a.rs", long.as_str(), false),
-            (shape, "engine/src/a.rs", longer.as_str(), true),
-            (shape, "engine/src/a.rs", "use std::fmt;", true),
-            (shape, "engine/src/lib.rs", contents.as_str(), true),
-            (shape, "engine/src/lib.rs", &contents[12..], false),
-            (words, "engine/src/a.rs", "// unsafe\nlet unsafety = \"todo!\";", false),
-            (words, "engine/src/a.rs", "address.do_send(Tick);", true),
-            (words, "engine/src/a.rs", "unsafe { f() }", true),
-            (words, "engine/src/a.rs", "todo!()", true),
-            (words, "engine/src/a.rs", "unimplemented!(\"later\")", true),
+            (shape, "engine/store/src/a.rs", long.as_str(), false),
+            (shape, "engine/store/src/a.rs", longer.as_str(), true),
+            (shape, "engine/store/src/a.rs", "use std::fmt;", true),
+            (shape, "engine/store/src/lib.rs", contents.as_str(), true),
+            (shape, "engine/store/src/lib.rs", &contents[12..], false),
+            (words, "engine/store/src/a.rs", "// unsafe\nlet unsafety = \"todo!\";", false),
+            (words, "engine/store/src/a.rs", "address.do_send(Tick);", true),
+            (words, "engine/store/src/a.rs", "unsafe { f() }", true),
+            (words, "engine/store/src/a.rs", "todo!()", true),
+            (words, "engine/store/src/a.rs", "unimplemented!(\"later\")", true),
             (machine_paths, "README.md", path.as_str(), true),
             (machine_paths, "README.md", within.as_str(), false),
-            (lints, "engine/Cargo.toml", "[lints]\nworkspace = true", false),
-            (lints, "engine/Cargo.toml", "[lints.rust]\nunsafe_code = \"allow\"", true),
+            (lints, "engine/store/Cargo.toml", "[lints]\nworkspace = true", false),
+            (lints, "engine/store/Cargo.toml", "[lints.rust]\nunsafe_code = \"allow\"", true),
         ];
-        let engine = "[dependencies]\ntokio.workspace = true\nsse-core = \"1\"\n[lints]\nworkspace = true";
         for (rule, path, text, caught) in rows {
-            let mut files = vec![File { path: (*path).to_owned(), text: (*text).to_owned() }];
-            if *path != "engine/Cargo.toml" {
-                files.push(File { path: "engine/Cargo.toml".to_owned(), text: engine.to_owned() });
-            }
+            let files = [File { path: (*path).to_owned(), text: (*text).to_owned() }];
             let complaints = rule(&files);
             assert_eq!(!complaints.is_empty(), *caught, "{path}: {text:.80}: {complaints:?}");
         }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use actors::{
     Audience, Clock, Format, Joined, Listener, Options, Outbox, OutboxItem, OutboxStream, ReplyTo, SystemClock,
 };
-use engine::conversation::Command;
-use engine::model::{Chunk, ChunkStream, Model, Prompt, Stop};
-use engine::store::{Append, Log};
+use engine_conversation::Command;
+use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
+use engine_store::{Append, Log};
 use futures_util::StreamExt;
 use schema::wire::{Close, ServerFrame};
 use schema::{Author, Contact, ConversationKey, End, Event, Fact, Position, Seq, SessionId, Text, Timestamp, limits};
@@ -109,7 +109,7 @@ async fn join(bench: &Bench, key: ConversationKey, ear: &Ear, after: Seq) -> Joi
 /// A conversation of so many messages, each so long, that is at rest.
 async fn conversation_of(store: &Moody, bench: &Bench, count: Seq, bytes: usize) -> ConversationKey {
     let key = ConversationKey { tenant: bench.tenant, conversation: schema::ConversationId::generate() };
-    let opening = engine::store::Opening { contact: Contact::anonymous(), at: Timestamp::default() };
+    let opening = engine_store::Opening { contact: Contact::anonymous(), at: Timestamp::default() };
     let claim = store.claim(key, Some(opening)).await.unwrap();
     let opened = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web, locale: None };
     // What an agent writes needs no answer.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::model::{
+use engine_model::{
     CoolDowns, Ended, Failover, Joined, ModelSettings, Piece, Pieces, Prompt, PromptLine, ProviderSettings, Registry,
     Role, Timers,
 };

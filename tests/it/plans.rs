@@ -25,7 +25,7 @@ async fn put_plan(operator: &Api, name: &str, version: u64, plan: Plan) -> PlanV
 #[actix_web::test]
 async fn a_plan_that_was_told_holds_for_a_tenant_that_was_just_being_read() {
     let store = Moody::default();
-    let model = Arc::new(engine::knowledge::Builtin);
+    let model = Arc::new(engine_knowledge::Builtin);
     let bench = Bench::start(Arc::new(store.clone()), Arc::new(NoPassages), model, Options::default()).await;
     let system = bench.worker.system();
     let told = |version, requests| {

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::ensure;
-use engine::store::memory::{MemoryStore, Outcome as Scripted, Scripted as Fault};
-use engine::store::sqlite::{SqliteOptions, SqliteStore};
-use engine::store::{Claim, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, SharedStore, StoreError};
+use engine_store::memory::{MemoryStore, Outcome as Scripted, Scripted as Fault};
+use engine_store::sqlite::{SqliteOptions, SqliteStore};
+use engine_store::{Claim, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, SharedStore, StoreError};
 use futures_util::future::{join_all, try_join_all};
 use schema::{Contact, ConversationId, ConversationKey, Timestamp};
 use tests::store::{Burst, Outcome, append, compare, conform, fresh_key, opening, seed, texts};

@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 use actors::Options;
-use engine::conversation::Command;
+use engine_conversation::Command;
 use schema::wire::ServerFrame;
 use schema::{ConversationId, End};
 use serde_json::{Value, json};

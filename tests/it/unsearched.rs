@@ -4,10 +4,10 @@ use std::future;
 use std::sync::Arc;
 
 use actors::Options;
-use engine::knowledge::{Builtin, KnowledgeError, Query, Retriever};
-use engine::model::{ModelSettings, ProviderSettings, Registry};
-use engine::store::StoreError;
-use engine::store::memory::MemoryStore;
+use engine_knowledge::{Builtin, KnowledgeError, Query, Retriever};
+use engine_model::{ModelSettings, ProviderSettings, Registry};
+use engine_store::StoreError;
+use engine_store::memory::MemoryStore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use schema::{End, Passage, TenantId};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Options, System, SystemClock, TenantRecord, Visit, Worker};
-use engine::knowledge::{KnowledgeError, Query, Retriever};
-use engine::model::{ChunkStream, Model, ModelSettings, Prompt, Registry};
-use engine::store::SharedStore;
-use engine::store::memory::MemoryStore;
+use engine_knowledge::{KnowledgeError, Query, Retriever};
+use engine_model::{ChunkStream, Model, ModelSettings, Prompt, Registry};
+use engine_store::SharedStore;
+use engine_store::memory::MemoryStore;
 use futures_util::future::{BoxFuture, join_all};
 use schema::wire::{PlanPut, PlanView, WidgetSession};
 use schema::{Contact, Passage, Plan, TenantId, Timestamp, limits};
@@ -443,7 +443,7 @@ async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
 }
 
 async fn store_is_emptied(store: &SharedStore, id: TenantId) {
-    let name = engine::store::RecordName { scope: engine::store::Scope::Tenant(id), kind: "usage", id: "today".into() };
+    let name = engine_store::RecordName { scope: engine_store::Scope::Tenant(id), kind: "usage", id: "today".into() };
     let record = store.get(name.clone()).await.unwrap().expect("it was kept");
     store.delete(name, record.version).await.unwrap();
 }

@@ -15,7 +15,7 @@ OWN = {
     "README.md": "README.md",
     "schema/PROTOCOL.md": "schema/PROTOCOL.md",
     "schema/ERRORS.md": "schema/ERRORS.md",
-    "engine/src/config/default.toml": "engine/src/config/default.txt",
+    "engine/config/src/default.toml": "engine/config/src/default.txt",
 }
 
 

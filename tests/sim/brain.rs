@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use engine::model::{Chunk, ChunkStream, Model, ModelError, Prompt, Signal, Stop};
+use engine_model::{Chunk, ChunkStream, Model, ModelError, Prompt, Signal, Stop};
 use schema::{ErrorCode, HandoffReason};
 use tokio::time::sleep;
 

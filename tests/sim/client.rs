@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine::conversation::{Command, Speaker};
+use engine_conversation::{Command, Speaker};
 use loadtest::checker::{Observer, Sender};
 use schema::wire::{Close, ErrorFace, ServerFrame};
 use schema::{Author, ConversationKey, ErrorCode, Position, Ref, Seq};

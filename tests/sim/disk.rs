@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::store::memory::MemoryStore;
-use engine::store::{
+use engine_store::memory::MemoryStore;
+use engine_store::{
     Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
     Unspoken, UnspokenQuery,
 };

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use engine::conversation::{Exchange, State};
+use engine_conversation::{Exchange, State};
 use loadtest::checker::Held;
 use schema::limits;
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytestring::ByteString;
-use engine::conversation::Command;
+use engine_conversation::Command;
 use schema::wire::Close;
 use schema::{Position, Ref};
 use tokio::sync::mpsc;

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use actors::{Clock, Options, System, Worker};
-use engine::conversation::Command;
-use engine::knowledge::{KnowledgeError, Query, Retriever};
-use engine::model::{ModelSettings, Registry, SharedModel};
-use engine::store::SharedStore;
+use engine_conversation::Command;
+use engine_knowledge::{KnowledgeError, Query, Retriever};
+use engine_model::{ModelSettings, Registry, SharedModel};
+use engine_store::SharedStore;
 use futures_util::future::BoxFuture;
 use schema::{ConversationKey, Passage, TenantId, Timestamp};
 use tokio::task::LocalSet;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actors::Worker;
-use engine::unanswered::asked;
+use engine_unanswered::asked;
 use schema::wire::UnansweredQuestion;
 use schema::{ConversationKey, Event, Fact, Seq, TenantId, limits};
 use tokio::time::{Instant, sleep};

@@ -1,6 +1,6 @@
 //! The log must tell the whole truth: whoever folds it knows what the living conversation knows.
 
-use engine::conversation::{Conversation, Floor, Owner};
+use engine_conversation::{Conversation, Floor, Owner};
 use schema::Event;
 use schema::wire::ConversationView;
 

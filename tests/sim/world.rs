@@ -12,8 +12,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use actors::{Failure, TenantRecord, Worker};
-use engine::model::SharedModel;
-use engine::store::Records;
+use engine_model::SharedModel;
+use engine_store::Records;
 use loadtest::checker::History;
 use schema::wire::ConversationView;
 use schema::{Contact, ConversationId, ConversationKey, Event, Fact, Profile, TenantId, Timestamp};

@@ -83,7 +83,7 @@ impl Api {
     /// When the HTTP client cannot be made.
     #[must_use]
     pub fn new(address: SocketAddr, key: Option<String>) -> Self {
-        engine::model::install_crypto_provider();
+        engine_model::install_crypto_provider();
         let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
         Self { http, address, key }
     }

@@ -8,10 +8,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actors::{ConversationHandle, Failure, Options, System, SystemClock, TenantRecord, Worker};
-use engine::conversation::{Command, Outcome, Speaker};
-use engine::knowledge::{KnowledgeError, Query, Retriever};
-use engine::model::{Model, ModelSettings, Registry};
-use engine::store::{PageBounds, SharedStore};
+use engine_conversation::{Command, Outcome, Speaker};
+use engine_knowledge::{KnowledgeError, Query, Retriever};
+use engine_model::{Model, ModelSettings, Registry};
+use engine_store::{PageBounds, SharedStore};
 use futures_util::future::BoxFuture;
 use schema::{Contact, ConversationKey, Event, Passage, Seq, TenantId, Timestamp};
 

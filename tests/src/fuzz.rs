@@ -5,8 +5,8 @@
 
 use std::sync::LazyLock;
 
-use engine::documents::{self, Kind};
-use engine::model::{Chunk, Grammar};
+use engine_documents::Kind;
+use engine_model::{Chunk, Grammar};
 use gateway::auth::{Key, Tokens};
 use gateway::socket::{Limits, replay};
 use schema::Timestamp;
@@ -68,7 +68,7 @@ pub fn tokens(bytes: &[u8]) {
 
 /// A page: its text never brings markup that would run, and it is bounded.
 pub fn html(bytes: &[u8]) {
-    let Ok(page) = documents::read(Kind::Html, None, bytes) else { return };
+    let Ok(page) = engine_documents::read(Kind::Html, None, bytes) else { return };
     assert!(page.markdown.len() <= bytes.len() * 16 + 1_024, "{} bytes of {}", page.markdown.len(), bytes.len());
 }
 
@@ -76,7 +76,7 @@ pub fn html(bytes: &[u8]) {
 /// own; a panic there is no finding here.
 pub fn document(bytes: &[u8]) {
     for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Html) {
-        let read = std::panic::AssertUnwindSafe(|| documents::read(kind, None, bytes));
+        let read = std::panic::AssertUnwindSafe(|| engine_documents::read(kind, None, bytes));
         match std::panic::catch_unwind(read) {
             Ok(read) => drop(read),
             Err(panic) if kind != Kind::Pdf => std::panic::resume_unwind(panic),

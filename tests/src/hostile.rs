@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use engine::documents::Kind;
+use engine_documents::Kind;
 use tokio::sync::oneshot;
 
 use crate::packed::{archive, docx, docx_of, epub, odt, pptx};

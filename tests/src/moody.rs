@@ -5,8 +5,8 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use engine::store::memory::MemoryStore;
-use engine::store::{
+use engine_store::memory::MemoryStore;
+use engine_store::{
     Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
     Unspoken, UnspokenQuery,
 };

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use actors::Options;
-use engine::config::Sources;
+use engine_config::Sources;
 use gateway::node::Node;
 use tempfile::TempDir;
 use tokio::sync::oneshot;

@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use engine::conversation::Progress;
+use engine_conversation::Progress;
 use schema::Turn;
 use tokio_util::sync::CancellationToken;
 

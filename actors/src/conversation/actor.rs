@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use engine::conversation::{Command, Conversation as Machine, Effect, Outcome, Owner, Policy, Speaker};
+use engine_conversation::{Command, Conversation as Machine, Effect, Outcome, Owner, Policy, Speaker};
 use schema::wire::{ConversationView, RunningTurn, Signal, SignalKind};
 use schema::{Author, ConversationKey, Seq, SessionId};
 use tokio::sync::oneshot;
@@ -201,7 +201,7 @@ impl Conversation {
 
     fn is_idle(&self) -> bool {
         self.listeners.is_empty()
-            && self.machine.floor() == &engine::conversation::Floor::Idle
+            && self.machine.floor() == &engine_conversation::Floor::Idle
             && self.writer.is_settled()
     }
 

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use engine::conversation::Conversation as Machine;
-use engine::store::{Page, PageBounds, StoreError};
+use engine_conversation::Conversation as Machine;
+use engine_store::{Page, PageBounds, StoreError};
 use schema::{ConversationId, ErrorCode, Position, Seq, SessionId, limits};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 //! Invariant: whoever is live has every durable event; whoever is behind is either read for or waits for
 //! room, and goes on by itself from there. Catching up is a pull: nothing is pushed that has no room.
 
-use engine::store::{Page, StoreError};
+use engine_store::{Page, StoreError};
 use schema::wire::Signal;
 use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn, limits};
 

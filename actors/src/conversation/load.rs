@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::conversation::{Command, Conversation as Machine, Effect, Policy};
-use engine::store::{Append, Opening, Page, PageBounds, StoreError};
+use engine_conversation::{Command, Conversation as Machine, Effect, Policy};
+use engine_store::{Append, Opening, Page, PageBounds, StoreError};
 use schema::{Channel, Contact, ConversationKey, Epoch, Locale, limits};
 
 use super::actor::Conversation;

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use engine::conversation::{Command, Outcome, Progress, Timer};
-use engine::store::{Page, StoreError};
+use engine_conversation::{Command, Outcome, Progress, Timer};
+use engine_store::{Page, StoreError};
 use schema::wire::{ConversationView, SignalKind};
 use schema::{Author, Position, Seq, SessionId, Turn};
 use tokio::sync::oneshot;

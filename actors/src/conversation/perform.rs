@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use engine::conversation::{Effect, Outcome, Refusal};
-use engine::store::StoreError;
+use engine_conversation::{Effect, Outcome, Refusal};
+use engine_store::StoreError;
 use schema::wire::ConversationView;
 use schema::{Author, Event, Fact, Text, Turn};
 use tokio::sync::oneshot;

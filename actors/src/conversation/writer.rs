@@ -5,7 +5,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use engine::store::{Append, PageBounds, SharedStore, StoreError};
+use engine_store::{Append, PageBounds, SharedStore, StoreError};
 use schema::{ConversationKey, Epoch, Event, Seq, limits};
 
 use super::gate::Gate;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use engine::store::{SharedStore, StoreError};
+use engine_store::{SharedStore, StoreError};
 use schema::wire::{PlanView, TenantView};
 use schema::{Contact, ErrorCode, Neighbour, Profile, Quotas, TenantId, Usage, limits};
 use tokio::sync::{broadcast, oneshot};

@@ -1,6 +1,6 @@
 //! How tenants stand in the store.
 
-use engine::store::{RecordName, Records, Scope, StoreError};
+use engine_store::{RecordName, Records, Scope, StoreError};
 use schema::wire::PlanView;
 use schema::{DEFAULT_PLAN, Plan, Profile, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};

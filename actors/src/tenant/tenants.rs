@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::store::{SharedStore, StoreError};
+use engine_store::{SharedStore, StoreError};
 use schema::wire::PlanView;
 use schema::{ErrorCode, TenantId};
 use tokio::sync::broadcast;

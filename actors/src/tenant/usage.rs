@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use engine::store::{RecordName, Records, Scope, StoreError};
+use engine_store::{RecordName, Records, Scope, StoreError};
 use schema::{Contact, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 

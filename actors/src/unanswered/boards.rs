@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::store::{RecordName, Scope, SharedStore, StoreError};
-use engine::unanswered::{Board, Change, Group};
+use engine_store::{RecordName, Scope, SharedStore, StoreError};
+use engine_unanswered::{Board, Change, Group};
 use futures_util::future::join_all;
 use schema::{TenantId, limits};
 

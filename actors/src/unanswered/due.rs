@@ -1,6 +1,6 @@
 //! What is due to be noted or forgotten, as records of the node: they name places and no words.
 
-use engine::store::{Pending, Record, RecordName, Scope, SharedStore, StoreError};
+use engine_store::{Pending, Record, RecordName, Scope, SharedStore, StoreError};
 use schema::{ConversationKey, Seq};
 
 const KIND: &str = "unanswered_due";

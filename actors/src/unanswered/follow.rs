@@ -5,8 +5,8 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engine::store::{PageBounds, SharedStore, StoreError};
-use engine::unanswered::{Asked, Change, Place, asked};
+use engine_store::{PageBounds, SharedStore, StoreError};
+use engine_unanswered::{Asked, Change, Place, asked};
 use futures_util::future::join_all;
 use schema::wire::Verdict;
 use schema::{ConversationKey, Event, Fact, Seq, TenantId, limits};

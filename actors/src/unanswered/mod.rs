@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use engine::store::{Pending, SharedStore, StoreError};
+use engine_store::{Pending, SharedStore, StoreError};
 use schema::wire::UnansweredQuestion;
 use schema::{ConversationKey, Seq, TenantId, Timestamp, limits};
 use tokio::sync::mpsc;

@@ -1,7 +1,7 @@
 //! What the team has said of replies: a record for each, which goes with its conversation.
 
-use engine::store::{PageBounds, RecordName, Scope, SharedStore, StoreError};
-use engine::unanswered::Place;
+use engine_store::{PageBounds, RecordName, Scope, SharedStore, StoreError};
+use engine_unanswered::Place;
 use schema::wire::{Verdict, VerdictView};
 use schema::{ConversationKey, Event, Fact, Seq, Timestamp};
 

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use engine::store::StoreError;
+use engine_store::StoreError;
 use schema::{ErrorCode, PlanError};
 
 use super::token::TokenError;

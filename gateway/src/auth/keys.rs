@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use engine::store::{Records, StoreError};
+use engine_store::{Records, StoreError};
 use schema::limits::{API_KEY_BYTES_MAX, API_KEY_BYTES_MIN};
 use schema::{TenantId, Timestamp};
 use secrecy::ExposeSecret;

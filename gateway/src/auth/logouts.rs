@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actors::Clock;
-use engine::store::{Records, Scope, StoreError};
+use engine_store::{Records, Scope, StoreError};
 use schema::{Contact, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use actors::PlanRecord;
-use engine::store::{Records, Scope, StoreError};
+use engine_store::{Records, Scope, StoreError};
 use schema::wire::PlanView;
 use schema::{DEFAULT_PLAN, Plan};
 

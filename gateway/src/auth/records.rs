@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use engine::store::{Record, RecordName, Records, Scope, StoreError};
+use engine_store::{Record, RecordName, Records, Scope, StoreError};
 use schema::{Contact, DEFAULT_PLAN, TenantId, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 

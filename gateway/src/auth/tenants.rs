@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::store::{Records, StoreError};
+use engine_store::{Records, StoreError};
 use schema::wire::TenantView;
 use schema::{DEFAULT_PLAN, Profile, TenantId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use engine::store::{Pending, Record, RecordName, Records, Scope, StoreError};
+use engine_store::{Pending, Record, RecordName, Records, Scope, StoreError};
 use schema::Timestamp;
 use secrecy::SecretBox;
 

@@ -75,7 +75,7 @@ pub(super) struct Learn {
 pub(super) struct ReadDocument {
     /// What it is
     #[arg(long)]
-    pub(super) kind: engine::documents::Kind,
+    pub(super) kind: engine_documents::Kind,
     /// In which letters
     #[arg(long)]
     pub(super) charset: Option<String>,

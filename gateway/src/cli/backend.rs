@@ -1,7 +1,7 @@
 //! Where `learn` and `tenant` do their work: at the running node, or in its data directory.
 
 use bytes::Bytes;
-use engine::config::Config;
+use engine_config::Config;
 use futures_util::future::BoxFuture;
 use schema::wire::{DocumentView, JobView, KeyMade, Learned, PlanPut, PlanView, SiteIn, TenantView};
 use schema::{JobId, TenantId};

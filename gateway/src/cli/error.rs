@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use engine::config::ConfigError;
+use engine_config::ConfigError;
 use schema::ErrorCode;
 
 use crate::auth::{AuthError, TenantError};

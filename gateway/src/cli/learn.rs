@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 
-use engine::config::Config;
+use engine_config::Config;
 use schema::ErrorCode;
 
 use find::{Found, Skipped};

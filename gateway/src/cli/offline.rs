@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use actors::{Clock, SystemClock};
 use bytes::Bytes;
-use engine::config::Config;
-use engine::documents::Reader;
-use engine::knowledge::Knowledge;
-use engine::store::sqlite::{SqliteOptions, SqliteStore};
+use engine_config::Config;
+use engine_documents::Reader;
+use engine_knowledge::Knowledge;
+use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use futures_util::FutureExt;
 use schema::wire::{DocumentView, JobView, KeyMade, Learned, PlanPut, PlanView, SiteIn, TenantView};
 use schema::{JobId, TenantId};
@@ -139,6 +139,6 @@ mod tests {
 
     #[test]
     fn the_directory_that_nobody_named_is_the_default_one() {
-        assert!(engine::config::DEFAULT.contains(&format!("\ndata = {DATA_DEFAULT:?}\n")));
+        assert!(engine_config::DEFAULT.contains(&format!("\ndata = {DATA_DEFAULT:?}\n")));
     }
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use engine::config::Sources;
+use engine_config::Sources;
 
 use super::arguments::{Arguments, Command};
 use super::error::CliError;
@@ -38,7 +38,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
     if let Some(Command::ReadDocument(asked)) = &arguments.command {
         // It has no settings, and nothing of its parent.
         let (mut input, mut out) = (io::stdin(), io::stdout().lock());
-        return Ok(engine::documents::answer(asked.kind, asked.charset.as_deref(), &mut input, &mut out)?);
+        return Ok(engine_documents::answer(asked.kind, asked.charset.as_deref(), &mut input, &mut out)?);
     }
     let file = arguments.config.filter(|file| !file.as_os_str().is_empty());
     let sources = Sources::read(file.as_deref(), std::env::vars_os())?;

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use engine::config::ProxyHeader;
+use engine_config::ProxyHeader;
 use ipnet::IpNet;
 
 /// The networks of trusted proxies, and how they tell a client's address.

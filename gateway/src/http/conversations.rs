@@ -2,8 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use engine::conversation::{Command, Speaker};
-use engine::store::{ListCursor, ListQuery, PageBounds};
+use engine_conversation::{Command, Speaker};
+use engine_store::{ListCursor, ListQuery, PageBounds};
 use schema::wire::{
     ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn, MessageIn, OpenIn,
     Said, Status,

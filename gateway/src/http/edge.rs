@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actors::{System, Worker};
-use engine::config::Config;
-use engine::knowledge::Knowledge;
+use engine_config::Config;
+use engine_knowledge::Knowledge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::{Neighbour, Timestamp};
 use tokio::time::Instant;

@@ -6,9 +6,9 @@ use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use actors::Failure;
-use engine::documents::Unreadable;
-use engine::knowledge::KnowledgeError;
-use engine::store::StoreError;
+use engine_documents::Unreadable;
+use engine_knowledge::KnowledgeError;
+use engine_store::StoreError;
 use schema::ErrorCode;
 use schema::wire::ErrorBody;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 use actors::Failure;
-use engine::store::{RecordName, Scope, StoreError};
+use engine_store::{RecordName, Scope, StoreError};
 use futures_util::future;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::ErrorCode;

@@ -1,7 +1,7 @@
 //! What the tenant's assistant has learned.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use engine::knowledge::Document;
+use engine_knowledge::Document;
 use schema::wire::{DocumentIn, DocumentList, DocumentMarkdown, DocumentPage, Learned};
 use schema::{ErrorCode, limits};
 use serde::Deserialize;

@@ -4,9 +4,9 @@
 
 use std::collections::HashSet;
 
-use engine::crawl::{Kept, Sites};
-use engine::knowledge::KnowledgeError;
-use engine::store::StoreError;
+use engine_crawl::{Kept, Sites};
+use engine_knowledge::KnowledgeError;
+use engine_store::StoreError;
 use schema::TenantId;
 use tokio::sync::Mutex;
 

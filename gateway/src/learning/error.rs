@@ -1,9 +1,9 @@
 //! Why something is not learned, or not now.
 
-use engine::crawl::FetchError;
-use engine::documents::Unreadable;
-use engine::knowledge::KnowledgeError;
-use engine::store::StoreError;
+use engine_crawl::FetchError;
+use engine_documents::Unreadable;
+use engine_knowledge::KnowledgeError;
+use engine_store::StoreError;
 use schema::limits::SITES_MAX;
 
 /// Why something is not learned, or not now.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine::crawl::{Bounds, Kept, Learner, Outcome, Site, SiteError, Web};
+use engine_crawl::{Bounds, Kept, Learner, Outcome, Site, SiteError, Web};
 use schema::wire::{JobState, JobView, LearnedCounts};
 use schema::{JobId, TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;

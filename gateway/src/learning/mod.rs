@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use actors::Clock;
 use bytes::Bytes;
-use engine::crawl::{Kept, Site, Sites, Web, start_url};
-use engine::documents::{Kind, Reader, Unreadable, by_sort};
-use engine::knowledge::{Document, Knowledge};
-use engine::store::Records;
+use engine_crawl::{Kept, Site, Sites, Web, start_url};
+use engine_documents::{Kind, Reader, Unreadable, by_sort};
+use engine_knowledge::{Document, Knowledge};
+use engine_store::Records;
 use schema::limits::{
     SITE_DEPTH_DEFAULT, SITE_DEPTH_MAX, SITE_HOURS_MAX, SITE_PAGES_DEFAULT, SITE_PAGES_MAX, SITE_QUERIES_DEFAULT,
     SITE_QUERIES_MAX, SITES_MAX,

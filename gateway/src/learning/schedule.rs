@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::crawl::start_url;
+use engine_crawl::start_url;
 use schema::{TenantId, Timestamp};
 
 use super::{Learning, LearningError};

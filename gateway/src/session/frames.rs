@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Booking, ConversationHandle, Failure, Format, Listener, ReplyTo, error_frame, reply_frame};
-use engine::conversation::{Command, Outcome, Speaker};
+use engine_conversation::{Command, Outcome, Speaker};
 use schema::wire::{ClientFrame, Close, SignalKind};
 use schema::{AgentName, Author, ConversationId, ConversationKey, ErrorCode, Locale, Position, Ref, limits};
 use serde::Deserialize;

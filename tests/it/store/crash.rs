@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use engine::store::{Claim, Log, SharedStore};
+use engine_store::{Claim, Log, SharedStore};
 use futures_util::future::try_join_all;
 use schema::{Contact, Seq};
 use tests::store::{Outcome, append, opening, texts};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, ensure};
-use engine::store::{Claim, Log, PageBounds, SharedStore, StoreError};
+use engine_store::{Claim, Log, PageBounds, SharedStore, StoreError};
 use schema::{Contact, Seq};
 use tests::store::{Outcome, append, opening, texts};
 

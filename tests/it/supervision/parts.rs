@@ -5,10 +5,10 @@ use std::panic::panic_any;
 use std::sync::{Arc, Mutex};
 
 use actors::Options;
-use engine::knowledge::{KnowledgeError, Query, Retriever};
-use engine::model::{Chunk, ChunkStream, Model, Prompt, Stop};
-use engine::store::memory::MemoryStore;
-use engine::store::{
+use engine_knowledge::{KnowledgeError, Query, Retriever};
+use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
+use engine_store::memory::MemoryStore;
+use engine_store::{
     Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, Unspoken,
     UnspokenQuery,
 };

@@ -1,6 +1,6 @@
 //! Appending: what is acknowledged is there, whole and unchanged.
 
-use engine::store::{Append, Claim, PageBounds, SharedStore, StoreError};
+use engine_store::{Append, Claim, PageBounds, SharedStore, StoreError};
 use schema::{
     Author, Channel, CloseReason, Contact, End, Event, Fact, Failover, HandoffReason, Made, Passage, Reply, Text,
     Timestamp, Usage,

@@ -1,6 +1,6 @@
 //! Becoming owner.
 
-use engine::store::{Claim, ListQuery, SharedStore, StoreError};
+use engine_store::{Claim, ListQuery, SharedStore, StoreError};
 
 use super::Outcome;
 use super::words::{append, contact, fresh_key, open, opening, refused, same, texts};

@@ -1,6 +1,6 @@
 //! Erasing conversations, and finding those that nobody has spoken in.
 
-use engine::store::{Claim, ListQuery, PageBounds, SharedStore, StoreError, Unspoken, UnspokenQuery};
+use engine_store::{Claim, ListQuery, PageBounds, SharedStore, StoreError, Unspoken, UnspokenQuery};
 use schema::{Contact, ConversationId, ConversationKey, TenantId, Timestamp};
 
 use super::Outcome;

@@ -1,6 +1,6 @@
 //! Listing conversations.
 
-use engine::store::{ListCursor, ListQuery, SharedStore};
+use engine_store::{ListCursor, ListQuery, SharedStore};
 use schema::wire::ConversationPage;
 use schema::{Contact, ConversationId, ConversationKey, TenantId, Timestamp};
 

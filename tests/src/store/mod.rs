@@ -14,7 +14,7 @@ mod words;
 use std::panic::AssertUnwindSafe;
 
 use anyhow::ensure;
-use engine::store::SharedStore;
+use engine_store::SharedStore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context;
-use engine::store::{Claim, SharedStore, StoreError};
+use engine_store::{Claim, SharedStore, StoreError};
 use futures_util::future::try_join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};

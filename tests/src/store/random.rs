@@ -1,8 +1,8 @@
 //! Random commands, given to a store and to the model: every answer must be the same.
 
 use anyhow::Context;
-use engine::store::memory::MemoryStore;
-use engine::store::{
+use engine_store::memory::MemoryStore;
+use engine_store::{
     Append, Claim, ListCursor, ListQuery, Log, Opening, PageBounds, Pending, RecordName, Records, Scope, SharedStore,
     StoreError, Unspoken, UnspokenQuery,
 };
@@ -81,7 +81,7 @@ enum Answer {
 }
 
 impl Command {
-    fn ask(&self, store: &dyn engine::store::Store) -> Pending<Answer> {
+    fn ask(&self, store: &dyn engine_store::Store) -> Pending<Answer> {
         match self.clone() {
             Self::Claim(key, open) => answered(store.claim(key, open), Answer::Claimed),
             Self::Append(append) => answered(store.append(append), |()| Answer::Stored),
@@ -203,7 +203,7 @@ impl World {
     }
 
     /// Reads both in every way and compares.
-    async fn look(&mut self, store: &dyn engine::store::Store, model: &MemoryStore) -> Outcome {
+    async fn look(&mut self, store: &dyn engine_store::Store, model: &MemoryStore) -> Outcome {
         for key in self.keys.clone() {
             let after = self.random.random_range(0..6);
             let bounds =

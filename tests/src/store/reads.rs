@@ -1,6 +1,6 @@
 //! Reading logs.
 
-use engine::store::{Claim, PageBounds, SharedStore, StoreError};
+use engine_store::{Claim, PageBounds, SharedStore, StoreError};
 use schema::ConversationKey;
 
 use super::Outcome;

@@ -1,6 +1,6 @@
 //! Records: compare-and-set, and apart from each other.
 
-use engine::store::{Record, RecordName, Scope, SharedStore, StoreError};
+use engine_store::{Record, RecordName, Scope, SharedStore, StoreError};
 use futures_util::future::join_all;
 use schema::TenantId;
 

@@ -1,7 +1,7 @@
 //! Small sentences the cases are written in.
 
 use anyhow::{Context, ensure};
-use engine::store::{Append, Claim, Opening, PageBounds, SharedStore, StoreError};
+use engine_store::{Append, Claim, Opening, PageBounds, SharedStore, StoreError};
 use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
 
 /// A conversation nobody has, of a tenant nobody has.

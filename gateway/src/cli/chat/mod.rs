@@ -8,7 +8,7 @@ mod talk;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use engine::config::Config;
+use engine_config::Config;
 use schema::wire::{Created, OpenIn};
 
 use super::arguments::Chat;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use engine::documents::Kind;
+use engine_documents::Kind;
 use schema::limits::FILE_BYTES_MAX;
 
 use super::CliError;

@@ -1,0 +1,134 @@
+//! The sites a tenant had learned, as records: what to read, when again, which pages came of it.
+
+use std::sync::Arc;
+
+use engine_store::{RecordName, Records, Scope, StoreError};
+use schema::wire::{JobView, SiteView};
+use schema::{TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The kind of a site's record.
+const SITE: &str = "site";
+/// Sites read at once; a tenant has fewer.
+const LIST_MAX: usize = 2 * schema::limits::SITES_MAX;
+
+/// A site, as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Of this body.
+    pub format: u32,
+    /// Where it begins.
+    pub url: String,
+    /// Pages to learn.
+    pub pages_max: usize,
+    /// Links from the first page to the last.
+    pub depth_max: usize,
+    /// Pages of one path that differ in their query only.
+    #[serde(default = "queries_default")]
+    pub queries_max: usize,
+    /// How often it is learned again.
+    pub every_hours: Option<u32>,
+    /// When it is to be learned next; stays in the past until that is done.
+    pub due_at: Option<Timestamp>,
+    /// Times it was begun since it was last ended.
+    pub attempts: u32,
+    /// Addresses of its pages that are known.
+    pub pages: Vec<String>,
+    /// The last job that ended.
+    pub last: Option<JobView>,
+}
+
+/// Of records from before it could be asked for.
+const fn queries_default() -> usize {
+    schema::limits::SITE_QUERIES_DEFAULT
+}
+
+impl Site {
+    /// As the owner sees it.
+    #[must_use]
+    pub fn view(self) -> SiteView {
+        SiteView {
+            url: self.url,
+            pages_max: self.pages_max,
+            depth_max: self.depth_max,
+            queries_max: self.queries_max,
+            every_hours: self.every_hours,
+            next_at: self.due_at,
+            pages: self.pages.len(),
+            last: self.last,
+        }
+    }
+}
+
+/// A site with the version it was read at.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// 0 for one that is not stored.
+    pub version: u64,
+    /// What is stored.
+    pub site: Site,
+}
+
+/// All tenants' sites. Cloning shares the store.
+#[derive(Clone)]
+pub struct Sites {
+    records: Arc<dyn Records>,
+}
+
+impl Sites {
+    /// Sites in this store.
+    #[must_use]
+    pub fn new(records: Arc<dyn Records>) -> Self {
+        Self { records }
+    }
+
+    /// One of a tenant's sites.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn get(&self, tenant: TenantId, url: &str) -> Result<Option<Kept>, StoreError> {
+        match self.records.get(name(tenant, url)).await? {
+            Some(record) => Ok(Some(Kept { version: record.version, site: read(&record.body)? })),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a site if it is still at its version, which is then the new one.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody else has changed it.
+    pub async fn put(&self, tenant: TenantId, kept: &mut Kept) -> Result<(), StoreError> {
+        let body = serde_json::to_vec(&kept.site).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        kept.version = self.records.put(name(tenant, &kept.site.url), kept.version, body).await?;
+        Ok(())
+    }
+
+    /// Removes a site that is still at its version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody else has changed it.
+    pub async fn delete(&self, tenant: TenantId, kept: &Kept) -> Result<(), StoreError> {
+        self.records.delete(name(tenant, &kept.site.url), kept.version).await
+    }
+
+    /// A tenant's sites, by address.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, tenant: TenantId) -> Result<Vec<Site>, StoreError> {
+        let records = self.records.scan(Scope::Tenant(tenant), SITE, None, LIST_MAX).await?;
+        let mut sites = records.iter().map(|record| read(&record.body)).collect::<Result<Vec<Site>, _>>()?;
+        sites.sort_by(|a, b| a.url.cmp(&b.url));
+        Ok(sites)
+    }
+}
+
+fn name(tenant: TenantId, url: &str) -> RecordName {
+    let id = Sha256::digest(url.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    RecordName { scope: Scope::Tenant(tenant), kind: SITE, id }
+}
+
+fn read(body: &[u8]) -> Result<Site, StoreError> {
+    serde_json::from_slice(body).map_err(|error| StoreError::Corrupt(format!("a site's record: {error}")))
+}

@@ -1,0 +1,51 @@
+//! What a tenant's assistant has learned: passages of documents, found by words.
+//! Invariant: every call names its tenant, and an index holds one tenant's passages only.
+
+mod answer;
+mod blocks;
+mod calendar;
+mod cells;
+mod choose;
+mod chunk;
+mod clauses;
+pub mod demo;
+mod document;
+mod features;
+mod gist;
+mod html;
+mod index;
+mod kinds;
+mod language;
+mod lexicon;
+mod library;
+mod matching;
+mod meanings;
+mod measure;
+pub mod metrics;
+mod opening;
+mod parts;
+mod question;
+mod ranges;
+mod ranking;
+mod reading;
+mod records;
+mod retriever;
+mod scoring;
+mod sentences;
+mod shelf;
+mod sought;
+mod stems;
+mod struck;
+mod tables;
+mod talk;
+mod units;
+mod values;
+mod words;
+mod work;
+
+pub use answer::{Builtin, Weighed, weigh};
+pub use document::{Document, KnowledgeError};
+pub use gist::gist;
+pub use library::{Ahead, Knowledge};
+pub use ranking::{Found, Weights};
+pub use retriever::{Query, Retriever};

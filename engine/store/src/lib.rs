@@ -1,0 +1,14 @@
+//! What is kept: the `Store` port and its adapters.
+//! Invariant: whoever needs a store names the port alone; SQLite comes with the feature `sqlite`, which only
+//! what builds a node or measures the adapter turns on.
+
+pub mod memory;
+pub mod metrics;
+mod port;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+pub use port::{
+    Append, Claim, ListCursor, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
+    SharedStore, Store, StoreError, Unspoken, UnspokenQuery,
+};

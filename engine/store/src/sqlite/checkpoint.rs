@@ -1,0 +1,97 @@
+//! When the write-ahead log is copied into the database: after answers, never before them.
+//! Invariant: no durability hangs on it; it bounds the log's size and the next start's time, and how long what
+//! was erased can still be read in the log's file.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::connect::LOCK_PATIENCE;
+use crate::metrics::CHECKPOINT_SECONDS;
+
+/// Pages not yet copied that make a checkpoint due even under load (64 MiB).
+const DUE_PAGES: i64 = 8_000;
+/// Pages that make one worth its two syncs when nothing else is to do.
+const IDLE_PAGES: i64 = 500;
+/// A log of so many pages, copied or not, waits for readers to let go, and starts over.
+const RESTART_PAGES: i64 = 4 * DUE_PAGES;
+
+/// How long what was erased waits for a moment without work, before it is wiped between batches …
+const WIPE_AFTER: Duration = Duration::from_secs(2);
+/// … and the wait for readers of the log then: nobody's write is to stand behind it for long.
+const WIPE_PATIENCE: Duration = Duration::from_millis(20);
+
+/// What is known of the log.
+#[derive(Default)]
+pub(super) struct Checkpoints {
+    waiting: i64,
+    /// Pages in the log.
+    log: i64,
+    /// The log's file holds what was erased; since then, or since it was tried last to empty it.
+    erased: Option<Instant>,
+}
+
+impl Checkpoints {
+    pub(super) fn worth_it_when_idle(&self) -> bool {
+        self.waiting >= IDLE_PAGES || self.erased.is_some()
+    }
+
+    /// Something was erased.
+    pub(super) fn erased(&mut self) {
+        self.erased.get_or_insert_with(Instant::now);
+    }
+
+    pub(super) fn after_commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let log = self.look(connection, "PRAGMA wal_checkpoint(NOOP)")?;
+        if self.erased.is_some_and(|since| since.elapsed() >= WIPE_AFTER) {
+            return self.wipe(connection);
+        }
+        match self.waiting {
+            DUE_PAGES.. if log >= RESTART_PAGES => self.copy(connection, "PRAGMA wal_checkpoint(RESTART)"),
+            DUE_PAGES.. => self.copy(connection, "PRAGMA wal_checkpoint(PASSIVE)"),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn when_idle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        if self.erased.is_some() {
+            return self.wipe(connection);
+        }
+        self.copy(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
+        // A reader may hold some back: what is left counts from here, so that idling stays idle.
+        self.waiting = 0;
+        Ok(())
+    }
+
+    /// Leaves an empty log, so that the database is one file.
+    pub(super) fn at_end(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.copy(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    /// Empties the log's file, unless somebody reads from it: then later.
+    fn wipe(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        connection.busy_timeout(WIPE_PATIENCE)?;
+        let wiped = self.copy(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+        connection.busy_timeout(LOCK_PATIENCE)?;
+        wiped?;
+        self.erased = (self.log > 0).then(Instant::now);
+        Ok(())
+    }
+
+    fn copy(&mut self, connection: &Connection, pragma: &str) -> rusqlite::Result<()> {
+        let begun = Instant::now();
+        self.look(connection, pragma)?;
+        metrics::histogram!(CHECKPOINT_SECONDS).record(begun.elapsed());
+        Ok(())
+    }
+
+    // Every form answers with: held up by others, pages in the log, pages of it copied.
+    fn look(&mut self, connection: &Connection, pragma: &str) -> rusqlite::Result<i64> {
+        let (log, copied) = connection
+            .prepare_cached(pragma)?
+            .query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
+        self.waiting = log - copied;
+        self.log = log;
+        Ok(log)
+    }
+}

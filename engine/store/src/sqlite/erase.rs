@@ -1,0 +1,79 @@
+//! Erasing a conversation. A short one goes at once; a long one is first made nobody's, and its events
+//! go piece by piece between other writes, so that nobody waits behind them.
+//! Invariant: a row number is free only when no event has it, or a new conversation would find them.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use schema::{ConversationKey, Seq, limits};
+
+use super::job::Write;
+use super::rows::{Row, Rows, integer};
+use crate::StoreError;
+
+/// A conversation with more events than this is erased piece by piece.
+const AT_ONCE_MAX: Seq = 64;
+
+/// An erasure on its way.
+pub(super) struct EraseWrite {
+    pub(super) key: ConversationKey,
+    pub(super) head: Option<Seq>,
+}
+
+impl Write for EraseWrite {
+    type Output = ();
+
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        let Some(row) = rows.find(self.key)? else { return Ok(Err(StoreError::NotFound)) };
+        if self.head.is_some_and(|head| head != row.head) {
+            return Ok(Err(StoreError::Fenced));
+        }
+        if row.head <= AT_ONCE_MAX {
+            remove(rows.connection, row)?;
+            rows.memory.erased = true;
+        } else {
+            abandon(rows.connection, row)?;
+            rows.memory.remains = true;
+        }
+        rows.memory.remove(self.key);
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (limits::COMMIT_EVENTS_MAX / 4, 0)
+    }
+}
+
+fn remove(connection: &Connection, row: Row) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM events WHERE conversation = ?1")?.execute([row.row_id])?;
+    connection.prepare_cached("DELETE FROM conversations WHERE row_id = ?1")?.execute([row.row_id])?;
+    Ok(())
+}
+
+// No tenant has an empty id, so nothing finds it again but `clear`.
+fn abandon(connection: &Connection, row: Row) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE conversations SET tenant = x'', id = CAST(row_id AS BLOB), contact = '' WHERE row_id = ?1",
+        )?
+        .execute([row.row_id])?;
+    Ok(())
+}
+
+/// Removes a piece of what was abandoned, in a transaction of its own. False when nothing is left.
+pub(super) fn clear(connection: &Connection) -> rusqlite::Result<bool> {
+    let found = connection
+        .prepare_cached("SELECT row_id FROM conversations WHERE tenant = x'' LIMIT 1")?
+        .query_row([], |row| row.get::<_, i64>(0))
+        .optional()?;
+    let Some(row_id) = found else { return Ok(false) };
+    let transaction = connection.unchecked_transaction()?;
+    let removed = connection
+        .prepare_cached(
+            "DELETE FROM events WHERE row_id IN (SELECT row_id FROM events WHERE conversation = ?1 LIMIT ?2)",
+        )?
+        .execute(params![row_id, integer(limits::COMMIT_EVENTS_MAX as u64)])?;
+    if removed < limits::COMMIT_EVENTS_MAX {
+        connection.prepare_cached("DELETE FROM conversations WHERE row_id = ?1")?.execute([row_id])?;
+    }
+    transaction.commit()?;
+    Ok(true)
+}

@@ -1,0 +1,31 @@
+//! The embedded store: one SQLite file, one thread that writes, a few that read.
+//! Invariant: an answer means that a sync has happened; many writers share one sync.
+
+mod checkpoint;
+mod connect;
+mod damage;
+mod erase;
+mod failure;
+mod job;
+mod log_reads;
+mod log_writes;
+mod migrate;
+mod queue;
+#[cfg(test)]
+mod queue_tests;
+mod reader;
+mod records;
+mod rows;
+#[cfg(test)]
+mod scratch;
+mod stats;
+mod store;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use crate::metrics;
+
+pub use stats::StoreStats;
+pub use store::{SqliteOptions, SqliteStore};

@@ -1,0 +1,221 @@
+//! The SQLite store as others see it: opens the file, starts the threads, hands them the work.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use futures_util::future;
+use schema::wire::ConversationPage;
+use schema::{ConversationKey, Seq, limits};
+
+use super::connect::{self, OpenError};
+use super::damage::Damage;
+use super::erase::EraseWrite;
+use super::failure;
+use super::job::{Job, Nothing, Write, job};
+use super::log_reads::{ListRead, PageRead, UnspokenRead};
+use super::log_writes::{AppendWrite, ClaimWrite};
+use super::queue::{BatchLimits, Queue, Refused};
+use super::reader::{Question, Read, Reader, question};
+use super::records::{DeleteWrite, GetRead, PutWrite, ScanRead};
+use super::stats::{Counters, StoreStats};
+use super::writer::Writer;
+use crate::{
+    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
+    Unspoken, UnspokenQuery,
+};
+
+/// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
+const WRITER_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Questions that may wait for the readers.
+const READER_QUEUE_MAX: usize = 4_096;
+
+/// What may be tuned.
+#[derive(Clone, Copy, Debug)]
+pub struct SqliteOptions {
+    /// Threads that read, each with its own connection.
+    pub readers: NonZeroUsize,
+    /// Writes that may wait; past it they are refused as [`StoreError::Busy`].
+    pub writer_queue_max: usize,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { readers: NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN), writer_queue_max: limits::WRITER_QUEUE_MAX }
+    }
+}
+
+/// A store in one SQLite file (and its `-wal` and `-shm` beside it while open).
+///
+/// Writes are queued in the order of the calls and done in that order, whether or not anybody
+/// waits for the future. Dropping the store does what is still queued, empties the write-ahead log
+/// and blocks until that is finished.
+pub struct SqliteStore {
+    writer: Arc<Queue<Box<dyn Job>>>,
+    readers: Arc<Queue<Box<dyn Question>>>,
+    counters: Arc<Counters>,
+    damage: Damage,
+    threads: Mutex<Threads>,
+}
+
+#[derive(Default)]
+struct Threads {
+    writer: Option<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if there is none, and brings an older one forward. Open it after
+    /// the metrics recorder is set, and by one process at a time.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with one line that says what is wrong with the path,
+    /// [`StoreError::Corrupt`] with one that says what is wrong with the file.
+    pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let damage = Damage::default();
+        let refused = |error: OpenError| {
+            // Another program's file is no damage: nobody has opened it yet.
+            if error.is_damage() && !matches!(error, OpenError::Foreign { .. }) {
+                damage.met(error.to_string());
+            }
+            damage.error().unwrap_or_else(|| StoreError::Unavailable(error.to_string()))
+        };
+        connect::create_file(path).map_err(refused)?;
+        let connection = connect::open_writer(path).map_err(refused)?;
+        let store = Self {
+            writer: Arc::new(Queue::new("writer", options.writer_queue_max, WRITER_QUEUE_BYTES_MAX)),
+            readers: Arc::new(Queue::new("reader", READER_QUEUE_MAX, usize::MAX)),
+            counters: Arc::default(),
+            damage: damage.clone(),
+            threads: Mutex::default(),
+        };
+        let limits = BatchLimits { weight_max: limits::COMMIT_EVENTS_MAX, bytes_max: limits::COMMIT_BYTES_MAX };
+        let (queue, counters) = (Arc::clone(&store.writer), Arc::clone(&store.counters));
+        let mut writer = Writer::new(path.into(), connection, queue, counters, limits, damage.clone());
+        store.threads().writer = Some(spawn("store-writer", move || writer.run())?);
+        for _ in 0..options.readers.get() {
+            let connection = connect::open_reader(path).map_err(refused)?;
+            let (path, queue) = (path.into(), Arc::clone(&store.readers));
+            let reader = Reader { path, queue, damage: damage.clone() };
+            store.threads().readers.push(spawn("store-reader", move || reader.run(connection))?);
+        }
+        Ok(store)
+    }
+
+    /// Does what is still queued, leaves the database one whole file, and gives it back. What is asked of it
+    /// from then on is refused. Blocks until that is finished, for all who call it.
+    pub fn close(&self) {
+        let mut threads = self.threads();
+        // Readers first: the writer can empty the log only when nobody reads from it.
+        self.readers.close();
+        for reader in threads.readers.drain(..) {
+            let _ = reader.join();
+        }
+        self.writer.close();
+        if let Some(writer) = threads.writer.take() {
+            let _ = writer.join();
+        }
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn stats(&self) -> StoreStats {
+        self.counters.snapshot()
+    }
+
+    pub(super) fn write<W: Write>(&self, write: W) -> Pending<W::Output> {
+        let (_, bytes) = write.cost();
+        let (job, pending) = job(write);
+        match self.writer.push(job, bytes) {
+            Ok(()) => pending,
+            Err(refused) => refuse(&refused),
+        }
+    }
+
+    fn read<R: Read>(&self, read: R) -> Pending<R::Output> {
+        let (question, pending) = question(read);
+        match self.readers.push(question, 0) {
+            Ok(()) => pending,
+            Err(refused) => refuse(&refused),
+        }
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Log for SqliteStore {
+    fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
+        self.write(ClaimWrite { key, open })
+    }
+
+    fn append(&self, append: Append) -> Pending<()> {
+        match AppendWrite::new(&append) {
+            Ok(write) => self.write(write),
+            Err(error) => Box::pin(future::ready(Err(error))),
+        }
+    }
+
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
+        self.read(PageRead { key, after, bounds })
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.read(ListRead(query))
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
+        self.write(EraseWrite { key, head })
+    }
+
+    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
+        self.read(UnspokenRead(query))
+    }
+
+    fn probe(&self) -> Pending<()> {
+        if let Some(error) = self.damage.error() {
+            return Box::pin(future::ready(Err(error)));
+        }
+        self.write(Nothing)
+    }
+}
+
+impl Records for SqliteStore {
+    fn get(&self, name: RecordName) -> Pending<Option<Record>> {
+        self.read(GetRead(name))
+    }
+
+    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
+        self.write(PutWrite { name, expected, body })
+    }
+
+    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
+        self.write(DeleteWrite { name, expected })
+    }
+
+    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
+        self.read(ScanRead { scope, kind, after, limit })
+    }
+}
+
+fn refuse<T: Send + 'static>(refused: &Refused) -> Pending<T> {
+    let error = match refused {
+        Refused::Full => StoreError::Busy,
+        Refused::Closed => StoreError::Unavailable("the store is closed".into()),
+    };
+    failure::count(&error);
+    Box::pin(future::ready(Err(error)))
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    let thread = thread::Builder::new().name(name.into()).spawn(run);
+    thread.map_err(|error| StoreError::Unavailable(format!("cannot start the thread {name}: {error}")))
+}

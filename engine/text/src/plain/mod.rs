@@ -1,0 +1,264 @@
+//! Plain text as Markdown: its headings, lists and tables have no markup, but they have a shape.
+//! Invariant: no word is lost, the time taken grows with the text only, and what is Markdown already, made
+//! here or by others, stays as it is.
+
+mod aligned;
+mod headings;
+mod items;
+mod lines;
+mod numbers;
+mod pairs;
+mod scan;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+pub use lines::is_unspaced;
+
+use super::markdown::Writer;
+use headings::{Outline, Style};
+use items::Marker;
+use scan::Block;
+
+/// Words in the title of a whole document.
+const TITLE_WORDS: &[&str] = &[
+    "policy",
+    "policies",
+    "terms",
+    "conditions",
+    "agreement",
+    "notice",
+    "guide",
+    "faq",
+    "handbook",
+    "manual",
+    "statement",
+    "rules",
+    "regulations",
+    "contract",
+    "tariff",
+    "schedule",
+    "guidelines",
+    "datenschutzerklärung",
+    "geschäftsbedingungen",
+    "agb",
+    "richtlinie",
+    "preisliste",
+    "impressum",
+    "política",
+    "condiciones",
+    "términos",
+    "aviso",
+    "politique",
+    "conditions",
+    "mentions",
+    "informativa",
+    "condizioni",
+    "termini",
+    "termos",
+    "condições",
+];
+
+/// A plain text as Markdown. Linear in its length; given what it made, it gives the same again.
+#[must_use]
+pub fn to_markdown(text: &str) -> String {
+    let text = lines::clean(text);
+    if is_markdown(&text) {
+        return text.into_owned();
+    }
+    let text = unescaped(&text);
+    let text = numbers::told_apart(&text);
+    let lines = lines::of(&text);
+    write(&scan::blocks(&lines))
+}
+
+/// Whether a text has headings as only Markdown has them.
+fn is_markdown(text: &str) -> bool {
+    let (mut before_is_blank, mut headings) = (true, 0);
+    let mut lines = text.lines().map(str::trim_end).peekable();
+    while let Some(line) = lines.next() {
+        let level = line.bytes().take_while(|b| *b == b'#').count();
+        let is_heading = (1..=6).contains(&level)
+            && before_is_blank
+            && line[level..].strip_prefix(' ').is_some_and(|title| title.starts_with(|c: char| c != '#' && c != ' '));
+        if is_heading {
+            headings += 1;
+            if headings > 1 || lines.peek().is_some_and(|next| next.is_empty()) {
+                return true;
+            }
+        }
+        before_is_blank = line.is_empty();
+    }
+    false
+}
+
+/// What the writer puts a backslash before, within a line.
+const ESCAPED: &[char] = &['\\', '`', '*', '_', '[', ']', '<', '&', '~'];
+
+/// A text of ours without its backslashes: every sign that needs one has one, and no other has.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('\\') {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            if ESCAPED.contains(&c) {
+                return text.into();
+            }
+            plain.push(c);
+            continue;
+        }
+        match chars.next() {
+            // A cell's own pipe keeps its backslash until the row is taken apart.
+            Some('|') => plain.push_str("\\|"),
+            Some(c) if ESCAPED.contains(&c) || matches!(c, '#' | '>' | '-' | '+' | '=' | ':' | '.' | ')') => {
+                plain.push(c);
+            }
+            _ => return text.into(),
+        }
+    }
+    plain.into()
+}
+
+fn write(blocks: &[Block<'_>]) -> String {
+    let mut writer = Writer::default();
+    let mut outline = Outline::default();
+    let mut lists = Lists::default();
+    let title = title(blocks);
+    for (n, block) in blocks.iter().enumerate() {
+        if !matches!(block, Block::Item { .. } | Block::More(_)) {
+            lists.end(&mut writer, 0);
+        }
+        match block {
+            Block::Heading(style, words) => {
+                let level = if title == Some(n) {
+                    outline = Outline::default();
+                    1
+                } else {
+                    outline.level(*style)
+                };
+                writer.text(words);
+                writer.end_heading(level);
+            }
+            Block::Paragraph(words) | Block::More(words) => {
+                paragraph(&mut writer, words);
+            }
+            Block::Item { marker, indent, words } => {
+                match (marker, lists.begin(&mut writer, *marker, *indent)) {
+                    (Marker::Label(label), _) => writer.text(&format!("{label} ")),
+                    (Marker::Number(number), false) => writer.text(&format!("{number}. ")),
+                    _ => {}
+                }
+                paragraph(&mut writer, words);
+            }
+            Block::Table { caption, grid } => grid.write(&mut writer, caption.as_deref()),
+        }
+    }
+    writer.finish()
+}
+
+fn paragraph(writer: &mut Writer, words: &str) {
+    for (n, line) in words.split('\n').enumerate() {
+        if n > 0 {
+            writer.line_break();
+        }
+        writer.text(line);
+    }
+    writer.end_paragraph();
+}
+
+/// Which heading names the whole document, if one does.
+fn title(blocks: &[Block<'_>]) -> Option<usize> {
+    let has_title_word =
+        |words: &str| words.to_lowercase().split(|c: char| !c.is_alphabetic()).any(|word| TITLE_WORDS.contains(&word));
+    // Before it there may be a letterhead, which may begin like a heading.
+    let first = blocks.iter().take(4).position(|block| matches!(block, Block::Heading(..)))?;
+    let named =
+        blocks.iter().take(10).position(|block| matches!(block, Block::Heading(_, words) if has_title_word(words)));
+    let at = match named.map(|named| (named, &blocks[named])) {
+        Some((named, Block::Heading(style, _))) if !same_style(&blocks[named + 1..], *style) => named,
+        _ => first,
+    };
+    let Block::Heading(style, words) = &blocks[at] else { return None };
+    if !matches!(style, Style::Capitals | Style::Underlined(_) | Style::Plain) {
+        return None;
+    }
+    let names_all = has_title_word(words);
+    let is_alone = !same_style(&blocks[at + 1..], *style);
+    let leads = at == 0 && matches!(blocks.get(at + 1), Some(Block::Heading(..)));
+    let has_more = blocks[at + 1..].iter().any(|block| matches!(block, Block::Heading(..)));
+    (has_more && (is_alone || leads) || at == 0 && (names_all || !has_more) || names_all && is_alone).then_some(at)
+}
+
+fn same_style(blocks: &[Block<'_>], style: Style) -> bool {
+    blocks.iter().any(|block| matches!(block, Block::Heading(other, _) if *other == style))
+}
+
+/// Lists that are open, from the outermost.
+#[derive(Default)]
+struct Lists {
+    open: Vec<List>,
+}
+
+struct List {
+    style: u8,
+    indent: usize,
+    /// The number that comes next.
+    next: Option<u64>,
+    /// The last item's letter.
+    letter: Option<u8>,
+}
+
+impl Lists {
+    /// Begins an item; whether the list counts it by itself.
+    fn begin(&mut self, writer: &mut Writer, marker: Marker<'_>, indent: usize) -> bool {
+        let letter = match marker {
+            Marker::Label(label) => label.bytes().find(u8::is_ascii_alphabetic),
+            _ => None,
+        };
+        // `(i)` after `(h)` is a letter, not a number.
+        let follows = |list: &List| letter.is_some() && list.letter.map(|last| last.saturating_add(1)) == letter;
+        let style = items::style(marker);
+        let number = if let Marker::Number(number) = marker { Some(number) } else { None };
+        let same = |list: &List| list.style == style || follows(list);
+        let at = self.open.iter().rposition(|list| same(list) && list.indent.abs_diff(indent) <= 3);
+        let at = at.or_else(|| self.open.iter().rposition(|list| same(list) && list.indent >= indent));
+        match at {
+            Some(at) => {
+                self.end(writer, at + 1);
+                // A list of numbers beside another would be taken for its going on.
+                if number.is_some() && self.open[at].next.is_some_and(|next| Some(next) != number) {
+                    self.end(writer, at);
+                    self.push(writer, style, indent, None);
+                }
+            }
+            None => {
+                while self.open.last().is_some_and(|list| list.indent > indent) {
+                    self.end(writer, self.open.len() - 1);
+                }
+                self.push(writer, style, indent, number);
+            }
+        }
+        writer.begin_item();
+        let Some(list) = self.open.last_mut() else { return false };
+        list.letter = letter;
+        list.next = list.next.and(number).map(|number| number.saturating_add(1));
+        list.next.is_some()
+    }
+
+    fn push(&mut self, writer: &mut Writer, style: u8, indent: usize, number: Option<u64>) {
+        writer.begin_list(number);
+        self.open.push(List { style, indent, next: number, letter: None });
+    }
+
+    fn end(&mut self, writer: &mut Writer, depth: usize) {
+        while self.open.len() > depth {
+            writer.end_list();
+            self.open.pop();
+        }
+    }
+}
