@@ -67,11 +67,11 @@ pub const REPLAY_EVENTS_MAX: usize = 1_000;
 
 /// Events kept in memory for readers that come back.
 pub const RING_EVENTS_MAX: usize = 64;
-/// Bytes of the same.
+/// Bytes of the events kept in memory for readers that come back.
 pub const RING_BYTES_MAX: usize = 256 * 1024;
 /// Messages that may wait for one actor.
 pub const MAILBOX_MESSAGES_MAX: usize = 128;
-/// Bytes of the same.
+/// Bytes of the messages that may wait for one actor.
 pub const MAILBOX_BYTES_MAX: usize = 512 * 1024;
 /// Pieces of one reply between the model and its conversation.
 pub const PROGRESS_MAX: usize = 64;
@@ -82,7 +82,7 @@ pub const WORK_FIRST: usize = 128;
 pub const REFS_MAX: usize = 512;
 /// Events waiting in one conversation for the store; past it messages are refused as busy.
 pub const UNSTORED_EVENTS_MAX: usize = 256;
-/// Bytes of the same.
+/// Bytes of the events waiting in one conversation for the store.
 pub const UNSTORED_BYTES_MAX: usize = 1024 * 1024;
 /// How long a conversation tries to bring its events to a store that does not take them, or does not say
 /// whether it has.
@@ -111,7 +111,7 @@ pub const UNSAID_MAX: usize = 16;
 
 /// Events in one transaction of the embedded store.
 pub const COMMIT_EVENTS_MAX: usize = 256;
-/// Bytes of the same.
+/// Bytes of the events in one transaction.
 pub const COMMIT_BYTES_MAX: usize = 1024 * 1024;
 /// Appends waiting for the embedded store's writer.
 pub const WRITER_QUEUE_MAX: usize = 4_096;
@@ -149,7 +149,7 @@ pub const SITE_QUERIES_MAX: usize = SITE_PAGES_MAX;
 pub const LEFT_OUT_SHOWN_MAX: usize = 50;
 /// Pages that it names for each of them; further ones are counted.
 pub const LEFT_OUT_PAGES_MAX: usize = 5;
-/// Sites of one tenant.
+/// Sites that one tenant may have.
 pub const SITES_MAX: usize = 16;
 /// Pages passed over that a report names; further ones are counted.
 pub const SKIPPED_SHOWN_MAX: usize = 100;

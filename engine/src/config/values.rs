@@ -189,7 +189,7 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     deserializer.deserialize_any(Networks)
 }
 
-/// The tables under `[prices]`.
+/// One table under `[prices]`, in US dollars for a million tokens.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PriceTable {
@@ -198,7 +198,7 @@ struct PriceTable {
     output: Dollars,
 }
 
-/// What each model costs.
+/// The price of each model, by its name.
 pub(super) fn prices<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<std::collections::BTreeMap<ModelName, Price>, D::Error> {

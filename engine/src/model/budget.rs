@@ -44,7 +44,7 @@ pub(super) struct Room {
     pub(super) question: u64,
     /// … and with its excerpts.
     turn: u64,
-    /// For the talk before.
+    /// Tokens for the talk before the question.
     pub(super) history: u64,
     /// Whether earlier questions keep the excerpts that were found for them.
     pub(super) repeats: bool,

@@ -86,7 +86,7 @@ pub(super) struct Refusals(u8);
 impl Refusals {
     pub(super) const NONE: Self = Self(0);
 
-    /// These parameters.
+    /// A set of these parameters.
     pub(super) fn of(parameters: &[Parameter]) -> Self {
         Self(parameters.iter().fold(0, |bits, parameter| bits | parameter.bit()))
     }
@@ -118,7 +118,7 @@ struct Lesson {
     asked: bool,
 }
 
-/// One model's manners.
+/// What the answers of one model's server have taught.
 #[derive(Clone, Debug)]
 pub(super) struct Manners {
     learned: Lessons,

@@ -3,7 +3,7 @@
 
 /// A line that begins with so much white space, after an empty one, is code.
 const INDENT: usize = 4;
-/// The shortest fence.
+/// The shortest fence of a code block, in characters.
 const FENCE: usize = 3;
 
 /// Reads along with a reply in Markdown.

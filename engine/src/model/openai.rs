@@ -29,11 +29,11 @@ pub enum OutputLimit {
     /// As the server takes it: tried, and learned from its refusal.
     #[default]
     Auto,
-    /// `max_tokens`.
+    /// As `max_tokens`, the older name.
     MaxTokens,
-    /// `max_completion_tokens`.
+    /// As `max_completion_tokens`, the newer name.
     MaxCompletionTokens,
-    /// Not sent.
+    /// No limit is sent.
     Omitted,
 }
 
@@ -243,7 +243,7 @@ pub(super) struct OpenAiDialect {
     usage: Option<Usage>,
     /// The number of the choice we read: that of the first.
     choice: Option<u64>,
-    /// Something was said.
+    /// The model has said a word.
     spoke: bool,
 }
 

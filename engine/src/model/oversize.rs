@@ -149,7 +149,7 @@ impl Oversize {
         PHRASES.iter().find_map(|phrase| matched(&message, phrase))
     }
 
-    /// For the log.
+    /// The sizes alone, for the log.
     pub(super) fn numbers(self) -> String {
         let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
         format!("{} tokens, at most {}", number(self.prompt), number(self.limit))

@@ -21,9 +21,9 @@ const COUNTED_PARTS_MIN: (u64, u64) = (2, 5);
 /// What a prompt has to fit into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Tokens of prompt and reply together; none when nobody has said.
+    /// Tokens of prompt and reply together; none when nothing is known.
     pub tokens: Option<u64>,
-    /// How the model counts.
+    /// How many tokens the model counts for a token of our estimate.
     pub rate: Rate,
 }
 
@@ -86,14 +86,14 @@ pub struct Sizes {
     rate: Rate,
     /// The longest prompt that it has taken, by its own count.
     taken: u64,
-    /// The operator's word.
+    /// Tokens that the operator configured.
     configured: Option<u64>,
 }
 
 /// A prompt that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Our estimate of it.
+    /// Our estimate of the prompt, in tokens.
     pub estimate: u64,
     /// The limit of the reply's length that came with it.
     pub max_output_tokens: u64,
@@ -119,7 +119,7 @@ impl Sizes {
         Window { tokens, rate: self.rate }
     }
 
-    /// Takes a lesson in.
+    /// Takes in what an attempt has taught.
     pub fn learn(&mut self, lesson: SizeLesson) {
         match lesson {
             SizeLesson::Counted { sent, tokens } => self.counted(sent, tokens),
