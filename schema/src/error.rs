@@ -91,7 +91,7 @@ codes! {
     Quarantined = "quarantined",
     /// The store does not answer or cannot write; nothing was lost that was acknowledged.
     StoreUnavailable = "store_unavailable",
-    /// What is stored is damaged; an operator has to put it back from a backup.
+    /// The stored data is damaged; an operator has to restore it from a backup.
     StoreCorrupt = "store_corrupt",
     /// A fault of the node; its log has the details.
     Internal = "internal",

@@ -1,4 +1,4 @@
-//! What an operator lets a tenant use: one document for many tenants. A tenant chooses within it.
+//! The bounds that an operator sets for tenants: one document for many tenants, who choose within it.
 
 use std::num::NonZeroU32;
 

@@ -1,4 +1,4 @@
-//! What a tenant decides about its assistant: one document, versioned, hot-reloaded.
+//! A tenant's own settings: one document, versioned, hot-reloaded.
 
 use std::num::NonZeroU32;
 

@@ -1,4 +1,4 @@
-//! Reads the sources of a configuration and makes it one, checked.
+//! Reads the sources of a configuration, merges them and checks the result.
 
 use std::ffi::OsString;
 use std::fs;
@@ -98,8 +98,9 @@ fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
             return Err(merged.bad_value(&["api_key"], problem));
         }
         if key.starts_with(VISITOR_TOKEN) {
-            let problem =
-                format!("what begins with `{VISITOR_TOKEN}` is read as a visitor's token, and would open nothing");
+            let problem = format!(
+                "a key that begins with `{VISITOR_TOKEN}` is read as a visitor's token, and would open nothing"
+            );
             return Err(merged.bad_value(&["api_key"], problem));
         }
     }

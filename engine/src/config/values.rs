@@ -134,7 +134,7 @@ pub(super) fn models<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<M
 
 /// Names with commas; none when the text is empty.
 pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    read(deserializer, "names with commas", |text| {
+    read(deserializer, "names separated by commas", |text| {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         Some(names.map(str::to_owned).collect())
     })

@@ -1,4 +1,4 @@
-//! CSV and its kin: values parted by commas, semicolons, tabs or pipes.
+//! CSV and its kin: values separated by commas, semicolons, tabs or pipes.
 
 use super::grid::Placed;
 use super::markdown::Writer;

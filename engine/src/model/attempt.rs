@@ -1,4 +1,4 @@
-//! One model asked once: what it said, what it used, when it was last heard.
+//! One model call: what the model said, what it used, when it was last heard.
 //! Invariant: whoever begins an attempt settles it, once; that closes its connection.
 
 use std::pin::Pin;

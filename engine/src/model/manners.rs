@@ -1,4 +1,4 @@
-//! What a server's answers have taught: which parameters it refuses, how its models begin to speak, and how
+//! Lessons of a server's answers: which parameters it refuses, how its models begin to speak, and how
 //! much they take.
 //! Invariant: bounded, shared by all worker threads; what one reply has taught another can correct.
 

@@ -1,4 +1,4 @@
-//! Whether a refusal says that the prompt is too long, and for what size: every server in its own words.
+//! Recognises a refusal of a prompt for its size, and reads the sizes: every server has its own words.
 //! Invariant: only what a server says itself is read, its message and not what it may quote of the request;
 //! and only numbers are kept of it.
 

@@ -1,4 +1,4 @@
-//! What a reply was to answer, read from the log.
+//! The question that a reply had to answer, read from the log.
 
 use schema::{Author, Event, Fact, Seq, Timestamp, limits};
 
