@@ -18,7 +18,7 @@ const COUNTED_MIN: u64 = 64;
 /// had in a cache.
 const COUNTED_PARTS_MIN: (u64, u64) = (2, 5);
 
-/// What a prompt has to fit into.
+/// The window that a prompt has to fit into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Tokens of prompt and reply together; none when nothing is known.
@@ -90,12 +90,12 @@ pub struct Sizes {
     configured: Option<u64>,
 }
 
-/// A prompt that was sent.
+/// The sizes of a prompt that was sent, in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// Our estimate of the prompt, in tokens.
     pub estimate: u64,
-    /// The limit of the reply's length that came with it.
+    /// The longest reply that was asked for with it.
     pub max_output_tokens: u64,
 }
 
@@ -112,7 +112,7 @@ impl Sizes {
         Self { configured, ..self }
     }
 
-    /// What prompts have to fit into.
+    /// The window that the next prompt has to fit into.
     #[must_use]
     pub fn window(&self) -> Window {
         let tokens = self.tokens.into_iter().chain(self.configured).min();

@@ -83,7 +83,7 @@ impl Board {
         least.map(|(_, key, _)| key.clone())
     }
 
-    /// A question was answered, or need not be.
+    /// Removes a group: its question was answered or dismissed.
     pub fn dismiss(&mut self, key: &str) -> Option<Change> {
         self.groups.remove(key).map(|_| Change::Drop(key.to_owned()))
     }
