@@ -1,4 +1,4 @@
-//! From names in the configuration to models that can be asked.
+//! Turns names in the configuration into models that can be asked.
 //! Invariant: one registry for each worker thread, because an adapter's connections belong to the thread that made them.
 
 use std::collections::{BTreeMap, HashMap};
