@@ -1,4 +1,4 @@
-//! Whether it pays that a conversation runs on the thread of the session that listens to it.
+//! Measures what it saves to run a conversation on the thread of the session that listens to it.
 //!
 //! `cargo run --release -p actors --example affinity -- --streams 32 --rate 50 --seconds 4`
 //!

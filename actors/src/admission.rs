@@ -1,7 +1,7 @@
-//! How much work the node takes on: as much as its threads keep up with. What is beyond that is refused
+//! Admits as much work as the node's threads keep up with. Work beyond that is refused
 //! before anything is stored, so that what was admitted keeps its pace.
 //!
-//! A thread that never pauses comes late to everything. Each worker thread looks what part of a window it
+//! A thread that never pauses comes late to everything. Each worker thread measures in what part of a window it
 //! was busy (waiting for a core that others use counts too). The busiest decides: too much of it lowers
 //! the bound on the work in progress at once; while there is time left and the bound is in use, it rises,
 //! the slower the less is left. TCP finds its share of a line in this way (Jacobson, 1988).

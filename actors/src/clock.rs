@@ -1,4 +1,4 @@
-//! What time it is, decided in one place so that tests can decide it.
+//! The time, read in one place so that tests can set it.
 
 use std::time::UNIX_EPOCH;
 

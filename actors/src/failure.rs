@@ -1,4 +1,4 @@
-//! Why something asked of the engine was not done. The edge turns it into a status or a frame.
+//! Why a request to the engine was not done. The edge turns it into a status or a frame.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl Failure {
         let wait = Duration::from_secs(1 + (spread * 3.0) as u64);
         Self::later(
             ErrorCode::Busy,
-            "the node has as much to do as it can; ask again after the wait, with the same ref if there is one",
+            "the node has more work than it can do; ask again after the wait, with the same ref if there is one",
             wait,
         )
     }
@@ -85,11 +85,11 @@ impl Failure {
             StoreError::Fenced | StoreError::Unknown(_) => Self::restarting(),
             StoreError::Corrupt(_) => Self::new(
                 ErrorCode::StoreCorrupt,
-                "what is stored is damaged; the operator has to put it back from a backup",
+                "the stored data is damaged; the operator has to restore it from a backup",
             ),
             StoreError::Unavailable(_) => Self::later(
                 ErrorCode::StoreUnavailable,
-                "the store does not take this just now; nothing acknowledged was lost",
+                "the store cannot do this now; nothing acknowledged was lost",
                 Duration::from_secs(2),
             ),
         }

@@ -1,4 +1,4 @@
-//! Encodes what is pushed, once for all who listen, in the two forms they read.
+//! Encodes events and deltas once for all subscribers, in the two forms that they read.
 
 use std::cell::OnceCell;
 use std::fmt::Write as _;

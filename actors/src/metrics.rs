@@ -38,38 +38,44 @@ pub(crate) const TURN_TOKENS: &str = "tertulia_turn_tokens_total";
 /// Tells the recorder what each name means. Call once, after it was installed.
 pub fn describe() {
     describe_histogram!(ACTOR_QUEUE_WAIT, Unit::Seconds, "time a message waited in an actor's mailbox");
-    describe_histogram!(ACTOR_HANDLING, Unit::Seconds, "time an actor took for a message");
+    describe_histogram!(ACTOR_HANDLING, Unit::Seconds, "time an actor took to handle a message");
     describe_counter!(ACTOR_MAILBOX_FULL, "messages refused because an actor's mailbox was full");
     describe_gauge!(ACTOR_STUCK, "actors with waiting messages that made no progress between two looks");
-    describe_counter!(ADMISSION_REFUSED, "messages and conversations refused because the node had enough to do");
-    describe_gauge!(WORK, "replies that run and messages on their way to the disk");
-    describe_gauge!(WORK_MAX, "how many of them the node admits just now");
-    describe_histogram!(WORKER_BUSY, "the part of a fifth of a second that a worker thread was busy");
+    describe_counter!(
+        ADMISSION_REFUSED,
+        "messages and conversations refused because the node was at its bound of work"
+    );
+    describe_gauge!(WORK, "work in progress: running replies and messages on their way to the disk");
+    describe_gauge!(WORK_MAX, "bound on the work in progress at this moment");
+    describe_histogram!(WORKER_BUSY, "share of each 200 ms in which a worker thread was busy, 0 to 1");
     describe_gauge!(CONVERSATIONS_AWAKE, "conversation actors that run");
     describe_gauge!(CONVERSATIONS_QUARANTINED, "conversations out of service after repeated crashes");
     describe_gauge!(CONVERSATIONS_WAITING, "commands that wait in conversations' mailboxes");
     describe_counter!(CONVERSATION_WAKES, "conversations started from their log");
     describe_histogram!(CONVERSATION_WAKE, Unit::Seconds, "time to start a conversation from its log");
-    describe_counter!(CONVERSATION_MOVES, "idle conversations that went to the thread of a new listener");
+    describe_counter!(CONVERSATION_MOVES, "idle conversations that moved to the thread of a new listener");
     describe_counter!(CONVERSATION_RESTS, "conversation actors that ended because nobody needed them");
     describe_counter!(CONVERSATION_CRASHES, "conversation actors that ended by a panic or an unreadable log");
-    describe_counter!(CONVERSATIONS_ERASED, "conversations erased: asked for, or unspoken in");
+    describe_counter!(
+        CONVERSATIONS_ERASED,
+        "conversations erased, on request or because nobody had said a word in them"
+    );
     describe_counter!(
         VISITORS_REFUSED,
         "messages, conversations and new visitors refused because of a visitor's budget"
     );
-    describe_histogram!(APPEND_WAIT, Unit::Seconds, "time from deciding events to their being durable");
+    describe_histogram!(APPEND_WAIT, Unit::Seconds, "time from the decision of events until they are durable");
     describe_gauge!(SUBSCRIBERS, "sessions that listen to conversations");
     describe_counter!(RESUMES, "joins by how they were served: ring, log or partial");
     describe_counter!(SLOW_CONSUMERS, "sessions closed because they read too slowly");
     describe_counter!(DELTAS_SKIPPED, "deltas held back from slow sessions, to be joined later");
     describe_gauge!(TURNS_RUNNING, "replies in progress");
-    describe_counter!(TURNS, "replies ended, by how");
+    describe_counter!(TURNS, "replies ended, by their end");
     describe_counter!(UNANSWERED, "replies that said that they do not know");
-    describe_counter!(HANDOFFS_REQUESTED, "times that a contact wanted a person, by reason");
-    describe_counter!(VERDICTS, "verdicts of teams on replies, by verdict");
+    describe_counter!(HANDOFFS_REQUESTED, "contacts' wishes for a person, by reason");
+    describe_counter!(VERDICTS, "teams' verdicts on replies: wrong or right");
     describe_histogram!(TURN_FIRST_TOKEN, Unit::Seconds, "time from a turn's start to its first words");
     describe_histogram!(TURN_GAP, Unit::Seconds, "time between two pieces of a reply");
-    describe_histogram!(TURN_PUSH, Unit::Seconds, "time from a piece's arrival to its standing in all outboxes");
+    describe_histogram!(TURN_PUSH, Unit::Seconds, "time from a piece's arrival until it is in all outboxes");
     describe_counter!(TURN_TOKENS, "tokens used, by kind");
 }

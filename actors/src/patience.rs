@@ -1,4 +1,4 @@
-//! Asking a store again that surely did nothing: within a budget, with pauses that grow and are not the same
+//! Repeats a call that the store surely did not do: within a budget, with pauses that grow and are not the same
 //! for everybody.
 
 use std::future::Future;

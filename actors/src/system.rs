@@ -1,4 +1,4 @@
-//! What all threads share, and what each worker thread has for itself.
+//! The state that all threads share, and the state of each worker thread.
 
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;

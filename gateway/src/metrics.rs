@@ -18,20 +18,23 @@ pub(crate) const ANSWERS_CUT: &str = "tertulia_answers_cut_total";
 
 /// Tells the recorder what each name means.
 pub(crate) fn describe() {
-    describe_counter!(RATE_LIMITED, "requests and frames refused, by whose limit");
+    describe_counter!(RATE_LIMITED, "requests and frames refused, by the limit they exceeded");
     describe_counter!(CONNECTIONS_REFUSED, "connections turned away unread, because their address has too many");
-    describe_counter!(CONNECTIONS_ENDED, "connections that ended early, by why: slow, malformed, lost, proxy, failed");
+    describe_counter!(
+        CONNECTIONS_ENDED,
+        "connections that ended early, by cause: slow, malformed, lost, proxy, failed"
+    );
     describe_gauge!(SESSIONS, "open sockets and streams, by kind");
     describe_counter!(SESSIONS_OPENED, "sockets and streams opened, by kind");
     describe_counter!(SESSIONS_CLOSED, "sockets closed, by code");
     describe_gauge!(
         TENANTS_UNREVIEWED,
-        "changed tenants of which the store did not say yet whose sessions have to end"
+        "changed tenants whose sessions are still to be checked, because the store did not answer"
     );
     describe_counter!(FRAMES_IN, "frames received on sockets, by type");
     describe_counter!(FRAME_ERRORS, "frames answered with an error, by code");
     describe_counter!(REQUESTS, "HTTP requests answered, by status class");
-    describe_gauge!(ANSWERS_WAITING_BYTES, Unit::Bytes, "answers that their clients have not taken to the end");
-    describe_counter!(ANSWERS_CUT, "answers let go because they were not taken in time");
+    describe_gauge!(ANSWERS_WAITING_BYTES, Unit::Bytes, "bytes of answers that their clients have not received yet");
+    describe_counter!(ANSWERS_CUT, "answers dropped because their clients did not receive them in time");
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "time from a request's head to its answer's head");
 }

@@ -1,4 +1,4 @@
-//! From the configuration to what models are built from.
+//! Turns the configuration into the settings of models.
 
 use engine_config::Config;
 use engine_model::{Lessons, ModelSettings, ProviderSettings, Timers};

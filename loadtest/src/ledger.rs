@@ -1,4 +1,4 @@
-//! What one reader has got of one reply: every token once and in order, or the difference.
+//! The part of a reply that one reader received: every token once and in order, or the difference.
 //! Invariant: a token counts at the moment its last character arrived, by whatever frame.
 
 use crate::token::{self, Token};

@@ -1,4 +1,4 @@
-//! What the stub is asked to stream, carried inside the words that are said to it, so that one
+//! The stream that is asked of the stub, carried inside the messages to the node, so that one
 //! node under test serves every scenario.
 
 use std::fmt;

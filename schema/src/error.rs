@@ -45,7 +45,7 @@ codes! {
     TooLarge = "too_large",
     /// The request's body came more slowly than this place waits for.
     TooSlow = "too_slow",
-    /// No such route.
+    /// There is no route at this path.
     UnknownRoute = "unknown_route",
     /// The route exists, with another method.
     MethodNotAllowed = "method_not_allowed",
@@ -65,7 +65,7 @@ codes! {
     // What they asked about.
     /// No such conversation for this caller.
     UnknownConversation = "unknown_conversation",
-    /// No such thing of another kind.
+    /// Something else than a conversation does not exist for this caller.
     NotFound = "not_found",
     /// This socket has not joined that conversation.
     NotJoined = "not_joined",
@@ -91,9 +91,9 @@ codes! {
     Quarantined = "quarantined",
     /// The store does not answer or cannot write; nothing was lost that was acknowledged.
     StoreUnavailable = "store_unavailable",
-    /// What is stored is damaged; an operator has to put it back from a backup.
+    /// The stored data is damaged; an operator has to restore it from a backup.
     StoreCorrupt = "store_corrupt",
-    /// Our fault; the log has the details.
+    /// A fault of the node; its log has the details.
     Internal = "internal",
 
     // How a turn went wrong, on a reply's `made.error`.

@@ -10,26 +10,26 @@ use crate::{AgentName, Contact, Locale, Ownership, Passage, Reached, Ref, Seq, T
 pub struct Event {
     /// 1, 2, 3 … without gaps.
     pub seq: Seq,
-    /// When it was decided.
+    /// The moment at which the machine decided it, which is before it was durable.
     pub at: Timestamp,
-    /// Who brought it about.
+    /// The side whose doing it is.
     pub author: Author,
-    /// What happened.
+    /// What happened, by its type.
     #[serde(flatten)]
     pub fact: Fact,
 }
 
-/// Whose doing an event is.
+/// The side whose doing an event is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Author {
     /// The person the business serves.
     Contact,
-    /// The model's side.
+    /// The assistant: what a model or the built-in answerer said.
     Assistant,
-    /// A human agent.
+    /// A human agent of the tenant.
     Human,
-    /// Tertulia itself.
+    /// The node itself.
     System,
 }
 
@@ -42,18 +42,19 @@ pub enum Channel {
     Web,
 }
 
-/// What happened.
+/// What happened: the part of an event that depends on its type.
+/// The machine decides it, the store keeps it, and nothing changes it afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Fact {
-    /// The conversation began.
+    /// The conversation began. The first event of every log, and of its beginning only.
     Opened {
-        /// Whom it is with.
+        /// The contact with whom the conversation is.
         contact: Contact,
-        /// How they came.
+        /// The channel by which the contact came.
         #[serde(default)]
         channel: Channel,
-        /// In which language their page or app is, where it said so.
+        /// Language of the contact's page or app, where it said so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         locale: Option<Locale>,
     },
@@ -73,21 +74,21 @@ pub enum Fact {
     },
     /// The assistant took the floor. Exactly one reply with the same turn follows.
     TurnStarted {
-        /// Which turn.
+        /// The turn's number; it also stands in the reply that ends the turn.
         turn: Turn,
     },
     /// A piece of a long reply, kept so that a crash loses little of it. The finished reply
     /// repeats it: readers may skip this.
     Checkpoint {
-        /// Of which turn.
+        /// The turn that runs.
         turn: Turn,
-        /// Where in the reply it stands, in characters.
+        /// Where in the reply the piece begins, in characters.
         offset: usize,
         /// Its length in characters, where the text is left out: a listener that has had it as deltas is
         /// not sent it again.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         chars: Option<usize>,
-        /// The piece.
+        /// The piece of the reply.
         #[serde(default, skip_serializing_if = "Text::is_empty")]
         text: Text,
         /// Where a thought begins, in characters: from there to the end of this piece nothing is part of the
@@ -97,27 +98,27 @@ pub enum Fact {
     },
     /// A human agent took the conversation; the assistant is silent from here on.
     TakenOver {
-        /// Their name.
+        /// The agent's name.
         agent: AgentName,
-        /// The new ownership number.
+        /// The ownership number from here on: one more than before.
         ownership: Ownership,
     },
     /// The human agent gave the conversation back to the assistant.
     HandedBack {
-        /// Their name.
+        /// The agent's name.
         agent: AgentName,
-        /// The new ownership number.
+        /// The ownership number from here on: one more than before.
         ownership: Ownership,
     },
     /// The contact wants a person. Until one of the team has answered, or has given the conversation back to the
     /// assistant, it is not said again.
     HandoffRequested {
-        /// What it was told by.
+        /// How the wish was noticed.
         reason: HandoffReason,
     },
     /// The conversation ended for now; a new message reopens it.
     Closed {
-        /// Why.
+        /// Why it ended.
         reason: CloseReason,
     },
     /// Somebody spoke in a closed conversation.
@@ -128,7 +129,7 @@ pub enum Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
-    /// Someone asked for it.
+    /// A caller of the API closed it.
     Asked,
     /// Nobody spoke for as long as the profile allows.
     Idle,
@@ -155,16 +156,16 @@ impl HandoffReason {
     }
 }
 
-/// What a reply is besides its text.
+/// The part of a reply that is not its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Reply {
-    /// Which turn it ends.
+    /// The turn that this reply ends.
     pub turn: Turn,
-    /// How it ended.
+    /// How the turn ended.
     pub end: End,
     /// The last of the contact's messages it answers.
     pub answers: Seq,
-    /// What made it.
+    /// The model, passages, timings and cost of the reply.
     pub made: Made,
 }
 
@@ -201,14 +202,14 @@ impl End {
     }
 }
 
-/// What made a reply: enough to run it again elsewhere and compare.
+/// How a reply was made: enough to run it again elsewhere and compare.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Made {
     /// `provider/model`, or `builtin`; empty when none was reached.
     pub model: String,
     /// The tenant profile's version in force.
     pub profile_version: u64,
-    /// What it had before it from the tenant's documents, as it was then.
+    /// The passages of the tenant's documents that the model was given, as they were then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passages: Vec<Passage>,
     /// True when it says that it does not know, of all that was asked or of a part.
@@ -238,7 +239,7 @@ pub struct Made {
 /// A model that was passed over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failover {
-    /// `provider/model`.
+    /// The model's full name, `provider/model`.
     pub model: String,
     /// Why, as a code of the error table.
     pub error: String,

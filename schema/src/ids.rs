@@ -100,28 +100,28 @@ macro_rules! id {
 }
 
 id!(
-    /// A customer whose data and limits are apart from all others; first part of every key.
+    /// A tenant: a business whose data and limits are apart from all others. The first part of every key.
     TenantId, "ten_"
 );
 id!(
-    /// One long-lived thread with one log and one owner.
+    /// A conversation: one long-lived thread with one log and one owner.
     ConversationId, "conv_"
 );
 id!(
-    /// One live socket or stream of one participant.
+    /// A session: one open socket or stream of one participant.
     SessionId, "ses_"
 );
 id!(
-    /// One learning of a site.
+    /// A job: one learning of one site.
     JobId, "job_"
 );
 
 /// A conversation's full name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConversationKey {
-    /// Whose it is.
+    /// The tenant to which it belongs.
     pub tenant: TenantId,
-    /// Which one.
+    /// The conversation's id.
     pub conversation: ConversationId,
 }
 
@@ -197,11 +197,11 @@ name!(
     Contact, "contact", limits::CONTACT_CHARS_MAX
 );
 
-/// What names of contacts begin with whom nobody has named.
+/// How the names of anonymous contacts begin.
 const ANONYMOUS: &str = "anon_";
 
 impl Contact {
-    /// A contact nobody has named yet.
+    /// A new contact that nobody has named yet.
     #[must_use]
     pub fn anonymous() -> Self {
         Self(format!("{ANONYMOUS}{}", Uuid::now_v7().as_simple()).into())

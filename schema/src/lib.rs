@@ -39,7 +39,7 @@ pub use time::Timestamp;
 pub type Seq = u64;
 /// A turn's number in its conversation: 1, 2, 3 …
 pub type Turn = u32;
-/// The fencing number of a conversation's owner, checked at every append.
+/// The fencing number of a conversation's owner: raised by every claim, checked at every append.
 pub type Epoch = u64;
-/// Counts takings and hand-backs of a conversation; output decided under an older one is dropped.
+/// Counts how often a conversation was taken over or handed back; output decided under an older count is dropped.
 pub type Ownership = u32;

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// Pings, pongs and fragments of one socket a second, lasting. An honest client sends a few in a minute.
 pub const SMALL_FRAMES_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).unwrap();
-/// How many of them may come at once: a whole message in fragments of 256 bytes, twice.
+/// Pings, pongs and fragments that may come at once: a whole message in fragments of 256 bytes, twice.
 pub const SMALL_FRAMES_BURST: NonZeroU32 = NonZeroU32::new(512).unwrap();
 /// One HTTP request body, in bytes; documents are larger, see [`DOCUMENT_BYTES_MAX`].
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -26,7 +26,7 @@ pub const AGENT_CHARS_MAX: usize = 80;
 pub const LOCALE_CHARS_MAX: usize = 35;
 /// Events in one page of a listing.
 pub const PAGE_EVENTS_MAX: usize = 500;
-/// Bytes of the same, as JSON; a single event that is longer makes a page alone.
+/// Bytes of the events in one page, as JSON; a single event that is longer makes a page alone.
 pub const PAGE_BYTES_MAX: usize = 256 * 1024;
 /// Listings that are read or wait to be taken, over all clients …
 pub const LISTINGS_MAX: usize = 128;
@@ -67,11 +67,11 @@ pub const REPLAY_EVENTS_MAX: usize = 1_000;
 
 /// Events kept in memory for readers that come back.
 pub const RING_EVENTS_MAX: usize = 64;
-/// Bytes of the same.
+/// Bytes of the events kept in memory for readers that come back.
 pub const RING_BYTES_MAX: usize = 256 * 1024;
 /// Messages that may wait for one actor.
 pub const MAILBOX_MESSAGES_MAX: usize = 128;
-/// Bytes of the same.
+/// Bytes of the messages that may wait for one actor.
 pub const MAILBOX_BYTES_MAX: usize = 512 * 1024;
 /// Pieces of one reply between the model and its conversation.
 pub const PROGRESS_MAX: usize = 64;
@@ -82,7 +82,7 @@ pub const WORK_FIRST: usize = 128;
 pub const REFS_MAX: usize = 512;
 /// Events waiting in one conversation for the store; past it messages are refused as busy.
 pub const UNSTORED_EVENTS_MAX: usize = 256;
-/// Bytes of the same.
+/// Bytes of the events waiting in one conversation for the store.
 pub const UNSTORED_BYTES_MAX: usize = 1024 * 1024;
 /// How long a conversation tries to bring its events to a store that does not take them, or does not say
 /// whether it has.
@@ -100,7 +100,7 @@ pub const BURST_WINDOW_MAX: Duration = Duration::from_secs(2);
 pub const ATTEMPTS_MAX: u32 = 5;
 /// What a turn remembers of the talk before it, in bytes; a prompt takes all of it.
 pub const TRANSCRIPT_BYTES_MAX: usize = 48 * 1024;
-/// What it remembers of one message, in bytes: the end.
+/// What a turn remembers of one message, in bytes: its end.
 pub const TRANSCRIPT_LINE_BYTES_MAX: usize = TEXT_BYTES_MAX;
 /// A whole prompt, in bytes: instructions, talk, passages, and what making them harmless adds.
 pub const PROMPT_BYTES_MAX: usize = 512 * 1024;
@@ -111,7 +111,7 @@ pub const UNSAID_MAX: usize = 16;
 
 /// Events in one transaction of the embedded store.
 pub const COMMIT_EVENTS_MAX: usize = 256;
-/// Bytes of the same.
+/// Bytes of the events in one transaction.
 pub const COMMIT_BYTES_MAX: usize = 1024 * 1024;
 /// Appends waiting for the embedded store's writer.
 pub const WRITER_QUEUE_MAX: usize = 4_096;
@@ -139,17 +139,17 @@ pub const SITE_PAGES_DEFAULT: usize = 200;
 pub const SITE_PAGES_MAX: usize = 2_000;
 /// Links from a site's first page to its last when nothing else is asked for.
 pub const SITE_DEPTH_DEFAULT: usize = 5;
-/// The same that may be asked for.
+/// Most links from a site's first page to its last that may be asked for.
 pub const SITE_DEPTH_MAX: usize = 50;
 /// Pages of one path that differ in their query only, when nothing else is asked for.
 pub const SITE_QUERIES_DEFAULT: usize = 100;
-/// The same that may be asked for.
+/// Most pages of one path that differ in their query only, that may be asked for.
 pub const SITE_QUERIES_MAX: usize = SITE_PAGES_MAX;
 /// Parts of pages that a report names as not learned, by what they are and why; further ones are counted.
 pub const LEFT_OUT_SHOWN_MAX: usize = 50;
 /// Pages that it names for each of them; further ones are counted.
 pub const LEFT_OUT_PAGES_MAX: usize = 5;
-/// Sites of one tenant.
+/// Sites that one tenant may have.
 pub const SITES_MAX: usize = 16;
 /// Pages passed over that a report names; further ones are counted.
 pub const SKIPPED_SHOWN_MAX: usize = 100;
@@ -159,14 +159,14 @@ pub const SITE_HOURS_MAX: u32 = 8_760;
 pub const PASSAGE_CHARS_MAX: usize = 1_200;
 /// Passages given to a turn.
 pub const PASSAGES_MAX: usize = 5;
-/// The same in bytes, with their sources and headings.
+/// Bytes of the passages given to a turn, with their sources and headings.
 pub const PASSAGES_BYTES_MAX: usize = 28 * 1024;
 /// A document's title as people see it beside a reply, in characters.
 pub const TITLE_CHARS_MAX: usize = 120;
 
 /// Questions without an answer that are kept of one tenant, like ones as one; the oldest go first.
 pub const UNANSWERED_MAX: usize = 1_000;
-/// Places of which each of them knows where it was asked; older ones are counted only.
+/// Places that such a question remembers; older ones are only counted.
 pub const UNANSWERED_PLACES_MAX: usize = 10;
 /// What is kept of such a question, in characters.
 pub const UNANSWERED_CHARS_MAX: usize = 300;
@@ -214,17 +214,17 @@ pub const PLAN_NAME_CHARS_MAX: usize = 40;
 pub const VISITORS_REMEMBERED_MAX: usize = 16_384;
 /// Addresses of one tenant's visitors whose use of a day is remembered; past it those with least begin anew.
 pub const VISITOR_NEIGHBOURS_MAX: usize = 16_384;
-/// Visitors from one address whom no server has announced have one part in so many of what all may have stored.
+/// Anonymous visitors from one address may store one part in so many of the bytes of all visitors.
 pub const NEIGHBOUR_PARTS: u64 = 8;
-/// What is counted for one visitor's day survives a crash from so many bytes on …
+/// Bytes of one visitor's day from which on their count survives a crash …
 pub const VISITOR_BYTES_KEPT: u64 = 256 * 1024;
-/// … for so many visitors of a tenant, those with most.
+/// … for so many visitors of a tenant: those with most bytes.
 pub const VISITORS_KEPT_MAX: usize = 1_024;
 /// What a message of a visitor counts beside its text, in bytes: the rows around it.
 pub const MESSAGE_BYTES_AROUND: u64 = 512;
 /// What a conversation that a visitor opens counts, in bytes.
 pub const OPENING_BYTES: u64 = 1_024;
-/// How long what a tenant has used may stand in memory alone.
+/// Longest time for which a tenant's use is in memory only.
 pub const USAGE_KEPT_EVERY: Duration = Duration::from_secs(5);
 
 /// Crashes of one conversation in [`CRASH_WINDOW`] before it is quarantined.
@@ -240,7 +240,7 @@ pub const AUTH_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a visitor may have more sockets and streams than it may keep, at most twice as many: those of
 /// a page that was just left take a moment to end.
 pub const SURPLUS_GRACE: Duration = Duration::from_secs(5);
-/// When one that was sent away for a newer one may come back.
+/// When a session that was closed for a newer one may come back.
 pub const SURPLUS_RETRY: Duration = Duration::from_secs(30);
 
 const _: () = assert!(TEXT_BYTES_MAX * 2 <= FRAME_BYTES_MAX, "a full message fits a frame, escaped");

@@ -1,9 +1,9 @@
-//! Whoever counts as one on the network.
+//! The unit in which strangers on the network are counted.
 
 use std::net::IpAddr;
 
-/// An address of IPv4, or a whole /64 of IPv6: one household or office often has all of it. There is no other
-/// way to one than through this, so that nobody who counts can count single addresses.
+/// An address of IPv4, or a whole /64 of IPv6: one household or office often has all of it. It can be
+/// made in this way only, so that no counter can count single addresses by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Neighbour(IpAddr);
 

@@ -40,7 +40,7 @@ impl Origin {
     /// Whether a browser may send it. Profiles of earlier programs hold some that none does.
     ///
     /// # Errors
-    /// It is none.
+    /// It is not an origin that a browser sends.
     pub fn check(&self) -> Result<(), OriginError> {
         self.0.parse::<Self>().map(|_| ())
     }

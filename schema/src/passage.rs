@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Text, limits};
 
-/// What stands between two headings of a path.
+/// Stands between two headings of a path.
 const PATH: &str = " › ";
 
-/// Sources of answers that the team typed begin so; those of no other document do.
+/// How the sources of typed answers begin, and those of no other document.
 pub const TYPED_SOURCE: &str = "answer:";
 
 /// A piece of a tenant's document. Its `Debug` shows how long it is and not what it says.
@@ -26,7 +26,7 @@ pub struct Passage {
     /// The headings above it, outermost first, joined with ` › `.
     #[serde(default)]
     pub heading: String,
-    /// Its words.
+    /// The passage's text.
     pub text: Text,
 }
 
@@ -38,7 +38,7 @@ struct Shown<'a> {
     n: u32,
     /// The document's name or address.
     source: &'a str,
-    /// What people call the document: its outermost heading, or its name without path and ending.
+    /// The document's title as people see it: its outermost heading, or its name without path and ending.
     title: &'a str,
     /// Where it can be read; absent when the source is no address of the web.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,12 +47,12 @@ struct Shown<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     #[schemars(default)]
     heading: &'a str,
-    /// Its words.
+    /// The passage's text.
     text: &'a Text,
 }
 
 impl Passage {
-    /// What people call the document.
+    /// The document's title as people see it.
     #[must_use]
     pub fn title(&self) -> &str {
         let outermost = self.heading.split(PATH).map(str::trim).find(|part| !part.is_empty());

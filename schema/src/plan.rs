@@ -1,4 +1,4 @@
-//! What an operator lets a tenant use: one document for many tenants. A tenant chooses within it.
+//! The bounds that an operator sets for tenants: one document for many tenants, who choose within it.
 
 use std::num::NonZeroU32;
 
@@ -23,7 +23,7 @@ pub struct Plan {
     /// Models that may be named in a profile, each `provider/model`, in the order in which they are tried
     /// for a profile that names none. Empty: the node's list. `builtin` may always be named.
     pub models: Vec<String>,
-    /// What visitors may do.
+    /// The budgets of the tenant's visitors.
     pub visitors: VisitorBudget,
 }
 
@@ -61,9 +61,9 @@ pub struct VisitorBudget {
     pub new_per_hour: NonZeroU32,
 }
 
-/// By default …
+/// Bytes that may be stored in a day for one visitor, unless the plan says otherwise …
 const BYTES_PER_DAY: u64 = 8 * 1024 * 1024;
-/// … and for all visitors.
+/// … and for all visitors of a tenant together.
 const ALL_BYTES_PER_DAY: u64 = 4 * 1024 * 1024 * 1024;
 const _: () = assert!(
     BYTES_PER_DAY * 16 <= ALL_BYTES_PER_DAY / limits::NEIGHBOUR_PARTS,
@@ -119,16 +119,16 @@ pub enum PlanError {
     Models,
     #[error("`quotas.{field}` is at most {most} in this tenant's plan; the operator can change that")]
     Ceiling {
-        /// Which of the quotas.
+        /// Name of the quota in `quotas`.
         field: &'static str,
-        /// What the plan allows.
+        /// Its highest value in the plan.
         most: u64,
     },
     #[error("`models`: `{model}` is not in this tenant's plan, which has {}; the operator can change that", listed(.allowed))]
     Model {
-        /// The one asked for.
+        /// The model that the profile names.
         model: String,
-        /// Those there are.
+        /// The models that the plan allows.
         allowed: Vec<String>,
     },
 }

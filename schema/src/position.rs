@@ -11,9 +11,9 @@ use crate::{Seq, Turn};
 /// How much of an unfinished reply a reader has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reached {
-    /// Which reply.
+    /// The turn whose reply runs.
     pub turn: Turn,
-    /// Characters of it the reader holds.
+    /// Characters of that reply that the reader holds.
     pub offset: usize,
 }
 
@@ -23,7 +23,7 @@ pub struct Reached {
 pub struct Position {
     /// The last event the reader has; 0 for none.
     pub seq: Seq,
-    /// The reply it was in the middle of.
+    /// Its place in the running reply; none when it was in no reply.
     pub reached: Option<Reached>,
 }
 

@@ -1,4 +1,4 @@
-//! What tokens cost.
+//! The price of tokens.
 
 use crate::Usage;
 
@@ -7,9 +7,9 @@ use crate::Usage;
 pub struct Price {
     /// Input that was not served from the provider's cache.
     pub input_microusd_per_million: u64,
-    /// Input that was.
+    /// Input that the provider served from its prefix cache.
     pub cached_microusd_per_million: u64,
-    /// Output.
+    /// Output, in millionths of a US dollar for a million tokens.
     pub output_microusd_per_million: u64,
 }
 

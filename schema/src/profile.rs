@@ -1,4 +1,4 @@
-//! What a tenant decides about its assistant: one document, versioned, hot-reloaded.
+//! A tenant's own settings: one document, versioned, hot-reloaded.
 
 use std::num::NonZeroU32;
 
@@ -12,15 +12,15 @@ use crate::{Locale, limits};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {
-    /// Who answers, and how.
+    /// The assistant that answers: name, instructions, tone and the longest reply.
     pub assistant: Assistant,
-    /// For whom it answers.
+    /// The business for which the assistant answers.
     pub business: Business,
     /// Models in the order they are tried, each `provider/model` or `builtin`. Empty: the node's list.
     pub models: Vec<String>,
-    /// Who may speak when.
+    /// When the assistant takes the floor, and when it gives it up.
     pub floor: FloorPolicy,
-    /// The tenant's allowances.
+    /// The tenant's quotas, chosen within those of its plan.
     pub quotas: Quotas,
     /// Pages that may talk to this tenant, each kept as a browser sends it: `https://shop.example`.
     pub allowed_origins: Vec<Origin>,
@@ -34,7 +34,7 @@ pub struct Profile {
 pub struct Widget {
     /// What stands in a new conversation before anybody has said anything; may be empty.
     pub greeting: String,
-    /// The accent, as `#rrggbb`.
+    /// The accent colour, as `#rrggbb`.
     #[schemars(regex(pattern = r"^#[0-9a-fA-F]{6}$"))]
     pub color: String,
     /// The corner in which the button stands.
@@ -50,7 +50,7 @@ pub enum Side {
     /// At the end of a line: right, where people write from left to right.
     #[default]
     Right,
-    /// The other one.
+    /// At the start of a line: left, where people write from left to right.
     Left,
 }
 
@@ -65,17 +65,17 @@ impl Default for Widget {
     }
 }
 
-/// Who answers, and how.
+/// The assistant that answers for a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Assistant {
-    /// The name visitors see.
+    /// The name that visitors see: 1 to 200 characters on one line.
     pub name: String,
     /// What the model is told about the business and its duties.
     pub instructions: String,
     /// How it should sound, in a few words.
     pub tone: String,
-    /// Answer length limit in tokens.
+    /// Longest reply, in tokens.
     pub max_output_tokens: NonZeroU32,
 }
 
@@ -96,7 +96,7 @@ impl Default for Assistant {
 pub struct Business {
     /// Its name; empty when the instructions say it.
     pub name: String,
-    /// Where its clocks are: a name of the IANA time zone database, `Europe/Madrid`.
+    /// The business's time zone by its name in the IANA database, such as `Europe/Madrid`.
     pub time_zone: String,
 }
 
@@ -115,7 +115,7 @@ impl Business {
     }
 }
 
-/// Who may speak when.
+/// When the assistant takes the floor, and when it gives it up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FloorPolicy {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Text(ByteString);
 
 impl Text {
-    /// The words.
+    /// The text itself, as it was said.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -40,7 +40,7 @@ impl Text {
         self.0.len() + self.0.bytes().map(more).sum::<usize>()
     }
 
-    /// Whether nothing was said.
+    /// Whether it has no character.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,4 +1,4 @@
-//! What tries to break the promises: simulated worlds, kills, full disks, hostile peers, overload.
+//! Attempts to break the promises: simulated worlds, kills, full disks, hostile peers, overload.
 
 mod answers;
 mod clients;

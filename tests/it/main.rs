@@ -8,6 +8,7 @@ mod cli;
 mod erasing;
 mod faults;
 mod folder;
+mod glossary;
 mod hostile;
 mod house;
 mod isolation;

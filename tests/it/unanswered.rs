@@ -1,4 +1,4 @@
-//! What the assistant did not know, who wants a person, what the team types and judges: over HTTP and sockets.
+//! Unanswered questions, wishes for a person, typed answers and verdicts: over HTTP and sockets.
 
 use std::fs;
 

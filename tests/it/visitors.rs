@@ -1,4 +1,4 @@
-//! What one visitor, and all of them, may cost: attacked over HTTP and sockets at once.
+//! Bounds on one visitor and on all visitors: attacked over HTTP and sockets at once.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;

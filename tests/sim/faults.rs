@@ -1,4 +1,4 @@
-//! What goes wrong, and when.
+//! The faults of a run, and their moments.
 
 use std::rc::Rc;
 use std::time::Duration;

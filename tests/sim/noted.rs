@@ -1,4 +1,4 @@
-//! What was not answered must be noted: whatever became of the nodes, the list is what the logs say.
+//! Unanswered questions must be noted: whatever became of the nodes, the list is what the logs say.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! What was said before a world began: a log of any length, as a conversation would have left it.
+//! The messages from before a world began: a log of any length, as a conversation would have left it.
 
 use schema::{
     Author, Channel, Contact, End, Event, Fact, Made, Ownership, Passage, Reply, Text, Timestamp, Turn, limits,

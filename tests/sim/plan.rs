@@ -1,4 +1,4 @@
-//! What one seed makes of a run: how many of everything, and how bad the weather.
+//! The plan that a seed makes of a run: how many of everything, and how many faults.
 
 use std::time::Duration;
 

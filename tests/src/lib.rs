@@ -1,4 +1,4 @@
-//! What tests share: suites that run against every adapter of a port, and what they are made of.
+//! Shared by tests: suites that run against every adapter of a port, and the parts of these suites.
 
 pub mod api;
 pub mod bench;

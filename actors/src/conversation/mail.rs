@@ -1,4 +1,4 @@
-//! What a conversation's actor is told.
+//! The mail that a conversation's actor handles.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! One session as its conversation sees it: what it has had, and whether it keeps up.
+//! One session as its conversation sees it: what it was sent, and whether it keeps up.
 //! Invariant: it gets events in order without gaps, each once, because what is not its next one is not
 //! taken; and each delta begins where the last one it got ended.
 

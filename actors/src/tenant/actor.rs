@@ -393,13 +393,13 @@ fn failure(wait: Wait) -> Failure {
     let (code, message, wait) = match wait {
         Wait::Messages(wait) => (RateLimited, "this visitor sends more messages than a visitor may", wait),
         Wait::Conversations(wait) => (RateLimited, "this visitor opens more conversations than a visitor may", wait),
-        Wait::New(wait) => (RateLimited, "more new visitors come than may at once", wait),
+        Wait::New(wait) => (RateLimited, "too many new visitors at once", wait),
         Wait::Replies(wait) => (QuotaExhausted, "this visitor has as many replies running as a visitor may", wait),
-        Wait::Bytes(wait) => (QuotaExhausted, "what may be stored for this visitor today is used up", wait),
+        Wait::Bytes(wait) => (QuotaExhausted, "this visitor's bytes of today are used up", wait),
         Wait::NeighbourBytes(wait) => {
-            (QuotaExhausted, "what may be stored today for visitors from this address is used up", wait)
+            (QuotaExhausted, "the bytes of today for visitors from this address are used up", wait)
         }
-        Wait::AllBytes(wait) => (QuotaExhausted, "what may be stored for visitors today is used up", wait),
+        Wait::AllBytes(wait) => (QuotaExhausted, "the bytes of today for all visitors are used up", wait),
     };
     metrics::counter!(VISITORS_REFUSED, "why" => code.name()).increment(1);
     Failure::later(code, message, wait)

@@ -1,4 +1,4 @@
-//! So many in a while, with as many at once. Pure: the moment comes as an argument, and one number is all
+//! A rate: so many in a period, and as many at once. Pure: the moment comes as an argument, and one number is all
 //! that is kept, so that a plan's change holds at once and a visitor costs little.
 //! It is the generic cell rate algorithm (ITU-T I.371).
 

@@ -1,4 +1,4 @@
-//! Things that run and are counted for as long as somebody holds them.
+//! Permits: each counts as running for as long as it is held.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! Plans that have changed while the node runs, as they are now.
+//! The current form of plans that changed while the node runs.
 //! Invariant: a plan goes in here before tenants are told of it, and whoever reads a tenant looks in here after
 //! others can see it: so none keeps the plan from before.
 

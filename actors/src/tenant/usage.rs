@@ -1,4 +1,4 @@
-//! What a tenant has used today, in memory, and as it stands in the store.
+//! A tenant's use of today, in memory and in the store.
 //! Invariant: a crash forgets of tokens and turns what ended within the last [`limits::USAGE_KEPT_EVERY`], and of
 //! one visitor's bytes at most [`limits::VISITOR_BYTES_KEPT`]; a planned stop forgets no tokens and turns. A reply
 //! is booked when it ends, and what the provider had counted of one that a crash cut is gone with it.

@@ -1,4 +1,4 @@
-//! A visitor's budgets, as others use them: taken from before something is done, and given back when it was not.
+//! A visitor's budgets for callers: an amount is taken before an action, and given back when that was not done.
 
 use std::sync::Arc;
 

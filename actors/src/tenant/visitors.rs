@@ -1,4 +1,4 @@
-//! What each visitor of a tenant has done of late, over all ways in. Pure: the moment comes as an argument.
+//! Each visitor's recent use of a tenant, over all channels. Pure: the moment comes as an argument.
 //! Invariant: bounded in number; only who has shown a visitor's token stands here, so that a tenant's own
 //! server is not held to a visitor's budget.
 

@@ -1,4 +1,4 @@
-//! What is due to be noted or forgotten, as records of the node: they name places and no words.
+//! Records of replies that are still to be noted or forgotten: they name places and hold no text.
 
 use engine_store::{Pending, Record, RecordName, Scope, SharedStore, StoreError};
 use schema::{ConversationKey, Seq};

@@ -1,4 +1,4 @@
-//! Notes what is due: from the actors' reports as they come, from the due records after a crash.
+//! Notes the replies that are due: from the actors' reports as they come, from the due records after a crash.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;

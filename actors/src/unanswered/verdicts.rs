@@ -1,4 +1,4 @@
-//! What the team has said of replies: a record for each, which goes with its conversation.
+//! The team's verdicts on replies: a record for each, which is erased with its conversation.
 
 use engine_store::{PageBounds, RecordName, Scope, SharedStore, StoreError};
 use engine_unanswered::Place;

@@ -1,4 +1,4 @@
-//! Writes the default file out again, with what holds now.
+//! Writes the default file with the values in force.
 
 use std::fmt::Write;
 

@@ -10,52 +10,52 @@ pub enum ConfigError {
     Unreadable {
         /// The file that was named.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's words.
         problem: std::io::Error,
     },
     #[error("{place}: {problem}")]
     Syntax {
-        /// Where.
+        /// The file and line.
         place: Place,
-        /// What the parser says.
+        /// The parser's words.
         problem: String,
     },
     #[error("{place}: `{key}` is not a setting{}", suggestion(.nearest.as_deref()))]
     UnknownKey {
-        /// Where.
+        /// The file and line, or the environment.
         place: Place,
-        /// What stands there: a path, or a variable's name.
+        /// The key as it was written: a path, or a variable's name.
         key: String,
         /// The setting that is spelled most like it.
         nearest: Option<String>,
     },
     #[error("{place}: `{key}`: {problem}")]
     BadValue {
-        /// Where.
+        /// The file and line, or the environment.
         place: Place,
         /// The setting: a path, or a variable's name.
         key: String,
-        /// What was expected.
+        /// What was expected and what was found.
         problem: String,
     },
 }
 
-/// Where a setting was given.
+/// Where a setting was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// Nobody gave it: the defaults that are compiled in.
+    /// In the default file that is compiled in.
     Default {
-        /// Which line, from 1.
+        /// The line in the default file, from 1.
         line: usize,
     },
-    /// In a file.
+    /// In the operator's file.
     File {
-        /// Which.
+        /// The file's path as it was given.
         path: PathBuf,
-        /// Which line, from 1.
+        /// The line in the file, from 1.
         line: usize,
     },
-    /// In the environment.
+    /// In a variable of the environment.
     Environment,
 }
 

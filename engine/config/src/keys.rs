@@ -1,4 +1,4 @@
-//! Which settings there are, how their environment variables are called, and what a wrong one
+//! All settings, the names of their environment variables, and the setting that a wrong key
 //! probably meant. The default file is the list.
 
 use toml::de::{DeTable, DeValue};

@@ -12,21 +12,21 @@ pub enum ModelName {
     Builtin,
     /// A model behind a provider's endpoint.
     Remote {
-        /// Whose dialect it speaks.
+        /// The provider whose dialect its server speaks.
         provider: Provider,
-        /// Its name there.
+        /// The model's name at that provider.
         model: String,
     },
 }
 
-/// Whose dialect a server speaks.
+/// The dialect that a server speaks, named after its provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Provider {
-    /// Chat completions, as OpenAI and many others have them.
+    /// Chat completions, as OpenAI and many other servers speak them.
     Openai,
-    /// Messages, as Anthropic has them.
+    /// Anthropic's Messages.
     Anthropic,
-    /// Gemini.
+    /// Gemini's `streamGenerateContent`.
     Gemini,
 }
 
@@ -35,18 +35,18 @@ pub enum Provider {
 pub enum ModelNameError {
     #[error("`{found}` is not a model: write `openai/NAME`, `anthropic/NAME`, `gemini/NAME` or `builtin`")]
     Shape {
-        /// What was written, shortened.
+        /// The start of what was written.
         found: String,
     },
     #[error("`{found}` is not a provider: there are openai, anthropic and gemini")]
     Provider {
-        /// What was written, shortened.
+        /// The start of what was written.
         found: String,
     },
 }
 
 impl Provider {
-    /// All of them.
+    /// Every provider.
     pub const ALL: [Self; 3] = [Self::Openai, Self::Anthropic, Self::Gemini];
 
     /// The name before the slash.

@@ -18,48 +18,48 @@ use super::values;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen.
+    /// Address and port on which the node listens.
     #[serde(deserialize_with = "values::listen")]
     pub listen: SocketAddr,
-    /// Where browsers reach the node, when not where it listens.
+    /// Address at which browsers reach the node; none: those it listens on, and this machine's own names.
     #[serde(deserialize_with = "values::origin")]
     pub public_url: Option<Origin>,
-    /// Where metrics are answered, when not at the main address.
+    /// Address and port of `/metrics` alone; none: the main address answers it, to this machine only.
     #[serde(deserialize_with = "values::listen_or_none")]
     pub metrics_listen: Option<SocketAddr>,
-    /// Where everything is kept.
+    /// The data directory; a relative path starts where the node was started.
     #[serde(deserialize_with = "values::path")]
     pub data: PathBuf,
-    /// The demo tenant's key, when it is not to be generated.
+    /// The demo tenant's API key; none: the node generates one at its first start.
     #[serde(deserialize_with = "values::secret")]
     pub api_key: Option<SecretString>,
     /// Models in the order they are tried; never empty.
     #[serde(rename = "model", deserialize_with = "values::models")]
     pub model_list: Vec<ModelName>,
-    /// How to reach them.
+    /// Address and key of each provider.
     pub providers: Providers,
-    /// Connections and threads.
+    /// Threads, connections, proxies and the time that requests may take.
     pub server: Server,
-    /// Log lines.
+    /// Level and format of log lines.
     pub log: Log,
-    /// How long models may take.
+    /// How long the node waits for models.
     pub models: Models,
     /// What models cost; a model that is not listed has no known cost.
     #[serde(deserialize_with = "values::prices")]
     pub prices: BTreeMap<ModelName, Price>,
-    /// Conversations in memory.
+    /// When conversations rest, wake and are erased unspoken.
     pub conversations: Conversations,
-    /// What one client may do.
+    /// What one client, visitor, address or key may do.
     pub limits: Limits,
-    /// The embedded store.
+    /// Sizes of the embedded store.
     pub store: Store,
-    /// What assistants have learned.
+    /// Documents and their indexes.
     pub knowledge: Knowledge,
-    /// How sites are learned.
+    /// Sites that may be learned.
     pub learning: Learning,
 }
 
-/// How to reach each provider.
+/// Address and key of each provider.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Providers {
@@ -68,14 +68,14 @@ pub struct Providers {
     pub gemini: ProviderSettings,
 }
 
-/// How to reach one provider.
+/// Address and key of one provider.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderSettings {
-    /// Its key, if it wants one.
+    /// The provider's key; none: requests carry no key.
     #[serde(deserialize_with = "values::secret")]
     pub key: Option<SecretString>,
-    /// Where it is, without a slash at the end.
+    /// The server's address, without a slash at the end.
     #[serde(deserialize_with = "values::base_url")]
     pub base_url: String,
     /// Tokens that prompt and reply have together with its models, when they are not to be learned.
@@ -87,19 +87,19 @@ pub struct ProviderSettings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenAiSettings {
-    /// The key, if it wants one.
+    /// The server's key; none: requests carry no key.
     #[serde(deserialize_with = "values::secret")]
     pub key: Option<SecretString>,
-    /// Where it is, without a slash at the end.
+    /// The server's address with its version, without a slash at the end.
     #[serde(deserialize_with = "values::base_url")]
     pub base_url: String,
     /// Tokens that prompt and reply have together with its models, when they are not to be learned.
     #[serde(deserialize_with = "values::context_tokens")]
     pub context_tokens: Option<u64>,
-    /// How the limit of a reply's length is named.
+    /// The name of the parameter that limits a reply's length.
     #[serde(deserialize_with = "values::output_limit")]
     pub output_limit: OutputLimit,
-    /// Whether a count of tokens is asked for.
+    /// Whether the server is asked to count a stream's tokens.
     pub stream_options: bool,
     /// Its models whose replies begin in the middle of a thought, as it calls them.
     #[serde(deserialize_with = "values::names")]
@@ -118,28 +118,28 @@ impl Providers {
     }
 }
 
-/// Connections and threads.
+/// Threads, connections, proxies and the time that requests may take.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Threads; 0 for one a core.
+    /// Threads that serve sockets and requests; 0 for one on each core.
     pub workers: usize,
-    /// Connections open at once.
+    /// Connections open at once, over all addresses; further ones wait to be accepted.
     pub connections_max: NonZeroUsize,
-    /// Time for a request's head, and for waiting on its body beyond the least rate.
+    /// Longest wait for a request's head, and for its body beyond what `body_rate_min` grants.
     #[serde(deserialize_with = "values::duration")]
     pub request_timeout: Duration,
-    /// Time for a client to take an answer.
+    /// Longest time in which a client takes one answer; then the connection ends.
     #[serde(deserialize_with = "values::duration")]
     pub answer_timeout: Duration,
-    /// Bytes a second that a body has to come with.
+    /// Bytes a second at which a request's body has to come once `request_timeout` is used up.
     pub body_rate_min: NonZeroU32,
-    /// Networks of the proxies whose word about a client's address is believed.
+    /// Networks of the proxies that are believed about a client's address.
     #[serde(deserialize_with = "values::networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// How they give it.
+    /// How the trusted proxies tell the client's address.
     pub proxy_header: ProxyHeader,
-    /// Time for running replies once the node was told to stop.
+    /// How long running replies may take to finish once the node was told to stop.
     #[serde(deserialize_with = "values::duration")]
     pub drain_timeout: Duration,
 }
@@ -148,21 +148,21 @@ pub struct Server {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProxyHeader {
-    /// A header of addresses with commas.
+    /// `X-Forwarded-For`: addresses with commas, read from the right.
     XForwardedFor,
-    /// The header of RFC 7239.
+    /// `Forwarded`, the header of RFC 7239, read from the right.
     Forwarded,
-    /// The first bytes of a connection.
+    /// The PROXY protocol, version 1 or 2: the first bytes of a connection.
     ProxyProtocol,
 }
 
-/// Log lines.
+/// Level and format of log lines.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
-    /// The least important that are written.
+    /// The least important level that is written.
     pub level: LogLevel,
-    /// How they look.
+    /// Text or JSON.
     pub format: LogFormat,
 }
 
@@ -177,52 +177,52 @@ pub enum LogLevel {
     Trace,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For machines.
+    /// One JSON object on each line, for machines.
     Json,
 }
 
-/// How long models may take.
+/// How long the node waits for models.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Models {
-    /// Until connected.
+    /// Longest wait for a connection to a model's server.
     #[serde(deserialize_with = "values::duration")]
     pub connect: Duration,
-    /// Until the first words, while another model is left.
+    /// Longest wait for a reply's first words while another model is left to try.
     #[serde(deserialize_with = "values::duration")]
     pub first_content: Duration,
-    /// Until the first words of the last model.
+    /// Longest wait for the first words of the last model in the list.
     #[serde(deserialize_with = "values::duration")]
     pub first_content_last: Duration,
-    /// Silence within a reply.
+    /// Longest silence within a reply.
     #[serde(deserialize_with = "values::duration")]
     pub between_chunks: Duration,
-    /// A whole turn.
+    /// Longest turn in all, from the question to the last word.
     #[serde(deserialize_with = "values::duration")]
     pub total: Duration,
 }
 
-/// Conversations in memory.
+/// When conversations rest, wake and are erased unspoken.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conversations {
-    /// Idle time before one rests.
+    /// Time without a listener or a word after which a conversation rests.
     #[serde(deserialize_with = "values::duration")]
     pub rest_after: Duration,
-    /// How long an anonymous one is kept in which nobody has said a word.
+    /// Age at which a conversation of an anonymous contact without a word is erased.
     #[serde(deserialize_with = "values::duration")]
     pub unspoken_after: Duration,
-    /// How many may be woken at the same time.
+    /// Conversations that may wake at the same time.
     pub wakes_at_once: NonZeroUsize,
 }
 
-/// What one client may do.
+/// What one client, visitor, address or key may do.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -230,54 +230,54 @@ pub struct Limits {
     pub requests_per_second_per_address: NonZeroU32,
     /// Requests a second on one connection; bursts are twice that.
     pub requests_per_second_per_connection: NonZeroU32,
-    /// Connections from one address.
+    /// Connections from one address at once.
     pub connections_per_address: NonZeroU32,
     /// Requests a second with one API key; bursts are twice that.
     pub requests_per_second_per_key: NonZeroU32,
-    /// Sockets and streams from one address.
+    /// Sockets and streams from one address at once.
     pub sockets_per_address: NonZeroU32,
-    /// Sockets and streams of one visitor.
+    /// Sockets and streams of one visitor at once.
     pub sockets_per_visitor: NonZeroU32,
     /// Requests and frames a second from one visitor.
     pub messages_per_second: NonZeroU32,
-    /// How many of them at once.
+    /// Requests and frames that may come at once before the rate a second is in force.
     pub messages_burst: NonZeroU32,
-    /// New visitors in an hour from one address, whom no server has announced.
+    /// New anonymous visitors in an hour from one address.
     pub new_visitors_per_hour_per_address: NonZeroU32,
-    /// Replies and messages in progress that the node takes on however busy it is.
+    /// Replies and messages in progress that the node admits however busy it is.
     pub work_min: NonZeroUsize,
-    /// How long a visitor's token holds when its maker does not say.
+    /// How long a visitor's token is valid when its maker does not say.
     #[serde(deserialize_with = "values::duration")]
     pub visitor_token_ttl: Duration,
-    /// How long it may be renewed, from the first one on.
+    /// How long a visitor may renew a token, counted from the first token.
     #[serde(deserialize_with = "values::duration")]
     pub visitor_session_max: Duration,
 }
 
-/// The embedded store.
+/// Sizes of the embedded store.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// Connections that read.
+    /// Connections that read, beside the one writer.
     pub readers: NonZeroUsize,
-    /// Writes that may wait.
+    /// Writes that may wait; further ones are answered `busy`.
     pub queue: NonZeroUsize,
 }
 
-/// What assistants have learned.
+/// Documents and their indexes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Knowledge {
-    /// Whether the demo tenant learns this project's documentation.
+    /// Whether the demo tenant learns this project's documentation at the first start.
     pub demo_documents: bool,
-    /// Indexes kept open.
+    /// Tenants' indexes that are kept open at once.
     pub indexes_open_max: NonZeroUsize,
 }
 
-/// How sites are learned.
+/// Sites that may be learned.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Learning {
-    /// Whether sites may be in private networks.
+    /// Whether sites on this machine and in private networks may be learned.
     pub private_hosts: bool,
 }

@@ -1,4 +1,4 @@
-//! Reads the sources of a configuration and makes it one, checked.
+//! Reads the sources of a configuration, merges them and checks the result.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,10 +18,10 @@ use super::model_name::ModelName;
 use super::settings::Config;
 use super::{annotated, keys};
 
-/// How long visitors' tokens may hold.
+/// How long a visitor's token may be valid.
 const VISITOR_TOKEN_TTL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(3600);
 
-/// What the settings are made of, beside the defaults.
+/// The sources of settings beside the defaults: at most one file, and the environment.
 pub struct Sources {
     file: Option<(PathBuf, String)>,
     variables: Vec<Variable>,
@@ -47,7 +47,7 @@ impl Sources {
         Ok(Self { file, variables })
     }
 
-    /// The settings.
+    /// The settings of all sources together, checked.
     ///
     /// # Errors
     /// The first key that is unknown, or value that makes no sense, and where it stands.
@@ -98,8 +98,9 @@ fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
             return Err(merged.bad_value(&["api_key"], problem));
         }
         if key.starts_with(VISITOR_TOKEN) {
-            let problem =
-                format!("what begins with `{VISITOR_TOKEN}` is read as a visitor's token, and would open nothing");
+            let problem = format!(
+                "a key that begins with `{VISITOR_TOKEN}` is read as a visitor's token, and would open nothing"
+            );
             return Err(merged.bad_value(&["api_key"], problem));
         }
     }
@@ -126,7 +127,7 @@ fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// A provider's own server wants a key; a server of one's own may not.
+/// A provider's own server needs a key; an operator's own server may need none.
 fn check_reachable(name: &ModelName, config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
     let ModelName::Remote { provider, .. } = name else { return Ok(()) };
     let key_path = ["providers", provider.name(), "key"].map(String::from);

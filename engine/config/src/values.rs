@@ -134,7 +134,7 @@ pub(super) fn models<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<M
 
 /// Names with commas; none when the text is empty.
 pub(super) fn names<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    read(deserializer, "names with commas", |text| {
+    read(deserializer, "names separated by commas", |text| {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         Some(names.map(str::to_owned).collect())
     })
@@ -189,7 +189,7 @@ pub(super) fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec
     deserializer.deserialize_any(Networks)
 }
 
-/// The tables under `[prices]`.
+/// One table under `[prices]`, in US dollars for a million tokens.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PriceTable {
@@ -198,7 +198,7 @@ struct PriceTable {
     output: Dollars,
 }
 
-/// What each model costs.
+/// The price of each model, by its name.
 pub(super) fn prices<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<std::collections::BTreeMap<ModelName, Price>, D::Error> {

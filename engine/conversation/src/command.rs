@@ -1,4 +1,4 @@
-//! What can be wished of a conversation, and what its turn reports back.
+//! The commands that a conversation takes, and the reports of its turn.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Who has the floor just now. Lives in memory only: after a crash the log's unfinished turn is
+//! Who has the floor now. It lives in memory only: after a crash the log's unfinished turn is
 //! all that is left of it.
 
 use std::fmt;

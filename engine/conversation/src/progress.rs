@@ -1,4 +1,4 @@
-//! The running turn reports.
+//! Handles the reports of the running turn.
 
 use schema::{Author, End, Fact, Text, Turn, limits};
 

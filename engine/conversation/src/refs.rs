@@ -1,4 +1,4 @@
-//! Recognises a message sent twice: the senders' refs of late, each with the event that holds it.
+//! Recognises a message sent twice: the senders' newest refs, each with the event that holds it.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,4 @@
-//! What a running reply has said, and which parts of it turned out to be thoughts.
+//! The text of a running reply, and the parts of it that turned out to be thoughts.
 //! Invariant: an offset, counted in characters from the beginning, means the same place for as long as the
 //! reply runs: what is taken back is blanked, and left out only when the reply is over.
 

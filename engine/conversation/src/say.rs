@@ -1,4 +1,4 @@
-//! Somebody says something.
+//! A contact or an agent says something.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the log says: the only state that survives.
+//! The state folded from the log: the only state that survives.
 //! Invariant: it changes by `fold` alone, so that replaying the log gives the state that lived it.
 
 use schema::wire::Status;

@@ -1,4 +1,4 @@
-//! What was said, in the order in which it was answered: what a prompt is made of.
+//! The messages in the order in which they were answered: the material of a prompt.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Which addresses a site may be at: public ones, or with the operator's word private ones too.
+//! The addresses at which a site may be: public ones and, if the operator allows them, private ones.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

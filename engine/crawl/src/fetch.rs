@@ -1,4 +1,4 @@
-//! Gets one page over HTTP: from allowed addresses only, in time, and not more than it should be.
+//! Gets one page over HTTP: from allowed addresses only, in bounded time and size.
 //! Invariant: redirects are told, not followed; the address connected to is one that was checked.
 
 use std::io::{self, Read};
@@ -71,7 +71,7 @@ pub enum FetchError {
     TooSlow,
     #[error("it is larger than {} MiB", PAGE_BYTES_MAX >> 20)]
     TooLarge,
-    #[error("it is packed in a way nobody asked for")]
+    #[error("it is compressed in a way that was not asked for")]
     Encoding,
     #[error("the answer breaks off")]
     Broken,

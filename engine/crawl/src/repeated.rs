@@ -1,4 +1,4 @@
-//! What stands on most pages of a site word for word (a banner, a newsletter, a notice): it is learned with one of
+//! Text that is the same on most pages of a site (a banner, a newsletter, a notice): it is learned with one of
 //! them. One pass: a block is judged by the pages met so far, those that wait to be learned together among them.
 //! Invariant: only hashes are kept, of a bounded number of blocks; a short value of a page's own stays with it.
 

@@ -1,4 +1,4 @@
-//! Prints what a document becomes: `cargo run -p engine-documents --example markdown page.html`.
+//! Prints a document as Markdown: `cargo run -p engine-documents --example markdown page.html`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "that is what it is for")]
 

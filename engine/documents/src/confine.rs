@@ -1,4 +1,4 @@
-//! What a program that reads a stranger's document may use of the machine.
+//! Limits what a program that reads a stranger's document may use of the machine.
 
 /// Memory it may ask for, in bytes of addresses.
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! CSV and its kin: values parted by commas, semicolons, tabs or pipes.
+//! CSV and its kin: values separated by commas, semicolons, tabs or pipes.
 
 use engine_text::grid::Placed;
 use engine_text::markdown::Writer;

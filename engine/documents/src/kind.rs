@@ -1,4 +1,4 @@
-//! What a document is: by its first bytes, by what its server says, by its name.
+//! Recognises the kind of a document by its first bytes, its server's word and its name.
 
 use std::fmt;
 use std::str::FromStr;

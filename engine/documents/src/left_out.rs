@@ -1,4 +1,4 @@
-//! Parts of a page that are not learned, gathered by what they are and why.
+//! Parts of a page that are not learned, grouped by element and reason.
 
 use schema::wire::{self, LeftOutReason};
 

@@ -1,4 +1,4 @@
-//! Styles of an ODT document: what they mean for a paragraph, and whether what has them is shown.
+//! Styles of an ODT document: what they mean for a paragraph, and whether they hide it.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Documents that are archives of XML: their parts, and what is met on the way through one.
+//! Documents that are archives of XML: their parts, and the events of reading one.
 //! Invariant: nothing is inflated past a bound, and no element is kept beyond its end.
 
 use std::borrow::Cow;

@@ -76,7 +76,7 @@ pub enum Unreadable {
     Empty,
     #[error("it has no text; scanned pages are not read")]
     Scanned,
-    #[error("its letters are in a font that does not say which letters they are")]
+    #[error("its text is in a font that does not say which letters it has")]
     Letters,
     #[error("it is encrypted")]
     Encrypted,

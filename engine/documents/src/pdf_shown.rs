@@ -1,4 +1,4 @@
-//! Which words of a page are shown: the library tells of all, also of those that nobody sees.
+//! Tells which words of a page are shown: the library reports all words, also those that nobody sees.
 //! Goes through a page's content as the library does, and says of each piece of words whether it is seen.
 //! What is not sure counts as seen.
 

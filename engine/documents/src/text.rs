@@ -1,4 +1,4 @@
-//! Bytes as letters: UTF-8, UTF-16 with its mark, what a server says, else Windows' Latin.
+//! Decodes text: UTF-8, UTF-16 with its mark, the charset that a server names, else Windows' Latin.
 
 use std::borrow::Cow;
 

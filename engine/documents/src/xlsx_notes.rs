@@ -1,4 +1,4 @@
-//! What stands beside the cells of a sheet: notes on them, and drawings, which are not read.
+//! Notes on the cells of a sheet, and its drawings, which are not read.
 
 use std::collections::HashMap;
 

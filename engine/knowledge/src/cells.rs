@@ -1,4 +1,4 @@
-//! Which cells of a table's row answer a question.
+//! Chooses the cells of a table's row that answer a question.
 //! Invariant: what is shown are the row's own cells under their own headings.
 
 use super::calendar::Calendar;

@@ -1,4 +1,4 @@
-//! Which unit of the passages answers a question, if any does.
+//! Chooses the unit of the passages that answers a question, if any does.
 //! Invariant: a question that asks for an amount, a time, a number or an address is answered with one,
 //! or not at all; a question is never an answer.
 

@@ -1,4 +1,4 @@
-//! What the demo tenant knows from the start: this project's own pages, compiled in.
+//! The demo tenant's first documents: this project's own pages, compiled in.
 
 use super::Document;
 

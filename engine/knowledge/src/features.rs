@@ -1,7 +1,7 @@
-//! What is known of a quotation that could be made, as numbers, and what they weigh.
+//! The features of a possible quotation, as numbers, and their weights.
 //! Invariant: each is 0 to 1 (`within` is -1 to 1); the weights are fitted on the working halves of the sets in
 //! `tests/retrieval` and, for questions in the pages' own words, on the older ones in `tests/fixtures/knowledge`, by
-//! `tests/retrieval/fit.py`. How sure one must be (`least`) is chosen by hand: rather silent than wrong.
+//! `tests/retrieval/fit.py`. The least certainty (`least`) is chosen by hand: rather silent than wrong.
 
 macro_rules! features {
     ($($(#[$doc:meta])* $name:ident: $score:literal;)*) => {

@@ -1,4 +1,4 @@
-//! What a question is about and what it asks for, apart from how it is worded: for who groups questions.
+//! The subject of a question and the kind of its answer, apart from its wording: for grouping questions.
 //! Invariant: bounded whatever the question's length.
 
 use super::language::{Language, List};

@@ -1,4 +1,4 @@
-//! Which kind of answer a question asks for, by its form.
+//! Tells the kind of answer that a question asks for, by its form.
 //! Invariant: tells what is asked for and never what about.
 
 use super::language::{Language, List};

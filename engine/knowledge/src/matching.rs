@@ -1,4 +1,4 @@
-//! How well the words of a text meet the terms of a question.
+//! Measures how well the words of a text meet the terms of a question.
 //! Invariant: a term meets a text by what stands there: the word, another form of it, a part of a
 //! joined word, a word that means the same, or the word it was a slip for.
 

@@ -1,4 +1,4 @@
-//! What a passage means beside its words, as tokens of an index: concepts, and kinds of values.
+//! The meaning of a passage beside its words, as tokens of an index: concepts, and kinds of values.
 //! Invariant: questions ask for the same tokens that documents are indexed under.
 
 use super::calendar::Calendar;

@@ -1,4 +1,4 @@
-//! How much of a question a text has: in all, of the telling words, as they are spelt, beside one another.
+//! Measures how much of a question a text has: in all, of the telling words, as they are spelt, beside one another.
 //! Invariant: shares are 0 to 1, and count a question's terms by their weights; nothing here knows of kinds of
 //! quotations.
 

@@ -1,4 +1,4 @@
-//! What the knowledge reports. No tenant and no source is a label.
+//! The metrics of knowledge: names once, described once. No tenant and no source is a label.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -27,6 +27,6 @@ pub fn describe() {
     describe_counter!(PASSAGES, "passages of the documents learned");
     describe_gauge!(OPEN_INDEXES, "indexes held open");
     describe_counter!(REBUILDS, "indexes built anew from the store");
-    describe_counter!(EMPTY_SEARCHES, "searches that found nothing that bears on the question");
+    describe_counter!(EMPTY_SEARCHES, "searches without a passage that bears on the question");
     describe_counter!(ERRORS, "calls that failed, by operation");
 }

@@ -1,4 +1,4 @@
-//! Which passages bear on a question, and how well.
+//! Ranks the passages that bear on a question.
 //! Invariant: a question is words, never a query language; its cost is bounded whatever its length.
 
 use schema::{Passage, TYPED_SOURCE, Text};

@@ -1,4 +1,4 @@
-//! A document as it was learned, for who wants to see what the assistant knows of it.
+//! A document as it was learned, for a team that checks what the assistant knows.
 //! Invariant: one document is read, by its name, and a page of it is given: the work and the answer are bounded
 //! by what one document may be.
 

@@ -1,4 +1,4 @@
-//! How well passages match what is sought: BM25, added up posting by posting, the rarest words first. For many
+//! Scores passages against the terms of a search: BM25, added up posting by posting, the rarest words first. For many
 //! words this is several times quicker than skipping from passage to passage, and its cost is known before.
 //! Invariant: a search reads so many postings at most, and as much memory as the largest segment has passages.
 

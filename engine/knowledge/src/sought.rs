@@ -1,4 +1,4 @@
-//! What is looked for: each word or phrase of a question, in every form and place in which it may stand.
+//! The terms of a search: each word or phrase of a question, in every form and place in which it may stand.
 //! Invariant: so many words at most, whatever the question's length, and so many looks: each is one in every
 //! segment of the index, whether the word stands there or not.
 

@@ -1,4 +1,4 @@
-//! What a passage can be quoted by: a sentence or two, an item of a list, a row or a cell of a table,
+//! The units that can be quoted from a passage: a sentence or two, an item of a list, a row or a cell of a table,
 //! a list, a listing. Each with the words that lead to it.
 //! Invariant: what is shown stands in the passage; bounded by the passage's length.
 

@@ -1,4 +1,4 @@
-//! What people ask a business for, recognised in a text: amounts, times, durations, dates, numbers,
+//! Recognises the values that people ask a business for: amounts, times, durations, dates, numbers,
 //! telephone numbers, addresses.
 //! Invariant: linear in the text; tells that something is there, and never what it means.
 

@@ -1,4 +1,4 @@
-//! What blocks: opening, building, learning and forgetting, on a thread made for it.
+//! Blocking work: opening, building, learning and forgetting, on a thread made for it.
 //! Invariant: the stamp is raised before documents change and after, and an index bears the stamp
 //! it was made from; one that bears another is built again. So no crash in between can leave an
 //! index that looks right and is not.

@@ -1,4 +1,4 @@
-//! One model asked once: what it said, what it used, when it was last heard.
+//! One model call: what the model said, what it used, when it was last heard.
 //! Invariant: whoever begins an attempt settles it, once; that closes its connection.
 
 use std::pin::Pin;
@@ -28,22 +28,22 @@ const TOKENS_UNSEEN_MAX: u64 = 256 * 1024;
 /// How far an attempt has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Nothing but signs of life.
+    /// Nothing came but signs of life.
     Waiting,
-    /// It thinks.
+    /// The model thinks; nothing can be shown yet.
     Thinking,
-    /// Its first words have been passed on.
+    /// The first words have been passed on: no other model takes over from here.
     Speaking,
 }
 
-/// How an attempt closes.
+/// How an attempt ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Close {
-    /// With the model's own end.
+    /// By the model's own end.
     Ended,
     /// By a failure on the provider's side.
     Broke,
-    /// By us, while the provider was at work and will bill it.
+    /// By this node, while the provider was at work and will bill it.
     Cut,
 }
 
@@ -105,12 +105,12 @@ impl Attempt {
         }
     }
 
-    /// The model's next chunk.
+    /// The model's next chunk; none after the last.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Chunk, ModelError>>> {
         self.stream.as_mut().map_or(Poll::Ready(None), |stream| Pin::new(stream).poll_next(cx))
     }
 
-    /// What was sent.
+    /// The size of the prompt that was sent, in estimated tokens.
     fn sent(&self) -> Sent {
         Sent { estimate: estimate_prompt_tokens(&self.prompt), max_output_tokens: self.prompt.max_output_tokens.into() }
     }

@@ -1,4 +1,4 @@
-//! How a prompt's parts share a model's context.
+//! Divides a model's context among the parts of a prompt.
 //! Invariant: shares depend on the model, the instructions and the wished length of a reply alone, and not on
 //! what is said: so each turn shortens the talk where the turn before it did, and prefixes stay the same.
 
@@ -44,7 +44,7 @@ pub(super) struct Room {
     pub(super) question: u64,
     /// … and with its excerpts.
     turn: u64,
-    /// For the talk before.
+    /// Tokens for the talk before the question.
     pub(super) history: u64,
     /// Whether earlier questions keep the excerpts that were found for them.
     pub(super) repeats: bool,

@@ -1,4 +1,4 @@
-//! From a provider's answer to a [`ModelError`].
+//! Turns a provider's answer into a [`ModelError`].
 //! Invariant: a detail holds statuses, kinds and places, never a word of prompt, reply or key.
 
 use std::time::Duration;

@@ -45,21 +45,21 @@ impl Default for Timers {
     }
 }
 
-/// What a turn gets.
+/// What a turn's stream yields.
 #[derive(Clone, PartialEq)]
 pub enum Piece {
     /// A model is being asked.
     Asking {
-        /// Its name.
+        /// The model's name.
         model: String,
-        /// What it was given.
+        /// The prompt that it was given.
         prompt: Arc<Prompt>,
     },
     /// Words for the contact; not empty.
     Text(String),
     /// The last bytes of those words were a thought that had not said so: they are no part of the reply.
     Unsaid {
-        /// How many.
+        /// Number of UTF-8 bytes.
         bytes: usize,
     },
     /// Something about the reply that is not its words; never before them, and each once.
@@ -68,16 +68,16 @@ pub enum Piece {
     Usage(Usage),
     /// A model was given up before its first words, and another is asked.
     FailedOver {
-        /// Its name.
+        /// The name of the model that was given up.
         model: String,
-        /// Why.
+        /// Why it was given up.
         error: ModelError,
     },
-    /// The turn is over.
+    /// The turn is over; nothing follows.
     Ended(Ended),
 }
 
-/// How a turn ended.
+/// How a turn ended, and what it used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     /// The outcome; never `Cancelled`, because a cancelled turn is dropped.
@@ -86,7 +86,7 @@ pub struct Ended {
     pub model: String,
     /// Why it failed or broke off.
     pub error: Option<ModelError>,
-    /// What it took.
+    /// Tokens and cost of all attempts together.
     pub spent: Spent,
 }
 

@@ -11,14 +11,14 @@ use super::replay::take_back;
 /// How long the first words of a model's first reply wait for a mark that ends a thought.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// What waits.
+/// The first words of a reply that wait until it is sure that they are no thought.
 #[derive(Debug)]
 pub(super) enum FirstWords {
-    /// Nothing was said yet.
+    /// The model has said nothing yet.
     Silent,
-    /// These, until then.
+    /// These chunks wait until this moment.
     Waiting(Vec<Chunk>, Instant),
-    /// Nothing any more.
+    /// They were passed on; nothing waits any more.
     Passed,
 }
 

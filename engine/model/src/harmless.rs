@@ -1,4 +1,4 @@
-//! Makes harmless what could pass for a mark of a chat template in what people, documents and tenants wrote.
+//! Disarms text of people, documents and tenants that could pass for a mark of a chat template.
 //! Invariant: only the prompt is changed, by one character a mark; the log keeps what was said as it was.
 //!
 //! Some servers read the special tokens of their template out of a message's text, and a message could then

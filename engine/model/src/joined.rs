@@ -15,7 +15,7 @@ const JOIN_BYTES_MAX: usize = 4 * 1024;
 /// … or when it has been joined for this long.
 const JOIN_TIME_MAX: Duration = Duration::from_millis(10);
 
-/// A stream of pieces.
+/// A stream of a turn's pieces.
 pub trait Pieces: Stream<Item = Piece> + Unpin {}
 impl<S: Stream<Item = Piece> + Unpin> Pieces for S {}
 
@@ -29,12 +29,12 @@ pub struct Joined<S> {
 }
 
 impl<S: Pieces> Joined<S> {
-    /// Joins what `inner` gives.
+    /// Joins the pieces of `inner`.
     pub fn new(inner: S) -> Self {
         Self { inner, first_passed: false, held: None, done: false }
     }
 
-    /// The stream underneath.
+    /// The stream whose pieces are joined.
     pub fn inner(&self) -> &S {
         &self.inner
     }

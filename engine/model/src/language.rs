@@ -1,4 +1,4 @@
-//! The language somebody writes in, where their words say it for sure.
+//! The language in which somebody writes, where their words show it for sure.
 
 use schema::Locale;
 use whatlang::{Detector, Lang, Script};

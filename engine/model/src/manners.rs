@@ -1,4 +1,4 @@
-//! What a server's answers have taught: which parameters it refuses, how its models begin to speak, and how
+//! Lessons of a server's answers: which parameters it refuses, how its models begin to speak, and how
 //! much they take.
 //! Invariant: bounded, shared by all worker threads; what one reply has taught another can correct.
 
@@ -18,7 +18,7 @@ const CONTRARY_MAX: u8 = 3;
 pub(super) enum Parameter {
     /// The limit of a reply's length, under its old name.
     MaxTokens,
-    /// The same under its new name.
+    /// The limit of a reply's length, under its new name.
     MaxCompletionTokens,
     /// The wish for padding to be left out.
     Obfuscation,
@@ -86,7 +86,7 @@ pub(super) struct Refusals(u8);
 impl Refusals {
     pub(super) const NONE: Self = Self(0);
 
-    /// These parameters.
+    /// A set of these parameters.
     pub(super) fn of(parameters: &[Parameter]) -> Self {
         Self(parameters.iter().fold(0, |bits, parameter| bits | parameter.bit()))
     }
@@ -118,7 +118,7 @@ struct Lesson {
     asked: bool,
 }
 
-/// One model's manners.
+/// What the answers of one model's server have taught.
 #[derive(Clone, Debug)]
 pub(super) struct Manners {
     learned: Lessons,
@@ -167,24 +167,24 @@ impl Manners {
         Refusals(learned.0 | self.preset.0)
     }
 
-    /// The server took a request without these.
+    /// The server took a request without these parameters.
     pub(super) fn refuses(&self, refused: Refusals) {
         self.learned.note(&self.server, &self.model, |lesson| lesson.refused = Some(refused));
         self.learned.note(&self.server, "", |lesson| lesson.refused = lesson.refused.or(Some(refused)));
     }
 
-    /// How much it takes, as far as it has shown.
+    /// The model's context and longest reply, as far as they are known.
     pub(super) fn sizes(&self) -> Sizes {
         let known = self.learned.lock().get(&(self.server.clone(), self.model.clone())).map(|lesson| lesson.sizes);
         known.unwrap_or_default().configured(self.context_tokens)
     }
 
-    /// An attempt has shown how much it takes.
+    /// Takes in what an attempt has taught about the model's size.
     pub(super) fn sized(&self, lesson: SizeLesson) {
         self.learned.note(&self.server, &self.model, |known| known.sizes.learn(lesson));
     }
 
-    /// Whether its server is to be asked how much it takes: once, if nobody has said it.
+    /// Whether its server is to be asked for the model's context: once, if nothing is known of it.
     pub(super) fn size_is_to_be_asked(&self) -> bool {
         let mut first = false;
         if self.context_tokens.is_none() {
@@ -195,7 +195,7 @@ impl Manners {
         first
     }
 
-    /// Its server has said how much it takes.
+    /// Takes in the context that its server has told.
     pub(super) fn told(&self, tokens: u64) {
         tracing::info!(model = self.model, tokens, "the model's server tells its context");
         self.learned.note(&self.server, &self.model, |known| known.sizes.told(tokens));

@@ -1,9 +1,9 @@
-//! Where a reply shows code: what stands there is shown as it is.
+//! Finds the code in a reply: text in code is shown as it is.
 //! Invariant: a pure fold over characters; how they were cut into pieces makes no difference.
 
 /// A line that begins with so much white space, after an empty one, is code.
 const INDENT: usize = 4;
-/// The shortest fence.
+/// The shortest fence of a code block, in characters.
 const FENCE: usize = 3;
 
 /// Reads along with a reply in Markdown.

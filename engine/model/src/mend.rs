@@ -1,4 +1,4 @@
-//! JSON as some servers write it, made JSON: before it is read, so that no field can break another.
+//! Repairs JSON as some servers write it, before it is read, so that no field can break another.
 //! Invariant: what is right already stays as it is, and text loses nothing that is half of a character.
 
 use std::borrow::Cow;

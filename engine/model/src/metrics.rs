@@ -1,4 +1,4 @@
-//! What is counted about models. Label values come from the configuration, are bounded here, and
+//! The metrics of models: names once, described once. Label values come from the configuration, are bounded here, and
 //! never name a tenant.
 
 use std::collections::BTreeSet;
@@ -25,11 +25,19 @@ const MODELS_MAX: usize = 64;
 
 /// Tells the recorder what these are. To be called once, after it was installed.
 pub fn describe() {
-    describe_counter!(ATTEMPTS, Unit::Count, "attempts to get a reply from a model, by outcome");
-    describe_histogram!(FIRST_CONTENT, Unit::Seconds, "time from the beginning of an attempt to its first words");
-    describe_counter!(FAILOVERS, Unit::Count, "attempts given up before their first words for the next model");
+    describe_counter!(ATTEMPTS, Unit::Count, "model calls, by outcome");
+    describe_histogram!(FIRST_CONTENT, Unit::Seconds, "time from the beginning of a model call to its first words");
+    describe_counter!(
+        FAILOVERS,
+        Unit::Count,
+        "model calls given up before their first words, so that the next model was asked"
+    );
     describe_counter!(SHORTENED, Unit::Count, "prompts that were refused for their size and sent again, shorter");
-    describe_counter!(LEFT_OUT, Unit::Count, "what found no room in prompts: exchanges, passages, parts of messages");
+    describe_counter!(
+        LEFT_OUT,
+        Unit::Count,
+        "parts left out of prompts for lack of room, by kind: exchanges, passages, parts of messages"
+    );
     describe_counter!(TOKENS, Unit::Count, "tokens read and written, by the provider's count or an estimate");
 }
 

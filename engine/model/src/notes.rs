@@ -1,4 +1,4 @@
-//! What the prompt says beside each question: when it was asked, and in which language to answer.
+//! The note beside each question in a prompt: when it was asked, and in which language to answer.
 //! Invariant: a line follows from the log and the profile alone, so that a later prompt repeats it.
 
 use engine_conversation::Exchange;

@@ -229,7 +229,7 @@ pub(super) struct OpenAiDialect {
     usage: Option<Usage>,
     /// The number of the choice we read: that of the first.
     choice: Option<u64>,
-    /// Something was said.
+    /// The model has said a word.
     spoke: bool,
 }
 

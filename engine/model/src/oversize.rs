@@ -1,4 +1,4 @@
-//! Whether a refusal says that the prompt is too long, and for what size: every server in its own words.
+//! Recognises a refusal of a prompt for its size, and reads the sizes: every server has its own words.
 //! Invariant: only what a server says itself is read, its message and not what it may quote of the request;
 //! and only numbers are kept of it.
 
@@ -149,7 +149,7 @@ impl Oversize {
         PHRASES.iter().find_map(|phrase| matched(&message, phrase))
     }
 
-    /// For the log.
+    /// The sizes alone, for the log.
     pub(super) fn numbers(self) -> String {
         let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
         format!("{} tokens, at most {}", number(self.prompt), number(self.limit))

@@ -14,7 +14,7 @@ use super::window::{Sent, Sizes};
 /// one such. Dropping the stream closes the upstream connection at once.
 pub type ChunkStream = Pin<Box<dyn Stream<Item = Result<Chunk, ModelError>> + Send>>;
 
-/// Something that answers prompts.
+/// A model that answers prompts: one adapter for each dialect, and the built-in answerer.
 pub trait Model: Send + Sync + 'static {
     /// `provider/model`, or `builtin`.
     fn name(&self) -> &str;
@@ -22,12 +22,12 @@ pub trait Model: Send + Sync + 'static {
     /// Begins one attempt. No retries inside; timers are the caller's, but for connecting.
     fn ask(&self, prompt: Arc<Prompt>) -> ChunkStream;
 
-    /// What its tokens cost, when configured.
+    /// What its tokens cost; none when the configuration has no price.
     fn price(&self) -> Option<Price> {
         None
     }
 
-    /// What is known of its size.
+    /// What is known of its context and reply length.
     fn sizes(&self) -> Sizes {
         Sizes::default()
     }
@@ -36,7 +36,7 @@ pub trait Model: Send + Sync + 'static {
     fn learn(&self, _lesson: SizeLesson) {}
 }
 
-/// A shared model.
+/// A model, shared by the turns that ask it.
 pub type SharedModel = Arc<dyn Model>;
 
 /// What an attempt teaches about a model's size.
@@ -44,16 +44,16 @@ pub type SharedModel = Arc<dyn Model>;
 pub enum SizeLesson {
     /// It took a prompt and counted it.
     Counted {
-        /// The prompt.
+        /// The size of the prompt.
         sent: Sent,
-        /// Its tokens.
+        /// Tokens that the provider counted for it.
         tokens: u64,
     },
     /// It refused one for its size.
     Refused {
-        /// The prompt.
+        /// The size of the prompt.
         sent: Sent,
-        /// In which words.
+        /// The sizes that the refusal named.
         by: Oversize,
     },
 }
@@ -82,16 +82,16 @@ pub struct Prompt {
 /// One side's words in a prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PromptLine {
-    /// Whose.
+    /// The side that said it.
     pub role: Role,
-    /// What.
+    /// The text of that side.
     pub text: Text,
 }
 
 /// The two sides every dialect knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The contact.
+    /// The contact, whom providers call user.
     User,
     /// Our side: assistant or human agent.
     Assistant,
@@ -108,14 +108,14 @@ pub enum Chunk {
     Thinking,
     /// The last bytes of text were a thought that had not said so: they are taken back.
     Unsaid {
-        /// How many.
+        /// Number of UTF-8 bytes.
         bytes: usize,
     },
     /// Something about the reply that is not its words.
     Signal(Signal),
     /// The model asks for a tool; parsed, and declined until tools exist.
     ToolCall {
-        /// Which tool.
+        /// The tool's name.
         name: String,
         /// Its arguments, as the model wrote them.
         arguments: String,
@@ -139,9 +139,9 @@ pub enum Signal {
 /// Why a model stopped by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// It was done.
+    /// It had said all it had to say.
     Completed,
-    /// A length limit.
+    /// A length limit cut it.
     Length,
     /// The provider withheld the rest.
     Filtered,
@@ -149,7 +149,7 @@ pub enum Stop {
     Tool,
 }
 
-/// Why an attempt failed.
+/// Why an attempt failed; each error maps to one public code.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{code}: {detail}")]
 pub struct ModelError {

@@ -1,4 +1,4 @@
-//! Asks a server of one's own what it says of its model's context. Some cut a prompt that is too long in
+//! Asks an operator's own server for its model's context. Some servers cut a prompt that is too long in
 //! silence, so that no refusal ever teaches it.
 //! Invariant: asked once, beside the talk and after its first answer; that there is nothing to learn is no fault.
 

@@ -45,13 +45,13 @@ const TAGS_TOKENS: u64 = 24;
 /// Who talks for whom, and where: the same in all prompts of a conversation under one profile.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting<'a> {
-    /// Who answers.
+    /// The assistant that answers.
     pub assistant: &'a Assistant,
-    /// For whom.
+    /// The business it answers for.
     pub business: &'a Business,
-    /// How the contact came.
+    /// The channel by which the contact came.
     pub channel: Channel,
-    /// In which language their page or app is, where it said so.
+    /// Language of the contact's page or app, where it said so.
     pub locale: Option<&'a Locale>,
 }
 
@@ -68,9 +68,9 @@ pub struct Talk {
 /// A prompt, and what of the talk found no room in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
-    /// The prompt.
+    /// The prompt that fits.
     pub prompt: Arc<Prompt>,
-    /// What is missing.
+    /// What of the talk found no room in it.
     pub left_out: LeftOut,
 }
 

@@ -1,4 +1,4 @@
-//! From names in the configuration to models that can be asked.
+//! Turns names in the configuration into models that can be asked.
 //! Invariant: one registry for each worker thread, because an adapter's connections belong to the thread that made them.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,20 +15,20 @@ use super::{
 /// Adapters kept for reuse; models named later are built for each turn, which costs little.
 const KEPT_MAX: usize = 256;
 
-/// What the registry is built from.
+/// The settings a registry is built from.
 #[derive(Clone, Debug, Default)]
 pub struct ModelSettings {
-    /// Models in the order they are tried by tenants who name none.
+    /// Models in the order in which they are tried for tenants who name none.
     pub list: Vec<String>,
     /// OpenAI, and whatever speaks its chat completions.
     pub openai: ProviderSettings,
     /// Anthropic, and whatever speaks its Messages.
     pub anthropic: ProviderSettings,
-    /// Gemini.
+    /// Gemini, and whatever speaks its `streamGenerateContent`.
     pub gemini: ProviderSettings,
-    /// Prices by `provider/model`.
+    /// What models cost, by `provider/model`.
     pub prices: BTreeMap<String, Price>,
-    /// How long to wait.
+    /// How long a turn waits for models.
     pub timers: Timers,
     /// How chat-completions servers are told the limit of a reply's length.
     pub output_limit: OutputLimit,
@@ -40,14 +40,14 @@ pub struct ModelSettings {
     pub lessons: Lessons,
 }
 
-/// One provider's access.
+/// Address, key and context of one provider's models.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderSettings {
-    /// The API key.
+    /// The API key; none or empty: requests carry no key.
     pub key: Option<SecretString>,
-    /// Another address than the provider's own.
+    /// An address in place of the provider's own.
     pub base: Option<String>,
-    /// Tokens of prompt and reply together, for all its models; none: as they show.
+    /// Tokens of prompt and reply together, for all its models; none: learned from the models.
     pub context_tokens: Option<u64>,
 }
 
@@ -58,16 +58,16 @@ pub enum RegistryError {
     UnknownProvider(String),
     #[error("`{name}` needs a key: set {provider}_API_KEY, or {provider}_BASE_URL for a server that wants none")]
     NoKey {
-        /// The model.
+        /// The model's name as it was written.
         name: String,
-        /// The provider, as environment variables begin.
+        /// The provider, as its environment variables begin.
         provider: &'static str,
     },
     #[error("the environment variable {variable} is not a usable address: {reason}")]
     Base {
-        /// What to mend.
+        /// The variable that has to change.
         variable: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with its value.
         reason: String,
     },
     #[error("`builtin` is not available here")]
@@ -76,7 +76,7 @@ pub enum RegistryError {
     Http(String),
 }
 
-/// Finds models by name.
+/// Finds models by name, and keeps their adapters and connections for reuse.
 pub struct Registry {
     settings: ModelSettings,
     builtin: Option<SharedModel>,

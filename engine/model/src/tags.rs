@@ -36,12 +36,12 @@ const EXACT: &[(&str, Tag)] = &[
     ("<unused95>", Tag::Close),
 ];
 
-/// What a mark says.
+/// The meaning of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
     /// A thought begins.
     Open,
-    /// It ends.
+    /// A thought ends.
     Close,
     /// The answer begins or ends, or a thought without a word in it stood here.
     Answer,
@@ -60,9 +60,9 @@ pub(super) enum Tag {
 pub(super) enum Look {
     /// It is none, whatever follows.
     No,
-    /// It may become one.
+    /// It may become a mark when more text comes.
     Maybe,
-    /// It is this one.
+    /// It is this mark.
     Is(Tag),
 }
 

@@ -35,7 +35,7 @@ pub(super) struct Thoughts {
     said: bool,
     /// The same at the end of the last thought.
     said_before: bool,
-    /// Bytes said since then.
+    /// Bytes said since the last thought.
     since: usize,
     /// That the reply begins with the answer is known.
     sure: bool,
@@ -67,9 +67,9 @@ pub(super) enum Begins {
 
 #[derive(Debug)]
 enum Place {
-    /// The answer.
+    /// Words of the answer, which are shown.
     Answer,
-    /// A thought.
+    /// Words of a thought, which are not shown.
     Thought,
     /// What is a thought if the end of one follows, and else was the answer.
     Unsure(String),

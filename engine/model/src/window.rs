@@ -17,12 +17,12 @@ const COUNTED_MIN: u64 = 64;
 /// had in a cache.
 const COUNTED_PARTS_MIN: (u64, u64) = (2, 5);
 
-/// What a prompt has to fit into.
+/// The window that a prompt has to fit into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Tokens of prompt and reply together; none when nobody has said.
+    /// Tokens of prompt and reply together; none when nothing is known.
     pub tokens: Option<u64>,
-    /// How the model counts.
+    /// How many tokens the model counts for a token of our estimate.
     pub rate: Rate,
 }
 
@@ -85,16 +85,16 @@ pub struct Sizes {
     rate: Rate,
     /// The longest prompt that it has taken, by its own count.
     taken: u64,
-    /// The operator's word.
+    /// Tokens that the operator configured.
     configured: Option<u64>,
 }
 
-/// A prompt that was sent.
+/// The sizes of a prompt that was sent, in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// Our estimate of it.
+    /// Our estimate of the prompt, in tokens.
     pub estimate: u64,
-    /// The limit of the reply's length that came with it.
+    /// The longest reply that was asked for with it.
     pub max_output_tokens: u64,
 }
 
@@ -111,14 +111,14 @@ impl Sizes {
         Self { configured, ..self }
     }
 
-    /// What prompts have to fit into.
+    /// The window that the next prompt has to fit into.
     #[must_use]
     pub fn window(&self) -> Window {
         let tokens = self.tokens.into_iter().chain(self.configured).min();
         Window { tokens, rate: self.rate }
     }
 
-    /// Takes a lesson in.
+    /// Takes in what an attempt has taught.
     pub fn learn(&mut self, lesson: SizeLesson) {
         match lesson {
             SizeLesson::Counted { sent, tokens } => self.counted(sent, tokens),

@@ -1,4 +1,4 @@
-//! What the stores measure: every name once, with its meaning. No label names a tenant or a conversation.
+//! The metrics of stores: every name once, with its meaning. No label names a tenant or a conversation.
 
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
@@ -21,11 +21,15 @@ pub const DAMAGED: &str = "tertulia_store_damaged";
 
 /// Gives the exporter units and words for all of the above. Call it once, after the recorder is set.
 pub fn describe() {
-    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "one transaction until the disk has it");
+    describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "time of one transaction until it is on disk");
     describe_histogram!(BATCH_WRITES, Unit::Count, "writes that shared one transaction");
     describe_gauge!(QUEUE_DEPTH, Unit::Count, "commands that wait for the store, by queue");
     describe_histogram!(QUEUE_WAIT_SECONDS, Unit::Seconds, "how long a command waited for its turn, by queue");
-    describe_counter!(ERRORS, Unit::Count, "commands the store could not do, by kind");
-    describe_gauge!(DAMAGED, Unit::Count, "1 once the database file was found damaged");
-    describe_histogram!(CHECKPOINT_SECONDS, Unit::Seconds, "one copying of the write-ahead log into the database");
+    describe_counter!(ERRORS, Unit::Count, "commands that failed in the store, by kind");
+    describe_gauge!(DAMAGED, Unit::Count, "1 from when the database file was found damaged, else 0");
+    describe_histogram!(
+        CHECKPOINT_SECONDS,
+        Unit::Seconds,
+        "time of one copying of the write-ahead log into the database"
+    );
 }

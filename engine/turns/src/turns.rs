@@ -1,4 +1,4 @@
-//! Turns at work that takes its time, shared out evenly between tenants.
+//! Places at slow work, shared out evenly between tenants.
 //! Invariant: so many work at once and so many wait; no tenant holds more places than it leaves free, and
 //! whoever asks for less work than others is not kept waiting by theirs.
 

@@ -21,9 +21,9 @@ pub struct Board {
 /// A group that has to be written down, or forgotten.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// It is like this now.
+    /// The group under this key is new or changed: its record is written.
     Keep(String, Group),
-    /// It is no more.
+    /// The group with this key is gone: its record is deleted.
     Drop(String),
 }
 
@@ -34,13 +34,13 @@ impl Board {
         Self { groups: groups.into_iter().filter(|(_, group)| !group.places.is_empty()).collect() }
     }
 
-    /// How many there are.
+    /// Number of groups.
     #[must_use]
     pub fn len(&self) -> usize {
         self.groups.len()
     }
 
-    /// Whether there are none.
+    /// Whether there is no group.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.groups.is_empty()
@@ -83,12 +83,12 @@ impl Board {
         least.map(|(_, key, _)| key.clone())
     }
 
-    /// A question was answered, or need not be.
+    /// Removes a group: its question was answered or dismissed.
     pub fn dismiss(&mut self, key: &str) -> Option<Change> {
         self.groups.remove(key).map(|_| Change::Drop(key.to_owned()))
     }
 
-    /// A conversation is erased.
+    /// Forgets every place in a conversation that is erased.
     pub fn forget(&mut self, conversation: ConversationId) -> Vec<Change> {
         self.forget_where(|place| place.conversation == conversation)
     }

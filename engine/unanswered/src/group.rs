@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Like questions. Its `Debug` does not say what was asked.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
-    /// How often, those included whose places are not kept any more.
+    /// How often it was asked, places that are no longer kept included.
     pub count: u64,
     /// The newest places, oldest first; never empty, so that there is always somebody's wording.
     pub places: Vec<Place>,
@@ -16,11 +16,11 @@ pub struct Group {
 /// One place at which a question was asked.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
-    /// The conversation.
+    /// The conversation in which it was asked.
     pub conversation: ConversationId,
-    /// The reply that did not answer.
+    /// The `seq` of the reply that did not answer it.
     pub seq: Seq,
-    /// When that came.
+    /// When that reply came.
     pub at: Timestamp,
     /// The question in these very words.
     pub words: String,

@@ -1,13 +1,13 @@
-//! What a reply was to answer, read from the log.
+//! The question that a reply had to answer, read from the log.
 
 use schema::{Author, Event, Fact, Seq, Timestamp, limits};
 
 /// A question as it stood before a reply.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// Its words, shortened.
+    /// The question's words, shortened.
     pub words: String,
-    /// When the reply came.
+    /// When the reply to it came.
     pub at: Timestamp,
     /// Whether the reply said that it does not know.
     pub unanswered: bool,

@@ -22,7 +22,7 @@ pub enum AuthError {
     Rotated,
     #[error("this visitor was logged out; get a new token")]
     LoggedOut,
-    #[error("this token was renewed for as long as one may be; get a new one from the page's server")]
+    #[error("this token cannot be renewed any longer; get a new one from the page's server")]
     Lapsed,
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,5 +1,5 @@
-//! What the store was found to say lately, so that it need not be asked each time.
-//! Invariant: what was forgotten is not remembered again from a look that began before.
+//! Remembers recent answers of the store, so that it need not be asked each time.
+//! Invariant: an answer that was forgotten does not come back from a look that began before.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,4 +1,4 @@
-//! What the tests of this folder share: records in memory, and tenants on them.
+//! Shared by the tests of this folder: records in memory, and tenants on them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -38,7 +38,7 @@ pub enum TokenError {
     Invalid,
     #[error("the token has expired")]
     Expired,
-    #[error("the token was renewed for as long as one may be")]
+    #[error("the token cannot be renewed any longer")]
     Lapsed,
 }
 

@@ -1,4 +1,4 @@
-//! What may be written on the command line.
+//! The arguments of the command line, with their help texts.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use schema::{Contact, ConversationId};
 #[derive(Debug, Parser)]
 #[command(name = "tertulia", version)]
 pub(super) struct Arguments {
-    /// Settings to use over the defaults, as TOML; see `tertulia config`
+    /// File of settings that replace defaults, as TOML; see `tertulia config`
     #[arg(long, global = true, value_name = "FILE", env = "TERTULIA_CONFIG")]
     pub(super) config: Option<PathBuf>,
     #[command(subcommand)]
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run a node (this is what happens without a command)
     Serve,
-    /// Print all settings with what they mean and what holds now
+    /// Print all settings with their meanings and the values in force
     Config,
     /// Talk to the running node as a contact of the demo tenant
     Chat(Chat),
@@ -29,22 +29,22 @@ pub(super) enum Command {
     /// Manage tenants, whether the node runs or not
     #[command(subcommand)]
     Tenant(Tenant),
-    /// Manage what tenants may use, whether the node runs or not
+    /// Manage plans: the quotas and models that tenants may use, whether the node runs or not
     #[command(subcommand)]
     Plan(PlanCommand),
     /// Print a conversation of the running node
     Export(Export),
-    /// What this program starts to read a document that may be hostile
+    /// Read one document in a process of its own; started by a node
     #[command(hide = true)]
     ReadDocument(ReadDocument),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Chat {
-    /// Go on with this conversation
+    /// Id of the conversation to go on with
     #[arg(long, value_name = "ID")]
     pub(super) conversation: Option<ConversationId>,
-    /// Whom a new conversation is with
+    /// Contact of a new conversation
     #[arg(long, value_name = "NAME", conflicts_with = "conversation")]
     pub(super) contact: Option<Contact>,
 }
@@ -54,65 +54,65 @@ pub(super) struct Learn {
     /// Folders, files (Markdown, text, HTML, PDF, DOCX, PPTX, XLSX, ODT, EPUB, CSV) and sites (https://…)
     #[arg(required = true, value_name = "FOLDER|FILE|SITE")]
     pub(super) targets: Vec<PathBuf>,
-    /// Read at most so many pages of a site
+    /// Most pages to read of a site
     #[arg(long, value_name = "N")]
     pub(super) pages_max: Option<usize>,
-    /// Follow at most so many links from a site's first page
+    /// Most links to follow from a site's first page to any other
     #[arg(long, value_name = "N")]
     pub(super) depth_max: Option<usize>,
-    /// Read at most so many of a site's pages that differ in their query only
+    /// Most pages to read of one path that differ in their query only
     #[arg(long, value_name = "N")]
     pub(super) queries_max: Option<usize>,
-    /// Have the node learn a site again after so many hours, from then on
+    /// Hours after which the node learns a site again, each time
     #[arg(long, value_name = "HOURS")]
     pub(super) every_hours: Option<u32>,
-    /// Learn sites of this machine and private networks too, while no node runs
+    /// Also learn sites on this machine and in private networks, while no node runs
     #[arg(long)]
     pub(super) allow_private_hosts: bool,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ReadDocument {
-    /// What it is
+    /// Kind of the document
     #[arg(long)]
     pub(super) kind: engine_documents::Kind,
-    /// In which letters
+    /// Character set of the document, where it is known
     #[arg(long)]
     pub(super) charset: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Tenant {
-    /// Make a tenant and print its API key, this once
+    /// Make a tenant and print its API key, which is shown this once
     Create {
-        /// Its name
+        /// Name of the tenant
         name: String,
-        /// What it may use; see `tertulia plan`
+        /// Plan of the tenant; see `tertulia plan`
         #[arg(long, value_name = "PLAN", default_value = schema::DEFAULT_PLAN)]
         plan: String,
     },
-    /// Give it another plan
+    /// Give a tenant another plan
     Plan {
-        /// Name or id
+        /// Name or id of the tenant
         tenant: String,
-        /// The plan's name
+        /// Name of the plan
         plan: String,
     },
     /// List all tenants
     List,
-    /// Print a new API key; the old one stops working
+    /// Give a tenant a new API key and print it; the old key stops working
     RotateKey {
-        /// Name or id
+        /// Name or id of the tenant
         tenant: String,
     },
-    /// Refuse its keys and tokens
+    /// Refuse a tenant's keys and tokens from now on
     Disable {
-        /// Name or id
+        /// Name or id of the tenant
         tenant: String,
     },
-    /// Take them again
+    /// Accept a disabled tenant's keys and tokens again
     Enable {
-        /// Name or id
+        /// Name or id of the tenant
         tenant: String,
     },
 }
@@ -123,23 +123,23 @@ pub(super) enum PlanCommand {
     List,
     /// Print a plan as JSON
     Show {
-        /// Its name
+        /// Name of the plan
         name: String,
     },
-    /// Make a plan, or replace it; tenants that have it go by it at once
+    /// Make a plan, or replace it; tenants that have it follow it at once
     Set {
-        /// Its name
+        /// Name of the plan
         name: String,
-        /// The plan as JSON; `-` for standard input
+        /// File with the plan as JSON; `-` for standard input
         file: PathBuf,
     },
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// Which conversation
+    /// Id of the conversation
     pub(super) conversation: ConversationId,
-    /// How it is written
+    /// Format of the output
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }

@@ -162,7 +162,7 @@ pub(super) async fn answers(config: &Config) -> Result<bool, CliError> {
 fn address(config: &Config) -> Result<SocketAddr, CliError> {
     let mut address = config.listen;
     if address.port() == 0 {
-        return Err(CliError::Usage("`listen` has port 0, so nobody knows where the node is".into()));
+        return Err(CliError::Usage("`listen` has port 0, so the node's port is not known".into()));
     }
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {

@@ -19,7 +19,7 @@ pub(super) enum CliError {
     Unreachable { address: String },
     #[error("{message} ({code})")]
     Refused { code: ErrorCode, message: String },
-    #[error("what answers at {address} is not a node of this version: {problem}")]
+    #[error("the server at {address} is not a node of this version: {problem}")]
     Strange { address: String, problem: String },
     #[error("the node at {address} did not answer in time")]
     Slow { address: String },

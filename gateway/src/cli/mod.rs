@@ -1,5 +1,5 @@
 //! The command line: `serve`, and commands that talk to a node or to its data directory.
-//! Invariant: what goes wrong is one line on standard error; 2 is for how it was called or
+//! Invariant: a failure is one line on standard error; exit code 2 is for how it was called or
 //! configured, 1 for the rest.
 
 mod arguments;

@@ -1,4 +1,4 @@
-//! `tertulia plan`: what tenants may use: quotas, models, visitors.
+//! `tertulia plan`: lists, shows and writes plans.
 
 use std::io::{self, Read as _, Write};
 use std::path::Path;

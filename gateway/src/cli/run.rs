@@ -1,4 +1,4 @@
-//! Reads the command line and the settings, and does what they say.
+//! Reads the command line and the settings, and runs the command.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What the tests of this folder share: a node that answers by script, over real HTTP.
+//! Shared by the tests of this folder: a node that answers by script, over real HTTP.
 
 use std::collections::HashMap;
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! What HTTP reads from and writes to: the connection, a little at a time.
+//! The connection as HTTP reads and writes it: a little at a time.
 //! Invariant: in one turn of its thread a connection hands over a bounded number of bytes, and of heads.
 
 use std::io;

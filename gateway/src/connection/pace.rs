@@ -1,4 +1,4 @@
-//! How fast a request's body has to come.
+//! Holds a request's body to a least pace.
 
 use std::future::Future;
 use std::io;

@@ -1,4 +1,4 @@
-//! How many connections each address has open, over all threads.
+//! Counts the open connections of each address, over all threads.
 //! Invariant: there are never more rows than connections.
 
 use std::collections::HashMap;

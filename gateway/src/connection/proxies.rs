@@ -1,4 +1,4 @@
-//! Proxies in front of the node, and whom they say a request comes from.
+//! Proxies in front of the node, and the client addresses that they report.
 //! Invariant: nobody but a trusted proxy is believed, and of what one passes on only what it wrote itself.
 
 use std::net::{IpAddr, Ipv4Addr};

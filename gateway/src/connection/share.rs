@@ -1,4 +1,4 @@
-//! Counts by whatever strangers have many of, in memory of one size.
+//! Counts by keys of which a stranger may have many, in memory of a fixed size.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! Which connections of a worker thread keep us waiting for a request's head, and since when: one
+//! Watches the connections of a worker thread that keep it waiting for a request's head: one
 //! table and one task for all of them.
 //! Invariant: a connection costs one small row here and no timer; noting where it stands reads no clock.
 

@@ -1,4 +1,4 @@
-//! Who is calling: key or token, tenant, limits. A handler that takes a `Caller` is guarded.
+//! The caller of a request: key or token, tenant, limits. A handler that takes a `Caller` is guarded.
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};

@@ -41,7 +41,7 @@ pub(crate) async fn deliver<B: MessageBody + 'static>(
 
 /// The client took too long over its answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer was not taken in time")]
+#[error("the client did not receive the answer in time")]
 struct Late;
 
 /// An answer's body.

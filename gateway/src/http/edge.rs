@@ -1,4 +1,4 @@
-//! What a worker thread's handlers have at hand.
+//! The state that a worker thread's handlers use.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -137,7 +137,7 @@ impl From<TenantError> for ApiError {
             TenantError::Store(error) => error.into(),
             TenantError::KeyFile(_) | TenantError::Random(_) => {
                 tracing::error!(%error, "a tenant could not be changed");
-                let message = "this cannot be written down just now; nothing was changed";
+                let message = "this cannot be stored now; nothing was changed";
                 Failure::later(ErrorCode::StoreUnavailable, message, Duration::from_secs(2)).into()
             }
             error => Self::new(error.code(), error.to_string()),
@@ -154,7 +154,7 @@ impl From<KnowledgeError> for ApiError {
             KnowledgeError::Source => Self::new(ErrorCode::BadField, error.to_string()),
             KnowledgeError::Index(reason) => {
                 tracing::error!(reason, "the index cannot be used");
-                Self::new(ErrorCode::Internal, "the documents cannot be used just now; the node's log says why")
+                Self::new(ErrorCode::Internal, "the documents cannot be used now; the node's log says why")
             }
         }
     }

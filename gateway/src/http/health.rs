@@ -1,4 +1,4 @@
-//! What orchestrators and dashboards ask.
+//! Health, readiness and metrics, for orchestrators and dashboards.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ pub(super) async fn metrics(request: HttpRequest, edge: web::Data<Edge>) -> Resu
     let behind = edge.parts.config.public_url.is_some() || passed_on(request.headers());
     if behind || !is_this_machine(address(&request)) {
         let message =
-            "metrics are answered to this machine only, and with `public_url` nowhere here: set `metrics_listen`";
+            "metrics are for this machine only, and with `public_url` not at this address: set `metrics_listen`";
         return Err(ApiError::new(ErrorCode::Forbidden, message));
     }
     Ok(render(&edge.parts.metrics))

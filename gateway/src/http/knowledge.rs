@@ -1,4 +1,4 @@
-//! What the tenant's assistant has learned.
+//! The tenant's documents: learned, listed, shown, forgotten.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use engine_knowledge::Document;

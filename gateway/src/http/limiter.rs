@@ -1,4 +1,4 @@
-//! Who may ask how often: by address, by key, by tenant. In memory, one bucket each.
+//! Limits how often an address, a key or a tenant may ask. In memory, one bucket each.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

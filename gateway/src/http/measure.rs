@@ -1,4 +1,4 @@
-//! Counts requests, measures how long they take, and logs them for who debugs. Neither path nor
+//! Counts requests, measures how long they take, and logs them at level debug. Neither path nor
 //! tenant is a label; the log knows the route, not what was filled into it.
 
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! Places for answers that are made of what is stored: so many at once for an address, for a tenant's visitors,
+//! Places for answers that read the store: so many at once for an address, for a tenant's visitors,
 //! for a tenant's key, and for the node.
 //! Invariant: whoever reads for an answer holds a place from before the reading until the client has taken it.
 
@@ -79,7 +79,7 @@ impl Places {
         };
         let place = timeout(WAIT_MAX, all).await.ok().flatten();
         place.ok_or_else(|| {
-            let message = "too many answers wait to be taken; take those first";
+            let message = "too many answers are unread; read those first";
             Failure::later(ErrorCode::Busy, message, Duration::from_secs(1))
         })
     }

@@ -1,4 +1,4 @@
-//! Questions that were not answered, and what the team says of replies.
+//! Unanswered questions, and the team's verdicts on replies.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use schema::wire::{UnansweredList, UnansweredQuestion, VerdictIn};

@@ -1,4 +1,4 @@
-//! Why something is not learned, or not now.
+//! Why a document or site is not learned, or not now.
 
 use engine_crawl::FetchError;
 use engine_documents::Unreadable;
@@ -26,7 +26,7 @@ pub enum LearningError {
     TooMany,
     #[error("a site of this tenant is being learned already")]
     Running,
-    #[error("the node learns as much as it can already")]
+    #[error("the node is learning as much as it can")]
     Full,
     #[error("the node is shutting down")]
     Draining,

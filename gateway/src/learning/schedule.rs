@@ -1,4 +1,4 @@
-//! Learns sites again when they are due, and goes on with what a stop has left.
+//! Learns sites again when they are due, and goes on with jobs that a stop cut off.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What each frame of a client leads to.
+//! Handles each frame of a client.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! One socket's session: who it is, what it has joined, how fast it may speak.
-//! Invariant: its frames are dealt with in the order in which they came. While one has to wait
+//! One socket's session: its principal, the conversations it has joined, its pace.
+//! Invariant: its frames are handled in the order in which they came. While one has to wait
 //! (for a token to be checked, for a conversation to wake), nothing more is read.
 
 use std::cell::{Cell, RefCell};

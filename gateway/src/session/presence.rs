@@ -1,4 +1,4 @@
-//! Who has which sockets and streams open and by what right, over all worker threads.
+//! All open sockets and streams, with their principals and rights, over all worker threads.
 //! Invariant: a session is in here before its right is checked for the last time, and every change of
 //! rights looks at all that are in here: so none outlives its right.
 

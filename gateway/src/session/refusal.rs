@@ -1,4 +1,4 @@
-//! How a socket ends that is refused. Invariant: for good only where nothing but another key, token,
+//! How a refused socket ends. Invariant: for good only where nothing but another key, token,
 //! origin or operator can help; whatever passes is told to come back.
 
 use schema::ErrorCode;

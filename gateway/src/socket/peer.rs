@@ -1,4 +1,4 @@
-//! What an application gives to a socket, and what it is told. Nothing here names a framework.
+//! The port between a socket and its application. Nothing here names a framework.
 
 use std::num::NonZeroU32;
 use std::task::{Context, Poll};

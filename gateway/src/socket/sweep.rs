@@ -1,4 +1,4 @@
-//! Who has been silent for how long: one table and one task for all sockets of a worker thread.
+//! Measures how long peers are silent: one table and one task for all sockets of a worker thread.
 //! Invariant: a socket costs one small row here and no timer; noting a sign of life reads no clock.
 
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! How a socket's TCP is set, so that a client that stops reading is ended and costs little until then.
+//! Sets a socket's TCP options, so that a client that stops reading is ended and costs little until then.
 
 use std::any::Any;
 use std::io;

@@ -1,4 +1,4 @@
-//! One who listens, over as many connections as it takes: where it stands, and what it was shown.
+//! A client that listens, over any number of connections: its position, and what it was shown.
 
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;

@@ -1,4 +1,4 @@
-//! One who speaks: what was sent, how often, and what was acknowledged.
+//! A client that speaks: what it sent, how often, and what was acknowledged.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! What is measured, one scenario a file, and the parts they share.
+//! The scenarios, one a file, and the parts that they share.
 
 pub mod direct;
 pub mod durable;

@@ -1,4 +1,4 @@
-//! What scenarios share that compare windows of the same streams without and with something.
+//! Shared by scenarios that compare windows of the same streams without and with a disturbance.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! What a client says on a socket.
+//! The frames that a client sends on a socket.
 
 use std::fmt;
 
@@ -13,41 +13,41 @@ use crate::{AgentName, ConversationId, Locale, Position, Ref, Seq, Text, Turn};
 #[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientFrame {
-    /// Who is speaking: first on a socket that brought no key or token, later to renew one.
+    /// Shows who is speaking: the first frame of a socket that brought no key or token; later, to renew a token.
     Auth {
-        /// For the reply.
+        /// Comes back in the reply.
         r#ref: Ref,
-        /// A visitor token.
+        /// A visitor's token or an API key.
         token: String,
     },
     /// Listen to a conversation, from a position on.
     Join {
-        /// For the reply.
+        /// Comes back in the reply.
         r#ref: Ref,
-        /// Which one; left out, a new one is opened.
+        /// The conversation to join; left out, a new one is opened.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         conversation: Option<ConversationId>,
-        /// The last position this client has; left out, everything is sent.
+        /// The client's position; left out, everything is sent.
         #[serde(default)]
         after: Position,
-        /// In which language the contact's page or app is. It counts when a new one is opened.
+        /// Language of the contact's page or app; read only when a new conversation is opened.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         locale: Option<Locale>,
     },
-    /// Listen no longer.
+    /// Stop listening to a conversation.
     Leave {
-        /// For the reply.
+        /// Comes back in the reply.
         r#ref: Ref,
-        /// Which one.
+        /// A conversation that this socket has joined.
         conversation: ConversationId,
     },
     /// Say something. Sent twice with the same `ref`, it is stored once and answered twice.
     Say {
-        /// The key against doubles, and for the reply.
+        /// Comes back in the reply, and tells a message sent twice from a second one.
         r#ref: Ref,
-        /// Where.
+        /// A conversation that this socket has joined.
         conversation: ConversationId,
-        /// What.
+        /// The message.
         text: Text,
         /// A human agent's name, when it is their message and not the contact's. API keys only.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,31 +55,31 @@ pub enum ClientFrame {
     },
     /// Stop the running reply.
     Cancel {
-        /// For the reply.
+        /// Comes back in the reply.
         r#ref: Ref,
-        /// Where.
+        /// A conversation that this socket has joined.
         conversation: ConversationId,
-        /// Only if this turn runs; left out, whichever does.
+        /// Stops the reply only if it belongs to this turn; left out, any reply that runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         turn: Option<Turn>,
     },
     /// The person is typing, or has stopped. Not stored, not answered.
     Typing {
-        /// Where.
+        /// A conversation that this socket has joined.
         conversation: ConversationId,
-        /// Whether they are.
+        /// True when the person began to type, false when they stopped.
         on: bool,
     },
     /// The person has seen everything up to an event. Not answered.
     Read {
-        /// Where.
+        /// A conversation that this socket has joined.
         conversation: ConversationId,
-        /// Up to which event.
+        /// The newest event that the person has seen.
         seq: Seq,
     },
     /// Are you there? Answered like any frame with a `ref`.
     Ping {
-        /// For the reply.
+        /// Comes back in the reply.
         r#ref: Ref,
     },
 }

@@ -23,13 +23,13 @@ macro_rules! closes {
 closes! {
     /// The client closed, or was done.
     NORMAL = 1000, "bye";
-    /// Broke RFC 6455.
+    /// The client broke RFC 6455.
     PROTOCOL = 1002, "protocol error";
-    /// Sent a kind of message that is not taken here.
+    /// The client sent a kind of message that is not taken here.
     UNSUPPORTED = 1003, "only text frames are taken here";
-    /// A text that is not UTF-8.
+    /// The client sent a text that is not UTF-8.
     NOT_UTF8 = 1007, "text is not valid UTF-8";
-    /// A message over the limit.
+    /// The client sent a message over the limit.
     TOO_BIG = 1009, "message too big";
     /// The node shuts down.
     GOING_AWAY = 4000, "node is going away, come back";
@@ -37,13 +37,13 @@ closes! {
     SLOW_CONSUMER = 4008, "too slow, come back with your position";
     /// Nothing was heard from the client.
     SILENT = 4009, "no sign of life, come back";
-    /// There is no room, or it could not be found out who it is; the frame before it says when to come back.
+    /// There is no room, or the credential could not be checked; the frame before it says when to come back.
     NOT_NOW = 4013, "not now, come back";
     /// Too many frames; come back more slowly.
     FLOOD = 4029, "too many frames, come back more slowly";
     /// The token's time ran out; come back with a new one.
     TOKEN_EXPIRED = 4401, "token expired, come back with a new one";
-    /// Showed a key or token that opens nothing here, and will not.
+    /// The client showed a key or token that opens nothing here, and will not.
     UNAUTHORIZED = 4501, "not authorized";
     /// The page's origin is not allowed.
     ORIGIN_REFUSED = 4503, "origin not allowed";

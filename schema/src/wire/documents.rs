@@ -15,10 +15,10 @@ pub struct DocumentIn {
     pub text: Text,
 }
 
-/// A document was learned.
+/// The answer to a document or file: it is learned, and used from the next question on.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Learned {
-    /// Its name.
+    /// The document's name.
     pub source: String,
     /// How many passages it gave.
     pub passages: usize,
@@ -26,7 +26,7 @@ pub struct Learned {
     pub changed: bool,
 }
 
-/// `GET /v1/knowledge`.
+/// `GET /v1/knowledge`: the tenant's documents, in pages.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentList {
     /// One page of what the tenant's assistant has learned.
@@ -36,20 +36,20 @@ pub struct DocumentList {
     pub next: Option<String>,
 }
 
-/// One learned document.
+/// One learned document, as the list shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentView {
-    /// Its name.
+    /// The document's name.
     pub source: String,
     /// How many passages it gave.
     pub passages: usize,
-    /// Its size in bytes.
+    /// Size of its text in UTF-8 bytes.
     pub bytes: usize,
-    /// When it was learned.
+    /// When its present text was learned.
     pub learned_at: Timestamp,
 }
 
-/// `GET /v1/knowledge/document`.
+/// `GET /v1/knowledge/document`: one document, as the assistant knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentPage {
     /// The document as a whole.
@@ -64,10 +64,10 @@ pub struct DocumentPage {
 /// What is known of a learned document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentFacts {
-    /// As the list has it.
+    /// The document's row in the list.
     #[serde(flatten)]
     pub view: DocumentView,
-    /// What people call it: its outermost heading, or its name without path and ending.
+    /// The title that people see: its outermost heading, or its name without path and ending.
     pub title: String,
     /// Where it can be read; absent when the source is no address of the web.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,7 +79,7 @@ pub struct DocumentFacts {
     pub left_out: Vec<LeftOut>,
 }
 
-/// `GET /v1/knowledge/document/markdown`.
+/// `GET /v1/knowledge/document/markdown`: a piece of the document's text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DocumentMarkdown {
     /// A piece of the document's text as it was learned, to be joined with the others as they are.
@@ -92,14 +92,14 @@ pub struct DocumentMarkdown {
 /// Parts of one document that were not learned, all of one sort.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOut {
-    /// What they are called in it: an element, with its id and first class.
+    /// Their name in the document: an element, with its id and first class.
     pub what: String,
     /// Why they are left out.
     #[serde(default)]
     pub reason: LeftOutReason,
-    /// The same in words.
+    /// `reason` in words.
     pub why: String,
-    /// How many there are.
+    /// Number of such parts.
     pub parts: usize,
     /// How many characters of text they have together.
     pub characters: usize,
@@ -111,7 +111,7 @@ pub struct LeftOut {
 pub enum LeftOutReason {
     /// Nothing on the page shows it.
     Hidden,
-    /// It is for finding one's way.
+    /// It is a menu or another list of ways through the site.
     Navigation,
     /// Most of it is links.
     Links,
@@ -127,7 +127,7 @@ pub enum LeftOutReason {
     Outside,
     /// Other pages of the site say it, too.
     Repeated,
-    /// What `why` says, and what was noted before reasons had names.
+    /// Another reason, told in `why`; also every reason noted before reasons had names.
     #[default]
     #[serde(other)]
     Other,

@@ -9,19 +9,19 @@ use crate::{
     Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget,
 };
 
-/// What every failure looks like.
+/// The body of every answer that is a failure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
-    /// The failure.
+    /// What failed, and what to do about it.
     pub error: ErrorFace,
 }
 
 /// A failure as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorFace {
-    /// For programs; see `schema/ERRORS.md`.
+    /// The stable code, for programs; `schema/ERRORS.md` has a row for each.
     pub code: ErrorCode,
-    /// For people.
+    /// The failure in words, for people; it may be reworded.
     pub message: String,
     /// Seconds to wait before trying again, where that may help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,56 +32,56 @@ pub struct ErrorFace {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenIn {
-    /// Whom it is with; left out, someone unnamed. A visitor's token already says it.
+    /// The contact with whom it is; left out, a new anonymous one. A visitor's token decides it already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
-    /// In which language the contact's page or app is: a tag such as `es` or `pt-BR`.
+    /// Language of the contact's page or app: a tag such as `es` or `pt-BR`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<Locale>,
 }
 
-/// A conversation was opened.
+/// The answer to `POST /v1/conversations`: the conversation exists.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Created {
-    /// Its id.
+    /// The conversation's id.
     pub id: ConversationId,
-    /// Its newest event.
+    /// The `seq` of its newest event.
     pub head: Seq,
 }
 
-/// `POST /v1/conversations/{id}/messages`.
+/// `POST /v1/conversations/{id}/messages`: a message of the contact, or of a human agent.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessageIn {
     /// The key against doubles: the same ref with the same text is stored once.
     pub r#ref: Ref,
-    /// The words.
+    /// The message, at most 16 KiB of UTF-8.
     pub text: Text,
     /// A human agent's name, when it is their message and not the contact's. API keys only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
 }
 
-/// The message is durable.
+/// The answer to a message: it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Said {
-    /// Its number.
+    /// The number of the event that holds it.
     pub seq: Seq,
 }
 
-/// `GET /v1/conversations/{id}/events`.
+/// `GET /v1/conversations/{id}/events`: a page of the log.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct EventList {
-    /// In order.
+    /// The events after `after`, in the order of `seq`.
     pub events: Vec<Event>,
-    /// The conversation's newest event; when the last one listed is older, there is more.
+    /// The `seq` of the conversation's newest event; when the last one listed is older, there is more.
     pub head: Seq,
     /// What the team has said of the replies among them; API keys only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<VerdictView>,
 }
 
-/// `POST /v1/conversations/{id}/human`.
+/// `POST /v1/conversations/{id}/human`: a human agent takes the conversation over, or hands it back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HumanIn {
@@ -95,9 +95,9 @@ pub struct HumanIn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HumanAction {
-    /// Silence the assistant and answer oneself.
+    /// The agent answers from here on; the assistant is silent.
     Take,
-    /// Let the assistant answer again.
+    /// The assistant answers again.
     HandBack,
 }
 
@@ -105,27 +105,27 @@ pub enum HumanAction {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// It does.
+    /// Messages are answered as they come.
     #[default]
     Open,
-    /// It rests until somebody speaks.
+    /// Ended for now; the next message reopens it.
     Closed,
 }
 
-/// `GET /v1/conversations/{id}`.
+/// `GET /v1/conversations/{id}`: the state of a conversation, folded from its log.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationView {
-    /// Its id.
+    /// The conversation's id.
     pub id: ConversationId,
-    /// Whom it is with.
+    /// The contact with whom it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
-    /// How they came.
+    /// The channel by which the contact came.
     pub channel: Channel,
-    /// In which language their page or app is, where it said so.
+    /// Language of the contact's page or app, where it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<Locale>,
-    /// Whether it goes on.
+    /// Whether it is open or ended for now.
     pub status: Status,
     /// Who answers: `assistant` or `human`.
     pub owner: String,
@@ -135,20 +135,20 @@ pub struct ConversationView {
     /// Why the contact waits for a person, until one of the team has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handoff: Option<HandoffReason>,
-    /// Counts takings and hand-backs.
+    /// How often the conversation was taken over or handed back.
     pub ownership: Ownership,
-    /// Its newest event.
+    /// The `seq` of its newest event.
     pub head: Seq,
-    /// The fencing number of the node that runs it.
+    /// The number of the running node's claim on it.
     pub epoch: Epoch,
     /// Who has the floor: `idle`, `listening`, `thinking`, `speaking` or `human`.
     pub floor: String,
-    /// The reply that runs.
+    /// The reply that runs; absent when none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub running: Option<RunningTurn>,
-    /// Sockets and streams that listen.
+    /// Number of sockets and streams that listen to it.
     pub subscribers: usize,
-    /// When somebody last spoke.
+    /// When the newest message came; before the first, when the conversation was opened.
     pub last_at: Timestamp,
     /// The last event the contact is known to have seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,33 +161,33 @@ pub struct ConversationView {
 /// A reply in progress.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct RunningTurn {
-    /// Which turn.
+    /// The number of the turn that this reply will end.
     pub turn: Turn,
-    /// The model that answers, once one has begun.
+    /// The model that answers; absent until one was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Characters said so far.
+    /// Length of the reply so far, in characters.
     pub offset: usize,
 }
 
 /// `GET /v1/conversations`: newest activity first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationList {
-    /// One page.
+    /// At most `limit` conversations.
     pub conversations: Vec<ConversationPage>,
     /// Give this as `?before=` to get the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// One row of the list.
+/// One row of the list of conversations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationPage {
-    /// Its id.
+    /// The conversation's id.
     pub id: ConversationId,
-    /// Its newest event.
+    /// The `seq` of its newest event.
     pub head: Seq,
-    /// When that was.
+    /// When its newest event was decided.
     pub last_at: Timestamp,
 }
 
@@ -198,7 +198,7 @@ pub struct VisitorIn {
     /// The page the visitor is on; it must be on the tenant's list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// Who it is; left out, someone unnamed.
+    /// The contact; left out, a new anonymous one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
     /// The only conversation the token opens; left out, all of the contact's.
@@ -209,14 +209,14 @@ pub struct VisitorIn {
     pub ttl_seconds: Option<u32>,
 }
 
-/// A visitor's token.
+/// The answer to `POST /v1/visitors`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct VisitorToken {
     /// To be shown as `Authorization: Bearer`, or on the socket.
     pub token: String,
-    /// Until when.
+    /// When it stops being valid; sockets that use it are closed then.
     pub expires_at: Timestamp,
-    /// Whose it is.
+    /// The contact that the token speaks for.
     pub contact: Contact,
 }
 
@@ -236,41 +236,41 @@ pub struct WidgetIn {
 pub struct WidgetSession {
     /// A visitor's token, bound to the page's origin.
     pub token: String,
-    /// Until when it holds; ask again before that.
+    /// When the token stops being valid; ask again before that.
     pub expires_at: Timestamp,
-    /// Whose it is.
+    /// The contact that the token speaks for.
     pub contact: Contact,
     /// To be kept in the browser: it brings the same contact back for 90 days.
     pub visitor: String,
-    /// How the chat looks.
+    /// Name, greeting, colour, corner and language of the chat.
     pub look: Look,
 }
 
 /// How a tenant's chat looks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Look {
-    /// The assistant's name.
+    /// The assistant's name in the profile.
     pub name: String,
-    /// Greeting, accent, corner, language.
+    /// The profile's `widget`.
     #[serde(flatten)]
     pub widget: Widget,
 }
 
-/// `GET /v1/tenant`.
+/// `GET /v1/tenant`: a tenant with its profile and plan.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TenantView {
-    /// The tenant.
+    /// The tenant's id.
     pub id: TenantId,
-    /// Its name.
+    /// The tenant's name, 1 to 80 characters.
     pub name: String,
     /// The profile's version: give it back on a change.
     pub version: u64,
     /// Whether its keys are refused.
     #[serde(default)]
     pub disabled: bool,
-    /// Its settings.
+    /// The settings, as they were written.
     pub profile: Profile,
-    /// What they may be at most; where one says more, this holds.
+    /// The plan that bounds them: where the profile asks for more, the plan's bound is in force.
     #[serde(default)]
     pub plan: PlanView,
     /// The node's public address (`public_url`), where it has one: what is written into other pages begins with it.
@@ -281,11 +281,11 @@ pub struct TenantView {
 /// A plan with its name. `GET /v1/admin/plans/{name}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanView {
-    /// Its name.
+    /// The plan's name.
     pub name: String,
     /// Its version: give it back on a change. 0: nobody has written it, and it is as the defaults are.
     pub version: u64,
-    /// What it allows.
+    /// What the plan allows.
     pub plan: Plan,
 }
 
@@ -295,10 +295,10 @@ impl Default for PlanView {
     }
 }
 
-/// `GET /v1/admin/plans`.
+/// `GET /v1/admin/plans`: every plan of the operator.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PlanList {
-    /// All of them, by name.
+    /// Sorted by name.
     pub plans: Vec<PlanView>,
 }
 
@@ -308,15 +308,15 @@ pub struct PlanList {
 pub struct PlanPut {
     /// The version this change was made from; 0 for a new one.
     pub version: u64,
-    /// What it shall allow.
+    /// The whole plan; what is left out is as the defaults are.
     pub plan: Plan,
 }
 
-/// `PUT /v1/admin/tenants/{id}/plan`.
+/// `PUT /v1/admin/tenants/{id}/plan`: gives a tenant another plan.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanChoice {
-    /// Which plan the tenant shall have.
+    /// The plan's name.
     pub plan: String,
 }
 
@@ -326,11 +326,11 @@ pub struct PlanChoice {
 pub struct TenantPut {
     /// The version this change was made from.
     pub version: u64,
-    /// The settings to have.
+    /// The whole profile; what is left out is as the defaults are.
     pub profile: Profile,
 }
 
-/// `POST /v1/admin/tenants`.
+/// `POST /v1/admin/tenants`: makes a tenant and its first API key.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TenantIn {
@@ -344,18 +344,18 @@ pub struct TenantIn {
 /// A key was made. It is shown this once.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct KeyMade {
-    /// Whose.
+    /// The tenant that the key belongs to.
     pub tenant: TenantId,
     /// The tenant's name.
     pub name: String,
-    /// The key.
+    /// The key in full; it cannot be read again.
     pub api_key: String,
 }
 
-/// `GET /v1/admin/tenants`.
+/// `GET /v1/admin/tenants`: all tenants, in pages.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct TenantList {
-    /// One page, oldest first.
+    /// At most 20 tenants, oldest first.
     pub tenants: Vec<TenantView>,
     /// Give this as `?after=` to get the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,21 +8,21 @@ use crate::{ConversationId, Seq, Timestamp};
 /// `GET /v1/unanswered`: questions that the assistant did not answer, or answered wrongly; newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnansweredList {
-    /// One page.
+    /// At most `limit` groups of like questions.
     pub questions: Vec<UnansweredQuestion>,
     /// Give this as `?after=` to get the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// Like questions, as one.
+/// Questions of the same words, as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnansweredQuestion {
     /// Its name in `DELETE /v1/unanswered/{key}` and in `unanswered` of a typed answer.
     pub key: String,
-    /// As it was asked last.
+    /// The question as it was asked last.
     pub question: String,
-    /// How often.
+    /// How often it was asked.
     pub count: u64,
     /// When it was asked last.
     pub last_at: Timestamp,
@@ -36,9 +36,9 @@ pub struct UnansweredQuestion {
 /// Where a question was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnansweredAt {
-    /// The conversation.
+    /// The conversation's id.
     pub id: ConversationId,
-    /// The reply that did not answer it.
+    /// The `seq` of the reply that did not answer it.
     pub seq: Seq,
 }
 
@@ -58,20 +58,20 @@ pub struct AnswerIn {
 /// An answer that the team has typed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerView {
-    /// Its name.
+    /// The id that the team chose, or that was made for it.
     pub id: String,
-    /// What it answers.
+    /// The questions to which it is the answer.
     pub questions: Vec<String>,
-    /// What it says.
+    /// The answer, Markdown or plain text.
     pub answer: String,
     /// When it was written last.
     pub updated_at: Timestamp,
 }
 
-/// `GET /v1/answers`: by id.
+/// `GET /v1/answers`: the typed answers, sorted by id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AnswerList {
-    /// One page.
+    /// At most `limit` answers.
     pub answers: Vec<AnswerView>,
     /// Give this as `?after=` to get the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,9 +82,9 @@ pub struct AnswerList {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It was not.
+    /// The reply was wrong.
     Wrong,
-    /// It was.
+    /// The reply was right.
     Right,
 }
 
@@ -99,13 +99,13 @@ impl Verdict {
     }
 }
 
-/// `POST /v1/conversations/{id}/messages/{seq}/verdict`.
+/// `POST /v1/conversations/{id}/messages/{seq}/verdict`: the team judges a reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerdictIn {
-    /// What somebody of the team says of the reply.
+    /// The judgement.
     pub verdict: Verdict,
-    /// Why, for the team.
+    /// The reason, for the team's own eyes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -113,13 +113,13 @@ pub struct VerdictIn {
 /// A verdict on a reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VerdictView {
-    /// The reply's event.
+    /// The `seq` of the reply.
     pub seq: Seq,
-    /// What was said of it.
+    /// The judgement.
     pub verdict: Verdict,
-    /// Why.
+    /// The reason, where the team gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// When.
+    /// When it was given.
     pub at: Timestamp,
 }

@@ -10,7 +10,7 @@ use crate::{JobId, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteIn {
-    /// Where to begin; only pages of its host are read.
+    /// The address to begin at; only pages of its host are read.
     pub url: String,
     /// Pages to learn, 1 to 2,000; 200 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,38 +26,38 @@ pub struct SiteIn {
     pub every_hours: Option<u32>,
 }
 
-/// A job has begun.
+/// The answer to `POST /v1/knowledge/sites`: a job has begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobStarted {
-    /// Its id.
+    /// The job's id, for `GET /v1/knowledge/jobs/{id}`.
     pub job: JobId,
 }
 
-/// How a job stands.
+/// Whether a job still runs, and how it ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
-    /// It reads pages.
+    /// The job reads pages.
     #[default]
     Running,
-    /// It is through.
+    /// The job has ended and learned what it could read.
     Done,
     /// It ended early; `error` says why. What was learned until then stays.
     Failed,
 }
 
-/// `GET /v1/knowledge/jobs/{id}`.
+/// `GET /v1/knowledge/jobs/{id}`: one learning of one site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobView {
-    /// Its id.
+    /// The job's id.
     pub id: JobId,
-    /// The site.
+    /// The address at which the site begins.
     pub url: String,
-    /// How it stands.
+    /// Whether the job still runs.
     pub state: JobState,
-    /// When it began.
+    /// When the job began.
     pub started_at: Timestamp,
-    /// When it ended.
+    /// When the job ended; absent while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// Pages read so far.
@@ -66,9 +66,9 @@ pub struct JobView {
     pub pages_waiting: usize,
     /// Pages passed over, the first 100.
     pub pages_skipped: Vec<SkippedPage>,
-    /// How many they are in all.
+    /// How many pages were passed over in all.
     pub pages_skipped_total: usize,
-    /// What came of it.
+    /// Pages by what became of them.
     pub learned: LearnedCounts,
     /// Bounds that kept pages from being read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -79,7 +79,7 @@ pub struct JobView {
     /// How many such parts there are in all.
     #[serde(default)]
     pub left_out_total: usize,
-    /// Why it ended early, or did not see the whole site.
+    /// Why the job ended early, or did not see the whole site.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -87,16 +87,16 @@ pub struct JobView {
 /// A page that was passed over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SkippedPage {
-    /// Its address.
+    /// The page's address.
     pub url: String,
-    /// Why.
+    /// Why it was not learned, in words.
     pub reason: String,
 }
 
 /// A bound that was hit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LimitHit {
-    /// Which.
+    /// The bound that was hit.
     #[serde(default)]
     pub kind: LimitKind,
     /// How much it allows, where it is a number: pages, links, addresses, minutes.
@@ -104,9 +104,9 @@ pub struct LimitHit {
     pub most: Option<usize>,
     /// The same in words: what was passed over, and how the bound is raised where it can be.
     pub limit: String,
-    /// How many addresses were passed over for it, as far as they were counted.
+    /// How many addresses were passed over because of it, as far as they were counted.
     pub passed_over: usize,
-    /// One of them.
+    /// One of the addresses that were passed over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,
 }
@@ -121,13 +121,13 @@ pub enum LimitKind {
     Depth,
     /// Pages of one path that differ in their query; `queries_max` raises it.
     Queries,
-    /// Addresses that are met.
+    /// Addresses that the walk remembers.
     Addresses,
-    /// Minutes in all.
+    /// Minutes that a job may take.
     Time,
     /// Requests in all: too many led to no page.
     Requests,
-    /// Sitemaps.
+    /// Sitemaps that are read of one site.
     Sitemaps,
     /// The time that sitemaps may take.
     SitemapTime,
@@ -135,7 +135,7 @@ pub enum LimitKind {
     SitemapPages,
     /// Sitemaps that cannot be had, or are too large.
     SitemapUnread,
-    /// What `limit` says, and what was noted before bounds had names.
+    /// Another bound, told in `limit`; also every bound noted before bounds had names.
     #[default]
     #[serde(other)]
     Other,
@@ -144,18 +144,18 @@ pub enum LimitKind {
 /// Parts of pages that were not learned, all of one sort.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOutParts {
-    /// What they are called in their pages: an element, with its id and first class.
+    /// Their name in their pages: an element, with its id and first class.
     pub what: String,
     /// Why they are left out.
     #[serde(default)]
     pub reason: LeftOutReason,
-    /// The same in words.
+    /// `reason` in words.
     pub why: String,
-    /// How many there are.
+    /// Number of such parts.
     pub parts: usize,
     /// How many characters of text they have together.
     pub characters: usize,
-    /// On how many pages.
+    /// Number of pages that have such parts.
     #[serde(default)]
     pub pages: usize,
     /// A page with one of them.
@@ -176,31 +176,31 @@ pub struct LearnedCounts {
     pub removed: usize,
 }
 
-/// `GET /v1/knowledge/sites`.
+/// `GET /v1/knowledge/sites`: all sites of the tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiteList {
-    /// The tenant's sites.
+    /// At most 16.
     pub sites: Vec<SiteView>,
 }
 
 /// A site that was learned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SiteView {
-    /// Where it begins.
+    /// The address at which the site begins.
     pub url: String,
-    /// Pages to learn.
+    /// Most pages that are learned of it.
     pub pages_max: usize,
-    /// Links from the first page to the last.
+    /// Most links from the first page to the last.
     pub depth_max: usize,
-    /// Pages of one path that differ in their query only.
+    /// Most pages of one path that differ in their query only.
     pub queries_max: usize,
-    /// How often it is learned again.
+    /// Hours between two learnings; absent when it is learned on request only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every_hours: Option<u32>,
-    /// When it is learned next.
+    /// When it is learned next; absent when it is learned on request only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
-    /// Pages known of it.
+    /// Pages of the site that the assistant knows now.
     pub pages: usize,
     /// The job that runs, or the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

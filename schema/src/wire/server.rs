@@ -1,4 +1,4 @@
-//! What the server says on a socket. Invariant: durable and ephemeral never share a type.
+//! The frames that the server sends on a socket. Invariant: durable and ephemeral never share a type.
 
 use std::fmt;
 
@@ -24,20 +24,20 @@ pub enum ServerFrame {
     },
     /// The answer to a frame with a `ref`: `ok` or `error`.
     Reply {
-        /// The client's own.
+        /// The `ref` of the client's frame.
         r#ref: Ref,
-        /// What came of it.
+        /// The result, by the type of the client's frame; `{}` when there is nothing to tell.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         ok: Option<Value>,
-        /// Why nothing came of it.
+        /// Why the frame was refused; then nothing was done.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<ErrorFace>,
     },
     /// A fact of a joined conversation, stored before it is sent.
     Event {
-        /// Where.
+        /// The conversation whose event it is.
         conversation: ConversationId,
-        /// What.
+        /// The event, as it is stored.
         event: Event,
     },
     /// A piece of the reply that runs.
@@ -47,10 +47,10 @@ pub enum ServerFrame {
     /// A frame without a usable `ref` was wrong; or, with a conversation, that one cannot be heard
     /// for now: join it again later.
     Error {
-        /// Which conversation, if it concerns one.
+        /// The conversation that cannot be heard; absent when the error concerns a frame.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         conversation: Option<ConversationId>,
-        /// What is wrong.
+        /// The failure, as in a `reply`.
         error: ErrorFace,
     },
     /// The socket is about to be closed by the server.
@@ -88,40 +88,40 @@ impl fmt::Debug for ServerFrame {
 /// A piece of an unfinished reply; the finished one comes as an event and is authoritative.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delta {
-    /// Where.
+    /// The conversation whose reply runs.
     pub conversation: ConversationId,
-    /// Which turn.
+    /// The turn whose reply runs.
     pub turn: Turn,
     /// Where in the reply it begins, in Unicode characters.
     pub offset: usize,
-    /// The piece.
+    /// The text from `offset` on.
     pub text: Text,
 }
 
 /// A sign of life that is not stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Signal {
-    /// Where.
+    /// The conversation in which it was given.
     pub conversation: ConversationId,
-    /// Whose.
+    /// The side that gave it: `contact` or `human`.
     pub author: Author,
-    /// What.
+    /// What it tells.
     #[serde(flatten)]
     pub kind: SignalKind,
 }
 
-/// Which sign of life.
+/// What a signal tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "signal", rename_all = "snake_case")]
 pub enum SignalKind {
-    /// Typing, or no longer.
+    /// The person began or stopped typing.
     Typing {
-        /// Whether they are.
+        /// True when the person began to type, false when they stopped.
         on: bool,
     },
-    /// Has seen everything up to an event.
+    /// The person has seen everything up to an event.
     Read {
-        /// Which.
+        /// The newest event that the person has seen.
         seq: Seq,
     },
 }

@@ -1,4 +1,4 @@
-//! Whose word about an address is believed.
+//! Which proxies are believed about a client's address.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! Answers made of what is stored: however much that is and however slowly they are taken, the node holds a
+//! Answers that read the store: however much that is and however slowly they are taken, the node holds a
 //! bounded part of it.
 
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! What is taken away is gone within a second, whatever is open, and stays gone.
+//! A right that is taken away ends within a second, whatever is open, and does not come back.
 
 use std::time::{Duration, Instant};
 

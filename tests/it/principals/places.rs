@@ -1,4 +1,4 @@
-//! Who has a place keeps it, and who finds none is told to come back.
+//! A session keeps its place, and a client that finds none is told to come back.
 
 use std::num::NonZeroU32;
 

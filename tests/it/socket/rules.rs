@@ -1,4 +1,4 @@
-//! What goes in and what must come out, rule by rule, in the order of Autobahn's sections.
+//! Input and expected output, rule by rule, in the order of Autobahn's sections.
 
 use tests::rawsocket::first::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT};
 use tests::rawsocket::{REQUEST, RawSocket, Seen, close_payload, frame, head};

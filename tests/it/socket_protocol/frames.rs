@@ -1,4 +1,4 @@
-//! What each frame leads to.
+//! The answer to each frame, and its effects.
 
 use schema::wire::{HumanAction, ServerFrame, SignalKind};
 use schema::{Author, ConversationId, End};

@@ -1,4 +1,4 @@
-//! What a process was told is stored is there after the process was killed.
+//! An acknowledged append is still there after its process was killed.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -1,4 +1,4 @@
-//! What the clients of the crash loop say, and what they ask for: mostly little, now and then as much as
+//! The messages of the crash loop's clients, and the replies that they ask for: mostly short, now and then as long as
 //! there may be.
 
 use std::cell::RefCell;

@@ -1,4 +1,4 @@
-//! What the server does with one request.
+//! The server's script for one request.
 
 use std::time::Duration;
 

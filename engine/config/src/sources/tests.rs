@@ -1,4 +1,4 @@
-//! Where settings come from, and what is said about those that are wrong.
+//! Where settings come from, and how wrong settings are reported.
 
 use super::super::{DEFAULT, ProxyHeader, annotated};
 use super::*;
@@ -181,7 +181,7 @@ fn what_is_wrong_is_one_line_that_says_where() {
         ),
         file(
             "api_key = \"v4.local.AAAAAAAAAAAA\"",
-            "t.toml, line 1: `api_key`: what begins with `v4.local.` is read as a visitor's token, and would open nothing",
+            "t.toml, line 1: `api_key`: a key that begins with `v4.local.` is read as a visitor's token, and would open nothing",
         ),
         file("api_key = 1234567890", "t.toml, line 1: `api_key`: expected a text in quotes"),
         file(

@@ -1,4 +1,4 @@
-//! What a model signals beside its words, in the log.
+//! A model's signals beside its text, as they reach the log.
 
 use expect_test::expect;
 use schema::FloorPolicy;

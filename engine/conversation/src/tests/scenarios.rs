@@ -1,4 +1,4 @@
-//! What each script must lead to.
+//! Scripts, and the effects to which each must lead.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Runs a little script against the machine, and writes down what comes out.
+//! Runs a little script against the machine, and writes its effects down.
 
 use std::fmt::Write as _;
 

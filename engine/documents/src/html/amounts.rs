@@ -1,4 +1,4 @@
-//! What words say that people ask for: prices, times, numbers to call.
+//! Finds the values in a text that people ask for: prices, times, numbers to call.
 //! Invariant: one look at each character.
 
 use engine_text::raised::is_shifted;

@@ -1,4 +1,4 @@
-//! What stands beside the text of a page, put where no other heading is above it.
+//! Text beside the main text of a page, put where no other heading is above it.
 
 use super::render::Renderer;
 

@@ -1,4 +1,4 @@
-//! What a page says of itself: its title, where its links lead, whether it wants to be kept.
+//! A page's statements about itself: its title, where its links lead, whether it may be kept.
 
 use super::tree::Tree;
 use crate::Page;

@@ -1,4 +1,4 @@
-//! What a page states of itself in the attributes of its elements (microdata, RDFa), as JSON-LD would say it.
+//! A page's statements in the attributes of its elements (microdata, RDFa), as JSON-LD would make them.
 //! Invariant: an element belongs to the innermost thing around it; what is taken is bounded in number and length.
 
 use serde_json::{Map, Value};

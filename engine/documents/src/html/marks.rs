@@ -1,4 +1,4 @@
-//! How many nodes of each sort a page has, for any run of them.
+//! Counts the nodes of each sort in a page, for any run of them.
 
 use super::tree::{Data, Tally, Tree};
 

@@ -1,4 +1,4 @@
-//! Pages of HTML: their text as Markdown, and what they say of themselves.
+//! Pages of HTML: their text as Markdown, and their statements about themselves.
 //! Invariant: what a visitor sees of the business, at once or after a click, is in the Markdown with what it
 //! belongs to; what is left out is told.
 

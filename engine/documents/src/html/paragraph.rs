@@ -1,4 +1,4 @@
-//! The words of a paragraph as they come, by lines, and what is bold of them.
+//! The words of a paragraph as they come, line by line, and which of them are bold.
 //! Invariant: words of two elements that stand side by side are not one word.
 
 use engine_text::markdown::Writer;

@@ -1,4 +1,4 @@
-//! What of a page is seen, at once or after a click; the rest is taken out.
+//! Keeps the parts of a page that are seen, at once or after a click, and takes the rest out.
 //! Invariant: what a click shows stays, what nothing shows goes; time grows with the page only.
 
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! How much text the parts of a page have, how much of it is links, and where it names facts.
+//! Measures the text of a page's parts, the share of links in it, and where it names facts.
 //! Invariant: each node is looked at once, from the last to the first.
 
 use super::amounts::{has_fact, price_count};

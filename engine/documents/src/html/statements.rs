@@ -1,4 +1,4 @@
-//! What a page states of itself in JSON-LD, or in the attributes of its elements, of businesses, hours, prices,
+//! A page's statements, in JSON-LD or in the attributes of its elements, about businesses, hours, prices,
 //! events and questions, where its visible text does not say it.
 //! Invariant: a page that states too much or nonsense is a page that states less; nothing is invented.
 

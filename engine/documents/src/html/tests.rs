@@ -1,4 +1,4 @@
-//! Pages and what is left of them.
+//! Pages, and the text that is kept of them.
 
 use super::*;
 use crate::Unreadable;

@@ -1,4 +1,4 @@
-//! Which words are the title of which part of a page, where no heading says so: buttons that open panels,
+//! Finds the titles of parts of a page that have no heading: buttons that open panels,
 //! tabs, questions with their answers.
 //! Invariant: a part has one title, which lies outside of it; time grows with the page only.
 

@@ -1,4 +1,4 @@
-//! Values of what a page states of itself: words, numbers, addresses, times.
+//! Values in a page's statements about itself: words, numbers, addresses, times.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! The whole Markdown of a page: its title, its text, how to reach whom it is of, and what it states.
+//! The whole Markdown of a page: its title, its text, how to reach its owner, and its statements.
 //! Invariant: nothing is said twice because it stands in the page's head or foot as well.
 
 use engine_text::markdown::Writer;

@@ -1,4 +1,4 @@
-//! Folders of manuals as the documents and questions that are measured with.
+//! Turns folders of manuals into the documents and questions of the measurement.
 //! Invariant: the same files give the same documents in the same order, and the same questions.
 
 use std::collections::{HashMap, HashSet};

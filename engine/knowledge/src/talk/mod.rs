@@ -1,4 +1,4 @@
-//! What the built-in answerer hears and says that is not in the documents.
+//! Small talk and set phrases: what the built-in answerer understands and says without documents.
 
 mod phrases;
 mod small_talk;

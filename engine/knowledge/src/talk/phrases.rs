@@ -1,4 +1,4 @@
-//! What the built-in answerer says in its own words, in each language it speaks, and the lists by
+//! The built-in answerer's own sentences, in each language it speaks, and the lists by
 //! which it knows small talk.
 //! Invariant: the sentences and lists are data (`*.tsv`).
 

@@ -1,4 +1,4 @@
-//! What a failure of SQLite means to callers. Invariant: no text that came from a row gets into it.
+//! Turns failures of SQLite into errors for callers. Invariant: no text that came from a row gets into it.
 
 use rusqlite::ErrorCode;
 

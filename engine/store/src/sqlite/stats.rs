@@ -1,4 +1,4 @@
-//! What a store counts about itself, for tests, benchmarks and the admin page.
+//! A store's counters, for tests, benchmarks and the admin page.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

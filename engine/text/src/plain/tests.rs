@@ -1,4 +1,4 @@
-//! Texts as people write them, and what is understood of them.
+//! Texts as people write them, and the Markdown that is made of them.
 
 use proptest::prelude::*;
 

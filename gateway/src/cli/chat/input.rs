@@ -1,4 +1,4 @@
-//! What the person does: lines they type, and Ctrl-C.
+//! The person's input: typed lines, and Ctrl-C.
 
 use std::io::{self, BufRead};
 use std::pin::Pin;

@@ -1,4 +1,4 @@
-//! What the terminal knows of the conversation: frames in, things to show out.
+//! The conversation as the terminal knows it: frames in, lines to show out.
 //! Invariant: no clock and no I/O; whatever is sent again after a reconnect is shown once.
 
 use schema::wire::{ClientFrame, Delta, ErrorFace, ServerFrame};

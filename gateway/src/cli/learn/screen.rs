@@ -1,4 +1,4 @@
-//! What is said while things are learned: a bar on a terminal, plain lines elsewhere.
+//! Shows the progress of learning: a bar on a terminal, plain lines elsewhere.
 
 use std::io::{self, IsTerminal, Write};
 

@@ -1,4 +1,4 @@
-//! Has a site learned, and shows how it goes.
+//! Has the node learn a site, and shows the progress.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which files are learned, which are passed over, and what is said about it.
+//! Which files are learned, which are passed over, and how that is reported.
 
 use std::fs;
 use std::os::unix::fs::symlink;
