@@ -8,7 +8,7 @@ import tempfile
 
 from node import KEY
 from relay import Shop
-from room import finished, say, text
+from room import OPENED, finished, say, text
 from test_widget import is_finished, open_it, page_with, say_in
 
 #: What a browser does that forbids storage, has none, has no room left, or breaks at the second look.
@@ -58,6 +58,7 @@ def test_the_widget_speaks_where_the_browser_forbids_all_storage(room):
         settings.write_text(json.dumps({"profile": {"default_content_setting_values": {"cookies": 2}}}))
         chromium = os.environ.get("TERTULIA_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
         context = room.browser.browser_type.launch_persistent_context(folder, executable_path=chromium, args=["--no-sandbox"])
+        context.add_init_script(OPENED)
         try:
             page = context.new_page()
             page.on("console", lambda message: room.said.append(f"log: {message.text}"))

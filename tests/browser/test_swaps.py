@@ -16,6 +16,7 @@ SWAPS = {
     "the chat alone taken out, as by a morph": "document.querySelector('tertulia-widget').remove()",
     "a likeness of the body from a cache": """(() => { const likeness = document.body.cloneNode(true); document.body.replaceWith(document.createElement('body')); document.body.replaceWith(likeness); })()""",
     "the body's HTML as it was kept": "(() => { const html = document.body.innerHTML; document.body.innerHTML = '<p>on the way</p>'; document.body.innerHTML = html; })()",
+    "everything put into a box, as for an effect": """(() => { const box = document.createElement('div'); box.style.display = 'none'; box.append(...document.body.childNodes); document.body.append(box); })()""",
     "a whole new document element": """(() => { const html = document.createElement('html'); html.append(document.createElement('head'), document.createElement('body')); document.replaceChild(html, document.documentElement); })()""",
 }
 

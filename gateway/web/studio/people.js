@@ -53,7 +53,7 @@ function fold(seen, event) {
 function glimpse(text) {
   return text
     .slice(0, 200)
-    .replace(/\*\*|`+|^#+ |\[\d+\]/gm, '')
+    .replace(/\*\*|\x60+|^#+ |\[\d+\]/gm, '')
     .replace(/\s+/g, ' ')
     .trim();
 }

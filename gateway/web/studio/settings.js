@@ -60,7 +60,7 @@ export function saveBar(studio, fields, onOutside = () => {}) {
       // The node names the setting it did not like; its field is the place to say so.
       const culprit = fields.find((one) => one.path && error.message.includes(one.path));
       if (!culprit) return notice.fail(error);
-      culprit.complain(error.message.replace(`\`${culprit.path}\``, nameOf(culprit.path)).replaceAll('`', ''));
+      culprit.complain(error.message.replace(`\`${culprit.path}\``, nameOf(culprit.path)).replaceAll('\x60', ''));
       culprit.control.focus();
     } finally {
       saving = false;

@@ -11,7 +11,7 @@ const SCHEMES = new Set(['http:', 'https:', 'mailto:']);
 const TOKEN = new RegExp([
   /(?<escape>\\[\\`*_~[\](){}#+.!|<>-])/, /(?<code>`+)/, /(?<cite>\[\d{1,3}(?:[,;] ?\d{1,3}){0,9}\](?!\())/, /(?<open>!?\[)/, /(?<close>\])/,
   /(?<mark>\*{1,3}|_{1,3}|~~)/, /(?<angle><(?:https?:\/\/|mailto:)[^\s<>]{1,2000}>)/,
-  /(?<url>\bhttps?:\/\/[^\s<>"`*]{1,2000})/, /(?<line>\n)/,
+  /(?<url>\bhttps?:\/\/[^\s<>"\x60*]{1,2000})/, /(?<line>\n)/,
 ].map((part) => part.source).join('|'), 'gu');
 const TARGET = /\(\s{0,9}<?([^\s<>()]{0,2000}(?:\([^\s<>()]{0,200}\)[^\s<>()]{0,200}){0,9})>?(?:\s{1,9}"[^"]{0,300}")?\s{0,9}\)/y;
 
@@ -204,7 +204,7 @@ function mark(text, index, token, stack, flatten, add) {
 /** Where runs of backticks of each length stand, so that no run is searched for twice. */
 function codeRuns(text) {
   const runs = new Map();
-  for (const { 0: run, index } of text.matchAll(/`+/g)) {
+  for (const { 0: run, index } of text.matchAll(/\x60+/g)) {
     if (!runs.has(run.length)) runs.set(run.length, { places: [], next: 0 });
     runs.get(run.length).places.push(index);
   }

@@ -85,7 +85,7 @@ function decoded(path) {
 }
 
 function spoken(name) {
-  return String(name ?? '').replaceAll('`', '').replace(/\s+/g, ' ').trim();
+  return String(name ?? '').replaceAll('\x60', '').replace(/\s+/g, ' ').trim();
 }
 
 function shortened(name) {
