@@ -20,8 +20,8 @@ use bytestring::ByteString;
 use engine_conversation::{Command, Speaker};
 use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{Chunk, ChunkStream, Model, ModelSettings, Prompt, Registry, Stop};
+use engine_store::SharedStore;
 use engine_store::memory::MemoryStore;
-use engine_store::{Records, SharedStore};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use schema::{Contact, Passage, Position, SessionId, TenantId, Timestamp};
@@ -108,14 +108,7 @@ fn main() -> Result<(), Failure> {
 async fn run(plan: Plan, speaking: &Arbiter, reading: &Arbiter) -> Result<Vec<u64>, Failure> {
     let store = Arc::new(MemoryStore::default());
     let tenant = TenantId::generate();
-    let record = TenantRecord {
-        id: tenant,
-        name: "demo".into(),
-        created_at: Timestamp::from_millis(0),
-        disabled: false,
-        plan: "default".into(),
-    };
-    store.put(TenantRecord::record_name(tenant), 0, serde_json::to_vec(&record)?).await?;
+    TenantRecord::new(tenant, "demo", Timestamp::from_millis(0)).save(&*store, 0).await?;
     let system = System::new(store as SharedStore, Arc::new(Nothing), Arc::new(SystemClock), Options::default());
     let start = Instant::now();
     let taken = Arc::new(Mutex::new(Vec::new()));

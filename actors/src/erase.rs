@@ -2,19 +2,23 @@
 //! Invariant: whoever finds a conversation while it is erased finds none; its actor has ended before the
 //! store is asked, and what that had sent to the store is erased with the rest.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use engine_store::{StoreError, Unspoken, UnspokenQuery};
+use engine_store::{SharedStore, StoreError, Unspoken, UnspokenQuery};
 use futures_util::future::join_all;
 use schema::{ConversationKey, Seq};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::clock::Clock;
 use crate::conversation::Subscribers;
 use crate::directory::Parting;
 use crate::failure::Failure;
 use crate::metrics::CONVERSATIONS_ERASED;
 use crate::patience::patiently;
-use crate::system::System;
+use crate::phase::Phase;
+use crate::supervision::Conversations;
+use crate::unanswered::Unanswered;
 
 /// Longest wait for an actor to end. One that is stuck cannot write any more once the log is gone.
 const END_MAX: Duration = Duration::from_secs(5);
@@ -25,30 +29,43 @@ const AGE_BATCH: usize = 100;
 /// … and the pause after that, so that whoever talks is not held up.
 const AGE_PAUSE: Duration = Duration::from_millis(100);
 
+/// Ends conversations for good, in memory and in the store.
+pub(crate) struct Eraser {
+    pub(crate) conversations: Arc<Conversations>,
+    pub(crate) store: SharedStore,
+    pub(crate) unanswered: Arc<Unanswered>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) phase: Arc<Phase>,
+    /// How long an anonymous conversation is kept in which nobody has said a word.
+    pub(crate) unspoken_after: Duration,
+    /// Gives numbers from 0 to 1 that spread pauses.
+    pub(crate) jitter: fn() -> f64,
+}
+
 /// A conversation that is out of reach. Dropped, it is what the store says it is.
 struct Parted<'a> {
-    system: &'a System,
+    eraser: &'a Eraser,
     key: ConversationKey,
 }
 
-impl System {
+impl Eraser {
     /// Erases a conversation with all that was said in it. A reply that runs is stopped, and those who
     /// listen are told.
     ///
     /// # Errors
     /// `unknown_conversation`; `restarting` while somebody else erases it; or why the store did not.
-    pub async fn erase(&self, key: ConversationKey) -> Result<(), Failure> {
-        let directory = self.directory();
+    pub(crate) async fn erase(&self, key: ConversationKey) -> Result<(), Failure> {
+        let conversations = &*self.conversations;
         let (ended, mut listening, parted) = loop {
-            match directory.part(key) {
+            match conversations.part(key) {
                 Parting::Erasing => return Err(Failure::restarting()),
                 Parting::Waking(waking) => {
                     if waking.await.is_err() {
-                        directory.forget_waking(key);
+                        conversations.forget_waking(key);
                     }
                 }
-                Parting::Awake(handle) => break (Some(handle), Subscribers::default(), Parted { system: self, key }),
-                Parting::Nowhere(listening) => break (None, listening, Parted { system: self, key }),
+                Parting::Awake(handle) => break (Some(handle), Subscribers::default(), Parted { eraser: self, key }),
+                Parting::Nowhere(listening) => break (None, listening, Parted { eraser: self, key }),
             }
         };
         if let Some(handle) = ended {
@@ -59,7 +76,7 @@ impl System {
                 }
             }
         }
-        let unanswered = self.unanswered();
+        let unanswered = &*self.unanswered;
         let erased = match unanswered.erasing(key).await {
             Ok(()) => {
                 let erased = parted.erase(None).await;
@@ -76,10 +93,10 @@ impl System {
 
     /// Erases a conversation if it still ends with `head` and nobody needs it here.
     async fn erase_unspoken(&self, key: ConversationKey, head: Seq) {
-        if !self.directory().part_unused(key) {
+        if !self.conversations.part_unused(key) {
             return;
         }
-        let parted = Parted { system: self, key };
+        let parted = Parted { eraser: self, key };
         match parted.erase(Some(head)).await {
             // Somebody has spoken, or erased it.
             Ok(()) | Err(StoreError::Fenced | StoreError::NotFound) => {}
@@ -87,16 +104,28 @@ impl System {
         }
     }
 
+    /// Erases anonymous conversations in which nobody has said a word for too long, until the node closes.
+    pub(crate) async fn age(&self) {
+        let mut ticks = interval(AGE_EVERY.min(self.unspoken_after));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.phase.is_closing() {
+            ticks.tick().await;
+            if let Err(error) = self.age_once().await {
+                tracing::warn!(%error, "unspoken conversations could not be looked for; the next look tries again");
+            }
+        }
+    }
+
     async fn age_once(&self) -> Result<(), StoreError> {
-        let now = self.clock().now().as_millis();
-        let age = i64::try_from(self.options().unspoken_after.as_millis()).unwrap_or(i64::MAX);
+        let now = self.clock.now().as_millis();
+        let age = i64::try_from(self.unspoken_after.as_millis()).unwrap_or(i64::MAX);
         let before = schema::Timestamp::from_millis(now.saturating_sub(age));
         let mut after: Option<Unspoken> = None;
         loop {
-            let page = self.store().unspoken(UnspokenQuery { before, after, limit: AGE_BATCH }).await?;
+            let page = self.store.unspoken(UnspokenQuery { before, after, limit: AGE_BATCH }).await?;
             join_all(page.iter().map(|one| self.erase_unspoken(one.key, one.head))).await;
             match page.last() {
-                Some(last) if page.len() == AGE_BATCH && !self.is_closing() => after = Some(*last),
+                Some(last) if page.len() == AGE_BATCH && !self.phase.is_closing() => after = Some(*last),
                 _ => return Ok(()),
             }
             sleep(AGE_PAUSE).await;
@@ -106,8 +135,8 @@ impl System {
 
 impl Parted<'_> {
     async fn erase(self, head: Option<Seq>) -> Result<(), StoreError> {
-        let store = self.system.store();
-        patiently(self.system.options().jitter, || store.erase(self.key, head)).await?;
+        let store = &self.eraser.store;
+        patiently(self.eraser.jitter, || store.erase(self.key, head)).await?;
         metrics::counter!(CONVERSATIONS_ERASED).increment(1);
         Ok(())
     }
@@ -115,18 +144,6 @@ impl Parted<'_> {
 
 impl Drop for Parted<'_> {
     fn drop(&mut self) {
-        self.system.directory().parted(self.key);
-    }
-}
-
-/// Erases anonymous conversations in which nobody has said a word for too long, until the system is closed.
-pub(crate) async fn age(system: &System) {
-    let mut ticks = interval(AGE_EVERY.min(system.options().unspoken_after));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !system.is_closing() {
-        ticks.tick().await;
-        if let Err(error) = system.age_once().await {
-            tracing::warn!(%error, "unspoken conversations could not be looked for; the next look tries again");
-        }
+        self.eraser.conversations.parted(self.key);
     }
 }

@@ -8,10 +8,12 @@ mod directory;
 mod erase;
 mod failure;
 mod frames;
-mod handle;
 mod metrics;
 mod outbox;
 mod patience;
+mod phase;
+pub mod record_body;
+mod reply;
 mod runtime;
 mod supervision;
 mod sweeper;
@@ -20,14 +22,18 @@ mod system;
 mod tenant;
 mod turn;
 mod unanswered;
+mod worker;
 
 pub use clock::{Clock, SystemClock};
-pub use conversation::{Audience, JoinFrom, Joined, Listener};
+pub use conversation::{Audience, ConversationHandle, JoinFrom, Joined, Listener};
 pub use failure::Failure;
 pub use frames::{Format, Frames, error_frame, reply_frame};
-pub use handle::{Answer, ConversationHandle, ReplyTo};
 pub use metrics::describe as describe_metrics;
 pub use outbox::{Outbox, OutboxItem, OutboxStream};
-pub use system::{Options, System, Worker};
-pub use tenant::{Booking, PlanRecord, SessionPermit, Tenant, TenantRecord, TenantUsage, Visit};
+pub use reply::{Answer, ReplyTo};
+pub use system::{Options, System};
+pub use tenant::{
+    Booking, Generation, KeyId, PlanRecord, ProfileRecord, SessionPermit, Tenant, TenantRecord, TenantUsage, Visit,
+};
 pub use unanswered::Unanswered;
+pub use worker::Worker;

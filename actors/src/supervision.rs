@@ -1,134 +1,170 @@
-//! What happens after a crash: restart from the log, spaced by back-off, until the budget is used
-//! up; then quarantine, visibly.
+//! Keeps a thread's conversations alive: starts what is asked for and runs nowhere, and starts again what crashed
+//! or lost its store, as the directory decides; until that is quarantine, visibly.
+//! Invariant: those who listen are with an incarnation or wait in the directory; who is given up is told so.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schema::{ConversationKey, ErrorCode, limits};
-use tokio::time::Instant;
+use schema::{Contact, ConversationKey, ErrorCode, Locale, Seq};
+use tokio::sync::Semaphore;
 
-use crate::conversation::Subscribers;
+use crate::conversation::{
+    ConversationHandle, Host, Keeper, Prepared, Pulse, Subscribers, WakeFailure, Waking, open, wake,
+};
+use crate::directory::{AfterCrash, Directory, Listening, Start, Unfound};
 use crate::failure::Failure;
-use crate::handle::Shared;
-use crate::metrics::{CONVERSATION_CRASHES, CONVERSATIONS_QUARANTINED};
+use crate::metrics::CONVERSATION_CRASHES;
 use crate::runtime::spawn_local;
-use crate::system::Worker;
+use crate::tenant::KnownTenants;
 
-/// The first pause before a restart; it doubles with each crash in the window.
-const BACKOFF_MIN: Duration = Duration::from_millis(50);
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
 /// The pause before a conversation whose store failed is tried again for those who listen.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 
-/// One conversation's crashes of late.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CrashBook(VecDeque<Instant>);
+/// Where each conversation of the node is.
+pub(crate) type Conversations = Directory<ConversationHandle>;
 
-/// What to do about a crash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Start again after a pause.
-    Restart(Duration),
-    /// Leave it to an operator.
-    Quarantine,
-    /// Leave it: it is being erased.
-    Erased,
+/// One worker thread's. What it starts runs on that thread.
+pub(crate) struct Supervisor {
+    host: Rc<Host>,
+    conversations: Arc<Conversations>,
+    tenants: Arc<KnownTenants>,
+    /// Bounds how many conversations the node reads from the store at once.
+    wakes: Arc<Semaphore>,
 }
 
-impl CrashBook {
-    /// Books a crash. `jitter` is between 0 and 1 and spreads the pauses.
-    pub(crate) fn crashed(&mut self, now: Instant, jitter: f64) -> Verdict {
-        while self.0.front().is_some_and(|crash| now.duration_since(*crash) > limits::CRASH_WINDOW) {
-            self.0.pop_front();
-        }
-        self.0.push_back(now);
-        if self.0.len() > limits::CRASHES_MAX {
-            return Verdict::Quarantine;
-        }
-        let doublings = u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX).min(16);
-        let pause = BACKOFF_MIN.saturating_mul(1 << doublings).min(BACKOFF_MAX);
-        Verdict::Restart(pause.mul_f64(0.5 + jitter / 2.0))
+impl Supervisor {
+    pub(crate) const fn new(
+        host: Rc<Host>,
+        conversations: Arc<Conversations>,
+        tenants: Arc<KnownTenants>,
+        wakes: Arc<Semaphore>,
+    ) -> Self {
+        Self { host, conversations, tenants, wakes }
     }
-}
 
-impl CrashBook {
-    /// Whether any crash still counts.
-    pub(crate) fn is_recent(&self, now: Instant) -> bool {
-        self.0.back().is_some_and(|crash| now.duration_since(*crash) <= limits::CRASH_WINDOW)
+    /// A conversation, started on this thread if it runs nowhere.
+    pub(crate) async fn find(self: &Rc<Self>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
+        self.conversations.find(key, |start| self.start(start)).await.map_err(Failure::from)
     }
-}
 
-/// A conversation's actor panicked, or its log could not be folded.
-pub(crate) fn crashed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Shared>, subscribers: Subscribers) {
-    metrics::counter!(CONVERSATION_CRASHES).increment(1);
-    let (verdict, subscribers) =
-        worker.system().directory().crashed(key, shared, subscribers, worker.system().jitter());
-    match verdict {
-        Verdict::Restart(pause) => {
-            tracing::error!(conversation = %key.conversation, pause_ms = pause.as_millis(), "conversation crashed, restarting");
-            restart(worker, key, pause);
-        }
-        Verdict::Quarantine => {
-            tracing::error!(conversation = %key.conversation, "conversation crashed too often, quarantined");
-            metrics::gauge!(CONVERSATIONS_QUARANTINED).increment(1);
-            subscribers.tell(key.conversation, &Failure::quarantined());
-        }
-        Verdict::Erased => subscribers.tell(key.conversation, &Failure::erased()),
+    /// The same on this thread, if it runs nowhere or can come here; else wherever it is.
+    pub(crate) async fn find_here(self: &Rc<Self>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
+        self.conversations.find_here(key, self.host.worker, |start| self.start(start)).await.map_err(Failure::from)
     }
-}
 
-/// A conversation ended itself because the store failed. That says nothing against it: it may be
-/// found again at once, and is started again for those who listen.
-pub(crate) fn store_failed(worker: &Rc<Worker>, key: ConversationKey, shared: &Arc<Shared>, subscribers: Subscribers) {
-    let awaited = !subscribers.is_empty();
-    if let Some(subscribers) = worker.system().directory().abandoned(key, shared, subscribers) {
-        return subscribers.tell(key.conversation, &Failure::erased());
+    /// Creates a conversation in the store; gives its head. It will run on the thread of whoever needs it first.
+    pub(crate) async fn open(
+        &self,
+        key: ConversationKey,
+        contact: Contact,
+        locale: Option<Locale>,
+    ) -> Result<Seq, Failure> {
+        let prepared = open(&self.host, key, contact, locale).await?;
+        let head = prepared.machine.state().head;
+        self.conversations.opened(key, prepared);
+        Ok(head)
     }
-    if awaited {
-        restart(worker, key, STORE_PAUSE.mul_f64(0.5 + worker.system().jitter()));
-    }
-}
 
-/// Starts a conversation after a pause. Those who listened wait for it in the directory, which
-/// gives them to whatever incarnation comes next, by this restart or by somebody's command.
-fn restart(worker: &Rc<Worker>, key: ConversationKey, pause: Duration) {
-    let worker = Rc::clone(worker);
-    spawn_local(async move {
-        tokio::time::sleep(pause).await;
-        let directory = worker.system().directory();
-        directory.recovered(key);
-        let Err(failure) = worker.find(key).await else { return };
-        if failure.code == ErrorCode::StoreUnavailable {
-            if directory.is_awaited(key) {
-                restart(&worker, key, STORE_PAUSE.mul_f64(0.5 + worker.system().jitter()));
+    /// In a task of its own: whoever asked first may give up, the others still wait.
+    fn start(self: &Rc<Self>, mut start: Start<ConversationHandle>) {
+        let this = Rc::clone(self);
+        spawn_local(async move {
+            let key = start.key();
+            match this.wake(key, start.take_prepared()).await {
+                Ok(handle) => this.conversations.started(start, handle),
+                Err(WakeFailure::Failed(failure)) => this.conversations.not_started(start, failure),
+                Err(WakeFailure::Crashed) => {
+                    let decided = this.conversations.crashed_at_start(start, (this.host.jitter)());
+                    this.after_crash(key, decided);
+                }
             }
-        } else {
-            // Nobody is left behind here if it crashed while waking: that has booked itself.
-            directory.strand(key).tell(key.conversation, &failure);
+        });
+    }
+
+    async fn wake(
+        self: &Rc<Self>,
+        key: ConversationKey,
+        prepared: Option<Prepared>,
+    ) -> Result<ConversationHandle, WakeFailure> {
+        let tenant = self.tenants.get(key.tenant).await.map_err(WakeFailure::Failed)?;
+        let keeper = Rc::clone(self) as Rc<dyn Keeper>;
+        wake(Waking { host: &self.host, keeper, tenant, wakes: &self.wakes }, key, prepared).await
+    }
+
+    fn after_crash(self: &Rc<Self>, key: ConversationKey, (decided, given_up): (AfterCrash, Subscribers)) {
+        metrics::counter!(CONVERSATION_CRASHES).increment(1);
+        match decided {
+            AfterCrash::Restart(pause) => {
+                tracing::error!(conversation = %key.conversation, pause_ms = pause.as_millis(), "conversation crashed, restarting");
+                self.restart(key, pause);
+            }
+            AfterCrash::Quarantine => {
+                tracing::error!(conversation = %key.conversation, "conversation crashed too often, quarantined");
+                given_up.tell(key.conversation, &Failure::quarantined());
+            }
+            AfterCrash::Erased => given_up.tell(key.conversation, &Failure::erased()),
         }
-    });
+    }
+
+    /// Starts a conversation after a pause. Those who listened wait for it in the directory, which
+    /// gives them to whatever incarnation comes next, by this restart or by somebody's command.
+    fn restart(self: &Rc<Self>, key: ConversationKey, pause: Duration) {
+        let this = Rc::clone(self);
+        spawn_local(async move {
+            tokio::time::sleep(pause).await;
+            this.conversations.recovered(key);
+            let Err(failure) = this.find(key).await else { return };
+            if failure.code == ErrorCode::StoreUnavailable {
+                if this.conversations.is_awaited(key) {
+                    this.restart(key, this.store_pause());
+                }
+            } else {
+                // Nobody is left behind here if it crashed while waking: that has booked itself.
+                this.conversations.strand(key).tell(key.conversation, &failure);
+            }
+        });
+    }
+
+    fn store_pause(&self) -> Duration {
+        STORE_PAUSE.mul_f64(0.5 + (self.host.jitter)())
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Keeper for Supervisor {
+    fn rested(&self, key: ConversationKey, pulse: &Arc<Pulse>) {
+        self.conversations.rested(key, pulse);
+    }
 
-    #[test]
-    fn pauses_grow_and_the_budget_is_for_a_window() {
-        let mut book = CrashBook::default();
-        let start = Instant::now();
-        let mut last = Duration::ZERO;
-        for crash in 0..limits::CRASHES_MAX {
-            let Verdict::Restart(pause) = book.crashed(start + Duration::from_millis(crash as u64), 1.0) else {
-                panic!("quarantined at crash {crash}")
-            };
-            assert!(pause > last && pause <= BACKOFF_MAX);
-            last = pause;
+    fn moved(&self, key: ConversationKey, pulse: &Arc<Pulse>, prepared: Prepared) {
+        self.conversations.moved(key, pulse, prepared);
+    }
+
+    fn crashed(self: Rc<Self>, key: ConversationKey, pulse: &Arc<Pulse>, listening: Subscribers) {
+        let decided = self.conversations.crashed(key, pulse, listening, (self.host.jitter)());
+        self.after_crash(key, decided);
+    }
+
+    /// That says nothing against the conversation: it may be found again at once, and is started again for those
+    /// who listen.
+    fn store_failed(self: Rc<Self>, key: ConversationKey, pulse: &Arc<Pulse>, listening: Subscribers) {
+        let awaited = !listening.is_empty();
+        if let Some(listening) = self.conversations.abandoned(key, pulse, listening) {
+            return listening.tell(key.conversation, &Failure::erased());
         }
-        assert_eq!(book.crashed(start + Duration::from_secs(1), 0.0), Verdict::Quarantine);
-        let later = start + limits::CRASH_WINDOW * 3;
-        assert_eq!(book.crashed(later, 0.0), Verdict::Restart(BACKOFF_MIN / 2));
+        if awaited {
+            self.restart(key, self.store_pause());
+        }
+    }
+}
+
+impl From<Unfound<Self>> for Failure {
+    fn from(unfound: Unfound<Self>) -> Self {
+        match unfound {
+            Unfound::Restarting => Self::restarting(),
+            Unfound::Quarantined => Self::quarantined(),
+            Unfound::Erasing => Self::erased(),
+            Unfound::Failed(failure) => failure,
+        }
     }
 }

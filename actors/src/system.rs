@@ -1,29 +1,32 @@
-//! The state that all threads share, and the state of each worker thread.
+//! What all threads of a node share.
 
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine_conversation::{Command, Outcome};
+use engine_conversation::Command;
 use engine_knowledge::Retriever;
 use engine_model::{CoolDowns, Registry};
 use engine_store::SharedStore;
 use schema::wire::PlanView;
-use schema::{Contact, ConversationId, ConversationKey, Locale, Seq, SessionId, TenantId, limits};
-use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
+use schema::{ConversationKey, SessionId, TenantId, limits};
+use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 
 use crate::admission::Admission;
 use crate::clock::Clock;
-use crate::conversation::open;
+use crate::conversation::{ConversationHandle, Host};
 use crate::directory::Directory;
-use crate::erase;
+use crate::erase::Eraser;
 use crate::failure::Failure;
-use crate::handle::{ConversationHandle, ReplyTo};
-use crate::sweeper;
-use crate::tenant::{Booking, Tenant, Tenants, Visit};
+use crate::phase::Phase;
+use crate::reply::ReplyTo;
+use crate::supervision::Conversations;
+use crate::sweeper::Sweeper;
+use crate::tenant::{KnownTenants, Tenant};
+use crate::turn::Workshop;
 use crate::unanswered::Unanswered;
 
 /// What an operator may set.
@@ -65,26 +68,16 @@ pub struct System {
     retriever: Arc<dyn Retriever>,
     clock: Arc<dyn Clock>,
     options: Options,
-    directory: Directory,
-    tenants: Tenants,
-    unanswered: Unanswered,
-    wakes: Semaphore,
-    admission: Admission,
+    conversations: Arc<Conversations>,
+    tenants: Arc<KnownTenants>,
+    unanswered: Arc<Unanswered>,
+    eraser: Eraser,
+    wakes: Arc<Semaphore>,
+    admission: Arc<Admission>,
     cool_downs: Arc<CoolDowns>,
     /// Workers made so far.
     workers: AtomicUsize,
-    started: Instant,
-    draining: AtomicBool,
-    closing: AtomicBool,
-}
-
-/// What one worker thread has: the shared system, and models whose connections live on this
-/// thread. Conversations started through it stay on it.
-pub struct Worker {
-    /// Which of the system's.
-    id: usize,
-    system: Arc<System>,
-    models: Registry,
+    phase: Arc<Phase>,
 }
 
 impl System {
@@ -96,29 +89,45 @@ impl System {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Arc<Self> {
+        let phase = Arc::new(Phase::serving());
+        let conversations = Arc::new(Directory::new());
+        let unanswered = Arc::new(Unanswered::new(Arc::clone(&store)));
+        let eraser = Eraser {
+            conversations: Arc::clone(&conversations),
+            store: Arc::clone(&store),
+            unanswered: Arc::clone(&unanswered),
+            clock: Arc::clone(&clock),
+            phase: Arc::clone(&phase),
+            unspoken_after: options.unspoken_after,
+            jitter: options.jitter,
+        };
         Arc::new(Self {
-            tenants: Tenants::new(Arc::clone(&store), Arc::clone(&clock)),
-            unanswered: Unanswered::new(Arc::clone(&store)),
+            tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
+            wakes: Arc::new(Semaphore::new(options.wakes_at_once.max(1))),
+            admission: Arc::new(Admission::new(options.threads, options.work_min)),
+            cool_downs: Arc::default(),
+            workers: AtomicUsize::new(0),
             store,
             retriever,
             clock,
-            wakes: Semaphore::new(options.wakes_at_once.max(1)),
-            admission: Admission::new(options.threads, options.work_min),
             options,
-            directory: Directory::new(),
-            cool_downs: Arc::default(),
-            workers: AtomicUsize::new(0),
-            started: Instant::now(),
-            draining: AtomicBool::new(false),
-            closing: AtomicBool::new(false),
+            conversations,
+            unanswered,
+            eraser,
+            phase,
         })
     }
 
     /// Looks after idle, stuck and unspoken conversations, writes down what tenants have used and notes what was
     /// not answered, until the system is closed.
     pub async fn sweep(self: Arc<Self>) {
-        let noting = self.unanswered.follow(|| self.is_closing());
-        tokio::join!(sweeper::sweep(Arc::clone(&self)), erase::age(&self), keep_usage(&self), noting);
+        let noting = self.unanswered.follow(|| self.phase.is_closing());
+        let sweeper = Sweeper {
+            conversations: Arc::clone(&self.conversations),
+            phase: Arc::clone(&self.phase),
+            rest_after: self.options.rest_after,
+        };
+        tokio::join!(sweeper.sweep(), self.eraser.age(), self.keep_usage(), noting);
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends
@@ -135,7 +144,7 @@ impl System {
 
     /// The tenants' unanswered questions, and their teams' verdicts.
     #[must_use]
-    pub const fn unanswered(&self) -> &Unanswered {
+    pub fn unanswered(&self) -> &Unanswered {
         &self.unanswered
     }
 
@@ -173,28 +182,28 @@ impl System {
     /// Whether a conversation is out of service after repeated crashes.
     #[must_use]
     pub fn is_quarantined(&self, key: ConversationKey) -> bool {
-        self.directory.is_quarantined(key)
+        self.conversations.is_quarantined(key)
     }
 
     /// A session listens no longer, whichever incarnation of the conversation it listened to.
     pub fn leave(&self, key: ConversationKey, session: SessionId) {
-        self.directory.leave(key, session);
+        self.conversations.leave(key, session);
     }
 
     /// Lets a conversation out of quarantine; false if it was not in it.
     pub fn release(&self, key: ConversationKey) -> bool {
-        self.directory.release(key)
+        self.conversations.release(key)
     }
 
     /// Whether the node has begun to shut down.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.phase.is_draining()
     }
 
     /// Refuses new conversations from now on.
     pub fn begin_drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+        self.phase.drain();
     }
 
     /// Waits for running replies until `deadline`, then cuts what still runs and waits until
@@ -202,8 +211,8 @@ impl System {
     pub async fn drain(&self, deadline: Instant, flush: Duration) {
         self.begin_drain();
         self.until(deadline, |handle| !handle.is_running()).await;
-        self.closing.store(true, Ordering::Relaxed);
-        for shard in self.directory.awake() {
+        self.phase.close();
+        for shard in self.conversations.awake() {
             for handle in shard {
                 handle.command(Command::Interrupt, ReplyTo::nobody());
             }
@@ -225,7 +234,7 @@ impl System {
 
     async fn until(&self, deadline: Instant, done: impl Fn(&ConversationHandle) -> bool) {
         loop {
-            let all_done = self.directory.awake().all(|shard| shard.iter().all(&done));
+            let all_done = self.conversations.awake().all(|shard| shard.iter().all(&done));
             if all_done || Instant::now() >= deadline {
                 return;
             }
@@ -236,65 +245,64 @@ impl System {
     /// Conversations that are awake with somebody listening: about as many as there are sessions.
     #[must_use]
     pub fn listeners(&self) -> u32 {
-        let busy =
-            self.directory.awake().map(|shard| shard.iter().filter(|handle| !handle.is_idle()).count()).sum::<usize>();
+        let busy = self
+            .conversations
+            .awake()
+            .map(|shard| shard.iter().filter(|handle| !handle.is_idle()).count())
+            .sum::<usize>();
         u32::try_from(busy).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
+    /// Erases a conversation with all that was said in it. A reply that runs is stopped, and those who
+    /// listen are told.
+    ///
+    /// # Errors
+    /// `unknown_conversation`; `restarting` while somebody else erases it; or why the store did not.
+    pub async fn erase(&self, key: ConversationKey) -> Result<(), Failure> {
+        self.eraser.erase(key).await
     }
 
-    pub(crate) const fn directory(&self) -> &Directory {
-        &self.directory
+    /// Writes down what tenants have used, so that a restart does not forget it.
+    async fn keep_usage(&self) {
+        let mut ticks = tokio::time::interval(limits::USAGE_KEPT_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !self.phase.is_closing() {
+            ticks.tick().await;
+            self.keep_all_usage().await;
+        }
     }
 
-    pub(crate) const fn tenants(&self) -> &Tenants {
+    /// A number for one more worker.
+    pub(crate) fn next_worker(&self) -> usize {
+        self.workers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) const fn conversations(&self) -> &Arc<Conversations> {
+        &self.conversations
+    }
+
+    pub(crate) const fn tenants(&self) -> &Arc<KnownTenants> {
         &self.tenants
     }
 
-    pub(crate) fn retriever(&self) -> &dyn Retriever {
-        &*self.retriever
+    pub(crate) const fn wakes(&self) -> &Arc<Semaphore> {
+        &self.wakes
     }
 
-    pub(crate) const fn options(&self) -> &Options {
-        &self.options
-    }
-
-    pub(crate) const fn admission(&self) -> &Admission {
-        &self.admission
-    }
-
-    pub(crate) const fn cool_downs(&self) -> &Arc<CoolDowns> {
-        &self.cool_downs
-    }
-
-    pub(crate) fn uptime_seconds(&self) -> u64 {
-        self.started.elapsed().as_secs()
-    }
-
-    pub(crate) async fn wake_permit(&self) -> Option<SemaphorePermit<'_>> {
-        self.wakes.acquire().await.ok()
-    }
-
-    pub(crate) fn jitter(&self) -> f64 {
-        (self.options.jitter)()
-    }
-
-    pub(crate) fn before(&self, command: &Command) {
-        if let Some(before) = self.options.before {
-            before(command);
+    /// What the conversations of one of its workers are given. `models` live on that worker's thread.
+    pub(crate) fn host(&self, worker: usize, models: Registry) -> Host {
+        let workshop = Workshop::new(models, Arc::clone(&self.cool_downs), Arc::clone(&self.retriever));
+        Host {
+            worker,
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            admission: Arc::clone(&self.admission),
+            unanswered: Arc::clone(&self.unanswered),
+            phase: Arc::clone(&self.phase),
+            workshop: Rc::new(workshop),
+            before: self.options.before,
+            jitter: self.options.jitter,
         }
-    }
-}
-
-/// Writes down what tenants have used, so that a restart does not forget it.
-async fn keep_usage(system: &System) {
-    let mut ticks = tokio::time::interval(limits::USAGE_KEPT_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while !system.is_closing() {
-        ticks.tick().await;
-        system.keep_all_usage().await;
     }
 }
 
@@ -302,146 +310,4 @@ async fn keep_usage(system: &System) {
 fn random() -> f64 {
     let random = RandomState::new().hash_one(0u8);
     (random >> 11) as f64 / (1u64 << 53) as f64
-}
-
-impl Worker {
-    /// A worker for the current thread.
-    #[must_use]
-    pub fn new(system: Arc<System>, models: Registry) -> Rc<Self> {
-        let id = system.workers.fetch_add(1, Ordering::Relaxed);
-        Rc::new(Self { id, system, models })
-    }
-
-    pub(crate) const fn id(&self) -> usize {
-        self.id
-    }
-
-    /// What all workers share.
-    #[must_use]
-    pub const fn system(&self) -> &Arc<System> {
-        &self.system
-    }
-
-    /// This thread's models.
-    #[must_use]
-    pub const fn models(&self) -> &Registry {
-        &self.models
-    }
-
-    /// A tenant.
-    ///
-    /// # Errors
-    /// `not_found`, or why the store could not be read.
-    pub async fn tenant(self: &Rc<Self>, id: TenantId) -> Result<Arc<Tenant>, Failure> {
-        self.system.tenants.get(self, id).await
-    }
-
-    /// A conversation, started on this thread if it runs nowhere.
-    ///
-    /// # Errors
-    /// `unknown_conversation`, `quarantined`, `restarting`, or why the store could not be read.
-    pub async fn find(self: &Rc<Self>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
-        self.system.directory.find(self, key).await
-    }
-
-    /// The same, preferably on this thread: for somebody who will listen here. An idle
-    /// conversation comes over from another thread.
-    ///
-    /// # Errors
-    /// As [`Worker::find`].
-    pub async fn find_here(self: &Rc<Self>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
-        self.system.directory.find_here(self, key).await
-    }
-
-    /// A new conversation; `locale` is what the contact's page or app says of its language. It is durable when
-    /// this completes, with its first event as its head.
-    ///
-    /// # Errors
-    /// `draining`, or why it could not be stored.
-    pub async fn open(
-        self: &Rc<Self>,
-        tenant: TenantId,
-        contact: Contact,
-        locale: Option<Locale>,
-    ) -> Result<(ConversationKey, Seq), Failure> {
-        let key = ConversationKey { tenant, conversation: ConversationId::generate() };
-        Ok((key, self.open_as(key, contact, locale).await?))
-    }
-
-    /// The same for a visitor, within its budgets.
-    ///
-    /// # Errors
-    /// As [`Worker::open`], and what [`Visit::says`] is refused with.
-    pub async fn open_for(
-        self: &Rc<Self>,
-        visit: &Visit,
-        locale: Option<Locale>,
-    ) -> Result<(ConversationKey, Seq), Failure> {
-        let booking = visit.opens()?;
-        let opened = self.open(visit.tenant().id(), visit.contact().clone(), locale).await;
-        // Whoever goes away meanwhile has paid: it may well be stored.
-        if opened.is_err() {
-            booking.give_back();
-        }
-        opened
-    }
-
-    /// A new conversation under a name that nobody has used; gives its head.
-    ///
-    /// # Errors
-    /// As [`Worker::open`].
-    pub async fn open_as(
-        self: &Rc<Self>,
-        key: ConversationKey,
-        contact: Contact,
-        locale: Option<Locale>,
-    ) -> Result<Seq, Failure> {
-        if self.system.is_draining() {
-            return Err(Failure::draining());
-        }
-        let tenant = self.tenant(key.tenant).await?;
-        if !self.system.admission.admits(tenant.share()) {
-            return Err(Failure::overloaded(self.system.jitter()));
-        }
-        let prepared = open(self, key, contact, locale).await?;
-        let head = prepared.machine.state().head;
-        self.system.directory.opened(key, prepared);
-        Ok(head)
-    }
-
-    /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken
-    /// again: what it did not answer it has not done, or its `ref` tells.
-    ///
-    /// # Errors
-    /// The refusal, or why it could not be put.
-    pub async fn submit(self: &Rc<Self>, key: ConversationKey, command: Command) -> Result<Outcome, Failure> {
-        self.submit_for(None, key, command).await
-    }
-
-    /// The same for a visitor, within its budgets.
-    ///
-    /// # Errors
-    /// As [`Worker::submit`], and what [`Visit::says`] is refused with.
-    pub async fn submit_for(
-        self: &Rc<Self>,
-        visit: Option<&Visit>,
-        key: ConversationKey,
-        command: Command,
-    ) -> Result<Outcome, Failure> {
-        let handle = self.find(key).await?;
-        match handle.call_paid(command.clone(), book(visit, &command)?).await {
-            Err(failure) if failure.code == schema::ErrorCode::Restarting && !handle.is_open() => {
-                let booking = book(visit, &command)?;
-                self.find(key).await?.call_paid(command, booking).await
-            }
-            answer => answer,
-        }
-    }
-}
-
-fn book(visit: Option<&Visit>, command: &Command) -> Result<Option<Booking>, Failure> {
-    match (visit, command) {
-        (Some(visit), Command::Say { text, .. }) => visit.says(text.stored_bytes()).map(Some),
-        _ => Ok(None),
-    }
 }

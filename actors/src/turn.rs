@@ -10,15 +10,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine_conversation::{Progress, Transcript};
-use engine_knowledge::{KnowledgeError, Query};
-use engine_model::{Failover, Joined, Piece, Setting, SharedModel, Signal, Talk};
+use engine_knowledge::{KnowledgeError, Query, Retriever};
+use engine_model::{CoolDowns, Failover, Joined, Piece, Registry, Setting, SharedModel, Signal, Talk};
 use engine_store::StoreError;
 use futures_util::{Stream, StreamExt};
 use schema::{Author, Channel, End, ErrorCode, Locale, Passage, TenantId, Text, limits};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::Failure;
-use crate::system::Worker;
 use crate::tenant::Settings;
 
 /// Longest wait for passages. A model that knows more than them replies without; who quotes them cannot.
@@ -32,6 +31,24 @@ const QUESTION_BYTES_MAX: usize = 2_000;
 
 /// How long a turn that was told to stop waits for the command that says so.
 const COMMAND_MAX: Duration = Duration::from_secs(1);
+
+/// What replies are made with on one worker thread: its models, whose connections live on it, and what all
+/// threads share. It lives as long as the thread.
+pub(crate) struct Workshop {
+    models: Registry,
+    cool_downs: Arc<CoolDowns>,
+    retriever: Arc<dyn Retriever>,
+}
+
+impl Workshop {
+    pub(crate) const fn new(models: Registry, cool_downs: Arc<CoolDowns>, retriever: Arc<dyn Retriever>) -> Self {
+        Self { models, cool_downs, retriever }
+    }
+
+    pub(crate) const fn models(&self) -> &Registry {
+        &self.models
+    }
+}
 
 /// What an attempt needs to know.
 pub(crate) struct Job {
@@ -54,9 +71,9 @@ pub(crate) struct Report {
 }
 
 /// Runs an attempt.
-pub(crate) fn pieces(worker: &Rc<Worker>, job: Job) -> impl Stream<Item = Report> + 'static {
+pub(crate) fn pieces(workshop: &Rc<Workshop>, job: Job) -> impl Stream<Item = Report> + 'static {
     let token = job.token.clone();
-    let work = AssertUnwindSafe(run(Rc::clone(worker), job)).catch_unwind();
+    let work = AssertUnwindSafe(run(Rc::clone(workshop), job)).catch_unwind();
     let work =
         work.map(|progress| progress.unwrap_or_else(|_| ended(End::Incomplete, Some(ErrorCode::Internal), None)));
     let work: Pin<Box<dyn Stream<Item = Progress>>> = Box::pin(work);
@@ -87,14 +104,14 @@ pub(crate) fn pieces(worker: &Rc<Worker>, job: Job) -> impl Stream<Item = Report
     }
 }
 
-fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
+fn run(workshop: Rc<Workshop>, job: Job) -> impl Stream<Item = Progress> {
     async_stream::stream! {
         if let Some(failure) = job.refused {
             yield ended(End::Failed, Some(failure.code), failure.retry_after);
             return;
         }
-        let mut models = candidates(&worker, &job.settings);
-        let passages = match retrieve(&worker, job.tenant, &job.transcript).await {
+        let mut models = candidates(&workshop.models, &job.settings);
+        let passages = match retrieve(&*workshop.retriever, job.tenant, &job.transcript).await {
             Ok(passages) => passages,
             Err(failure) => {
                 // It would take "not searched" for "not there", and tell the contact so.
@@ -114,9 +131,9 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
             locale: job.locale.as_ref(),
         };
         let talk = Talk::new(setting, job.transcript, passages);
-        let registry = worker.models();
+        let registry = &workshop.models;
         let prices: Vec<_> = models.iter().map(|model| (model.name().to_owned(), model.price())).collect();
-        let failover = Failover::new(models, talk, registry.timers(), Arc::clone(worker.system().cool_downs()));
+        let failover = Failover::new(models, talk, registry.timers(), Arc::clone(&workshop.cool_downs));
         let mut given = Vec::new();
         let mut pieces = Joined::new(failover);
         while let Some(piece) = pieces.next().await {
@@ -159,8 +176,7 @@ fn run(worker: Rc<Worker>, job: Job) -> impl Stream<Item = Progress> {
     }
 }
 
-fn candidates(worker: &Worker, settings: &Settings) -> Vec<SharedModel> {
-    let registry = worker.models();
+fn candidates(registry: &Registry, settings: &Settings) -> Vec<SharedModel> {
     let plan = &settings.plan.plan;
     let usable = |names: Vec<&str>| -> Vec<SharedModel> {
         let models = names.into_iter().map(|name| registry.model(name));
@@ -183,7 +199,11 @@ fn candidates(worker: &Worker, settings: &Settings) -> Vec<SharedModel> {
 const BEFORE_MAX: usize = 3;
 
 /// Passages for the open question; none when nothing bears on it, and a failure when that is not known.
-async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) -> Result<Vec<Passage>, Failure> {
+async fn retrieve(
+    retriever: &dyn Retriever,
+    tenant: TenantId,
+    transcript: &Transcript,
+) -> Result<Vec<Passage>, Failure> {
     let mut asked = transcript.exchanges().rev().filter(|exchange| !exchange.asked.is_empty());
     let words = |exchange: &engine_conversation::Exchange| {
         let lines = exchange.asked.iter().filter(|line| line.author == Author::Contact);
@@ -194,7 +214,7 @@ async fn retrieve(worker: &Worker, tenant: TenantId, transcript: &Transcript) ->
     let mut before: Vec<String> = asked.take(BEFORE_MAX).map(words).map(|said| bounded(&said)).collect();
     before.reverse();
     let query = Query { question: bounded(&question), before };
-    let search = worker.system().retriever().search(tenant, query, limits::PASSAGES_MAX);
+    let search = retriever.search(tenant, query, limits::PASSAGES_MAX);
     match tokio::time::timeout(RETRIEVAL_MAX, search).await {
         Ok(found) => found.map_err(|error| {
             tracing::warn!(%error, "passages could not be searched");

@@ -5,12 +5,13 @@
 mod rights;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
-use crate::auth::{self, Key};
+use crate::private_file::{private, read_line, sync_dir, write_line, write_new};
+use crate::secret::{self, Key};
 
 /// The format of the directory that this program writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -25,8 +26,6 @@ const STORE_FILE: &str = "tertulia.db";
 const INDEX_FOLDER: &str = "knowledge";
 /// Says that the store was open: from then on it is never empty.
 const OPENED_FILE: &str = "opened";
-/// No file with one line in it is longer.
-const LINE_BYTES_MAX: u64 = 1024;
 
 /// An open data directory. While it lives no other process can open it.
 pub struct DataDir {
@@ -96,7 +95,7 @@ impl DataDir {
         }
         keep_store(path, known, format.is_some())?;
         if !known {
-            auth::random_key()
+            secret::random_key()
                 .and_then(|secret| write_new(&secret_file, secret.expose_secret()))
                 .map_err(failed("write its secret.key"))?;
         }
@@ -105,7 +104,7 @@ impl DataDir {
         let admin_key = match read_line(&admin_file).map_err(failed("read its admin.key"))? {
             Some(key) => key,
             None => {
-                let made = auth::generate_api_key();
+                let made = secret::generate_api_key();
                 made.and_then(|key| write_line(&admin_file, &key).map(|()| key))
                     .map_err(failed("write its admin.key"))?
             }
@@ -170,7 +169,7 @@ impl DataDir {
 
     /// One key for one purpose: from none of them can another be found.
     fn derive(&self, label: &[u8]) -> Key {
-        auth::mac(&self.secret, label)
+        secret::mac(&self.secret, label)
     }
 }
 
@@ -184,32 +183,6 @@ pub fn demo_file(directory: &Path) -> PathBuf {
 #[must_use]
 pub fn admin_file(directory: &Path) -> PathBuf {
     directory.join(ADMIN_FILE)
-}
-
-/// The secret in a file of one line; none when there is no such file.
-///
-/// # Errors
-/// The system's, and `InvalidData` for a file that holds something else.
-pub fn read_line(file: &Path) -> io::Result<Option<SecretString>> {
-    let mut text = String::new();
-    match File::open(file) {
-        Ok(file) => file.take(LINE_BYTES_MAX).read_to_string(&mut text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let line = text.trim();
-    if line.is_empty() || line.contains(char::is_whitespace) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not hold one key"));
-    }
-    Ok(Some(line.into()))
-}
-
-/// Puts a secret into a file that its owner alone may read; whole or not at all.
-///
-/// # Errors
-/// The system's.
-pub fn write_line(file: &Path, secret: &SecretString) -> io::Result<()> {
-    write_new(file, format!("{}\n", secret.expose_secret()).as_bytes())
 }
 
 /// Makes the store's file in a new directory, and sees in an old one that it is still there. It is made before
@@ -301,39 +274,6 @@ fn read_secret(path: &Path) -> Result<Key, DataDirError> {
         }
         _ => Err(DataDirError::Damaged { path: path.into(), file: SECRET_FILE, problem: "does not hold 32 bytes" }),
     }
-}
-
-/// Writes beside, then renames over: a crash leaves the old file or the new one.
-fn write_new(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.create_new(true).write(true);
-    private(&mut options);
-    let mut new = options.open(&beside)?;
-    new.write_all(bytes)?;
-    new.sync_all()?;
-    fs::rename(&beside, file)?;
-    file.parent().map_or(Ok(()), sync_dir)
-}
-
-/// What was made or renamed in a directory is durable once the directory is.
-fn sync_dir(directory: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(directory)?.sync_all()?;
-    #[cfg(not(unix))]
-    let _ = directory;
-    Ok(())
-}
-
-fn private(options: &mut OpenOptions) {
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-    #[cfg(not(unix))]
-    let _ = options;
 }
 
 #[cfg(test)]

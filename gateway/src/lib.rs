@@ -1,16 +1,21 @@
 //! How the world reaches the engine: HTTP, sockets, auth, the command line.
 
+pub mod access;
 pub mod answers;
 pub mod auth;
 pub mod cli;
 mod connection;
 pub mod datadir;
 pub mod docs;
+pub mod error;
+mod fields;
 pub mod http;
 pub mod learning;
 mod metrics;
 mod models;
 pub mod node;
+mod private_file;
+pub mod secret;
 mod session;
 pub mod socket;
 pub mod telemetry;

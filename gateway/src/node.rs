@@ -23,13 +23,13 @@ use secrecy::{ExposeSecret, SecretString};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
+use crate::access::{Access, Limiter, Rates};
 use crate::answers::Answers;
 use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
 use crate::connection::{Door, Proxies, open_files, serve};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{
-    Counting, Edge, EdgeParts, Guesses, Limiter, Places, Rates, Readiness, configure, cors, count, deliver, head,
-    measure, only_metrics,
+    Counting, Edge, EdgeParts, Places, Readiness, configure, cors, count, deliver, head, measure, only_metrics,
 };
 use crate::learning::Learning;
 use crate::session::{Presence, Sessions, follow};
@@ -175,6 +175,7 @@ impl Node {
             visitor_burst: limits.messages_burst,
             new_visitors: limits.new_visitors_per_hour_per_address,
         }));
+        let unknown_frames_max = limits.messages_burst;
         let presence = Presence::new(limits.sockets_per_address.get(), limits.sockets_per_visitor.get());
         let connections = open_files(config.server.connections_max.get());
         let (patience, drain_timeout) = (config.server.request_timeout, config.server.drain_timeout);
@@ -189,21 +190,20 @@ impl Node {
         });
         let metrics_server = metrics_server.transpose()?;
         let counting = Counting::new(Arc::clone(&limiter), proxies, patience, config.server.body_rate_min);
+        let access = Arc::new(Access::new(authority, limiter, unknown_frames_max));
         let parts = Arc::new(EdgeParts {
             config,
-            authority,
+            access: Arc::clone(&access),
             tenants,
             answers: Answers::new(knowledge.clone(), sqlite.clone()),
             knowledge,
             learning: learning.clone(),
-            limiter,
             places: Places::default(),
             readiness: Readiness::default(),
-            guesses: Guesses::default(),
             metrics: metrics.clone(),
         });
         let changes = system.tenant_changes();
-        actix_web::rt::spawn(follow(Arc::clone(&presence), Arc::clone(&system), Arc::clone(&parts), changes));
+        actix_web::rt::spawn(follow(Arc::clone(&presence), Arc::clone(&system), access, changes));
         let (scheduler, with) = (learning.clone(), Arc::clone(&parts));
         actix_web::rt::spawn(async move { scheduler.schedule(&with.tenants).await });
         let (drain, draining) = watch::channel(None);

@@ -4,64 +4,65 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use schema::{ConversationId, ConversationKey, SessionId, TenantId};
+use schema::SessionId;
 use shuttle::future::{block_on, yield_now};
 use shuttle::thread;
 
 use crate::check;
 use crate::directory::Parting;
-use crate::handle::ConversationHandle;
-use crate::system::{System, Worker};
+use crate::life::{Life, Thread, World};
 
 const THREADS: usize = 3;
 const ROUNDS: usize = 2;
 
 /// As a session does: again, while it restarts.
-async fn joined(worker: &Rc<Worker>, session: SessionId) -> ConversationHandle {
+async fn joined(thread: &Rc<Thread>, session: SessionId) -> Life {
     loop {
-        let system = worker.system();
-        if let Ok(handle) = system.directory().find_here(worker, system.key).await
-            && handle.join(session).is_ok()
+        if let Ok(life) = thread.find_here().await
+            && life.join(session)
         {
-            return handle;
+            return life;
         }
         yield_now().await;
     }
 }
 
 /// What one thread does; gives the session that still listens at its end.
-async fn live(worker: Rc<Worker>, crashes: bool) -> SessionId {
-    let system = Arc::clone(worker.system());
+async fn live(thread: Rc<Thread>, crashes: bool) -> SessionId {
+    let world = Arc::clone(&thread.world);
     for _ in 0..ROUNDS {
         let session = SessionId::generate();
-        let handle = joined(&worker, session).await;
+        let life = joined(&thread, session).await;
         if crashes {
-            handle.crash(&worker);
+            life.crash(&thread);
         }
         yield_now().await;
-        system.directory().leave(system.key, session);
-        handle.rest();
+        world.directory.leave(world.key, session);
+        life.rest();
     }
     let session = SessionId::generate();
-    joined(&worker, session).await;
+    joined(&thread, session).await;
     session
 }
 
+fn begin(id: usize, world: &Arc<World>) -> Rc<Thread> {
+    Rc::new(Thread { id, world: Arc::clone(world) })
+}
+
 fn lives(crashes: bool) {
-    let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
-    let system = System::new(key);
+    let world = World::new();
     let threads: Vec<_> = (0..THREADS)
         .map(|id| {
-            let system = Arc::clone(&system);
-            thread::spawn(move || block_on(live(Rc::new(Worker::new(id, system)), crashes && id == 0)))
+            let world = Arc::clone(&world);
+            thread::spawn(move || block_on(live(begin(id, &world), crashes && id == 0)))
         })
         .collect();
     let listening: Vec<SessionId> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    let worker = Rc::new(Worker::new(THREADS, Arc::clone(&system)));
+    let thread = begin(THREADS, &world);
     block_on(async {
         loop {
-            if let Ok(handle) = system.directory().find(&worker, key).await {
-                let heard = handle.listening();
+            if let Ok(life) = thread.find().await {
+                let heard = life.listening();
                 if listening.iter().all(|session| heard.contains(session)) {
                     return;
                 }
@@ -74,11 +75,11 @@ fn lives(crashes: bool) {
 }
 
 /// Takes it out of reach, as somebody does who erases it from the store.
-async fn erase(system: Arc<System>) {
-    let key = system.key;
+async fn erase(world: Arc<World>) {
+    let key = world.key;
     loop {
-        match system.directory().part(key) {
-            Parting::Awake(handle) => break handle.end().await,
+        match world.directory.part(key) {
+            Parting::Awake(life) => break life.end().await,
             Parting::Nowhere(_) => break,
             Parting::Erasing => return,
             // It is being started.
@@ -86,31 +87,30 @@ async fn erase(system: Arc<System>) {
         }
     }
     for _ in 0..2 {
-        assert_eq!(system.alive(), 0, "it lives while it is erased");
+        assert_eq!(world.alive(), 0, "it lives while it is erased");
         yield_now().await;
     }
-    system.directory().parted(key);
+    world.directory.parted(key);
 }
 
 fn is_erased_meanwhile(crashes: bool) {
-    let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
-    let system = System::new(key);
+    let world = World::new();
     let mut threads: Vec<_> = (0..THREADS)
         .map(|id| {
-            let system = Arc::clone(&system);
+            let world = Arc::clone(&world);
             thread::spawn(move || {
-                let _ = block_on(live(Rc::new(Worker::new(id, system)), crashes && id == 0));
+                let _ = block_on(live(begin(id, &world), crashes && id == 0));
             })
         })
         .collect();
     for _ in 0..2 {
-        let system = Arc::clone(&system);
-        threads.push(thread::spawn(move || block_on(erase(system))));
+        let world = Arc::clone(&world);
+        threads.push(thread::spawn(move || block_on(erase(world))));
     }
     threads.into_iter().for_each(|thread| thread.join().unwrap());
-    let worker = Rc::new(Worker::new(THREADS, Arc::clone(&system)));
+    let thread = begin(THREADS, &world);
     // Whoever comes later finds what the store says, and is not kept out for ever.
-    block_on(joined(&worker, SessionId::generate()));
+    block_on(joined(&thread, SessionId::generate()));
 }
 
 #[test]

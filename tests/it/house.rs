@@ -1,7 +1,12 @@
-//! Keeps the house of the design: who may import whom, where actix may be named, how long a file is.
+//! Keeps the house of the design: who may import whom, in which circles nobody does, where actix
+//! may be named, how long a file is.
 //! Each rule is a function from files to complaints, so that a test can plant what it must catch.
 
+mod circles;
+
 use tests::source::{self, File};
+
+use circles::circles;
 
 /// Crate by crate, which others of the workspace it may depend on. A crate of `engine/` is named after its folder:
 /// `engine-store` is in `engine/store`. Only the machine's types, ports and what has no adapter are seen by others
@@ -52,8 +57,10 @@ const CONTENTS_LINES_MAX: usize = 60;
 #[test]
 fn the_house_is_in_order() {
     let files = source::files().unwrap();
-    let complaints: Vec<String> =
-        [imports, machine, actix, shape, words, machine_paths, lints].iter().flat_map(|rule| rule(&files)).collect();
+    let complaints: Vec<String> = [imports, machine, actix, shape, words, machine_paths, lints, circles]
+        .iter()
+        .flat_map(|rule| rule(&files))
+        .collect();
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 

@@ -405,14 +405,7 @@ impl Retriever for Nothing {
 async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
     let store: SharedStore = Arc::new(MemoryStore::default());
     let id = TenantId::generate();
-    let record = TenantRecord {
-        id,
-        name: "shop".into(),
-        created_at: Timestamp::default(),
-        disabled: false,
-        plan: "default".into(),
-    };
-    store.put(TenantRecord::record_name(id), 0, serde_json::to_vec(&record).unwrap()).await.unwrap();
+    TenantRecord::new(id, "shop", Timestamp::default()).save(&*store, 0).await.unwrap();
     let start = || {
         let system = System::new(Arc::clone(&store), Arc::new(Nothing), Arc::new(SystemClock), Options::default());
         Worker::new(system, Registry::unchecked(ModelSettings::default(), None))

@@ -11,9 +11,8 @@ use std::sync::{Arc, Once};
 use std::task::Poll;
 use std::time::Duration;
 
-use actors::{Failure, TenantRecord, Worker};
+use actors::{Failure, ProfileRecord, TenantRecord, Worker};
 use engine_model::SharedModel;
-use engine_store::Records;
 use loadtest::checker::History;
 use schema::wire::ConversationView;
 use schema::{Contact, ConversationId, ConversationKey, Event, Fact, Profile, TenantId, Timestamp};
@@ -173,20 +172,12 @@ impl World {
 
     async fn story_of(self: Rc<Self>, tenants: Vec<TenantId>) -> Vec<String> {
         for tenant in tenants {
-            let record = TenantRecord {
-                id: tenant,
-                name: "one".into(),
-                created_at: Timestamp::from_millis(0),
-                disabled: false,
-                plan: "default".into(),
-            };
-            let body = serde_json::to_vec(&record).unwrap_or_default();
-            if self.disk.records.put(TenantRecord::record_name(tenant), 0, body).await.is_err() {
+            let record = TenantRecord::new(tenant, "one", Timestamp::from_millis(0));
+            if record.save(&self.disk.records, 0).await.is_err() {
                 return vec!["a tenant could not be created".into()];
             }
             let profile = Profile { floor: self.plan.floor.clone(), ..Profile::default() };
-            let body = serde_json::to_vec(&profile).unwrap_or_default();
-            if self.disk.records.put(TenantRecord::profile_name(tenant), 0, body).await.is_err() {
+            if ProfileRecord::save(&self.disk.records, tenant, 0, &profile).await.is_err() {
                 return vec!["a profile could not be written".into()];
             }
         }

@@ -55,15 +55,7 @@ impl Bench {
         options: Options,
     ) -> Self {
         let tenant = TenantId::generate();
-        let record = TenantRecord {
-            id: tenant,
-            name: "shop".into(),
-            created_at: Timestamp::default(),
-            disabled: false,
-            plan: "default".into(),
-        };
-        let body = serde_json::to_vec(&record).unwrap();
-        store.put(TenantRecord::record_name(tenant), 0, body).await.unwrap();
+        TenantRecord::new(tenant, "shop", Timestamp::default()).save(&*store, 0).await.unwrap();
         let system = System::new(store, search, Arc::new(SystemClock), options);
         Self { worker: Worker::new(system, models), tenant }
     }

@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 
 use engine_documents::Kind;
 use engine_model::{Chunk, Grammar};
-use gateway::auth::{Key, Tokens};
+use gateway::auth::Tokens;
+use gateway::secret::Key;
 use gateway::socket::{Limits, replay};
 use schema::Timestamp;
 use schema::wire::ClientFrame;

@@ -2,15 +2,15 @@
 //! Invariant: whatever ends it (its own end, a newer attempt, a crash) gives all of that back: the tenant's
 //! permit, the node's work, the gauge, the connection to the model and the way to stop it.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use engine_conversation::Progress;
 use schema::Turn;
 use tokio_util::sync::CancellationToken;
 
+use super::pulse::Pulse;
 use crate::admission::Work;
-use crate::handle::Shared;
 use crate::metrics::{TURN_FIRST_TOKEN, TURN_GAP, TURNS_RUNNING};
 use crate::runtime::Attached;
 use crate::tenant::TurnPermit;
@@ -21,7 +21,7 @@ pub(super) struct ActiveTurn {
     token: CancellationToken,
     began: Instant,
     last_piece: Option<Instant>,
-    shared: Arc<Shared>,
+    pulse: Arc<Pulse>,
     /// Counts against the tenant's quota for as long as it is held; none when there was no room.
     _permit: Option<TurnPermit>,
     /// Counts as the node's work for as long as it is held.
@@ -38,18 +38,18 @@ impl ActiveTurn {
         turn: Turn,
         attached: Attached,
         token: CancellationToken,
-        shared: Arc<Shared>,
+        pulse: Arc<Pulse>,
         permit: Option<TurnPermit>,
         work: Work,
     ) -> Self {
-        *shared.cancel.lock().unwrap_or_else(PoisonError::into_inner) = Some((turn, token.clone()));
+        pulse.set_turn(Some((turn, token.clone())));
         metrics::gauge!(TURNS_RUNNING).increment(1);
         Self {
             attached,
             token,
             began: Instant::now(),
             last_piece: None,
-            shared,
+            pulse,
             _permit: permit,
             _work: work,
             _running: Running,
@@ -75,7 +75,7 @@ impl ActiveTurn {
 impl Drop for ActiveTurn {
     fn drop(&mut self) {
         self.token.cancel();
-        *self.shared.cancel.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.pulse.set_turn(None);
     }
 }
 
@@ -99,9 +99,9 @@ mod tests {
         let recorder = PrometheusBuilder::new().build_recorder();
         metrics::with_local_recorder(&recorder, || {
             let (admission, share) = (Admission::new(1, 1), Share::default());
-            let begin = |turn, shared: &Arc<Shared>, token: &CancellationToken| {
+            let begin = |turn, pulse: &Arc<Pulse>, token: &CancellationToken| {
                 let work = admission.begin(&share);
-                ActiveTurn::begin(turn, Attached::default(), token.clone(), Arc::clone(shared), None, work)
+                ActiveTurn::begin(turn, Attached::default(), token.clone(), Arc::clone(pulse), None, work)
             };
             let running = || recorder.handle().render().contains("tertulia_turns_running 1");
             let ways_to_end: [fn(ActiveTurn); 2] = [drop, |turn| {
@@ -112,12 +112,12 @@ mod tests {
                 assert!(crash.is_err());
             }];
             for end in ways_to_end {
-                let (shared, token) = (Arc::<Shared>::default(), CancellationToken::new());
-                let turn = begin(7, &shared, &token);
+                let (pulse, token) = (Arc::<Pulse>::default(), CancellationToken::new());
+                let turn = begin(7, &pulse, &token);
                 assert!(running() && share.work() == 1 && !token.is_cancelled());
                 end(turn);
                 assert!(!running() && share.work() == 0 && token.is_cancelled());
-                assert!(shared.cancel.lock().unwrap().is_none());
+                assert!(!pulse.has_turn());
             }
         });
     }

@@ -1,109 +1,267 @@
-//! The actor itself: state, dispatch, view, rest and crash.
+//! The actor itself: it dispatches messages and effects between its parts, and ends when it is told to.
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use engine_conversation::{Command, Conversation as Machine, Effect, Outcome, Owner, Policy, Speaker};
-use schema::wire::{ConversationView, RunningTurn, Signal, SignalKind};
-use schema::{Author, ConversationKey, Seq, SessionId};
+use engine_conversation::{Command, Conversation, Effect, Floor, Outcome, Policy, Speaker};
+use engine_store::StoreError;
+use schema::wire::{Signal, SignalKind};
+use schema::{Author, ConversationKey, Event, Position, Seq, SessionId};
 use tokio::sync::oneshot;
 
-use super::active_turn::ActiveTurn;
-use super::listeners::Listeners;
-use super::load::Prepared;
+use super::alarm::Alarm;
+use super::catch_up::LogReader;
+use super::durable_event::DurableEvent;
+use super::gated::Gated;
+use super::host::{Host, Keeper};
+use super::listener::{Audience, Joined, Listener};
+use super::listeners::{Listeners, Next};
 use super::mail::Mail;
-use super::perform::Held;
+use super::prepared::Prepared;
+use super::pulse::{Beat, Pulse};
+use super::subscriber::Speech;
 use super::subscribers::Subscribers;
+use super::turns::Turns;
+use super::view::{Around, view};
 use super::writer::Writer;
 use crate::failure::Failure;
-use crate::handle::{ReplyTo, Shared};
-use crate::runtime::{Actor, Attached, Scope, Sender};
-use crate::supervision;
-use crate::system::Worker;
+use crate::metrics::{APPEND_WAIT, TURN_PUSH};
+use crate::outbox::DrainHook;
+use crate::reply::ReplyTo;
+use crate::runtime::{Actor, Execution, Sender};
 use crate::tenant::Tenant;
 
 /// A conversation that is awake: the single writer of its log. It dispatches between its parts, each with
 /// an invariant of its own: the machine decides, the writer makes durable, the listeners are told, the
-/// active turn reports.
-pub(crate) struct Conversation {
-    pub(super) key: ConversationKey,
-    pub(super) worker: Rc<Worker>,
-    pub(super) tenant: Arc<Tenant>,
-    pub(super) sender: Sender<Mail>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) machine: Machine,
-    pub(super) writer: Writer<Held>,
-    pub(super) listeners: Listeners,
-    pub(super) turn: Option<ActiveTurn>,
-    /// The timer that runs: only the newest means something.
-    pub(super) timer: Option<Attached>,
-    pub(super) read: Option<Seq>,
+/// turns report. No part knows another, or the actor.
+pub(super) struct ConversationActor {
+    key: ConversationKey,
+    host: Rc<Host>,
+    keeper: Rc<dyn Keeper>,
+    tenant: Arc<Tenant>,
+    sender: Sender<Mail>,
+    pulse: Arc<Pulse>,
+    machine: Conversation,
+    writer: Writer<Gated>,
+    listeners: Listeners,
+    log: LogReader,
+    turns: Turns,
+    alarm: Alarm,
+    /// How far the contact has read.
+    read: Option<Seq>,
 }
 
-impl Conversation {
+impl ConversationActor {
     pub(super) fn new(
-        worker: Rc<Worker>,
+        host: Rc<Host>,
+        keeper: Rc<dyn Keeper>,
         tenant: Arc<Tenant>,
         key: ConversationKey,
         prepared: Prepared,
         sender: Sender<Mail>,
-    ) -> (Self, Arc<Shared>) {
+        pulse: Arc<Pulse>,
+    ) -> Self {
         let Prepared { epoch, machine, ring } = prepared;
-        let shared = Arc::new(Shared::default());
-        let store = Arc::clone(worker.system().store());
-        let conversation = Self {
+        let head = machine.state().head;
+        let mailbox = sender.clone();
+        // The call is owed: the session is told nothing until it has come. To an incarnation that has ended
+        // nothing is owed: the next one begins anew with all sessions.
+        let on_room = Box::new(move |session| {
+            let mailbox = mailbox.clone();
+            Box::new(move || drop(mailbox.owe(Mail::Drained { session }))) as DrainHook
+        });
+        let (workshop, admission) = (Rc::clone(&host.workshop), Arc::clone(&host.admission));
+        Self {
             key,
-            worker,
+            keeper,
+            writer: Writer::new(Arc::clone(&host.store), key, epoch, head, host.jitter),
+            listeners: Listeners::new(key.conversation, on_room, head, ring),
+            log: LogReader::new(Arc::clone(&host.store), key, host.jitter),
+            turns: Turns::new(key.conversation, Arc::clone(&tenant), workshop, admission, Arc::clone(&pulse)),
+            alarm: Alarm::default(),
+            host,
             tenant,
-            shared: Arc::clone(&shared),
-            writer: Writer::new(store, key, epoch, machine.state().head),
-            listeners: Listeners::new(key.conversation, sender.clone(), machine.state().head, ring),
             sender,
+            pulse,
             machine,
-            turn: None,
-            timer: None,
             read: None,
-        };
-        (conversation, shared)
+        }
     }
 
     /// Has the machine decide, and performs what it decided.
-    pub(super) fn apply(
-        &mut self,
-        command: Command,
-        reply: ReplyTo<Outcome>,
-        at: Instant,
-        scope: &mut Scope<'_, Self>,
-    ) {
-        let system = self.worker.system();
-        system.before(&command);
+    fn apply(&mut self, command: Command, reply: ReplyTo<Outcome>, at: Instant, execution: &mut Execution<'_, Self>) {
+        if let Some(before) = self.host.before {
+            before(&command);
+        }
         let settings = self.tenant.settings();
         let policy = Policy {
             floor: settings.profile.floor.clone(),
             profile_version: settings.version,
-            closing: system.is_closing(),
+            closing: self.host.phase.is_closing(),
         };
         let mut effects: Vec<Effect> = Vec::new();
-        self.machine.apply(command, &policy, system.clock().now(), &mut effects);
-        self.perform(effects, reply, at, scope);
+        self.machine.apply(command, &policy, self.host.clock.now(), &mut effects);
+        self.perform(effects, reply, at, execution);
     }
 
-    fn on_command(&mut self, command: Command, reply: ReplyTo<Outcome>, scope: &mut Scope<'_, Self>) {
+    /// Performs effects in order: events to the store, answers and pushes after they are durable, turns and
+    /// timers at once.
+    fn perform(
+        &mut self,
+        effects: Vec<Effect>,
+        reply: ReplyTo<Outcome>,
+        at: Instant,
+        execution: &mut Execution<'_, Self>,
+    ) {
+        let mut reply = Some(reply);
+        for effect in effects {
+            match effect {
+                Effect::Append(event) => self.append(event, reply.as_mut(), execution),
+                Effect::Reply(result) => {
+                    if let Some(to) = reply.take() {
+                        let work = self.host.admission.begin(self.tenant.share());
+                        self.let_out_in_turn(Gated::Reply { to, result, work });
+                    }
+                }
+                Effect::Delta { turn, offset, text } => {
+                    self.let_out_in_turn(Gated::Delta { turn, offset, text, at });
+                }
+                Effect::Ask { turn, attempt } => self.turns.start(turn, attempt, self.machine.state(), execution),
+                Effect::Stop => self.turns.stop(execution),
+                Effect::Arm { timer, after } => self.alarm.arm(timer, after, execution),
+            }
+        }
+        self.flush(execution);
+    }
+
+    fn append(&mut self, event: Event, reply: Option<&mut ReplyTo<Outcome>>, execution: &mut Execution<'_, Self>) {
+        self.turns.decided(&event.fact, execution);
+        let durable = DurableEvent::new(&event);
+        if durable.unanswered {
+            // Before the event itself: it must not be forgotten once that is durable.
+            self.host.unanswered.decided(self.key, event.seq);
+        }
+        // What a visitor sends was counted when it came.
+        if event.author != Author::Contact {
+            self.tenant.stored(self.machine.state().contact.as_ref(), durable.event.json(Audience::Team).len());
+        } else if let Some(reply) = reply {
+            reply.decide();
+        }
+        self.writer.append(event, Gated::Event(durable));
+    }
+
+    /// Lets something out after every event decided so far.
+    fn let_out_in_turn(&mut self, gated: Gated) {
+        if let Some(gated) = self.writer.after_all(gated) {
+            self.let_out(gated);
+        }
+    }
+
+    fn let_out(&mut self, gated: Gated) {
+        match gated {
+            Gated::Event(event) => {
+                if event.unanswered {
+                    self.host.unanswered.durable(self.key, event.event.seq);
+                }
+                self.listeners.push_event(event);
+            }
+            Gated::Reply { to, result, work } => {
+                drop(work);
+                to.send(result.map_err(Into::into));
+            }
+            Gated::View(reply, view) => drop(reply.send(Ok(*view))),
+            Gated::Delta { turn, offset, text, at } => {
+                self.listeners.reach(turn, offset + text.chars());
+                if self.listeners.is_empty() {
+                    return;
+                }
+                let Some(speech) = speech(&self.machine) else { return };
+                // A delta held back until its reply had ended: the event says it all.
+                if speech.turn == turn {
+                    self.listeners.push_delta(speech, offset, text.as_str());
+                    metrics::histogram!(TURN_PUSH).record(at.elapsed());
+                }
+            }
+        }
+    }
+
+    /// Takes what was decided to the store, unless an append is under way.
+    fn flush(&mut self, execution: &mut Execution<'_, Self>) {
+        let Some(stored) = self.writer.next() else { return };
+        let since = Instant::now();
+        execution.later(async move { Mail::Stored { result: stored.await, since } });
+    }
+
+    fn on_command(&mut self, command: Command, reply: ReplyTo<Outcome>, execution: &mut Execution<'_, Self>) {
         let says = matches!(command, Command::Say { .. });
         if says && self.writer.is_full() {
             return reply.send(Err(Failure::busy()));
         }
-        let system = self.worker.system();
-        if says && system.is_closing() {
+        if says && self.host.phase.is_closing() {
             return reply.send(Err(Failure::draining()));
         }
         let is_customers = matches!(command, Command::Say { speaker: Speaker::Contact, .. });
-        if is_customers && !system.admission().admits(self.tenant.share()) {
-            return reply.send(Err(Failure::overloaded(system.jitter())));
+        if is_customers && !self.host.admission.admits(self.tenant.share()) {
+            return reply.send(Err(Failure::overloaded((self.host.jitter)())));
         }
-        self.apply(command, reply, Instant::now(), scope);
+        self.apply(command, reply, Instant::now(), execution);
+    }
+
+    fn on_stored(&mut self, result: Result<(), StoreError>, since: Instant, execution: &mut Execution<'_, Self>) {
+        metrics::histogram!(APPEND_WAIT).record(since.elapsed());
+        match result {
+            Ok(()) => {
+                self.writer.stored();
+                while let Some(gated) = self.writer.release() {
+                    self.let_out(gated);
+                }
+                self.flush(execution);
+            }
+            Err(error) => {
+                tracing::warn!(conversation = %self.key.conversation, %error, "append lost, reading the log again");
+                self.give_up(&Failure::store(&error));
+                self.abandon(execution);
+            }
+        }
+    }
+
+    /// Answers all who wait for what will never be durable.
+    fn give_up(&mut self, failure: &Failure) {
+        self.writer.lost().for_each(|gated| gated.give_up(failure));
+    }
+
+    fn on_join(
+        &mut self,
+        listener: Listener,
+        from: Position,
+        reply: ReplyTo<Joined>,
+        execution: &mut Execution<'_, Self>,
+    ) {
+        if !listener.outbox.is_open() {
+            // Its session has ended on the way here: nobody would say that it listens no longer.
+            return;
+        }
+        let session = listener.session;
+        let joined = match self.listeners.admit(session, from, self.writer.durable()) {
+            Ok(joined) => joined,
+            Err(failure) => return reply.send(Err(failure)),
+        };
+        reply.send(Ok(joined));
+        self.listeners.join(listener, from, joined.from);
+        self.advance(session, execution);
+    }
+
+    /// Brings a session forward as far as it has room, and has the log read for it where it must.
+    fn advance(&mut self, session: SessionId, execution: &mut Execution<'_, Self>) {
+        let next = self.listeners.advance(session, speech(&self.machine));
+        self.read_on(session, next, execution);
+    }
+
+    fn read_on(&self, session: SessionId, next: Next, execution: &mut Execution<'_, Self>) {
+        let Next::Read(after) = next else { return };
+        let read = self.log.after(after);
+        execution.later(async move { Mail::Missed { session, after, page: read.await } });
     }
 
     fn on_signal(&mut self, session: SessionId, author: Author, kind: SignalKind) {
@@ -119,52 +277,11 @@ impl Conversation {
         self.listeners.push_signal(session, &signal);
     }
 
-    fn on_drained(&mut self, session: SessionId, scope: &mut Scope<'_, Self>) {
-        if self.listeners.waits(session) {
-            self.advance(session, scope);
-        }
-    }
-
-    /// How it stands when all that is decided is durable.
-    fn view(&mut self) -> ConversationView {
-        let subscribers = self.listeners.count();
-        let state = self.machine.state();
-        let floor = self.machine.floor();
-        let (owner, agent) = match &state.owner {
-            Owner::Assistant => ("assistant", None),
-            Owner::Human { agent } => ("human", Some(agent.clone())),
-        };
-        let running = floor.running().map(|running| RunningTurn {
-            turn: running.turn,
-            model: (!running.model.is_empty()).then(|| running.model.clone()),
-            offset: floor.said().map_or(0, |(_, _, chars)| chars),
-        });
-        ConversationView {
-            id: self.key.conversation,
-            contact: state.contact.clone(),
-            channel: state.channel,
-            locale: state.locale.clone(),
-            status: state.status,
-            owner: owner.into(),
-            agent,
-            handoff: state.handoff,
-            ownership: state.ownership,
-            head: state.head,
-            epoch: self.writer.epoch(),
-            floor: if owner == "human" { owner } else { floor.name() }.into(),
-            running,
-            subscribers,
-            last_at: state.last_at,
-            read: self.read,
-            quarantine: None,
-        }
-    }
-
-    fn on_rest(&mut self, scope: &mut Scope<'_, Self>) {
+    fn on_rest(&mut self, execution: &mut Execution<'_, Self>) {
         // Between the sweeper's look and now somebody may have come.
         if self.is_needless() {
-            self.worker.system().directory().rested(self.key, &self.shared);
-            scope.stop();
+            self.keeper.rested(self.key, &self.pulse);
+            execution.stop();
         } else {
             self.note();
         }
@@ -172,26 +289,34 @@ impl Conversation {
 
     /// Ends, so that the conversation can be erased. The directory knows already; what is on its way to the
     /// store is erased behind it. Those who listen go to whoever asked, who tells them what became of it.
-    fn on_end(&mut self, reply: oneshot::Sender<Subscribers>, scope: &mut Scope<'_, Self>) {
-        self.stop_turn(scope);
+    fn on_end(&mut self, reply: oneshot::Sender<Subscribers>, execution: &mut Execution<'_, Self>) {
+        self.turns.stop(execution);
         self.give_up(&Failure::restarting());
-        scope.stop();
+        execution.stop();
         if let Err(listening) = reply.send(self.listeners.hand_over()) {
             listening.tell(self.key.conversation, &Failure::restarting());
         }
     }
 
     /// Leaves this thread without a trip to the store: epoch and state go along.
-    fn on_move(&mut self, reply: oneshot::Sender<bool>, scope: &mut Scope<'_, Self>) {
+    fn on_move(&mut self, reply: oneshot::Sender<bool>, execution: &mut Execution<'_, Self>) {
         let free = self.is_needless();
         if free {
             let (machine, ring) = (std::mem::take(&mut self.machine), self.listeners.take_ring());
             let prepared = Prepared { epoch: self.writer.epoch(), machine, ring };
-            self.worker.system().directory().moved(self.key, &self.shared, prepared);
-            scope.stop();
+            self.keeper.moved(self.key, &self.pulse, prepared);
+            execution.stop();
         }
         // The one who asked may have gone; the next to need it starts it.
         let _ = reply.send(free);
+    }
+
+    /// An append is lost: what is in memory is not what the log says. End, and let the log decide; whoever
+    /// waits is told to send again.
+    fn abandon(&mut self, execution: &mut Execution<'_, Self>) {
+        self.turns.stop(execution);
+        execution.stop();
+        Rc::clone(&self.keeper).store_failed(self.key, &self.pulse, self.listeners.hand_over());
     }
 
     /// Whether nobody would miss this incarnation. What is being handled counts as waiting.
@@ -200,66 +325,77 @@ impl Conversation {
     }
 
     fn is_idle(&self) -> bool {
-        self.listeners.is_empty()
-            && self.machine.floor() == &engine_conversation::Floor::Idle
-            && self.writer.is_settled()
+        self.listeners.is_empty() && self.machine.floor() == &Floor::Idle && self.writer.is_settled()
     }
 
-    /// Updates what the sweeper and the drain look at.
     fn note(&self) {
-        self.shared.idle.store(self.is_idle(), Ordering::Relaxed);
-        self.shared.stored.store(self.writer.is_settled(), Ordering::Relaxed);
-        self.shared.running.store(self.turn.is_some(), Ordering::Relaxed);
-        self.shared.touched.store(self.worker.system().uptime_seconds(), Ordering::Relaxed);
-    }
-
-    /// An append is lost: what is in memory is not what the log says. End, and let the log decide; whoever
-    /// waits is told to send again.
-    pub(super) fn abandon(&mut self, scope: &mut Scope<'_, Self>) {
-        self.stop_turn(scope);
-        scope.stop();
-        supervision::store_failed(&self.worker, self.key, &self.shared, self.listeners.hand_over());
+        self.pulse.beat(&Beat {
+            idle: self.is_idle(),
+            stored: self.writer.is_settled(),
+            running: self.turns.is_running(),
+            at: self.host.phase.uptime_seconds(),
+        });
     }
 }
 
-impl Actor for Conversation {
+impl Actor for ConversationActor {
     type Message = Mail;
     const KIND: &'static str = "conversation";
 
-    fn handle(&mut self, mail: Mail, scope: &mut Scope<'_, Self>) {
+    fn handle(&mut self, mail: Mail, execution: &mut Execution<'_, Self>) {
         match mail {
-            Mail::Command { command, reply } => self.on_command(command, reply, scope),
+            Mail::Command { command, reply } => self.on_command(command, reply, execution),
             Mail::Progress { turn, attempt, progress, at } => {
-                if let Some(running) = &mut self.turn {
-                    running.on_piece(&progress, at);
-                }
-                self.apply(Command::Progress { turn, attempt, progress }, ReplyTo::nobody(), at, scope);
+                self.turns.on_piece(&progress, at);
+                self.apply(Command::Progress { turn, attempt, progress }, ReplyTo::nobody(), at, execution);
             }
-            Mail::Stored { result, since } => self.on_stored(result, since, scope),
-            Mail::Join { listener, from, reply } => self.on_join(listener, from, reply, scope),
+            Mail::Stored { result, since } => self.on_stored(result, since, execution),
+            Mail::Join { listener, from, reply } => self.on_join(listener, from, reply, execution),
             Mail::Leave { session } => self.listeners.leave(session),
             Mail::Signal { session, author, kind } => self.on_signal(session, author, kind),
             Mail::View(reply) => {
-                let view = Box::new(self.view());
-                self.hold(Held::View(reply, view));
+                let around = Around {
+                    id: self.key.conversation,
+                    epoch: self.writer.epoch(),
+                    subscribers: self.listeners.count(),
+                    read: self.read,
+                };
+                let view = Box::new(view(&self.machine, around));
+                self.let_out_in_turn(Gated::View(reply, view));
             }
             Mail::Adopt(subscribers) => {
                 // All of them before the first is served: should that crash, all are passed on.
                 for session in self.listeners.adopt(subscribers) {
-                    self.advance(session, scope);
+                    self.advance(session, execution);
                 }
             }
-            Mail::Drained { session } => self.on_drained(session, scope),
-            Mail::Missed { session, after, page } => self.on_missed(session, after, page, scope),
-            Mail::Elapsed(timer) => self.apply(Command::Elapsed(timer), ReplyTo::nobody(), Instant::now(), scope),
-            Mail::End(reply) => return self.on_end(reply, scope),
-            Mail::Rest => return self.on_rest(scope),
-            Mail::Move(reply) => return self.on_move(reply, scope),
+            Mail::Drained { session } => {
+                if self.listeners.waits(session) {
+                    self.advance(session, execution);
+                }
+            }
+            Mail::Missed { session, after, page } => {
+                let next = self.listeners.advance_by(session, after, page, speech(&self.machine));
+                self.read_on(session, next, execution);
+            }
+            Mail::Elapsed(timer) => {
+                self.apply(Command::Elapsed(timer), ReplyTo::nobody(), Instant::now(), execution);
+            }
+            Mail::End(reply) => return self.on_end(reply, execution),
+            Mail::Rest => return self.on_rest(execution),
+            Mail::Move(reply) => return self.on_move(reply, execution),
         }
         self.note();
     }
 
     fn crashed(mut self) {
-        supervision::crashed(&self.worker, self.key, &self.shared, self.listeners.hand_over());
+        let listening = self.listeners.hand_over();
+        self.keeper.crashed(self.key, &self.pulse, listening);
     }
+}
+
+/// The reply that runs.
+fn speech(machine: &Conversation) -> Option<Speech<'_>> {
+    let (turn, text, _) = machine.floor().said()?;
+    Some(Speech { turn, text })
 }

@@ -5,21 +5,22 @@
 
 use engine_store::{Page, StoreError};
 use schema::wire::Signal;
-use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn, limits};
+use schema::{ConversationId, ErrorCode, Position, Reached, Seq, SessionId, Turn, limits};
 
-use super::join::{Audience, Listener};
-use super::mail::Mail;
+use super::durable_event::DurableEvent;
+use super::listener::{Audience, JoinFrom, Joined, Listener};
 use super::ring::{Encoded, Ring};
-use super::subscriber::{Pace, Source, Speech, Subscriber};
+use super::subscriber::{OnRoom, Pace, Source, Speech, Subscriber};
 use super::subscribers::Subscribers;
+use crate::directory::Listening;
 use crate::failure::Failure;
 use crate::frames::{Frames, conversation_error_frame};
-use crate::runtime::Sender;
+use crate::metrics::RESUMES;
 
 /// Who listens, and what they are sent.
-pub(crate) struct Listeners {
+pub(super) struct Listeners {
     conversation: ConversationId,
-    actor: Sender<Mail>,
+    on_room: Box<OnRoom>,
     /// The last event that was let out. Those that are durable and still held are nobody's yet.
     head: Seq,
     ring: Ring,
@@ -31,81 +32,92 @@ pub(crate) struct Listeners {
 /// What is left to do after a session was brought forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Next {
+pub(super) enum Next {
     /// Nothing: it is live, waits for room, or is gone.
     Nothing,
     /// Events after this one have to be read from the log for it.
     Read(Seq),
 }
 
-/// A durable event on its way to those who listen.
-pub(crate) struct Outgoing {
-    pub(crate) event: Encoded,
-    /// For a reply that does not answer: somebody takes note of it.
-    pub(crate) unanswered: bool,
-    /// For a checkpoint: the same without its text, and what a listener has who does not need that.
-    pub(crate) covered: Option<(Reached, String)>,
-}
-
 impl Listeners {
-    /// Nobody yet, of a conversation whose log ends at `head`.
-    pub(crate) fn new(conversation: ConversationId, actor: Sender<Mail>, head: Seq, ring: Ring) -> Self {
+    /// Nobody yet, of a conversation whose log ends at `head`. `on_room` makes the call that a slow session owes
+    /// when it has room again; [`Listeners::advance`] is to follow it.
+    pub(super) fn new(conversation: ConversationId, on_room: Box<OnRoom>, head: Seq, ring: Ring) -> Self {
         let pushed = Reached { turn: 0, offset: 0 };
-        Self { conversation, actor, head, ring, subscribers: Subscribers::default(), pushed }
+        Self { conversation, on_room, head, ring, subscribers: Subscribers::default(), pushed }
     }
 
     /// How many listen; those whose session has ended do not.
-    pub(crate) fn count(&mut self) -> usize {
+    pub(super) fn count(&mut self) -> usize {
         self.subscribers.forget_gone();
         self.subscribers.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.subscribers.is_empty()
     }
 
-    /// A session begins to listen at a position, or goes elsewhere. It is behind until it was brought forward.
-    pub(crate) fn join(&mut self, listener: Listener, from: Position) {
-        self.subscribers.add(Subscriber::new(listener, from));
+    /// Whether a session may begin to listen at a position, and from where it is sent events then. `durable` is
+    /// the newest event that may be shown.
+    pub(super) fn admit(&mut self, session: SessionId, from: Position, durable: Seq) -> Result<Joined, Failure> {
+        if from.seq > durable {
+            let message = format!("the position is beyond the conversation's head, {durable}");
+            return Err(Failure::new(ErrorCode::BadPosition, message));
+        }
+        if self.count() >= limits::SUBSCRIBERS_MAX && !self.knows(session) {
+            return Err(Failure::busy());
+        }
+        let begins = begins_after(from.seq, durable).map_or(JoinFrom::Position, JoinFrom::Newest);
+        Ok(Joined { conversation: self.conversation, head: durable, from: begins })
     }
 
-    pub(crate) fn knows(&mut self, session: SessionId) -> bool {
+    /// A session begins to listen at a position, or goes elsewhere. It is behind until it was brought forward.
+    pub(super) fn join(&mut self, listener: Listener, from: Position, begins: JoinFrom) {
+        let after = match begins {
+            JoinFrom::Newest(after) => Position { seq: after, ..from },
+            JoinFrom::Position => from,
+        };
+        let how = match begins {
+            JoinFrom::Newest(_) => "partial",
+            JoinFrom::Position if self.ring.since(after.seq, self.head).is_some() => "ring",
+            JoinFrom::Position => "log",
+        };
+        metrics::counter!(RESUMES, "from" => how).increment(1);
+        self.subscribers.add(Subscriber::new(listener, after));
+    }
+
+    pub(super) fn knows(&mut self, session: SessionId) -> bool {
         self.subscribers.get_mut(session).is_some()
     }
 
-    pub(crate) fn leave(&mut self, session: SessionId) {
+    pub(super) fn leave(&mut self, session: SessionId) {
         self.subscribers.remove(session);
     }
 
     /// Takes over the sessions of another incarnation; all names then need to be brought forward.
-    pub(crate) fn adopt(&mut self, others: Subscribers) -> Vec<SessionId> {
+    pub(super) fn adopt(&mut self, others: Subscribers) -> Vec<SessionId> {
         self.subscribers.absorb(others);
         self.subscribers.sessions()
     }
 
     /// Gives the sessions away, to whatever comes after this incarnation.
-    pub(crate) fn hand_over(&mut self) -> Subscribers {
+    pub(super) fn hand_over(&mut self) -> Subscribers {
         std::mem::take(&mut self.subscribers)
     }
 
     /// Gives the newest events away.
-    pub(crate) fn take_ring(&mut self) -> Ring {
+    pub(super) fn take_ring(&mut self) -> Ring {
         std::mem::take(&mut self.ring)
     }
 
-    /// Whether what follows an event is at hand.
-    pub(crate) fn has_since(&self, after: Seq) -> bool {
-        self.ring.since(after, self.head).is_some()
-    }
-
     /// Whether a session waits for room.
-    pub(crate) fn waits(&mut self, session: SessionId) -> bool {
+    pub(super) fn waits(&mut self, session: SessionId) -> bool {
         self.subscribers.get_mut(session).is_some_and(|subscriber| subscriber.pace == Pace::Waiting)
     }
 
     /// Pushes the next durable event to all who are live.
-    pub(crate) fn push_event(&mut self, event: Outgoing) {
-        let Outgoing { event: encoded, covered, .. } = event;
+    pub(super) fn push_event(&mut self, event: DurableEvent) {
+        let DurableEvent { event: encoded, covered, .. } = event;
         let seq = encoded.seq;
         self.head = seq;
         self.ring.push(encoded.clone());
@@ -115,7 +127,7 @@ impl Listeners {
             .as_ref()
             .map(|(reached, json)| (*reached, Frames::event_within(self.conversation, seq, json, *reached)));
         let mut gone = false;
-        let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
+        let source = Source { conversation: self.conversation, head: self.head, on_room: &*self.on_room };
         for subscriber in self.subscribers.live() {
             let whole = match subscriber.audience {
                 Audience::Team => &for_team,
@@ -132,11 +144,11 @@ impl Listeners {
     }
 
     /// Pushes the piece of the running reply that begins at `offset` to all who are live.
-    pub(crate) fn push_delta(&mut self, speech: Speech<'_>, offset: usize, piece: &str) {
+    pub(super) fn push_delta(&mut self, speech: Speech<'_>, offset: usize, piece: &str) {
         let frames = Frames::delta(self.conversation, self.head, speech.turn, offset, piece);
         let end = self.pushed.offset;
         let mut gone = false;
-        let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
+        let source = Source { conversation: self.conversation, head: self.head, on_room: &*self.on_room };
         for subscriber in self.subscribers.live() {
             subscriber.delta(source, speech, (offset, end), &frames);
             gone |= !subscriber.is_open();
@@ -147,17 +159,17 @@ impl Listeners {
     }
 
     /// A piece has left the gate: replies are pushed up to here, whether somebody listens or not.
-    pub(crate) const fn reach(&mut self, turn: Turn, offset: usize) {
+    pub(super) const fn reach(&mut self, turn: Turn, offset: usize) {
         self.pushed = Reached { turn, offset };
     }
 
-    pub(crate) fn push_signal(&self, from: SessionId, signal: &Signal) {
+    pub(super) fn push_signal(&self, from: SessionId, signal: &Signal) {
         self.subscribers.push_signal(from, signal);
     }
 
     /// Sends a session what it is behind, as far as there is room and the ring reaches.
-    pub(crate) fn advance(&mut self, session: SessionId, speech: Option<Speech<'_>>) -> Next {
-        let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
+    pub(super) fn advance(&mut self, session: SessionId, speech: Option<Speech<'_>>) -> Next {
+        let source = Source { conversation: self.conversation, head: self.head, on_room: &*self.on_room };
         let Some(subscriber) = self.subscribers.get_mut(session) else { return Next::Nothing };
         let Some(events) = self.ring.since(subscriber.seq(), self.head) else {
             subscriber.pace = Pace::Reading;
@@ -178,14 +190,14 @@ impl Listeners {
 
     /// The log was read for a session. One that has gone elsewhere since is read for again: what begins with
     /// another event than its next is not for it.
-    pub(crate) fn advance_by(
+    pub(super) fn advance_by(
         &mut self,
         session: SessionId,
         after: Seq,
         page: Result<Page, StoreError>,
         speech: Option<Speech<'_>>,
     ) -> Next {
-        let source = Source { conversation: self.conversation, head: self.head, actor: &self.actor };
+        let source = Source { conversation: self.conversation, head: self.head, on_room: &*self.on_room };
         let Some(subscriber) = self.subscribers.get_mut(session) else { return Next::Nothing };
         if subscriber.pace != Pace::Reading || subscriber.seq() != after {
             return Next::Nothing;
@@ -218,7 +230,7 @@ impl Listeners {
 }
 
 /// Whether a session so far behind gets all it missed; if not, after which event it begins.
-pub(crate) const fn begins_after(position: Seq, head: Seq) -> Option<Seq> {
+pub(super) const fn begins_after(position: Seq, head: Seq) -> Option<Seq> {
     let replayed = limits::REPLAY_EVENTS_MAX as Seq;
     if head.saturating_sub(position) > replayed { Some(head - replayed) } else { None }
 }
@@ -229,14 +241,19 @@ mod tests {
 
     use super::*;
     use crate::frames::Format;
-    use crate::outbox::Outbox;
+    use crate::outbox::{DrainHook, Outbox};
 
-    fn outgoing(seq: Seq) -> Outgoing {
-        Outgoing { event: Encoded::of(seq, format!(r#"{{"seq":{seq}}}"#)), unanswered: false, covered: None }
+    fn durable(seq: Seq) -> DurableEvent {
+        DurableEvent { event: Encoded::of(seq, format!(r#"{{"seq":{seq}}}"#)), unanswered: false, covered: None }
     }
 
     fn listens(session: SessionId, outbox: &Arc<Outbox>) -> Listener {
         Listener { session, outbox: Arc::clone(outbox), format: Format::Socket, audience: Audience::Team }
+    }
+
+    /// Who calls nobody when a session has room.
+    fn nobody(_: SessionId) -> DrainHook {
+        Box::new(|| {})
     }
 
     fn listener() -> (Listener, Arc<Outbox>) {
@@ -248,8 +265,8 @@ mod tests {
     fn an_event_is_taken_only_where_it_is_the_next_one() {
         let (listener, outbox) = listener();
         let mut subscriber = Subscriber::new(listener, Position::after(3));
-        let (conversation, actor) = (ConversationId::generate(), Sender::nobody());
-        let source = Source { conversation, head: 9, actor: &actor };
+        let conversation = ConversationId::generate();
+        let source = Source { conversation, head: 9, on_room: &nobody };
         for (seq, taken) in [(5, false), (3, false), (4, true), (4, false), (5, true)] {
             let encoded = Encoded::of(seq, "{}");
             let before = (subscriber.seq(), outbox.waiting_bytes());
@@ -261,22 +278,22 @@ mod tests {
 
     #[test]
     fn what_was_read_for_a_place_that_was_left_is_nobodys() {
-        let mut listeners = Listeners::new(ConversationId::generate(), Sender::nobody(), 5, Ring::default());
+        let mut listeners = Listeners::new(ConversationId::generate(), Box::new(nobody), 5, Ring::default());
         let (listener, outbox) = listener();
         let session = listener.session;
         let again = || listens(session, &outbox);
-        listeners.join(listener, Position::after(2));
+        listeners.join(listener, Position::after(2), JoinFrom::Position);
         assert_eq!(listeners.advance(session, None), Next::Read(2));
         // It goes elsewhere, to where there is nothing to read, before the read fails.
-        listeners.join(again(), Position::after(5));
+        listeners.join(again(), Position::after(5), JoinFrom::Position);
         assert_eq!(listeners.advance(session, None), Next::Nothing);
         let failed = || Err(StoreError::Unavailable("away".into()));
         assert_eq!(listeners.advance_by(session, 2, failed(), None), Next::Nothing);
         assert!(listeners.knows(session) && outbox.waiting_bytes() == 0, "it was told nothing");
-        listeners.push_event(outgoing(6));
+        listeners.push_event(durable(6));
         assert!(outbox.waiting_bytes() > 0, "it listens");
         // To a place that is read for as well: that read is its own.
-        listeners.join(again(), Position::after(1));
+        listeners.join(again(), Position::after(1), JoinFrom::Position);
         assert_eq!(listeners.advance(session, None), Next::Read(1));
         let _ = listeners.advance_by(session, 2, failed(), None);
         assert!(listeners.knows(session));

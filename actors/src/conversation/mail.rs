@@ -8,10 +8,10 @@ use schema::wire::{ConversationView, SignalKind};
 use schema::{Author, Position, Seq, SessionId, Turn};
 use tokio::sync::oneshot;
 
-use super::join::{Joined, Listener};
+use super::listener::{Joined, Listener};
 use super::subscribers::Subscribers;
 use crate::failure::Failure;
-use crate::handle::ReplyTo;
+use crate::reply::ReplyTo;
 use crate::runtime::Message;
 
 /// One message to a conversation.

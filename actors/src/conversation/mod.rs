@@ -1,19 +1,34 @@
 //! The conversation's actor: it stamps the time, calls the machine, and performs the effects.
+//!
+//! It dispatches between parts that own what they stand for: the writer ([`writer`]) makes durable, the listeners
+//! ([`listeners`]) are told, the turns ([`turns`]) report. [`host`] says what it is given, and whom it tells how it ends.
 
 mod active_turn;
 mod actor;
+mod alarm;
+mod catch_up;
+mod durable_event;
 mod gate;
-mod join;
+mod gated;
+mod handle;
+mod host;
+mod listener;
 mod listeners;
 mod load;
 mod mail;
-mod perform;
+mod prepared;
+mod pulse;
 mod ring;
 mod subscriber;
 mod subscribers;
+mod turns;
+mod view;
 mod writer;
 
-pub use join::{Audience, JoinFrom, Joined, Listener};
-pub(crate) use load::{Prepared, WakeFailure, open, wake};
-pub(crate) use mail::Mail;
+pub use handle::ConversationHandle;
+pub(crate) use host::{Host, Keeper};
+pub use listener::{Audience, JoinFrom, Joined, Listener};
+pub(crate) use load::{WakeFailure, Waking, open, wake};
+pub(crate) use prepared::Prepared;
+pub(crate) use pulse::Pulse;
 pub(crate) use subscribers::Subscribers;

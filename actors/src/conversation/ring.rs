@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schema::{Event, Seq, limits};
 
-use super::join::Audience;
+use super::listener::Audience;
 use crate::frames::event_json;
 
 /// A stored event with its JSON.

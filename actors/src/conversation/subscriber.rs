@@ -8,13 +8,11 @@ use bytestring::ByteString;
 use schema::wire::Close;
 use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn};
 
-use super::join::{Audience, Listener};
-use super::mail::Mail;
+use super::listener::{Audience, Listener};
 use super::ring::Encoded;
 use crate::frames::{Format, Frames, chars_between};
 use crate::metrics::DELTAS_SKIPPED;
-use crate::outbox::Outbox;
-use crate::runtime::Sender;
+use crate::outbox::{DrainHook, Outbox};
 
 /// A reply that runs.
 #[derive(Clone, Copy)]
@@ -24,13 +22,16 @@ pub(crate) struct Speech<'a> {
     pub(crate) text: &'a str,
 }
 
+/// Makes what an outbox calls, once, when a session has room again.
+pub(crate) type OnRoom = dyn Fn(SessionId) -> DrainHook;
+
 /// Where frames come from: what they name, and who is called when there is room again.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
     pub(crate) conversation: ConversationId,
     /// The last event that was let out: whoever is live was sent it.
     pub(crate) head: Seq,
-    pub(crate) actor: &'a Sender<Mail>,
+    pub(crate) on_room: &'a OnRoom,
 }
 
 /// A session with its own place in the conversation.
@@ -139,10 +140,7 @@ impl Subscriber {
     /// next one begins anew with all sessions.
     fn offer(&mut self, source: Source<'_>, frames: &Frames<'_>) -> bool {
         let session = self.session;
-        let taken = self.outbox.offer(source.conversation, frames.get(self.format), || {
-            let actor = source.actor.clone();
-            Box::new(move || drop(actor.owe(Mail::Drained { session })))
-        });
+        let taken = self.outbox.offer(source.conversation, frames.get(self.format), || (source.on_room)(session));
         if !taken {
             self.pace = Pace::Waiting;
         }

@@ -4,6 +4,7 @@ use schema::wire::Signal;
 use schema::{ConversationId, SessionId};
 
 use super::subscriber::{Pace, Subscriber};
+use crate::directory::Listening;
 use crate::failure::Failure;
 use crate::frames::{Frames, conversation_error_frame};
 use crate::metrics::SUBSCRIBERS;
@@ -17,10 +18,6 @@ impl Subscribers {
         self.0.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Adds a session; one that was there already is replaced.
     pub(crate) fn add(&mut self, subscriber: Subscriber) {
         self.remove(subscriber.session);
@@ -28,10 +25,6 @@ impl Subscribers {
         self.0.reserve_exact(1);
         self.0.push(subscriber);
         metrics::gauge!(SUBSCRIBERS).increment(1);
-    }
-
-    pub(crate) fn remove(&mut self, session: SessionId) {
-        self.retain(|subscriber| subscriber.session != session);
     }
 
     pub(crate) fn get_mut(&mut self, session: SessionId) -> Option<&mut Subscriber> {
@@ -46,14 +39,6 @@ impl Subscribers {
     /// The names of all.
     pub(crate) fn sessions(&self) -> Vec<SessionId> {
         self.0.iter().map(|subscriber| subscriber.session).collect()
-    }
-
-    /// Takes over those of another incarnation, as far as they still listen.
-    pub(crate) fn absorb(&mut self, mut others: Self) {
-        others.forget_gone();
-        for subscriber in others.take() {
-            self.add(subscriber);
-        }
     }
 
     /// Pushes a sign of life to all but the one who gave it. Nobody misses one: a slow session goes without.
@@ -90,6 +75,24 @@ impl Subscribers {
         let before = self.0.len();
         self.0.retain(keep);
         metrics::gauge!(SUBSCRIBERS).decrement(u32::try_from(before - self.0.len()).unwrap_or(u32::MAX));
+    }
+}
+
+impl Listening for Subscribers {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn remove(&mut self, session: SessionId) {
+        self.retain(|subscriber| subscriber.session != session);
+    }
+
+    /// Takes over those of another incarnation, as far as they still listen.
+    fn absorb(&mut self, mut others: Self) {
+        others.forget_gone();
+        for subscriber in others.take() {
+            self.add(subscriber);
+        }
     }
 }
 

@@ -20,12 +20,20 @@ pub(crate) struct Writer<H> {
     /// Bytes of what was said in events that are not durable yet: of the append under way, and since.
     in_flight: usize,
     waiting: usize,
+    jitter: fn() -> f64,
 }
 
 impl<H> Writer<H> {
-    /// The writer of a log that ends at `head`.
-    pub(crate) const fn new(store: SharedStore, key: ConversationKey, epoch: Epoch, head: Seq) -> Self {
-        Self { key, epoch, store, gate: Gate::new(head), in_flight: 0, waiting: 0 }
+    /// The writer of a log that ends at `head`. `jitter` gives numbers from 0 to 1 that spread the pauses between
+    /// tries.
+    pub(crate) const fn new(
+        store: SharedStore,
+        key: ConversationKey,
+        epoch: Epoch,
+        head: Seq,
+        jitter: fn() -> f64,
+    ) -> Self {
+        Self { key, epoch, store, gate: Gate::new(head), in_flight: 0, waiting: 0, jitter }
     }
 
     pub(crate) const fn epoch(&self) -> Epoch {
@@ -61,16 +69,12 @@ impl<H> Writer<H> {
     }
 
     /// Takes what was decided to the store, unless an append is under way: then it goes with the next one.
-    /// The future ends when it is durable or lost; tell [`Writer::stored`] or [`Writer::lost`]. `jitter`
-    /// gives numbers from 0 to 1 that spread the pauses.
-    pub(crate) fn next(
-        &mut self,
-        jitter: fn() -> f64,
-    ) -> Option<impl Future<Output = Result<(), StoreError>> + use<H>> {
+    /// The future ends when it is durable or lost; tell [`Writer::stored`] or [`Writer::lost`].
+    pub(crate) fn next(&mut self) -> Option<impl Future<Output = Result<(), StoreError>> + use<H>> {
         let (head, events) = self.gate.next_append()?;
         self.in_flight = std::mem::take(&mut self.waiting);
         let append = Append { key: self.key, epoch: self.epoch, head, events: events.into() };
-        Some(bring(Arc::clone(&self.store), append, jitter))
+        Some(bring(Arc::clone(&self.store), append, self.jitter))
     }
 
     /// The append under way is durable.

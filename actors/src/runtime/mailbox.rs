@@ -76,14 +76,6 @@ pub(super) fn mailbox<M: Message>(bounds: Bounds) -> (Sender<M>, Inbox<M>) {
     (Sender(Arc::clone(&mailbox)), Inbox(mailbox))
 }
 
-#[cfg(test)]
-impl<M: Message> Sender<M> {
-    /// To nobody.
-    pub(crate) fn nobody() -> Self {
-        mailbox(Bounds { messages: 1, bytes: 1 }).0
-    }
-}
-
 impl<M: Message> Sender<M> {
     /// Puts a message behind the others, if there is room.
     pub(crate) fn try_send(&self, message: M) -> Result<(), SendFailure<M>> {

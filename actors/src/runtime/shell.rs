@@ -7,8 +7,8 @@ use std::time::Instant;
 use actix::{ActorContext, StreamHandler};
 use metrics::Histogram;
 
+use super::execution::Execution;
 use super::mailbox::{Bounds, Envelope, Message, Sender, mailbox};
-use super::scope::Scope;
 use crate::metrics::{ACTOR_HANDLING, ACTOR_QUEUE_WAIT};
 
 /// One of our actors: a mailbox and a handler, no framework.
@@ -19,7 +19,7 @@ pub(crate) trait Actor: Sized + Unpin + 'static {
     const KIND: &'static str;
 
     /// Deals with one message, quickly: its thread has others to serve.
-    fn handle(&mut self, message: Self::Message, scope: &mut Scope<'_, Self>);
+    fn handle(&mut self, message: Self::Message, execution: &mut Execution<'_, Self>);
 
     /// A handler panicked, or what it had begun; this is what is left. The panic hook has logged where.
     fn crashed(self);
@@ -91,7 +91,7 @@ impl<A: Actor> Shell<A> {
     fn run(&mut self, message: A::Message, context: &mut actix::Context<Self>) {
         let Some(actor) = &mut self.actor else { return };
         let started = Instant::now();
-        let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, &mut Scope { context })));
+        let handled = catch_unwind(AssertUnwindSafe(|| actor.handle(message, &mut Execution { context })));
         self.handling.record(started.elapsed());
         if handled.is_err() {
             self.crash(context);

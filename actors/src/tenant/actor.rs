@@ -12,7 +12,7 @@ use schema::{Contact, ErrorCode, Neighbour, Profile, Quotas, TenantId, Usage, li
 use tokio::sync::{broadcast, oneshot};
 
 use super::count::{Count, SessionPermit, TurnPermit};
-use super::record::{self, TenantRecord};
+use super::record::{self, ProfileRecord, TenantRecord};
 use super::told::Told;
 use super::usage::Use;
 use super::visitors::{Taken, Wait};
@@ -20,7 +20,7 @@ use crate::admission::Share;
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::metrics::VISITORS_REFUSED;
-use crate::runtime::{Actor, Bounds, Message, Scope, SendFailure, Sender, spawn};
+use crate::runtime::{Actor, Bounds, Execution, Message, SendFailure, Sender, spawn};
 
 /// Changes of settings that may wait.
 const MAILBOX: Bounds = Bounds { messages: 32, bytes: limits::MAILBOX_BYTES_MAX };
@@ -367,15 +367,15 @@ impl Actor for TenantActor {
     type Message = TenantMail;
     const KIND: &'static str = "tenant";
 
-    fn handle(&mut self, mail: TenantMail, scope: &mut Scope<'_, Self>) {
+    fn handle(&mut self, mail: TenantMail, execution: &mut Execution<'_, Self>) {
         let tenant = Arc::clone(&self.tenant);
         match mail {
-            TenantMail::Put { version, profile, reply } => scope.first(async move {
+            TenantMail::Put { version, profile, reply } => execution.first(async move {
                 // The one who asked may have gone; the change stands all the same.
                 let _ = reply.send(put(&tenant, version, *profile).await);
                 TenantMail::Done
             }),
-            TenantMail::Reload { reply } => scope.first(async move {
+            TenantMail::Reload { reply } => execution.first(async move {
                 let _ = reply.send(reload(&tenant).await);
                 TenantMail::Done
             }),
@@ -412,7 +412,7 @@ async fn put(tenant: &Tenant, version: u64, profile: Profile) -> Result<(), Fail
         let message = format!("a profile has at most {} bytes of JSON", limits::PROFILE_BYTES_MAX);
         return Err(Failure::new(ErrorCode::TooLarge, message));
     }
-    let name = TenantRecord::profile_name(tenant.id);
+    let name = ProfileRecord::record_name(tenant.id);
     let stored = match tenant.store.put(name, version, body).await {
         Ok(stored) => stored,
         Err(error) => {

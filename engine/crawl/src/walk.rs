@@ -14,9 +14,9 @@ use texting_robots::Robot;
 use tokio::time::Instant;
 use url::Url;
 
+use super::error::SiteError;
 use super::fetch::{Body, Fetch, FetchError, Fetched};
 use super::frontier::{Frontier, Target};
-use super::learn::SiteError;
 use super::limits::Limit;
 use super::place::Place;
 use super::read::Read;

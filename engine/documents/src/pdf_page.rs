@@ -342,7 +342,7 @@ impl Page {
             match table.last_mut() {
                 Some(last) if last.len() == cells.len() && joins(last) => {
                     for (cell, more) in last.iter_mut().zip(cells).filter(|(_, more)| !more.is_empty()) {
-                        if cell.is_empty() { *cell = more } else { super::pdf_text::join(cell, &more) }
+                        if cell.is_empty() { *cell = more } else { super::joining::join(cell, &more) }
                     }
                 }
                 _ => table.push(cells),

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use engine_text::grid::{Grid, Row};
 use engine_text::markdown::Writer;
-use engine_text::plain::is_unspaced;
 
+use super::joining::join;
 use super::pdf_page::{Item, Line};
 
 /// A title longer than this is none, in characters.
@@ -195,17 +195,6 @@ fn is_heading(line: &Line, body: f64) -> bool {
         && letters >= 2
         && line.words.chars().count() <= 160
         && !line.words.starts_with(BULLETS)
-}
-
-/// Joins two pieces of a sentence; a word that was cut at a line's end is made whole.
-pub(super) fn join(text: &mut String, more: &str) {
-    let cut = text.ends_with('-') && text.chars().rev().nth(1).is_some_and(char::is_alphabetic);
-    if text.ends_with('\u{ad}') || (cut && more.starts_with(char::is_lowercase)) {
-        text.pop();
-    } else if !(cut || (text.ends_with(is_unspaced) && more.starts_with(is_unspaced))) {
-        text.push(' ');
-    }
-    text.push_str(more);
 }
 
 fn goes_on(last: &str, first: &str) -> bool {

@@ -10,6 +10,7 @@ use engine_text::raised::{Shift, shifted};
 use super::package::{Package, Step, each, value};
 use super::xlsx_format::{Formats, shown};
 use super::xlsx_notes::{notes, unread};
+use super::xlsx_place::place_of;
 use super::{Kind, Page, Unreadable, sheet};
 
 /// Columns that are read of a sheet.
@@ -288,15 +289,6 @@ impl<'a> Sheet<'a> {
         }
         Some((rows, self.cells_left))
     }
-}
-
-/// Row (from 1) and column (from 0) of `B3`.
-pub(super) fn place_of(place: &str) -> Option<(usize, usize)> {
-    let place = place.replace('$', "");
-    let letters = place.bytes().take_while(u8::is_ascii_alphabetic).take(4).count();
-    let column =
-        place[..letters].bytes().fold(0usize, |sum, b| sum * 26 + usize::from(b.to_ascii_uppercase() - b'A') + 1);
-    Some((place[letters..].parse().ok()?, column.checked_sub(1)?))
 }
 
 #[cfg(test)]

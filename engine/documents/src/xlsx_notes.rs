@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::package::{Relation, Step, each, value};
-use super::xlsx::place_of;
+use super::xlsx_place::place_of;
 use super::{Kind, LeftOut, Unreadable, WhyLeftOut};
 
 /// A longer note is cut, in characters.

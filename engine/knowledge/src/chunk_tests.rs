@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::super::language::Language;
-use super::super::words::words;
+use super::super::stems::words;
 use super::*;
 
 fn shown(text: &str) -> Vec<(String, String)> {

@@ -1,10 +1,11 @@
-//! A document to learn, and why something could not be learned or found.
+//! A document to learn.
 
-use engine_store::StoreError;
 use schema::wire::LeftOut;
-use tantivy::TantivyError;
 
-use super::{chunk, index, records};
+use super::chunk;
+
+/// Of a document's name, in characters.
+pub(super) const SOURCE_CHARS_MAX: usize = 1_024;
 
 /// A document to learn.
 #[derive(Clone, Debug)]
@@ -33,37 +34,5 @@ impl Document {
             schema::Passage { n, source, heading, text: text.into() }
         };
         (1..).zip(pieces).map(passage).collect()
-    }
-}
-
-/// Why something could not be learned or found.
-#[derive(Debug, thiserror::Error)]
-pub enum KnowledgeError {
-    #[error("the index cannot be used: {0}")]
-    Index(String),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("`{source_name}` has {bytes} bytes; a document has at most {max}", max = schema::limits::DOCUMENT_BYTES_MAX)]
-    TooLarge {
-        /// The document's source.
-        source_name: String,
-        /// Its size.
-        bytes: usize,
-    },
-    #[error("a document's source has 1 to {max} visible characters", max = records::SOURCE_CHARS_MAX)]
-    Source,
-    #[error("too many searches or documents wait already")]
-    Busy,
-}
-
-impl From<TantivyError> for KnowledgeError {
-    /// [`KnowledgeError::Index`] says that an index is damaged, and so leads to its being built anew: nothing that
-    /// lies with the machine may become one.
-    fn from(error: TantivyError) -> Self {
-        if index::lies_with_the_machine(&error) {
-            Self::Store(StoreError::Unavailable(error.to_string()))
-        } else {
-            Self::Index(error.to_string())
-        }
     }
 }

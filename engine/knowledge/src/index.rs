@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use schema::limits::PASSAGE_CHARS_MAX;
-use tantivy::directory::error::{OpenDirectoryError, OpenReadError};
 use tantivy::indexer::IndexWriterOptions;
 use tantivy::merge_policy::LogMergePolicy;
 use tantivy::schema::{
@@ -13,11 +12,11 @@ use tantivy::schema::{
 };
 use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, Term};
 
-use super::KnowledgeError;
 use super::chunk::Piece;
+use super::error::KnowledgeError;
 use super::language::Language;
 use super::meanings::{self, Meanings};
-use super::words::{Word, words};
+use super::stems::{Word, words};
 
 /// Raise it when the fields, the words or the passages change: indexes are then built anew.
 const FORMAT: &str = "tertulia-knowledge 4\n";
@@ -244,34 +243,6 @@ pub(super) fn remove(dir: &Path) -> Result<(), KnowledgeError> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("cannot remove its folder", &error)),
         _ => Ok(()),
-    }
-}
-
-/// Whether an error says nothing of the index: no file can be opened any more, no thread begun, the disk is full,
-/// another holds the lock.
-pub(super) fn lies_with_the_machine(error: &TantivyError) -> bool {
-    // What was cut short or makes no sense is damage; and what is not there, of files that an index names.
-    let of_io = |error: &io::Error| {
-        !matches!(
-            error.kind(),
-            io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::InvalidData
-                | io::ErrorKind::InvalidInput
-                | io::ErrorKind::NotFound
-        )
-    };
-    match error {
-        TantivyError::IoError(error) => of_io(error),
-        TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })
-        | TantivyError::OpenDirectoryError(
-            OpenDirectoryError::IoError { io_error, .. } | OpenDirectoryError::FailedToCreateTempDir(io_error),
-        ) => of_io(io_error),
-        TantivyError::OpenWriteError(_)
-        | TantivyError::LockFailure(..)
-        | TantivyError::Poisoned
-        | TantivyError::ErrorInThread(_)
-        | TantivyError::SystemError(_) => true,
-        _ => false,
     }
 }
 

@@ -14,9 +14,10 @@ use tokio::runtime::Handle;
 use tracing::warn;
 
 use super::index::TenantIndex;
-use super::ranking::{self, Found, Weights};
-use super::retriever::Query;
+use super::query::Query;
+use super::ranking::{self, Found};
 use super::shelf::{Shelf, Slot};
+use super::weights::Weights;
 use super::work::Work;
 use super::{Document, KnowledgeError, index, metrics as names, reading, records};
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::language::Language;
 use super::lexicon;
 use super::question::{Asked, Term};
-use super::words::{Word, stem_of, words};
+use super::stems::{Word, stem_of, words};
 
 /// What it counts when words are the same but for their endings, …
 const STEM: f32 = 0.97;

@@ -5,8 +5,8 @@ use super::calendar::Calendar;
 use super::kinds::Kinds;
 use super::language::Language;
 use super::lexicon::{self, Concept, OPENING_HOURS};
+use super::stems::Word;
 use super::values::Values;
-use super::words::Word;
 
 /// The tokens of one passage, each once.
 pub(super) struct Meanings {

@@ -6,9 +6,10 @@ use super::kinds::Kinds;
 use super::language::{Language, List};
 use super::matching::{Matcher, Strengths, raise};
 use super::question::{Asked, Origin, Term};
+use super::stems::{Word, words};
 use super::units::{Form, Read};
 use super::values::{Values, contains};
-use super::words::{Word, fold, folded, words};
+use super::words::{fold, folded};
 
 /// A term that weighs as much says what a question is about.
 const TELLING: f32 = 0.45;

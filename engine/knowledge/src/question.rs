@@ -9,7 +9,8 @@ use super::kinds::{CUES, Kinds, begins_question};
 use super::language::{Language, List};
 use super::lexicon::{self, Concept};
 use super::ranges::{self, Number};
-use super::words::{self, Word, words};
+use super::stems::{Word, words};
+use super::words;
 
 /// Of a longer question only the beginning is read, in bytes.
 pub(super) const QUESTION_BYTES_MAX: usize = 4 * 1024;

@@ -9,10 +9,10 @@ use schema::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Document, KnowledgeError};
+use super::document::{Document, SOURCE_CHARS_MAX};
+use super::error::KnowledgeError;
 
 /// A source's name, in characters.
-pub(super) const SOURCE_CHARS_MAX: usize = 1_024;
 /// Records read at a time; none of them holds a text.
 pub(super) const PAGE_RECORDS: usize = 100;
 /// The kind of a record that says what is known of a document …

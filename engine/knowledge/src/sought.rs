@@ -15,9 +15,10 @@ use super::language::Language;
 use super::matching::is_slip;
 use super::meanings;
 use super::question::{Asked, Term};
-use super::ranking::Weights;
 use super::scoring::{Clause, Posted, Slip, View};
-use super::words::{folded, stem_of};
+use super::stems::stem_of;
+use super::weights::Weights;
+use super::words::folded;
 
 /// Of a question's words, the weightiest so many are looked for.
 const TERMS_MAX: usize = 24;

@@ -8,9 +8,25 @@ use frostem::{Algorithm, Stemmer};
 use rustc_hash::FxBuildHasher;
 
 use super::language::Language;
+use super::words::folded;
 
 /// Words of which a thread remembers the stems: most words of a text are among few. A power of two.
 const REMEMBERED: usize = 1_024;
+
+/// One word of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    /// As it stands, in small letters and without accents.
+    pub(super) exact: String,
+    /// Without the endings of its text's language.
+    pub(super) stem: String,
+}
+
+/// The words of a text in order. Scripts written without spaces give pairs of characters.
+pub(super) fn words(text: &str, language: Language) -> Vec<Word> {
+    let word = |exact: String| Word { stem: stem_of(&exact, language), exact };
+    folded(text).into_iter().map(word).collect()
+}
 
 /// The stem of a folded word in a language; of a word for a number, the number.
 pub(super) fn stem_of(exact: &str, language: Language) -> String {
@@ -96,5 +112,43 @@ mod tests {
         }
         assert_eq!(stem_of("parcels", Language::English), "parcel");
         assert_eq!(stem_of("parcels", Language::Japanese), "parcels");
+    }
+
+    #[test]
+    fn words_are_cut_folded_and_stemmed() {
+        for (text, language, exact, stems) in [
+            ("Returning the Parcels", Language::English, "returning the parcels", "return the parcel"),
+            ("Don't! The shop’s l'eau", Language::English, "dont the shop l eau", "dont the shop l eau"),
+            ("Café Größe", Language::German, "cafe grosse", "caf gross"),
+            ("Gutscheine Gutscheinen", Language::German, "gutscheine gutscheinen", "gutschein gutschein"),
+            ("wi-fi E04 rate_limited", Language::English, "wi fi wifi e04 rate limited", "wi fi wifi e04 rate limit"),
+            ("返品方法", Language::Japanese, "返品 品方 方法", "返品 品方 方法"),
+            (
+                "£7.20, 1.000,50 and 1,000 or 37,00",
+                Language::English,
+                "7.20 1000.50 and 1000 or 37",
+                "7.20 1000.50 and 1000 or 37",
+            ),
+            (
+                "5.30pm at 10:30 on 1.2.2026",
+                Language::English,
+                "5.30 pm at 10:30 on 1 2 2026",
+                "5.30 pm at 10:30 on 1 2 2026",
+            ),
+            (
+                "75¹ euros, 250 m², H₂O, note¹ and 10⁶ from €75¹.",
+                Language::English,
+                "75 euros 250 m2 h2o note and 10 from 75",
+                "75 euro 250 m2 h2o note and 10 from 75",
+            ),
+            ("10 by 8", Language::English, "10 by 8 10x8", "10 by 8 10x8"),
+            ("满500元", Language::Chinese, "满 500 元", "满 500 元"),
+            ("الشَّحْن والشحن", Language::Arabic, "الشحن والشحن", "شحن شحن"),
+            ("… — !", Language::English, "", ""),
+        ] {
+            let found = words(text, language);
+            assert_eq!(found.iter().map(|w| w.exact.as_str()).collect::<Vec<_>>().join(" "), exact);
+            assert_eq!(found.iter().map(|w| w.stem.as_str()).collect::<Vec<_>>().join(" "), stems);
+        }
     }
 }

@@ -1,33 +1,16 @@
-//! Words as the index knows them: small letters, no accents, with and without their endings.
+//! Words as the index knows them, with their endings: small letters, no accents. Without them: see `stems`.
 //! Invariant: questions and documents go through the same functions.
 
 use std::borrow::Cow;
 
 use tantivy::tokenizer::{AsciiFoldingFilter, TextAnalyzer, Token, TokenStream, Tokenizer};
 
-use super::language::Language;
-pub(super) use super::stems::stem_of;
 use engine_text::raised::is_shifted;
 
 /// A longer word, in bytes, is known by its beginning.
 const WORD_BYTES_MAX: usize = 64;
 /// Two words with a hyphen between them are also one, when they are no longer than this together.
 const JOINED_BYTES_MAX: usize = 24;
-
-/// One word of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
-    /// As it stands, in small letters and without accents.
-    pub(super) exact: String,
-    /// Without the endings of its text's language.
-    pub(super) stem: String,
-}
-
-/// The words of a text in order. Scripts written without spaces give pairs of characters.
-pub(super) fn words(text: &str, language: Language) -> Vec<Word> {
-    let word = |exact: String| Word { stem: stem_of(&exact, language), exact };
-    folded(text).into_iter().map(word).collect()
-}
 
 /// The words of a text without their stems.
 pub(super) fn folded(text: &str) -> Vec<String> {
@@ -301,47 +284,4 @@ pub(super) fn is_spaceless(c: char) -> bool {
 
 fn push(word: &str, tokens: &mut Vec<String>) {
     tokens.push(word[..word.floor_char_boundary(WORD_BYTES_MAX)].to_string());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_cut_folded_and_stemmed() {
-        for (text, language, exact, stems) in [
-            ("Returning the Parcels", Language::English, "returning the parcels", "return the parcel"),
-            ("Don't! The shop’s l'eau", Language::English, "dont the shop l eau", "dont the shop l eau"),
-            ("Café Größe", Language::German, "cafe grosse", "caf gross"),
-            ("Gutscheine Gutscheinen", Language::German, "gutscheine gutscheinen", "gutschein gutschein"),
-            ("wi-fi E04 rate_limited", Language::English, "wi fi wifi e04 rate limited", "wi fi wifi e04 rate limit"),
-            ("返品方法", Language::Japanese, "返品 品方 方法", "返品 品方 方法"),
-            (
-                "£7.20, 1.000,50 and 1,000 or 37,00",
-                Language::English,
-                "7.20 1000.50 and 1000 or 37",
-                "7.20 1000.50 and 1000 or 37",
-            ),
-            (
-                "5.30pm at 10:30 on 1.2.2026",
-                Language::English,
-                "5.30 pm at 10:30 on 1 2 2026",
-                "5.30 pm at 10:30 on 1 2 2026",
-            ),
-            (
-                "75¹ euros, 250 m², H₂O, note¹ and 10⁶ from €75¹.",
-                Language::English,
-                "75 euros 250 m2 h2o note and 10 from 75",
-                "75 euro 250 m2 h2o note and 10 from 75",
-            ),
-            ("10 by 8", Language::English, "10 by 8 10x8", "10 by 8 10x8"),
-            ("满500元", Language::Chinese, "满 500 元", "满 500 元"),
-            ("الشَّحْن والشحن", Language::Arabic, "الشحن والشحن", "شحن شحن"),
-            ("… — !", Language::English, "", ""),
-        ] {
-            let found = words(text, language);
-            assert_eq!(found.iter().map(|w| w.exact.as_str()).collect::<Vec<_>>().join(" "), exact);
-            assert_eq!(found.iter().map(|w| w.stem.as_str()).collect::<Vec<_>>().join(" "), stems);
-        }
-    }
 }

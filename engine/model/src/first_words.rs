@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Chunk;
-use super::replay::take_back;
+use super::taken_back::take_back;
 
 /// How long the first words of a model's first reply wait for a mark that ends a thought.
 const WAIT: Duration = Duration::from_millis(200);

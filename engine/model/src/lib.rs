@@ -3,6 +3,7 @@
 mod anthropic;
 mod attempt;
 mod budget;
+mod client;
 mod cooldown;
 mod errors;
 mod failover;
@@ -26,27 +27,28 @@ mod prompt;
 mod redacted;
 mod registry;
 mod replay;
+mod spent;
 mod sse;
 mod tags;
+mod taken_back;
 mod thoughts;
 mod tokens;
 mod window;
 
 pub use anthropic::Anthropic;
+pub use client::{Http, install_crypto_provider};
 pub use cooldown::CoolDowns;
-pub use failover::{Ended, Failover, Piece, Source, Spent, TOOL_DECLINED, Timers};
+pub use failover::{Ended, Failover, Piece, Source, TOOL_DECLINED, Timers};
 pub use gemini::Gemini;
-pub use http::{Http, install_crypto_provider};
 pub use joined::{Joined, Pieces};
 pub use manners::Lessons;
 pub use openai::OpenAi;
 pub use oversize::Oversize;
-pub use port::{
-    Chunk, ChunkStream, Model, ModelError, Prompt, PromptLine, Role, SharedModel, Signal, SizeLesson, Stop,
-};
+pub use port::{Chunk, ChunkStream, Model, ModelError, Prompt, PromptLine, Role, SharedModel, Signal, Stop};
 pub use prompt::{Fitted, LeftOut, Setting, Talk};
 pub use registry::{ModelSettings, ProviderSettings, Registry, RegistryError};
 pub use replay::Grammar;
 pub use schema::{OutputLimit, Price};
+pub use spent::Spent;
 pub use tokens::{estimate_prompt_tokens, estimate_tokens};
-pub use window::{Rate, Sent, Sizes, Window};
+pub use window::{Rate, Sent, SizeLesson, Sizes, Window};

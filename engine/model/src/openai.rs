@@ -12,7 +12,8 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::http::{Asking, Http, join, secret_header, stream};
+use super::client::{Http, join, secret_header};
+use super::http::{Asking, stream};
 use super::lenient::{Count, List, Maybe, Word, object, says, side, text};
 use super::manners::{Lessons, Manners, Parameter, Refusals, by_name};
 use super::probe::Probe;

@@ -8,7 +8,7 @@ use futures_util::Stream;
 use schema::{ErrorCode, HandoffReason, Locale, Passage, Price, Text, Usage};
 
 use super::oversize::Oversize;
-use super::window::{Sent, Sizes};
+use super::window::{SizeLesson, Sizes};
 
 /// A model's reply as it comes. The last item is [`Chunk::End`] or an error, and there is only
 /// one such. Dropping the stream closes the upstream connection at once.
@@ -38,25 +38,6 @@ pub trait Model: Send + Sync + 'static {
 
 /// A model, shared by the turns that ask it.
 pub type SharedModel = Arc<dyn Model>;
-
-/// What an attempt teaches about a model's size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SizeLesson {
-    /// It took a prompt and counted it.
-    Counted {
-        /// The size of the prompt.
-        sent: Sent,
-        /// Tokens that the provider counted for it.
-        tokens: u64,
-    },
-    /// It refused one for its size.
-    Refused {
-        /// The size of the prompt.
-        sent: Sent,
-        /// The sizes that the refusal named.
-        by: Oversize,
-    },
-}
 
 /// What one model call receives. Between turns of a conversation it only grows at its end, as long as it fits.
 #[derive(Clone, PartialEq)]

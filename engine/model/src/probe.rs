@@ -8,7 +8,7 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::Value;
 
-use super::http::{Http, join};
+use super::client::{Http, document, join};
 
 /// How long all questions together may take.
 const ASKED_FOR: Duration = Duration::from_secs(10);
@@ -52,7 +52,7 @@ impl Probe {
             let url = join(if versioned { &self.base } else { &root }, path);
             let key = self.key.as_ref();
             let request = key.into_iter().fold(self.http.get_once(url), |asked, key| asked.header(AUTHORIZATION, key));
-            let page = super::http::document(request).await;
+            let page = document(request).await;
             if let Some(tokens) = page.and_then(|page| read(&serde_json::from_str(&page).ok()?, &self.model)) {
                 return Some(tokens);
             }

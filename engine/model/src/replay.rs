@@ -4,6 +4,7 @@ use super::anthropic::AnthropicDialect;
 use super::gemini::GeminiDialect;
 use super::openai::OpenAiDialect;
 use super::sse::{Decoder, Dialect};
+use super::taken_back::take_back;
 use super::thoughts::Begins;
 use super::{Chunk, ModelError};
 
@@ -43,23 +44,4 @@ fn read<'a>(dialect: impl Dialect, pieces: impl IntoIterator<Item = &'a [u8]>) -
     }
     let error = decoder.finish(&mut chunks).err();
     (take_back(chunks), error)
-}
-
-/// Nobody has seen anything yet, so that what is taken back need not show.
-pub(super) fn take_back(chunks: Vec<Chunk>) -> Vec<Chunk> {
-    let mut kept: Vec<Chunk> = Vec::new();
-    for chunk in chunks {
-        let Chunk::Unsaid { mut bytes } = chunk else {
-            kept.push(chunk);
-            continue;
-        };
-        for chunk in kept.iter_mut().rev() {
-            let Chunk::Text(text) = chunk else { continue };
-            let rest = text.len().saturating_sub(bytes);
-            bytes -= text.len() - rest;
-            text.truncate(rest);
-        }
-        kept.retain(|chunk| !matches!(chunk, Chunk::Text(text) if text.is_empty()));
-    }
-    kept
 }

@@ -4,7 +4,6 @@
 
 use schema::limits::CONTEXT_TOKENS_MIN;
 
-use super::SizeLesson;
 use super::oversize::Oversize;
 
 /// The most that is believed: beyond it a number says no more than that there is room.
@@ -16,6 +15,25 @@ const COUNTED_MIN: u64 = 64;
 /// Counts of less than two fifths of the estimate are not of the whole prompt: some servers leave out what they
 /// had in a cache.
 const COUNTED_PARTS_MIN: (u64, u64) = (2, 5);
+
+/// What an attempt teaches about a model's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeLesson {
+    /// It took a prompt and counted it.
+    Counted {
+        /// The size of the prompt.
+        sent: Sent,
+        /// Tokens that the provider counted for it.
+        tokens: u64,
+    },
+    /// It refused one for its size.
+    Refused {
+        /// The size of the prompt.
+        sent: Sent,
+        /// The sizes that the refusal named.
+        by: Oversize,
+    },
+}
 
 /// The window that a prompt has to fit into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

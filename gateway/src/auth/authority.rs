@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actors::TenantRecord;
 use schema::{Contact, TenantId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
@@ -10,7 +11,7 @@ use super::error::AuthError;
 use super::keys::ApiKeys;
 use super::logouts::Logouts;
 use super::principal::Principal;
-use super::records::TenantBody;
+use super::standing::admits;
 use super::token::{Tokens, is_token};
 
 /// Checks keys and tokens.
@@ -53,7 +54,7 @@ impl Authority {
     /// Why not, or what the store says.
     pub async fn holds(&self, principal: &Principal, now: Timestamp) -> Result<(), AuthError> {
         let body = self.standing(principal.tenant, now).await?.ok_or(AuthError::Unauthorized)?;
-        body.admits(&principal.kind)?;
+        admits(&body, &principal.kind)?;
         match principal.visitor() {
             Some(visitor) => self.logouts.check(principal.tenant, &visitor.contact, visitor.since, now).await,
             None => Ok(()),
@@ -64,7 +65,7 @@ impl Authority {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn standing(&self, tenant: TenantId, now: Timestamp) -> Result<Option<Arc<TenantBody>>, AuthError> {
+    pub async fn standing(&self, tenant: TenantId, now: Timestamp) -> Result<Option<Arc<TenantRecord>>, AuthError> {
         Ok(self.keys.tenant(tenant, now).await?)
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use actors::Failure;
 use engine_store::StoreError;
 use schema::{ErrorCode, PlanError};
 
@@ -39,6 +40,15 @@ impl AuthError {
             Self::Disabled => ErrorCode::TenantDisabled,
             Self::Origin => ErrorCode::OriginRefused,
             Self::Store(error) => store_code(error),
+        }
+    }
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Store(error) => Self::store(&error),
+            error => Self::new(error.code(), error.to_string()),
         }
     }
 }

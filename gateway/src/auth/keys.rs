@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use actors::{KeyId, TenantRecord, record_body};
 use engine_store::{Records, StoreError};
 use schema::limits::{API_KEY_BYTES_MAX, API_KEY_BYTES_MIN};
 use schema::{TenantId, Timestamp};
@@ -13,15 +14,16 @@ use subtle::ConstantTimeEq;
 use super::error::{AuthError, TenantError};
 use super::memory::Memory;
 use super::principal::{Kind, Principal};
-use super::records::{self, FORMAT, KeyBody, KeyId, TenantBody};
-use super::secret::{self, Key};
+use super::records::{self, FORMAT, KeyBody};
+use super::standing::admits;
+use crate::secret::{self, Key};
 
 /// The installation's API keys.
 pub struct ApiKeys {
     records: Arc<dyn Records>,
     pepper: Key,
     owners: Memory<[u8; 32], TenantId>,
-    tenants: Memory<TenantId, Arc<TenantBody>>,
+    tenants: Memory<TenantId, Arc<TenantRecord>>,
 }
 
 impl ApiKeys {
@@ -53,7 +55,7 @@ impl ApiKeys {
         };
         let body = self.tenant(tenant, now).await?.ok_or(AuthError::Unauthorized)?;
         let kind = Kind::ApiKey { key, generation: body.generation };
-        body.admits(&kind)?;
+        admits(&body, &kind)?;
         Ok(Principal { tenant, kind })
     }
 
@@ -66,8 +68,8 @@ impl ApiKeys {
         let digest = *self.digest(key).expose_secret();
         let id = KeyId::of(&digest);
         let last4 = key.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
-        let body = KeyBody { format: FORMAT, tenant, digest: records::hex(&digest), last4, created_at: now };
-        match records::save(&*self.records, records::key_name(id), 0, &body).await {
+        let body = KeyBody { format: FORMAT, tenant, digest: hex::encode(digest), last4, created_at: now };
+        match record_body::save(&*self.records, records::api_key(id), 0, &body).await {
             Ok(_) => Ok(id),
             Err(StoreError::Conflict { .. }) if self.owner(&digest).await? == Some(tenant) => Ok(id),
             Err(StoreError::Conflict { .. }) => Err(TenantError::Key),
@@ -82,7 +84,7 @@ impl ApiKeys {
 
     /// Removes a key's record; its tenant's record no longer names it.
     pub(super) async fn remove(&self, id: KeyId) -> Result<(), StoreError> {
-        let name = records::key_name(id);
+        let name = records::api_key(id);
         match self.records.get(name.clone()).await? {
             Some(record) => self.records.delete(name, record.version).await,
             None => Ok(()),
@@ -99,10 +101,11 @@ impl ApiKeys {
     }
 
     async fn owner(&self, digest: &[u8; 32]) -> Result<Option<TenantId>, StoreError> {
-        let name = records::key_name(KeyId::of(digest));
-        let Some((_, body)) = records::load::<KeyBody>(&*self.records, name).await? else { return Ok(None) };
-        let stored: [u8; 32] =
-            records::unhex(&body.digest).ok_or_else(|| StoreError::Corrupt("an API key's digest is not one".into()))?;
+        let name = records::api_key(KeyId::of(digest));
+        let Some((_, body)) = record_body::load::<KeyBody, _>(&*self.records, name).await? else { return Ok(None) };
+        let mut stored = [0; 32];
+        hex::decode_to_slice(&body.digest, &mut stored)
+            .map_err(|_| StoreError::Corrupt("an API key's digest is not one".into()))?;
         Ok(bool::from(stored.ct_eq(digest)).then_some(body.tenant))
     }
 
@@ -110,12 +113,12 @@ impl ApiKeys {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn tenant(&self, id: TenantId, now: Timestamp) -> Result<Option<Arc<TenantBody>>, StoreError> {
+    pub async fn tenant(&self, id: TenantId, now: Timestamp) -> Result<Option<Arc<TenantRecord>>, StoreError> {
         if let Some(body) = self.tenants.get(&id, now) {
             return Ok(Some(body));
         }
         let look = self.tenants.look();
-        let found = records::load::<TenantBody>(&*self.records, records::tenant_name(id)).await?;
+        let found = TenantRecord::load(&*self.records, id).await?;
         Ok(found.map(|(_, body)| {
             let body = Arc::new(body);
             self.tenants.put(id, body.clone(), now, look);

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actors::Clock;
+use actors::{Clock, record_body};
 use engine_store::{Records, Scope, StoreError};
 use schema::{Contact, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -80,8 +80,8 @@ impl Logouts {
             Some(stored) => stored,
             None => {
                 let look = self.known.look();
-                let name = records::logout_name(tenant, contact);
-                let stored = records::load::<LogoutBody>(&*self.records, name).await?.map(|(_, body)| body.at);
+                let name = records::logout(tenant, contact);
+                let stored = record_body::load::<LogoutBody, _>(&*self.records, name).await?.map(|(_, body)| body.at);
                 self.known.put(whom, stored, now, look);
                 stored
             }
@@ -99,13 +99,13 @@ impl Logouts {
 
     async fn keep(&self, tenant: TenantId, contact: &Contact, at: Timestamp) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS_MAX {
-            let name = records::logout_name(tenant, contact);
-            let found = records::load::<LogoutBody>(&*self.records, name.clone()).await?;
+            let name = records::logout(tenant, contact);
+            let found = record_body::load::<LogoutBody, _>(&*self.records, name.clone()).await?;
             let (version, before) = found.map_or((0, None), |(version, body)| (version, Some(body.at)));
             if before >= Some(at) {
                 return Ok(());
             }
-            match records::save(&*self.records, name, version, &LogoutBody { format: FORMAT, at }).await {
+            match record_body::save(&*self.records, name, version, &LogoutBody { format: FORMAT, at }).await {
                 Err(StoreError::Conflict { .. }) => {}
                 stored => return stored.map(|_| ()),
             }
@@ -118,13 +118,13 @@ impl Logouts {
         let after = Some(beside.as_str().to_owned());
         let Ok(page) = self.records.scan(Scope::Tenant(tenant), records::LOGOUT, after, TIDIED).await else { return };
         for record in page {
-            let over = records::read::<LogoutBody>(records::LOGOUT, &record)
+            let over = record_body::read::<LogoutBody>(records::LOGOUT, &record)
                 .is_ok_and(|(_, body)| body.at.plus(RETURN_TTL) <= now);
             if let Ok(contact) = record.id.parse()
                 && over
             {
                 // Another one may have been quicker.
-                let _ = self.records.delete(records::logout_name(tenant, &contact), record.version).await;
+                let _ = self.records.delete(records::logout(tenant, &contact), record.version).await;
             }
         }
     }

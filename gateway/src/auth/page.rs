@@ -4,12 +4,12 @@ use schema::Origin;
 
 /// A page's origin, letter for letter as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct CallingPage {
     origin: Box<str>,
     own: bool,
 }
 
-impl Page {
+impl CallingPage {
     /// From a request's `Origin`, and whether that is one of ours.
     #[must_use]
     pub fn new(origin: &[u8], own: bool) -> Self {
@@ -50,7 +50,8 @@ mod tests {
     fn other_pages_are_those_on_the_list_letter_for_letter() {
         let list = ["https://shop.example", "http://localhost:3000"].map(|origin| origin.parse::<Origin>().unwrap());
         let allowed = |header: &str| {
-            Page::new(header.as_bytes(), false).may_speak(|page| list.iter().any(|origin| origin.as_str() == page))
+            CallingPage::new(header.as_bytes(), false)
+                .may_speak(|page| list.iter().any(|origin| origin.as_str() == page))
         };
         for header in ["https://shop.example", "http://localhost:3000"] {
             assert!(allowed(header), "{header}");

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use actors::PlanRecord;
+use actors::{PlanRecord, record_body};
 use engine_store::{Records, Scope, StoreError};
 use schema::wire::PlanView;
 use schema::{DEFAULT_PLAN, Plan};
 
 use super::error::TenantError;
-use super::records;
 
 /// Plans read at once in a listing.
 const PAGE: usize = 100;
@@ -34,7 +33,7 @@ impl Plans {
             let page = self.records.scan(Scope::Node, PlanRecord::KIND, after, PAGE).await?;
             let full = page.len() == PAGE;
             for record in &page {
-                let (version, PlanRecord { plan, .. }) = records::read(PlanRecord::KIND, record)?;
+                let (version, PlanRecord { plan, .. }) = record_body::read(PlanRecord::KIND, record)?;
                 plans.push(PlanView { name: record.id.clone(), version, plan });
             }
             match page.into_iter().last() {
@@ -54,7 +53,7 @@ impl Plans {
     /// # Errors
     /// [`TenantError::NoPlan`], or what the store says.
     pub async fn find(&self, name: &str) -> Result<PlanView, TenantError> {
-        let found = records::load(&*self.records, PlanRecord::record_name(name)).await?;
+        let found = record_body::load(&*self.records, PlanRecord::record_name(name)).await?;
         match found {
             Some((version, PlanRecord { plan, .. })) => Ok(PlanView { name: name.into(), version, plan }),
             None if name == DEFAULT_PLAN => Ok(PlanView::default()),
@@ -70,7 +69,7 @@ impl Plans {
     pub async fn put(&self, name: &str, version: u64, plan: Plan) -> Result<PlanView, TenantError> {
         plan.check(name)?;
         let body = PlanRecord { format: PlanRecord::FORMAT, plan };
-        match records::save(&*self.records, PlanRecord::record_name(name), version, &body).await {
+        match record_body::save(&*self.records, PlanRecord::record_name(name), version, &body).await {
             Ok(version) => Ok(PlanView { name: name.into(), version, plan: body.plan }),
             Err(StoreError::Conflict { found }) => Err(TenantError::Version { found }),
             Err(error) => Err(error.into()),

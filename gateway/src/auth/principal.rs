@@ -1,10 +1,8 @@
 //! Who a key or token proves to be, and the questions handlers ask about it.
 
-use actors::Audience;
+use actors::{Audience, Generation, KeyId};
 use schema::{Contact, ConversationId, Origin, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-
-use super::records::{Generation, KeyId};
 
 /// Somebody who was let in. Everything they see or do belongs to `tenant`.
 #[derive(Clone, Debug, PartialEq, Eq)]

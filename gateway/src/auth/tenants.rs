@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use actors::{ProfileRecord, TenantRecord, record_body};
 use engine_store::{Records, StoreError};
 use schema::wire::TenantView;
 use schema::{DEFAULT_PLAN, Profile, TenantId, Timestamp};
@@ -12,9 +13,9 @@ use tracing::warn;
 use super::error::TenantError;
 use super::keys::ApiKeys;
 use super::plans::Plans;
-use super::records::{self, FORMAT, Generation, TenantBody};
-use super::secret::generate_api_key;
-use crate::datadir;
+use super::records;
+use crate::private_file;
+use crate::secret::generate_api_key;
 
 /// The name of the tenant that is there from the first start.
 pub const DEMO: &str = "demo";
@@ -23,6 +24,8 @@ pub const DEMO: &str = "demo";
 const NAME_CHARS_MAX: usize = 80;
 /// A key of one's own making that is shorter than this can be guessed, in bytes.
 const KEY_BYTES_STRONG: usize = 20;
+/// Tenants read at once for a listing of all.
+const PAGE: usize = 100;
 /// Others may change the same tenant meanwhile; more often than this is a fault.
 const ATTEMPTS_MAX: usize = 5;
 
@@ -66,7 +69,7 @@ impl Tenants {
     ///
     /// # Errors
     /// [`TenantError::NameTaken`], [`TenantError::Name`], or what the store says.
-    pub async fn create(&self, name: &str, now: Timestamp) -> Result<(TenantBody, SecretString), TenantError> {
+    pub async fn create(&self, name: &str, now: Timestamp) -> Result<(TenantRecord, SecretString), TenantError> {
         self.create_on(name, DEFAULT_PLAN, now).await
     }
 
@@ -79,7 +82,7 @@ impl Tenants {
         name: &str,
         plan: &str,
         now: Timestamp,
-    ) -> Result<(TenantBody, SecretString), TenantError> {
+    ) -> Result<(TenantRecord, SecretString), TenantError> {
         let plan = self.plans.find(plan).await?.name;
         let key = generate_api_key().map_err(TenantError::Random)?;
         let body = self.create_with(name, plan, key.expose_secret(), now).await?;
@@ -92,10 +95,15 @@ impl Tenants {
     /// What the store says.
     pub async fn list(&self) -> Result<Vec<TenantView>, TenantError> {
         let mut views = Vec::new();
-        for body in records::all_tenants(&*self.records).await? {
-            views.push(self.view_of(body).await?);
+        let mut after = None;
+        loop {
+            let (page, next) = self.page(after, PAGE).await?;
+            views.extend(page);
+            match next {
+                Some(next) => after = Some(next),
+                None => return Ok(views),
+            }
         }
-        Ok(views)
     }
 
     /// So many of them after one, oldest first, and which to go on after when there may be more.
@@ -108,7 +116,7 @@ impl Tenants {
         limit: usize,
     ) -> Result<(Vec<TenantView>, Option<TenantId>), TenantError> {
         let mut views = Vec::new();
-        for body in records::tenants_after(&*self.records, after.map(|id| id.to_string()), limit).await? {
+        for body in TenantRecord::list_after(&*self.records, after, limit).await? {
             views.push(self.view_of(body).await?);
         }
         let next = if views.len() < limit { None } else { views.last().map(|view| view.id) };
@@ -119,7 +127,7 @@ impl Tenants {
     ///
     /// # Errors
     /// [`TenantError::NotFound`], or what the store says.
-    pub async fn find(&self, name_or_id: &str) -> Result<TenantBody, TenantError> {
+    pub async fn find(&self, name_or_id: &str) -> Result<TenantRecord, TenantError> {
         let id = match name_or_id.parse() {
             Ok(id) => Some(id),
             Err(_) => self.named(name_or_id).await?,
@@ -141,7 +149,7 @@ impl Tenants {
     ///
     /// # Errors
     /// [`TenantError::NotFound`], or what the store says.
-    pub async fn rotate_key(&self, id: TenantId, now: Timestamp) -> Result<(TenantBody, SecretString), TenantError> {
+    pub async fn rotate_key(&self, id: TenantId, now: Timestamp) -> Result<(TenantRecord, SecretString), TenantError> {
         let (_, body) = self.load(id).await?;
         let key = generate_api_key().map_err(TenantError::Random)?;
         if body.name == DEMO {
@@ -166,7 +174,7 @@ impl Tenants {
     /// # Errors
     /// [`TenantError::NotFound`], or what the store says.
     pub async fn profile(&self, id: TenantId) -> Result<(u64, Profile), TenantError> {
-        records::load(&*self.records, records::profile_name(id)).await?.ok_or(TenantError::NotFound)
+        ProfileRecord::load(&*self.records, id).await?.ok_or(TenantError::NotFound)
     }
 
     /// Gives a tenant another plan. What its profile asks for beyond that stays written there and does not
@@ -228,7 +236,7 @@ impl Tenants {
         plan: String,
         key: &str,
         now: Timestamp,
-    ) -> Result<TenantBody, TenantError> {
+    ) -> Result<TenantRecord, TenantError> {
         let name = name.trim();
         let count = name.chars().take(NAME_CHARS_MAX + 1).count();
         // A name that reads as an id would hide the tenant with that id.
@@ -236,23 +244,13 @@ impl Tenants {
             return Err(TenantError::Name);
         }
         let id = self.reserve(name).await?;
-        match records::save(&*self.records, records::profile_name(id), 0, &Profile::default()).await {
+        match ProfileRecord::save(&*self.records, id, 0, &Profile::default()).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
         let keys = vec![self.keys.add(id, key, now).await?];
-        let body = TenantBody {
-            format: FORMAT,
-            id,
-            name: name.into(),
-            created_at: now,
-            disabled: false,
-            keys,
-            plan,
-            generation: Generation::default(),
-            retired: Vec::new(),
-        };
-        match records::save(&*self.records, records::tenant_name(id), 0, &body).await {
+        let body = TenantRecord { keys, plan, ..TenantRecord::new(id, name, now) };
+        match body.save(&*self.records, 0).await {
             Ok(_) => Ok(body),
             Err(StoreError::Conflict { .. }) => Err(TenantError::NameTaken),
             Err(error) => Err(error.into()),
@@ -262,7 +260,7 @@ impl Tenants {
     /// The id for a new tenant of this name: reserved now, or by an attempt that did not finish.
     async fn reserve(&self, name: &str) -> Result<TenantId, TenantError> {
         let id = TenantId::generate();
-        match records::save(&*self.records, records::name_name(name), 0, &id).await {
+        match record_body::save(&*self.records, records::reserved(name), 0, &id).await {
             Ok(_) => Ok(id),
             Err(StoreError::Conflict { .. }) => match self.named(name).await? {
                 Some(id) if !self.exists(id).await? => Ok(id),
@@ -273,9 +271,9 @@ impl Tenants {
     }
 
     /// Makes this the tenant's only key.
-    async fn set_key(&self, id: TenantId, key: &str, why: Why, now: Timestamp) -> Result<TenantBody, TenantError> {
+    async fn set_key(&self, id: TenantId, key: &str, why: Why, now: Timestamp) -> Result<TenantRecord, TenantError> {
         let new = self.keys.add(id, key, now).await?;
-        let replace = |body: &mut TenantBody| {
+        let replace = |body: &mut TenantRecord| {
             if body.keys != [new] {
                 if why == Why::Rotated {
                     body.retire_keys();
@@ -298,8 +296,8 @@ impl Tenants {
     async fn change(
         &self,
         id: TenantId,
-        change: impl Fn(&mut TenantBody),
-    ) -> Result<(TenantBody, TenantBody), TenantError> {
+        change: impl Fn(&mut TenantRecord),
+    ) -> Result<(TenantRecord, TenantRecord), TenantError> {
         for _ in 0..ATTEMPTS_MAX {
             let (version, before) = self.load(id).await?;
             let mut after = before.clone();
@@ -307,7 +305,7 @@ impl Tenants {
             if after == before {
                 return Ok((before, after));
             }
-            match records::save(&*self.records, records::tenant_name(id), version, &after).await {
+            match after.save(&*self.records, version).await {
                 Ok(_) => {
                     self.keys.forget(id);
                     return Ok((before, after));
@@ -319,19 +317,19 @@ impl Tenants {
         Err(StoreError::Busy.into())
     }
 
-    async fn load(&self, id: TenantId) -> Result<(u64, TenantBody), TenantError> {
-        records::load(&*self.records, records::tenant_name(id)).await?.ok_or(TenantError::NotFound)
+    async fn load(&self, id: TenantId) -> Result<(u64, TenantRecord), TenantError> {
+        TenantRecord::load(&*self.records, id).await?.ok_or(TenantError::NotFound)
     }
 
     async fn exists(&self, id: TenantId) -> Result<bool, TenantError> {
-        Ok(self.records.get(records::tenant_name(id)).await?.is_some())
+        Ok(self.records.get(TenantRecord::record_name(id)).await?.is_some())
     }
 
     async fn named(&self, name: &str) -> Result<Option<TenantId>, TenantError> {
-        Ok(records::load(&*self.records, records::name_name(name)).await?.map(|(_, id)| id))
+        Ok(record_body::load(&*self.records, records::reserved(name)).await?.map(|(_, id)| id))
     }
 
-    async fn view_of(&self, body: TenantBody) -> Result<TenantView, TenantError> {
+    async fn view_of(&self, body: TenantRecord) -> Result<TenantView, TenantError> {
         let (version, profile) = self.profile(body.id).await?;
         let plan = self.plans.find(&body.plan).await?;
         Ok(TenantView {
@@ -346,7 +344,7 @@ impl Tenants {
     }
 
     async fn demo_key(&self) -> Result<SecretString, TenantError> {
-        if let Some(key) = datadir::read_line(&self.demo_file).map_err(TenantError::KeyFile)? {
+        if let Some(key) = private_file::read_line(&self.demo_file).map_err(TenantError::KeyFile)? {
             return Ok(key);
         }
         let key = generate_api_key().map_err(TenantError::Random)?;
@@ -356,7 +354,7 @@ impl Tenants {
 
     async fn keep_demo_key(&self, key: &SecretString) -> Result<(), TenantError> {
         let (file, key) = (self.demo_file.clone(), key.clone());
-        let written = tokio::task::spawn_blocking(move || datadir::write_line(&file, &key)).await;
+        let written = tokio::task::spawn_blocking(move || private_file::write_line(&file, &key)).await;
         written.map_err(std::io::Error::other).and_then(|written| written).map_err(TenantError::KeyFile)
     }
 }

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::principal::{Kind, MadeBy, Principal, Visitor};
-use super::secret::Key;
+use crate::secret::Key;
 
 /// The longest life of a token.
 pub const TOKEN_TTL_MAX: Duration = Duration::from_secs(3600);
@@ -175,8 +175,8 @@ impl Tokens {
 mod tests {
     use secrecy::SecretBox;
 
-    use super::super::records::Generation;
     use super::*;
+    use actors::Generation;
 
     const DAY: Duration = Duration::from_secs(24 * 3600);
 

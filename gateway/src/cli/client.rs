@@ -15,6 +15,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::error::CliError;
 use crate::datadir;
+use crate::private_file::read_line;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -37,7 +38,7 @@ impl Client {
     /// As the operator. The key is in the data directory, which says that one may.
     pub(super) fn for_operator(config: &Config) -> Result<Self, CliError> {
         let file = datadir::admin_file(&config.data);
-        match datadir::read_line(&file) {
+        match read_line(&file) {
             Ok(Some(key)) => Self::new(config, key),
             Ok(None) => {
                 Err(CliError::Failed(format!("a node runs, but not on this data: there is no {}", file.display())))
@@ -141,7 +142,7 @@ pub(super) fn tenant_key(config: &Config) -> Result<SecretString, CliError> {
         return Ok(key.clone());
     }
     let file = datadir::demo_file(&config.data);
-    match datadir::read_line(&file) {
+    match read_line(&file) {
         Ok(Some(key)) => Ok(key),
         Ok(None) => Err(CliError::Failed(format!(
             "no API key: set TERTULIA_API_KEY, or start a node once, which makes {}",

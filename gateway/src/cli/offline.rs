@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use actors::{Clock, SystemClock};
+use actors::{Clock, SystemClock, TenantRecord};
 use bytes::Bytes;
 use engine_config::Config;
 use engine_documents::Reader;
@@ -16,9 +16,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::backend::{Answer, Backend};
 use super::error::CliError;
-use crate::auth::{ApiKeys, TenantBody, Tenants};
+use crate::auth::{ApiKeys, Tenants};
 use crate::datadir::DataDir;
-use crate::http::ApiError;
+use crate::error::ApiError;
 use crate::learning::{Learning, LearningError};
 
 /// The data directory of a configuration that names none, as `default.toml` has it.
@@ -123,7 +123,7 @@ impl Backend for Offline {
     }
 }
 
-fn made((tenant, key): (TenantBody, SecretString)) -> KeyMade {
+fn made((tenant, key): (TenantRecord, SecretString)) -> KeyMade {
     KeyMade { tenant: tenant.id, name: tenant.name, api_key: key.expose_secret().to_owned() }
 }
 

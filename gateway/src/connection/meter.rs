@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
 use super::places::Place;
-use super::watch::Seat;
+use super::watch::WatchEntry;
 
 /// Requests of one connection that are answered before others on the thread have their turn …
 const TURN_REQUESTS: u32 = 8;
@@ -60,7 +60,7 @@ enum Next {
 pub(crate) struct Meter {
     whose: Whose,
     share: DefaultDirectRateLimiter,
-    seat: Seat,
+    entry: WatchEntry,
     /// Bytes that may still be read for the request that is being answered.
     room: Cell<u64>,
     busy: Cell<bool>,
@@ -72,12 +72,12 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn new(whose: Whose, per_second: NonZeroU32, seat: Seat, place: Option<Place>) -> Rc<Self> {
+    pub(super) fn new(whose: Whose, per_second: NonZeroU32, entry: WatchEntry, place: Option<Place>) -> Rc<Self> {
         let burst = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(1));
         Rc::new(Self {
             whose,
             share: RateLimiter::direct(Quota::per_second(per_second).allow_burst(burst)),
-            seat,
+            entry,
             room: Cell::new(u64::MAX),
             busy: Cell::new(false),
             next: Cell::new(Next::Heads),
@@ -105,7 +105,7 @@ impl Meter {
 
     /// A request's head is here; `body` is the length it declares, if it does.
     pub(crate) fn begins(&self, body: Option<u64>) {
-        self.seat.served();
+        self.entry.served();
         self.busy.set(true);
         self.room.set(body.map_or(u64::MAX, |length| length.saturating_add(AHEAD_BYTES)));
         self.next.set(if body.is_some_and(|length| length > 0) { Next::Body } else { Next::Heads });
@@ -179,7 +179,7 @@ impl Meter {
                 }
             }
         } else {
-            self.seat.waits();
+            self.entry.waits();
         }
     }
 
@@ -188,7 +188,7 @@ impl Meter {
         if self.over.get() {
             return Some(Ended::OverItsShare);
         }
-        self.seat.overdue(waker).then_some(Ended::TooSlow)
+        self.entry.overdue(waker).then_some(Ended::TooSlow)
     }
 }
 

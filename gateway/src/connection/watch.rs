@@ -17,7 +17,7 @@ const TICKS: u32 = 16;
 pub(super) struct Watch(Rc<RefCell<Table>>);
 
 /// A connection's row, given back when dropped.
-pub(super) struct Seat {
+pub(super) struct WatchEntry {
     table: Rc<RefCell<Table>>,
     index: usize,
 }
@@ -46,18 +46,18 @@ impl Watch {
     }
 
     /// A row for a new connection.
-    pub(super) fn join(&self) -> Seat {
+    pub(super) fn join(&self) -> WatchEntry {
         let mut table = self.0.borrow_mut();
         let index = table.free.pop().unwrap_or_else(|| {
             table.rows.push(Row::default());
             table.rows.len() - 1
         });
         drop(table);
-        Seat { table: Rc::clone(&self.0), index }
+        WatchEntry { table: Rc::clone(&self.0), index }
     }
 }
 
-impl Seat {
+impl WatchEntry {
     /// A head has begun to come.
     pub(super) fn waits(&self) {
         let table = &mut *self.table.borrow_mut();
@@ -80,7 +80,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for WatchEntry {
     fn drop(&mut self) {
         let table = &mut *self.table.borrow_mut();
         table.rows[self.index] = Row::default();
@@ -129,7 +129,7 @@ mod tests {
             table.borrow_mut().tick();
             quick.served();
         }
-        let overdue = [&quiet, &slow, &quick].map(|seat| seat.overdue(Waker::noop()));
+        let overdue = [&quiet, &slow, &quick].map(|entry| entry.overdue(Waker::noop()));
         assert_eq!(overdue, [false, true, false]);
         drop(slow);
         assert!(!watch.join().overdue(Waker::noop()), "a row is used again, not its past");

@@ -12,19 +12,19 @@ use super::body::{self, to_the_end};
 use super::caller::{Operator, neighbour};
 use super::conversations::conversation;
 use super::edge::Edge;
-use super::error::ApiError;
 use super::places::Listing;
+use crate::error::ApiError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
+pub(super) struct ListParameters {
     after: Option<TenantId>,
 }
 
 pub(super) async fn list(
     _: Operator,
     edge: web::Data<Edge>,
-    page: web::Query<Page>,
+    page: web::Query<ListParameters>,
     request: HttpRequest,
 ) -> Result<Listing<TenantList>, ApiError> {
     let place = edge.parts.places.take(neighbour(&request), None).await?;

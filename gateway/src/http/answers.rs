@@ -9,13 +9,13 @@ use serde::Deserialize;
 use super::body::to_the_end;
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
-use super::error::ApiError;
 use super::places::Listing;
 use crate::answers::made_id;
+use crate::error::ApiError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
+pub(super) struct ListParameters {
     after: Option<String>,
     limit: Option<usize>,
 }
@@ -23,11 +23,11 @@ pub(super) struct Page {
 pub(super) async fn list(
     caller: Caller,
     edge: web::Data<Edge>,
-    page: web::Query<Page>,
+    page: web::Query<ListParameters>,
     request: HttpRequest,
 ) -> Result<Listing<AnswerList>, ApiError> {
     caller.manages()?;
-    let Page { after, limit } = page.into_inner();
+    let ListParameters { after, limit } = page.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_ANSWERS_MAX);
     if !(1..=limits::PAGE_ANSWERS_MAX).contains(&limit) {
         let message = format!("`limit` is from 1 to {}", limits::PAGE_ANSWERS_MAX);

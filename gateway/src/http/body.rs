@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use schema::{ErrorCode, limits};
 use serde::de::DeserializeOwned;
 
-use super::error::ApiError;
+use crate::error::ApiError;
 
 /// JSON bodies up to the general limit.
 pub(super) fn json() -> JsonConfig {

@@ -14,11 +14,12 @@ use schema::wire::TenantView;
 use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
 
 use super::edge::Edge;
-use super::error::ApiError;
 use super::own::is_own;
 use super::places::Whose;
-use crate::auth::{Admin, AuthError, Kind, MadeBy, Page, Principal, Visitor, bearer};
+use crate::access::{check_visitor_page, visit};
+use crate::auth::{Admin, AuthError, CallingPage, Kind, Principal, bearer};
 use crate::connection::Meter;
+use crate::error::ApiError;
 
 /// Somebody with a valid key or token, within their limits.
 pub(super) struct Caller {
@@ -55,7 +56,7 @@ impl Caller {
     /// # Errors
     /// The key or token has ended meanwhile.
     pub(super) async fn still_may(&self, edge: &Edge) -> Result<(), ApiError> {
-        Ok(edge.parts.authority.holds(&self.principal, edge.now()).await?)
+        Ok(edge.parts.access.authority.holds(&self.principal, edge.now()).await?)
     }
 
     /// The full name of one of the caller's conversations; nobody can name another tenant's.
@@ -87,7 +88,7 @@ pub(super) fn unknown_conversation() -> ApiError {
 pub(super) struct Client(pub(super) IpAddr);
 
 /// The same for everybody who counts.
-pub(crate) fn neighbour(request: &HttpRequest) -> Neighbour {
+pub(super) fn neighbour(request: &HttpRequest) -> Neighbour {
     address(request).into()
 }
 
@@ -98,30 +99,14 @@ pub(super) fn address(request: &HttpRequest) -> IpAddr {
 }
 
 /// The page a request comes from. Programs other than browsers name none; they could name any.
-pub(crate) fn page(request: &HttpRequest) -> Option<Page> {
+pub(super) fn page(request: &HttpRequest) -> Option<CallingPage> {
     let headers = request.headers();
     let origin = headers.get(header::ORIGIN)?.as_bytes();
     let host = headers.get(header::HOST).map(|host| host.as_bytes());
     let edge = request.app_data::<web::Data<Edge>>();
     let public = edge.and_then(|edge| edge.parts.config.public_url.as_ref());
     let local = request.conn_data::<Rc<Meter>>().map(|meter| meter.local().ip());
-    Some(Page::new(origin, is_own(origin, host, public, local)))
-}
-
-/// What a visitor does, whichever way it comes. Those who came by a page alone share what their address may use.
-pub(crate) fn visit(principal: &Principal, tenant: &Arc<Tenant>, from: Neighbour) -> Option<Visit> {
-    let visitor = principal.visitor()?;
-    let from = (visitor.by == MadeBy::Page).then_some(from);
-    Some(Visit::new(Arc::clone(tenant), visitor.contact.clone(), from))
-}
-
-/// A visitor's token works on the page it was made for, while that page may speak to the tenant.
-pub(crate) fn check_visitor_page(page: Option<&Page>, visitor: &Visitor, tenant: &Tenant) -> Result<(), AuthError> {
-    match (page, &visitor.origin) {
-        (None, _) => Ok(()),
-        (Some(page), Some(bound)) if page.is(bound) && page.may_speak(|origin| tenant.allows_origin(origin)) => Ok(()),
-        _ => Err(AuthError::Origin),
-    }
+    Some(CallingPage::new(origin, is_own(origin, host, public, local)))
 }
 
 impl FromRequest for Caller {
@@ -136,13 +121,13 @@ impl FromRequest for Caller {
             let principal = edge.principal(&credential, neighbour(&request)).await?;
             let tenant = edge.worker.tenant(principal.tenant).await?;
             match &principal.kind {
-                Kind::ApiKey { key, .. } => edge.parts.limiter.key(key)?,
+                Kind::ApiKey { key, .. } => edge.parts.access.limiter.key(key)?,
                 Kind::Visitor(visitor) => {
-                    edge.parts.limiter.visitor(tenant.id(), &visitor.contact)?;
+                    edge.parts.access.limiter.visitor(tenant.id(), &visitor.contact)?;
                     check_visitor_page(page(&request).as_ref(), visitor, &tenant)?;
                 }
             }
-            edge.parts.limiter.of_tenant(&tenant, principal.visitor().is_some())?;
+            edge.parts.access.limiter.of_tenant(&tenant, principal.visitor().is_some())?;
             let visit = visit(&principal, &tenant, neighbour(&request));
             Ok(Self { principal, tenant, visit })
         })
@@ -175,7 +160,7 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let checked = edge(request).and_then(|edge| {
             let credential = credential(request).ok_or(AuthError::Unauthorized)?;
-            Ok(Self(edge.admin(&credential, neighbour(request))?))
+            Ok(Self(edge.parts.access.admin(&credential, neighbour(request))?))
         });
         std::future::ready(checked)
     }

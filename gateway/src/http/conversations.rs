@@ -8,15 +8,16 @@ use schema::wire::{
     ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn, MessageIn, OpenIn,
     Said, Status,
 };
-use schema::{AgentName, Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
+use schema::{Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::body::{self, Optional};
 use super::caller::{Caller, With, neighbour, unknown_conversation};
 use super::edge::Edge;
-use super::error::ApiError;
 use super::places::Listing;
+use crate::error::ApiError;
+use crate::fields::{check_agent, check_text};
 
 pub(super) async fn open(
     With(caller, Optional(OpenIn { contact, locale })): With<Optional<OpenIn>>,
@@ -95,7 +96,7 @@ pub(super) async fn say(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
+pub(super) struct EventsParameters {
     #[serde(default)]
     after: Seq,
     limit: Option<usize>,
@@ -105,7 +106,7 @@ pub(super) async fn events(
     caller: Caller,
     edge: web::Data<Edge>,
     id: web::Path<String>,
-    page: web::Query<Page>,
+    page: web::Query<EventsParameters>,
     request: HttpRequest,
 ) -> Result<Listing<EventList>, ApiError> {
     let id = conversation(&id)?;
@@ -187,7 +188,7 @@ pub(super) async fn erase(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ListPage {
+pub(super) struct ListParameters {
     before: Option<String>,
     limit: Option<usize>,
     contact: Option<String>,
@@ -196,9 +197,9 @@ pub(super) struct ListPage {
 pub(super) async fn list(
     caller: Caller,
     edge: web::Data<Edge>,
-    page: web::Query<ListPage>,
+    page: web::Query<ListParameters>,
 ) -> Result<web::Json<ConversationList>, ApiError> {
-    let ListPage { before, limit, contact } = page.into_inner();
+    let ListParameters { before, limit, contact } = page.into_inner();
     let limit = limit.unwrap_or(50);
     if !(1..=limits::PAGE_CONVERSATIONS_MAX).contains(&limit) {
         let message = format!("`limit` is from 1 to {}", limits::PAGE_CONVERSATIONS_MAX);
@@ -242,30 +243,6 @@ fn read_cursor(text: &str) -> Result<ListCursor, ApiError> {
 /// The id in a path. One that cannot be an id is one that does not exist.
 pub(super) fn conversation(id: &str) -> Result<ConversationId, ApiError> {
     id.parse().map_err(|_| unknown_conversation())
-}
-
-/// # Errors
-/// When there is nothing in it, or too much.
-pub(crate) fn check_text(text: &schema::Text) -> Result<(), ApiError> {
-    if text.as_str().trim().is_empty() {
-        return Err(ApiError::new(ErrorCode::BadField, "`text` is empty"));
-    }
-    if text.bytes() > limits::TEXT_BYTES_MAX {
-        let message = format!("`text` is longer than {} bytes of UTF-8", limits::TEXT_BYTES_MAX);
-        return Err(ApiError::new(ErrorCode::TooLarge, message));
-    }
-    Ok(())
-}
-
-/// # Errors
-/// When it is no name.
-pub(crate) fn check_agent(agent: AgentName) -> Result<AgentName, ApiError> {
-    let chars = agent.chars().count();
-    if chars == 0 || chars > limits::AGENT_CHARS_MAX || agent.chars().any(char::is_control) {
-        let message = format!("`agent` is a name of 1 to {} characters", limits::AGENT_CHARS_MAX);
-        return Err(ApiError::new(ErrorCode::BadField, message));
-    }
-    Ok(agent)
 }
 
 /// Checks that a conversation is the caller's. An API key needs no look: its key names the tenant.

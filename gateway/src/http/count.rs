@@ -23,9 +23,9 @@ use futures_util::Stream;
 use pin_project_lite::pin_project;
 
 use super::caller::Client;
-use super::error::ApiError;
-use super::limiter::Limiter;
+use crate::access::Limiter;
 use crate::connection::{Meter, Paced, Proxies, passed_on};
+use crate::error::ApiError;
 
 /// What the layer goes by; among the app's data.
 #[derive(Clone)]

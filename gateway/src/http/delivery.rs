@@ -52,13 +52,13 @@ struct Delivery {
 }
 
 enum State {
-    Waiting(Held),
+    Waiting(UnsentBody),
     Given,
     Late,
 }
 
 /// What is held for a client; counted until it is dropped.
-struct Held {
+struct UnsentBody {
     rest: Bytes,
     whole: usize,
     _place: Option<Place>,
@@ -67,7 +67,7 @@ struct Held {
 impl Delivery {
     fn new(bytes: Bytes, place: Option<Place>, longest: Duration) -> Self {
         let size = bytes.len() as u64;
-        let state = Rc::new(RefCell::new(State::Waiting(Held::new(bytes, place))));
+        let state = Rc::new(RefCell::new(State::Waiting(UnsentBody::new(bytes, place))));
         let clock = actix_web::rt::spawn(cut_after(longest, Rc::downgrade(&state)));
         Self { size, state, clock }
     }
@@ -110,7 +110,7 @@ impl MessageBody for Delivery {
     }
 }
 
-impl Held {
+impl UnsentBody {
     fn new(rest: Bytes, place: Option<Place>) -> Self {
         let whole = rest.len();
         metrics::gauge!(ANSWERS_WAITING_BYTES).increment(bytes(whole));
@@ -118,7 +118,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for UnsentBody {
     fn drop(&mut self) {
         metrics::gauge!(ANSWERS_WAITING_BYTES).decrement(bytes(self.whole));
     }

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 
 use super::caller::address;
 use super::edge::Edge;
-use super::error::ApiError;
 use crate::connection::{is_this_machine, passed_on};
+use crate::error::ApiError;
 
 /// Longest wait for the store's sign of life.
 const STORE_MAX: Duration = Duration::from_secs(2);

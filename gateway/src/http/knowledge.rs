@@ -9,16 +9,16 @@ use serde::Deserialize;
 use super::body;
 use super::caller::{Caller, neighbour};
 use super::edge::Edge;
-use super::error::ApiError;
 use super::places::Listing;
 use crate::answers::is_answer;
+use crate::error::ApiError;
 
 /// A document as JSON: its text may double in size by escaping.
 const DOCUMENT_JSON_BYTES_MAX: usize = 2 * limits::DOCUMENT_BYTES_MAX + limits::BODY_BYTES_MAX;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Page {
+pub(super) struct ListParameters {
     after: Option<String>,
     limit: Option<usize>,
 }
@@ -26,11 +26,11 @@ pub(super) struct Page {
 pub(super) async fn list(
     caller: Caller,
     edge: web::Data<Edge>,
-    page: web::Query<Page>,
+    page: web::Query<ListParameters>,
     request: HttpRequest,
 ) -> Result<Listing<DocumentList>, ApiError> {
     caller.manages()?;
-    let Page { after, limit } = page.into_inner();
+    let ListParameters { after, limit } = page.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_DOCUMENTS_MAX);
     if !(1..=limits::PAGE_DOCUMENTS_MAX).contains(&limit) {
         let message = format!("`limit` is from 1 to {}", limits::PAGE_DOCUMENTS_MAX);

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use super::body::{self, parse};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
-use super::error::ApiError;
 use super::knowledge::check_source;
 use super::places::Listing;
+use crate::error::ApiError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

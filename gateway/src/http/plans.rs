@@ -8,7 +8,7 @@ use super::admin::{reload, tenant};
 use super::body::to_the_end;
 use super::caller::Operator;
 use super::edge::Edge;
-use super::error::ApiError;
+use crate::error::ApiError;
 
 pub(super) async fn list(_: Operator, edge: web::Data<Edge>) -> Result<web::Json<PlanList>, ApiError> {
     Ok(web::Json(PlanList { plans: edge.parts.tenants.plans().list().await? }))

@@ -6,12 +6,12 @@ use actix_web::web::{self, ServiceConfig, delete, get, post, put, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use schema::ErrorCode;
 
-use super::error::ApiError;
 use super::{
-    admin, answers, body, conversations, health, knowledge, learning, plans, stream, tenant, unanswered, visitors,
-    widget,
+    admin, answers, body, conversations, health, knowledge, learning, plans, socket, stream, tenant, unanswered,
+    visitors, widget,
 };
-use crate::{docs, session};
+use crate::docs;
+use crate::error::ApiError;
 
 /// Mounts all routes. `Edge` must be among the app's data.
 pub fn configure(app: &mut ServiceConfig) {
@@ -24,7 +24,7 @@ pub fn configure(app: &mut ServiceConfig) {
         .service(only("/metrics", "GET").route(get().to(health::metrics)))
         .service(only("/openapi.json", "GET").route(get().to(docs::openapi)))
         .service(only("/asyncapi.json", "GET").route(get().to(docs::asyncapi)))
-        .service(only("/v1/ws", "GET").route(get().to(session::open)))
+        .service(only("/v1/ws", "GET").route(get().to(socket::open)))
         .service(
             only("/v1/conversations", "GET, POST")
                 .route(get().to(conversations::list))

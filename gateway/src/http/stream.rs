@@ -15,11 +15,12 @@ use schema::{ErrorCode, Position, SessionId};
 use serde::Deserialize;
 
 use super::body;
-use super::caller::{Caller, check_visitor_page, neighbour, page};
+use super::caller::{Caller, neighbour, page};
 use super::conversations::conversation;
 use super::edge::Edge;
-use super::error::ApiError;
-use crate::session::Seat;
+use crate::access::check_visitor_page;
+use crate::error::ApiError;
+use crate::session::Registration;
 
 /// What browsers wait before they come back, in milliseconds.
 const RETRY_MS: u32 = 1500;
@@ -51,9 +52,9 @@ pub(super) async fn open(
     caller.sees(id, handle.contact())?;
     let outbox = Outbox::new();
     let session = SessionId::generate();
-    let mut seat = edge.sessions.seat(session, Format::Sse, Arc::clone(&outbox), neighbour(&request))?;
+    let mut registration = edge.sessions.register(session, Format::Sse, Arc::clone(&outbox), neighbour(&request))?;
     let (principal, page) = (Arc::new(caller.principal.clone()), page(&request));
-    seat.identify(&principal, page.as_ref(), &caller.tenant)?;
+    registration.identify(&principal, page.as_ref(), &caller.tenant)?;
     // The right may have ended between the first look and the entry, when nobody would have told it.
     caller.still_may(&edge).await?;
     if let Some(visitor) = principal.visitor() {
@@ -62,8 +63,12 @@ pub(super) async fn open(
     let (reply, joined) = ReplyTo::call();
     let audience = principal.audience();
     handle.join(Listener { session, outbox: Arc::clone(&outbox), format: Format::Sse, audience }, from, reply);
-    let body =
-        Body { first: true, items: outbox.stream(), leave: Leave { edge: edge.clone(), key, session }, _seat: seat };
+    let body = Body {
+        first: true,
+        items: outbox.stream(),
+        leave: Leave { edge: edge.clone(), key, session },
+        _registration: registration,
+    };
     let restarts = |_| Err(Failure::later(ErrorCode::Restarting, "the conversation restarts", Duration::from_secs(1)));
     joined.await.unwrap_or_else(restarts)?;
     let mut response = HttpResponse::Ok()
@@ -85,7 +90,7 @@ struct Body {
     first: bool,
     items: OutboxStream,
     leave: Leave,
-    _seat: Seat,
+    _registration: Registration,
 }
 
 struct Leave {

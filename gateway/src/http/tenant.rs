@@ -6,7 +6,7 @@ use schema::wire::{TenantPut, TenantView};
 
 use super::caller::{Caller, With};
 use super::edge::Edge;
-use super::error::ApiError;
+use crate::error::ApiError;
 
 pub(super) async fn view(caller: Caller, edge: web::Data<Edge>) -> Result<web::Json<TenantView>, ApiError> {
     caller.manages()?;

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::body::{Optional, parse, to_the_end};
 use super::caller::{Caller, With};
 use super::edge::Edge;
-use super::error::ApiError;
 use crate::auth::{AuthError, Kind, MadeBy, TOKEN_TTL_MAX, Visitor};
+use crate::error::ApiError;
 
 pub(super) async fn make(
     With(caller, Optional(asked)): With<Optional<VisitorIn>>,
@@ -56,7 +56,7 @@ pub(super) async fn make(
         }
     };
     let contact = visitor.contact.clone();
-    let sealed = edge.parts.authority.tokens().seal(caller.tenant_id(), visitor, edge.now());
+    let sealed = edge.parts.access.authority.tokens().seal(caller.tenant_id(), visitor, edge.now());
     let (token, expires_at) = sealed.map_err(AuthError::from)?;
     Ok(HttpResponse::build(StatusCode::CREATED).json(VisitorToken { token, expires_at, contact }))
 }
@@ -77,7 +77,7 @@ pub(super) async fn log_out(
     let contact: Contact = parse(&which.contact, ErrorCode::BadField)?;
     let tenant = caller.tenant_id();
     to_the_end(async move {
-        let at = edge.parts.authority.logouts().log_out(tenant, &contact, edge.system().clock()).await?;
+        let at = edge.parts.access.authority.logouts().log_out(tenant, &contact, edge.system().clock()).await?;
         edge.sessions.presence().log_out(tenant, &contact, at);
         Ok(HttpResponse::NoContent().finish())
     })

@@ -8,8 +8,8 @@ use schema::wire::{Look, WidgetIn, WidgetSession};
 use super::body::Optional;
 use super::caller::{neighbour, page};
 use super::edge::Edge;
-use super::error::ApiError;
 use crate::auth::{AuthError, MadeBy, TenantError, Visitor};
+use crate::error::ApiError;
 
 pub(super) async fn session(
     request: HttpRequest,
@@ -32,7 +32,7 @@ pub(super) async fn session(
     }
     // Before the look at log-outs: one that comes later then ends what is made here.
     let now = edge.now();
-    let authority = &edge.parts.authority;
+    let authority = &edge.parts.access.authority;
     let tokens = authority.tokens();
     let returning = match visitor {
         Some(secret) => authority.returning(tenant.id(), &secret, now).await?,
@@ -40,16 +40,16 @@ pub(super) async fn session(
     };
     let contact = match returning {
         Some(contact) => {
-            edge.parts.limiter.visitor(tenant.id(), &contact)?;
+            edge.parts.access.limiter.visitor(tenant.id(), &contact)?;
             contact
         }
         None => {
-            edge.parts.limiter.new_visitor(neighbour(&request))?;
+            edge.parts.access.limiter.new_visitor(neighbour(&request))?;
             tenant.visitor_comes()?;
             Contact::anonymous()
         }
     };
-    edge.parts.limiter.of_tenant(&tenant, true)?;
+    edge.parts.access.limiter.of_tenant(&tenant, true)?;
     // Made anew each time: whoever comes often enough is never forgotten.
     let visitor = tokens.remember(tenant.id(), contact.clone(), now).map_err(AuthError::from)?;
     let expires_at = now.plus(edge.parts.config.limits.visitor_token_ttl);

@@ -13,11 +13,11 @@ use super::LearningError;
 /// What is held of all documents. Cloning shares it.
 #[derive(Clone, Default)]
 pub(super) struct Room {
-    held: Arc<Mutex<Held>>,
+    held: Arc<Mutex<HeldBytes>>,
 }
 
 #[derive(Default)]
-struct Held {
+struct HeldBytes {
     all: usize,
     by_tenant: HashMap<TenantId, usize>,
 }
@@ -35,7 +35,7 @@ impl Room {
         Hold { room: self.clone(), tenant, bytes: 0 }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, HeldBytes> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

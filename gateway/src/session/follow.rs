@@ -13,8 +13,8 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{sleep, timeout};
 
 use super::presence::Presence;
+use crate::access::Access;
 use crate::auth::AuthError;
-use crate::http::EdgeParts;
 use crate::metrics::TENANTS_UNREVIEWED;
 
 /// Between two looks at sessions: a tenant that is changed without end costs no more than this.
@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub(crate) async fn follow(
     presence: Arc<Presence>,
     system: Arc<System>,
-    parts: Arc<EdgeParts>,
+    access: Arc<Access>,
     mut changes: Receiver<TenantId>,
 ) {
     let mut changed: HashSet<TenantId> = HashSet::new();
@@ -48,7 +48,7 @@ pub(crate) async fn follow(
         }
         let mut why = None;
         for tenant in mem::take(&mut changed) {
-            if let Err(error) = look(&presence, &system, &parts, tenant).await {
+            if let Err(error) = look(&presence, &system, &access, tenant).await {
                 why = Some(error);
                 changed.insert(tenant);
             }
@@ -87,10 +87,10 @@ impl Arrears {
     }
 }
 
-async fn look(presence: &Presence, system: &System, parts: &EdgeParts, id: TenantId) -> Result<(), AuthError> {
+async fn look(presence: &Presence, system: &System, access: &Access, id: TenantId) -> Result<(), AuthError> {
     // One that this node has not met has no session here.
     let Some(tenant) = system.known_tenant(id) else { return Ok(()) };
-    let standing = parts.authority.standing(id, system.clock().now()).await?;
+    let standing = access.authority.standing(id, system.clock().now()).await?;
     presence.review(&tenant, standing.as_deref());
     Ok(())
 }

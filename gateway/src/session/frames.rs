@@ -11,9 +11,9 @@ use schema::{AgentName, Author, ConversationId, ConversationKey, ErrorCode, Loca
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::peer::{Inner, Who};
+use super::peer::{Identified, Inner};
 use super::refusal;
-use crate::http::{ApiError, check_agent, check_text};
+use crate::fields::{check_agent, check_text};
 use crate::metrics::{FRAME_ERRORS, FRAMES_IN};
 
 /// When to come back, where the refusal itself does not say.
@@ -44,7 +44,7 @@ impl Inner {
             self.refuse(r#ref.as_ref(), failure);
             return Ok(());
         }
-        match (frame, self.who()) {
+        match (frame, self.speaking()) {
             (ClientFrame::Ping { r#ref }, _) => self.answer(&r#ref, json!({})),
             (ClientFrame::Auth { r#ref, token }, _) => {
                 let inner = Rc::clone(self);
@@ -60,7 +60,7 @@ impl Inner {
         Ok(())
     }
 
-    fn dispatch(self: &Rc<Self>, frame: ClientFrame, who: &Rc<Who>) {
+    fn dispatch(self: &Rc<Self>, frame: ClientFrame, who: &Rc<Identified>) {
         match frame {
             ClientFrame::Auth { .. } | ClientFrame::Ping { .. } => {}
             ClientFrame::Join { r#ref, conversation, after, locale } => {
@@ -73,7 +73,7 @@ impl Inner {
             }
             ClientFrame::Leave { r#ref, conversation } => match self.forget(conversation) {
                 Some(handle) => {
-                    self.edge.system().leave(handle.key(), self.id);
+                    self.worker.system().leave(handle.key(), self.id);
                     self.answer(&r#ref, json!({}));
                 }
                 None => self.refuse(Some(&r#ref), not_joined()),
@@ -88,7 +88,7 @@ impl Inner {
                         let command = Command::Say { speaker, r#ref: r#ref.clone(), text };
                         self.command(conversation, r#ref, command, booking);
                     }
-                    Err(error) => self.refuse(Some(&r#ref), error.failure().clone()),
+                    Err(failure) => self.refuse(Some(&r#ref), failure),
                 }
             }
             ClientFrame::Cancel { r#ref, conversation, turn } => {
@@ -100,17 +100,17 @@ impl Inner {
     }
 
     async fn authenticate(&self, r#ref: Ref, token: String) {
-        let checked = match self.edge.principal(&token, self.neighbour).await {
+        let now = self.worker.system().clock().now();
+        let checked = match self.access.principal(&token, self.neighbour, now).await {
             Ok(principal) => self.identify(principal).await,
-            Err(error) => Err(error),
+            Err(failure) => Err(failure),
         };
         match checked {
             Ok(()) => self.answer(&r#ref, json!({})),
-            Err(error) => {
-                let mut failure = error.failure().clone();
+            Err(mut failure) => {
                 let close = refusal::close(failure.code);
                 // One that is known goes on with the token it has, as far as that goes.
-                let ends = self.who().is_none()
+                let ends = self.speaking().is_none()
                     || matches!(failure.code, ErrorCode::OriginRefused | ErrorCode::TenantDisabled);
                 if ends && close == Close::NOT_NOW {
                     failure.retry_after.get_or_insert(NOT_NOW_RETRY);
@@ -125,7 +125,7 @@ impl Inner {
 
     async fn join(
         &self,
-        who: &Who,
+        who: &Identified,
         r#ref: &Ref,
         conversation: Option<ConversationId>,
         after: Position,
@@ -140,7 +140,7 @@ impl Inner {
         let handle = match conversation {
             Some(conversation) => {
                 let key = ConversationKey { tenant: who.tenant.id(), conversation };
-                let handle = self.edge.worker.find_here(key).await?;
+                let handle = self.worker.find_here(key).await?;
                 if !who.principal.may_see(conversation, handle.contact()) {
                     return Err(Failure::new(ErrorCode::UnknownConversation, "there is no such conversation"));
                 }
@@ -152,10 +152,10 @@ impl Inner {
                     .opens_as(None)
                     .ok_or_else(|| Failure::new(ErrorCode::Forbidden, "this token does not open conversations"))?;
                 let (key, _) = match &who.visit {
-                    Some(visit) => self.edge.worker.open_for(visit, locale).await?,
-                    None => self.edge.worker.open(who.tenant.id(), contact, locale).await?,
+                    Some(visit) => self.worker.open_for(visit, locale).await?,
+                    None => self.worker.open(who.tenant.id(), contact, locale).await?,
                 };
-                self.edge.worker.find_here(key).await?
+                self.worker.find_here(key).await?
             }
         };
         self.remember(handle.clone());
@@ -173,7 +173,7 @@ impl Inner {
         });
     }
 
-    fn signal(self: &Rc<Self>, conversation: ConversationId, who: &Who, kind: SignalKind) {
+    fn signal(self: &Rc<Self>, conversation: ConversationId, who: &Identified, kind: SignalKind) {
         let author = if who.principal.may_manage() { Author::Human } else { Author::Contact };
         let session = self.id;
         self.with(conversation, move |handle| match handle {
@@ -195,7 +195,7 @@ impl Inner {
             Some(handle) => {
                 let inner = Rc::clone(self);
                 self.wait_for(async move {
-                    let found = inner.edge.worker.find(handle.key()).await;
+                    let found = inner.worker.find(handle.key()).await;
                     if let Ok(found) = &found {
                         inner.remember(found.clone());
                     }
@@ -234,11 +234,11 @@ fn not_joined() -> Failure {
     Failure::new(ErrorCode::NotJoined, "join the conversation on this socket first")
 }
 
-fn speaker(who: &Who, agent: Option<AgentName>) -> Result<Speaker, ApiError> {
+fn speaker(who: &Identified, agent: Option<AgentName>) -> Result<Speaker, Failure> {
     match agent {
         None => Ok(Speaker::Contact),
         Some(agent) if who.principal.may_manage() => Ok(Speaker::Agent(check_agent(agent)?)),
-        Some(_) => Err(ApiError::new(ErrorCode::Forbidden, "a visitor does not speak as a human agent")),
+        Some(_) => Err(Failure::new(ErrorCode::Forbidden, "a visitor does not speak as a human agent")),
     }
 }
 

@@ -6,9 +6,8 @@ mod peer;
 mod presence;
 mod refusal;
 mod register;
-mod upgrade;
 
 pub(crate) use follow::follow;
+pub(crate) use peer::Session;
 pub(crate) use presence::Presence;
-pub(crate) use register::{Seat, Sessions};
-pub(crate) use upgrade::open;
+pub(crate) use register::{Registration, Sessions};

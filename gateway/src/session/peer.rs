@@ -8,18 +8,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use actix_web::web;
-use actors::{ConversationHandle, Failure, Outbox, Tenant, Visit};
+use actors::{ConversationHandle, Failure, Outbox, Tenant, Visit, Worker};
 use bytes::Bytes;
 use bytestring::ByteString;
 use schema::wire::{Close, ServerFrame};
 use schema::{ConversationId, ErrorCode, Neighbour, SessionId, limits};
 
 use super::refusal;
-use super::register::Seat;
-use super::upgrade::check_page;
-use crate::auth::{Kind, Page, Principal};
-use crate::http::{ApiError, Edge, Limiter, visit};
+use super::register::Registration;
+use crate::access::{Access, Limiter, check_page, visit};
+use crate::auth::{CallingPage, Kind, Principal};
 use crate::metrics::SESSIONS_CLOSED;
 use crate::socket::{Closed, Peer};
 
@@ -27,18 +25,19 @@ use crate::socket::{Closed, Peer};
 const FLOOD_FRAMES: u32 = 200;
 
 /// A socket's session, as the transport sees it.
-pub(super) struct Session(Rc<Inner>);
+pub(crate) struct Session(Rc<Inner>);
 
 /// The same, shared with what it waits for.
 pub(super) struct Inner {
-    pub(super) edge: web::Data<Edge>,
+    pub(super) worker: Rc<Worker>,
+    pub(super) access: Arc<Access>,
     pub(super) id: SessionId,
     pub(super) outbox: Arc<Outbox>,
     pub(super) neighbour: Neighbour,
-    page: Option<Page>,
-    who: RefCell<Option<Rc<Who>>>,
+    page: Option<CallingPage>,
+    speaking: RefCell<Option<Rc<Identified>>>,
     joined: RefCell<Vec<ConversationHandle>>,
-    seat: RefCell<Option<Seat>>,
+    registration: RefCell<Option<Registration>>,
     /// Frames that came before it had said who it is.
     unknown_frames: Cell<u32>,
     refused_in_a_row: Cell<u32>,
@@ -46,8 +45,8 @@ pub(super) struct Inner {
     waker: RefCell<Option<Waker>>,
 }
 
-/// Who is speaking.
-pub(super) struct Who {
+/// Who is speaking, once that was said and checked.
+pub(super) struct Identified {
     pub(super) principal: Arc<Principal>,
     pub(super) tenant: Arc<Tenant>,
     /// Whose budgets what they do is taken from, if they are a visitor.
@@ -55,23 +54,25 @@ pub(super) struct Who {
 }
 
 impl Session {
-    pub(super) fn new(
-        edge: web::Data<Edge>,
+    pub(crate) fn new(
+        worker: Rc<Worker>,
+        access: Arc<Access>,
         id: SessionId,
         outbox: Arc<Outbox>,
         neighbour: Neighbour,
-        page: Option<Page>,
-        seat: Seat,
+        page: Option<CallingPage>,
+        registration: Registration,
     ) -> Self {
         Self(Rc::new(Inner {
-            edge,
+            worker,
+            access,
             id,
             outbox,
             neighbour,
             page,
-            who: RefCell::default(),
+            speaking: RefCell::default(),
             joined: RefCell::default(),
-            seat: RefCell::new(Some(seat)),
+            registration: RefCell::new(Some(registration)),
             unknown_frames: Cell::new(0),
             refused_in_a_row: Cell::new(0),
             busy: Cell::new(false),
@@ -80,47 +81,48 @@ impl Session {
     }
 
     /// Takes a checked credential for this socket.
-    pub(super) async fn identify(&self, principal: Principal) -> Result<(), ApiError> {
+    pub(crate) async fn identify(&self, principal: Principal) -> Result<(), Failure> {
         self.0.identify(principal).await
     }
 }
 
 impl Inner {
     /// Takes a checked credential: the first one, or a newer one of the same visitor.
-    pub(super) async fn identify(&self, principal: Principal) -> Result<(), ApiError> {
-        let tenant = self.edge.worker.tenant(principal.tenant).await?;
+    pub(super) async fn identify(&self, principal: Principal) -> Result<(), Failure> {
+        let tenant = self.worker.tenant(principal.tenant).await?;
         check_page(&principal, self.page.as_ref(), &tenant)?;
-        if self.who().is_some_and(|who| !same_rights(&who.principal, &principal)) {
+        if self.speaking().is_some_and(|who| !same_rights(&who.principal, &principal)) {
             let message = "this socket belongs to somebody else; open another one";
-            return Err(ApiError::new(ErrorCode::Forbidden, message));
+            return Err(Failure::new(ErrorCode::Forbidden, message));
         }
         let principal = Arc::new(principal);
-        if let Some(seat) = self.seat.borrow_mut().as_mut() {
-            seat.identify(&principal, self.page.as_ref(), &tenant)?;
+        if let Some(registration) = self.registration.borrow_mut().as_mut() {
+            registration.identify(&principal, self.page.as_ref(), &tenant)?;
         }
         // Its right may have ended between the first look and its entry, when nobody would have told it.
-        let holds = self.edge.parts.authority.holds(&principal, self.edge.now()).await.map_err(ApiError::from);
-        if let Err(error) = holds.and_then(|()| check_page(&principal, self.page.as_ref(), &tenant)) {
-            let before = self.who().filter(|_| refusal::passes(error.failure().code));
+        let now = self.worker.system().clock().now();
+        let holds = self.access.authority.holds(&principal, now).await.map_err(Failure::from);
+        if let Err(failure) = holds.and_then(|()| check_page(&principal, self.page.as_ref(), &tenant)) {
+            let before = self.speaking().filter(|_| refusal::passes(failure.code));
             // What passes, such as a store that does not answer, says nothing against the token it has.
-            if let (Some(before), Some(seat)) = (&before, self.seat.borrow_mut().as_mut()) {
-                seat.identify(&before.principal, self.page.as_ref(), &tenant)?;
+            if let (Some(before), Some(registration)) = (&before, self.registration.borrow_mut().as_mut()) {
+                registration.identify(&before.principal, self.page.as_ref(), &tenant)?;
             }
-            *self.who.borrow_mut() = before;
-            return Err(error);
+            *self.speaking.borrow_mut() = before;
+            return Err(failure);
         }
         let visit = visit(&principal, &tenant, self.neighbour);
-        *self.who.borrow_mut() = Some(Rc::new(Who { principal, tenant, visit }));
+        *self.speaking.borrow_mut() = Some(Rc::new(Identified { principal, tenant, visit }));
         Ok(())
     }
 
-    pub(super) fn who(&self) -> Option<Rc<Who>> {
-        self.who.borrow().clone()
+    pub(super) fn speaking(&self) -> Option<Rc<Identified>> {
+        self.speaking.borrow().clone()
     }
 
     /// Whether one more frame may be dealt with.
     pub(super) fn allowed(&self) -> Result<(), Failure> {
-        let checked = self.check_rate(self.who().as_deref());
+        let checked = self.check_rate(self.speaking().as_deref());
         self.refused_in_a_row.set(if checked.is_err() { self.refused_in_a_row.get() + 1 } else { 0 });
         checked
     }
@@ -129,13 +131,13 @@ impl Inner {
         self.refused_in_a_row.get() >= FLOOD_FRAMES
     }
 
-    fn check_rate(&self, who: Option<&Who>) -> Result<(), Failure> {
-        let limiter = &self.edge.parts.limiter;
+    fn check_rate(&self, who: Option<&Identified>) -> Result<(), Failure> {
+        let limiter = &self.access.limiter;
         // Before it has said who it is a socket has a few frames, and little time.
         let Some(who) = who else {
             let before = self.unknown_frames.get();
             self.unknown_frames.set(before.saturating_add(1));
-            let most = self.edge.parts.config.limits.messages_burst.get();
+            let most = self.access.unknown_frames_max.get();
             return if before < most { Ok(()) } else { Err(Limiter::unknown()) };
         };
         match &who.principal.kind {
@@ -227,9 +229,9 @@ impl Peer for Session {
 impl Session {
     fn leave_all(&self) {
         for handle in self.0.joined.borrow_mut().drain(..) {
-            self.0.edge.system().leave(handle.key(), self.0.id);
+            self.0.worker.system().leave(handle.key(), self.0.id);
         }
-        self.0.seat.borrow_mut().take();
+        self.0.registration.borrow_mut().take();
         self.0.outbox.abandon();
     }
 }

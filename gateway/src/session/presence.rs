@@ -7,14 +7,14 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actors::{Failure, Format, Outbox, Tenant};
+use actors::{Failure, Format, Outbox, Tenant, TenantRecord};
 use schema::wire::{Close, ServerFrame};
 use schema::{Contact, ErrorCode, Neighbour, SessionId, TenantId, Timestamp, limits};
 use tokio::time::Instant;
 
 use super::refusal;
-use super::upgrade::check_page;
-use crate::auth::{Page, Principal, TenantBody};
+use crate::access::check_page;
+use crate::auth::{CallingPage, Principal, admits};
 
 /// When one that finds no place may try again.
 const FULL_RETRY: Duration = Duration::from_secs(5);
@@ -52,7 +52,7 @@ struct Own {
 /// A session whose owner is known.
 pub(super) struct Member {
     pub(super) principal: Arc<Principal>,
-    pub(super) page: Option<Page>,
+    pub(super) page: Option<CallingPage>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) format: Format,
 }
@@ -165,12 +165,12 @@ impl Presence {
     }
 
     /// Ends those of a tenant's sessions that may no longer be, as the tenant stands now.
-    pub(super) fn review(&self, tenant: &Tenant, standing: Option<&TenantBody>) {
+    pub(super) fn review(&self, tenant: &Tenant, standing: Option<&TenantRecord>) {
         self.end_those(tenant.id(), |member| {
             let Some(standing) = standing else { return Some(Close::UNAUTHORIZED) };
-            let admitted = standing.admits(&member.principal.kind).map_err(|error| error.code());
+            let admitted = admits(standing, &member.principal.kind).map_err(|error| error.code());
             let checked = admitted.and_then(|()| {
-                check_page(&member.principal, member.page.as_ref(), tenant).map_err(|error| error.failure().code)
+                check_page(&member.principal, member.page.as_ref(), tenant).map_err(|failure| failure.code)
             });
             checked.err().map(refusal::close)
         });

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::presence::{Member, Presence, send_away};
-use crate::auth::{Page, Principal};
+use crate::auth::{CallingPage, Principal};
 use crate::metrics::{SESSIONS, SESSIONS_OPENED};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -38,18 +38,18 @@ struct Row {
     format: Format,
     outbox: Arc<Outbox>,
     opened_at: Instant,
-    who: Option<Who>,
+    owner: Option<Owner>,
     looks: u32,
 }
 
-struct Who {
+struct Owner {
     principal: Arc<Principal>,
     /// Since when its visitor has had more sessions than it may keep, because of this one.
     surplus_since: Option<Instant>,
 }
 
-/// A session's place in the register; dropped with the session.
-pub(crate) struct Seat {
+/// A session's entry in the register; dropped with the session.
+pub(crate) struct Registration {
     sessions: Sessions,
     id: SessionId,
     address: Neighbour,
@@ -76,19 +76,19 @@ impl Sessions {
     }
 
     /// Room for a socket or stream from an address. Who it is is said later.
-    pub(crate) fn seat(
+    pub(crate) fn register(
         &self,
         id: SessionId,
         format: Format,
         outbox: Arc<Outbox>,
         address: Neighbour,
-    ) -> Result<Seat, Failure> {
+    ) -> Result<Registration, Failure> {
         self.0.presence.enter_from(address)?;
-        let row = Row { format, outbox, opened_at: Instant::now(), who: None, looks: 0 };
+        let row = Row { format, outbox, opened_at: Instant::now(), owner: None, looks: 0 };
         self.0.rows.borrow_mut().insert(id, row);
         metrics::gauge!(SESSIONS, "kind" => kind(format)).increment(1);
         metrics::counter!(SESSIONS_OPENED, "kind" => kind(format)).increment(1);
-        Ok(Seat { sessions: self.clone(), id, address, known: None })
+        Ok(Registration { sessions: self.clone(), id, address, known: None })
     }
 
     /// Who has what open, over all threads.
@@ -97,22 +97,22 @@ impl Sessions {
     }
 }
 
-impl Seat {
+impl Registration {
     /// Somebody has said who they are, or shown a newer token; then they keep the place they have. Whether
     /// they still may be here is to be looked at after this: from here on, changes are told.
     pub(crate) fn identify(
         &mut self,
         principal: &Arc<Principal>,
-        page: Option<&Page>,
+        page: Option<&CallingPage>,
         tenant: &Tenant,
     ) -> Result<(), Failure> {
         let shared = &self.sessions.0;
         let mut rows = shared.rows.borrow_mut();
         let Some(row) = rows.get_mut(&self.id) else { return Ok(()) };
-        if let (Some(known), Some(who)) = (&mut self.known, &mut row.who) {
+        if let (Some(known), Some(owner)) = (&mut self.known, &mut row.owner) {
             shared.presence.renew(self.id, Arc::clone(principal));
             known.principal = Arc::clone(principal);
-            who.principal = Arc::clone(principal);
+            owner.principal = Arc::clone(principal);
             return Ok(());
         }
         let permit = tenant.begin_session()?;
@@ -125,12 +125,12 @@ impl Seat {
         let surplus = shared.presence.enter(self.id, member)?;
         self.known = Some(Known { principal: Arc::clone(principal), _permit: permit });
         let surplus_since = surplus.then(Instant::now);
-        row.who = Some(Who { principal: Arc::clone(principal), surplus_since });
+        row.owner = Some(Owner { principal: Arc::clone(principal), surplus_since });
         Ok(())
     }
 }
 
-impl Drop for Seat {
+impl Drop for Registration {
     fn drop(&mut self) {
         let shared = &self.sessions.0;
         if let Some(row) = shared.rows.borrow_mut().remove(&self.id) {
@@ -175,13 +175,13 @@ impl Shared {
         for row in self.rows.borrow_mut().values_mut() {
             row.looks += 1;
             row.outbox.close_if_stalled(instant);
-            match &mut row.who {
+            match &mut row.owner {
                 // It may be a slow line, or a store that does not answer: nothing is wrong with its key.
                 None if instant.duration_since(row.opened_at) >= limits::AUTH_DEADLINE => {
                     send_away(&row.outbox, row.format, SLOW_RETRY, Close::NOT_NOW);
                 }
                 None => {}
-                Some(who) => who.look(&self.presence, &row.outbox, now, instant),
+                Some(owner) => owner.look(&self.presence, &row.outbox, now, instant),
             }
             if row.format == Format::Sse && row.looks % STREAM_PING_LOOKS == 0 {
                 row.outbox.ping();
@@ -190,7 +190,7 @@ impl Shared {
     }
 }
 
-impl Who {
+impl Owner {
     fn look(&mut self, presence: &Presence, outbox: &Outbox, now: Timestamp, instant: Instant) {
         let Some(visitor) = self.principal.visitor() else { return };
         if now >= visitor.expires_at {

@@ -27,7 +27,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::decode::{Decoder, Incoming};
 use super::handshake::{HandshakeError, accept};
-use super::sweep::{Due, Seat, Sweep};
+use super::sweep::{Due, Sweep, SweepEntry};
 use super::{Closed, Limits, Outgoing, Peer};
 
 /// What is taken in and sent out in one turn, before others on the thread have theirs.
@@ -84,7 +84,7 @@ impl Sockets {
             small_frames: RateLimiter::direct(
                 Quota::per_second(self.limits.small_frames_per_second).allow_burst(self.limits.small_frames_burst),
             ),
-            seat: self.sweep.join(),
+            entry: self.sweep.join(),
             close_wait: self.limits.close_wait,
             closing: None,
             told: false,
@@ -104,7 +104,7 @@ struct Socket<P: Peer, O> {
     unread: Bytes,
     decoder: Decoder,
     small_frames: DefaultDirectRateLimiter,
-    seat: Seat,
+    entry: SweepEntry,
     close_wait: Duration,
     /// We have closed, and wait this long for the client to do so.
     closing: Option<Pin<Box<Sleep>>>,
@@ -123,7 +123,7 @@ enum Read {
 impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
     /// One turn: everything that can be done now, up to a bound.
     fn turn(&mut self, ctx: &mut WebsocketContext<Self>, cx: &mut Context<'_>) {
-        let due = self.seat.poll(cx);
+        let due = self.entry.poll(cx);
         if self.closing.is_none() {
             match due {
                 Some(Due::Ping) => ctx.ping(b""),
@@ -151,7 +151,7 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
             }
             if self.closing.is_none() {
                 let paused = self.peer.poll_ready(cx).is_pending();
-                self.seat.pause(paused);
+                self.entry.pause(paused);
                 if paused {
                     return;
                 }
@@ -174,7 +174,7 @@ impl<P: Peer, O: Stream<Item = Outgoing> + Unpin + 'static> Socket<P, O> {
             }
             match ready!(self.payload.poll_next_unpin(cx)) {
                 Some(Ok(bytes)) => {
-                    self.seat.heard();
+                    self.entry.heard();
                     self.unread = bytes;
                 }
                 Some(Err(_)) | None => return Poll::Ready(Read::Eof),

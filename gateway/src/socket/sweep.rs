@@ -60,7 +60,7 @@ impl Sweep {
     }
 
     /// A row for a new socket.
-    pub(super) fn join(&self) -> Seat {
+    pub(super) fn join(&self) -> SweepEntry {
         let mut table = self.0.borrow_mut();
         let index = table.free.pop().unwrap_or_else(|| {
             table.rows.push(Row::default());
@@ -71,7 +71,7 @@ impl Sweep {
         let now = table.now;
         table.rows[index] = Row { used: true, heard: now, ping_at: now + PING_TICKS - spread, ..Row::default() };
         drop(table);
-        Seat { table: Rc::clone(&self.0), index }
+        SweepEntry { table: Rc::clone(&self.0), index }
     }
 }
 
@@ -85,12 +85,12 @@ pub(super) enum Due {
 }
 
 /// A socket's row, given back when dropped.
-pub(super) struct Seat {
+pub(super) struct SweepEntry {
     table: Rc<RefCell<Table>>,
     index: usize,
 }
 
-impl Seat {
+impl SweepEntry {
     /// What is due; wakes the context when something becomes due.
     pub(super) fn poll(&self, context: &Context<'_>) -> Option<Due> {
         let row = &mut self.table.borrow_mut().rows[self.index];
@@ -118,7 +118,7 @@ impl Seat {
     }
 }
 
-impl Drop for Seat {
+impl Drop for SweepEntry {
     fn drop(&mut self) {
         let table = &mut *self.table.borrow_mut();
         table.rows[self.index] = Row::default();
@@ -193,15 +193,15 @@ mod tests {
             free: Vec::new(),
             chance: RandomState::new(),
         }));
-        let seat = Sweep(Rc::clone(&table)).join();
+        let entry = Sweep(Rc::clone(&table)).join();
         table.borrow_mut().rows[0].ping_at = 10;
         let mut all = Vec::new();
         for tick in 1..=ticks {
             table.borrow_mut().tick();
             if heard.contains(&tick) {
-                seat.heard();
+                entry.heard();
             }
-            all.extend(seat.poll(&Context::from_waker(Waker::noop())).map(|due| (tick, due)));
+            all.extend(entry.poll(&Context::from_waker(Waker::noop())).map(|due| (tick, due)));
         }
         all
     }
@@ -217,12 +217,12 @@ mod tests {
     fn first_pings_are_spread_and_rows_are_used_again() {
         let table = Table { now: 7, silence: 40, rows: Vec::new(), free: Vec::new(), chance: RandomState::new() };
         let sweep = Sweep(Rc::new(RefCell::new(table)));
-        let seats: Vec<_> = (0..1000).map(|_| sweep.join()).collect();
+        let entries: Vec<_> = (0..1000).map(|_| sweep.join()).collect();
         let mut pings: Vec<_> = sweep.0.borrow().rows.iter().map(|row| row.ping_at - 7).collect();
         pings.sort_unstable();
         pings.dedup();
         assert_eq!(pings, (9..=16).collect::<Vec<_>>());
-        drop(seats);
+        drop(entries);
         assert_eq!(sweep.sockets(), 0);
         let _again: Vec<_> = (0..1000).map(|_| sweep.join()).collect();
         assert_eq!((sweep.sockets(), sweep.0.borrow().rows.len()), (1000, 1000));

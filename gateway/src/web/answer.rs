@@ -7,7 +7,7 @@ use bytes::Bytes;
 use schema::ErrorCode;
 
 use super::site::{self, Asset};
-use crate::http::ApiError;
+use crate::error::ApiError;
 
 /// Nothing from elsewhere runs, and nothing inline; no page may frame one of ours.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \

@@ -8,7 +8,7 @@ use std::sync::{LazyLock, OnceLock};
 use rustc_hash::FxHashMap;
 
 use super::language::Language;
-use super::words::{Word, stem_of, words};
+use super::stems::{Word, stem_of, words};
 
 /// What several words mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};
 use super::super::{AuthError, Kind};
 use super::*;
+use actors::Generation;
 
 fn later(millis: u64) -> Timestamp {
     NOW.plus(Duration::from_millis(millis))
@@ -78,10 +79,11 @@ async fn a_tenant_of_an_earlier_program_is_of_the_first_generation() {
     let dir = tempfile::tempdir().unwrap();
     let (tenants, keys) = tenants_on(&records, &dir);
     let (acme, key) = tenants.create("acme", NOW).await.unwrap();
-    let name = records::tenant_name(acme.id);
-    let (version, mut body) = records::load::<serde_json::Value>(&*records, name.clone()).await.unwrap().unwrap();
+    let name = TenantRecord::record_name(acme.id);
+    let (version, mut body) =
+        record_body::load::<serde_json::Value, _>(&*records, name.clone()).await.unwrap().unwrap();
     assert!(body.as_object_mut().unwrap().remove("generation").is_some());
-    records::save(&*records, name, version, &body).await.unwrap();
+    record_body::save(&*records, name, version, &body).await.unwrap();
     assert_eq!(tenants.find("acme").await.unwrap(), acme);
     assert!(keys.check(key.expose_secret(), NOW).await.is_ok());
     let (rotated, _) = tenants.rotate_key(acme.id, NOW).await.unwrap();
@@ -121,7 +123,7 @@ async fn a_creation_that_was_cut_off_is_finished_by_the_next_one() {
     let dir = tempfile::tempdir().unwrap();
     let (tenants, _) = tenants_on(&records, &dir);
     let (acme, _) = tenants.create("acme", NOW).await.unwrap();
-    records.all.lock().unwrap().remove(&records::tenant_name(acme.id));
+    records.all.lock().unwrap().remove(&TenantRecord::record_name(acme.id));
     let (again, key) = tenants.create("acme", NOW).await.unwrap();
     assert_eq!(again.id, acme.id);
     let (_, keys) = tenants_on(&records, &dir);

@@ -1,5 +1,6 @@
 //! A request becomes a socket: origin and credential are checked before it does.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use actix_web::http::header;
@@ -9,12 +10,15 @@ use futures_util::StreamExt;
 use schema::wire::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX};
 use schema::{ErrorCode, SessionId};
 
-use super::peer::Session;
-use crate::auth::{Page, Principal, bearer};
-use crate::http::{ApiError, Edge, Unpaced, check_visitor_page, neighbour, page};
+use super::caller::{neighbour, page};
+use super::count::Unpaced;
+use super::edge::Edge;
+use crate::auth::bearer;
+use crate::error::ApiError;
+use crate::session::Session;
 use crate::socket::{Outgoing, offered};
 
-pub(crate) async fn open(
+pub(super) async fn open(
     request: HttpRequest,
     Unpaced(payload): Unpaced,
     edge: web::Data<Edge>,
@@ -34,8 +38,16 @@ pub(crate) async fn open(
 
     let outbox = Outbox::new();
     let id = SessionId::generate();
-    let seat = edge.sessions.seat(id, Format::Socket, Arc::clone(&outbox), neighbour)?;
-    let session = Session::new(edge.clone(), id, Arc::clone(&outbox), neighbour, page(&request), seat);
+    let registration = edge.sessions.register(id, Format::Socket, Arc::clone(&outbox), neighbour)?;
+    let session = Session::new(
+        Rc::clone(&edge.worker),
+        Arc::clone(&edge.parts.access),
+        id,
+        Arc::clone(&outbox),
+        neighbour,
+        page(&request),
+        registration,
+    );
     if let Some(token) = token {
         let principal = edge.principal(&token, neighbour).await?;
         session.identify(principal).await?;
@@ -50,20 +62,4 @@ pub(crate) async fn open(
         return Err(ApiError::new(ErrorCode::BadField, message));
     }
     Ok(edge.sockets.open(&request, payload, Some(SUBPROTOCOL), session, outgoing)?)
-}
-
-/// Checks that a credential may be used from where it comes.
-///
-/// # Errors
-/// `origin_refused` for a token on a page it was not made for; `forbidden` for an API key in a
-/// browser, where every visitor could read it.
-pub(super) fn check_page(principal: &Principal, page: Option<&Page>, tenant: &actors::Tenant) -> Result<(), ApiError> {
-    match (principal.visitor(), page) {
-        (Some(visitor), page) => Ok(check_visitor_page(page, visitor, tenant).map_err(ApiError::from)?),
-        (None, None) => Ok(()),
-        (None, Some(_)) => {
-            let message = "an API key does not belong in a browser; use a visitor's token";
-            Err(ApiError::new(ErrorCode::Forbidden, message))
-        }
-    }
 }

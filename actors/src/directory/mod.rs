@@ -1,7 +1,13 @@
 //! Finds a conversation's actor, or has it started, once for all who ask at the same time.
+//!
+//! It holds no actor and starts none: whoever asks hands in the starter, and what is to be done about a crash
+//! comes back as an [`AfterCrash`]. So it knows nobody but the [`Incarnation`]s that it is asked about.
+//! Invariant: of one conversation at most one incarnation is known, and those who listen are with it or wait here.
+
+mod crashes;
+mod incarnation;
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,74 +16,114 @@ use schema::{ConversationKey, SessionId};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::conversation::{Prepared, Subscribers, WakeFailure, wake};
-use crate::failure::Failure;
-use crate::handle::{ConversationHandle, Shared};
 use crate::metrics::{CONVERSATION_MOVES, CONVERSATION_RESTS, CONVERSATIONS_AWAKE, CONVERSATIONS_QUARANTINED};
-use crate::runtime::spawn_local;
-use crate::supervision::{self, CrashBook, Verdict};
 use crate::sync::{Mutex, MutexGuard, PoisonError};
-use crate::system::Worker;
+
+pub(crate) use crashes::AfterCrash;
+use crashes::CrashBook;
+pub(crate) use incarnation::{Incarnation, Listening};
 
 /// So many that two threads seldom want the same one.
 const SHARDS: usize = 64;
 
 /// Where each conversation of this node is.
-pub(crate) struct Directory {
+pub(crate) struct Directory<I: Incarnation> {
     /// Ordered, so that looking through them takes the same way each time.
-    shards: Vec<Mutex<BTreeMap<ConversationKey, Entry>>>,
+    shards: Vec<Mutex<BTreeMap<ConversationKey, Entry<I>>>>,
 }
 
-struct Entry {
-    place: Place,
+struct Entry<I: Incarnation> {
+    place: Place<I>,
     crashes: CrashBook,
 }
 
-enum Place {
-    Awake(ConversationHandle),
+enum Place<I: Incarnation> {
+    Awake(I),
     /// Being started; the answer comes to all who wait.
-    Waking(Waking, Subscribers),
+    Waking(Waking<I>, I::Listening),
     /// Crashed, and waiting for its restart.
-    Down(Subscribers),
+    Down(I::Listening),
     /// Nowhere, and ready to be started without asking the store.
-    Prepared(Box<Prepared>, Instant),
+    Prepared(Box<I::Prepared>, Instant),
     /// Nowhere; kept for the memory of its crashes, or for those who still listen.
-    Absent(Subscribers),
+    Absent(I::Listening),
     Quarantined,
     /// Being erased from the store: nobody finds it.
     Erasing,
 }
 
+/// Why a conversation was not found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfound<F> {
+    /// It crashed, or whoever started it is gone: it may be asked for again.
+    Restarting,
+    /// It crashed too often.
+    Quarantined,
+    /// It is being erased.
+    Erasing,
+    /// It could not be started.
+    Failed(F),
+}
+
 /// What somebody who erases a conversation finds of it.
-pub(crate) enum Parting {
+pub(crate) enum Parting<I: Incarnation> {
     /// It runs nowhere; these would listen to it.
-    Nowhere(Subscribers),
+    Nowhere(I::Listening),
     /// It runs, and is to be ended.
-    Awake(ConversationHandle),
+    Awake(I),
     /// It is being started: to be asked for again when that is over.
-    Waking(Waking),
+    Waking(Waking<I>),
     /// Somebody else erases it.
     Erasing,
 }
 
-/// Those who wait are woken in the order in which they came; a `watch` picks one at random first.
-pub(crate) type Waking = future::Shared<oneshot::Receiver<Result<ConversationHandle, Failure>>>;
+type Answer<I> = Result<I, Unfound<<I as Incarnation>::Failure>>;
 
-impl Directory {
+/// Those who wait are woken in the order in which they came; a `watch` picks one at random first.
+pub(crate) type Waking<I> = future::Shared<oneshot::Receiver<Answer<I>>>;
+
+/// A conversation that runs nowhere, and that whoever holds this starts. All who ask for it meanwhile wait for
+/// what comes of it: [`Directory::started`], [`Directory::not_started`] or [`Directory::crashed_at_start`].
+/// Dropped instead, it tells them to ask again.
+#[must_use]
+pub(crate) struct Start<I: Incarnation> {
+    key: ConversationKey,
+    prepared: Option<I::Prepared>,
+    answer: oneshot::Sender<Answer<I>>,
+}
+
+impl<I: Incarnation> Start<I> {
+    pub(crate) const fn key(&self) -> ConversationKey {
+        self.key
+    }
+
+    /// What it can be started from without asking the store, if that is at hand.
+    pub(crate) const fn take_prepared(&mut self) -> Option<I::Prepared> {
+        self.prepared.take()
+    }
+
+    fn answer(self, answer: Answer<I>) {
+        // Nobody may be left who waits.
+        drop(self.answer.send(answer));
+    }
+}
+
+impl<I: Incarnation> Directory<I> {
     pub(crate) fn new() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// The conversation's actor, started here if it runs nowhere.
-    pub(crate) async fn find(&self, worker: &Rc<Worker>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
-        let waking = {
+    /// The conversation's actor; `start` is called if it runs nowhere. Whoever asked first may give up, the
+    /// others still wait: `start` is to begin a task of its own.
+    pub(crate) async fn find(&self, key: ConversationKey, start: impl FnOnce(Start<I>)) -> Answer<I> {
+        let (waking, begin) = {
             let mut shard = self.shard(key);
             match shard.get(&key).map(|entry| &entry.place) {
-                Some(Place::Awake(handle)) if handle.is_open() => return Ok(handle.clone()),
-                Some(Place::Quarantined) => return Err(Failure::quarantined()),
-                Some(Place::Erasing) => return Err(Failure::erased()),
-                Some(Place::Down(_)) => return Err(Failure::restarting()),
-                Some(Place::Waking(waking, _)) => waking.clone(),
+                Some(Place::Awake(incarnation)) if incarnation.is_open() => return Ok(incarnation.clone()),
+                Some(Place::Quarantined) => return Err(Unfound::Quarantined),
+                Some(Place::Erasing) => return Err(Unfound::Erasing),
+                Some(Place::Down(_)) => return Err(Unfound::Restarting),
+                Some(Place::Waking(waking, _)) => (waking.clone(), None),
                 Some(Place::Awake(_) | Place::Prepared(..) | Place::Absent(_)) | None => {
                     let (answer, waking) = oneshot::channel();
                     let waking = waking.shared();
@@ -88,84 +134,72 @@ impl Directory {
                         Place::Prepared(prepared, _) => Some(*prepared),
                         _ => None,
                     };
-                    // Its own task: whoever asked first may give up, the others still wait.
-                    let worker = Rc::clone(worker);
-                    spawn_local(async move {
-                        let woken = wake(&worker, key, prepared).await;
-                        let found = worker.system().directory().woken(&worker, key, woken);
-                        // Nobody may be left who waits.
-                        let _ = answer.send(found);
-                    });
-                    waking
+                    (waking, Some(Start { key, prepared, answer }))
                 }
             }
         };
+        if let Some(begin) = begin {
+            start(begin);
+        }
         match waking.await {
             Ok(found) => found,
             Err(_) => {
                 // The task that woke it is gone without an answer.
                 self.forget_waking(key);
-                Err(Failure::restarting())
+                Err(Unfound::Restarting)
             }
         }
     }
 
-    /// The conversation's actor on this thread, if it runs nowhere or can come here; else
-    /// wherever it is.
-    pub(crate) async fn find_here(
-        &self,
-        worker: &Rc<Worker>,
-        key: ConversationKey,
-    ) -> Result<ConversationHandle, Failure> {
-        let handle = self.find(worker, key).await?;
-        if handle.could_move_to(worker) && handle.ask_to_move().await {
+    /// The conversation's actor on this worker's thread, if it runs nowhere or can come here; else wherever it
+    /// is.
+    pub(crate) async fn find_here(&self, key: ConversationKey, worker: usize, start: impl Fn(Start<I>)) -> Answer<I> {
+        let incarnation = self.find(key, &start).await?;
+        if incarnation.could_move_to(worker) && incarnation.ask_to_move().await {
             metrics::counter!(CONVERSATION_MOVES).increment(1);
-            return self.find(worker, key).await;
+            return self.find(key, &start).await;
         }
-        Ok(handle)
+        Ok(incarnation)
+    }
+
+    /// The conversation runs.
+    pub(crate) fn started(&self, start: Start<I>, incarnation: I) {
+        if let Some(entry) = self.shard(start.key).get_mut(&start.key) {
+            // Before anybody else can put anything: should the first command crash it again,
+            // those who listen are with it, and are passed on.
+            incarnation.begin(entry.place.take_listening());
+            entry.place = Place::Awake(incarnation.clone());
+            metrics::gauge!(CONVERSATIONS_AWAKE).increment(1);
+        }
+        start.answer(Ok(incarnation));
+    }
+
+    /// It could not be started, and asking again may help.
+    pub(crate) fn not_started(&self, start: Start<I>, failure: I::Failure) {
+        self.forget_waking(start.key);
+        start.answer(Err(Unfound::Failed(failure)));
+    }
+
+    /// It could not be started from its log: a crash like any other.
+    pub(crate) fn crashed_at_start(&self, start: Start<I>, jitter: f64) -> (AfterCrash, I::Listening) {
+        let decided = self.book(start.key, None, I::Listening::default(), jitter);
+        start.answer(Err(Unfound::Restarting));
+        decided
     }
 
     /// A new conversation is in the store.
-    pub(crate) fn opened(&self, key: ConversationKey, prepared: Prepared) {
+    pub(crate) fn opened(&self, key: ConversationKey, prepared: I::Prepared) {
         let place = Place::Prepared(Box::new(prepared), Instant::now());
         self.shard(key).insert(key, Entry { place, ..Entry::new() });
     }
 
     /// The actor has left its thread, to be started on another one.
-    pub(crate) fn moved(&self, key: ConversationKey, shared: &Arc<Shared>, prepared: Prepared) {
+    pub(crate) fn moved(&self, key: ConversationKey, mark: &Arc<I::Mark>, prepared: I::Prepared) {
         if let Some(entry) = self.shard(key).get_mut(&key)
-            && entry.is(shared)
+            && entry.is(mark)
         {
             entry.place = Place::Prepared(Box::new(prepared), Instant::now());
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
-        }
-    }
-
-    fn woken(
-        &self,
-        worker: &Rc<Worker>,
-        key: ConversationKey,
-        woken: Result<ConversationHandle, WakeFailure>,
-    ) -> Result<ConversationHandle, Failure> {
-        match woken {
-            Ok(handle) => {
-                if let Some(entry) = self.shard(key).get_mut(&key) {
-                    // Before anybody else can put anything: should the first command crash it again,
-                    // those who listen are with it, and are passed on.
-                    handle.begin(entry.place.take_listening());
-                    entry.place = Place::Awake(handle.clone());
-                    metrics::gauge!(CONVERSATIONS_AWAKE).increment(1);
-                }
-                Ok(handle)
-            }
-            Err(WakeFailure::Failed(failure)) => {
-                self.forget_waking(key);
-                Err(failure)
-            }
-            Err(WakeFailure::Crashed) => {
-                supervision::crashed(worker, key, &Arc::default(), Subscribers::default());
-                Err(Failure::restarting())
-            }
         }
     }
 
@@ -180,9 +214,9 @@ impl Directory {
     }
 
     /// The actor has ended in good order.
-    pub(crate) fn rested(&self, key: ConversationKey, shared: &Arc<Shared>) {
+    pub(crate) fn rested(&self, key: ConversationKey, mark: &Arc<I::Mark>) {
         let mut shard = self.shard(key);
-        if shard.get(&key).is_some_and(|entry| entry.is(shared)) {
+        if shard.get(&key).is_some_and(|entry| entry.is(mark)) {
             shard.remove(&key);
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
             metrics::counter!(CONVERSATION_RESTS).increment(1);
@@ -194,15 +228,15 @@ impl Directory {
     pub(crate) fn abandoned(
         &self,
         key: ConversationKey,
-        shared: &Arc<Shared>,
-        listening: Subscribers,
-    ) -> Option<Subscribers> {
+        mark: &Arc<I::Mark>,
+        listening: I::Listening,
+    ) -> Option<I::Listening> {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_insert_with(Entry::new);
         if matches!(entry.place, Place::Erasing) {
             return Some(listening);
         }
-        if entry.is(shared) {
+        if entry.is(mark) {
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
         }
         entry.place = Place::Absent(listening);
@@ -210,7 +244,7 @@ impl Directory {
     }
 
     /// Takes a conversation out of reach, to be erased; [`Directory::parted`] is to follow.
-    pub(crate) fn part(&self, key: ConversationKey) -> Parting {
+    pub(crate) fn part(&self, key: ConversationKey) -> Parting<I> {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_insert_with(Entry::new);
         match &entry.place {
@@ -250,33 +284,45 @@ impl Directory {
         }
     }
 
-    /// The actor has crashed, or could not be started from its log. Those who listened come back
-    /// out if nothing will be started for them. To be told before its mailbox closes: a closed one may have
-    /// a successor, which this would forget.
+    /// The actor has crashed. What to do about it, and those who listened if nothing will be started for them.
+    /// To be told before its mailbox closes: a closed one may have a successor, which this would forget.
     pub(crate) fn crashed(
         &self,
         key: ConversationKey,
-        shared: &Arc<Shared>,
-        mut listening: Subscribers,
+        mark: &Arc<I::Mark>,
+        listening: I::Listening,
         jitter: f64,
-    ) -> (Verdict, Subscribers) {
+    ) -> (AfterCrash, I::Listening) {
+        self.book(key, Some(mark), listening, jitter)
+    }
+
+    fn book(
+        &self,
+        key: ConversationKey,
+        mark: Option<&Arc<I::Mark>>,
+        mut listening: I::Listening,
+        jitter: f64,
+    ) -> (AfterCrash, I::Listening) {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_insert_with(Entry::new);
         if matches!(entry.place, Place::Erasing) {
-            return (Verdict::Erased, listening);
+            return (AfterCrash::Erased, listening);
         }
-        if entry.is(shared) {
+        if mark.is_some_and(|mark| entry.is(mark)) {
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
         }
         listening.absorb(entry.place.take_listening());
-        let verdict = entry.crashes.crashed(Instant::now(), jitter);
-        let (place, told) = match verdict {
-            Verdict::Restart(_) => (Place::Down(listening), Subscribers::default()),
-            Verdict::Quarantine => (Place::Quarantined, listening),
-            Verdict::Erased => (Place::Erasing, listening),
+        let decided = entry.crashes.crashed(Instant::now(), jitter);
+        let (place, told) = match decided {
+            AfterCrash::Restart(_) => (Place::Down(listening), I::Listening::default()),
+            AfterCrash::Quarantine => {
+                metrics::gauge!(CONVERSATIONS_QUARANTINED).increment(1);
+                (Place::Quarantined, listening)
+            }
+            AfterCrash::Erased => (Place::Erasing, listening),
         };
         entry.place = place;
-        (verdict, told)
+        (decided, told)
     }
 
     /// The pause after a crash is over: it may be found again.
@@ -294,10 +340,10 @@ impl Directory {
     }
 
     /// Those who wait for a conversation that runs nowhere.
-    pub(crate) fn strand(&self, key: ConversationKey) -> Subscribers {
+    pub(crate) fn strand(&self, key: ConversationKey) -> I::Listening {
         match self.shard(key).get_mut(&key) {
             Some(Entry { place: Place::Absent(listening), .. }) => std::mem::take(listening),
-            _ => Subscribers::default(),
+            _ => I::Listening::default(),
         }
     }
 
@@ -329,7 +375,7 @@ impl Directory {
     }
 
     /// All conversations that are awake, a shard at a time.
-    pub(crate) fn awake(&self) -> impl Iterator<Item = Vec<ConversationHandle>> + '_ {
+    pub(crate) fn awake(&self) -> impl Iterator<Item = Vec<I>> + '_ {
         self.shards.iter().map(|shard| {
             let shard = lock(shard);
             let awake = shard.values().filter_map(|entry| match &entry.place {
@@ -352,30 +398,30 @@ impl Directory {
         }
     }
 
-    fn shard(&self, key: ConversationKey) -> MutexGuard<'_, BTreeMap<ConversationKey, Entry>> {
+    fn shard(&self, key: ConversationKey) -> MutexGuard<'_, BTreeMap<ConversationKey, Entry<I>>> {
         // An id's last byte is random.
         let [.., last] = key.conversation.as_bytes();
         lock(&self.shards[usize::from(*last) % SHARDS])
     }
 }
 
-impl Entry {
+impl<I: Incarnation> Entry<I> {
     fn new() -> Self {
-        Self { place: Place::Absent(Subscribers::default()), crashes: CrashBook::default() }
+        Self { place: Place::Absent(I::Listening::default()), crashes: CrashBook::default() }
     }
 
     /// Whether it is the incarnation with this shared part.
-    fn is(&self, shared: &Arc<Shared>) -> bool {
-        matches!(&self.place, Place::Awake(handle) if handle.is_incarnation(shared))
+    fn is(&self, mark: &Arc<I::Mark>) -> bool {
+        matches!(&self.place, Place::Awake(incarnation) if incarnation.is(mark))
     }
 }
 
-impl Place {
+impl<I: Incarnation> Place<I> {
     /// Takes out those who wait for the next incarnation.
-    fn take_listening(&mut self) -> Subscribers {
+    fn take_listening(&mut self) -> I::Listening {
         match self {
             Self::Waking(_, listening) | Self::Down(listening) | Self::Absent(listening) => std::mem::take(listening),
-            Self::Awake(_) | Self::Prepared(..) | Self::Quarantined | Self::Erasing => Subscribers::default(),
+            Self::Awake(_) | Self::Prepared(..) | Self::Quarantined | Self::Erasing => I::Listening::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 use super::shell::{Actor, Item, Shell};
 
 /// The running actor's surroundings.
-pub(crate) struct Scope<'a, A: Actor> {
+pub(crate) struct Execution<'a, A: Actor> {
     pub(super) context: &'a mut actix::Context<Shell<A>>,
 }
 
@@ -17,7 +17,7 @@ pub(crate) struct Scope<'a, A: Actor> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Attached(SpawnHandle);
 
-impl<A: Actor> Scope<'_, A> {
+impl<A: Actor> Execution<'_, A> {
     /// Ends the actor after this message; what waits in its mailbox is dropped, and says so by
     /// being dropped.
     pub(crate) fn stop(&mut self) {
@@ -30,7 +30,7 @@ impl<A: Actor> Scope<'_, A> {
         Attached(self.context.spawn(guarded(future)))
     }
 
-    /// Like [`Scope::later`], but nothing else is handled until it is done.
+    /// Like [`Execution::later`], but nothing else is handled until it is done.
     pub(crate) fn first(&mut self, future: impl Future<Output = A::Message> + 'static) {
         self.context.wait(guarded(future));
     }

@@ -1,7 +1,6 @@
 //! The tenants this node has met, each loaded once.
 
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use engine_store::{SharedStore, StoreError};
@@ -13,13 +12,12 @@ use super::actor::Tenant;
 use super::told::Told;
 use crate::clock::Clock;
 use crate::failure::Failure;
-use crate::system::Worker;
 
 /// Changes of settings that may wait for one who listens; past it one is told that it missed some.
 const CHANGES_MAX: usize = 256;
 
-/// By id.
-pub(crate) struct Tenants {
+/// Those of the installation that this node has met, by id.
+pub(crate) struct KnownTenants {
     store: SharedStore,
     clock: Arc<dyn Clock>,
     changes: broadcast::Sender<TenantId>,
@@ -27,7 +25,7 @@ pub(crate) struct Tenants {
     known: Mutex<HashMap<TenantId, Arc<Tenant>>>,
 }
 
-impl Tenants {
+impl KnownTenants {
     pub(crate) fn new(store: SharedStore, clock: Arc<dyn Clock>) -> Self {
         Self {
             store,
@@ -39,7 +37,7 @@ impl Tenants {
     }
 
     /// A tenant, loaded if this node has not met it.
-    pub(crate) async fn get(&self, _: &Rc<Worker>, id: TenantId) -> Result<Arc<Tenant>, Failure> {
+    pub(crate) async fn get(&self, id: TenantId) -> Result<Arc<Tenant>, Failure> {
         if let Some(tenant) = self.known(id) {
             return Ok(tenant);
         }

@@ -17,7 +17,7 @@ const ADDRESSES_MAX: usize = 10_000;
 
 /// Who has shown wrong keys lately.
 #[derive(Default)]
-pub struct Guesses {
+pub(super) struct Guesses {
     /// When all that an address has tried is paid for, at one in [`limits::WRONG_KEY_PAUSE`].
     paid_at: Mutex<HashMap<Neighbour, Instant>>,
 }

@@ -7,13 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actors::{Failure, Tenant};
+use actors::{Failure, KeyId, Tenant};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use metrics::counter;
 use schema::{Contact, ErrorCode, Neighbour, TenantId};
 
-use crate::auth::KeyId;
 use crate::connection::Slots;
 use crate::metrics::RATE_LIMITED;
 
@@ -110,7 +109,7 @@ impl Limiter {
     }
 
     /// A connection has asked more than its share; it is ended.
-    pub(super) fn connection() -> Failure {
+    pub(crate) fn connection() -> Failure {
         counter!(RATE_LIMITED, "by" => "connection").increment(1);
         let message = "too many requests on this connection; wait 1 s and open another one";
         Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(1))
@@ -118,7 +117,7 @@ impl Limiter {
 
     /// Somebody at this address says that it passes requests on. Its operator should know, once, that
     /// its clients share one address until it is trusted.
-    pub(super) fn untrusted_proxy(&self, address: IpAddr) {
+    pub(crate) fn untrusted_proxy(&self, address: IpAddr) {
         if !self.told_of_proxies.load(Ordering::Relaxed) && !self.told_of_proxies.swap(true, Ordering::Relaxed) {
             tracing::warn!(%address, "requests come through a proxy that is not in `server.trusted_proxies`: its clients count as one");
         }

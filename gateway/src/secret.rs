@@ -48,7 +48,7 @@ pub fn generate_api_key() -> io::Result<SecretString> {
 }
 
 /// Whether this has a generated key's shape and not its checksum: then it was mistyped or guessed.
-pub(super) fn mistyped(key: &str) -> bool {
+pub(crate) fn mistyped(key: &str) -> bool {
     shaped(key) && !checked(key)
 }
 

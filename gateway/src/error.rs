@@ -124,10 +124,7 @@ impl From<StoreError> for ApiError {
 
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::Store(error) => error.into(),
-            error => Self::new(error.code(), error.to_string()),
-        }
+        Failure::from(error).into()
     }
 }
 

@@ -1,0 +1,209 @@
+//! What others hold of a conversation: a handle with verbs, not a channel.
+
+use std::sync::Arc;
+
+use engine_conversation::{Command, Outcome};
+use schema::wire::{ConversationView, SignalKind};
+use schema::{Author, Contact, ConversationKey, Position, SessionId};
+use tokio::sync::oneshot;
+
+use super::listener::{Joined, Listener};
+use super::mail::Mail;
+use super::prepared::Prepared;
+use super::pulse::Pulse;
+use super::subscribers::Subscribers;
+use crate::directory::{Incarnation, Listening};
+use crate::failure::Failure;
+use crate::metrics::ACTOR_MAILBOX_FULL;
+use crate::reply::ReplyTo;
+use crate::runtime::{SendFailure, Sender, Vitals};
+use crate::tenant::Booking;
+
+/// The way in to a conversation that is awake. Cheap to clone.
+#[derive(Clone)]
+pub struct ConversationHandle {
+    key: ConversationKey,
+    contact: Contact,
+    sender: Sender<Mail>,
+    pulse: Arc<Pulse>,
+    worker: usize,
+}
+
+impl ConversationHandle {
+    /// The way in to an actor that was started by a worker, on its thread.
+    pub(crate) const fn new(
+        worker: usize,
+        key: ConversationKey,
+        contact: Contact,
+        sender: Sender<Mail>,
+        pulse: Arc<Pulse>,
+    ) -> Self {
+        Self { key, contact, sender, pulse, worker }
+    }
+
+    /// Which conversation.
+    #[must_use]
+    pub const fn key(&self) -> ConversationKey {
+        self.key
+    }
+
+    /// Whom it is with.
+    #[must_use]
+    pub const fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    /// Whether it still runs; if not, find it again.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.sender.is_open()
+    }
+
+    /// Puts a command; the answer goes to `reply`, in every case. A cancel of the turn that runs overtakes
+    /// all that waits; one of a turn that does not run yet stays behind the message that will start it.
+    pub fn command(&self, command: Command, reply: ReplyTo<Outcome>) {
+        let overtakes = match command {
+            Command::Cancel { turn } => self.pulse.stop_turn(turn),
+            Command::Interrupt => true,
+            _ => false,
+        };
+        let mail = Mail::Command { command, reply };
+        if overtakes {
+            // Dropping it tells whoever waits to send again.
+            drop(self.sender.interject(mail));
+        } else {
+            self.mail(mail);
+        }
+    }
+
+    /// Puts a command and waits for what comes of it.
+    ///
+    /// # Errors
+    /// The refusal, or why it could not be put.
+    pub async fn call(&self, command: Command) -> Result<Outcome, Failure> {
+        self.call_paid(command, None).await
+    }
+
+    /// The same for somebody who has paid for it.
+    pub(crate) async fn call_paid(&self, command: Command, booking: Option<Booking>) -> Result<Outcome, Failure> {
+        let (reply, answer) = ReplyTo::call();
+        self.command(command, reply.paid_with(booking));
+        answer.await.unwrap_or_else(|_| Err(Failure::restarting()))
+    }
+
+    /// Lets a session listen from a position on. Everything after it is pushed into the
+    /// listener's outbox, behind the reply.
+    pub fn join(&self, listener: Listener, from: Position, reply: ReplyTo<Joined>) {
+        self.mail(Mail::Join { listener, from, reply });
+    }
+
+    /// A session listens no longer. It is owed: it follows a join that was let in.
+    pub fn leave(&self, session: SessionId) {
+        drop(self.sender.owe(Mail::Leave { session }));
+    }
+
+    /// Tells those who listen, except `session`, of a sign of life.
+    pub fn signal(&self, session: SessionId, author: Author, kind: SignalKind) {
+        self.mail(Mail::Signal { session, author, kind });
+    }
+
+    /// How it stands. What it tells is durable, as with every answer.
+    ///
+    /// # Errors
+    /// [`Failure`] when it cannot answer now.
+    pub async fn view(&self) -> Result<ConversationView, Failure> {
+        let (reply, answer) = oneshot::channel();
+        match self.sender.try_send(Mail::View(reply)) {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(Failure::restarting())),
+            Err(SendFailure::Full(_)) => Err(Failure::busy()),
+            Err(SendFailure::Closed(_)) => Err(Failure::restarting()),
+        }
+    }
+
+    /// Tells it to end for good, and waits until it has. Gives those who listened; nobody, if it had ended
+    /// otherwise.
+    pub(crate) async fn end(&self) -> Subscribers {
+        self.pulse.stop_turn(None);
+        let (reply, ended) = oneshot::channel();
+        drop(self.sender.interject(Mail::End(reply)));
+        ended.await.unwrap_or_default()
+    }
+
+    fn mail(&self, mail: Mail) {
+        match self.sender.try_send(mail) {
+            Ok(()) => {}
+            Err(SendFailure::Full(mail)) => {
+                metrics::counter!(ACTOR_MAILBOX_FULL, "actor" => "conversation").increment(1);
+                mail.refuse(&Failure::busy());
+            }
+            // Dropping it tells whoever waits to send again.
+            Err(SendFailure::Closed(_)) => {}
+        }
+    }
+
+    /// Asks it to end if nobody needs it. A full mailbox would mean that somebody does.
+    pub(crate) fn ask_to_rest(&self) {
+        drop(self.sender.try_send(Mail::Rest));
+    }
+
+    /// How its mailbox is.
+    pub(crate) fn vitals(&self) -> &Vitals {
+        self.sender.vitals()
+    }
+
+    /// Whether all it has decided is durable.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.pulse.is_stored() && self.sender.vitals().waiting() == 0
+    }
+
+    /// Whether a reply runs.
+    pub(crate) fn is_running(&self) -> bool {
+        self.pulse.is_running()
+    }
+
+    /// Whether nobody listens, nothing runs, and nothing waits for the store.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.pulse.is_idle()
+    }
+
+    /// Seconds of the node's life when it was last told something.
+    pub(crate) fn touched(&self) -> u64 {
+        self.pulse.touched()
+    }
+}
+
+impl Incarnation for ConversationHandle {
+    type Listening = Subscribers;
+    type Prepared = Prepared;
+    type Failure = Failure;
+    type Mark = Pulse;
+
+    fn is_open(&self) -> bool {
+        self.is_open()
+    }
+
+    fn is(&self, mark: &Arc<Pulse>) -> bool {
+        Arc::ptr_eq(&self.pulse, mark)
+    }
+
+    /// Its first messages: those who listened to the one before it, and the wish to look at what the log says.
+    fn begin(&self, listening: Subscribers) {
+        if !listening.is_empty() {
+            drop(self.sender.owe(Mail::Adopt(listening)));
+        }
+        self.command(Command::Wake, ReplyTo::nobody());
+    }
+
+    fn leave(&self, session: SessionId) {
+        self.leave(session);
+    }
+
+    fn could_move_to(&self, worker: usize) -> bool {
+        self.worker != worker && self.is_idle()
+    }
+
+    async fn ask_to_move(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.sender.try_send(Mail::Move(reply)).is_ok() && answer.await.unwrap_or(false)
+    }
+}

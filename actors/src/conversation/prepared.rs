@@ -1,0 +1,15 @@
+//! A conversation between two incarnations, when the store need not be asked for it.
+
+use engine_conversation::Conversation;
+use schema::Epoch;
+
+use super::ring::Ring;
+
+/// A conversation that runs nowhere and can be started without asking the store: just opened, or
+/// on its way to another thread. Whoever holds it owns the conversation under its epoch.
+pub(crate) struct Prepared {
+    pub(crate) epoch: Epoch,
+    pub(crate) machine: Conversation,
+    /// The newest events, for those who will listen.
+    pub(crate) ring: Ring,
+}

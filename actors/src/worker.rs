@@ -1,0 +1,156 @@
+//! What each worker thread has for itself, and how others ask it for conversations.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use engine_conversation::{Command, Outcome};
+use engine_model::Registry;
+use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
+
+use crate::conversation::{ConversationHandle, Host};
+use crate::failure::Failure;
+use crate::supervision::Supervisor;
+use crate::system::System;
+use crate::tenant::{Booking, Tenant, Visit};
+
+/// A worker thread's part of the system: conversations started through it stay on the thread, and so do the
+/// connections of its models.
+pub struct Worker {
+    system: Arc<System>,
+    host: Rc<Host>,
+    supervisor: Rc<Supervisor>,
+}
+
+impl Worker {
+    /// A worker for the current thread.
+    #[must_use]
+    pub fn new(system: Arc<System>, models: Registry) -> Rc<Self> {
+        let host = Rc::new(system.host(system.next_worker(), models));
+        let conversations = Arc::clone(system.conversations());
+        let (tenants, wakes) = (Arc::clone(system.tenants()), Arc::clone(system.wakes()));
+        let supervisor = Rc::new(Supervisor::new(Rc::clone(&host), conversations, tenants, wakes));
+        Rc::new(Self { system, host, supervisor })
+    }
+
+    /// What all workers share.
+    #[must_use]
+    pub const fn system(&self) -> &Arc<System> {
+        &self.system
+    }
+
+    /// This thread's models.
+    #[must_use]
+    pub fn models(&self) -> &Registry {
+        self.host.workshop.models()
+    }
+
+    /// A tenant.
+    ///
+    /// # Errors
+    /// `not_found`, or why the store could not be read.
+    pub async fn tenant(&self, id: TenantId) -> Result<Arc<Tenant>, Failure> {
+        self.system.tenants().get(id).await
+    }
+
+    /// A conversation, started on this thread if it runs nowhere.
+    ///
+    /// # Errors
+    /// `unknown_conversation`, `quarantined`, `restarting`, or why the store could not be read.
+    pub async fn find(&self, key: ConversationKey) -> Result<ConversationHandle, Failure> {
+        self.supervisor.find(key).await
+    }
+
+    /// The same, preferably on this thread: for somebody who will listen here. An idle
+    /// conversation comes over from another thread.
+    ///
+    /// # Errors
+    /// As [`Worker::find`].
+    pub async fn find_here(&self, key: ConversationKey) -> Result<ConversationHandle, Failure> {
+        self.supervisor.find_here(key).await
+    }
+
+    /// A new conversation; `locale` is what the contact's page or app says of its language. It is durable when
+    /// this completes, with its first event as its head.
+    ///
+    /// # Errors
+    /// `draining`, or why it could not be stored.
+    pub async fn open(
+        &self,
+        tenant: TenantId,
+        contact: Contact,
+        locale: Option<Locale>,
+    ) -> Result<(ConversationKey, Seq), Failure> {
+        let key = ConversationKey { tenant, conversation: ConversationId::generate() };
+        Ok((key, self.open_as(key, contact, locale).await?))
+    }
+
+    /// The same for a visitor, within its budgets.
+    ///
+    /// # Errors
+    /// As [`Worker::open`], and what [`Visit::says`] is refused with.
+    pub async fn open_for(&self, visit: &Visit, locale: Option<Locale>) -> Result<(ConversationKey, Seq), Failure> {
+        let booking = visit.opens()?;
+        let opened = self.open(visit.tenant().id(), visit.contact().clone(), locale).await;
+        // Whoever goes away meanwhile has paid: it may well be stored.
+        if opened.is_err() {
+            booking.give_back();
+        }
+        opened
+    }
+
+    /// A new conversation under a name that nobody has used; gives its head.
+    ///
+    /// # Errors
+    /// As [`Worker::open`].
+    pub async fn open_as(
+        &self,
+        key: ConversationKey,
+        contact: Contact,
+        locale: Option<Locale>,
+    ) -> Result<Seq, Failure> {
+        if self.system.is_draining() {
+            return Err(Failure::draining());
+        }
+        let tenant = self.tenant(key.tenant).await?;
+        if !self.host.admission.admits(tenant.share()) {
+            return Err(Failure::overloaded((self.host.jitter)()));
+        }
+        self.supervisor.open(key, contact, locale).await
+    }
+
+    /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken
+    /// again: what it did not answer it has not done, or its `ref` tells.
+    ///
+    /// # Errors
+    /// The refusal, or why it could not be put.
+    pub async fn submit(&self, key: ConversationKey, command: Command) -> Result<Outcome, Failure> {
+        self.submit_for(None, key, command).await
+    }
+
+    /// The same for a visitor, within its budgets.
+    ///
+    /// # Errors
+    /// As [`Worker::submit`], and what [`Visit::says`] is refused with.
+    pub async fn submit_for(
+        &self,
+        visit: Option<&Visit>,
+        key: ConversationKey,
+        command: Command,
+    ) -> Result<Outcome, Failure> {
+        let handle = self.find(key).await?;
+        match handle.call_paid(command.clone(), book(visit, &command)?).await {
+            Err(failure) if failure.code == ErrorCode::Restarting && !handle.is_open() => {
+                let booking = book(visit, &command)?;
+                self.find(key).await?.call_paid(command, booking).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+fn book(visit: Option<&Visit>, command: &Command) -> Result<Option<Booking>, Failure> {
+    match (visit, command) {
+        (Some(visit), Command::Say { text, .. }) => visit.says(text.stored_bytes()).map(Some),
+        _ => Ok(None),
+    }
+}
