@@ -97,7 +97,7 @@ pub enum KnowledgeError {
         /// Its size.
         bytes: usize,
     },
-    #[error("a document's source has 1 to {max} visible characters", max = records::SOURCE_CHARS_MAX)]
+    #[error("a document's source has 1 to {max} visible characters", max = schema::limits::SOURCE_CHARS_MAX)]
     Source,
     #[error("too many searches or documents wait already")]
     Busy,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use schema::limits::SOURCE_CHARS_MAX;
 use schema::wire::{DocumentView, LeftOut};
 use schema::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,6 @@ use sha2::{Digest, Sha256};
 use super::{Document, KnowledgeError};
 use crate::store::{RecordName, Records, Scope, StoreError};
 
-/// A source's name, in characters.
-pub(super) const SOURCE_CHARS_MAX: usize = 1_024;
 /// Records read at a time; none of them holds a text.
 pub(super) const PAGE_RECORDS: usize = 100;
 /// The kind of a record that says what is known of a document …

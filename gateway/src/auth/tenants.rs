@@ -20,7 +20,7 @@ use crate::datadir;
 pub const DEMO: &str = "demo";
 
 /// Characters of a tenant's name.
-const NAME_CHARS_MAX: usize = 80;
+const NAME_CHARS_MAX: usize = schema::limits::TENANT_NAME_CHARS_MAX;
 /// A key of one's own making that is shorter than this can be guessed, in bytes.
 const KEY_BYTES_STRONG: usize = 20;
 /// Others may change the same tenant meanwhile; more often than this is a fault.
