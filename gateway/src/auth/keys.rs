@@ -66,7 +66,7 @@ impl ApiKeys {
         let digest = *self.digest(key).expose_secret();
         let id = KeyId::of(&digest);
         let last4 = key.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
-        let body = KeyBody { format: FORMAT, tenant, digest: records::hex(&digest), last4, created_at: now };
+        let body = KeyBody { format: FORMAT, tenant, digest: hex::encode(digest), last4, created_at: now };
         match records::save(&*self.records, records::key_name(id), 0, &body).await {
             Ok(_) => Ok(id),
             Err(StoreError::Conflict { .. }) if self.owner(&digest).await? == Some(tenant) => Ok(id),
@@ -101,8 +101,9 @@ impl ApiKeys {
     async fn owner(&self, digest: &[u8; 32]) -> Result<Option<TenantId>, StoreError> {
         let name = records::key_name(KeyId::of(digest));
         let Some((_, body)) = records::load::<KeyBody>(&*self.records, name).await? else { return Ok(None) };
-        let stored: [u8; 32] =
-            records::unhex(&body.digest).ok_or_else(|| StoreError::Corrupt("an API key's digest is not one".into()))?;
+        let mut stored = [0; 32];
+        hex::decode_to_slice(&body.digest, &mut stored)
+            .map_err(|_| StoreError::Corrupt("an API key's digest is not one".into()))?;
         Ok(bool::from(stored.ct_eq(digest)).then_some(body.tenant))
     }
 

@@ -123,7 +123,7 @@ impl KeyId {
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -142,7 +142,9 @@ impl Serialize for KeyId {
 impl<'de> Deserialize<'de> for KeyId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        unhex(&text).map(Self).ok_or_else(|| serde::de::Error::custom("a key's name has 32 hexadecimal digits"))
+        let mut id = [0; 16];
+        let read = hex::decode_to_slice(text.as_bytes(), &mut id);
+        read.map(|()| Self(id)).map_err(|_| serde::de::Error::custom("a key's name has 32 hexadecimal digits"))
     }
 }
 
@@ -217,19 +219,4 @@ pub(super) fn read<T: DeserializeOwned>(kind: &str, record: &Record) -> Result<(
         Ok(body) => Ok((record.version, body)),
         Err(error) => Err(StoreError::Corrupt(format!("a record of kind {kind}: {error}"))),
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.is_ascii() {
-        return None;
-    }
-    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
