@@ -2,11 +2,13 @@
 
 pub mod answers;
 pub mod auth;
+mod banner;
 pub mod cli;
 mod connection;
 pub mod datadir;
 pub mod docs;
 pub mod http;
+mod invocation;
 pub mod learning;
 mod metrics;
 mod models;
