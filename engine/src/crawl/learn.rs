@@ -30,6 +30,8 @@ const WALLED_PAGES_MIN: usize = 2;
 /// Why a site as a whole could not be learned.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
+    #[error("the site cannot be reached: {0}")]
+    Away(String),
     #[error("the site's rules for robots cannot be read: {0}")]
     Rules(String),
     #[error("the site's rules for robots exclude its first page")]

@@ -334,6 +334,7 @@ impl<'a> Walk<'a> {
                 Ok(Fetched::Redirect(_)) | Err(FetchError::TooLarge | FetchError::Encoding) => return Ok(None),
                 Ok(Fetched::Status(400..=499)) => return Ok(None),
                 Ok(Fetched::Status(status)) => return Err(SiteError::Rules(format!("status {status}"))),
+                Err(error) if error.is_of_the_way() => return Err(away(&url, &error)),
                 Err(error) => return Err(SiteError::Rules(error.to_string())),
             }
         }
@@ -349,6 +350,7 @@ impl<'a> Walk<'a> {
                 Ok(Fetched::Status(status)) => return Err(SiteError::Start(format!("status {status}"))),
                 Ok(Fetched::Redirect(to)) if self.frontier.place().holds(&to) => url = to,
                 Ok(Fetched::Redirect(_)) => return Err(SiteError::Start("it redirects to another site".into())),
+                Err(error) if error.is_of_the_way() => return Err(away(&url, &error)),
                 Err(error) => return Err(SiteError::Start(error.to_string())),
             }
         }
@@ -385,6 +387,15 @@ impl Absence {
     const fn of_failure(may_pass: bool) -> Self {
         if may_pass { Self::Passing } else { Self::Gone }
     }
+}
+
+/// Nothing was heard of the site. One that has no TLS looks like that, too.
+fn away(url: &Url, error: &FetchError) -> SiteError {
+    let hint = match (error, url.scheme()) {
+        (FetchError::Unreachable, "https") => "; if it has no https, begin its address with http://",
+        _ => "",
+    };
+    SiteError::Away(format!("{error}{hint}"))
 }
 
 /// Against what a page's links are to be read.
