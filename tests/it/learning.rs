@@ -395,7 +395,7 @@ async fn inner_addresses_are_refused_unless_the_operator_allows_them() {
     assert!(refused.code == Some(1) && refused.err.contains("port"), "{refused:?}");
     let learned = learn(&["--allow-private-hosts", &site.url("/")]);
     assert_eq!(learned.code, Some(0), "{learned:?}");
-    assert!(learned.out.contains("1 pages read, 0 skipped; 1 learned"), "{learned:?}");
+    assert!(learned.out.contains("1 page read, 0 skipped; 1 learned"), "{learned:?}");
     let online = run(node.command(&["learn", "--allow-private-hosts", &site.url("/")]), "");
     assert!(online.code == Some(2) && online.err.contains("PRIVATE_HOSTS"), "{online:?}");
 }

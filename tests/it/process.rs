@@ -251,7 +251,8 @@ fn who_starts_it_by_cargo_is_told_how_to_go_on_so() {
     let root = fresh();
     let id = ConversationId::generate().to_string();
     for (started_by, expected) in [("gateway", "start one with `cargo run"), ("other", "start one with `tertulia`")] {
-        let settings = [("CARGO_PKG_NAME", started_by), ("TERTULIA_API_KEY", "a-key-of-my-own-choosing")];
+        let nowhere = ("TERTULIA_LISTEN", "127.0.0.1:1");
+        let settings = [("CARGO_PKG_NAME", started_by), ("TERTULIA_API_KEY", "a-key-of-my-own-choosing"), nowhere];
         let mut asked = command(root.path(), &settings);
         asked.args(["export", &id]);
         let ran = run(asked, "");

@@ -408,3 +408,30 @@ async fn rules(bytes: Bytes) -> Option<Robot> {
     let read = move || catch_unwind(AssertUnwindSafe(|| Robot::new(ROBOT, &bytes).ok())).ok().flatten();
     tokio::task::spawn_blocking(read).await.ok().flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_of_which_nothing_is_heard_is_not_told_in_words_about_robots() {
+        for (address, error, expected) in [
+            (
+                "https://x.example/",
+                FetchError::Unreachable,
+                "its host cannot be reached; if it has no https, begin its address with http://",
+            ),
+            ("http://x.example/", FetchError::Unreachable, "its host cannot be reached"),
+            (
+                "http://localhost/",
+                FetchError::Private,
+                "its address leads into a private network; `learning.private_hosts` allows that",
+            ),
+        ] {
+            assert!(error.is_of_the_way());
+            let told = away(&Url::parse(address).unwrap(), &error).to_string();
+            assert_eq!(told, format!("the site cannot be reached: {expected}"));
+        }
+        assert!(!FetchError::Broken.is_of_the_way() && !FetchError::TooSlow.is_of_the_way());
+    }
+}

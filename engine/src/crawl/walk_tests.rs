@@ -17,7 +17,7 @@ use crate::documents::Reader;
 use crate::knowledge::Knowledge;
 use crate::store::memory::MemoryStore;
 
-/// A site as a script: by path, `200 text`, `301 address`, a status, `slow`, `away` or `private`.
+/// A site as a script: by path, `200 text`, `301 address`, a status, or `slow`.
 #[derive(Default)]
 struct Site {
     answers: HashMap<String, String>,
@@ -44,8 +44,6 @@ impl Fetch for Site {
             Some(("200", text)) => Ok(Fetched::Page(Body { bytes: text.to_owned().into(), ..Body::default() })),
             Some((_, to)) => Ok(Fetched::Redirect(url.join(to).unwrap())),
             None if answer == "slow" => Err(FetchError::TooSlow),
-            None if answer == "away" => Err(FetchError::Unreachable),
-            None if answer == "private" => Err(FetchError::Private),
             None => Ok(Fetched::Status(answer.parse().unwrap())),
         };
         std::future::ready(answer).boxed()
@@ -148,15 +146,6 @@ async fn a_site_is_learned_and_learned_again() {
     // A site that is down takes nothing with it.
     for (answers, complaint) in [
         (&[("/robots.txt", "500")][..], "the site's rules for robots cannot be read: status 500"),
-        (
-            &[("/robots.txt", "away")],
-            "the site cannot be reached: its host cannot be reached; if it has no https, begin its address with http://",
-        ),
-        (
-            &[("/robots.txt", "private")],
-            "the site cannot be reached: its address leads into a private network; `learning.private_hosts` allows that",
-        ),
-        (&[("/robots.txt", "slow")], "the site's rules for robots cannot be read: it took longer than 10 s"),
         (&[("/", "slow")], "the first page cannot be read: it took longer than 10 s"),
         (&[("/", "301 https://y.example/")], "the first page cannot be read: it redirects to another site"),
         (&[("/", "301 /x"), ("/x", "301 /")], "the first page cannot be read: it redirects too often"),
