@@ -3,6 +3,7 @@
 pub mod access;
 pub mod answers;
 pub mod auth;
+mod banner;
 pub mod cli;
 mod connection;
 pub mod datadir;
@@ -10,6 +11,7 @@ pub mod docs;
 pub mod error;
 mod fields;
 pub mod http;
+mod invocation;
 pub mod learning;
 mod metrics;
 mod models;

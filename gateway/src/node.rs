@@ -11,7 +11,7 @@ use actix_server::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use actors::{Options, System, SystemClock, Worker};
-use engine_config::Config;
+use engine_config::{Config, LogFormat};
 use engine_documents::Reader;
 use engine_knowledge::{Builtin, Knowledge, demo};
 use engine_model::{Registry, RegistryError, SharedModel, install_crypto_provider};
@@ -19,13 +19,14 @@ use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{SharedStore, StoreError};
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::TenantId;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
 use crate::access::{Access, Limiter, Rates};
 use crate::answers::Answers;
 use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
+use crate::banner::Banner;
 use crate::connection::{Door, Proxies, open_files, serve};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{
@@ -102,10 +103,18 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     telemetry::init_logs(&config.log);
     actix_web::rt::System::new().block_on(async {
         let models = config.model_list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let (format, public_url) = (config.log.format, config.public_url.clone());
         let node = Node::build(config, Options::default()).await?;
         tracing::info!(address = %node.address, models, version = env!("CARGO_PKG_VERSION"), "listening");
-        let signals = signals();
-        greet(&node, &models)?;
+        let signals = signals(format);
+        let banner = Banner {
+            address: node.address,
+            metrics_address: node.metrics_address,
+            public_url: public_url.as_ref(),
+            models: &models,
+            api_key: node.api_key.as_ref(),
+        };
+        banner.write(format, &mut io::stdout().lock())?;
         node.serve(signals).await
     })
 }
@@ -337,11 +346,15 @@ async fn drain_node(
 
 /// Completes at the first signal to stop. A second one ends the process at once. From now on no signal ends it
 /// unheard, also before this is waited for.
-fn signals() -> impl Future<Output = ()> {
+fn signals(format: LogFormat) -> impl Future<Output = ()> {
     let mut signals = Signals::new();
     async move {
         signals.next().await;
-        let _ = writeln!(io::stderr(), "stopping; once more to stop at once");
+        const STOPPING: &str = "stopping; once more to stop at once";
+        match format {
+            LogFormat::Json => tracing::info!("{STOPPING}"),
+            LogFormat::Text => drop(writeln!(io::stderr(), "{STOPPING}")),
+        }
         actix_web::rt::spawn(async move {
             signals.next().await;
             std::process::exit(130);
@@ -405,18 +418,4 @@ fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {
             _ => error.to_string(),
         },
     })
-}
-
-fn greet(node: &Node, models: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let version = env!("CARGO_PKG_VERSION");
-    let address = node.address;
-    writeln!(out, "tertulia {version} listens on http://{address}")?;
-    let metrics = node.metrics_address.unwrap_or(address);
-    writeln!(out, "  API        http://{address}/openapi.json    metrics  http://{metrics}/metrics")?;
-    writeln!(out, "  answers    {models}    (set TERTULIA_MODEL for another model)")?;
-    let key = node.api_key.as_ref().map_or("as configured", |key| key.expose_secret());
-    writeln!(out, "  API key    {key}    (tenant \"demo\")")?;
-    writeln!(out, "  talk to it tertulia chat")?;
-    out.flush()
 }

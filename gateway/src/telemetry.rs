@@ -2,11 +2,14 @@
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use engine_config::{Log, LogFormat};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
 use tracing_subscriber::EnvFilter;
+
+use crate::metrics::BUILD_INFO;
 
 /// From 20 µs, a token's way through the node, to a minute, a slow model's reply.
 const SECONDS_BUCKETS: &[f64] = &[
@@ -66,6 +69,18 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
         engine_knowledge::metrics::describe();
         engine_store::metrics::describe();
         crate::metrics::describe();
+        PROCESS.describe();
+        metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
     Ok(handle)
+}
+
+/// What the system knows of this process: memory, CPU time, files, when it was started.
+static PROCESS: LazyLock<Collector> = LazyLock::new(Collector::default);
+
+/// All metrics as text, and those of the process as they are now.
+pub(crate) fn rendered(handle: &PrometheusHandle) -> String {
+    PROCESS.collect();
+    handle.run_upkeep();
+    handle.render()
 }

@@ -51,6 +51,18 @@ export interface StateDetail {
   advice?: string;
 }
 
+/** Who is told of an event that carries `Detail`: a function, or an object with one. */
+export type Listener<Detail> =
+  | ((event: CustomEvent<Detail>) => void)
+  | { handleEvent(event: CustomEvent<Detail>): void }
+  | null;
+
+/** Events of a `Tertulia`, and what each carries as its `detail`. */
+export interface TertuliaEvents {
+  state: StateDetail;
+  error: Refusal;
+}
+
 /** A connection to a node that comes back by itself. */
 export class Tertulia extends EventTarget {
   constructor(options: Options);
@@ -67,8 +79,10 @@ export class Tertulia extends EventTarget {
   close(): void;
   /** Calls an HTTP route of the node with the token. Rejects with a `Refusal`, `disconnected` where no answer comes in 15 s. */
   request(path: string, init?: { method?: string; body?: unknown }): Promise<any>;
-  addEventListener(type: 'state', listener: (event: CustomEvent<StateDetail>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'error', listener: (event: CustomEvent<Refusal>) => void, options?: AddEventListenerOptions): void;
+  addEventListener<Name extends keyof TertuliaEvents>(type: Name, listener: Listener<TertuliaEvents[Name]>, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<Name extends keyof TertuliaEvents>(type: Name, listener: Listener<TertuliaEvents[Name]>, options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 }
 
 export interface Source {
@@ -120,6 +134,17 @@ export interface ChangeDetail {
   entry: Entry | null;
 }
 
+/** Events of a `Transcript`, and what each carries as its `detail`. */
+export interface TranscriptEvents {
+  change: ChangeDetail;
+  /** Each event of the log, as the wire has it. */
+  event: Record<string, any>;
+  delta: { entry: Entry; turn: number; offset: number; text: string };
+  signal: Record<string, any>;
+  /** A delta begins beyond the text that is there: resume from the position. */
+  gap: { turn: number; offset: number };
+}
+
 /** What was said, folded from events and deltas. Feed it from any transport. */
 export class Transcript extends EventTarget {
   readonly id: string | null;
@@ -156,13 +181,17 @@ export class Transcript extends EventTarget {
   /** Takes back an entry that the log does not have. */
   drop(ref: string): void;
   reset(): void;
-  addEventListener(type: 'change', listener: (event: CustomEvent<ChangeDetail>) => void, options?: AddEventListenerOptions): void;
-  /** Each event of the log, as the wire has it. */
-  addEventListener(type: 'event', listener: (event: CustomEvent<Record<string, any>>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'delta', listener: (event: CustomEvent<{ entry: Entry; turn: number; offset: number; text: string }>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'signal', listener: (event: CustomEvent<Record<string, any>>) => void, options?: AddEventListenerOptions): void;
-  /** A delta begins beyond the text that is there: resume from the position. */
-  addEventListener(type: 'gap', listener: (event: CustomEvent<{ turn: number; offset: number }>) => void, options?: AddEventListenerOptions): void;
+  addEventListener<Name extends keyof TranscriptEvents>(type: Name, listener: Listener<TranscriptEvents[Name]>, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<Name extends keyof TranscriptEvents>(type: Name, listener: Listener<TranscriptEvents[Name]>, options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+}
+
+/** Events of a `Conversation`, and what each carries as its `detail`. */
+export interface ConversationEvents extends TranscriptEvents {
+  joined: { conversation: string; head: number; opened: boolean };
+  caughtup: null;
+  error: Refusal;
 }
 
 /** A conversation on the client's socket. */
@@ -183,14 +212,10 @@ export class Conversation extends Transcript {
   leave(): void;
   /** Fetches a page of what was passed over (`missing`). */
   earlier(limit?: number): Promise<void>;
-  addEventListener(type: 'joined', listener: (event: CustomEvent<{ conversation: string; head: number; opened: boolean }>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'caughtup', listener: (event: CustomEvent<null>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'error', listener: (event: CustomEvent<Refusal>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'change', listener: (event: CustomEvent<ChangeDetail>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'event', listener: (event: CustomEvent<Record<string, any>>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'delta', listener: (event: CustomEvent<{ entry: Entry; turn: number; offset: number; text: string }>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'signal', listener: (event: CustomEvent<Record<string, any>>) => void, options?: AddEventListenerOptions): void;
-  addEventListener(type: 'gap', listener: (event: CustomEvent<{ turn: number; offset: number }>) => void, options?: AddEventListenerOptions): void;
+  addEventListener<Name extends keyof ConversationEvents>(type: Name, listener: Listener<ConversationEvents[Name]>, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<Name extends keyof ConversationEvents>(type: Name, listener: Listener<ConversationEvents[Name]>, options?: boolean | EventListenerOptions): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 }
 
 /** A failure as the node puts it. */

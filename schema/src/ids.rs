@@ -144,7 +144,7 @@ macro_rules! name {
         /// Its `Debug` shows the length only: people may have put anything into it.
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, JsonSchema)]
         #[serde(transparent)]
-        pub struct $name(#[schemars(length(min = 1, max = $max))] Box<str>);
+        pub struct $name(#[schemars(length(min = 1, max = $max), regex(pattern = limits::LINE_PATTERN))] Box<str>);
 
         impl $name {
             /// The text as the client wrote it.

@@ -1,12 +1,14 @@
 //! What crosses a boundary: ids, events, wire frames, error codes, limits, profiles.
 //! Invariant: no async, no I/O, no policy. Everything here is data with a documented shape.
 
+mod counted;
 mod error;
 mod event;
 mod ids;
 pub mod limits;
 mod locale;
 mod neighbour;
+mod objects;
 mod origin;
 mod output_limit;
 mod passage;
@@ -18,11 +20,13 @@ mod text;
 mod time;
 pub mod wire;
 
+pub use counted::{Counted, counted};
 pub use error::ErrorCode;
 pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, HandoffReason, Made, Reply, Usage};
 pub use ids::{Contact, ConversationId, ConversationKey, IdError, JobId, Ref, SessionId, TenantId};
 pub use locale::{Locale, LocaleError};
 pub use neighbour::Neighbour;
+pub use objects::{Objects, read_json};
 pub use origin::{Origin, OriginError};
 pub use output_limit::OutputLimit;
 pub use passage::{Passage, TYPED_SOURCE, cited};

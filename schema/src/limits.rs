@@ -22,6 +22,18 @@ pub const REF_CHARS_MAX: usize = 64;
 pub const CONTACT_CHARS_MAX: usize = 128;
 /// A human agent's display name, in characters.
 pub const AGENT_CHARS_MAX: usize = 80;
+/// A tenant's name, in characters.
+pub const TENANT_NAME_CHARS_MAX: usize = 80;
+/// A document's source, in characters.
+pub const SOURCE_CHARS_MAX: usize = 1_024;
+/// One line, as a regular expression for descriptions: without control characters.
+pub const LINE_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// The same for a document's source: one line with something to see in it.
+pub const SOURCE_PATTERN: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\u0000-\u001f\u007f-\u009f\s][^\u0000-\u001f\u007f-\u009f]*$";
+/// The same for a question of a typed answer: one line with a letter or a digit.
+pub const QUESTION_PATTERN: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*[\p{L}\p{N}][^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$";
 /// The tag of a language, in characters: what RFC 5646 would have everybody take.
 pub const LOCALE_CHARS_MAX: usize = 35;
 /// Events in one page of a listing.

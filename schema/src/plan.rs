@@ -11,6 +11,8 @@ use crate::profile::{Profile, Quotas};
 /// The plan of tenants for whom no other was chosen.
 pub const DEFAULT_PLAN: &str = "default";
 /// The model that needs no key and is every tenant's.
+/// How a model is named, for descriptions; the node's list of providers decides.
+pub(crate) const MODEL_PATTERN: &str = "^(builtin|(openai|anthropic|gemini)/.+)$";
 const BUILTIN: &str = "builtin";
 
 /// Ceilings, models, and what visitors may do. Every field may be left out; what is written here is what
@@ -22,6 +24,7 @@ pub struct Plan {
     pub quotas: Ceilings,
     /// Models that may be named in a profile, each `provider/model`, in the order in which they are tried
     /// for a profile that names none. Empty: the node's list. `builtin` may always be named.
+    #[schemars(length(max = limits::MODELS_MAX), inner(regex(pattern = MODEL_PATTERN)))]
     pub models: Vec<String>,
     /// The budgets of the tenant's visitors.
     pub visitors: VisitorBudget,
@@ -138,6 +141,9 @@ fn listed(models: &[String]) -> String {
 }
 
 impl Plan {
+    /// How a plan is named, for descriptions; [`Self::check`] decides.
+    pub const NAME_PATTERN: &'static str = "^[a-z0-9_-]{1,40}$";
+
     /// Checks what types alone cannot.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::origin::{Origin, OriginError};
+use crate::plan::MODEL_PATTERN;
 use crate::{Locale, limits};
 
 /// A tenant's settings. Every field may be left out; what is written here is what then holds.
@@ -17,12 +18,14 @@ pub struct Profile {
     /// The business for which the assistant answers.
     pub business: Business,
     /// Models in the order they are tried, each `provider/model` or `builtin`. Empty: the node's list.
+    #[schemars(length(max = limits::MODELS_MAX), inner(regex(pattern = MODEL_PATTERN)))]
     pub models: Vec<String>,
     /// When the assistant takes the floor, and when it gives it up.
     pub floor: FloorPolicy,
     /// The tenant's quotas, chosen within those of its plan.
     pub quotas: Quotas,
     /// Pages that may talk to this tenant, each kept as a browser sends it: `https://shop.example`.
+    #[schemars(length(max = limits::ORIGINS_MAX))]
     pub allowed_origins: Vec<Origin>,
     /// How the chat looks to visitors.
     pub widget: Widget,
@@ -33,6 +36,7 @@ pub struct Profile {
 #[serde(deny_unknown_fields, default)]
 pub struct Widget {
     /// What stands in a new conversation before anybody has said anything; may be empty.
+    #[schemars(length(max = limits::GREETING_BYTES_MAX))]
     pub greeting: String,
     /// The accent colour, as `#rrggbb`.
     #[schemars(regex(pattern = r"^#[0-9a-fA-F]{6}$"))]
@@ -40,6 +44,7 @@ pub struct Widget {
     /// The corner in which the button stands.
     pub side: Side,
     /// The language of the chat's own words as a BCP 47 tag, `es`; empty: the visitor's.
+    #[schemars(length(max = limits::LOCALE_CHARS_MAX), regex(pattern = r"^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$"))]
     pub language: String,
 }
 
@@ -70,10 +75,13 @@ impl Default for Widget {
 #[serde(deny_unknown_fields, default)]
 pub struct Assistant {
     /// The name that visitors see: 1 to 200 characters on one line.
+    #[schemars(length(min = 1, max = 200), regex(pattern = limits::LINE_PATTERN))]
     pub name: String,
     /// What the model is told about the business and its duties.
+    #[schemars(length(max = limits::INSTRUCTIONS_BYTES_MAX))]
     pub instructions: String,
     /// How it should sound, in a few words.
+    #[schemars(length(min = 1, max = 200), regex(pattern = limits::LINE_PATTERN))]
     pub tone: String,
     /// Longest reply, in tokens.
     pub max_output_tokens: NonZeroU32,
@@ -95,6 +103,7 @@ impl Default for Assistant {
 #[serde(deny_unknown_fields, default)]
 pub struct Business {
     /// Its name; empty when the instructions say it.
+    #[schemars(length(max = 200), regex(pattern = limits::LINE_PATTERN))]
     pub name: String,
     /// The business's time zone by its name in the IANA database, such as `Europe/Madrid`.
     pub time_zone: String,
@@ -122,6 +131,7 @@ pub struct FloorPolicy {
     /// What a message does that arrives while the assistant speaks.
     pub while_speaking: WhileSpeaking,
     /// How long a short message waits for the next one, in milliseconds; 0 answers at once.
+    #[schemars(range(max = 2_000))]
     pub burst_window_ms: u32,
     /// What becomes of a reply that a restart of the node cut off.
     pub unfinished_turns: UnfinishedTurns,

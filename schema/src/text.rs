@@ -6,6 +6,8 @@ use bytestring::ByteString;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::limits;
+
 /// A piece of conversation, shared without copying. Its `Debug` shows the length only.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct Text(ByteString);
@@ -51,7 +53,9 @@ impl Text {
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
-pub struct AgentName(String);
+pub struct AgentName(
+    #[schemars(length(min = 1, max = limits::AGENT_CHARS_MAX), regex(pattern = limits::LINE_PATTERN))] String,
+);
 
 impl std::ops::Deref for AgentName {
     type Target = str;

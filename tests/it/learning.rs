@@ -375,7 +375,11 @@ async fn inner_addresses_are_refused_unless_the_operator_allows_them() {
     // A name is looked up by the job, and refused there.
     let job = learn(&api, "http://localhost/").await;
     assert_eq!(job.state, JobState::Failed);
-    assert!(job.error.as_deref().unwrap().contains("private network"), "{job:?}");
+    for words in ["private network", "`learning.private_hosts` allows"] {
+        assert!(job.error.as_deref().unwrap().contains(words), "{job:?}");
+    }
+    let literal = api.post("/v1/knowledge/sites", &json!({"url": "http://127.0.0.1/"})).await;
+    assert!(literal.body.contains("`learning.private_hosts` allows"), "{literal:?}");
     assert!(site.asked().is_empty());
     let other = node.operator().create_tenant("other").await.1;
     assert_eq!(other.get(&format!("/v1/knowledge/jobs/{}", job.id)).await.failure(), (404, "not_found"));
@@ -391,7 +395,7 @@ async fn inner_addresses_are_refused_unless_the_operator_allows_them() {
     assert!(refused.code == Some(1) && refused.err.contains("port"), "{refused:?}");
     let learned = learn(&["--allow-private-hosts", &site.url("/")]);
     assert_eq!(learned.code, Some(0), "{learned:?}");
-    assert!(learned.out.contains("1 pages read, 0 skipped; 1 learned"), "{learned:?}");
+    assert!(learned.out.contains("1 page read, 0 skipped; 1 learned"), "{learned:?}");
     let online = run(node.command(&["learn", "--allow-private-hosts", &site.url("/")]), "");
     assert!(online.code == Some(2) && online.err.contains("PRIVATE_HOSTS"), "{online:?}");
 }

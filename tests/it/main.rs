@@ -27,6 +27,7 @@ mod socket_protocol;
 mod store;
 mod stream;
 mod supervision;
+mod test_tools;
 mod turns;
 mod unanswered;
 mod unsearched;

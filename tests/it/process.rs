@@ -17,10 +17,19 @@ async fn the_first_start_makes_a_key_and_later_ones_keep_it() {
     let key = node.demo_key();
     assert!(key.len() >= 20);
     assert!(node.banner.iter().any(|line| line.contains(&key)), "{:?}", node.banner);
-    for part in ["openapi.json", "/metrics", "builtin", "tertulia chat"] {
+    let base = format!("http://{}", node.address);
+    let pages = [format!("  chat       {base}/"), format!("  studio     {base}/studio")];
+    for part in pages.iter().map(String::as_str).chain(["/openapi.json", "/metrics", "builtin", "tertulia chat"]) {
         assert!(node.banner.iter().any(|line| line.contains(part)), "{part}: {:?}", node.banner);
     }
-    assert!(node.banner.len() <= 6, "a few lines: {:?}", node.banner);
+    for path in ["/", "/studio", "/studio/"] {
+        let answer = node.api().nobody().get(path).await;
+        assert!(
+            matches!((path, answer.status), ("/studio/", 200 | 307) | ("/" | "/studio", 200)),
+            "{path}: {answer:?}"
+        );
+    }
+    assert!(node.banner.len() <= 8, "a few lines: {:?}", node.banner);
     let id = node.api().open().await;
     let root = node.root();
     node.kill();
@@ -150,7 +159,10 @@ async fn a_node_that_is_told_to_stop_lets_replies_finish() {
         assert_eq!(sent_away(&mut ana).await, 4000);
         assert_eq!(sent_away(&mut bo).await, 4000);
         assert_eq!(stream.reply_to(asked).await, reply);
-        while stream.next().await.is_some() {}
+        while let Some(sent) = stream.next().await {
+            assert!(sent.event().is_some(), "a stream carries the log: {sent:?}");
+        }
+        assert!(stream.retry_ms.is_some_and(|wait| (500..2_500).contains(&wait)), "{:?}", stream.retry_ms);
         assert_eq!(node.ended().await.code(), Some(0), "{signal}");
         let again = Node::start_in(node.root(), &[]);
         assert_eq!(again.api().log(id).await.events.last(), Some(&reply), "and it is durable");
@@ -215,4 +227,36 @@ async fn what_was_acknowledged_before_a_power_cut_is_there_after_it() {
     }
     assert_eq!(log.events.iter().map(|event| event.seq).collect::<Vec<_>>(), (1..=log.head).collect::<Vec<_>>());
     assert_eq!(api.say(id, "r2", "Are you still there?").await, second, "a message sent again is known");
+}
+
+#[tokio::test]
+async fn a_node_that_logs_json_says_everything_in_json() {
+    let mut node = Node::start(&[("TERTULIA_LOG__FORMAT", "json"), ("TERTULIA_LOG__LEVEL", "info")]);
+    assert_eq!(node.banner.len(), 1, "{:?}", node.banner);
+    let banner: Value = serde_json::from_str(&node.banner[0]).unwrap();
+    assert_eq!(banner["address"], node.address.to_string());
+    assert_eq!(banner["studio"], format!("http://{}/studio", node.address));
+    assert_eq!(banner["api_key"], node.demo_key());
+    node.signal("TERM");
+    assert_eq!(node.ended().await.code(), Some(0));
+    let log = node.log();
+    for line in log.lines() {
+        assert!(serde_json::from_str::<Value>(line).is_ok_and(|line| line.is_object()), "{line}");
+    }
+    assert!(log.contains("once more to stop at once"), "{log}");
+}
+
+#[test]
+fn who_starts_it_by_cargo_is_told_how_to_go_on_so() {
+    let root = fresh();
+    let id = ConversationId::generate().to_string();
+    for (started_by, expected) in [("gateway", "start one with `cargo run"), ("other", "start one with `tertulia`")] {
+        let nowhere = ("TERTULIA_LISTEN", "127.0.0.1:1");
+        let settings = [("CARGO_PKG_NAME", started_by), ("TERTULIA_API_KEY", "a-key-of-my-own-choosing"), nowhere];
+        let mut asked = command(root.path(), &settings);
+        asked.args(["export", &id]);
+        let ran = run(asked, "");
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.err.contains(expected), "{ran:?}");
+    }
 }

@@ -125,7 +125,12 @@ impl Node {
                 }
             }
         }
-        let address = banner[0].rsplit("http://").next().and_then(|address| address.trim().parse().ok());
+        let json = serde_json::from_str::<serde_json::Value>(&banner[0]).ok();
+        let address = match &json {
+            Some(banner) => banner["address"].as_str(),
+            None => banner[0].rsplit("http://").next(),
+        };
+        let address = address.and_then(|address| address.trim().parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {:?}", banner[0]));
         Self { address, banner, child, over, root, log }
     }

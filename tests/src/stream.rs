@@ -19,6 +19,8 @@ pub struct Stream {
     waiting: VecDeque<Sent>,
     /// The position of what was read last.
     pub last_id: String,
+    /// When to come back, as it was said last, in milliseconds.
+    pub retry_ms: Option<u64>,
 }
 
 /// One event of the stream.
@@ -56,7 +58,7 @@ impl Stream {
         }
         let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         assert_eq!(kind, "text/event-stream");
-        Self { response, unread: Vec::new(), waiting: VecDeque::new(), last_id: String::new() }
+        Self { response, unread: Vec::new(), waiting: VecDeque::new(), last_id: String::new(), retry_ms: None }
     }
 
     /// The next event; none when the stream has ended.
@@ -72,12 +74,23 @@ impl Stream {
                 return Some(sent);
             }
             let chunk = timeout(PATIENCE, self.response.chunk()).await.expect("the stream says something in time");
-            // A node that was killed cuts the stream: for its reader that is an end like another.
-            let chunk = chunk.ok().flatten()?;
+            // A node that was killed cuts the stream: for its reader that is an end like another. One that ends it
+            // leaves nothing half said.
+            let chunk = chunk.ok()?;
+            if chunk.is_none() {
+                let rest = String::from_utf8_lossy(&self.unread);
+                assert!(rest.is_empty(), "the stream ended in the middle of a block: {rest}");
+            }
+            let chunk = chunk?;
             self.unread.extend_from_slice(&chunk);
             while let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
                 let block: Vec<u8> = self.unread.drain(..end + 2).collect();
-                self.waiting.extend(parse(std::str::from_utf8(&block).expect("UTF-8")));
+                let block = std::str::from_utf8(&block).expect("UTF-8");
+                let retry = block.lines().filter_map(|line| line.strip_prefix("retry: ")).last();
+                if let Some(retry) = retry {
+                    self.retry_ms = Some(retry.parse().expect("milliseconds"));
+                }
+                self.waiting.extend(parse(block));
             }
         }
     }

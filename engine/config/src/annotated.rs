@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+use toml::Spanned;
+use toml::de::DeValue;
+
 use super::DEFAULT;
 use super::keys::{self, Path};
 use super::merge::Merged;
@@ -42,10 +45,18 @@ pub(super) fn key_of(line: &str) -> Option<&str> {
 fn write_setting(out: &mut String, key: &str, path: &[String], line: &str, merged: &Merged<'_>) {
     // Writing to a `String` cannot fail.
     let _ = match merged.changed(path) {
-        Some(_) if keys::secret(path) => writeln!(out, "{key} = \"\" # it is set; secrets are not shown"),
+        // One that is set to nothing is not set.
+        Some(_) if keys::secret(path) && !is_empty(merged, path) => {
+            writeln!(out, "{key} = \"\" # it is set; secrets are not shown")
+        }
         Some(value) => writeln!(out, "{key} = {value}"),
         None => writeln!(out, "{line}"),
     };
+}
+
+/// Whether a text without anything in it stands there, however it is quoted.
+fn is_empty(merged: &Merged<'_>, path: &[String]) -> bool {
+    matches!(merged.find(path).map(Spanned::get_ref), Some(DeValue::String(text)) if text.is_empty())
 }
 
 fn write_prices(out: &mut String, config: &Config) {

@@ -5,6 +5,8 @@ use engine_knowledge::KnowledgeError;
 /// Why a site as a whole could not be learned.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
+    #[error("the site cannot be reached: {0}")]
+    Away(String),
     #[error("the site's rules for robots cannot be read: {0}")]
     Rules(String),
     #[error("the site's rules for robots exclude its first page")]

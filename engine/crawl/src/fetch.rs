@@ -57,9 +57,9 @@ pub struct Body {
 /// Why a page did not come.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FetchError {
-    #[error("its address leads into a private network")]
+    #[error("its address leads into a private network; `learning.private_hosts` allows that")]
     Private,
-    #[error("only ports 80 and 443 are used")]
+    #[error("only ports 80 and 443 are used; `learning.private_hosts` allows others")]
     Port,
     #[error("only http and https are used")]
     Scheme,
@@ -80,6 +80,12 @@ pub enum FetchError {
 }
 
 impl FetchError {
+    /// Whether nothing was heard of its host: it says nothing of the page that was asked for.
+    #[must_use]
+    pub const fn is_of_the_way(&self) -> bool {
+        matches!(self, Self::Private | Self::Port | Self::Scheme | Self::UnknownHost | Self::Unreachable)
+    }
+
     /// Whether it may be there another time.
     #[must_use]
     pub const fn may_pass(&self) -> bool {
@@ -235,10 +241,11 @@ fn why(error: &reqwest::Error) -> FetchError {
         }
         cause = one.source();
     }
-    if error.is_timeout() {
-        FetchError::TooSlow
-    } else if error.is_connect() {
+    // A connection that does not come in time is none; that comes first, as it is a time-out too.
+    if error.is_connect() {
         FetchError::Unreachable
+    } else if error.is_timeout() {
+        FetchError::TooSlow
     } else {
         FetchError::Broken
     }

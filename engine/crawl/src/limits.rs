@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
+use schema::counted;
 use schema::wire::{LimitHit, LimitKind};
 
 use super::fetch::PAGE_BYTES_MAX;
@@ -65,19 +66,27 @@ impl Limit {
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pages(most) => write!(f, "more than {most} pages; `pages_max` raises this"),
-            Self::Depth(most) => write!(f, "more than {most} links from the first page; `depth_max` raises this"),
-            Self::Queries(most) => {
-                write!(f, "more than {most} pages of one path that differ in their query; `queries_max` raises this")
+            Self::Pages(most) => write!(f, "more than {}; `pages_max` raises this", counted(*most, "page")),
+            Self::Depth(most) => {
+                write!(f, "more than {} from the first page; `depth_max` raises this", counted(*most, "link"))
             }
-            Self::Addresses(most) => write!(f, "more than {most} addresses met"),
+            Self::Queries(most) => {
+                write!(
+                    f,
+                    "more than {} of one path that differ in their query; `queries_max` raises this",
+                    counted(*most, "page")
+                )
+            }
+            Self::Addresses(most) => write!(f, "more than {} met", counted(*most, "address")),
             Self::AddressBytes(most) => write!(f, "addresses met that have more than {} MiB together", most >> 20),
-            Self::Time(seconds) => write!(f, "more than {} minutes in all", seconds / 60),
-            Self::Requests(most) => write!(f, "more than {most} requests: too many led to no page"),
-            Self::Sitemaps(most) => write!(f, "more than {most} sitemaps"),
+            Self::Time(seconds) => {
+                write!(f, "more than {} in all", counted(usize::try_from(seconds / 60).unwrap_or(usize::MAX), "minute"))
+            }
+            Self::Requests(most) => write!(f, "more than {}: too many led to no page", counted(*most, "request")),
+            Self::Sitemaps(most) => write!(f, "more than {}", counted(*most, "sitemap")),
             Self::SitemapTime => write!(f, "sitemaps that took too long to read all"),
-            Self::SitemapPages(most) => write!(f, "more than {most} addresses in one sitemap"),
-            Self::AllSitemapPages(most) => write!(f, "more than {most} addresses in all sitemaps"),
+            Self::SitemapPages(most) => write!(f, "more than {} in one sitemap", counted(*most, "address")),
+            Self::AllSitemapPages(most) => write!(f, "more than {} in all sitemaps", counted(*most, "address")),
             Self::SitemapUnread => {
                 write!(f, "sitemaps that cannot be had, or are larger than {} MiB", PAGE_BYTES_MAX >> 20)
             }

@@ -335,6 +335,7 @@ impl<'a> Walk<'a> {
                 Ok(Fetched::Redirect(_)) | Err(FetchError::TooLarge | FetchError::Encoding) => return Ok(None),
                 Ok(Fetched::Status(400..=499)) => return Ok(None),
                 Ok(Fetched::Status(status)) => return Err(SiteError::Rules(format!("status {status}"))),
+                Err(error) if error.is_of_the_way() => return Err(away(&url, &error)),
                 Err(error) => return Err(SiteError::Rules(error.to_string())),
             }
         }
@@ -350,6 +351,7 @@ impl<'a> Walk<'a> {
                 Ok(Fetched::Status(status)) => return Err(SiteError::Start(format!("status {status}"))),
                 Ok(Fetched::Redirect(to)) if self.frontier.place().holds(&to) => url = to,
                 Ok(Fetched::Redirect(_)) => return Err(SiteError::Start("it redirects to another site".into())),
+                Err(error) if error.is_of_the_way() => return Err(away(&url, &error)),
                 Err(error) => return Err(SiteError::Start(error.to_string())),
             }
         }
@@ -388,6 +390,15 @@ impl Absence {
     }
 }
 
+/// Nothing was heard of the site. One that has no TLS looks like that, too.
+fn away(url: &Url, error: &FetchError) -> SiteError {
+    let hint = match (error, url.scheme()) {
+        (FetchError::Unreachable, "https") => "; if it has no https, begin its address with http://",
+        _ => "",
+    };
+    SiteError::Away(format!("{error}{hint}"))
+}
+
 /// Against what a page's links are to be read.
 fn base_of(page: &Page, url: &Url) -> Url {
     page.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or_else(|| url.clone())
@@ -397,4 +408,31 @@ fn base_of(page: &Page, url: &Url) -> Url {
 async fn rules(bytes: Bytes) -> Option<Robot> {
     let read = move || catch_unwind(AssertUnwindSafe(|| Robot::new(ROBOT, &bytes).ok())).ok().flatten();
     tokio::task::spawn_blocking(read).await.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_of_which_nothing_is_heard_is_not_told_in_words_about_robots() {
+        for (address, error, expected) in [
+            (
+                "https://x.example/",
+                FetchError::Unreachable,
+                "its host cannot be reached; if it has no https, begin its address with http://",
+            ),
+            ("http://x.example/", FetchError::Unreachable, "its host cannot be reached"),
+            (
+                "http://localhost/",
+                FetchError::Private,
+                "its address leads into a private network; `learning.private_hosts` allows that",
+            ),
+        ] {
+            assert!(error.is_of_the_way());
+            let told = away(&Url::parse(address).unwrap(), &error).to_string();
+            assert_eq!(told, format!("the site cannot be reached: {expected}"));
+        }
+        assert!(!FetchError::Broken.is_of_the_way() && !FetchError::TooSlow.is_of_the_way());
+    }
 }

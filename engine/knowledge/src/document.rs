@@ -4,9 +4,6 @@ use schema::wire::LeftOut;
 
 use super::chunk;
 
-/// Of a document's name, in characters.
-pub(super) const SOURCE_CHARS_MAX: usize = 1_024;
-
 /// A document to learn.
 #[derive(Clone, Debug)]
 pub struct Document {

@@ -6,7 +6,7 @@ use engine_store::StoreError;
 use tantivy::TantivyError;
 use tantivy::directory::error::{OpenDirectoryError, OpenReadError};
 
-use super::document::SOURCE_CHARS_MAX;
+use schema::limits::SOURCE_CHARS_MAX;
 
 /// Why something could not be learned or found.
 #[derive(Debug, thiserror::Error)]

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use engine_store::{RecordName, Records, Scope, StoreError};
 use futures_util::future::BoxFuture;
+use schema::limits::SOURCE_CHARS_MAX;
 use schema::wire::{DocumentView, LeftOut};
 use schema::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::document::{Document, SOURCE_CHARS_MAX};
+use super::document::Document;
 use super::error::KnowledgeError;
 
-/// A source's name, in characters.
 /// Records read at a time; none of them holds a text.
 pub(super) const PAGE_RECORDS: usize = 100;
 /// The kind of a record that says what is known of a document …

@@ -21,7 +21,7 @@ use crate::secret::generate_api_key;
 pub const DEMO: &str = "demo";
 
 /// Characters of a tenant's name.
-const NAME_CHARS_MAX: usize = 80;
+const NAME_CHARS_MAX: usize = schema::limits::TENANT_NAME_CHARS_MAX;
 /// A key of one's own making that is shorter than this can be guessed, in bytes.
 const KEY_BYTES_STRONG: usize = 20;
 /// Tenants read at once for a listing of all.

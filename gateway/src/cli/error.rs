@@ -8,6 +8,7 @@ use schema::ErrorCode;
 
 use crate::auth::{AuthError, TenantError};
 use crate::datadir::DataDirError;
+use crate::invocation;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
@@ -15,7 +16,7 @@ pub(super) enum CliError {
     Config(#[from] ConfigError),
     #[error("{0}")]
     Usage(String),
-    #[error("no node answers at {address}: start one with `tertulia`")]
+    #[error("no node answers at {address}: start one with `{}`", invocation::command(""))]
     Unreachable { address: String },
     #[error("{message} ({code})")]
     Refused { code: ErrorCode, message: String },

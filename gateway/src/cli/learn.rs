@@ -12,7 +12,7 @@ use std::io;
 use std::path::PathBuf;
 
 use engine_config::Config;
-use schema::ErrorCode;
+use schema::{ErrorCode, counted};
 
 use find::{Found, Skipped};
 use screen::Screen;
@@ -72,7 +72,7 @@ async fn learn(backend: &dyn Backend, work: &find::Work, screen: &mut Screen<'_>
                 counts.passages += learned.passages;
                 if learned.changed {
                     counts.learned += 1;
-                    screen.line(&format!("learned {source}: {} passages", learned.passages))?;
+                    screen.line(&format!("learned {source}: {}", counted(learned.passages, "passage")))?;
                 } else {
                     counts.unchanged += 1;
                 }
@@ -98,12 +98,13 @@ async fn learn(backend: &dyn Backend, work: &find::Work, screen: &mut Screen<'_>
     let Counts { learned, unchanged, passages, skipped, failed, forgotten } = counts;
     let gone = if forgotten > 0 { format!(", {forgotten} forgotten") } else { String::new() };
     screen.line(&format!(
-        "{learned} learned, {unchanged} known already, {skipped} skipped, {failed} failed{gone}; {passages} passages"
+        "{learned} learned, {unchanged} known already, {skipped} skipped, {failed} failed{gone}; {}",
+        counted(passages, "passage")
     ))?;
     match (failed, learned + unchanged + forgotten) {
         (0, 1..) => Ok(()),
         (0, 0) => Err(CliError::Failed("nothing was learned".into())),
-        _ => Err(CliError::Failed(format!("{failed} documents were not learned"))),
+        _ => Err(CliError::Failed(format!("{} not learned", counted(failed, "document")))),
     }
 }
 

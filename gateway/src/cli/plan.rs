@@ -52,5 +52,6 @@ fn read(file: &Path) -> Result<Plan, CliError> {
         std::fs::File::open(file).and_then(|opened| opened.take(FILE_BYTES_MAX).read_to_string(&mut text))
     };
     read.map_err(|problem| CliError::File { path: file.into(), problem })?;
-    serde_json::from_str(&text).map_err(|error| CliError::Usage(format!("{} is no plan: {error}", file.display())))
+    schema::read_json(text.as_bytes())
+        .map_err(|error| CliError::Usage(format!("{} is no plan: {error}", file.display())))
 }

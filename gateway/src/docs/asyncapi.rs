@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::openapi::generator;
 
-pub(super) fn document() -> Value {
+/// The document.
+pub(crate) fn document() -> Value {
     let mut generator = generator();
     let client = generator.subschema_for::<ClientFrame>();
     let server = generator.subschema_for::<ServerFrame>();

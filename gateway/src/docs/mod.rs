@@ -2,21 +2,9 @@
 
 mod asyncapi;
 mod openapi;
-mod operations;
+mod operation;
 
-use std::sync::LazyLock;
-
-use actix_web::HttpResponse;
-
-pub use operations::{OPERATIONS, Operation};
-
-static OPENAPI: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
-static ASYNCAPI: LazyLock<String> = LazyLock::new(|| asyncapi::document().to_string());
-
-pub(crate) async fn openapi() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(OPENAPI.as_str())
-}
-
-pub(crate) async fn asyncapi() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(ASYNCAPI.as_str())
-}
+pub(crate) use asyncapi::document as asyncapi;
+pub(crate) use openapi::document as openapi;
+pub use operation::{Auth, Method, Operation};
+pub(crate) use operation::{Make, delete, get, post, put, schema_of};

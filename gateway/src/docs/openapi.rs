@@ -1,12 +1,13 @@
-//! OpenAPI 3.1 from the table of operations.
+//! OpenAPI 3.1 from the operations that are served.
 
 use schema::ErrorCode;
 use schema::wire::ErrorBody;
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::operations::{Answer, Auth, Need, OPERATIONS, Operation};
+use super::operation::{Answer, Auth, Operation, Request};
 
 /// A generator whose references point into `components`.
 pub(super) fn generator() -> SchemaGenerator {
@@ -14,18 +15,31 @@ pub(super) fn generator() -> SchemaGenerator {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
-    settings.into_generator()
+    settings.with_transform(RecursiveTransform(bound_by_format)).into_generator()
 }
 
-pub(super) fn document() -> Value {
+/// Numbers end where their types end: `format` alone says so to nobody but Rust.
+fn bound_by_format(schema: &mut Schema) {
+    let most = match schema.get("format").and_then(Value::as_str) {
+        Some("uint8") => u64::from(u8::MAX),
+        Some("uint16") => u64::from(u16::MAX),
+        Some("uint32") => u64::from(u32::MAX),
+        Some("uint" | "uint64") => u64::MAX,
+        _ => return,
+    };
+    let schema = schema.ensure_object();
+    schema.entry("minimum").or_insert_with(|| 0.into());
+    schema.entry("maximum").or_insert_with(|| most.into());
+}
+
+/// The document for these operations.
+pub(crate) fn document<'a>(operations: impl IntoIterator<Item = &'a Operation>) -> Value {
     let mut generator = generator();
     let mut paths = Map::new();
-    for operation in OPERATIONS {
+    for operation in operations {
         let described = describe(operation, &mut generator);
         let path = paths.entry(operation.path).or_insert_with(|| Value::Object(Map::new()));
-        if let Value::Object(path) = path {
-            path.insert(operation.method.into(), described);
-        }
+        path[operation.method.name().to_lowercase()] = described;
     }
     let error = generator.subschema_for::<ErrorBody>();
     let codes = ErrorCode::ALL.iter().map(|code| code.name()).collect::<Vec<_>>().join("`, `");
@@ -52,37 +66,25 @@ pub(super) fn document() -> Value {
 }
 
 fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
-    let in_path = operation
-        .path
-        .split('{')
-        .skip(1)
-        .filter_map(|part| part.split_once('}'))
-        .map(|(name, _)| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}}));
-    let in_query = operation.query.iter().map(|(name, kind, meaning)| {
-        json!({"name": name, "in": "query", "required": false, "description": meaning, "schema": {"type": kind}})
-    });
-    let (status, answer) = &operation.response;
-    let response = match answer {
-        Answer::Json(make) => {
-            json!({"description": "Done", "content": {"application/json": {"schema": make(generator)}}})
-        }
-        Answer::Plain(words) => json!({"description": words}),
-        Answer::Media(media, words) => {
-            json!({"description": words, "content": {*media: {"schema": {"type": "string"}}}})
-        }
-    };
+    let mut parameters = in_path(operation, generator);
+    parameters.extend(in_query(operation, generator));
     let mut described = json!({
         "summary": operation.summary,
-        "parameters": in_path.chain(in_query).collect::<Vec<_>>(),
-        "responses": {status.to_string(): response, "default": {"$ref": "#/components/responses/Error"}},
+        "parameters": parameters,
+        "responses": {
+            operation.status.to_string(): answer(operation, generator),
+            "default": {"$ref": "#/components/responses/Error"},
+        },
     });
-    if let Some((make, need)) = operation.request {
-        described["requestBody"] =
-            json!({"required": need == Need::Required, "content": {"application/json": {"schema": make(generator)}}});
-    }
-    if let Some(words) = operation.file {
-        let any = json!({"schema": {"type": "string", "format": "binary"}});
-        described["requestBody"] = json!({"required": true, "description": words, "content": {"*/*": any}});
+    let json_body = |required: bool, schema: Schema| json!({"required": required, "content": {"application/json": {"schema": schema}}});
+    match operation.request {
+        Request::None => {}
+        Request::Json(make) => described["requestBody"] = json_body(true, make(generator)),
+        Request::Optional(make) => described["requestBody"] = json_body(false, make(generator)),
+        Request::File(words) => {
+            let any = json!({"schema": {"type": "string", "format": "binary"}});
+            described["requestBody"] = json!({"required": true, "description": words, "content": {"*/*": any}});
+        }
     }
     match operation.auth {
         Auth::None => {}
@@ -90,4 +92,64 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         Auth::Operator => described["security"] = json!([{"operator": []}]),
     }
     described
+}
+
+fn in_path(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Value> {
+    let names = operation.path.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    let parameter = |(name, _): (&str, &str)| {
+        let kind = operation.places.iter().find(|(place, _)| *place == name);
+        let schema = kind
+            .map_or_else(|| schemars::json_schema!({"type": "string", "minLength": 1}), |(_, make)| make(generator));
+        json!({"name": name, "in": "path", "required": true, "schema": schema})
+    };
+    names.map(parameter).collect()
+}
+
+/// A parameter for each field of the type from which the handler reads its query.
+fn in_query(operation: &Operation, generator: &mut SchemaGenerator) -> Vec<Value> {
+    let Some(make) = operation.query else { return Vec::new() };
+    let mut whole = make(generator);
+    if let Some(name) = whole.get("$ref").and_then(Value::as_str).and_then(|path| path.rsplit('/').next())
+        && let Some(Ok(definition)) = generator.definitions_mut().remove(name).map(Schema::try_from)
+    {
+        whole = definition;
+    }
+    let required = whole.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    let fields = whole.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+    let parameter = |(name, mut schema): (String, Value)| {
+        // A parameter is left out or has a value; a query has no null.
+        without_null(&mut schema);
+        let meaning = schema.as_object_mut().and_then(|schema| schema.remove("description"));
+        let required = required.iter().any(|field| *field == name);
+        json!({"name": name, "in": "query", "required": required, "description": meaning, "schema": schema})
+    };
+    fields.into_iter().map(parameter).collect()
+}
+
+fn without_null(schema: &mut Value) {
+    let kinds = schema.get("type").and_then(Value::as_array);
+    if let Some(kind) = kinds.and_then(|kinds| kinds.iter().find(|kind| *kind != "null")).cloned() {
+        schema["type"] = kind;
+    }
+    let choices = schema.get("anyOf").and_then(Value::as_array);
+    let choice = choices.and_then(|choices| choices.iter().find(|choice| choice["type"] != "null")).cloned();
+    if let (Some(Value::Object(choice)), Some(schema)) = (choice, schema.as_object_mut()) {
+        schema.remove("anyOf");
+        schema.extend(choice);
+    }
+}
+
+fn answer(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
+    match operation.answer {
+        Answer::Json(make) => {
+            json!({"description": "Done", "content": {"application/json": {"schema": make(generator)}}})
+        }
+        Answer::Document(words) => {
+            json!({"description": words, "content": {"application/json": {"schema": {"type": "object"}}}})
+        }
+        Answer::Media(media, words) => {
+            json!({"description": words, "content": {media: {"schema": {"type": "string"}}}})
+        }
+        Answer::Done(words) => json!({"description": words}),
+    }
 }

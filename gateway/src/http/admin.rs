@@ -2,22 +2,23 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use schema::wire::{KeyMade, TenantIn, TenantList, TenantView};
+use schema::wire::{KeyMade, Released, TenantIn, TenantList, TenantView};
 use schema::{ConversationKey, DEFAULT_PLAN, ErrorCode, TenantId, limits};
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use serde_json::json;
 
-use super::body::{self, to_the_end};
+use super::body::{self, Json, to_the_end};
 use super::caller::{Operator, neighbour};
 use super::conversations::conversation;
 use super::edge::Edge;
 use super::places::Listing;
 use crate::error::ApiError;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
+    /// `next` of the page before
     after: Option<TenantId>,
 }
 
@@ -35,7 +36,7 @@ pub(super) async fn list(
 pub(super) async fn create(
     _: Operator,
     edge: web::Data<Edge>,
-    body: web::Json<TenantIn>,
+    Json(body): Json<TenantIn>,
 ) -> Result<HttpResponse, ApiError> {
     let plan = body.plan.as_deref().unwrap_or(DEFAULT_PLAN);
     let (tenant, key) = edge.parts.tenants.create_on(&body.name, plan, edge.now()).await?;
@@ -81,7 +82,7 @@ pub(super) async fn release(
     let (tenant_id, id) = path.into_inner();
     let key = ConversationKey { tenant: tenant(&tenant_id)?, conversation: conversation(&id)? };
     if edge.system().release(key) {
-        return Ok(HttpResponse::Ok().json(json!({"released": true})));
+        return Ok(HttpResponse::Ok().json(Released { released: true }));
     }
     Err(ApiError::new(ErrorCode::WrongState, "the conversation is not in quarantine"))
 }

@@ -4,20 +4,30 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use schema::wire::{AnswerIn, AnswerList, AnswerView};
 use schema::{ErrorCode, limits};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
-use super::body::to_the_end;
+use super::body::{Json, to_the_end};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::places::Listing;
 use crate::answers::made_id;
 use crate::error::ApiError;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
+    /// `next` of the page before
     after: Option<String>,
+    /// At most so many; 50 when left out
+    #[schemars(range(min = 1, max = limits::PAGE_ANSWERS_MAX))]
     limit: Option<usize>,
+}
+
+/// The id of an answer, in a path.
+pub(super) fn id(_: &mut SchemaGenerator) -> Schema {
+    let pattern = format!("^[a-z0-9][a-z0-9-]{{0,{}}}$", limits::ANSWER_ID_CHARS_MAX - 1);
+    schemars::json_schema!({"type": "string", "pattern": pattern})
 }
 
 pub(super) async fn list(
@@ -39,19 +49,19 @@ pub(super) async fn list(
 }
 
 pub(super) async fn put(
-    With(caller, body): With<web::Json<AnswerIn>>,
+    With(caller, Json(body)): With<Json<AnswerIn>>,
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<AnswerView>, ApiError> {
-    write(caller, edge, id.into_inner(), body.into_inner()).await.map(web::Json)
+    write(caller, edge, id.into_inner(), body).await.map(web::Json)
 }
 
 pub(super) async fn post(
-    With(caller, body): With<web::Json<AnswerIn>>,
+    With(caller, Json(body)): With<Json<AnswerIn>>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
     let id = made_id(&body.questions);
-    let written = write(caller, edge, id, body.into_inner()).await?;
+    let written = write(caller, edge, id, body).await?;
     Ok(HttpResponse::build(StatusCode::CREATED).json(written))
 }
 

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::str::FromStr;
 
 use actix_web::dev::Payload;
-use actix_web::error::{JsonPayloadError, PathError, PayloadError, QueryPayloadError};
-use actix_web::web::{self, JsonConfig, PathConfig, PayloadConfig, QueryConfig};
+use actix_web::error::{PathError, PayloadError, QueryPayloadError};
+use actix_web::web::{self, PathConfig, PayloadConfig, QueryConfig};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -14,11 +14,6 @@ use schema::{ErrorCode, limits};
 use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
-
-/// JSON bodies up to the general limit.
-pub(super) fn json() -> JsonConfig {
-    JsonConfig::default().limit(limits::BODY_BYTES_MAX).error_handler(|error, _| json_error(&error).into())
-}
 
 /// Raw bodies.
 pub(super) fn payload() -> PayloadConfig {
@@ -47,26 +42,66 @@ pub(super) fn path() -> PathConfig {
     })
 }
 
+/// A JSON body. It stands in for `web::Json`, which takes an array for a struct.
+pub(super) struct Json<T>(pub(super) T);
+
 /// A JSON body that may be left out.
 pub(super) struct Optional<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (said, body) = (check_is_json(request), bounded(request, payload));
+        Box::pin(async move {
+            said?;
+            read(&body.await?).map(Self)
+        })
+    }
+}
 
 impl<T: DeserializeOwned + Default> FromRequest for Optional<T> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = Bytes::from_request(request, payload);
+        let body = bounded(request, payload);
         Box::pin(async move {
-            let body = body.await.map_err(|error| match error.as_error::<PayloadError>() {
-                Some(error) => broken(error, limits::BODY_BYTES_MAX),
-                None => unreadable(),
-            })?;
+            let body = body.await?;
             if body.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Self(T::default()));
             }
-            serde_json::from_slice(&body).map(Self).map_err(|error| from_serde(&error))
+            read(&body).map(Self)
         })
     }
+}
+
+/// A body up to the general limit.
+fn bounded(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes, ApiError>> + use<> {
+    let body = Bytes::from_request(request, payload);
+    async {
+        body.await.map_err(|error| match error.as_error::<PayloadError>() {
+            Some(error) => broken(error, limits::BODY_BYTES_MAX),
+            None => unreadable(),
+        })
+    }
+}
+
+fn check_is_json(request: &HttpRequest) -> Result<(), ApiError> {
+    let named = request.mime_type().ok().flatten();
+    if named.is_some_and(|kind| kind.subtype() == "json" || kind.suffix().is_some_and(|suffix| suffix == "json")) {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::UnsupportedMediaType, "send the body as `Content-Type: application/json`"))
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    schema::read_json(body).map_err(|error| {
+        // Its message names the field and the place, never what people said in it.
+        let code = if error.is_data() { ErrorCode::BadField } else { ErrorCode::BadJson };
+        ApiError::new(code, format!("the body cannot be read: {error}"))
+    })
 }
 
 /// Does what goes on when whoever asked has gone: a change that is stored must also be told.
@@ -102,11 +137,8 @@ pub(super) async fn whole_json<T: DeserializeOwned, E: Into<ApiError>>(
     limit: usize,
     take: impl FnMut(usize) -> Result<(), E>,
 ) -> Result<T, ApiError> {
-    if !request.content_type().eq_ignore_ascii_case("application/json") {
-        return Err(json_error(&JsonPayloadError::ContentType));
-    }
-    let bytes = whole(payload, limit, take).await?;
-    serde_json::from_slice(&bytes).map_err(|error| from_serde(&error))
+    check_is_json(request)?;
+    read(&whole(payload, limit, take).await?)
 }
 
 /// A value of its own kind in a path or query.
@@ -115,18 +147,6 @@ where
     T::Err: std::fmt::Display,
 {
     text.parse().map_err(|error: T::Err| ApiError::new(code, error.to_string()))
-}
-
-fn json_error(error: &JsonPayloadError) -> ApiError {
-    match error {
-        JsonPayloadError::OverflowKnownLength { limit, .. } | JsonPayloadError::Overflow { limit } => too_large(*limit),
-        JsonPayloadError::ContentType => {
-            ApiError::new(ErrorCode::UnsupportedMediaType, "send the body as `Content-Type: application/json`")
-        }
-        JsonPayloadError::Deserialize(error) => from_serde(error),
-        JsonPayloadError::Payload(error) => broken(error, limits::BODY_BYTES_MAX),
-        _ => unreadable(),
-    }
 }
 
 pub(super) fn too_large(limit: usize) -> ApiError {
@@ -146,10 +166,4 @@ pub(super) fn broken(error: &PayloadError, limit: usize) -> ApiError {
 
 fn unreadable() -> ApiError {
     ApiError::new(ErrorCode::BadJson, "the body could not be read")
-}
-
-/// serde's message names the field and the place, never what people said in it.
-fn from_serde(error: &serde_json::Error) -> ApiError {
-    let code = if error.is_data() { ErrorCode::BadField } else { ErrorCode::BadJson };
-    ApiError::new(code, format!("the body cannot be read: {error}"))
 }

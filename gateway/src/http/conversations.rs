@@ -5,14 +5,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use engine_conversation::{Command, Speaker};
 use engine_store::{ListCursor, ListQuery, PageBounds};
 use schema::wire::{
-    ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn, MessageIn, OpenIn,
-    Said, Status,
+    ConversationClosed, ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn,
+    MessageIn, OpenIn, Said, Status, TurnStopped,
 };
 use schema::{Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
 
-use super::body::{self, Optional};
+use super::body::{self, Json, Optional};
 use super::caller::{Caller, With, neighbour, unknown_conversation};
 use super::edge::Edge;
 use super::places::Listing;
@@ -74,12 +74,12 @@ fn quarantined(id: ConversationId, contact: Contact, head: Seq, last_at: Timesta
 }
 
 pub(super) async fn say(
-    With(caller, body): With<web::Json<MessageIn>>,
+    With(caller, Json(body)): With<Json<MessageIn>>,
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<Said>, ApiError> {
     let id = conversation(&id)?;
-    let MessageIn { r#ref, text, agent } = body.into_inner();
+    let MessageIn { r#ref, text, agent } = body;
     check_text(&text)?;
     let speaker = match agent {
         Some(agent) => {
@@ -94,11 +94,14 @@ pub(super) async fn say(
     Ok(web::Json(Said { seq: outcome.seq.unwrap_or_default() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EventsParameters {
+    /// Only events after this one
     #[serde(default)]
     after: Seq,
+    /// At most so many; 100 when left out. A page of long events holds fewer
+    #[schemars(range(min = 1, max = limits::PAGE_EVENTS_MAX))]
     limit: Option<usize>,
 }
 
@@ -146,17 +149,17 @@ pub(super) async fn cancel(
     let id = conversation(&id)?;
     seen(&edge, &caller, id).await?;
     let outcome = edge.worker.submit(caller.key(id), Command::Cancel { turn: None }).await?;
-    Ok(HttpResponse::Ok().json(json!({"turn": outcome.turn})))
+    Ok(HttpResponse::Ok().json(TurnStopped { turn: outcome.turn }))
 }
 
 pub(super) async fn human(
-    With(caller, body): With<web::Json<HumanIn>>,
+    With(caller, Json(body)): With<Json<HumanIn>>,
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<ConversationView>, ApiError> {
     caller.manages()?;
     let key = caller.key(conversation(&id)?);
-    let HumanIn { action, agent } = body.into_inner();
+    let HumanIn { action, agent } = body;
     let agent = check_agent(agent)?;
     let command = match action {
         HumanAction::Take => Command::Take { agent },
@@ -173,7 +176,7 @@ pub(super) async fn close(
 ) -> Result<HttpResponse, ApiError> {
     caller.manages()?;
     let outcome = edge.worker.submit(caller.key(conversation(&id)?), Command::Close).await?;
-    Ok(HttpResponse::Ok().json(json!({"seq": outcome.seq})))
+    Ok(HttpResponse::Ok().json(ConversationClosed { seq: outcome.seq }))
 }
 
 pub(super) async fn erase(
@@ -186,11 +189,17 @@ pub(super) async fn erase(
     Ok(HttpResponse::NoContent().finish())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
+    /// `next` of the page before
+    #[schemars(regex(pattern = r"^[0-9]{1,18}:conv_[0-9a-f]{32}$"))]
     before: Option<String>,
+    /// At most so many; 50 when left out
+    #[schemars(range(min = 1, max = limits::PAGE_CONVERSATIONS_MAX))]
     limit: Option<usize>,
+    /// Only conversations with this contact
+    #[schemars(with = "Option<Contact>")]
     contact: Option<String>,
 }
 

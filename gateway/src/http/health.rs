@@ -9,7 +9,7 @@ use engine_store::{RecordName, Scope, StoreError};
 use futures_util::future;
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::ErrorCode;
-use serde_json::json;
+use schema::wire::NodeState;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -17,12 +17,13 @@ use super::caller::address;
 use super::edge::Edge;
 use crate::connection::{is_this_machine, passed_on};
 use crate::error::ApiError;
+use crate::telemetry::rendered;
 
 /// Longest wait for the store's sign of life.
 const STORE_MAX: Duration = Duration::from_secs(2);
 
 pub(super) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "alive"}))
+    HttpResponse::Ok().json(NodeState { status: "alive".into() })
 }
 
 /// How long one look at the store answers all who ask: it writes, and anybody may ask.
@@ -57,7 +58,7 @@ pub(super) async fn ready(edge: web::Data<Edge>) -> Result<HttpResponse, ApiErro
         return Err(failure.into());
     }
     edge.parts.readiness.at_most_as_old_as(LOOK_EVERY, look(&edge)).await?;
-    Ok(HttpResponse::Ok().json(json!({"status": "ready"})))
+    Ok(HttpResponse::Ok().json(NodeState { status: "ready".into() }))
 }
 
 async fn look(edge: &Edge) -> Result<(), Failure> {
@@ -98,6 +99,5 @@ pub(crate) fn only_metrics(app: &mut ServiceConfig) {
 }
 
 fn render(handle: &PrometheusHandle) -> HttpResponse {
-    handle.run_upkeep();
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(handle.render())
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(rendered(handle))
 }

@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use engine_knowledge::Document;
 use schema::wire::{DocumentIn, DocumentList, DocumentMarkdown, DocumentPage, Learned};
 use schema::{ErrorCode, limits};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::body;
@@ -16,10 +17,13 @@ use crate::error::ApiError;
 /// A document as JSON: its text may double in size by escaping.
 const DOCUMENT_JSON_BYTES_MAX: usize = 2 * limits::DOCUMENT_BYTES_MAX + limits::BODY_BYTES_MAX;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
+    /// `next` of the page before
     after: Option<String>,
+    /// At most so many; 100 when left out
+    #[schemars(range(min = 1, max = limits::PAGE_DOCUMENTS_MAX))]
     limit: Option<usize>,
 }
 
@@ -77,12 +81,16 @@ pub(super) async fn learn(
     one.map(web::Json).ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was learned"))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Passages {
+    /// Which one
     source: String,
+    /// `next` of the page before
     #[serde(default)]
     after: usize,
+    /// At most so many passages; 100 when left out
+    #[schemars(range(min = 1, max = limits::PAGE_PASSAGES_MAX))]
     limit: Option<usize>,
 }
 
@@ -105,10 +113,12 @@ pub(super) async fn document(
     Ok(Listing(place, page.ok_or_else(never_learned)?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Piece {
+    /// Which one
     source: String,
+    /// `next` of the piece before
     #[serde(default)]
     after: usize,
 }
@@ -131,9 +141,10 @@ fn never_learned() -> ApiError {
     ApiError::new(ErrorCode::NotFound, "no document of this name was learned")
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
+    /// Which one
     source: String,
 }
 

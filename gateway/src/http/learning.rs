@@ -4,19 +4,22 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use schema::limits::FILE_BYTES_MAX;
 use schema::wire::{JobStarted, JobView, Learned, SiteIn, SiteList};
-use schema::{ErrorCode, JobId};
+use schema::{ErrorCode, JobId, limits};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::body::{self, parse};
+use super::body::{self, Json, parse};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::knowledge::check_source;
 use super::places::Listing;
 use crate::error::ApiError;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Named {
+    /// Its name; learning the same source again replaces it
+    #[schemars(length(max = limits::SOURCE_CHARS_MAX), regex(pattern = limits::SOURCE_PATTERN))]
     source: String,
 }
 
@@ -39,11 +42,11 @@ pub(super) async fn file(
 }
 
 pub(super) async fn learn_site(
-    With(caller, asked): With<web::Json<SiteIn>>,
+    With(caller, Json(asked)): With<Json<SiteIn>>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
     caller.manages()?;
-    let job = edge.parts.learning.learn_site(caller.tenant_id(), asked.into_inner()).await?;
+    let job = edge.parts.learning.learn_site(caller.tenant_id(), asked).await?;
     Ok(HttpResponse::Accepted().json(JobStarted { job }))
 }
 
@@ -58,9 +61,10 @@ pub(super) async fn sites(
     Ok(Listing(place, SiteList { sites }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
+    /// Where it begins
     url: String,
 }
 

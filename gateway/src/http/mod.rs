@@ -8,11 +8,13 @@ mod conversations;
 mod cors;
 mod count;
 mod delivery;
+mod describe;
 mod edge;
 mod health;
 mod knowledge;
 mod learning;
 mod measure;
+mod operations;
 mod own;
 mod places;
 mod plans;
@@ -26,6 +28,7 @@ mod widget;
 
 pub use count::Counting;
 pub use edge::{Edge, EdgeParts};
+pub use operations::operations;
 pub use places::Places;
 pub use routes::configure;
 

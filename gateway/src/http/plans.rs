@@ -1,14 +1,20 @@
 //! Plans, by the operator's key: what tenants may use.
 
 use actix_web::web;
-use schema::ErrorCode;
 use schema::wire::{PlanChoice, PlanList, PlanPut, PlanView, TenantView};
+use schema::{ErrorCode, Plan};
+use schemars::{Schema, SchemaGenerator};
 
 use super::admin::{reload, tenant};
-use super::body::to_the_end;
+use super::body::{Json, to_the_end};
 use super::caller::Operator;
 use super::edge::Edge;
 use crate::error::ApiError;
+
+/// The name of a plan, in a path.
+pub(super) fn name(_: &mut SchemaGenerator) -> Schema {
+    schemars::json_schema!({"type": "string", "pattern": Plan::NAME_PATTERN})
+}
 
 pub(super) async fn list(_: Operator, edge: web::Data<Edge>) -> Result<web::Json<PlanList>, ApiError> {
     Ok(web::Json(PlanList { plans: edge.parts.tenants.plans().list().await? }))
@@ -26,9 +32,9 @@ pub(super) async fn replace(
     _: Operator,
     edge: web::Data<Edge>,
     name: web::Path<String>,
-    body: web::Json<PlanPut>,
+    Json(body): Json<PlanPut>,
 ) -> Result<web::Json<PlanView>, ApiError> {
-    let PlanPut { version, plan } = body.into_inner();
+    let PlanPut { version, plan } = body;
     edge.worker
         .models()
         .candidates(&plan.models)
@@ -45,7 +51,7 @@ pub(super) async fn choose(
     _: Operator,
     edge: web::Data<Edge>,
     id: web::Path<String>,
-    body: web::Json<PlanChoice>,
+    Json(body): Json<PlanChoice>,
 ) -> Result<web::Json<TenantView>, ApiError> {
     let id = tenant(&id)?;
     to_the_end(async move {

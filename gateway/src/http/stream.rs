@@ -12,6 +12,7 @@ use actors::{Failure, Format, Listener, Outbox, OutboxItem, OutboxStream, ReplyT
 use bytes::Bytes;
 use futures_util::Stream;
 use schema::{ErrorCode, Position, SessionId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::body;
@@ -25,9 +26,11 @@ use crate::session::Registration;
 /// What browsers wait before they come back, in milliseconds.
 const RETRY_MS: u32 = 1500;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct From {
+    /// A position, `seq` or `seq:turn:offset`; `Last-Event-ID` has precedence
+    #[schemars(with = "Option<Position>")]
     after: Option<String>,
 }
 

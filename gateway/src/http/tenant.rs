@@ -4,6 +4,7 @@ use actix_web::web;
 use schema::ErrorCode;
 use schema::wire::{TenantPut, TenantView};
 
+use super::body::Json;
 use super::caller::{Caller, With};
 use super::edge::Edge;
 use crate::error::ApiError;
@@ -19,11 +20,11 @@ fn at(edge: &Edge, view: TenantView) -> TenantView {
 }
 
 pub(super) async fn replace(
-    With(caller, body): With<web::Json<TenantPut>>,
+    With(caller, Json(body)): With<Json<TenantPut>>,
     edge: web::Data<Edge>,
 ) -> Result<web::Json<TenantView>, ApiError> {
     caller.manages()?;
-    let TenantPut { version, profile } = body.into_inner();
+    let TenantPut { version, profile } = body;
     let models = edge.worker.models();
     let known = models.candidates(&profile.models);
     known.map_err(|error| ApiError::new(ErrorCode::BadField, format!("`models`: {error}")))?;

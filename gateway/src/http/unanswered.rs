@@ -3,19 +3,24 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use schema::wire::{UnansweredList, UnansweredQuestion, VerdictIn};
 use schema::{ErrorCode, Seq, Timestamp, limits};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::body::to_the_end;
+use super::body::{Json, to_the_end};
 use super::caller::{Caller, With, neighbour};
 use super::conversations::conversation;
 use super::edge::Edge;
 use super::places::Listing;
 use crate::error::ApiError;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
+    /// `next` of the page before
+    #[schemars(regex(pattern = r"^[0-9]{1,18}:.+$"))]
     after: Option<String>,
+    /// At most so many; 100 when left out
+    #[schemars(range(min = 1, max = limits::PAGE_UNANSWERED_MAX))]
     limit: Option<usize>,
 }
 
@@ -55,7 +60,7 @@ pub(super) async fn dismiss(
 }
 
 pub(super) async fn judge(
-    With(caller, body): With<web::Json<VerdictIn>>,
+    With(caller, Json(body)): With<Json<VerdictIn>>,
     edge: web::Data<Edge>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
@@ -64,7 +69,7 @@ pub(super) async fn judge(
     let key = caller.key(conversation(&id)?);
     let no_reply = || ApiError::new(ErrorCode::NotFound, "no reply of the assistant has this number");
     let seq: Seq = seq.parse().ok().filter(|seq| *seq > 0 && *seq < Seq::MAX).ok_or_else(no_reply)?;
-    let VerdictIn { verdict, note } = body.into_inner();
+    let VerdictIn { verdict, note } = body;
     let note = note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
     if note.as_ref().is_some_and(|note| note.chars().nth(limits::VERDICT_NOTE_CHARS_MAX).is_some()) {
         let message = format!("`note` has at most {} characters", limits::VERDICT_NOTE_CHARS_MAX);

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use schema::wire::{VisitorIn, VisitorToken};
 use schema::{Contact, ErrorCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::body::{Optional, parse, to_the_end};
@@ -61,9 +62,11 @@ pub(super) async fn make(
     Ok(HttpResponse::build(StatusCode::CREATED).json(VisitorToken { token, expires_at, contact }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Which {
+    /// Whom, as the tenant names them
+    #[schemars(with = "Contact")]
     contact: String,
 }
 

@@ -31,7 +31,7 @@ impl Inner {
         if self.floods() {
             return Err(Close::FLOOD);
         }
-        let frame = match serde_json::from_str::<ClientFrame>(text) {
+        let frame = match schema::read_json::<ClientFrame>(text.as_bytes()) {
             Ok(frame) => frame,
             Err(error) => {
                 self.refuse_unreadable(text, &error, allowed);
@@ -225,7 +225,7 @@ impl Inner {
         }
         let code = if error.is_data() { ErrorCode::BadFrame } else { ErrorCode::BadJson };
         let failure = allowed.err().unwrap_or_else(|| Failure::new(code, format!("not a frame: {error}")));
-        let r#ref = serde_json::from_str::<HasRef>(text).ok().map(|has| has.r#ref);
+        let r#ref = schema::read_json::<HasRef>(text.as_bytes()).ok().map(|has| has.r#ref);
         self.refuse(r#ref.as_ref(), failure);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentName, ConversationId, Locale, Position, Ref, Seq, Text, Turn};
+use crate::{AgentName, ConversationId, Locale, Position, Ref, Seq, Text, Turn, limits};
 
 /// One frame from a client. Frames with a `ref` are answered by exactly one `reply` with it.
 ///
@@ -48,6 +48,7 @@ pub enum ClientFrame {
         /// A conversation that this socket has joined.
         conversation: ConversationId,
         /// The message.
+        #[schemars(length(max = limits::TEXT_BYTES_MAX), regex(pattern = r"\S"))]
         text: Text,
         /// A human agent's name, when it is their message and not the contact's. API keys only.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,15 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Passage, Text, Timestamp};
+use crate::{Passage, Text, Timestamp, limits};
 
 /// `POST /v1/knowledge`: learn or replace one document.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DocumentIn {
     /// Its name or address; learning the same source again replaces it.
+    #[schemars(length(max = limits::SOURCE_CHARS_MAX), regex(pattern = limits::SOURCE_PATTERN))]
     pub source: String,
     /// Its words, Markdown or plain text.
+    #[schemars(length(max = limits::DOCUMENT_BYTES_MAX))]
     pub text: Text,
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::VerdictView;
 use crate::{
     AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason, Locale, Origin,
-    Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget,
+    Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget, limits,
 };
 
 /// The body of every answer that is a failure.
@@ -56,10 +56,39 @@ pub struct MessageIn {
     /// The key against doubles: the same ref with the same text is stored once.
     pub r#ref: Ref,
     /// The message, at most 16 KiB of UTF-8.
+    #[schemars(length(max = limits::TEXT_BYTES_MAX), regex(pattern = r"\S"))]
     pub text: Text,
     /// A human agent's name, when it is their message and not the contact's. API keys only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
+}
+
+/// `GET /healthz` and `GET /readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NodeState {
+    /// `alive` or `ready`.
+    pub status: String,
+}
+
+/// `POST /v1/conversations/{id}/cancel`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TurnStopped {
+    /// The turn that was stopped; null when none ran.
+    pub turn: Option<Turn>,
+}
+
+/// `POST /v1/conversations/{id}/close`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConversationClosed {
+    /// The event that says so; null when the conversation was closed already.
+    pub seq: Option<Seq>,
+}
+
+/// `POST /v1/admin/tenants/{tenant}/conversations/{id}/release`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Released {
+    /// True: it may be woken again.
+    pub released: bool,
 }
 
 /// The answer to a message: it is durable.
@@ -206,6 +235,7 @@ pub struct VisitorIn {
     pub conversation: Option<ConversationId>,
     /// How long it is valid, in seconds; at most an hour, 15 minutes when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3_600))]
     pub ttl_seconds: Option<u32>,
 }
 
@@ -317,6 +347,7 @@ pub struct PlanPut {
 #[serde(deny_unknown_fields)]
 pub struct PlanChoice {
     /// The plan's name.
+    #[schemars(regex(pattern = Plan::NAME_PATTERN))]
     pub plan: String,
 }
 
@@ -335,9 +366,11 @@ pub struct TenantPut {
 #[serde(deny_unknown_fields)]
 pub struct TenantIn {
     /// Its name, 1 to 80 characters.
+    #[schemars(length(min = 1, max = limits::TENANT_NAME_CHARS_MAX), regex(pattern = limits::LINE_PATTERN))]
     pub name: String,
     /// Its plan; left out, `default`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = Plan::NAME_PATTERN))]
     pub plan: Option<String>,
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{ConversationId, Seq, Timestamp};
+use crate::{ConversationId, Seq, Timestamp, limits};
 
 /// `GET /v1/unanswered`: questions that the assistant did not answer, or answered wrongly; newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,8 +47,11 @@ pub struct UnansweredAt {
 #[serde(deny_unknown_fields)]
 pub struct AnswerIn {
     /// 1 to 10, each in one line.
+    #[schemars(length(min = 1, max = limits::ANSWER_QUESTIONS_MAX))]
+    #[schemars(inner(length(max = limits::ANSWER_QUESTION_CHARS_MAX), regex(pattern = limits::QUESTION_PATTERN)))]
     pub questions: Vec<String>,
     /// The answer, Markdown or plain text.
+    #[schemars(length(max = limits::ANSWER_BYTES_MAX), regex(pattern = r"\S"))]
     pub answer: String,
     /// `key` of an unanswered question that is answered by it, and leaves that list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +110,7 @@ pub struct VerdictIn {
     pub verdict: Verdict,
     /// The reason, for the team's own eyes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = limits::VERDICT_NOTE_CHARS_MAX))]
     pub note: Option<String>,
 }
 

@@ -4,25 +4,30 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::LeftOutReason;
-use crate::{JobId, Timestamp};
+use crate::{JobId, Timestamp, limits};
 
 /// `POST /v1/knowledge/sites`: learn a site, now and from then on if asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteIn {
     /// The address to begin at; only pages of its host are read.
+    #[schemars(regex(pattern = r"^\s*[Hh][Tt][Tt][Pp][Ss]?:"))]
     pub url: String,
     /// Pages to learn, 1 to 2,000; 200 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::SITE_PAGES_MAX))]
     pub pages_max: Option<usize>,
     /// Links from the first page to the last, 0 to 50; 5 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = limits::SITE_DEPTH_MAX))]
     pub depth_max: Option<usize>,
     /// Pages of one path that differ in their query only (`/item?id=7`), 1 to 2,000; 100 when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::SITE_QUERIES_MAX))]
     pub queries_max: Option<usize>,
     /// Learn it again after so many hours, 1 to 8,760; left out, only when asked again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = limits::SITE_HOURS_MAX))]
     pub every_hours: Option<u32>,
 }
 

@@ -15,9 +15,10 @@ pub use documents::{
     LeftOutReason,
 };
 pub use http::{
-    ConversationList, ConversationPage, ConversationView, Created, ErrorBody, ErrorFace, EventList, HumanAction,
-    HumanIn, KeyMade, Look, MessageIn, OpenIn, PlanChoice, PlanList, PlanPut, PlanView, RunningTurn, Said, Status,
-    TenantIn, TenantList, TenantPut, TenantView, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
+    ConversationClosed, ConversationList, ConversationPage, ConversationView, Created, ErrorBody, ErrorFace, EventList,
+    HumanAction, HumanIn, KeyMade, Look, MessageIn, NodeState, OpenIn, PlanChoice, PlanList, PlanPut, PlanView,
+    Released, RunningTurn, Said, Status, TenantIn, TenantList, TenantPut, TenantView, TurnStopped, VisitorIn,
+    VisitorToken, WidgetIn, WidgetSession,
 };
 pub use improve::{
     AnswerIn, AnswerList, AnswerView, UnansweredAt, UnansweredList, UnansweredQuestion, Verdict, VerdictIn, VerdictView,

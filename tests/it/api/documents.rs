@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tests::node::Node;
+use tests::source;
 
 #[tokio::test]
 async fn every_documented_operation_is_served_and_guarded() {
@@ -52,6 +53,34 @@ async fn every_documented_operation_is_served_and_guarded() {
     assert_references(&document, &document);
 }
 
+/// Every route is one of the described operations, because nothing else mounts any: the pages, and the metrics at
+/// an address of their own, are no part of the API.
+#[test]
+fn no_route_is_mounted_beside_the_operations() {
+    let mounts = |text: &str| {
+        let code = source::code(text);
+        [".service(", ".route(", "resource(", "scope(", "#[get(", "#[post(", "#[put(", "#[delete("]
+            .iter()
+            .map(|call| code.matches(call).count())
+            .sum::<usize>()
+    };
+    let mounting: Vec<(String, usize)> = source::files()
+        .unwrap()
+        .into_iter()
+        .filter(|file| file.path.starts_with("gateway/src/") && mounts(&file.text) > 0)
+        .map(|file| (file.path, mounts(&file.text)))
+        .collect();
+    let api = ("gateway/src/http/routes.rs".to_owned(), 3);
+    assert!(mounting.contains(&api), "one service, its resource and its operations' routes: {mounting:?}");
+    for (path, _) in &mounting {
+        let known = ["gateway/src/http/routes.rs", "gateway/src/http/health.rs", "gateway/src/web.rs"];
+        assert!(
+            known.contains(&path.as_str()),
+            "{path} mounts routes: make it an operation of gateway/src/http/operations"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_socket_is_described_by_its_own_types() {
     let node = Node::start(&[]);
@@ -90,6 +119,12 @@ async fn operators_see_whether_it_lives_and_what_it_does() {
         "tertulia_http_requests_total{status=\"2xx\"}",
         "tertulia_http_request_seconds",
         "tertulia_store_",
+        "tertulia_build_info{version=\"",
+        "process_resident_memory_bytes",
+        "process_cpu_seconds_total",
+        "process_open_fds",
+        "process_max_fds",
+        "process_start_time_seconds",
     ] {
         assert!(metrics.contains(name), "{name} is not in\n{metrics}");
     }

@@ -57,6 +57,12 @@ async fn each_fault_has_its_code() {
         (Tenant, "POST", messages.clone(), "{", 400, "bad_json"),
         (Tenant, "POST", messages.clone(), r#"{"ref":"r","text":"a"}x"#, 400, "bad_json"),
         (Tenant, "POST", messages.clone(), "[]", 400, "bad_field"),
+        // An object is an object: not the list of its fields' values, at the top or below it.
+        (Tenant, "POST", messages.clone(), r#"["r1","hello"]"#, 400, "bad_field"),
+        (Tenant, "POST", messages.clone(), r#" ["r1","hello",null]"#, 400, "bad_field"),
+        (Tenant, "POST", "/v1/conversations".into(), r#"["Ana","es"]"#, 400, "bad_field"),
+        (Tenant, "POST", "/v1/knowledge".into(), r#"["a.md","words"]"#, 400, "bad_field"),
+        (Operator, "POST", "/v1/admin/tenants".into(), r#"["acme",null]"#, 400, "bad_field"),
         (Tenant, "POST", messages.clone(), r#"{"text":"a"}"#, 400, "bad_field"),
         (Tenant, "POST", messages.clone(), r#"{"ref":"r"}"#, 400, "bad_field"),
         (Tenant, "POST", messages.clone(), r#"{"ref":7,"text":"a"}"#, 400, "bad_field"),

@@ -94,6 +94,8 @@ async fn what_is_wrong_with_a_frame_is_told_and_the_socket_goes_on() {
         ("{", "bad_json"),
         ("", "bad_json"),
         ("null", "bad_frame"),
+        (r#"["ping","r1"]"#, "bad_frame"),
+        (r#"[{"type":"ping","ref":"r1"}]"#, "bad_frame"),
         (r#"{"type":"ping"}"#, "bad_frame"),
         (r#"{"type":"ping","ref":""}"#, "bad_frame"),
         (r#"{"type":"typing"}"#, "bad_frame"),

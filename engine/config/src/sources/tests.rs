@@ -162,6 +162,14 @@ fn what_is_wrong_is_one_line_that_says_where() {
         ),
         file("limits = 5", "t.toml, line 1: `limits`: invalid type: integer `5`, expected a table of settings"),
         file(
+            "log = [\"info\", \"json\"]",
+            "t.toml, line 1: `log`: invalid type: sequence, expected a table of settings",
+        ),
+        file(
+            "[prices]\n\"openai/x\" = [1, 1, 2]",
+            "t.toml, line 2: `prices.\"openai/x\"`: invalid type: sequence, expected",
+        ),
+        file(
             "[log]\nlevel = \"loud\"",
             "t.toml, line 2: `log.level`: unknown variant `loud`, expected one of `error`, `warn`, `info`, `debug`, `trace`",
         ),
@@ -301,4 +309,8 @@ fn what_is_printed_reads_back_and_shows_no_secret() {
     assert_eq!(format!("{again:?}"), format!("{:?}", first.config().unwrap()));
     assert!(!format!("{again:?}").contains("canary"));
     assert_eq!(sources("", &[]).unwrap().annotated().unwrap(), DEFAULT);
+    // A secret that is set to nothing is none.
+    for nothing in [r#"api_key = """#, "api_key = ''", r#"api_key = """""""#] {
+        assert_eq!(sources(nothing, &[]).unwrap().annotated().unwrap(), DEFAULT, "{nothing}");
+    }
 }

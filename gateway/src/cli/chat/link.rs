@@ -19,6 +19,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 use super::super::client::Client;
 use super::super::error::CliError;
+use super::command::{self, Command, Line};
 use super::input::Interrupts;
 use super::screen::Screen;
 use super::talk::{Show, Talk};
@@ -136,13 +137,18 @@ impl Link {
                     screen.entered();
                     let Some(line) = line else { return Ok(Ended::Done) };
                     prompted = false;
-                    match line.trim() {
-                        "" => {}
-                        "/quit" => return Ok(Ended::Done),
-                        text if text.len() > limits::TEXT_BYTES_MAX => {
+                    match command::read(&line) {
+                        Line::Empty => {}
+                        Line::Command(Command::Quit) => return Ok(Ended::Done),
+                        Line::Command(Command::Help) => command::help().try_for_each(|line| screen.note(&line))?,
+                        Line::Command(Command::Id) => screen.note(&self.talk.conversation().to_string())?,
+                        Line::Unknown(name) => {
+                            screen.note(&format!("not said: there is no command {name}; /help lists them"))?;
+                        }
+                        Line::Say(text) if text.len() > limits::TEXT_BYTES_MAX => {
                             screen.note(&format!("not said: longer than {} bytes", limits::TEXT_BYTES_MAX))?;
                         }
-                        text => {
+                        Line::Say(text) => {
                             asked_at = Instant::now();
                             if let Some(frame) = self.talk.say(text) && !send(socket, &frame).await {
                                 return dropped;

@@ -1,5 +1,6 @@
 //! `tertulia chat`: a conversation in the terminal, on the same socket that everybody uses.
 
+mod command;
 mod input;
 mod link;
 mod screen;

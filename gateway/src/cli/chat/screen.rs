@@ -7,6 +7,7 @@ use schema::{ConversationId, End, Passage};
 
 use super::super::plain::plain;
 use super::talk::Show;
+use crate::invocation;
 
 /// The terminal, or whatever standard output is.
 pub(super) struct Screen<W> {
@@ -25,7 +26,7 @@ impl<W: Write> Screen<W> {
 
     pub(super) fn begin(&mut self, conversation: ConversationId) -> io::Result<()> {
         if self.interactive {
-            self.note(&format!("{conversation}; Ctrl-C stops a reply, /quit ends"))?;
+            self.note(&format!("{conversation}; Ctrl-C stops a reply, /quit ends, /help lists more"))?;
         }
         Ok(())
     }
@@ -33,7 +34,8 @@ impl<W: Write> Screen<W> {
     pub(super) fn end(&mut self, conversation: ConversationId) -> io::Result<()> {
         self.new_line()?;
         if self.interactive {
-            self.note(&format!("go on with: tertulia chat --conversation {conversation}"))?;
+            let again = invocation::command(&format!("chat --conversation {conversation}"));
+            self.note(&format!("go on with: {again}"))?;
         }
         Ok(())
     }

@@ -78,6 +78,11 @@ impl Talk {
         }
     }
 
+    /// Which conversation it is.
+    pub(super) const fn conversation(&self) -> ConversationId {
+        self.conversation
+    }
+
     /// Whether the next line may be said.
     pub(super) const fn ready(&self) -> bool {
         self.joined && self.waiting.is_none() && self.running.is_none()

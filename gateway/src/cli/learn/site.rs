@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schema::counted;
 use schema::wire::{JobState, JobView, LeftOutParts, SiteIn};
 use tokio::time::{Instant, sleep};
 
@@ -39,7 +40,7 @@ pub(super) async fn learn(
         screen.at(job.pages_read, total.max(1), url);
         if !screen.is_terminal() && said.elapsed() >= LINE_EVERY {
             said = Instant::now();
-            screen.line(&format!("{url}: {} pages read, {} wait", job.pages_read, job.pages_waiting))?;
+            screen.line(&format!("{url}: {} read, {} to go", counted(job.pages_read, "page"), job.pages_waiting))?;
         }
         sleep(POLL_EVERY).await;
     };
@@ -66,7 +67,8 @@ fn summarise(job: &JobView, screen: &mut Screen<'_>) -> Result<(), CliError> {
     }
     for parts in &job.left_out {
         let LeftOutParts { what, why, parts, characters, url, .. } = parts;
-        screen.note(&format!("left out {what} {parts} times, {characters} characters, such as on {url}: {why}"))?;
+        let (times, size) = (counted(*parts, "time"), counted(*characters, "character"));
+        screen.note(&format!("left out {what} {times}, {size}, such as on {url}: {why}"))?;
     }
     if job.state == JobState::Done
         && let Some(note) = &job.error
@@ -75,7 +77,11 @@ fn summarise(job: &JobView, screen: &mut Screen<'_>) -> Result<(), CliError> {
     }
     let (read, skipped, learned) = (job.pages_read, job.pages_skipped_total, job.learned);
     Ok(screen.line(&format!(
-        "{}: {read} pages read, {skipped} skipped; {} learned, {} known already, {} forgotten",
-        job.url, learned.changed, learned.unchanged, learned.removed
+        "{}: {} read, {skipped} skipped; {} learned, {} known already, {} forgotten",
+        job.url,
+        counted(read, "page"),
+        learned.changed,
+        learned.unchanged,
+        learned.removed
     ))?)
 }

@@ -173,7 +173,7 @@ async fn files_go_to_the_node_one_by_one_and_what_is_gone_is_forgotten() {
 async fn a_document_that_is_refused_does_not_stop_the_others_and_a_wrong_key_does() {
     let root = folder(&[("a.md", b"a"), ("b.md", b"b")]);
     for (code, asked, complaint) in [
-        ("bad_field", 2, "2 documents were not learned"),
+        ("bad_field", 2, "2 documents not learned"),
         ("unreadable_document", 2, "nothing was learned"),
         ("unauthorized", 1, "no (unauthorized)"),
     ] {

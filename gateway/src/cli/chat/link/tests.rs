@@ -131,6 +131,24 @@ async fn lines_are_said_one_after_the_other_and_replies_stream() {
 }
 
 #[tokio::test]
+async fn commands_are_done_here_and_mistyped_ones_are_not_said() {
+    let (node, chat) = start().await;
+    for line in ["/help", "/hepl me", "/id", "//said"] {
+        chat.line(line).await;
+    }
+    let (mut peer, _) = node.joined().await;
+    let say = hear(&mut peer).await;
+    assert_eq!((say["type"].as_str(), say["text"].as_str()), (Some("say"), Some("/said")), "and nothing before it");
+    tell_said(&mut peer, 2, &say).await;
+    tell_reply(&mut peer, 3, 1, "so", "completed").await;
+    chat.line("/quit").await;
+    let (outcome, screen) = chat.running.await.unwrap();
+    outcome.unwrap();
+    let expected = format!("[not said: there is no command /hepl; /help lists them]\n[{}]\nso\n", conversation());
+    assert!(screen.contains(&expected) && screen.contains("[/quit "), "{screen}");
+}
+
+#[tokio::test]
 async fn a_drop_in_mid_reply_is_repaired_twice() {
     let (node, chat) = start().await;
     chat.line("hours?").await;

@@ -1,0 +1,319 @@
+//! Reads what others send, with objects where the protocol has objects.
+//! Invariant: serde's second form of a struct, an array of its fields' values, is refused wherever it stands.
+//!
+//! A client that sends `["r1", "hello"]` for a message would depend on the order in which fields are declared
+//! here. Derived code takes that form from every self-describing format, and no attribute switches it off; so
+//! the deserializer that drives the derived code is wrapped, and hands it no sequence where it asks for a
+//! struct. Nothing is parsed twice, and nothing is kept.
+
+use std::fmt;
+
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
+};
+
+/// Reads JSON that came from outside.
+///
+/// # Errors
+/// What serde says, or that an object is an array. Messages name fields and places, never what was said.
+pub fn read_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    // Whatever has a tag is collected before its struct is known: there only the first byte tells the array.
+    // All that comes from outside is an object.
+    if json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(Error::invalid_type(Unexpected::Seq, &"an object"));
+    }
+    let mut source = serde_json::Deserializer::from_slice(json);
+    let read = T::deserialize(Objects(&mut source))?;
+    source.end()?;
+    Ok(read)
+}
+
+/// A deserializer, or an access of one, that knows a struct by its field names only.
+pub struct Objects<D>(pub D);
+
+/// A visitor that is given only what the invariant allows. `STRUCT`: it builds a struct.
+struct Guarded<V, const STRUCT: bool>(V);
+
+macro_rules! ask {
+    ($($method:ident)*) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            self.0.$method(Guarded::<V, false>(visitor))
+        })*
+    };
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
+    type Error = D::Error;
+
+    ask! {
+        deserialize_any deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
+        deserialize_i128 deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
+        deserialize_f32 deserialize_f64 deserialize_char deserialize_str deserialize_string deserialize_bytes
+        deserialize_byte_buf deserialize_option deserialize_unit deserialize_seq deserialize_map
+        deserialize_identifier deserialize_ignored_any
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_unit_struct(name, Guarded::<V, false>(visitor))
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_newtype_struct(name, Guarded::<V, false>(visitor))
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, D::Error> {
+        self.0.deserialize_tuple(len, Guarded::<V, false>(visitor))
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        len: usize,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_tuple_struct(name, len, Guarded::<V, false>(visitor))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_struct(name, fields, Guarded::<V, true>(visitor))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.0.deserialize_enum(name, variants, Guarded::<V, false>(visitor))
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.0.is_human_readable()
+    }
+}
+
+macro_rules! give {
+    ($($method:ident $kind:ty)*) => {
+        $(fn $method<E: Error>(self, value: $kind) -> Result<V::Value, E> {
+            self.0.$method(value)
+        })*
+    };
+}
+
+impl<'de, V: Visitor<'de>, const STRUCT: bool> Visitor<'de> for Guarded<V, STRUCT> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    give! {
+        visit_bool bool visit_i8 i8 visit_i16 i16 visit_i32 i32 visit_i64 i64 visit_i128 i128 visit_u8 u8
+        visit_u16 u16 visit_u32 u32 visit_u64 u64 visit_u128 u128 visit_f32 f32 visit_f64 f64 visit_char char
+        visit_str &str visit_borrowed_str &'de str visit_string String
+        visit_bytes &[u8] visit_borrowed_bytes &'de [u8] visit_byte_buf Vec<u8>
+    }
+
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.0.visit_none()
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        self.0.visit_some(Objects(deserializer))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        self.0.visit_unit()
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        self.0.visit_newtype_struct(Objects(deserializer))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
+        if STRUCT { Err(Error::invalid_type(Unexpected::Seq, &self)) } else { self.0.visit_seq(Objects(items)) }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<V::Value, A::Error> {
+        self.0.visit_map(Objects(fields))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
+        self.0.visit_enum(Objects(variant))
+    }
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Objects<S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
+        self.0.deserialize(Objects(deserializer))
+    }
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
+    type Error = A::Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
+        self.0.next_element_seed(Objects(seed))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.0.size_hint()
+    }
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        self.0.next_key_seed(Objects(seed))
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        self.0.next_value_seed(Objects(seed))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.0.size_hint()
+    }
+}
+
+impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Objects<A> {
+    type Error = A::Error;
+    type Variant = Objects<A::Variant>;
+
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self::Variant), A::Error> {
+        let (name, variant) = self.0.variant_seed(Objects(seed))?;
+        Ok((name, Objects(variant)))
+    }
+}
+
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
+    type Error = A::Error;
+
+    fn unit_variant(self) -> Result<(), A::Error> {
+        self.0.unit_variant()
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, A::Error> {
+        self.0.newtype_variant_seed(Objects(seed))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
+        self.0.tuple_variant(len, Guarded::<V, false>(visitor))
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.0.struct_variant(fields, Guarded::<V, true>(visitor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::wire::{
+        AnswerIn, ClientFrame, DocumentIn, HumanIn, MessageIn, OpenIn, PlanChoice, PlanPut, SiteIn, TenantIn,
+        TenantPut, VerdictIn, VisitorIn, WidgetIn,
+    };
+    use crate::{ConversationId, Plan, Profile};
+
+    /// Every way to write one of the objects in `value` as the array of what it holds.
+    fn as_arrays(value: &Value) -> Vec<Value> {
+        let mut all = Vec::new();
+        if let Value::Object(fields) = value {
+            all.push(Value::Array(fields.values().cloned().collect()));
+            all.push(json!([]));
+            for (name, inner) in fields {
+                for array in as_arrays(inner) {
+                    let mut changed = value.clone();
+                    changed[name] = array;
+                    all.push(changed);
+                }
+            }
+        }
+        all
+    }
+
+    fn check<T: DeserializeOwned>(example: &Value) -> usize {
+        assert!(read_json::<T>(example.to_string().as_bytes()).is_ok(), "{example}");
+        let arrays = as_arrays(example);
+        for array in &arrays {
+            for text in [array.to_string(), format!(" \n\t{array}")] {
+                let error = read_json::<T>(text.as_bytes()).err().unwrap_or_else(|| panic!("{text} was read"));
+                assert!(error.is_data() && error.to_string().contains("invalid type: sequence"), "{text}: {error}");
+            }
+        }
+        arrays.len()
+    }
+
+    #[test]
+    fn no_object_may_be_sent_as_an_array() {
+        let id = ConversationId::generate();
+        let profile = serde_json::to_value(Profile::default()).unwrap();
+        let plan = serde_json::to_value(Plan::default()).unwrap();
+        let checked = [
+            check::<OpenIn>(&json!({"contact": "Ana", "locale": "es"})),
+            check::<MessageIn>(&json!({"ref": "r1", "text": "hello"})),
+            check::<HumanIn>(&json!({"action": "take", "agent": "Bo"})),
+            check::<VisitorIn>(&json!({"origin": "https://shop.example", "contact": "Ana"})),
+            check::<WidgetIn>(&json!({"visitor": "x"})),
+            check::<TenantPut>(&json!({"version": 1, "profile": profile})),
+            check::<TenantIn>(&json!({"name": "acme", "plan": "pro"})),
+            check::<PlanPut>(&json!({"version": 0, "plan": plan})),
+            check::<PlanChoice>(&json!({"plan": "pro"})),
+            check::<DocumentIn>(&json!({"source": "a.md", "text": "# A"})),
+            check::<SiteIn>(&json!({"url": "https://shop.example/"})),
+            check::<AnswerIn>(&json!({"questions": ["When?"], "answer": "Now."})),
+            check::<VerdictIn>(&json!({"verdict": "wrong"})),
+            check::<ClientFrame>(&json!({"type": "ping", "ref": "1"})),
+            check::<ClientFrame>(&json!({"type": "say", "ref": "1", "conversation": id, "text": "hi"})),
+        ];
+        // Each at its own top, and the parts of profile and plan.
+        assert_eq!(checked.iter().sum::<usize>(), 2 * (checked.len() + 1 + 5 + 1 + 2));
+    }
+
+    #[test]
+    fn lists_tuples_variants_and_free_values_stay_what_they_are() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Shape {
+            Point,
+            Circle { radius: u8 },
+            Pair(u8, u8),
+            Named(Inner),
+        }
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Inner {
+            list: Vec<Shape>,
+            pair: (u8, Option<u8>),
+            free: Value,
+        }
+        let good = r#"{"list":["point",{"circle":{"radius":1}},{"pair":[1,2]}],"pair":[1,null],"free":[{"a":[1]}]}"#;
+        let plain: Inner = serde_json::from_str(good).unwrap();
+        assert_eq!(read_json::<Inner>(good.as_bytes()).unwrap(), plain);
+        for bad in [
+            r#"{"list":[{"circle":[1]}],"pair":[1,2],"free":0}"#,
+            r#"{"list":[{"named":[[],[1,2],0]}],"pair":[1,2],"free":0}"#,
+        ] {
+            assert!(serde_json::from_str::<Inner>(bad).is_ok(), "serde alone takes {bad}");
+            assert!(read_json::<Inner>(bad.as_bytes()).is_err(), "{bad}");
+        }
+        for (json, is_data) in [("{} x", false), ("[", true), ("{", false), ("", false), ("7", true)] {
+            let error = read_json::<OpenIn>(json.as_bytes()).unwrap_err();
+            assert_eq!(error.is_data(), is_data, "{json}: {error}");
+        }
+    }
+}
