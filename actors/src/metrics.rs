@@ -18,6 +18,9 @@ pub(crate) const CONVERSATION_WAKE: &str = "tertulia_conversation_wake_seconds";
 pub(crate) const CONVERSATION_MOVES: &str = "tertulia_conversation_moves_total";
 pub(crate) const CONVERSATION_RESTS: &str = "tertulia_conversation_rests_total";
 pub(crate) const CONVERSATION_CRASHES: &str = "tertulia_conversation_crashes_total";
+pub(crate) const DUE_SCANNED: &str = "tertulia_due_scanned_total";
+pub(crate) const DUE_ATTENDED: &str = "tertulia_due_attended_total";
+pub(crate) const DUE_LAG: &str = "tertulia_due_lag_seconds";
 pub(crate) const APPEND_WAIT: &str = "tertulia_append_wait_seconds";
 pub(crate) const SUBSCRIBERS: &str = "tertulia_subscribers";
 pub(crate) const RESUMES: &str = "tertulia_resumes_total";
@@ -64,6 +67,9 @@ pub fn describe() {
         VISITORS_REFUSED,
         "messages, conversations and new visitors refused because of a visitor's budget"
     );
+    describe_counter!(DUE_SCANNED, "entries of the due index that looks have read");
+    describe_counter!(DUE_ATTENDED, "conversations that were woken or told because something was due, by outcome");
+    describe_gauge!(DUE_LAG, Unit::Seconds, "how long ago the oldest entry of the due index was due, at the last look");
     describe_histogram!(APPEND_WAIT, Unit::Seconds, "time from the decision of events until they are durable");
     describe_gauge!(SUBSCRIBERS, "sessions that listen to conversations");
     describe_counter!(RESUMES, "joins by how they were served: ring, log or partial");

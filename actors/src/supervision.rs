@@ -16,7 +16,7 @@ use crate::directory::{AfterCrash, Directory, Listening, Start, Unfound};
 use crate::failure::Failure;
 use crate::metrics::CONVERSATION_CRASHES;
 use crate::runtime::spawn_local;
-use crate::tenant::KnownTenants;
+use crate::tenant::{KnownTenants, Tenant};
 
 /// The pause before a conversation whose store failed is tried again for those who listen.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
@@ -56,11 +56,12 @@ impl Supervisor {
     /// Creates a conversation in the store; gives its head. It will run on the thread of whoever needs it first.
     pub(crate) async fn open(
         &self,
+        tenant: &Tenant,
         key: ConversationKey,
         contact: Contact,
         locale: Option<Locale>,
     ) -> Result<Seq, Failure> {
-        let prepared = open(&self.host, key, contact, locale).await?;
+        let prepared = open(&self.host, tenant, key, contact, locale).await?;
         let head = prepared.machine.state().head;
         self.conversations.opened(key, prepared);
         Ok(head)

@@ -7,11 +7,14 @@ use std::time::Duration;
 use schema::ConversationKey;
 use tokio::time::Instant;
 
+use crate::conversation::ConversationHandle;
 use crate::metrics::{ACTOR_STUCK, CONVERSATIONS_WAITING};
 use crate::phase::Phase;
 use crate::supervision::Conversations;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a conversation stays in memory that was woken because something was due, and for nobody.
+const UNASKED_REST_AFTER: Duration = Duration::from_secs(5);
 /// Looks without progress after which an actor with waiting messages counts as stuck.
 const STUCK_LOOKS: u32 = 3;
 
@@ -41,6 +44,10 @@ impl Sweeper {
         }
     }
 
+    fn rest_after(&self, handle: &ConversationHandle) -> Duration {
+        if handle.is_asked() { self.rest_after } else { self.rest_after.min(UNASKED_REST_AFTER) }
+    }
+
     async fn look(&self, seen: &mut HashMap<ConversationKey, Seen>) {
         let now = self.phase.uptime_seconds();
         let (mut waiting, mut stuck) = (0, 0);
@@ -60,7 +67,9 @@ impl Sweeper {
                         tracing::warn!(conversation = %handle.key().conversation, "actor is stuck: messages wait and none is handled");
                     }
                     still.insert(handle.key(), Seen { handled, looks });
-                } else if !handle.is_running() && now.saturating_sub(handle.touched()) >= self.rest_after.as_secs() {
+                } else if !handle.is_running()
+                    && now.saturating_sub(handle.touched()) >= self.rest_after(&handle).as_secs()
+                {
                     // Also one that somebody seems to listen to: it looks whether they still do.
                     handle.ask_to_rest();
                 }

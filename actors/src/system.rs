@@ -19,6 +19,7 @@ use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::conversation::{ConversationHandle, Host};
 use crate::directory::Directory;
+use crate::due::{DueWork, Scanner};
 use crate::erase::Eraser;
 use crate::failure::Failure;
 use crate::phase::Phase;
@@ -28,6 +29,9 @@ use crate::sweeper::Sweeper;
 use crate::tenant::{KnownTenants, Tenant};
 use crate::turn::Workshop;
 use crate::unanswered::Unanswered;
+
+/// One in so many of those who may be woken at the same time is woken because something is due.
+const DUE_PART: usize = 4;
 
 /// What an operator may set.
 #[derive(Clone)]
@@ -44,6 +48,8 @@ pub struct Options {
     pub work_min: usize,
     /// Called before each command is applied. Tests make it panic, to see what a crash does.
     pub before: Option<fn(&Command)>,
+    /// Whether no other node has the same store: what was on its way before this one began is on its way no more.
+    pub alone: bool,
     /// A number from 0 to 1 that spreads pauses; a simulation draws it from its seed.
     pub jitter: fn() -> f64,
 }
@@ -57,6 +63,7 @@ impl Default for Options {
             threads: 1,
             work_min: 64,
             before: None,
+            alone: true,
             jitter: random,
         }
     }
@@ -73,6 +80,7 @@ pub struct System {
     unanswered: Arc<Unanswered>,
     eraser: Eraser,
     wakes: Arc<Semaphore>,
+    due: Arc<DueWork>,
     admission: Arc<Admission>,
     cool_downs: Arc<CoolDowns>,
     /// Workers made so far.
@@ -104,6 +112,8 @@ impl System {
         Arc::new(Self {
             tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
             wakes: Arc::new(Semaphore::new(options.wakes_at_once.max(1))),
+            // Clients that wake conversations come before what is due.
+            due: Arc::new(DueWork::new(options.wakes_at_once / DUE_PART)),
             admission: Arc::new(Admission::new(options.threads, options.work_min)),
             cool_downs: Arc::default(),
             workers: AtomicUsize::new(0),
@@ -118,7 +128,8 @@ impl System {
         })
     }
 
-    /// Looks after idle, stuck and unspoken conversations, writes down what tenants have used and notes what was
+    /// Looks after idle, stuck and unspoken conversations, sends for those who have something to do
+    /// ([`Worker::attend`](crate::Worker::attend) has it done), writes down what tenants have used and notes what was
     /// not answered, until the system is closed.
     pub async fn sweep(self: Arc<Self>) {
         let noting = self.unanswered.follow(|| self.phase.is_closing());
@@ -127,7 +138,15 @@ impl System {
             phase: Arc::clone(&self.phase),
             rest_after: self.options.rest_after,
         };
-        tokio::join!(sweeper.sweep(), self.eraser.age(), self.keep_usage(), noting);
+        let scanner = Scanner {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            phase: Arc::clone(&self.phase),
+            work: Arc::clone(&self.due),
+            jitter: self.options.jitter,
+            alone: self.options.alone,
+        };
+        tokio::join!(sweeper.sweep(), self.eraser.age(), self.keep_usage(), noting, scanner.scan());
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends
@@ -201,7 +220,7 @@ impl System {
         self.phase.is_draining()
     }
 
-    /// Refuses new conversations from now on.
+    /// Refuses new conversations from now on, and begins nothing more of what is due.
     pub fn begin_drain(&self) {
         self.phase.drain();
     }
@@ -283,6 +302,10 @@ impl System {
 
     pub(crate) const fn tenants(&self) -> &Arc<KnownTenants> {
         &self.tenants
+    }
+
+    pub(crate) const fn due_work(&self) -> &Arc<DueWork> {
+        &self.due
     }
 
     pub(crate) const fn wakes(&self) -> &Arc<Semaphore> {

@@ -8,6 +8,7 @@ use engine_model::Registry;
 use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
 
 use crate::conversation::{ConversationHandle, Host};
+use crate::due::Attendant;
 use crate::failure::Failure;
 use crate::supervision::Supervisor;
 use crate::system::System;
@@ -30,6 +31,18 @@ impl Worker {
         let (tenants, wakes) = (Arc::clone(system.tenants()), Arc::clone(system.wakes()));
         let supervisor = Rc::new(Supervisor::new(Rc::clone(&host), conversations, tenants, wakes));
         Rc::new(Self { system, host, supervisor })
+    }
+
+    /// Has conversations on this thread do what is due; run it on every worker thread, beside [`System::sweep`] on
+    /// one. It ends with the thread.
+    pub async fn attend(self: Rc<Self>) {
+        let attendant = Attendant {
+            supervisor: Rc::clone(&self.supervisor),
+            work: Arc::clone(self.system.due_work()),
+            phase: Arc::clone(&self.host.phase),
+            jitter: self.host.jitter,
+        };
+        attendant.attend().await;
     }
 
     /// What all workers share.
@@ -115,7 +128,7 @@ impl Worker {
         if !self.host.admission.admits(tenant.share()) {
             return Err(Failure::overloaded((self.host.jitter)()));
         }
-        self.supervisor.open(key, contact, locale).await
+        self.supervisor.open(&tenant, key, contact, locale).await
     }
 
     /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken

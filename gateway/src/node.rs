@@ -4,6 +4,7 @@
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -222,8 +223,10 @@ impl Node {
             // Once in each worker thread: its models' connections and its sockets stay on it.
             let models = Registry::unchecked(settings.clone(), Some(Arc::clone(&builtin)));
             actix_web::rt::spawn(Arc::clone(&shared).watch());
+            let worker = Worker::new(Arc::clone(&shared), models);
+            actix_web::rt::spawn(Rc::clone(&worker).attend());
             let edge = Edge {
-                worker: Worker::new(Arc::clone(&shared), models),
+                worker,
                 parts: Arc::clone(&parts),
                 sockets: Sockets { limits: Limits::default(), sweep: Sweep::start(Pace::default()) },
                 sessions: Sessions::start(Arc::clone(&presence), Arc::clone(&shared), draining.clone()),

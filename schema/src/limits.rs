@@ -100,6 +100,19 @@ pub const UNSTORED_BYTES_MAX: usize = 1024 * 1024;
 /// whether it has.
 pub const APPEND_TRIES_FOR: Duration = Duration::from_secs(5);
 
+/// A reply that was begun or is owed is looked for after so long, and again until it has ended: where no node is at
+/// it any more, it is ended or begun anew.
+pub const REPLY_DUE_AFTER: Duration = Duration::from_secs(30);
+/// A node that begins alone looks so far ahead at first: what was on its way when its last life ended is on its
+/// way no more.
+pub const DUE_AHEAD_AT_START: Duration = Duration::from_secs(60);
+/// Entries of the due index that are read at once.
+pub const PAGE_DUE_MAX: usize = 64;
+/// Conversations that are due and wait for a thread.
+pub const DUE_WAITING_MAX: usize = 32;
+/// Conversations whose entry is remembered because it was looked at and stands there still.
+pub const DUE_REMEMBERED_MAX: usize = 4_096;
+
 /// A reply's unstored tail is stored once it is this long, in bytes …
 pub const CHECKPOINT_BYTES: usize = 1024;
 /// … or this old.
@@ -272,6 +285,9 @@ const _: () = assert!(LISTINGS_PER_VISITORS_MAX + LISTINGS_PER_KEY_MAX < LISTING
 const _: () = assert!(OUTBOX_SLOW_BYTES * 4 <= OUTBOX_BYTES_MAX, "slow comes well before closed");
 const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a request");
 const _: () = assert!(INSTRUCTIONS_BYTES_MAX < PROFILE_BYTES_MAX, "instructions fit a profile");
+const _: () =
+    assert!(DUE_AHEAD_AT_START.as_secs() > REPLY_DUE_AFTER.as_secs(), "a new life finds all that the last one left");
+const _: () = assert!(BURST_WINDOW_MAX.as_secs() < REPLY_DUE_AFTER.as_secs(), "a burst is over before it is due");
 const _: () = assert!(CHECKPOINT_BYTES < REPLY_BYTES_MAX, "a reply is longer than its checkpoint");
 const _: () = assert!(
     TRANSCRIPT_LINE_BYTES_MAX + PASSAGES_BYTES_MAX < TRANSCRIPT_BYTES_MAX,

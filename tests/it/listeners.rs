@@ -9,7 +9,7 @@ use actors::{
 };
 use engine_conversation::Command;
 use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
-use engine_store::{Append, Log};
+use engine_store::{Append, DueChange, Log};
 use futures_util::StreamExt;
 use schema::wire::{Close, ServerFrame};
 use schema::{Author, Contact, ConversationKey, End, Event, Fact, Position, Seq, SessionId, Text, Timestamp, limits};
@@ -118,7 +118,7 @@ async fn conversation_of(store: &Moody, bench: &Bench, count: Seq, bytes: usize)
         event(seq, Author::Human, Fact::Message { text, r#ref: None, agent: Some("Ada".into()), reply: None })
     });
     let events = std::iter::once(event(1, Author::System, opened)).chain(said).collect();
-    store.append(Append { key, epoch: claim.epoch, head: 0, events }).await.unwrap();
+    store.append(Append { key, epoch: claim.epoch, head: 0, events, due: DueChange::Keep }).await.unwrap();
     key
 }
 

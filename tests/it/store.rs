@@ -42,9 +42,9 @@ async fn claim_and_appends_in_one_breath_are_done_in_order() -> Outcome {
     let directory = tempfile::tempdir()?;
     let store = sqlite(&directory.path().join("store"))?;
     let key = fresh_key();
-    let claim = Claim { epoch: 1, head: 0 };
+    let claim = Claim { epoch: 1, head: 0, due: None };
     let claimed = store.claim(key, opening(&Contact::anonymous(), 0));
-    let stranger = store.append(append(key, Claim { epoch: 9, head: 0 }, &["not mine"]));
+    let stranger = store.append(append(key, Claim { epoch: 9, head: 0, due: None }, &["not mine"]));
     let appends: Vec<_> =
         (0..20).map(|head| store.append(append(key, Claim { head, ..claim }, &[&head.to_string()]))).collect();
     let taken = store.claim(key, None);
@@ -52,7 +52,7 @@ async fn claim_and_appends_in_one_breath_are_done_in_order() -> Outcome {
     assert_eq!(claimed.await, Ok(claim));
     assert_eq!(stranger.await, Err(StoreError::Fenced));
     try_join_all(appends).await?;
-    assert_eq!(taken.await, Ok(Claim { epoch: 2, head: 20 }));
+    assert_eq!(taken.await, Ok(Claim { epoch: 2, head: 20, due: None }));
     assert_eq!(late.await, Err(StoreError::Fenced));
     let store: SharedStore = store;
     assert_eq!(texts(&store, key).await?, (0..20).map(|head| head.to_string()).collect::<Vec<_>>());
@@ -80,7 +80,7 @@ async fn a_reopened_file_keeps_everything() -> Outcome {
     let query = ListQuery { tenant: key.tenant, contact: Some(contact), before: None, limit: 9 };
     assert_eq!(store.list(query).await?.len(), 1);
     let old = append(key, Claim { head: 3, ..claim }, &["four"]);
-    assert_eq!(store.claim(key, None).await?, Claim { epoch: 2, head: 3 });
+    assert_eq!(store.claim(key, None).await?, Claim { epoch: 2, head: 3, due: None });
     assert_eq!(store.append(old).await, Err(StoreError::Fenced));
     Ok(())
 }

@@ -11,15 +11,16 @@ use std::time::Duration;
 
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
-    Unspoken, UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
+    Record, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
-use schema::{ConversationKey, Epoch, Event, Seq};
+use schema::{ConversationKey, Epoch, Event, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::chance::Chance;
+use super::node::EPOCH_MS;
 use super::plant::Plant;
 
 /// Longer than any answer takes; what is unknown by then stays so.
@@ -44,6 +45,7 @@ struct Row {
     epoch: Epoch,
     events: Vec<Event>,
     newest_writer: Epoch,
+    due: Option<Timestamp>,
     /// What must never be, and was.
     broken: Vec<String>,
 }
@@ -89,9 +91,10 @@ impl Disk {
         self.rows().get(&key).map_or(0, |row| row.events.len() as Seq)
     }
 
-    /// Puts a conversation there that nobody runs.
+    /// Puts a conversation there that nobody runs, as earlier versions of a store leave one: due at once.
     pub(super) fn begin(&self, key: ConversationKey, events: Vec<Event>) {
-        self.rows().insert(key, Row { epoch: 1, newest_writer: 1, events, broken: Vec::new() });
+        let due = Timestamp::from_millis(EPOCH_MS);
+        self.rows().insert(key, Row { epoch: 1, newest_writer: 1, events, due: Some(due), broken: Vec::new() });
     }
 
     /// What was seen to be broken while it ran.
@@ -115,7 +118,7 @@ impl Disk {
         if self.plant != Some(Plant::NoFence) || row.epoch == 0 {
             row.epoch += 1;
         }
-        Ok(Claim { epoch: row.epoch, head: row.events.len() as Seq })
+        Ok(Claim { epoch: row.epoch, head: row.events.len() as Seq, due: row.due })
     }
 
     fn may_append(&self, append: &Append) -> Result<(), StoreError> {
@@ -147,7 +150,48 @@ impl Disk {
         }
         row.newest_writer = append.epoch;
         row.events.extend(append.events.iter().cloned());
+        if self.plant != Some(Plant::DueForgotten) || row.due.is_none() {
+            row.due = append.due.applied_to(row.due);
+        }
         Ok(())
+    }
+
+    /// A conversation's entry in the due index.
+    pub(super) fn entry(&self, key: ConversationKey) -> Option<Timestamp> {
+        self.rows().get(&key).and_then(|row| row.due)
+    }
+
+    fn due(&self, query: DueQuery) -> Vec<DueEntry> {
+        let rows = self.rows();
+        let entries = rows.iter().filter_map(|(key, row)| Some(DueEntry { at: row.due?, key: *key }));
+        let behind = |entry: &DueEntry| query.after.is_none_or(|after| *entry > after);
+        let mut due: Vec<_> = entries.filter(|entry| entry.at < query.before && behind(entry)).collect();
+        due.sort_unstable();
+        due.truncate(query.limit);
+        due
+    }
+
+    fn reschedule(&self, change: Reschedule) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        let row = rows.get_mut(&change.key).ok_or(StoreError::NotFound)?;
+        let holds = row.epoch == change.epoch && row.events.len() as Seq == change.head;
+        if !holds && self.plant != Some(Plant::RescheduledBehind) {
+            return Err(StoreError::Fenced);
+        }
+        row.due = change.at;
+        Ok(())
+    }
+
+    fn hasten(&self, hasten: Hasten) -> Option<Hastened> {
+        let mut rows = self.rows();
+        let behind = |key: &ConversationKey| hasten.after.is_none_or(|after| key.conversation > after);
+        let theirs = rows.iter_mut().filter(|(key, _)| key.tenant == hasten.tenant && behind(key));
+        theirs.take(hasten.limit).fold(None, |hastened: Option<Hastened>, (key, row)| {
+            let moved = hastened.map_or(0, |before| before.moved);
+            let target = hasten.moves(moved, row.due).filter(|_| !row.events.is_empty());
+            row.due = target.or(row.due);
+            Some(Hastened { last: key.conversation, moved: moved + u32::from(target.is_some()) })
+        })
     }
 
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Result<(), StoreError> {
@@ -316,6 +360,31 @@ impl Log for Way {
 
     fn probe(&self) -> Pending<()> {
         self.write(|_| Ok(()))
+    }
+}
+
+impl DueIndex for Way {
+    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
+        let refused = self.chance.happens(self.weather.now().refused).then(|| self.refusal());
+        let (there, back) = (self.delay(), self.delay());
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move {
+            sleep(there).await;
+            if let Some(refusal) = refused {
+                return Err(refusal);
+            }
+            let due = disk.due(query);
+            sleep(back).await;
+            Ok(due)
+        })
+    }
+
+    fn reschedule(&self, change: Reschedule) -> Pending<()> {
+        self.write(move |disk| disk.reschedule(change))
+    }
+
+    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
+        self.write(move |disk| Ok(disk.hasten(hasten)))
     }
 }
 

@@ -10,7 +10,7 @@ use super::disk::Troubles;
 use super::world::World;
 
 /// A clock that jumps, jumps by up to this much.
-const SKEW_MS: u64 = 3_600_000;
+pub(super) const SKEW_MS: u64 = 3_600_000;
 
 /// Makes trouble until its time is over.
 pub(super) async fn trouble(world: Rc<World>, chance: Chance, until: Instant, pause_ms: u64) {

@@ -26,6 +26,15 @@ use super::session::Sessions;
 /// When every simulated world begins.
 pub(super) const EPOCH_MS: i64 = 1_800_000_000_000;
 
+/// What a node is like.
+#[derive(Clone, Copy)]
+pub(super) struct Kind {
+    /// Whether its documents say as much as they may.
+    pub(super) passages: bool,
+    /// Whether no other node has the disk.
+    pub(super) alone: bool,
+}
+
 pub(super) struct Node {
     pub(super) tasks: LocalSet,
     /// Two, as on a machine of two cores. They share a thread here: what they do to the directory they do
@@ -49,7 +58,7 @@ struct Documents {
 }
 
 impl Node {
-    pub(super) fn start(way: Way, brain: &SharedModel, began: Instant, sessions: Sessions, passages: bool) -> Self {
+    pub(super) fn start(way: Way, brain: &SharedModel, began: Instant, sessions: Sessions, kind: Kind) -> Self {
         let weather = Arc::clone(&way.weather);
         let clock = Arc::new(Skewed { began, skew_ms: AtomicI64::new(0) });
         let options = Options {
@@ -59,11 +68,12 @@ impl Node {
             threads: 1,
             work_min: 64,
             before: Some(maybe_panic),
+            alone: kind.alone,
             jitter: system_draw,
         };
         let system = System::new(
             Arc::new(way) as SharedStore,
-            Arc::new(Documents { full: passages }),
+            Arc::new(Documents { full: kind.passages }),
             Arc::clone(&clock) as Arc<dyn Clock>,
             options,
         );
@@ -72,6 +82,9 @@ impl Node {
         let workers = [(); 2].map(|()| Worker::new(Arc::clone(&system), models()));
         let tasks = LocalSet::new();
         tasks.spawn_local(system.sweep());
+        for worker in &workers {
+            tasks.spawn_local(Rc::clone(worker).attend());
+        }
         tasks.spawn_local(sessions.clone().sweep());
         Self { tasks, workers, accepted: Cell::new(0), weather, clock, sessions }
     }

@@ -34,6 +34,10 @@ pub struct Plan {
     pub floor: FloorPolicy,
     /// How large things are.
     pub sizes: Sizes,
+    /// Whether everybody leaves in the middle of it, and nobody comes back.
+    pub unattended: bool,
+    /// Whether conversations are to close sooner from then on.
+    pub stricter: bool,
 }
 
 impl Plan {
@@ -41,8 +45,10 @@ impl Plan {
         let sizes = Sizes::draw(&chance.fork());
         // Where things are large, a few conversations are enough.
         let few = |count: usize| if sizes.is_small() { count } else { count.min(2) };
-        Self {
+        let mut plan = Self {
             sizes,
+            unattended: false,
+            stricter: false,
             nodes: 1 + chance.index(3),
             conversations: few(1 + chance.index(3)),
             clients: 1 + chance.index(2),
@@ -60,6 +66,14 @@ impl Plan {
                 unfinished_turns: if chance.happens(0.5) { UnfinishedTurns::Rerun } else { UnfinishedTurns::Mark },
                 ..FloorPolicy::default()
             },
+        };
+        // Hours of a large world would take long.
+        if plan.sizes.is_small() && chance.happens(0.25) {
+            plan.unattended = true;
+            plan.stricter = chance.happens(0.3);
+            let hours = if plan.stricter { [0, 72][chance.index(2)] } else { [1, 2][chance.index(2)] };
+            plan.floor.close_after_hours = hours;
         }
+        plan
     }
 }

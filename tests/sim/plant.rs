@@ -27,11 +27,15 @@ pub enum Plant {
     NeverLeaves,
     /// What is said in a conversation is kept for every prompt.
     NothingForgotten,
+    /// An append leaves the entry in the due index as it found it.
+    DueForgotten,
+    /// A change of such an entry that comes late is done all the same.
+    RescheduledBehind,
 }
 
 impl Plant {
     /// Every one of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::NoCondition,
         Self::NoFence,
         Self::EarlyAcknowledgement,
@@ -43,6 +47,8 @@ impl Plant {
         Self::CloseLost,
         Self::NeverLeaves,
         Self::NothingForgotten,
+        Self::DueForgotten,
+        Self::RescheduledBehind,
     ];
 }
 
@@ -60,6 +66,7 @@ impl Plant {
             Self::CloseLost => "without a close",
             Self::NeverLeaves => "never rest",
             Self::NothingForgotten => "Memory",
+            Self::DueForgotten | Self::RescheduledBehind => "due:",
         }
     }
 }

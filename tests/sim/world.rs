@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use actors::{Failure, ProfileRecord, TenantRecord, Worker};
 use engine_model::SharedModel;
-use loadtest::checker::History;
 use schema::wire::ConversationView;
 use schema::{Contact, ConversationId, ConversationKey, Event, Fact, Profile, TenantId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
@@ -26,7 +25,7 @@ use super::chance::{Chance, set_panics};
 use super::client::{Client, Role, Shared};
 use super::disk::{Disk, Errand, Troubles, Way, Weather};
 use super::line::{Line, Speed, line};
-use super::node::{Node, Planted};
+use super::node::{Kind, Node, Planted};
 use super::past::past;
 use super::session::Sessions;
 use super::{Plan, Plant, faults, held, replay};
@@ -35,7 +34,7 @@ use super::{Plan, Plant, faults, held, replay};
 const SETTLING_MAX: Duration = Duration::from_secs(600);
 /// Longest wait for conversations to come to rest when everybody has gone.
 const RESTING_MAX: Duration = Duration::from_secs(60);
-const TENANTS: usize = 2;
+pub(super) const TENANTS: usize = 2;
 
 thread_local! {
     /// Panics that nobody planted.
@@ -84,23 +83,25 @@ pub fn run(seed: u64, plant: Option<Plant>, story: bool) -> Report {
 
 /// Everything there is.
 pub(super) struct World {
-    plan: Plan,
+    pub(super) plan: Plan,
     plant: Option<Plant>,
     story: bool,
-    chance: Chance,
+    pub(super) chance: Chance,
     pub(super) disk: Arc<Disk>,
     errands: mpsc::UnboundedSender<Errand>,
     brain: SharedModel,
     nodes: RefCell<Vec<Option<Node>>>,
     lines: RefCell<Vec<CancellationToken>>,
     pub(super) keys: Vec<ConversationKey>,
-    began: Instant,
+    pub(super) began: Instant,
     healed: Cell<bool>,
     restarts: Cell<usize>,
     /// A node was started, and nobody polls it yet.
     unpolled: Cell<bool>,
-    complaints: Rc<RefCell<Vec<String>>>,
-    ended: CancellationToken,
+    pub(super) complaints: Rc<RefCell<Vec<String>>>,
+    pub(super) ended: CancellationToken,
+    /// Hours after which a tenant's conversations close now.
+    pub(super) hours: Cell<u32>,
 }
 
 impl World {
@@ -129,6 +130,7 @@ impl World {
             unpolled: Cell::new(false),
             complaints: Rc::default(),
             ended: CancellationToken::new(),
+            hours: Cell::new(plan.floor.close_after_hours),
             chance,
             plan,
         });
@@ -199,16 +201,21 @@ impl World {
             tokio::task::spawn_local(async move { over.run_until_cancelled(life).await });
         }
         tokio::task::spawn_local(faults::operator(Rc::clone(&self)));
+        tokio::task::spawn_local(Rc::clone(&self).watch_entries());
         set_panics(self.plan.panics);
         let until = Instant::now() + self.plan.trouble;
         faults::trouble(Rc::clone(&self), self.chance.fork(), until, self.plan.pause_ms).await;
-        self.heal();
-        let mut wrong = match tokio::time::timeout(SETTLING_MAX, self.settled(&clients)).await {
-            Ok(views) => self.disagreements(&views),
-            Err(_) => self.unsettled(&clients),
+        let mut wrong = if self.plan.unattended {
+            self.left_alone().await
+        } else {
+            self.heal();
+            match tokio::time::timeout(SETTLING_MAX, self.settled(&clients)).await {
+                Ok(views) => self.disagreements(&views),
+                Err(_) => self.unsettled(&clients),
+            }
         };
         wrong.extend(self.at_rest().await.into_iter().chain(self.noted().await));
-        wrong.extend(self.judge(&clients));
+        wrong.extend(self.judge(&clients, !self.plan.unattended));
         wrong
     }
 
@@ -247,7 +254,7 @@ impl World {
     }
 
     /// No more trouble: one fresh node, and everybody comes to it.
-    fn heal(&self) {
+    pub(super) fn heal(&self) {
         self.healed.set(true);
         set_panics(0.0);
         (0..self.plan.nodes).for_each(|node| self.crash(node));
@@ -305,29 +312,6 @@ impl World {
         self.keys.iter().zip(views).flat_map(|(key, view)| replay::disagreements(&self.disk.log(*key), view)).collect()
     }
 
-    fn judge(&self, clients: &[Vec<Shared>]) -> Vec<String> {
-        let mut held = held::take();
-        let mut wrong = self.disk.broken();
-        wrong.extend(self.complaints.take());
-        for (n, key) in self.keys.iter().enumerate() {
-            let log = self.disk.log(*key);
-            let foreign = (0..self.keys.len()).filter(|other| other % TENANTS != n % TENANTS).map(word_of).collect();
-            let mut history = History { foreign, held: std::mem::take(&mut held), ..History::default() };
-            for client in &clients[n] {
-                let mut client = client.borrow_mut();
-                let mut observer = std::mem::take(&mut client.observer);
-                observer.stayed_until(log.len() as u64);
-                history.observers.push(observer);
-                history.senders.push(std::mem::replace(
-                    &mut client.sender,
-                    loadtest::checker::Sender::new(schema::Author::System),
-                ));
-            }
-            wrong.extend(history.check(&log).into_iter().map(|violation| format!("conversation {n}: {violation}")));
-        }
-        wrong
-    }
-
     /// Runs something on a node, as the node's own task.
     pub(super) async fn on_node<T, F>(&self, node: usize, work: impl FnOnce(Rc<Worker>) -> F) -> Result<T, Failure>
     where
@@ -375,8 +359,8 @@ impl World {
         };
         let sessions = Sessions::new(self.plant, Rc::clone(&self.complaints));
         self.unpolled.set(true);
-        self.nodes.borrow_mut()[node] =
-            Some(Node::start(way, &self.brain, self.began, sessions, self.plan.sizes.passages));
+        let kind = Kind { passages: self.plan.sizes.passages, alone: self.plan.nodes == 1 || self.healed.get() };
+        self.nodes.borrow_mut()[node] = Some(Node::start(way, &self.brain, self.began, sessions, kind));
     }
 
     /// How fast a new line's reader is.
@@ -481,7 +465,7 @@ async fn errands_done(mut work: mpsc::UnboundedReceiver<Errand>) {
 }
 
 /// A word that only one conversation has.
-fn word_of(conversation: usize) -> String {
+pub(super) fn word_of(conversation: usize) -> String {
     format!("canary-of-{conversation}-")
 }
 

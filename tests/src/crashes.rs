@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use engine_conversation::Conversation;
 use futures_util::{StreamExt, stream};
 use loadtest::checker::{History, Violation};
 use loadtest::stub::{Defaults, Stub};
@@ -61,6 +62,8 @@ pub struct Outcome {
     pub events: usize,
     /// Replies that a kill cut off.
     pub interrupted: usize,
+    /// Of those, in conversations that nobody came back to: each ended without a client.
+    pub unattended: usize,
     /// Times a client came back.
     pub resumes: usize,
     /// From the start of the process to its readiness, in milliseconds.
@@ -116,6 +119,8 @@ pub async fn run(order: Order, mut progress: impl FnMut(usize, &Outcome)) -> Res
             round += 1;
             let first = world.something_happens(&talks);
             tokio::time::timeout(PATIENCE, first).await.context("nothing is acknowledged")?;
+            // Somebody asks and never comes back.
+            let left = world.ask_and_leave().await;
             let moment = Duration::from_micros(world.rng.random_range(0..400_000));
             feeding(&talks, &world.words, tokio::time::sleep(moment)).await;
             world.kill();
@@ -129,6 +134,7 @@ pub async fn run(order: Order, mut progress: impl FnMut(usize, &Outcome)) -> Res
             let back = feeding(&talks, &world.words, world.something_happens(&talks));
             tokio::time::timeout(PATIENCE, back).await.context("nothing is acknowledged after the restart")?;
             recovered.push(millis(begun));
+            outcome.note_left(round, left, &world.what_became_of(left).await);
             for talk in &talks {
                 let history = talk.history();
                 let log = world.api().whole_log(talk.id).await;
@@ -226,6 +232,27 @@ impl World {
         Talk { id, clients: (0..CLIENTS).map(|n| Patient::start(seat(n))).collect() }
     }
 
+    /// A question in a conversation that nobody listens to.
+    async fn ask_and_leave(&self) -> ConversationId {
+        let api = self.api();
+        let id = api.open().await;
+        api.say(id, "left", &self.words.next()).await;
+        id
+    }
+
+    /// The log of such a conversation once nothing in it is left to do; as it stands, when that does not come. It
+    /// is read from the store: nobody wakes the conversation by it.
+    async fn what_became_of(&self, left: ConversationId) -> Vec<Event> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let log = self.api().whole_log(left).await;
+            if is_done(&log) || Instant::now() >= deadline {
+                return log;
+            }
+            look_again().await;
+        }
+    }
+
     /// Waits until something more is acknowledged.
     async fn something_happens(&self, talks: &[Talk]) {
         let before = acknowledged(talks);
@@ -270,11 +297,21 @@ impl Outcome {
         self.findings.extend(violations.into_iter().map(|violation| format!("round {round}, {id}: {violation}")));
     }
 
+    fn note_left(&mut self, round: usize, left: ConversationId, log: &[Event]) {
+        if !is_done(log) {
+            self.findings.push(format!("round {round}, {left}: nobody came back, and it stays undone"));
+        }
+        self.events += log.len();
+        let cut = log.iter().filter(is_cut).count();
+        self.interrupted += cut;
+        self.unattended += cut;
+        self.note(round, left, History::default().check_so_far(log));
+    }
+
     fn count(&mut self, talk: &Talk, history: &History, log: &[Event]) {
         self.acknowledged += history.senders.iter().map(loadtest::checker::Sender::acknowledged_count).sum::<usize>();
         self.events += log.len();
-        let cut = |event: &&Event| matches!(&event.fact, Fact::Message { reply: Some(reply), .. } if reply.made.error.as_deref() == Some("interrupted"));
-        self.interrupted += log.iter().filter(cut).count();
+        self.interrupted += log.iter().filter(is_cut).count();
         for client in &talk.clients {
             let record = client.record();
             self.resumes += record.sockets.saturating_sub(1);
@@ -291,6 +328,17 @@ impl Quantiles {
         let at = |share: usize| values.get(values.len().saturating_sub(1) * share / 100).copied().unwrap_or_default();
         Self { p50: at(50), p99: at(99), max: at(100) }
     }
+}
+
+/// Whether its question has been seen to and no turn is open.
+fn is_done(log: &[Event]) -> bool {
+    let folded = Conversation::from_events(log);
+    folded.state().asked > 0 && folded.state().unfinished.is_none() && folded.state().answered >= folded.state().asked
+}
+
+/// Whether it is a reply that a kill cut off.
+fn is_cut(event: &&Event) -> bool {
+    matches!(&event.fact, Fact::Message { reply: Some(reply), .. } if reply.made.error.as_deref() == Some("interrupted"))
 }
 
 fn acknowledged(talks: &[Talk]) -> usize {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
-    Unspoken, UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
+    Record, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Seq};
@@ -54,6 +54,11 @@ impl Moody {
     /// From now on, or no longer, what is read of records is told late: when it may not hold any more.
     pub fn hold_reads(&self, held: bool) {
         self.reads_held.send_replace(held);
+    }
+
+    /// From now on all appends fare well.
+    pub fn forgets(&self) {
+        self.moods.lock().unwrap().clear();
     }
 
     /// Moods that are still to come.
@@ -108,6 +113,20 @@ impl Log for Moody {
 
     fn probe(&self) -> Pending<()> {
         self.store.probe()
+    }
+}
+
+impl DueIndex for Moody {
+    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
+        self.store.due(query)
+    }
+
+    fn reschedule(&self, change: Reschedule) -> Pending<()> {
+        self.store.reschedule(change)
+    }
+
+    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
+        self.store.hasten(hasten)
     }
 }
 

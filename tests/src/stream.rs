@@ -86,7 +86,7 @@ impl Stream {
             while let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
                 let block: Vec<u8> = self.unread.drain(..end + 2).collect();
                 let block = std::str::from_utf8(&block).expect("UTF-8");
-                let retry = block.lines().filter_map(|line| line.strip_prefix("retry: ")).last();
+                let retry = block.lines().filter_map(|line| line.strip_prefix("retry: ")).next_back();
                 if let Some(retry) = retry {
                     self.retry_ms = Some(retry.parse().expect("milliseconds"));
                 }

@@ -24,7 +24,7 @@ use super::subscriber::Speech;
 use super::subscribers::Subscribers;
 use super::turns::Turns;
 use super::view::{Around, view};
-use super::writer::Writer;
+use super::writer::{Writer, Written};
 use crate::failure::Failure;
 use crate::metrics::{APPEND_WAIT, TURN_PUSH};
 use crate::outbox::DrainHook;
@@ -62,7 +62,7 @@ impl ConversationActor {
         sender: Sender<Mail>,
         pulse: Arc<Pulse>,
     ) -> Self {
-        let Prepared { epoch, machine, ring } = prepared;
+        let Prepared { epoch, machine, ring, entry } = prepared;
         let head = machine.state().head;
         let mailbox = sender.clone();
         // The call is owed: the session is told nothing until it has come. To an incarnation that has ended
@@ -75,7 +75,7 @@ impl ConversationActor {
         Self {
             key,
             keeper,
-            writer: Writer::new(Arc::clone(&host.store), key, epoch, head, host.jitter),
+            writer: Writer::new(Arc::clone(&host.store), key, epoch, head, entry, host.jitter),
             listeners: Listeners::new(key.conversation, on_room, head, ring),
             log: LogReader::new(Arc::clone(&host.store), key, host.jitter),
             turns: Turns::new(key.conversation, Arc::clone(&tenant), workshop, admission, Arc::clone(&pulse)),
@@ -101,6 +101,11 @@ impl ConversationActor {
             closing: self.host.phase.is_closing(),
         };
         let mut effects: Vec<Effect> = Vec::new();
+        match command {
+            Command::Wake => self.writer.entry().look(),
+            Command::Due => self.writer.entry().is_due(),
+            _ => {}
+        }
         self.machine.apply(command, &policy, self.host.clock.now(), &mut effects);
         self.perform(effects, reply, at, execution);
     }
@@ -188,9 +193,13 @@ impl ConversationActor {
 
     /// Takes what was decided to the store, unless an append is under way.
     fn flush(&mut self, execution: &mut Execution<'_, Self>) {
-        let Some(stored) = self.writer.next() else { return };
+        let due = || {
+            let now = self.host.clock.now();
+            (self.machine.due(&self.tenant.settings().profile.floor, now), now)
+        };
+        let Some(written) = self.writer.next(&due) else { return };
         let since = Instant::now();
-        execution.later(async move { Mail::Stored { result: stored.await, since } });
+        execution.later(async move { Mail::Stored { written: written.await, since } });
     }
 
     fn on_command(&mut self, command: Command, reply: ReplyTo<Outcome>, execution: &mut Execution<'_, Self>) {
@@ -224,6 +233,15 @@ impl ConversationActor {
                 self.abandon(execution);
             }
         }
+    }
+
+    /// The entry in the due index was moved, or was not: then it is too early, and found due again.
+    fn on_moved(&mut self, ticket: u64, result: Result<(), StoreError>, execution: &mut Execution<'_, Self>) {
+        self.writer.moved(ticket, result.is_ok());
+        if let Err(error) = result {
+            tracing::debug!(conversation = %self.key.conversation, %error, "due entry not moved");
+        }
+        self.flush(execution);
     }
 
     /// Answers all who wait for what will never be durable.
@@ -303,7 +321,7 @@ impl ConversationActor {
         let free = self.is_needless();
         if free {
             let (machine, ring) = (std::mem::take(&mut self.machine), self.listeners.take_ring());
-            let prepared = Prepared { epoch: self.writer.epoch(), machine, ring };
+            let prepared = Prepared { epoch: self.writer.epoch(), machine, ring, entry: *self.writer.entry() };
             self.keeper.moved(self.key, &self.pulse, prepared);
             execution.stop();
         }
@@ -343,13 +361,17 @@ impl Actor for ConversationActor {
     const KIND: &'static str = "conversation";
 
     fn handle(&mut self, mail: Mail, execution: &mut Execution<'_, Self>) {
+        if mail.is_asked() {
+            self.pulse.ask();
+        }
         match mail {
             Mail::Command { command, reply } => self.on_command(command, reply, execution),
             Mail::Progress { turn, attempt, progress, at } => {
                 self.turns.on_piece(&progress, at);
                 self.apply(Command::Progress { turn, attempt, progress }, ReplyTo::nobody(), at, execution);
             }
-            Mail::Stored { result, since } => self.on_stored(result, since, execution),
+            Mail::Stored { written: Written::Append(result), since } => self.on_stored(result, since, execution),
+            Mail::Stored { written: Written::Entry(ticket, result), .. } => self.on_moved(ticket, result, execution),
             Mail::Join { listener, from, reply } => self.on_join(listener, from, reply, execution),
             Mail::Leave { session } => self.listeners.leave(session),
             Mail::Signal { session, author, kind } => self.on_signal(session, author, kind),

@@ -166,6 +166,11 @@ impl ConversationHandle {
         self.pulse.is_idle()
     }
 
+    /// Whether somebody has wished something of it, or listened: it was not woken for what was due alone.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.pulse.is_asked()
+    }
+
     /// Seconds of the node's life when it was last told something.
     pub(crate) fn touched(&self) -> u64 {
         self.pulse.touched()

@@ -11,6 +11,7 @@ use schema::{Channel, Contact, ConversationKey, Locale, limits};
 use tokio::sync::Semaphore;
 
 use super::actor::ConversationActor;
+use super::entry::Entry;
 use super::handle::ConversationHandle;
 use super::host::{Host, Keeper};
 use super::mail::Mail;
@@ -35,6 +36,7 @@ pub(crate) enum WakeFailure {
 /// needs it first.
 pub(crate) async fn open(
     host: &Host,
+    tenant: &Tenant,
     key: ConversationKey,
     contact: Contact,
     locale: Option<Locale>,
@@ -51,13 +53,16 @@ pub(crate) async fn open(
         Effect::Append(event) => Some(event),
         _ => None,
     });
-    let append = Append { key, epoch: claim.epoch, head: claim.head, events: events.collect() };
+    let events = events.collect();
+    let mut entry = Entry::found(claim.due);
+    let due = entry.with_append(machine.due(&tenant.settings().profile.floor, now), now);
+    let append = Append { key, epoch: claim.epoch, head: claim.head, events, due };
     let mut ring = Ring::default();
     for event in &*append.events {
         ring.push(Encoded::new(event));
     }
     bring(Arc::clone(&host.store), append, host.jitter).await.map_err(failed)?;
-    Ok(Prepared { epoch: claim.epoch, machine, ring })
+    Ok(Prepared { epoch: claim.epoch, machine, ring, entry })
 }
 
 /// What is needed to start a conversation on a thread.
@@ -85,7 +90,7 @@ pub(crate) async fn wake(
             let claim = host.store.claim(key, None).await;
             let claim = claim.map_err(|error| WakeFailure::Failed(Failure::store(&error)))?;
             let machine = read(host, key, claim.head).await?;
-            Prepared { epoch: claim.epoch, machine, ring: Ring::default() }
+            Prepared { epoch: claim.epoch, machine, ring: Ring::default(), entry: Entry::found(claim.due) }
         }
     };
     let Some(contact) = prepared.machine.state().contact.clone() else {

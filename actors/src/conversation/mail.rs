@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::listener::{Joined, Listener};
 use super::subscribers::Subscribers;
+use super::writer::Written;
 use crate::failure::Failure;
 use crate::reply::ReplyTo;
 use crate::runtime::Message;
@@ -37,8 +38,8 @@ pub(crate) enum Mail {
     /// Somebody on another thread wants to listen: move there, if nobody is left behind. True if
     /// the conversation can now be started there.
     Move(oneshot::Sender<bool>),
-    /// The store has answered an append.
-    Stored { result: Result<(), StoreError>, since: Instant },
+    /// The store has answered a write.
+    Stored { written: Written, since: Instant },
     /// The store has read what comes after an event, for a session that has not had it.
     Missed { session: SessionId, after: Seq, page: Result<Page, StoreError> },
     /// The running turn reports; `at` is when its words arrived.
@@ -57,6 +58,15 @@ impl Message for Mail {
 }
 
 impl Mail {
+    /// Whether somebody wishes something of the conversation, or listens: not it of itself.
+    pub(crate) const fn is_asked(&self) -> bool {
+        match self {
+            Self::Command { command, .. } => !matches!(command, Command::Wake | Command::Due),
+            Self::Join { .. } | Self::Signal { .. } | Self::View(_) | Self::Adopt(_) => true,
+            _ => false,
+        }
+    }
+
     /// Answers whoever waits for it.
     pub(crate) fn refuse(self, failure: &Failure) {
         match self {

@@ -8,6 +8,7 @@ mod actor;
 mod alarm;
 mod catch_up;
 mod durable_event;
+mod entry;
 mod gate;
 mod gated;
 mod handle;

@@ -3,6 +3,7 @@
 use engine_conversation::Conversation;
 use schema::Epoch;
 
+use super::entry::Entry;
 use super::ring::Ring;
 
 /// A conversation that runs nowhere and can be started without asking the store: just opened, or
@@ -12,4 +13,6 @@ pub(crate) struct Prepared {
     pub(crate) machine: Conversation,
     /// The newest events, for those who will listen.
     pub(crate) ring: Ring,
+    /// When it is due, as the store knows it.
+    pub(crate) entry: Entry,
 }

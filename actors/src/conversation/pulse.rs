@@ -13,6 +13,7 @@ pub(crate) struct Pulse {
     idle: AtomicBool,
     stored: AtomicBool,
     running: AtomicBool,
+    asked: AtomicBool,
     touched: AtomicU64,
     /// Stops the turn that runs without queueing behind data.
     cancel: Mutex<Option<(Turn, CancellationToken)>>,
@@ -37,6 +38,15 @@ impl Pulse {
         self.stored.store(beat.stored, Ordering::Relaxed);
         self.running.store(beat.running, Ordering::Relaxed);
         self.touched.store(beat.at, Ordering::Relaxed);
+    }
+
+    /// Somebody wishes something of this incarnation, or listens to it: it was not woken for what was due alone.
+    pub(super) fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_idle(&self) -> bool {

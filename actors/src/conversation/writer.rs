@@ -5,11 +5,13 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use engine_store::{Append, PageBounds, SharedStore, StoreError};
-use schema::{ConversationKey, Epoch, Event, Seq, limits};
+use engine_store::{Append, PageBounds, Reschedule, SharedStore, StoreError};
+use futures_util::future::Either;
+use schema::{ConversationKey, Epoch, Event, Seq, Timestamp, limits};
 
+use super::entry::{Entry, Move};
 use super::gate::Gate;
-use crate::patience::Patience;
+use crate::patience::{Patience, patiently};
 
 /// Decided events on their way to the store, under the epoch that owns the log.
 pub(crate) struct Writer<H> {
@@ -17,6 +19,8 @@ pub(crate) struct Writer<H> {
     epoch: Epoch,
     store: SharedStore,
     gate: Gate<H>,
+    /// When it is due, as the store knows it.
+    entry: Entry,
     /// Bytes of what was said in events that are not durable yet: of the append under way, and since.
     in_flight: usize,
     waiting: usize,
@@ -31,13 +35,19 @@ impl<H> Writer<H> {
         key: ConversationKey,
         epoch: Epoch,
         head: Seq,
+        entry: Entry,
         jitter: fn() -> f64,
     ) -> Self {
-        Self { key, epoch, store, gate: Gate::new(head), in_flight: 0, waiting: 0, jitter }
+        Self { key, epoch, store, gate: Gate::new(head), entry, in_flight: 0, waiting: 0, jitter }
     }
 
     pub(crate) const fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// When it is due, as the store knows it.
+    pub(crate) const fn entry(&mut self) -> &mut Entry {
+        &mut self.entry
     }
 
     /// Everything up to here is durable, and may be shown.
@@ -47,7 +57,7 @@ impl<H> Writer<H> {
 
     /// Whether everything decided is durable.
     pub(crate) fn is_settled(&self) -> bool {
-        self.gate.unstored() == 0
+        self.gate.unstored() == 0 && self.entry.is_settled()
     }
 
     /// Whether as much waits for the store as may.
@@ -69,12 +79,44 @@ impl<H> Writer<H> {
     }
 
     /// Takes what was decided to the store, unless an append is under way: then it goes with the next one.
-    /// The future ends when it is durable or lost; tell [`Writer::stored`] or [`Writer::lost`].
-    pub(crate) fn next(&mut self) -> Option<impl Future<Output = Result<(), StoreError>> + use<H>> {
-        let (head, events) = self.gate.next_append()?;
-        self.in_flight = std::mem::take(&mut self.waiting);
-        let append = Append { key: self.key, epoch: self.epoch, head, events: events.into() };
-        Some(bring(Arc::clone(&self.store), append, self.jitter))
+    /// With it goes when the conversation is due after that: `due` says so, and what time it is. Where nothing
+    /// was decided, the entry alone is moved, if it needs that.
+    ///
+    /// The future ends when it is durable or lost; tell [`Writer::stored`], [`Writer::lost`] or [`Writer::moved`].
+    pub(crate) fn next(
+        &mut self,
+        due: &dyn Fn() -> (Option<Timestamp>, Timestamp),
+    ) -> Option<impl Future<Output = Written> + use<H>> {
+        let (store, jitter) = (Arc::clone(&self.store), self.jitter);
+        if let Some((head, events)) = self.gate.next_append() {
+            self.in_flight = std::mem::take(&mut self.waiting);
+            let (wanted, now) = due();
+            let due = self.entry.with_append(wanted, now);
+            let append = Append { key: self.key, epoch: self.epoch, head, events: events.into(), due };
+            return Some(Either::Left(async move { Written::Append(bring(store, append, jitter).await) }));
+        }
+        if self.gate.unstored() > 0 || !self.entry.is_to_be_looked_at() {
+            return None;
+        }
+        let (wanted, now) = due();
+        let Move { ticket, at } = self.entry.alone(wanted, now)?;
+        let change = Reschedule { key: self.key, epoch: self.epoch, head: self.gate.durable(), at };
+        // Asked for now, not when it is first polled: an append that follows comes behind it.
+        let first = store.reschedule(change);
+        Some(Either::Right(async move {
+            let moved = match first.await {
+                Err(StoreError::Busy | StoreError::Unavailable(_)) => {
+                    patiently(jitter, || store.reschedule(change)).await
+                }
+                answer => answer,
+            };
+            Written::Entry(ticket, moved)
+        }))
+    }
+
+    /// The change of the entry alone has ended, well or not.
+    pub(crate) fn moved(&mut self, ticket: u64, well: bool) {
+        self.entry.moved(ticket, well);
     }
 
     /// The append under way is durable.
@@ -92,6 +134,14 @@ impl<H> Writer<H> {
     pub(crate) fn lost(&mut self) -> impl Iterator<Item = H> + use<H> {
         self.gate.give_up()
     }
+}
+
+/// What became of a write.
+pub(crate) enum Written {
+    /// Of events, and of the entry with them.
+    Append(Result<(), StoreError>),
+    /// Of the entry alone, with the ticket of its move.
+    Entry(u64, Result<(), StoreError>),
 }
 
 /// What stands in the log where an append would.

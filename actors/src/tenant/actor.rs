@@ -19,6 +19,7 @@ use super::visitors::{Taken, Wait};
 use crate::admission::Share;
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::hasten;
 use crate::metrics::VISITORS_REFUSED;
 use crate::runtime::{Actor, Bounds, Execution, Message, SendFailure, Sender, spawn};
 
@@ -412,6 +413,11 @@ async fn put(tenant: &Tenant, version: u64, profile: Profile) -> Result<(), Fail
         let message = format!("a profile has at most {} bytes of JSON", limits::PROFILE_BYTES_MAX);
         return Err(Failure::new(ErrorCode::TooLarge, message));
     }
+    let old = tenant.settings();
+    if hasten::is_sooner(&profile.floor, &old.profile.floor) {
+        let intended = hasten::intend(&tenant.store, tenant.id, &old.profile.floor).await;
+        intended.map_err(|error| Failure::store(&error))?;
+    }
     let name = ProfileRecord::record_name(tenant.id);
     let stored = match tenant.store.put(name, version, body).await {
         Ok(stored) => stored,
@@ -433,6 +439,11 @@ async fn put(tenant: &Tenant, version: u64, profile: Profile) -> Result<(), Fail
 async fn reload(tenant: &Tenant) -> Result<(), Failure> {
     let loaded = record::load(&*tenant.store, tenant.id).await;
     let (record, version, profile, plan) = loaded.map_err(|error| Failure::store(&error))?;
+    let old = tenant.settings();
+    if hasten::is_sooner(&profile.floor, &old.profile.floor) {
+        let intended = hasten::intend(&tenant.store, tenant.id, &old.profile.floor).await;
+        intended.map_err(|error| Failure::store(&error))?;
+    }
     tenant.set(|settings| *settings = Settings { record, version, profile, plan });
     tenant.catch_up();
     Ok(())

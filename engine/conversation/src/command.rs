@@ -23,6 +23,8 @@ pub enum Command {
     },
     /// The actor has just been built from the log.
     Wake,
+    /// The due index says that there is something to do: do what still is, once.
+    Due,
     /// Somebody says something.
     Say {
         /// Who.

@@ -29,7 +29,8 @@ pub enum Effect {
     },
     /// Stop the attempt that runs, if one does.
     Stop,
-    /// Send [`Command::Elapsed`](super::Command::Elapsed) after a while.
+    /// Send [`Command::Elapsed`](super::Command::Elapsed) after a while. A crash forgets it: what must happen is
+    /// due (see [`Conversation::due`](super::Conversation::due)) as well.
     Arm {
         /// Which timer.
         timer: Timer,

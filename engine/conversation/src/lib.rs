@@ -4,6 +4,7 @@
 
 mod cancel;
 mod command;
+mod due;
 mod effect;
 mod floor;
 mod machine;

@@ -61,6 +61,7 @@ impl Conversation {
                 call.reply(Outcome { seq: Some(self.state.head), turn: None });
             }
             Command::Wake => self.on_wake(call),
+            Command::Due => self.on_due(call),
             Command::Say { speaker, r#ref, text } => self.on_say(speaker, r#ref, text, call),
             Command::Cancel { turn } => self.on_cancel(turn, call),
             Command::Take { agent } => self.on_take(agent, call),

@@ -1,12 +1,9 @@
 //! The conversation was just built from its log: finish what a crash or a long rest left open.
 
-use std::time::Duration;
-
-use schema::wire::Status;
-use schema::{Author, CloseReason, End, ErrorCode, Fact, Made, Reply, Text, UnfinishedTurns};
+use schema::{Author, End, ErrorCode, Fact, Made, Reply, Text, UnfinishedTurns};
 
 use super::machine::Call;
-use super::{Conversation, Owner, Policy};
+use super::{Conversation, Policy};
 
 /// Replies in a row that may be cut off before asking once more is given up: a question that
 /// brings the node down must not do so for ever.
@@ -14,16 +11,7 @@ const RERUNS_MAX: u32 = 2;
 
 impl Conversation {
     pub(super) fn on_wake(&mut self, call: &mut Call<'_>) {
-        if self.state.unfinished.is_some() {
-            self.end_unfinished(call);
-        }
-        let close_after = Duration::from_secs(u64::from(call.policy.floor.close_after_hours) * 3600);
-        let quiet = call.now.since(self.state.last_at);
-        if self.state.status == Status::Open && !close_after.is_zero() && quiet >= close_after {
-            self.record(Author::System, Fact::Closed { reason: CloseReason::Idle }, call);
-        } else if self.state.owner == Owner::Assistant && self.state.status == Status::Open {
-            self.go_on(call);
-        }
+        self.do_what_is_due(call);
     }
 
     /// Whether a reply that was cut off is asked for once more.
@@ -32,7 +20,7 @@ impl Conversation {
     }
 
     /// Gives the turn that a crash cut off its terminal record, with what its checkpoints hold.
-    fn end_unfinished(&mut self, call: &mut Call<'_>) {
+    pub(super) fn end_unfinished(&mut self, call: &mut Call<'_>) {
         let Some(unfinished) = self.state.unfinished.take() else { return };
         let rerun = self.may_rerun(call.policy);
         let reply = Reply {

@@ -14,13 +14,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
-use engine_store::{Append, Log, Opening, StoreError};
+use engine_store::{Append, DueChange, Log, Opening, StoreError};
 use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, TenantId, Text, Timestamp};
 
-const USAGE: &str = "store_bench [--writers N] [--seconds N] [--warm-up N] [--conversations N] [--dir PATH]
+const USAGE: &str =
+    "store_bench [--writers N] [--seconds N] [--warm-up N] [--conversations N] [--due-every N] [--dir PATH]
   --warm-up        seconds before the count begins, in which the log file reaches its size (2)
   --conversations  how many each writer takes in turns (1)
+  --due-every      in each so many-th append the entry in the due index moves (0: never)
   --dir            a directory on the disk to measure (target)";
+
+const SOON: Duration = Duration::from_secs(30);
+const LATER: Duration = Duration::from_secs(72 * 3_600);
 
 type Failure = Box<dyn Error + Send + Sync>;
 
@@ -29,6 +34,7 @@ struct Options {
     seconds: u64,
     warm_up: u64,
     conversations: usize,
+    due_every: u64,
     dir: PathBuf,
 }
 
@@ -42,7 +48,8 @@ fn main() -> Result<(), Failure> {
 }
 
 fn options() -> Result<Options, Failure> {
-    let mut options = Options { writers: 64, seconds: 5, warm_up: 2, conversations: 1, dir: "target".into() };
+    let mut options =
+        Options { writers: 64, seconds: 5, warm_up: 2, conversations: 1, due_every: 0, dir: "target".into() };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(USAGE)?;
@@ -51,6 +58,7 @@ fn options() -> Result<Options, Failure> {
             "--seconds" => options.seconds = value.parse()?,
             "--warm-up" => options.warm_up = value.parse()?,
             "--conversations" => options.conversations = value.parse()?,
+            "--due-every" => options.due_every = value.parse()?,
             "--dir" => options.dir = value.into(),
             _ => return Err(USAGE.into()),
         }
@@ -122,7 +130,7 @@ async fn appends(options: &Options, store: &Arc<SqliteStore>) -> Result<Run, Fai
         let keys: Vec<_> = (0..options.conversations)
             .map(|_| ConversationKey { tenant, conversation: ConversationId::generate() })
             .collect();
-        writers.push(tokio::spawn(writer(Arc::clone(store), keys, from, until)));
+        writers.push(tokio::spawn(writer(Arc::clone(store), keys, options.due_every, from, until)));
     }
     tokio::time::sleep_until(from.into()).await;
     let commits_before = store.stats().commits;
@@ -137,6 +145,7 @@ async fn appends(options: &Options, store: &Arc<SqliteStore>) -> Result<Run, Fai
 async fn writer(
     store: Arc<SqliteStore>,
     keys: Vec<ConversationKey>,
+    due_every: u64,
     from: Instant,
     until: Instant,
 ) -> Result<Vec<Duration>, StoreError> {
@@ -149,9 +158,18 @@ async fn writer(
     let mut acks = Vec::new();
     while Instant::now() < until {
         for (key, claim) in &mut owned {
-            let events = vec![message(claim.head + 1)];
+            let message = message(claim.head + 1);
+            // As a turn does: soon while it runs, and much later when it has ended.
+            let due = match (claim.head + 1).checked_rem(due_every) {
+                Some(0) if (claim.head / due_every).is_multiple_of(2) => DueChange::At(message.at.plus(SOON)),
+                Some(0) => DueChange::At(message.at.plus(LATER)),
+                _ => DueChange::Keep,
+            };
+            let events = vec![message];
             let begun = Instant::now();
-            store.append(Append { key: *key, epoch: claim.epoch, head: claim.head, events: events.into() }).await?;
+            store
+                .append(Append { key: *key, epoch: claim.epoch, head: claim.head, events: events.into(), due })
+                .await?;
             if begun >= from {
                 acks.push(begun.elapsed());
             }

@@ -12,8 +12,8 @@ use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
-    Append, Claim, ListCursor, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
-    StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery, Log, Opening, Page,
+    PageBounds, Pending, Record, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -63,11 +63,12 @@ struct Conversation {
     epoch: Epoch,
     events: Vec<Event>,
     last_at: Timestamp,
+    due: Option<Timestamp>,
 }
 
 impl MemoryStore {
     /// Says what shall happen to the next writes, one each, after those said before. A write is a
-    /// claim, an append, an erasure or a change of a record.
+    /// claim, an append, an erasure, a change of the due index or of a record.
     pub fn script(&self, next: impl IntoIterator<Item = Scripted>) {
         self.lock().script.extend(next);
     }
@@ -128,12 +129,12 @@ impl Log for MemoryStore {
             let conversation = match (state.conversations.entry(key), open) {
                 (Entry::Occupied(found), _) => found.into_mut(),
                 (Entry::Vacant(place), Some(Opening { contact, at })) => {
-                    place.insert(Conversation { contact, epoch: 0, events: Vec::new(), last_at: at })
+                    place.insert(Conversation { contact, epoch: 0, events: Vec::new(), last_at: at, due: None })
                 }
                 (Entry::Vacant(_), None) => return Err(StoreError::NotFound),
             };
             conversation.epoch += 1;
-            Ok(Claim { epoch: conversation.epoch, head: conversation.events.len() as Seq })
+            Ok(Claim { epoch: conversation.epoch, head: conversation.events.len() as Seq, due: conversation.due })
         })
     }
 
@@ -149,6 +150,7 @@ impl Log for MemoryStore {
             }
             conversation.events.extend(append.events.iter().cloned());
             conversation.last_at = last_at;
+            conversation.due = append.due.applied_to(conversation.due);
             Ok(())
         })
     }
@@ -226,6 +228,49 @@ impl Log for MemoryStore {
 
     fn probe(&self) -> Pending<()> {
         self.write(|_| Ok(()))
+    }
+}
+
+impl DueIndex for MemoryStore {
+    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
+        self.read(|state| {
+            let entries =
+                state.conversations.iter().filter_map(|(key, found)| Some(DueEntry { at: found.due?, key: *key }));
+            let mut due: Vec<DueEntry> = entries
+                .filter(|entry| entry.at < query.before)
+                .filter(|entry| query.after.is_none_or(|after| *entry > after))
+                .collect();
+            due.sort_unstable();
+            due.truncate(query.limit);
+            Ok(due)
+        })
+    }
+
+    fn reschedule(&self, change: Reschedule) -> Pending<()> {
+        self.write(|state| {
+            let conversation = state.conversations.get_mut(&change.key).ok_or(StoreError::NotFound)?;
+            if conversation.epoch != change.epoch || conversation.events.len() as Seq != change.head {
+                return Err(StoreError::Fenced);
+            }
+            conversation.due = change.at;
+            Ok(())
+        })
+    }
+
+    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
+        self.write(|state| {
+            let behind = |key: &ConversationKey| hasten.after.is_none_or(|after| key.conversation > after);
+            let theirs = state.conversations.iter_mut().filter(|(key, _)| key.tenant == hasten.tenant && behind(key));
+            let mut hastened: Option<Hastened> = None;
+            for (key, found) in theirs.take(hasten.limit) {
+                let moved = hastened.map_or(0, |before| before.moved);
+                // One that was never opened has nothing to do.
+                let target = hasten.moves(moved, found.due).filter(|_| !found.events.is_empty());
+                found.due = target.or(found.due);
+                hastened = Some(Hastened { last: key.conversation, moved: moved + u32::from(target.is_some()) });
+            }
+            Ok(hastened)
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! The `Store` port: a fenced log for each conversation, and small versioned records.
+//! The `Store` port: a fenced log for each conversation, when each has something to do, and small versioned records.
 //! Invariant: an append is acknowledged only when it is durable and `(epoch, head)` still held.
 
 use std::sync::Arc;
@@ -7,13 +7,15 @@ use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
 use schema::{Contact, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
 
+use crate::due::{DueChange, DueIndex};
+
 /// Every call returns at once; the future completes when the answer is known. It owns what it
 /// needs, so that an actor can hand it to its own executor.
 pub type Pending<T> = BoxFuture<'static, Result<T, StoreError>>;
 
 /// Everything that is kept.
-pub trait Store: Log + Records {}
-impl<S: Log + Records> Store for S {}
+pub trait Store: Log + DueIndex + Records {}
+impl<S: Log + DueIndex + Records> Store for S {}
 
 /// A store shared by all who need one.
 pub type SharedStore = Arc<dyn Store>;
@@ -107,6 +109,8 @@ pub struct Claim {
     pub epoch: Epoch,
     /// The newest event.
     pub head: Seq,
+    /// Its entry in the due index.
+    pub due: Option<Timestamp>,
 }
 
 /// A conditional append.
@@ -121,6 +125,8 @@ pub struct Append {
     /// What happened; not empty, numbered from `head + 1`. Shared with the writer, which needs it again
     /// when the answer is unknown.
     pub events: Arc<[Event]>,
+    /// What becomes of the entry in the due index, in the same step.
+    pub due: DueChange,
 }
 
 impl Append {

@@ -7,9 +7,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use schema::ErrorCode;
 
 use super::body;
-use crate::error::ApiError;
 use super::operations::operations;
 use crate::docs::Operation;
+use crate::error::ApiError;
 
 /// Mounts all operations and pages. `Edge` must be among the app's data.
 pub fn configure(app: &mut ServiceConfig) {

@@ -9,8 +9,8 @@ use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, Unspoken,
-    UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
+    Record, RecordName, Records, Reschedule, Scope, Unspoken, UnspokenQuery,
 };
 use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
@@ -96,6 +96,20 @@ impl Log for Treacherous {
 
     fn probe(&self) -> Pending<()> {
         self.store.probe()
+    }
+}
+
+impl DueIndex for Treacherous {
+    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
+        self.store.due(query)
+    }
+
+    fn reschedule(&self, change: Reschedule) -> Pending<()> {
+        self.store.reschedule(change)
+    }
+
+    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
+        self.store.hasten(hasten)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Appending: what is acknowledged is there, whole and unchanged.
 
-use engine_store::{Append, Claim, PageBounds, SharedStore, StoreError};
+use engine_store::{Append, Claim, DueChange, PageBounds, SharedStore, StoreError};
 use schema::{
     Author, Channel, CloseReason, Contact, End, Event, Fact, Failover, HandoffReason, Made, Passage, Reply, Text,
     Timestamp, Usage,
@@ -48,10 +48,10 @@ pub(super) async fn a_batch_is_stored_whole_or_not_at_all(store: SharedStore) ->
 pub(super) async fn numbers_that_do_not_continue_the_head_are_refused(store: SharedStore) -> Outcome {
     let key = fresh_key();
     let Claim { epoch, .. } = open(&store, key).await?;
-    store.append(append(key, Claim { epoch, head: 0 }, &["one"])).await?;
+    store.append(append(key, Claim { epoch, head: 0, due: None }, &["one"])).await?;
     for seqs in [&[][..], &[1], &[3], &[2, 2], &[2, 4], &[3, 2], &[0], &[2, 3, 5]] {
         let events = seqs.iter().map(|seq| message(*seq, "misnumbered")).collect();
-        let found = store.append(Append { key, epoch, head: 1, events }).await;
+        let found = store.append(Append { key, epoch, head: 1, events, due: DueChange::Keep }).await;
         refused(&format!("{seqs:?} after 1"), found, &StoreError::Fenced)?;
     }
     same("the log", &texts(&store, key).await?, &vec!["one".into()])
@@ -59,7 +59,7 @@ pub(super) async fn numbers_that_do_not_continue_the_head_are_refused(store: Sha
 
 pub(super) async fn append_to_an_unknown_conversation_is_not_found(store: SharedStore) -> Outcome {
     let key = fresh_key();
-    let found = store.append(append(key, Claim { epoch: 1, head: 0 }, &["one"])).await;
+    let found = store.append(append(key, Claim { epoch: 1, head: 0, due: None }, &["one"])).await;
     refused("an append", found, &StoreError::NotFound)?;
     refused("and a claim", store.claim(key, None).await, &StoreError::NotFound)
 }
@@ -87,7 +87,9 @@ pub(super) async fn every_kind_of_fact_reads_back_as_it_was(store: SharedStore) 
     ];
     let at = Timestamp::from_millis(1_700_000_000_123);
     let events: Vec<Event> = (1..).zip(facts).map(|(seq, (author, fact))| Event { seq, at, author, fact }).collect();
-    store.append(Append { key, epoch: claim.epoch, head: 0, events: events.clone().into() }).await?;
+    store
+        .append(Append { key, epoch: claim.epoch, head: 0, events: events.clone().into(), due: DueChange::Keep })
+        .await?;
     same("the log", &store.read(key, 0, PageBounds::FULL).await?.events, &events)
 }
 

@@ -13,7 +13,7 @@ pub(super) async fn claim_of_an_unknown_conversation_is_not_found(store: SharedS
 
 pub(super) async fn claim_opens_a_conversation(store: SharedStore) -> Outcome {
     let key = fresh_key();
-    same("first claim", &open(&store, key).await?, &Claim { epoch: 1, head: 0 })?;
+    same("first claim", &open(&store, key).await?, &Claim { epoch: 1, head: 0, due: None })?;
     same("its log", &texts(&store, key).await?, &vec![])
 }
 
@@ -22,7 +22,7 @@ pub(super) async fn claim_raises_the_epoch_and_keeps_the_log(store: SharedStore)
     let first = open(&store, key).await?;
     store.append(append(key, first, &["one", "two"])).await?;
     for epoch in 2..5 {
-        same("claim", &store.claim(key, None).await?, &Claim { epoch, head: 2 })?;
+        same("claim", &store.claim(key, None).await?, &Claim { epoch, head: 2, due: None })?;
     }
     same("the log", &texts(&store, key).await?, &vec!["one".into(), "two".into()])
 }
@@ -31,7 +31,7 @@ pub(super) async fn an_opening_of_what_exists_changes_nothing_but_the_epoch(stor
     let key = fresh_key();
     let (ana, bo) = (contact("ana")?, contact("bo")?);
     store.claim(key, opening(&ana, 1_000)).await?;
-    same("second claim", &store.claim(key, opening(&bo, 9_000)).await?, &Claim { epoch: 2, head: 0 })?;
+    same("second claim", &store.claim(key, opening(&bo, 9_000)).await?, &Claim { epoch: 2, head: 0, due: None })?;
     let query = |contact| ListQuery { tenant: key.tenant, contact: Some(contact), before: None, limit: 10 };
     let listed = store.list(query(ana)).await?;
     same("ana's, since", &listed.iter().map(|page| page.last_at.as_millis()).collect(), &vec![1_000])?;

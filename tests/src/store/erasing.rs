@@ -78,7 +78,7 @@ pub(super) async fn a_long_log_is_erased_and_a_new_one_begins_empty(store: Share
     for n in 0..20 {
         let next = if n == 0 { key } else { sibling(key) };
         let claim = open(&store, next).await?;
-        same("a new one", &claim, &Claim { epoch: 1, head: 0 })?;
+        same("a new one", &claim, &Claim { epoch: 1, head: 0, due: None })?;
         store.append(append(next, claim, &["new"])).await?;
         same("its log", &texts(&store, next).await?, &vec!["new".into()])?;
     }

@@ -3,6 +3,7 @@
 
 mod appends;
 mod claims;
+mod dues;
 mod erasing;
 mod lists;
 mod races;
@@ -72,6 +73,13 @@ cases! {
         erasing_what_is_unknown_is_not_found
         a_long_log_is_erased_and_a_new_one_begins_empty
         anonymous_conversations_without_a_word_are_found_by_age;
+    dues:
+        an_append_sets_keeps_and_clears_the_entry
+        an_append_that_is_refused_leaves_the_entry
+        only_the_owner_at_the_head_reschedules
+        who_is_due_is_given_in_order_page_by_page
+        what_was_erased_is_never_due
+        hastening_brings_a_tenants_entries_forward_piece_by_piece;
     lists:
         the_list_is_by_newest_activity
         among_equals_the_list_is_by_id

@@ -1,10 +1,12 @@
 //! Random commands, given to a store and to the model: every answer must be the same.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, ListCursor, ListQuery, Log, Opening, PageBounds, Pending, RecordName, Records, Scope, SharedStore,
-    StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery, Log, Opening,
+    PageBounds, Pending, RecordName, Records, Reschedule, Scope, SharedStore, StoreError, Unspoken, UnspokenQuery,
 };
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -65,6 +67,8 @@ pub async fn compare(store: &SharedStore, seed: u64, writes: usize, burst: Burst
 enum Command {
     Claim(ConversationKey, Option<Opening>),
     Append(Append),
+    Reschedule(Reschedule),
+    Hasten(Hasten),
     Erase(ConversationKey, Option<u64>),
     Put(RecordName, u64, Vec<u8>),
     Delete(RecordName, u64),
@@ -75,6 +79,8 @@ enum Command {
 enum Answer {
     Claimed(Claim),
     Stored,
+    Rescheduled,
+    Hastened(Option<Hastened>),
     Erased,
     Version(u64),
     Deleted,
@@ -85,6 +91,8 @@ impl Command {
         match self.clone() {
             Self::Claim(key, open) => answered(store.claim(key, open), Answer::Claimed),
             Self::Append(append) => answered(store.append(append), |()| Answer::Stored),
+            Self::Reschedule(change) => answered(store.reschedule(change), |()| Answer::Rescheduled),
+            Self::Hasten(hasten) => answered(store.hasten(hasten), Answer::Hastened),
             Self::Erase(key, head) => answered(store.erase(key, head), |()| Answer::Erased),
             Self::Put(name, expected, body) => answered(store.put(name, expected, body), Answer::Version),
             Self::Delete(name, expected) => answered(store.delete(name, expected), |()| Answer::Deleted),
@@ -120,12 +128,12 @@ impl World {
         });
         let names: Vec<_> = names.collect();
         let contacts = ["ana", "anon_bo"].iter().filter_map(|name| name.parse().ok()).collect();
-        let (claims, versions) = (vec![Claim { epoch: 0, head: 0 }; keys.len()], vec![0; names.len()]);
+        let (claims, versions) = (vec![Claim { epoch: 0, head: 0, due: None }; keys.len()], vec![0; names.len()]);
         Self { random, keys, claims, names, versions, contacts }
     }
 
     fn command(&mut self) -> Command {
-        let kind = self.random.random_range(0..21);
+        let kind = self.random.random_range(0..25);
         let (key, name) = (self.random.random_range(0..self.keys.len()), self.random.random_range(0..self.names.len()));
         match kind {
             0 | 1 => Command::Claim(self.keys[key], None),
@@ -143,6 +151,15 @@ impl World {
                 let body = (0..self.random.random_range(0..64)).map(|_| self.random.random()).collect();
                 Command::Put(self.names[name].clone(), self.near(self.versions[name]), body)
             }
+            19..22 => Command::Reschedule(self.reschedule(key)),
+            22 => Command::Hasten(Hasten {
+                tenant: self.keys[key].tenant,
+                after: self.random.random_bool(0.5).then(|| self.keys[0].conversation),
+                limit: self.random.random_range(0..4),
+                from: Timestamp::from_millis(self.random.random_range(0..5_000)),
+                step: Duration::from_millis(self.random.random_range(0..500)),
+                missing: self.random.random_bool(0.5),
+            }),
             _ => Command::Delete(self.names[name].clone(), self.near(self.versions[name])),
         }
     }
@@ -158,7 +175,19 @@ impl World {
             // In a burst the next one continues where this one will have ended, if it succeeds.
             self.claims[key].head += count;
         }
-        Append { key: self.keys[key], epoch, head, events: events.into() }
+        let due = match self.random.random_range(0..4) {
+            0 => DueChange::At(Timestamp::from_millis(self.random.random_range(0..5_000))),
+            1 => DueChange::Clear,
+            _ => DueChange::Keep,
+        };
+        Append { key: self.keys[key], epoch, head, events: events.into(), due }
+    }
+
+    fn reschedule(&mut self, key: usize) -> Reschedule {
+        let claim = self.claims[key];
+        let (epoch, head) = (self.near(claim.epoch), self.near(claim.head));
+        let at = self.random.random_bool(0.8).then(|| Timestamp::from_millis(self.random.random_range(0..5_000)));
+        Reschedule { key: self.keys[key], epoch, head, at }
     }
 
     fn near(&mut self, number: u64) -> u64 {
@@ -177,7 +206,7 @@ impl World {
             }
             (Command::Erase(key, _), Ok(_)) => {
                 let place = self.keys.iter().position(|one| one == key);
-                place.into_iter().for_each(|n| self.claims[n] = Claim { epoch: 0, head: 0 });
+                place.into_iter().for_each(|n| self.claims[n] = Claim { epoch: 0, head: 0, due: None });
             }
             (Command::Put(name, ..), Ok(Answer::Version(version))) => self.learn_version(name, *version),
             (Command::Put(name, ..) | Command::Delete(name, _), Err(StoreError::Conflict { found })) => {
@@ -226,6 +255,9 @@ impl World {
         let after = self.random.random_bool(0.5).then_some(Unspoken { last_at, key: self.keys[0], head: 0 });
         let query = UnspokenQuery { before: Timestamp::from_millis(4_000), after, limit };
         same(&format!("{query:?}"), &store.unspoken(query).await, &model.unspoken(query).await)?;
+        let after = self.random.random_bool(0.5).then_some(DueEntry { at: last_at, key: self.keys[0] });
+        let query = DueQuery { before: Timestamp::from_millis(self.random.random_range(0..6_000)), after, limit };
+        same(&format!("{query:?}"), &store.due(query).await, &model.due(query).await)?;
         let (scope, limit) = (Scope::Tenant(tenant), self.random.random_range(0..4));
         let after = self.random.random_bool(0.5).then(|| "a".to_string());
         let found = store.scan(scope, "random", after.clone(), limit).await;

@@ -86,7 +86,7 @@ pub(super) async fn the_same_conversation_id_in_two_tenants_is_two_logs(store: S
     store.append(append(ours, claim, &["ours"])).await?;
     refused("theirs, before", store.read(theirs, 0, PageBounds::FULL).await, &StoreError::NotFound)?;
     refused("a claim of theirs", store.claim(theirs, None).await, &StoreError::NotFound)?;
-    same("theirs begins anew", &open(&store, theirs).await?, &Claim { epoch: 1, head: 0 })?;
+    same("theirs begins anew", &open(&store, theirs).await?, &Claim { epoch: 1, head: 0, due: None })?;
     store.append(append(theirs, claim, &["theirs"])).await?;
     store.append(append(ours, Claim { head: 1, ..claim }, &["ours again"])).await?;
     same("our log", &texts(&store, ours).await?, &vec!["ours".into(), "ours again".into()])?;

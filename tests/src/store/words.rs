@@ -1,7 +1,7 @@
 //! Small sentences the cases are written in.
 
 use anyhow::{Context, ensure};
-use engine_store::{Append, Claim, Opening, PageBounds, SharedStore, StoreError};
+use engine_store::{Append, Claim, DueChange, Opening, PageBounds, SharedStore, StoreError};
 use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
 
 /// A conversation nobody has, of a tenant nobody has.
@@ -42,7 +42,7 @@ pub fn message(seq: Seq, text: impl Into<String>) -> Event {
 #[must_use]
 pub fn append(key: ConversationKey, claim: Claim, texts: &[&str]) -> Append {
     let events = (claim.head + 1..).zip(texts).map(|(seq, text)| message(seq, *text)).collect();
-    Append { key, epoch: claim.epoch, head: claim.head, events }
+    Append { key, epoch: claim.epoch, head: claim.head, events, due: DueChange::Keep }
 }
 
 /// The whole log's words, after a look at its numbers.

@@ -1,5 +1,6 @@
 //! The machine's proofs: scripts with their effects, and replay against living.
 
+mod due;
 mod handoff;
 mod redacted;
 mod replay;

@@ -1,15 +1,22 @@
 //! Folding the log gives the state that lived it, whatever was commanded.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
+use schema::wire::Status;
 use schema::{
     Author, Channel, End, Event, Fact, FloorPolicy, HandoffReason, Text, Timestamp, UnfinishedTurns, WhileSpeaking,
+    limits,
 };
 
 use super::super::*;
 
+/// After which the default policy closes.
+const HOURS: Duration = Duration::from_secs(72 * 3_600);
+
 /// One step: which command, and a number it may use.
 fn steps() -> impl Strategy<Value = Vec<(u8, u16)>> {
-    prop::collection::vec((0u8..23, any::<u16>()), 1..120)
+    prop::collection::vec((0u8..24, any::<u16>()), 1..120)
 }
 
 fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) -> Option<Command> {
@@ -41,6 +48,7 @@ fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) 
             let reason = if n.is_multiple_of(2) { HandoffReason::Asked } else { HandoffReason::Complaint };
             progress(Progress::HandoffRequested(reason))
         }
+        22 => Some(Command::Due),
         _ => None, // a crash
     }
 }
@@ -95,6 +103,22 @@ proptest! {
             let read = Conversation::from_events(&log);
             prop_assert_eq!(read.state(), conversation.state());
             check_log(&log, unsaid)?;
+            // What is due can be told from the log, and whoever has something to do has a moment for it.
+            let at = Timestamp::from_millis(now);
+            let due = conversation.due(&policy.floor, at);
+            prop_assert_eq!(read.due(&policy.floor, at), due);
+            let state = conversation.state();
+            let owed = state.asked > state.answered && state.owner == Owner::Assistant;
+            let open = state.status == Status::Open;
+            let soon = Some(at.plus(limits::REPLY_DUE_AFTER));
+            prop_assert!(!(state.unfinished.is_some() || owed && open) || due.is_some() && due <= soon, "{due:?}");
+            prop_assert!(!open || due.is_some_and(|due| due <= state.last_at.plus(HOURS)), "{due:?}");
+            // Told so a second time, it finds nothing to do.
+            let mut told = (conversation.clone(), Vec::new());
+            told.0.apply(Command::Due, &policy, at, &mut told.1);
+            let after_first = told.0.state().head;
+            told.0.apply(Command::Due, &policy, at, &mut told.1);
+            prop_assert_eq!(told.0.state().head, after_first);
             let human = matches!(conversation.state().owner, Owner::Human { .. });
             prop_assert!(!(human && conversation.floor().running().is_some()), "the assistant runs under a human");
             let unfinished = conversation.state().unfinished.as_ref().map(|unfinished| unfinished.turn);

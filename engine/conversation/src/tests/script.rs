@@ -10,7 +10,8 @@ use super::super::*;
 /// Runs `script` (steps between bars) and compares what comes out. Steps: `say WORDS`,
 /// `again WORDS` (the last ref once more), `agent WORDS`, `text PIECE`, `unsay BYTES`, `unknown`,
 /// `wants REASON`, `end NAME`, `late PIECE` (of
-/// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `crash`.
+/// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `crash`, `due`
+/// (the index says that something is), `when` (the next moment that the index is to have).
 pub(super) fn check(policy: &FloorPolicy, script: &str, expected: &Expect) {
     let policy = Policy { floor: policy.clone(), profile_version: 1, closing: false };
     let mut run = Run { policy, ..Run::default() };
@@ -61,6 +62,13 @@ impl Run {
             "close" => Command::Close,
             "interrupt" => Command::Interrupt,
             "elapse" => Command::Elapsed(self.armed.expect("a timer was armed")),
+            "due" => Command::Due,
+            "when" => {
+                let moment = self.conversation.due(&self.policy.floor, Timestamp::from_millis(self.now));
+                let moment = moment.map_or_else(|| "never".into(), |at| format!("{} ms", at.as_millis()));
+                self.lines.push(format!("> when: {moment}"));
+                return;
+            }
             "crash" => {
                 self.conversation = Conversation::from_events(&self.log);
                 Command::Wake

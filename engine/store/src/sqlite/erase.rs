@@ -26,6 +26,7 @@ impl Write for EraseWrite {
         if self.head.is_some_and(|head| head != row.head) {
             return Ok(Err(StoreError::Fenced));
         }
+        rows.set_due(self.key, row, None)?;
         if row.head <= AT_ONCE_MAX {
             remove(rows.connection, row)?;
             rows.memory.erased = true;

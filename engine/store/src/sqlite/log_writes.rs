@@ -4,8 +4,8 @@ use rusqlite::params;
 use schema::{ConversationKey, Epoch, Seq, Timestamp};
 
 use super::job::Write;
-use super::rows::{Rows, integer};
-use crate::{Append, Claim, Opening, StoreError};
+use super::rows::{Row, Rows, integer};
+use crate::{Append, Claim, DueChange, Opening, StoreError};
 
 /// How `body` is to be read: version 1 is the event as JSON.
 pub(super) const FORMAT_JSON: i64 = 1;
@@ -24,11 +24,11 @@ impl Write for ClaimWrite {
             (Some(row), _) => {
                 let epoch = row.epoch + 1;
                 rows.set_epoch(self.key, row, epoch)?;
-                Ok(Ok(Claim { epoch, head: row.head }))
+                Ok(Ok(Claim { epoch, head: row.head, due: row.due }))
             }
             (None, Some(opening)) => {
                 let row = rows.open(self.key, &opening.contact, opening.at)?;
-                Ok(Ok(Claim { epoch: row.epoch, head: row.head }))
+                Ok(Ok(Claim { epoch: row.epoch, head: row.head, due: row.due }))
             }
             (None, None) => Ok(Err(StoreError::NotFound)),
         }
@@ -45,6 +45,7 @@ pub(super) struct AppendWrite {
     epoch: Epoch,
     head: Seq,
     last_at: Timestamp,
+    due: DueChange,
     bodies: Vec<String>,
     bytes: usize,
 }
@@ -56,7 +57,8 @@ impl AppendWrite {
         let bodies = append.events.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
         let bodies = bodies.map_err(|_| StoreError::Corrupt("an event cannot be written as JSON".into()))?;
         let bytes = bodies.iter().map(String::len).sum();
-        Ok(Self { key: append.key, epoch: append.epoch, head: append.head, last_at: newest.at, bodies, bytes })
+        let Append { key, epoch, head, due, .. } = *append;
+        Ok(Self { key, epoch, head, last_at: newest.at, due, bodies, bytes })
     }
 }
 
@@ -78,6 +80,7 @@ impl Write for AppendWrite {
         }
         drop(insert);
         rows.set_head(self.key, row, head, self.last_at)?;
+        rows.set_due(self.key, Row { head, ..row }, self.due.applied_to(row.due))?;
         Ok(Ok(()))
     }
 

@@ -8,6 +8,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0001_log_and_records.sql"),
     include_str!("migrations/0002_erasing.sql"),
     include_str!("migrations/0003_document_texts.sql"),
+    include_str!("migrations/0004_due.sql"),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.
@@ -127,6 +128,41 @@ mod tests {
                 ("document_text", "a", 1, "Größe \"5\"\n"),
             ]
         );
+    }
+
+    #[test]
+    fn what_a_version_before_the_due_index_left_looks_once_unless_it_has_ended() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &STEPS[..3]).unwrap();
+        let message = r#"{"seq":2,"type":"message","text":"it says \"type\":\"closed\", and is open"}"#;
+        let closed = r#"{"seq":2,"at":"2023-11-14T22:13:20.000Z","author":"system","type":"closed","reason":"idle"}"#;
+        for (row, tenant, head, last_at, body) in [
+            (1, 7, 2, 1_000, message),
+            (2, 7, 2, 9_000, r#"{"seq":2,"type":"turn_started","turn":1}"#),
+            (3, 7, 2, 9_500, closed),
+            (4, 7, 0, 9_600, ""),
+            (5, 0, 2, 9_700, message),
+        ] {
+            let tenant = if tenant == 0 { vec![] } else { vec![tenant; 16] };
+            let insert = "INSERT INTO conversations (row_id, tenant, id, contact, epoch, head, last_at)
+                VALUES (?1, ?2, ?3, 'ana', 1, ?4, ?5)";
+            let newest = i64::try_from(head).unwrap();
+            connection.execute(insert, (row, tenant, [row; 16], newest, last_at)).unwrap();
+            let event = "INSERT INTO events (conversation, seq, w_epoch, format, body) VALUES (?1, ?2, 1, 1, ?3)";
+            for (seq, body) in [(1, "{}"), (2, body)].into_iter().take(head) {
+                connection.execute(event, (row, seq, body)).unwrap();
+            }
+        }
+        migrate(&mut connection, STEPS).unwrap();
+        let mut rows = connection
+            .prepare("SELECT conversation, at - CAST(unixepoch('subsec') * 1000 AS INTEGER), id FROM due ORDER BY at")
+            .unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        let rows: Vec<(i64, i64, [u8; 16])> = rows.map(Result::unwrap).collect();
+        // The newest first, one after the other; what was closed, never opened or erased has nothing to do.
+        assert_eq!(rows.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [2, 1], "{rows:?}");
+        assert_eq!((rows[1].1 - rows[0].1, rows[0].2), (5, [2; 16]));
+        assert!(rows.iter().all(|(_, wait, _)| (-60_000..1_000).contains(wait)), "{rows:?}");
     }
 
     // Spaces and comments aside, what `sqlite_schema` says.

@@ -4,6 +4,7 @@
 mod checkpoint;
 mod connect;
 mod damage;
+mod due;
 mod erase;
 mod failure;
 mod job;

@@ -24,6 +24,7 @@ pub(super) struct Row {
     pub(super) row_id: i64,
     pub(super) epoch: Epoch,
     pub(super) head: Seq,
+    pub(super) due: Option<Timestamp>,
 }
 
 /// The rows inside one transaction.
@@ -50,7 +51,7 @@ impl Memory {
         self.rows.remove(&key);
     }
 
-    fn remember(&mut self, key: ConversationKey, row: Row) {
+    pub(super) fn remember(&mut self, key: ConversationKey, row: Row) {
         if self.rows.len() >= REMEMBERED_MAX {
             self.rows.clear();
         }
@@ -66,9 +67,13 @@ impl Rows<'_> {
         }
         let found = self
             .connection
-            .prepare_cached("SELECT row_id, epoch, head FROM conversations WHERE tenant = ?1 AND id = ?2")?
+            .prepare_cached(
+                "SELECT row_id, epoch, head, at FROM conversations LEFT JOIN due ON conversation = row_id
+                 WHERE conversations.tenant = ?1 AND conversations.id = ?2",
+            )?
             .query_row(params![key.tenant.as_bytes(), key.conversation.as_bytes()], |row| {
-                Ok(Row { row_id: row.get(0)?, epoch: natural(row.get(1)?), head: natural(row.get(2)?) })
+                let due = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis);
+                Ok(Row { row_id: row.get(0)?, epoch: natural(row.get(1)?), head: natural(row.get(2)?), due })
             })
             .optional()?;
         if let Some(row) = found {
@@ -85,7 +90,7 @@ impl Rows<'_> {
                 "INSERT INTO conversations (tenant, id, contact, epoch, head, last_at) VALUES (?1, ?2, ?3, 1, 0, ?4)",
             )?
             .insert(params![key.tenant.as_bytes(), key.conversation.as_bytes(), contact.as_str(), at.as_millis()])?;
-        let row = Row { row_id, epoch: 1, head: 0 };
+        let row = Row { row_id, epoch: 1, head: 0, due: None };
         self.memory.remember(key, row);
         Ok(row)
     }

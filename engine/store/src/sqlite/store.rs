@@ -11,6 +11,7 @@ use schema::{ConversationKey, Seq, limits};
 
 use super::connect::{self, OpenError};
 use super::damage::Damage;
+use super::due::{DueRead, HastenWrite, RescheduleWrite};
 use super::erase::EraseWrite;
 use super::failure;
 use super::job::{Job, Nothing, Write, job};
@@ -22,8 +23,8 @@ use super::records::{DeleteWrite, GetRead, PutWrite, ScanRead};
 use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::{
-    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
-    Unspoken, UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
+    Record, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
@@ -185,6 +186,20 @@ impl Log for SqliteStore {
             return Box::pin(future::ready(Err(error)));
         }
         self.write(Nothing)
+    }
+}
+
+impl DueIndex for SqliteStore {
+    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
+        self.read(DueRead(query))
+    }
+
+    fn reschedule(&self, change: Reschedule) -> Pending<()> {
+        self.write(RescheduleWrite(change))
+    }
+
+    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
+        self.write(HastenWrite(hasten))
     }
 }
 

@@ -11,7 +11,7 @@ use super::job::Write;
 use super::rows::Rows;
 use super::scratch::Scratch;
 use super::{SqliteOptions, SqliteStore, connect, migrate};
-use crate::{Append, Claim, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, StoreError};
+use crate::{Append, Claim, DueChange, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, StoreError};
 
 #[tokio::test]
 async fn a_file_of_version_1_is_opened_with_all_it_holds() {
@@ -35,7 +35,9 @@ async fn a_file_of_version_1_is_opened_with_all_it_holds() {
     assert_eq!(listed, [ConversationPage { id: conversation, head: 3, last_at }]);
     let name = RecordName { scope: Scope::Node, kind: "tenant", id: tenant.to_string() };
     assert_eq!(store.get(name).await.unwrap().unwrap().version, 2);
-    assert_eq!(store.claim(key, None).await, Ok(Claim { epoch: 4, head: 3 }));
+    let claim = store.claim(key, None).await.unwrap();
+    assert_eq!(claim, Claim { epoch: 4, head: 3, due: claim.due });
+    assert!(claim.due.is_some(), "it may have something to do");
 }
 
 #[test]
@@ -85,7 +87,7 @@ async fn a_damaged_conversation_fails_alone() {
     let append = |key, head| {
         let at = Timestamp::from_millis(0);
         let event = Event { seq: head + 1, at, author: Author::System, fact: Fact::Reopened {} };
-        store.append(Append { key, epoch: 1, head, events: Arc::new([event]) })
+        store.append(Append { key, epoch: 1, head, events: Arc::new([event]), due: DueChange::Keep })
     };
     let release = hold(&store);
     let (before, fails, after) = (append(sound, 0), append(damaged, 0), append(sound, 1));
@@ -125,7 +127,7 @@ async fn what_a_stopped_process_has_not_removed_is_removed_by_the_next() {
     let key = opened(&store).await;
     let events = |head: u64| {
         let event = |seq| Event { seq, at: Timestamp::from_millis(0), author: Author::System, fact: Fact::Reopened {} };
-        Append { key, epoch: 1, head, events: (head + 1..=head + 200).map(event).collect() }
+        Append { key, epoch: 1, head, events: (head + 1..=head + 200).map(event).collect(), due: DueChange::Keep }
     };
     for head in (0..1_000).step_by(200) {
         store.append(events(head)).await.unwrap();
@@ -171,7 +173,10 @@ async fn what_was_erased_is_in_no_file() {
             author: Author::Contact,
             fact: Fact::Message { text: text.clone(), r#ref: None, agent: None, reply: None },
         };
-        store.append(Append { key, epoch: 1, head: 0, events: (1..=count).map(said).collect() }).await.unwrap();
+        store
+            .append(Append { key, epoch: 1, head: 0, events: (1..=count).map(said).collect(), due: DueChange::Keep })
+            .await
+            .unwrap();
         store.put(record(word), 0, word.repeat(length).into()).await.unwrap();
         assert!(holds(&scratch));
         store.delete(record(word), 1).await.unwrap();
