@@ -26,28 +26,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let newest = sources::newest(&folder)?;
     let made = pack::make(&sources::read(&folder)?)?;
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let share = made.len().div_ceil(workers).max(1);
+    let hands = thread::available_parallelism().map_or(1, usize::from);
     let written = thread::scope(|scope| {
         // Dealt out one by one: the large ones stand together.
-        let hands: Vec<_> = (0..made.len().div_ceil(share))
-            .map(|hand| {
-                let (made, out) = (&made, &out);
-                let step = made.len().div_ceil(share);
-                scope.spawn(move || {
-                    let mine = made.iter().enumerate().skip(hand).step_by(step);
-                    mine.map(|(at, made)| Ok((at, write(out, at, made)?))).collect::<Result<Vec<_>, std::io::Error>>()
-                })
+        let deal = |hand| {
+            let (made, out) = (&made, &out);
+            scope.spawn(move || {
+                let mine = made.iter().enumerate().skip(hand).step_by(hands);
+                mine.map(|(at, made)| Ok((at, write(out, at, made)?))).collect::<Result<Vec<_>, std::io::Error>>()
             })
-            .collect();
-        hands
-            .into_iter()
-            .map(|hand| hand.join().map_err(|_| "a thread that compresses has panicked"))
-            .collect::<Vec<_>>()
+        };
+        // All are at work before the first is waited for.
+        let threads: Vec<_> = (0..hands).map(deal).collect();
+        threads.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
     let mut rows = BTreeMap::new();
-    for hand in written {
-        rows.extend(hand??);
+    for thread in written {
+        rows.extend(thread.map_err(|_| "a thread that compresses has panicked")??);
     }
     let mut table = format!("const NAME_HASH_LEN: usize = {};\n", pack::NAME_HASH_LEN);
     // Only a build that looks at the folder again has use for it.

@@ -1,5 +1,7 @@
 """Pages whose rules and scripts would hide the widget, move it, cover it or dress it: it looks and works as on an empty page."""
 
+import re
+
 from node import wait_for
 from test_widget import page_with
 
@@ -38,7 +40,7 @@ STYLES = {
 INSIDES = {
     "a cover at the highest z-index": "<div style='position:fixed;inset:0;background:#fff;z-index:2147483647'></div>",
     "a cover that comes later": "<script>setInterval(() => { const one = document.createElement('div'); one.style = 'position:fixed;inset:0;background:#fff;z-index:2147483647!important'; document.body.append(one); if (document.body.childElementCount > 40) one.remove(); }, 100)</script>",
-    "the element's own style": f"<script>setInterval(() => {{ const one = document.querySelector('tertulia-widget'); if (one) {{ one.style.cssText = '{GONE}'; one.hidden = true; one.className = 'gone'; }} }}, 10)</script>",
+    "the element's own style": f"<script>setInterval(() => {{ const one = document.querySelector('tertulia-widget'); if (one) {{ one.style.cssText = '{GONE}'; one.className = 'gone'; if (!one.hidden) one.hidden = true; }} }}, 10)</script>",
     "all popovers are closed": "<script>setInterval(() => document.querySelectorAll('[popover]').forEach(one => one.hidePopover()), 10)</script>",
     "the body swapped again and again, at first": "<script>let left = 8; const timer = setInterval(() => { document.body = document.createElement('body'); left -= 1; if (!left) clearInterval(timer); }, 150)</script>",
     "all content put into a hidden box": "<script>addEventListener('load', () => setTimeout(() => { const box = document.createElement('div'); box.style.display = 'none'; box.append(...document.body.childNodes); document.body.append(box); }, 600))</script>",
@@ -51,6 +53,10 @@ def shown(room, head, inside=""):
     page = room.page(room.shop.url + "/", context=room.context(opened=False, reduced_motion="reduce", **VIEW))
     page.wait_for_function("() => globalThis.tertulia")
     return page
+
+
+def file_name(name):
+    return re.sub(r"\W+", "-", name)
 
 
 def look(page, clip):
@@ -99,10 +105,10 @@ def test_no_page_hides_moves_or_dresses_it(room):
             opened(page, card)
             speaks(page)
         except Exception as error:
-            room.shot(page, f"hostile-failed-{name.replace(' ', '-')}")
+            room.shot(page, f"hostile-failed-{file_name(name)}")
             raise AssertionError(name) from error
-        room.shot(page, f"hostile-{name.replace(' ', '-')}")
-        page.context.close()
+        room.shot(page, f"hostile-{file_name(name)}")
+        page.close()
 
 
 def test_its_inside_is_out_of_reach(room):

@@ -109,7 +109,7 @@ function frame(tenant) {
       h(
         'a',
         { class: 'brand', href: '#/teach' },
-        h('img', { src: '/web/ui/icon.svg', alt: '', width: 28, height: 28 }),
+        h('img', { src: import.meta.resolve('../ui/icon.svg'), alt: '', width: 28, height: 28 }),
         h('span', {}, t('brand')),
       ),
       h('p', { class: 'tenant' }, h('span', { class: 'unseen' }, t('tenant')), tenant.name),

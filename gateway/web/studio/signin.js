@@ -56,7 +56,7 @@ export function signIn({ trouble, onEnter }) {
     h(
       'div',
       { class: 'card' },
-      h('img', { src: '/web/ui/icon.svg', alt: '', width: 44, height: 44 }),
+      h('img', { src: import.meta.resolve('../ui/icon.svg'), alt: '', width: 44, height: 44 }),
       h('h1', {}, t('signin.title')),
       h('p', { class: 'lede' }, t('signin.lede')),
       problem,

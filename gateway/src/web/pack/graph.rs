@@ -127,7 +127,7 @@ impl<'a> Graph<'a> {
         Ok(())
     }
 
-    /// Makes the packs that these modules ask the addresses of.
+    /// Makes the packs that these modules ask the addresses of; a picture is a file as it is.
     fn load(&mut self, order: &[String]) -> Result<(), PackError> {
         let mut wanted = BTreeSet::new();
         for line in order.iter().flat_map(|path| &self.modules[path].lines) {
@@ -136,7 +136,7 @@ impl<'a> Graph<'a> {
             }
         }
         for path in wanted {
-            if !self.loaded.contains_key(&path) {
+            if path.ends_with(".js") && !self.loaded.contains_key(&path) {
                 let content = self.pack(&path, Kind::Module)?;
                 let name = format!("packs/{}", path.replace('/', "-"));
                 self.loaded.insert(path, Made { name, content });
@@ -172,8 +172,14 @@ impl<'a> Graph<'a> {
                 Line::Code { text, loads } => {
                     let mut text = text.clone();
                     for load in loads {
-                        let pack = &self.loaded[&load.path];
-                        text = text.replace(&load.call, &format!("'/web/{}'", lasting(&pack.name, &pack.content)));
+                        let name = match (self.loaded.get(&load.path), self.sources.get(&load.path)) {
+                            (Some(pack), _) => lasting(&pack.name, &pack.content),
+                            (None, Some(source)) => lasting(&load.path, source),
+                            (None, None) => {
+                                return Err(PackError::Missing { by: module.path.clone(), path: load.path.clone() });
+                            }
+                        };
+                        text = text.replace(&load.call, &format!("'/web/{name}'"));
                     }
                     // No text has several lines: what stands before one means nothing.
                     _ = writeln!(pack, "{}", text.trim());

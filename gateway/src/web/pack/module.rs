@@ -35,7 +35,7 @@ pub(super) struct Name {
     pub(super) here: String,
 }
 
-/// A module that is loaded later, by its address.
+/// A module that is loaded later, or a picture, by its address.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Load {
     /// The call as it stands in the code.
@@ -66,6 +66,10 @@ impl Module {
             } else if let Some(rest) = line.strip_prefix("export ") {
                 let wrong = || wrong("export a function, a class, a constant or a list of names, on one line");
                 lines.push(export(rest).ok_or_else(wrong)?);
+            } else if line.contains("/web/") {
+                return Err(wrong(
+                    "a file's address is `import.meta.resolve('./x.svg')`: its name changes with its content",
+                ));
             } else if bare.matches('`').count() % 2 == 1 {
                 // Its lines could look like comments, and their indentation is part of it.
                 return Err(wrong(

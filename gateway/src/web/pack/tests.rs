@@ -23,7 +23,7 @@ fn made(changed: &[(&str, &str)]) -> Result<BTreeMap<String, String>, PackError>
         ("low.js", "// The lowest.\nexport const low = 1;\n"),
         ("ui/mid.js", "import { low as lower } from '../low.js';\n\nexport function mid() {\n  return lower;\n}\n"),
         ("chat/chat.js", "import { mid } from '../ui/mid.js';\nimport { low } from '../low.js';\nawait mid(low);\n"),
-        ("studio/studio.js", "export class Studio {}\n"),
+        ("studio/studio.js", "show(import.meta.resolve('../ui/icon.svg'));\n"),
         ("widget/loader.js", "import { low } from '../low.js';\nlow(import.meta.resolve('./late.js'));\n"),
         ("widget/late.js", "import sheet from '../ui/a.css' with { type: 'text' };\nexport { sheet };\n"),
     ]
@@ -55,6 +55,7 @@ fn a_page_is_one_sheet_and_one_script_named_by_their_content() {
         hash(script)
     );
     assert_eq!(site["chat/index.html"], expected);
+    assert_eq!(site["packs/studio.js"], format!("show('/web/ui/icon.{}.svg');\n", hash("<svg/>")));
 }
 
 #[test]
@@ -105,6 +106,8 @@ fn what_it_does_not_read_is_refused() {
         ("widget/loader.js", "import.meta.resolve('./gone.js')\n", "names widget/gone.js"),
         ("widget/loader.js", "console.log(import.meta.url);\n", "a plain script has no `import.meta`"),
         ("widget/loader.js", "export const a = 1;\n", "a plain script exports nothing"),
+        ("widget/late.js", "show(import.meta.resolve('./gone.svg'));\n", "names widget/gone.svg"),
+        ("widget/late.js", "show('/web/ui/icon.svg');\n", "widget/late.js:1: a file's address"),
         ("ui/a.css", "a { background: url(a.png) }\n", "ui/a.css: a sheet loads nothing"),
         ("ui/a.css", "a { } /* b\n", "ui/a.css: a comment does not end"),
         (
