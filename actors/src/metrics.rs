@@ -21,6 +21,7 @@ pub(crate) const CONVERSATION_CRASHES: &str = "tertulia_conversation_crashes_tot
 pub(crate) const DUE_SCANNED: &str = "tertulia_due_scanned_total";
 pub(crate) const DUE_ATTENDED: &str = "tertulia_due_attended_total";
 pub(crate) const DUE_LAG: &str = "tertulia_due_lag_seconds";
+pub(crate) const SNAPSHOTS_UNUSABLE: &str = "tertulia_snapshots_unusable_total";
 pub(crate) const APPEND_WAIT: &str = "tertulia_append_wait_seconds";
 pub(crate) const SUBSCRIBERS: &str = "tertulia_subscribers";
 pub(crate) const RESUMES: &str = "tertulia_resumes_total";
@@ -59,6 +60,7 @@ pub fn describe() {
     describe_counter!(CONVERSATION_MOVES, "idle conversations that moved to the thread of a new listener");
     describe_counter!(CONVERSATION_RESTS, "conversation actors that ended because nobody needed them");
     describe_counter!(CONVERSATION_CRASHES, "conversation actors that ended by a panic or an unreadable log");
+    describe_counter!(SNAPSHOTS_UNUSABLE, "snapshots that could not be used when a conversation was started");
     describe_counter!(
         CONVERSATIONS_ERASED,
         "conversations erased, on request or because nobody had said a word in them"

@@ -42,6 +42,8 @@ pub struct Options {
     pub unspoken_after: Duration,
     /// Conversations that may be read from the store at the same time.
     pub wakes_at_once: usize,
+    /// Events after a conversation's snapshot before the next one is written; what a wake reads besides, about.
+    pub snapshot_events: u64,
     /// Worker threads.
     pub threads: usize,
     /// Work in progress that is admitted however busy the node is.
@@ -60,6 +62,7 @@ impl Default for Options {
             rest_after: Duration::from_secs(60),
             unspoken_after: Duration::from_secs(24 * 3_600),
             wakes_at_once: 64,
+            snapshot_events: limits::SNAPSHOT_EVENTS,
             threads: 1,
             work_min: 64,
             before: None,
@@ -323,6 +326,7 @@ impl System {
             unanswered: Arc::clone(&self.unanswered),
             phase: Arc::clone(&self.phase),
             workshop: Rc::new(workshop),
+            snapshot_events: self.options.snapshot_events,
             before: self.options.before,
             jitter: self.options.jitter,
         }

@@ -92,6 +92,10 @@ pub const PROGRESS_MAX: usize = 64;
 pub const WORK_FIRST: usize = 128;
 /// Refs a conversation remembers to recognise a message sent twice.
 pub const REFS_MAX: usize = 512;
+/// Events after a conversation's snapshot before the next one is written: what a wake reads besides, about.
+pub const SNAPSHOT_EVENTS: u64 = 256;
+/// A snapshot, in bytes; a larger one is not kept.
+pub const SNAPSHOT_BYTES: usize = 512 * 1024;
 /// Events waiting in one conversation for the store; past it messages are refused as busy.
 pub const UNSTORED_EVENTS_MAX: usize = 256;
 /// Bytes of the events waiting in one conversation for the store.
@@ -294,6 +298,12 @@ const _: () = assert!(
     "a transcript holds at least one message with its passages"
 );
 const _: () = assert!(TEXT_BYTES_MAX <= TRANSCRIPT_LINE_BYTES_MAX, "a question is remembered whole");
+const _: () = assert!(
+    6 * TRANSCRIPT_BYTES_MAX + 80 * REFS_MAX + 16 * 1024 <= SNAPSHOT_BYTES,
+    "what a conversation remembers fits its snapshot while no reply runs, however it is escaped"
+);
+const _: () = assert!(SNAPSHOT_BYTES * 2 <= COMMIT_BYTES_MAX, "a snapshot leaves most of a commit to what is said");
+const _: () = assert!(SNAPSHOT_EVENTS <= PAGE_EVENTS_MAX as u64, "what follows a snapshot is about a page");
 const _: () = assert!(PASSAGES_MAX * PASSAGE_CHARS_MAX * 4 <= PASSAGES_BYTES_MAX, "full passages fit a question");
 const _: () = assert!(
     3 * (INSTRUCTIONS_BYTES_MAX + 2 * TRANSCRIPT_BYTES_MAX + PASSAGES_BYTES_MAX) <= PROMPT_BYTES_MAX,

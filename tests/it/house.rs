@@ -37,7 +37,7 @@ const TESTS_MAY_IMPORT: &[(&str, &[&str])] = &[("engine-knowledge", &["engine-do
 
 /// The pure machine, and all that its manifest may list for the machine itself.
 const MACHINE: &str = "engine/conversation";
-const MACHINE_MAY_IMPORT: &[&str] = &["schema", "serde", "serde_json"];
+const MACHINE_MAY_IMPORT: &[&str] = &["schema", "serde", "serde_json", "siphasher"];
 /// The standard library's clocks and ways out, of which the machine names none.
 const OUTSIDE_WORLD: &[&str] = &[
     "std::env",

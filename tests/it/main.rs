@@ -33,3 +33,4 @@ mod turns;
 mod unanswered;
 mod unsearched;
 mod visitors;
+mod waking;

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 use super::chance::Chance;
 use super::node::EPOCH_MS;
 use super::plant::Plant;
+use super::snapshots::Kept;
 
 /// Longer than any answer takes; what is unknown by then stays so.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -37,6 +38,7 @@ pub(super) struct Disk {
     rows: Mutex<BTreeMap<ConversationKey, Row>>,
     /// Tenants and such: nothing here depends on their faults.
     pub(super) records: MemoryStore,
+    pub(super) snapshots: Kept,
     plant: Option<Plant>,
 }
 
@@ -89,6 +91,15 @@ impl Disk {
     /// A conversation's newest event.
     pub(super) fn head(&self, key: ConversationKey) -> Seq {
         self.rows().get(&key).map_or(0, |row| row.events.len() as Seq)
+    }
+
+    /// A conversation's owner and newest event, if there is such a conversation.
+    pub(super) fn fence(&self, key: ConversationKey) -> Option<(Epoch, Seq)> {
+        self.rows().get(&key).map(|row| (row.epoch, row.events.len() as Seq))
+    }
+
+    pub(super) const fn plant(&self) -> Option<Plant> {
+        self.plant
     }
 
     /// Puts a conversation there that nobody runs, as earlier versions of a store leave one: due at once.
@@ -201,6 +212,7 @@ impl Disk {
             return Err(StoreError::Fenced);
         }
         rows.remove(&key);
+        self.snapshots.forget(key);
         Ok(())
     }
 
@@ -238,9 +250,14 @@ impl Weather {
 }
 
 impl Way {
-    fn delay(&self) -> Duration {
+    pub(super) fn delay(&self) -> Duration {
         let factor = if self.weather.now().slow { 10 } else { 1 };
         self.chance.delay(self.usual_ms * factor)
+    }
+
+    /// Whether a reading is refused, and how.
+    pub(super) fn read_refused(&self) -> Option<StoreError> {
+        self.chance.happens(self.weather.now().refused).then(|| self.refusal())
     }
 
     /// Nothing is done, and the answer says so: there is no room, or no store.
@@ -253,7 +270,7 @@ impl Way {
     }
 
     /// Sends a write on its way. It is done, or not, independently of the node.
-    fn write<T: Send + 'static>(
+    pub(super) fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Disk) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
@@ -331,7 +348,7 @@ impl Log for Way {
     }
 
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
-        let refused = self.chance.happens(self.weather.now().refused).then(|| self.refusal());
+        let refused = self.read_refused();
         let (there, back) = (self.delay(), self.delay());
         let disk = Arc::clone(&self.disk);
         Box::pin(async move {

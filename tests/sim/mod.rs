@@ -19,6 +19,7 @@ mod plant;
 mod replay;
 mod session;
 mod sizes;
+mod snapshots;
 mod unattended;
 mod world;
 

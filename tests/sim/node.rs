@@ -65,6 +65,7 @@ impl Node {
             rest_after: Duration::from_secs(2),
             unspoken_after: Duration::from_secs(24 * 3_600),
             wakes_at_once: 4,
+            snapshot_events: 5,
             threads: 1,
             work_min: 64,
             before: Some(maybe_panic),

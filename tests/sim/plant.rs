@@ -31,11 +31,13 @@ pub enum Plant {
     DueForgotten,
     /// A change of such an entry that comes late is done all the same.
     RescheduledBehind,
+    /// A snapshot lacks a message.
+    SnapshotForgets,
 }
 
 impl Plant {
     /// Every one of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoCondition,
         Self::NoFence,
         Self::EarlyAcknowledgement,
@@ -49,6 +51,7 @@ impl Plant {
         Self::NothingForgotten,
         Self::DueForgotten,
         Self::RescheduledBehind,
+        Self::SnapshotForgets,
     ];
 }
 
@@ -58,7 +61,7 @@ impl Plant {
     pub const fn is_told_as(self) -> &'static str {
         match self {
             Self::NoCondition => "written over",
-            Self::NoFence | Self::EarlyAcknowledgement => "",
+            Self::NoFence | Self::EarlyAcknowledgement | Self::SnapshotForgets => "",
             Self::CharacterSkipped => "Character",
             Self::EventRepeated | Self::EventLost => "Complete",
             Self::CheckpointUncovered => "Covered",

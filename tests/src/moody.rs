@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use engine_store::memory::MemoryStore;
 use engine_store::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
-    Record, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
+    Record, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
-use schema::{ConversationKey, Seq};
+use schema::{ConversationKey, Epoch, Seq};
 use tokio::sync::watch;
 
 /// How the next append fares.
@@ -127,6 +127,16 @@ impl DueIndex for Moody {
 
     fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
         self.store.hasten(hasten)
+    }
+}
+
+impl Snapshots for Moody {
+    fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
+        self.store.snapshot(key)
+    }
+
+    fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
+        self.store.set_snapshot(key, epoch, head, bytes)
     }
 }
 

@@ -20,6 +20,7 @@ use super::listeners::{Listeners, Next};
 use super::mail::Mail;
 use super::prepared::Prepared;
 use super::pulse::{Beat, Pulse};
+use super::snapshots::Snapshots;
 use super::subscriber::Speech;
 use super::subscribers::Subscribers;
 use super::turns::Turns;
@@ -46,6 +47,7 @@ pub(super) struct ConversationActor {
     writer: Writer<Gated>,
     listeners: Listeners,
     log: LogReader,
+    snapshots: Snapshots,
     turns: Turns,
     alarm: Alarm,
     /// How far the contact has read.
@@ -62,7 +64,7 @@ impl ConversationActor {
         sender: Sender<Mail>,
         pulse: Arc<Pulse>,
     ) -> Self {
-        let Prepared { epoch, machine, ring, entry } = prepared;
+        let Prepared { epoch, machine, snapshot, ring, entry } = prepared;
         let head = machine.state().head;
         let mailbox = sender.clone();
         // The call is owed: the session is told nothing until it has come. To an incarnation that has ended
@@ -78,6 +80,7 @@ impl ConversationActor {
             writer: Writer::new(Arc::clone(&host.store), key, epoch, head, entry, host.jitter),
             listeners: Listeners::new(key.conversation, on_room, head, ring),
             log: LogReader::new(Arc::clone(&host.store), key, host.jitter),
+            snapshots: Snapshots::new(Arc::clone(&host.store), key, host.snapshot_events, snapshot),
             turns: Turns::new(key.conversation, Arc::clone(&tenant), workshop, admission, Arc::clone(&pulse)),
             alarm: Alarm::default(),
             host,
@@ -282,6 +285,13 @@ impl ConversationActor {
         execution.later(async move { Mail::Missed { session, after, page: read.await } });
     }
 
+    /// Has a snapshot written, if one is due.
+    fn keep_snapshot(&mut self, execution: &mut Execution<'_, Self>) {
+        let due = self.snapshots.next(&self.machine, self.writer.epoch(), self.writer.durable());
+        let Some(kept) = due else { return };
+        execution.later(async move { Mail::SnapshotKept(kept.await) });
+    }
+
     fn on_signal(&mut self, session: SessionId, author: Author, kind: SignalKind) {
         if let SignalKind::Read { seq } = &kind {
             if *seq > self.writer.durable() {
@@ -321,7 +331,8 @@ impl ConversationActor {
         let free = self.is_needless();
         if free {
             let (machine, ring) = (std::mem::take(&mut self.machine), self.listeners.take_ring());
-            let prepared = Prepared { epoch: self.writer.epoch(), machine, ring, entry: *self.writer.entry() };
+            let (epoch, snapshot, entry) = (self.writer.epoch(), self.snapshots.newest(), *self.writer.entry());
+            let prepared = Prepared { epoch, machine, snapshot, ring, entry };
             self.keeper.moved(self.key, &self.pulse, prepared);
             execution.stop();
         }
@@ -396,6 +407,7 @@ impl Actor for ConversationActor {
                     self.advance(session, execution);
                 }
             }
+            Mail::SnapshotKept(kept) => return self.snapshots.kept(kept),
             Mail::Missed { session, after, page } => {
                 let next = self.listeners.advance_by(session, after, page, speech(&self.machine));
                 self.read_on(session, next, execution);
@@ -407,6 +419,7 @@ impl Actor for ConversationActor {
             Mail::Rest => return self.on_rest(execution),
             Mail::Move(reply) => return self.on_move(reply, execution),
         }
+        self.keep_snapshot(execution);
         self.note();
     }
 

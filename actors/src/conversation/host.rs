@@ -27,6 +27,8 @@ pub(crate) struct Host {
     pub(crate) unanswered: Arc<Unanswered>,
     pub(crate) phase: Arc<Phase>,
     pub(crate) workshop: Rc<Workshop>,
+    /// Events after a conversation's snapshot before the next one is written.
+    pub(crate) snapshot_events: u64,
     /// Called before each command is applied; tests make it panic.
     pub(crate) before: Option<fn(&Command)>,
     /// Gives numbers from 0 to 1 that spread pauses.

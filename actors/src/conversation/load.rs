@@ -1,4 +1,4 @@
-//! Builds a conversation from its log: claims it, reads it, folds it, starts its actor.
+//! Builds a conversation from its log: claims it, reads its snapshot and what follows, folds that, starts its actor.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine_conversation::{Command, Conversation as Machine, Effect, Policy};
-use engine_store::{Append, Opening, Page, PageBounds, StoreError};
-use schema::{Channel, Contact, ConversationKey, Locale, limits};
+use engine_store::{Append, Opening, Page, PageBounds, SharedStore, StoreError};
+use schema::{Channel, Contact, ConversationKey, Locale, Seq, limits};
 use tokio::sync::Semaphore;
 
 use super::actor::ConversationActor;
@@ -18,6 +18,7 @@ use super::mail::Mail;
 use super::prepared::Prepared;
 use super::pulse::Pulse;
 use super::ring::{Encoded, Ring};
+use super::snapshots;
 use super::writer::bring;
 use crate::failure::Failure;
 use crate::metrics::{CONVERSATION_WAKE, CONVERSATION_WAKES};
@@ -62,7 +63,7 @@ pub(crate) async fn open(
         ring.push(Encoded::new(event));
     }
     bring(Arc::clone(&host.store), append, host.jitter).await.map_err(failed)?;
-    Ok(Prepared { epoch: claim.epoch, machine, ring, entry })
+    Ok(Prepared { epoch: claim.epoch, machine, snapshot: 0, ring, entry })
 }
 
 /// What is needed to start a conversation on a thread.
@@ -89,8 +90,9 @@ pub(crate) async fn wake(
             let _permit = wakes.acquire().await.ok();
             let claim = host.store.claim(key, None).await;
             let claim = claim.map_err(|error| WakeFailure::Failed(Failure::store(&error)))?;
-            let machine = read(host, key, claim.head).await?;
-            Prepared { epoch: claim.epoch, machine, ring: Ring::default(), entry: Entry::found(claim.due) }
+            let (machine, snapshot) = read(&host.store, key, claim.head).await?;
+            let entry = Entry::found(claim.due);
+            Prepared { epoch: claim.epoch, machine, snapshot, ring: Ring::default(), entry }
         }
     };
     let Some(contact) = prepared.machine.state().contact.clone() else {
@@ -108,12 +110,32 @@ pub(crate) async fn wake(
     Ok(handle)
 }
 
-/// Reads the whole log, page by page. A log that makes the machine panic is a poison message.
-async fn read(host: &Host, key: ConversationKey, head: schema::Seq) -> Result<Machine, WakeFailure> {
-    let mut machine = Machine::default();
+/// Reads what the log says up to `head`: the newest snapshot, and the events after it. A snapshot with which these
+/// cannot be folded is none. Gives the last event in the snapshot, too; 0 without one.
+async fn read(store: &SharedStore, key: ConversationKey, head: Seq) -> Result<(Machine, Seq), WakeFailure> {
+    if let Some(machine) = snapshots::newest(store, key, head).await {
+        let snapshot = machine.state().head;
+        match follow(store, key, head, machine).await {
+            Ok(machine) => return Ok((machine, snapshot)),
+            Err(WakeFailure::Failed(failure)) => return Err(WakeFailure::Failed(failure)),
+            Err(WakeFailure::Crashed) => snapshots::unusable(key, "the events after it cannot be folded"),
+        }
+    }
+    let machine = follow(store, key, head, Machine::default()).await?;
+    Ok((machine, 0))
+}
+
+/// Reads the events after those that are folded, page by page. A log that makes the machine panic is a poison
+/// message.
+async fn follow(
+    store: &SharedStore,
+    key: ConversationKey,
+    head: Seq,
+    mut machine: Machine,
+) -> Result<Machine, WakeFailure> {
     while machine.state().head < head {
         let after = machine.state().head;
-        let read = host.store.read(key, after, PageBounds::FULL).await;
+        let read = store.read(key, after, PageBounds::FULL).await;
         let Page { events, .. } = read.map_err(|error| WakeFailure::Failed(Failure::store(&error)))?;
         let folded = catch_unwind(AssertUnwindSafe(|| {
             for event in &events {

@@ -40,6 +40,8 @@ pub(crate) enum Mail {
     Move(oneshot::Sender<bool>),
     /// The store has answered a write.
     Stored { written: Written, since: Instant },
+    /// The store has answered a snapshot.
+    SnapshotKept(Result<bool, StoreError>),
     /// The store has read what comes after an event, for a session that has not had it.
     Missed { session: SessionId, after: Seq, page: Result<Page, StoreError> },
     /// The running turn reports; `at` is when its words arrived.

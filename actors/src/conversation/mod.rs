@@ -20,6 +20,7 @@ mod mail;
 mod prepared;
 mod pulse;
 mod ring;
+mod snapshots;
 mod subscriber;
 mod subscribers;
 mod turns;

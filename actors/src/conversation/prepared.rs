@@ -1,7 +1,7 @@
 //! A conversation between two incarnations, when the store need not be asked for it.
 
 use engine_conversation::Conversation;
-use schema::Epoch;
+use schema::{Epoch, Seq};
 
 use super::entry::Entry;
 use super::ring::Ring;
@@ -11,6 +11,8 @@ use super::ring::Ring;
 pub(crate) struct Prepared {
     pub(crate) epoch: Epoch,
     pub(crate) machine: Conversation,
+    /// The last event in the snapshot that the store has; 0 without one.
+    pub(crate) snapshot: Seq,
     /// The newest events, for those who will listen.
     pub(crate) ring: Ring,
     /// When it is due, as the store knows it.

@@ -1,13 +1,19 @@
 //! Recognises a message sent twice: the senders' newest refs, each with the event that holds it.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hasher;
 
 use schema::{Author, Ref, Seq, Text, limits};
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher13;
+
+/// Digests are stored in snapshots: the keys are for good.
+const DIGEST_KEYS: (u64, u64) = (0x7465_7274_756c_6961, 0x7265_6673);
 
 /// The last [`limits::REFS_MAX`] refs, as digests, so that long ones weigh no more than short ones. A
 /// sender's refs are their own: two authors may use the same.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<Entry>", into = "Vec<Entry>")]
 pub(super) struct Refs {
     known: HashMap<u64, Known>,
     order: VecDeque<u64>,
@@ -19,6 +25,9 @@ struct Known {
     seq: Seq,
     text: u64,
 }
+
+/// One ref in a snapshot: its digest, its event, its text's digest. They stand in their order, oldest first.
+type Entry = (u64, Seq, u64);
 
 /// What is known about a ref.
 pub(super) enum Seen {
@@ -32,16 +41,20 @@ pub(super) enum Seen {
 
 impl Refs {
     pub(super) fn look(&self, author: Author, r#ref: &Ref, text: &Text) -> Seen {
-        match self.known.get(&digest(&(author, r#ref))) {
+        match self.known.get(&name(author, r#ref)) {
             None => Seen::New,
-            Some(known) if known.text == digest(text) => Seen::Same(known.seq),
+            Some(known) if known.text == digest(&[text.as_str().as_bytes()]) => Seen::Same(known.seq),
             Some(_) => Seen::Other,
         }
     }
 
     pub(super) fn learn(&mut self, author: Author, r#ref: &Ref, text: &Text, seq: Seq) {
-        let key = digest(&(author, r#ref));
-        if self.known.insert(key, Known { seq, text: digest(text) }).is_none() {
+        let known = Known { seq, text: digest(&[text.as_str().as_bytes()]) };
+        self.insert(name(author, r#ref), known);
+    }
+
+    fn insert(&mut self, key: u64, known: Known) {
+        if self.known.insert(key, known).is_none() {
             self.order.push_back(key);
         }
         if self.order.len() > limits::REFS_MAX
@@ -52,8 +65,39 @@ impl Refs {
     }
 }
 
-fn digest(what: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    what.hash(&mut hasher);
+impl From<Vec<Entry>> for Refs {
+    fn from(entries: Vec<Entry>) -> Self {
+        let mut refs = Self::default();
+        for (key, seq, text) in entries {
+            refs.insert(key, Known { seq, text });
+        }
+        refs
+    }
+}
+
+impl From<Refs> for Vec<Entry> {
+    fn from(Refs { known, order }: Refs) -> Self {
+        order.into_iter().filter_map(|key| known.get(&key).map(|known| (key, known.seq, known.text))).collect()
+    }
+}
+
+fn name(author: Author, r#ref: &Ref) -> u64 {
+    let author = match author {
+        Author::Contact => 0,
+        Author::Assistant => 1,
+        Author::Human => 2,
+        Author::System => 3,
+    };
+    digest(&[&[author], r#ref.as_str().as_bytes()])
+}
+
+/// The digest of several parts, each fed as plain bytes behind its length: how Rust itself hashes a type may
+/// change from version to version.
+fn digest(parts: &[&[u8]]) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(DIGEST_KEYS.0, DIGEST_KEYS.1);
+    for part in parts {
+        hasher.write(&(part.len() as u64).to_le_bytes());
+        hasher.write(part);
+    }
     hasher.finish()
 }

@@ -6,12 +6,14 @@ use std::fmt;
 use std::ops::Range;
 
 use schema::limits;
+use serde::{Deserialize, Serialize};
 
 /// What stands for each character of a thought: as text it is one byte, as Markdown it is nothing.
 const BLANK: &str = "\n";
 
 /// A reply so far. Its `Debug` shows how long it is and not what it says.
-#[derive(Clone, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Said {
     text: String,
     chars: usize,

@@ -5,13 +5,16 @@ use schema::wire::Status;
 use schema::{
     AgentName, Author, Channel, Contact, Event, Fact, HandoffReason, Locale, Ownership, Seq, Timestamp, Turn, limits,
 };
+use serde::{Deserialize, Serialize};
 
 use super::refs::Refs;
 use super::said::Said;
 use super::transcript::{Line, Transcript};
 
-/// A conversation as folded from its events.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// A conversation as folded from its events. Its form as JSON is what snapshots hold: who changes it, or what
+/// folding makes of an event, raises [`SNAPSHOT_VERSION`](super::SNAPSHOT_VERSION).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     /// The newest event; 0 before the first.
     pub head: Seq,
@@ -47,7 +50,8 @@ pub struct State {
 }
 
 /// Who answers the contact.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Owner {
     /// The model's side.
     #[default]
@@ -60,7 +64,8 @@ pub enum Owner {
 }
 
 /// A turn without its end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Unfinished {
     /// Which turn.
     pub turn: Turn,

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use schema::{Author, Passage, Seq, Text, Timestamp, limits};
+use serde::{Deserialize, Serialize};
 
 /// What a line or a passage costs besides its text, in bytes: many short ones are not free.
 const LINE_BYTES: usize = 64;
@@ -10,7 +11,8 @@ const LINE_BYTES: usize = 64;
 /// The recent talk. Bounded by [`limits::TRANSCRIPT_BYTES_MAX`], whoever speaks and however long nobody
 /// answers: when it overflows, the older half goes at once, so that what remains stays the same for many
 /// turns and providers' prefix caches keep hitting.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Transcript {
     exchanges: VecDeque<Exchange>,
     bytes: usize,
@@ -20,7 +22,8 @@ pub struct Transcript {
 }
 
 /// What the contact said and what came back: the unit in which a transcript grows and shrinks.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// The contact's words; several when they came as a burst.
     pub asked: Vec<Line>,
@@ -31,7 +34,8 @@ pub struct Exchange {
 }
 
 /// One message.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Line {
     /// Its event.
     pub seq: Seq,

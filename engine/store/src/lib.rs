@@ -6,6 +6,7 @@ mod due;
 pub mod memory;
 pub mod metrics;
 mod port;
+mod snapshots;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -14,3 +15,4 @@ pub use port::{
     Append, Claim, ListCursor, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
     SharedStore, Store, StoreError, Unspoken, UnspokenQuery,
 };
+pub use snapshots::{Snapshot, Snapshots};

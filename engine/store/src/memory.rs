@@ -8,12 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use schema::wire::ConversationPage;
-use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp};
+use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
 use tokio::time::{Instant, sleep_until};
 
 use super::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery, Log, Opening, Page,
-    PageBounds, Pending, Record, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
+    PageBounds, Pending, Record, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken,
+    UnspokenQuery,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -64,11 +65,12 @@ struct Conversation {
     events: Vec<Event>,
     last_at: Timestamp,
     due: Option<Timestamp>,
+    snapshot: Option<Snapshot>,
 }
 
 impl MemoryStore {
     /// Says what shall happen to the next writes, one each, after those said before. A write is a
-    /// claim, an append, an erasure, a change of the due index or of a record.
+    /// claim, an append, an erasure, a snapshot, a change of the due index or of a record.
     pub fn script(&self, next: impl IntoIterator<Item = Scripted>) {
         self.lock().script.extend(next);
     }
@@ -129,7 +131,8 @@ impl Log for MemoryStore {
             let conversation = match (state.conversations.entry(key), open) {
                 (Entry::Occupied(found), _) => found.into_mut(),
                 (Entry::Vacant(place), Some(Opening { contact, at })) => {
-                    place.insert(Conversation { contact, epoch: 0, events: Vec::new(), last_at: at, due: None })
+                    let (events, due, snapshot) = (Vec::new(), None, None);
+                    place.insert(Conversation { contact, epoch: 0, events, last_at: at, due, snapshot })
                 }
                 (Entry::Vacant(_), None) => return Err(StoreError::NotFound),
             };
@@ -270,6 +273,29 @@ impl DueIndex for MemoryStore {
                 hastened = Some(Hastened { last: key.conversation, moved: moved + u32::from(target.is_some()) });
             }
             Ok(hastened)
+        })
+    }
+}
+
+impl Snapshots for MemoryStore {
+    fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
+        self.read(|state| Ok(state.conversations.get(&key).and_then(|conversation| conversation.snapshot.clone())))
+    }
+
+    fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
+        if bytes.len() > limits::SNAPSHOT_BYTES {
+            return Box::pin(async { Ok(false) });
+        }
+        self.write(|state| {
+            let conversation = state.conversations.get_mut(&key).ok_or(StoreError::NotFound)?;
+            if conversation.epoch != epoch || head > conversation.events.len() as Seq {
+                return Err(StoreError::Fenced);
+            }
+            let keeps = conversation.snapshot.as_ref().is_none_or(|kept| kept.head <= head);
+            if keeps {
+                conversation.snapshot = Some(Snapshot { head, bytes });
+            }
+            Ok(keeps)
         })
     }
 }

@@ -1,4 +1,5 @@
-//! The `Store` port: a fenced log for each conversation, when each has something to do, and small versioned records.
+//! The `Store` port: a fenced log for each conversation, a snapshot of it, when it has something to do, and small
+//! versioned records.
 //! Invariant: an append is acknowledged only when it is durable and `(epoch, head)` still held.
 
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
 use schema::{Contact, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
 
+use crate::Snapshots;
 use crate::due::{DueChange, DueIndex};
 
 /// Every call returns at once; the future completes when the answer is known. It owns what it
@@ -14,8 +16,8 @@ use crate::due::{DueChange, DueIndex};
 pub type Pending<T> = BoxFuture<'static, Result<T, StoreError>>;
 
 /// Everything that is kept.
-pub trait Store: Log + DueIndex + Records {}
-impl<S: Log + DueIndex + Records> Store for S {}
+pub trait Store: Log + DueIndex + Snapshots + Records {}
+impl<S: Log + DueIndex + Snapshots + Records> Store for S {}
 
 /// A store shared by all who need one.
 pub type SharedStore = Arc<dyn Store>;
@@ -50,7 +52,7 @@ pub trait Log: Send + Sync + 'static {
     /// A tenant's conversations, newest activity first, strictly older than `before`.
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>>;
 
-    /// Removes the conversation with all its events, for good: it is as if it had never been. An owner that
+    /// Removes the conversation with all its events and its snapshot, for good: it is as if it had never been. An owner that
     /// still writes is answered [`StoreError::NotFound`]. With `head`, only while that is the log's.
     ///
     /// # Errors

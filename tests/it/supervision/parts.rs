@@ -10,11 +10,11 @@ use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::memory::MemoryStore;
 use engine_store::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
-    Record, RecordName, Records, Reschedule, Scope, Unspoken, UnspokenQuery,
+    Record, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, Unspoken, UnspokenQuery,
 };
 use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
-use schema::{ConversationKey, End, Passage, Seq, TenantId};
+use schema::{ConversationKey, End, Epoch, Passage, Seq, TenantId};
 use tests::bench::Bench;
 use tests::stream::{reply_of, text_of};
 
@@ -110,6 +110,16 @@ impl DueIndex for Treacherous {
 
     fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
         self.store.hasten(hasten)
+    }
+}
+
+impl Snapshots for Treacherous {
+    fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
+        self.store.snapshot(key)
+    }
+
+    fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
+        self.store.set_snapshot(key, epoch, head, bytes)
     }
 }
 

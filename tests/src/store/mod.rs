@@ -10,6 +10,7 @@ mod races;
 mod random;
 mod reads;
 mod records;
+mod snapshots;
 mod words;
 
 use std::panic::AssertUnwindSafe;
@@ -80,6 +81,16 @@ cases! {
         who_is_due_is_given_in_order_page_by_page
         what_was_erased_is_never_due
         hastening_brings_a_tenants_entries_forward_piece_by_piece;
+    snapshots:
+        a_snapshot_reads_back_until_a_newer_one_comes
+        an_older_snapshot_changes_nothing
+        a_snapshot_does_not_overtake_its_events
+        only_the_owner_keeps_a_snapshot
+        a_claim_leaves_the_snapshot
+        an_unknown_conversation_has_no_snapshot
+        a_snapshot_too_large_is_not_kept
+        snapshots_of_tenants_are_apart
+        a_snapshot_goes_with_its_conversation;
     lists:
         the_list_is_by_newest_activity
         among_equals_the_list_is_by_id

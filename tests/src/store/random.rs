@@ -6,7 +6,8 @@ use anyhow::Context;
 use engine_store::memory::MemoryStore;
 use engine_store::{
     Append, Claim, DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery, Log, Opening,
-    PageBounds, Pending, RecordName, Records, Reschedule, Scope, SharedStore, StoreError, Unspoken, UnspokenQuery,
+    PageBounds, Pending, RecordName, Records, Reschedule, Scope, SharedStore, Snapshots, StoreError, Unspoken,
+    UnspokenQuery,
 };
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -70,6 +71,7 @@ enum Command {
     Reschedule(Reschedule),
     Hasten(Hasten),
     Erase(ConversationKey, Option<u64>),
+    Snapshot(ConversationKey, Claim, Vec<u8>),
     Put(RecordName, u64, Vec<u8>),
     Delete(RecordName, u64),
 }
@@ -82,6 +84,7 @@ enum Answer {
     Rescheduled,
     Hastened(Option<Hastened>),
     Erased,
+    Kept(bool),
     Version(u64),
     Deleted,
 }
@@ -94,6 +97,9 @@ impl Command {
             Self::Reschedule(change) => answered(store.reschedule(change), |()| Answer::Rescheduled),
             Self::Hasten(hasten) => answered(store.hasten(hasten), Answer::Hastened),
             Self::Erase(key, head) => answered(store.erase(key, head), |()| Answer::Erased),
+            Self::Snapshot(key, Claim { epoch, head, .. }, bytes) => {
+                answered(store.set_snapshot(key, epoch, head, bytes), Answer::Kept)
+            }
             Self::Put(name, expected, body) => answered(store.put(name, expected, body), Answer::Version),
             Self::Delete(name, expected) => answered(store.delete(name, expected), |()| Answer::Deleted),
         }
@@ -133,7 +139,7 @@ impl World {
     }
 
     fn command(&mut self) -> Command {
-        let kind = self.random.random_range(0..25);
+        let kind = self.random.random_range(0..28);
         let (key, name) = (self.random.random_range(0..self.keys.len()), self.random.random_range(0..self.names.len()));
         match kind {
             0 | 1 => Command::Claim(self.keys[key], None),
@@ -160,6 +166,14 @@ impl World {
                 step: Duration::from_millis(self.random.random_range(0..500)),
                 missing: self.random.random_bool(0.5),
             }),
+            23..26 => {
+                let claim = self.claims[key];
+                // Of the newest event, or of one of those before it.
+                let back = self.random.random_range(0..3);
+                let head = self.near(claim.head).saturating_sub(back);
+                let bytes = (0..self.random.random_range(0..64)).map(|_| self.random.random()).collect();
+                Command::Snapshot(self.keys[key], Claim { epoch: self.near(claim.epoch), head, due: None }, bytes)
+            }
             _ => Command::Delete(self.names[name].clone(), self.near(self.versions[name])),
         }
     }
@@ -240,6 +254,7 @@ impl World {
             let found = store.read(key, after, bounds).await.map(|page| (page.events, page.head));
             let wanted = model.read(key, after, bounds).await.map(|page| (page.events, page.head));
             same(&format!("{bounds:?} of {key} after {after}"), &found, &wanted)?;
+            same(&format!("the snapshot of {key}"), &store.snapshot(key).await, &model.snapshot(key).await)?;
         }
         for name in self.names.clone() {
             same("a record", &store.get(name.clone()).await, &model.get(name.clone()).await)?;

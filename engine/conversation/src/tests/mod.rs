@@ -1,4 +1,4 @@
-//! The machine's proofs: scripts with their effects, and replay against living.
+//! The machine's proofs: scripts with their effects, replay and snapshots against living.
 
 mod due;
 mod handoff;
@@ -6,4 +6,5 @@ mod redacted;
 mod replay;
 mod scenarios;
 mod script;
+mod snapshot;
 mod unsaid;

@@ -10,6 +10,7 @@ use schema::{
 };
 
 use super::super::*;
+use super::snapshot::woken;
 
 /// After which the default policy closes.
 const HOURS: Duration = Duration::from_secs(72 * 3_600);
@@ -57,7 +58,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn replay_equals_live(steps in steps(), interrupt in any::<bool>(), rerun in any::<bool>()) {
+    fn replay_equals_live(
+        steps in steps(),
+        interrupt in any::<bool>(),
+        rerun in any::<bool>(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 16),
+    ) {
         let policy = Policy {
             floor: FloorPolicy {
                 while_speaking: if interrupt { WhileSpeaking::Interrupt } else { WhileSpeaking::Queue },
@@ -79,7 +85,7 @@ proptest! {
                 match command(kind, n, &conversation, armed) {
                     Some(command) => commands.push(command),
                     None => {
-                        conversation = Conversation::from_events(&log);
+                        conversation = woken(&log, usize::from(n) % (log.len() + 1));
                         commands.push(Command::Wake);
                     }
                 }
@@ -123,6 +129,11 @@ proptest! {
             prop_assert!(!(human && conversation.floor().running().is_some()), "the assistant runs under a human");
             let unfinished = conversation.state().unfinished.as_ref().map(|unfinished| unfinished.turn);
             prop_assert_eq!(unfinished, conversation.floor().running().map(|running| running.turn));
+        }
+        for cut in cuts {
+            let cut = cut.index(log.len() + 1);
+            let snapped = woken(&log, cut);
+            prop_assert_eq!(snapped.state(), conversation.state(), "from a snapshot of {} events", cut);
         }
     }
 }

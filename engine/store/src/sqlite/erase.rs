@@ -1,12 +1,13 @@
 //! Erasing a conversation. A short one goes at once; a long one is first made nobody's, and its events
 //! go piece by piece between other writes, so that nobody waits behind them.
-//! Invariant: a row number is free only when no event has it, or a new conversation would find them.
+//! Invariant: a row number is free only when no event and no snapshot has it, or a new conversation would find them.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationKey, Seq, limits};
 
 use super::job::Write;
 use super::rows::{Row, Rows, integer};
+use super::snapshots;
 use crate::StoreError;
 
 /// A conversation with more events than this is erased piece by piece.
@@ -27,6 +28,7 @@ impl Write for EraseWrite {
             return Ok(Err(StoreError::Fenced));
         }
         rows.set_due(self.key, row, None)?;
+        snapshots::remove(rows.connection, row.row_id)?;
         if row.head <= AT_ONCE_MAX {
             remove(rows.connection, row)?;
             rows.memory.erased = true;

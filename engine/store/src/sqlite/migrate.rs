@@ -9,6 +9,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0002_erasing.sql"),
     include_str!("migrations/0003_document_texts.sql"),
     include_str!("migrations/0004_due.sql"),
+    include_str!("migrations/0005_snapshots.sql"),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.
@@ -163,6 +164,23 @@ mod tests {
         assert_eq!(rows.iter().map(|(row, ..)| *row).collect::<Vec<_>>(), [2, 1], "{rows:?}");
         assert_eq!((rows[1].1 - rows[0].1, rows[0].2), (5, [2; 16]));
         assert!(rows.iter().all(|(_, wait, _)| (-60_000..1_000).contains(wait)), "{rows:?}");
+    }
+
+    #[test]
+    fn snapshots_come_to_a_file_that_had_none_and_change_nothing_else_in_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, &STEPS[..3]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO conversations VALUES (1, x'01', x'02', 'ana', 3, 1, 5);
+                 INSERT INTO events VALUES (1, 1, 1, 3, 1, '{}');",
+            )
+            .unwrap();
+        migrate(&mut connection, STEPS).unwrap();
+        let count = |table: &str| -> i64 {
+            connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(["conversations", "events", "snapshots"].map(count), [1, 1, 0]);
     }
 
     // Spaces and comments aside, what `sqlite_schema` says.

@@ -19,6 +19,7 @@ mod records;
 mod rows;
 #[cfg(test)]
 mod scratch;
+mod snapshots;
 mod stats;
 mod store;
 mod sync;

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use futures_util::future;
 use schema::wire::ConversationPage;
-use schema::{ConversationKey, Seq, limits};
+use schema::{ConversationKey, Epoch, Seq, limits};
 
 use super::connect::{self, OpenError};
 use super::damage::Damage;
@@ -20,11 +20,12 @@ use super::log_writes::{AppendWrite, ClaimWrite};
 use super::queue::{BatchLimits, Queue, Refused};
 use super::reader::{Question, Read, Reader, question};
 use super::records::{DeleteWrite, GetRead, PutWrite, ScanRead};
+use super::snapshots::{SnapshotRead, SnapshotWrite};
 use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
-    Record, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
+    Record, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
@@ -200,6 +201,19 @@ impl DueIndex for SqliteStore {
 
     fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
         self.write(HastenWrite(hasten))
+    }
+}
+
+impl Snapshots for SqliteStore {
+    fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
+        self.read(SnapshotRead { key })
+    }
+
+    fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
+        if bytes.len() > limits::SNAPSHOT_BYTES {
+            return Box::pin(future::ready(Ok(false)));
+        }
+        self.write(SnapshotWrite { key, epoch, head, bytes })
     }
 }
 

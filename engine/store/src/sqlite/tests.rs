@@ -11,7 +11,9 @@ use super::job::Write;
 use super::rows::Rows;
 use super::scratch::Scratch;
 use super::{SqliteOptions, SqliteStore, connect, migrate};
-use crate::{Append, Claim, DueChange, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, StoreError};
+use crate::{
+    Append, Claim, DueChange, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, Snapshots, StoreError,
+};
 
 #[tokio::test]
 async fn a_file_of_version_1_is_opened_with_all_it_holds() {
@@ -177,6 +179,7 @@ async fn what_was_erased_is_in_no_file() {
             .append(Append { key, epoch: 1, head: 0, events: (1..=count).map(said).collect(), due: DueChange::Keep })
             .await
             .unwrap();
+        store.set_snapshot(key, 1, count, word.repeat(length).into()).await.unwrap();
         store.put(record(word), 0, word.repeat(length).into()).await.unwrap();
         assert!(holds(&scratch));
         store.delete(record(word), 1).await.unwrap();

@@ -1,0 +1,132 @@
+//! A store that counts what is read of logs and asked of snapshots, and gives other snapshots than it has.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use engine_store::{
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
+    Record, RecordName, Records, Reschedule, Scope, SharedStore, Snapshot, Snapshots, StoreError, Unspoken,
+    UnspokenQuery,
+};
+use schema::wire::ConversationPage;
+use schema::{ConversationKey, Epoch, Seq};
+
+/// What is given in place of a snapshot.
+pub(super) type Instead = fn(Option<Snapshot>) -> Result<Option<Snapshot>, StoreError>;
+
+pub(super) struct Watched {
+    pub(super) store: SharedStore,
+    events_read: Arc<AtomicU64>,
+    snapshots_set: AtomicU64,
+    /// From now on no snapshot is kept, and the answer says so.
+    pub(super) refuses: AtomicBool,
+    instead: Mutex<Instead>,
+}
+
+impl Watched {
+    pub(super) fn new(store: SharedStore) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            events_read: Arc::default(),
+            snapshots_set: AtomicU64::new(0),
+            refuses: AtomicBool::new(false),
+            instead: Mutex::new(Ok),
+        })
+    }
+
+    /// Events that were read since the last time this was asked.
+    pub(super) fn events_read(&self) -> u64 {
+        self.events_read.swap(0, Ordering::Relaxed)
+    }
+
+    /// Snapshots that were to be kept since the beginning.
+    pub(super) fn snapshots_set(&self) -> u64 {
+        self.snapshots_set.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn gives(&self, instead: Instead) {
+        *self.instead.lock().unwrap() = instead;
+    }
+}
+
+impl Log for Watched {
+    fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
+        self.store.claim(key, open)
+    }
+
+    fn append(&self, append: Append) -> Pending<()> {
+        self.store.append(append)
+    }
+
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
+        let (page, count) = (self.store.read(key, after, bounds), Arc::clone(&self.events_read));
+        Box::pin(async move {
+            let page = page.await?;
+            count.fetch_add(page.events.len() as u64, Ordering::Relaxed);
+            Ok(page)
+        })
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.store.list(query)
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
+        self.store.erase(key, head)
+    }
+
+    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
+        self.store.unspoken(query)
+    }
+
+    fn probe(&self) -> Pending<()> {
+        self.store.probe()
+    }
+}
+
+impl Snapshots for Watched {
+    fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
+        let (found, instead) = (self.store.snapshot(key), *self.instead.lock().unwrap());
+        Box::pin(async move { instead(found.await?) })
+    }
+
+    fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
+        self.snapshots_set.fetch_add(1, Ordering::Relaxed);
+        if self.refuses.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(StoreError::Unavailable("it is away".into())) });
+        }
+        self.store.set_snapshot(key, epoch, head, bytes)
+    }
+}
+
+impl DueIndex for Watched {
+    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
+        self.store.due(query)
+    }
+
+    fn reschedule(&self, change: Reschedule) -> Pending<()> {
+        self.store.reschedule(change)
+    }
+
+    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
+        self.store.hasten(hasten)
+    }
+}
+
+impl Records for Watched {
+    fn get(&self, name: RecordName) -> Pending<Option<Record>> {
+        self.store.get(name)
+    }
+
+    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
+        self.store.put(name, expected, body)
+    }
+
+    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
+        self.store.delete(name, expected)
+    }
+
+    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
+        self.store.scan(scope, kind, after, limit)
+    }
+}
