@@ -11,16 +11,16 @@ use std::time::Duration;
 
 use engine::store::memory::MemoryStore;
 use engine::store::{
-    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError,
-    Unspoken, UnspokenQuery,
+    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, StoreError, Unspoken,
+    UnspokenQuery,
 };
-use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Event, Seq};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::chance::Chance;
 use super::plant::Plant;
+use super::projected::Projected;
 
 /// Longer than any answer takes; what is unknown by then stays so.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -33,6 +33,8 @@ pub(super) type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What is durable.
 #[derive(Default)]
 pub(super) struct Disk {
+    /// Before the logs, where both are locked.
+    projected: Mutex<Projected>,
     rows: Mutex<BTreeMap<ConversationKey, Row>>,
     /// Tenants and such: nothing here depends on their faults.
     pub(super) records: MemoryStore,
@@ -91,6 +93,7 @@ impl Disk {
 
     /// Puts a conversation there that nobody runs.
     pub(super) fn begin(&self, key: ConversationKey, events: Vec<Event>) {
+        self.projected().appended(key, events.len());
         self.rows().insert(key, Row { epoch: 1, newest_writer: 1, events, broken: Vec::new() });
     }
 
@@ -100,6 +103,11 @@ impl Disk {
             .iter()
             .flat_map(|(key, row)| row.broken.iter().map(move |what| format!("{}: {what}", key.conversation)))
             .collect()
+    }
+
+    /// What is made of the logs.
+    pub(super) fn projected(&self) -> MutexGuard<'_, Projected> {
+        self.projected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rows(&self) -> MutexGuard<'_, BTreeMap<ConversationKey, Row>> {
@@ -131,6 +139,7 @@ impl Disk {
 
     fn append(&self, append: &Append) -> Result<(), StoreError> {
         self.may_append(append)?;
+        self.projected().appended(append.key, append.events.len());
         let mut rows = self.rows();
         let row = rows.get_mut(&append.key).ok_or(StoreError::NotFound)?;
         let at = usize::try_from(append.head).unwrap_or(usize::MAX);
@@ -151,12 +160,14 @@ impl Disk {
     }
 
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Result<(), StoreError> {
+        let mut projected = self.projected();
         let mut rows = self.rows();
         let row = rows.get(&key).ok_or(StoreError::NotFound)?;
         if head.is_some_and(|head| head != row.events.len() as Seq) {
             return Err(StoreError::Fenced);
         }
         rows.remove(&key);
+        projected.erased(key);
         Ok(())
     }
 
@@ -209,7 +220,7 @@ impl Way {
     }
 
     /// Sends a write on its way. It is done, or not, independently of the node.
-    fn write<T: Send + 'static>(
+    pub(super) fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Disk) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<T> {
@@ -255,6 +266,25 @@ impl Way {
         })
     }
 
+    /// Reads what is on the disk, unless there is no room or no store.
+    pub(super) fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Disk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<T> {
+        let refused = self.chance.happens(self.weather.now().refused).then(|| self.refusal());
+        let (there, back) = (self.delay(), self.delay());
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move {
+            sleep(there).await;
+            if let Some(refusal) = refused {
+                return Err(refusal);
+            }
+            let found = look(&disk);
+            sleep(back).await;
+            found
+        })
+    }
+
     /// The planted fault: says yes, and means to write later.
     fn promise(&self, append: Append) -> Pending<()> {
         let (there, later) = (self.delay(), self.chance.millis(1..=400));
@@ -287,22 +317,7 @@ impl Log for Way {
     }
 
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
-        let refused = self.chance.happens(self.weather.now().refused).then(|| self.refusal());
-        let (there, back) = (self.delay(), self.delay());
-        let disk = Arc::clone(&self.disk);
-        Box::pin(async move {
-            sleep(there).await;
-            if let Some(refusal) = refused {
-                return Err(refusal);
-            }
-            let page = disk.read(key, after, bounds);
-            sleep(back).await;
-            page
-        })
-    }
-
-    fn list(&self, _: ListQuery) -> Pending<Vec<ConversationPage>> {
-        Box::pin(async { Ok(Vec::new()) })
+        self.look(move |disk| disk.read(key, after, bounds))
     }
 
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {

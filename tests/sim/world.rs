@@ -216,7 +216,7 @@ impl World {
             Ok(views) => self.disagreements(&views),
             Err(_) => self.unsettled(&clients),
         };
-        wrong.extend(self.at_rest().await.into_iter().chain(self.noted().await));
+        wrong.extend(self.at_rest().await.into_iter().chain(self.noted().await).chain(self.listed().await));
         wrong.extend(self.judge(&clients));
         wrong
     }

@@ -9,8 +9,8 @@ use engine::knowledge::{KnowledgeError, Query, Retriever};
 use engine::model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine::store::memory::MemoryStore;
 use engine::store::{
-    Append, Claim, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, Unspoken,
-    UnspokenQuery,
+    Append, Behind, Claim, ConversationRow, ListQuery, Log, LogCursor, Opening, Page, PageBounds, Pending, Projection,
+    Projections, Record, RecordName, Records, Scope, Unspoken, UnspokenQuery,
 };
 use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
@@ -82,10 +82,6 @@ impl Log for Treacherous {
         self.store.read(key, after, bounds)
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.store.list(query)
-    }
-
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
         self.store.erase(key, head)
     }
@@ -96,6 +92,36 @@ impl Log for Treacherous {
 
     fn probe(&self) -> Pending<()> {
         self.store.probe()
+    }
+}
+
+impl Projections for Treacherous {
+    fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
+        self.store.cursor(projection)
+    }
+
+    fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind> {
+        self.store.behind(projection, after, events)
+    }
+
+    fn advance(&self, projection: Projection, cursor: LogCursor) -> Pending<()> {
+        self.store.advance(projection, cursor)
+    }
+
+    fn reset(&self, projection: Projection) -> Pending<()> {
+        self.store.reset(projection)
+    }
+
+    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
+        self.store.row(key)
+    }
+
+    fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
+        self.store.project(key, expected, row)
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.store.list(query)
     }
 }
 

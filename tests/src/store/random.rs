@@ -3,8 +3,8 @@
 use anyhow::Context;
 use engine::store::memory::MemoryStore;
 use engine::store::{
-    Append, Claim, ListCursor, ListQuery, Log, Opening, PageBounds, Pending, RecordName, Records, Scope, SharedStore,
-    StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, ConversationRow, ListCursor, ListQuery, Log, LogCursor, Opening, PageBounds, Pending, Projection,
+    Projections, RecordName, Records, Scope, SharedStore, StoreError, Unspoken, UnspokenQuery,
 };
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -68,6 +68,7 @@ enum Command {
     Erase(ConversationKey, Option<u64>),
     Put(RecordName, u64, Vec<u8>),
     Delete(RecordName, u64),
+    Project(ConversationKey, u64, ConversationRow),
 }
 
 /// An answer of any write.
@@ -78,6 +79,7 @@ enum Answer {
     Erased,
     Version(u64),
     Deleted,
+    Projected,
 }
 
 impl Command {
@@ -88,6 +90,7 @@ impl Command {
             Self::Erase(key, head) => answered(store.erase(key, head), |()| Answer::Erased),
             Self::Put(name, expected, body) => answered(store.put(name, expected, body), Answer::Version),
             Self::Delete(name, expected) => answered(store.delete(name, expected), |()| Answer::Deleted),
+            Self::Project(key, expected, row) => answered(store.project(key, expected, row), |()| Answer::Projected),
         }
     }
 }
@@ -101,6 +104,8 @@ struct World {
     random: StdRng,
     keys: Vec<ConversationKey>,
     claims: Vec<Claim>,
+    /// How far the conversations' rows go.
+    rows: Vec<u64>,
     names: Vec<RecordName>,
     versions: Vec<u64>,
     contacts: Vec<Contact>,
@@ -121,11 +126,12 @@ impl World {
         let names: Vec<_> = names.collect();
         let contacts = ["ana", "anon_bo"].iter().filter_map(|name| name.parse().ok()).collect();
         let (claims, versions) = (vec![Claim { epoch: 0, head: 0 }; keys.len()], vec![0; names.len()]);
-        Self { random, keys, claims, names, versions, contacts }
+        let rows = vec![0; keys.len()];
+        Self { random, keys, claims, rows, names, versions, contacts }
     }
 
     fn command(&mut self) -> Command {
-        let kind = self.random.random_range(0..21);
+        let kind = self.random.random_range(0..25);
         let (key, name) = (self.random.random_range(0..self.keys.len()), self.random.random_range(0..self.names.len()));
         match kind {
             0 | 1 => Command::Claim(self.keys[key], None),
@@ -143,6 +149,7 @@ impl World {
                 let body = (0..self.random.random_range(0..64)).map(|_| self.random.random()).collect();
                 Command::Put(self.names[name].clone(), self.near(self.versions[name]), body)
             }
+            21.. => self.project(key),
             _ => Command::Delete(self.names[name].clone(), self.near(self.versions[name])),
         }
     }
@@ -161,6 +168,16 @@ impl World {
         Append { key: self.keys[key], epoch, head, events: events.into() }
     }
 
+    // What it tells is not what the log says: here it only matters that both stores take and list the same.
+    fn project(&mut self, key: usize) -> Command {
+        let (expected, head) = (self.near(self.rows[key]), self.near(self.claims[key].head));
+        let mut row = ConversationRow::default();
+        (1..=head).for_each(|seq| row.fold(&message(seq, "listed")));
+        let contact = self.random.random_range(0..=self.contacts.len());
+        row.contact = self.contacts.get(contact).cloned();
+        Command::Project(self.keys[key], expected, row)
+    }
+
     fn near(&mut self, number: u64) -> u64 {
         match self.random.random_range(0..20) {
             0 => number + 1,
@@ -177,8 +194,13 @@ impl World {
             }
             (Command::Erase(key, _), Ok(_)) => {
                 let place = self.keys.iter().position(|one| one == key);
-                place.into_iter().for_each(|n| self.claims[n] = Claim { epoch: 0, head: 0 });
+                place.into_iter().for_each(|n| {
+                    self.claims[n] = Claim { epoch: 0, head: 0 };
+                    self.rows[n] = 0;
+                });
             }
+            (Command::Project(key, _, row), Ok(_)) => self.learn_row(*key, row.head),
+            (Command::Project(key, ..), Err(StoreError::Conflict { found })) => self.learn_row(*key, *found),
             (Command::Put(name, ..), Ok(Answer::Version(version))) => self.learn_version(name, *version),
             (Command::Put(name, ..) | Command::Delete(name, _), Err(StoreError::Conflict { found })) => {
                 self.learn_version(name, *found);
@@ -197,6 +219,11 @@ impl World {
         }
     }
 
+    fn learn_row(&mut self, key: ConversationKey, head: u64) {
+        let place = self.keys.iter().position(|one| *one == key);
+        place.into_iter().for_each(|n| self.rows[n] = head);
+    }
+
     fn learn_version(&mut self, name: &RecordName, version: u64) {
         let place = self.names.iter().position(|one| one == name);
         place.into_iter().for_each(|n| self.versions[n] = version);
@@ -212,6 +239,18 @@ impl World {
             let wanted = model.read(key, after, bounds).await.map(|page| (page.events, page.head));
             same(&format!("{bounds:?} of {key} after {after}"), &found, &wanted)?;
         }
+        for key in self.keys.clone() {
+            same("a row", &store.row(key).await, &model.row(key).await)?;
+        }
+        // Each store has an order numbered in its own way.
+        let list = Projection::Conversations;
+        let [mut found, mut wanted] = [
+            store.behind(list, LogCursor::default(), 100_000).await?.keys,
+            model.behind(list, LogCursor::default(), 100_000).await?.keys,
+        ];
+        found.sort_unstable();
+        wanted.sort_unstable();
+        same("what the list is behind", &found, &wanted)?;
         for name in self.names.clone() {
             same("a record", &store.get(name.clone()).await, &model.get(name.clone()).await)?;
         }
