@@ -22,6 +22,7 @@ use crate::directory::Directory;
 use crate::erase;
 use crate::failure::Failure;
 use crate::handle::{ConversationHandle, ReplyTo};
+use crate::projection::Listing;
 use crate::sweeper;
 use crate::tenant::{Booking, Tenant, Tenants, Visit};
 use crate::unanswered::Unanswered;
@@ -68,6 +69,7 @@ pub struct System {
     directory: Directory,
     tenants: Tenants,
     unanswered: Unanswered,
+    listing: Listing,
     wakes: Semaphore,
     admission: Admission,
     cool_downs: Arc<CoolDowns>,
@@ -99,6 +101,7 @@ impl System {
         Arc::new(Self {
             tenants: Tenants::new(Arc::clone(&store), Arc::clone(&clock)),
             unanswered: Unanswered::new(Arc::clone(&store)),
+            listing: Listing::new(Arc::clone(&store), options.jitter),
             store,
             retriever,
             clock,
@@ -114,11 +117,12 @@ impl System {
         })
     }
 
-    /// Looks after idle, stuck and unspoken conversations, writes down what tenants have used and notes what was
-    /// not answered, until the system is closed.
+    /// Looks after idle, stuck and unspoken conversations, writes down what tenants have used, notes what was
+    /// not answered, and keeps the list of conversations, until the system is closed.
     pub async fn sweep(self: Arc<Self>) {
         let noting = self.unanswered.follow(|| self.is_closing());
-        tokio::join!(sweeper::sweep(Arc::clone(&self)), erase::age(&self), keep_usage(&self), noting);
+        let listing = self.listing.follow(self.clock(), || self.is_closing());
+        tokio::join!(sweeper::sweep(Arc::clone(&self)), erase::age(&self), keep_usage(&self), noting, listing);
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends
@@ -137,6 +141,12 @@ impl System {
     #[must_use]
     pub const fn unanswered(&self) -> &Unanswered {
         &self.unanswered
+    }
+
+    /// The list of conversations.
+    #[must_use]
+    pub const fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     /// The clock.

@@ -63,6 +63,7 @@ pub(crate) async fn open(
         ring.push(Encoded::new(event));
     }
     bring(Arc::clone(system.store()), append, system.options().jitter).await.map_err(failed)?;
+    system.listing().nudge(key);
     Ok(Prepared { epoch: claim.epoch, machine, ring })
 }
 

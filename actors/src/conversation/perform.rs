@@ -132,6 +132,7 @@ impl Conversation {
         metrics::histogram!(APPEND_WAIT).record(since.elapsed());
         match result {
             Ok(()) => {
+                self.worker.system().listing().nudge(self.key);
                 self.writer.stored();
                 while let Some(held) = self.writer.release() {
                     self.let_out(held);
