@@ -13,6 +13,7 @@ mod house;
 mod isolation;
 mod learning;
 mod listeners;
+mod listing;
 mod locale;
 mod model_context;
 mod model_faults;
