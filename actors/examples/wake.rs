@@ -19,7 +19,9 @@ use actors::{Clock, Options, System, SystemClock, TenantRecord, Worker};
 use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{ModelSettings, Registry};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
-use engine_store::{Append, Claim, DueChange, ListQuery, Log, Opening, PageBounds, SharedStore, Snapshots};
+use engine_store::{
+    Append, Claim, DueChange, Log, LogCursor, Opening, PageBounds, Projection, Projections, SharedStore, Snapshots,
+};
 use futures_util::future::BoxFuture;
 use schema::{
     Author, Channel, Contact, ConversationId, ConversationKey, End, Event, Fact, Made, Passage, Reply, Seq, TenantId,
@@ -182,9 +184,8 @@ fn event(seq: Seq) -> Result<Event, Failure> {
 }
 
 async fn keys(store: &SqliteStore) -> Result<Vec<ConversationKey>, Failure> {
-    let query = ListQuery { tenant: tenant(), contact: None, before: None, limit: usize::MAX };
-    let listed = store.list(query).await?;
-    Ok(listed.into_iter().map(|page| ConversationKey { tenant: tenant(), conversation: page.id }).collect())
+    // No node has made the list of them: all of their logs are beyond their rows.
+    Ok(store.behind(Projection::Conversations, LogCursor::default(), usize::MAX).await?.keys)
 }
 
 fn worker(store: Arc<SqliteStore>, snapshot_events: u64) -> Result<std::rc::Rc<Worker>, Failure> {

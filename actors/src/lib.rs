@@ -13,7 +13,9 @@ mod hasten;
 mod metrics;
 mod outbox;
 mod patience;
+mod pause;
 mod phase;
+mod projection;
 pub mod record_body;
 mod reply;
 mod runtime;
@@ -32,6 +34,7 @@ pub use failure::Failure;
 pub use frames::{Format, Frames, error_frame, reply_frame};
 pub use metrics::describe as describe_metrics;
 pub use outbox::{Outbox, OutboxItem, OutboxStream};
+pub use projection::{Listing, rebuild as rebuild_listing};
 pub use reply::{Answer, ReplyTo};
 pub use system::{Options, System};
 pub use tenant::{

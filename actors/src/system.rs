@@ -23,6 +23,7 @@ use crate::due::{DueWork, Scanner};
 use crate::erase::Eraser;
 use crate::failure::Failure;
 use crate::phase::Phase;
+use crate::projection::Listing;
 use crate::reply::ReplyTo;
 use crate::supervision::Conversations;
 use crate::sweeper::Sweeper;
@@ -81,6 +82,7 @@ pub struct System {
     conversations: Arc<Conversations>,
     tenants: Arc<KnownTenants>,
     unanswered: Arc<Unanswered>,
+    listing: Arc<Listing>,
     eraser: Eraser,
     wakes: Arc<Semaphore>,
     due: Arc<DueWork>,
@@ -114,6 +116,7 @@ impl System {
         };
         Arc::new(Self {
             tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
+            listing: Arc::new(Listing::new(Arc::clone(&store), options.jitter)),
             wakes: Arc::new(Semaphore::new(options.wakes_at_once.max(1))),
             // Clients that wake conversations come before what is due.
             due: Arc::new(DueWork::new(options.wakes_at_once / DUE_PART)),
@@ -132,10 +135,11 @@ impl System {
     }
 
     /// Looks after idle, stuck and unspoken conversations, sends for those who have something to do
-    /// ([`Worker::attend`](crate::Worker::attend) has it done), writes down what tenants have used and notes what was
-    /// not answered, until the system is closed.
+    /// ([`Worker::attend`](crate::Worker::attend) has it done), writes down what tenants have used, notes what was
+    /// not answered and keeps the list of conversations, until the system is closed.
     pub async fn sweep(self: Arc<Self>) {
         let noting = self.unanswered.follow(|| self.phase.is_closing());
+        let listing = self.listing.follow(&*self.clock, || self.phase.is_closing());
         let sweeper = Sweeper {
             conversations: Arc::clone(&self.conversations),
             phase: Arc::clone(&self.phase),
@@ -149,7 +153,7 @@ impl System {
             jitter: self.options.jitter,
             alone: self.options.alone,
         };
-        tokio::join!(sweeper.sweep(), self.eraser.age(), self.keep_usage(), noting, scanner.scan());
+        tokio::join!(sweeper.sweep(), self.eraser.age(), self.keep_usage(), noting, scanner.scan(), listing);
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends
@@ -168,6 +172,12 @@ impl System {
     #[must_use]
     pub fn unanswered(&self) -> &Unanswered {
         &self.unanswered
+    }
+
+    /// The list of conversations.
+    #[must_use]
+    pub fn listing(&self) -> &Listing {
+        &self.listing
     }
 
     /// The clock.
@@ -324,6 +334,7 @@ impl System {
             clock: Arc::clone(&self.clock),
             admission: Arc::clone(&self.admission),
             unanswered: Arc::clone(&self.unanswered),
+            listing: Arc::clone(&self.listing),
             phase: Arc::clone(&self.phase),
             workshop: Rc::new(workshop),
             snapshot_events: self.options.snapshot_events,

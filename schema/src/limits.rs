@@ -50,6 +50,19 @@ pub const LISTINGS_PER_VISITORS_MAX: usize = 32;
 pub const LISTINGS_PER_KEY_MAX: usize = 64;
 /// Conversations in one page of a listing.
 pub const PAGE_CONVERSATIONS_MAX: usize = 100;
+/// The contact's last words in such a page, in characters.
+pub const LAST_WORDS_CHARS_MAX: usize = 140;
+/// Unanswered messages of one conversation that a listing knows one by one; of more it knows how many.
+pub const OPEN_MESSAGES_MAX: usize = 32;
+/// How long a listing waits for what was durable when it was asked for.
+pub const LISTING_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// Conversations whose new events wait to be taken into a projection; more are found by looking for them.
+pub const PROJECTION_WAITING_MAX: usize = 4_096;
+/// Conversations that are taken into a projection together.
+pub const PROJECTION_BATCH_MAX: usize = 256;
+/// Events that are looked at together for conversations which a projection is behind.
+pub const PROJECTION_LOOK_EVENTS: usize = 2_048;
 
 /// Documents in one page of a listing.
 pub const PAGE_DOCUMENTS_MAX: usize = 100;
@@ -287,6 +300,8 @@ const _: () = assert!(2 * REPLY_BYTES_MAX <= UNSTORED_BYTES_MAX, "a reply leaves
 const _: () = assert!(LISTINGS_PER_ADDRESS_MAX * 2 <= LISTINGS_MAX, "one address leaves places for others");
 const _: () = assert!(LISTINGS_PER_VISITORS_MAX + LISTINGS_PER_KEY_MAX < LISTINGS_MAX, "and so does one tenant");
 const _: () = assert!(OUTBOX_SLOW_BYTES * 4 <= OUTBOX_BYTES_MAX, "slow comes well before closed");
+const _: () = assert!(PROJECTION_BATCH_MAX <= COMMIT_EVENTS_MAX, "a batch of rows fits one transaction");
+const _: () = assert!(PROJECTION_BATCH_MAX * 2 <= WRITER_QUEUE_MAX, "a batch of rows leaves places for messages");
 const _: () = assert!(PROFILE_BYTES_MAX <= BODY_BYTES_MAX, "a profile fits a request");
 const _: () = assert!(INSTRUCTIONS_BYTES_MAX < PROFILE_BYTES_MAX, "instructions fit a profile");
 const _: () =

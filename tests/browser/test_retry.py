@@ -5,7 +5,7 @@ import json
 from room import PHONE, check_axe, conversation, finished, grown, reply, say, text, wait_for
 from test_failures import spoiled
 from test_sources import PRICES, RETURNS
-from test_widget import in_widget, open_it, visit
+from test_widget import in_widget, open_it, page_with
 
 #: How the first reply ends, with which words, and whether its words stay when it was asked for again.
 ENDS = [("failed", "", False), ("completed", " \n", False), ("incomplete", "Half an ans", True), ("filtered", "It is", True), ("filtered", "", False), ("cancelled", "I was", True)]
@@ -141,7 +141,9 @@ def test_words_of_somebody_else_are_not_hidden(room):
 
 
 def test_the_widget_does_the_same(room):
-    page = visit(room, **PHONE, color_scheme="dark")
+    room.shop.page = page_with(room)
+    room.node.allow(room.shop.url, *room.own())
+    page = room.page(False, **PHONE, color_scheme="dark")
 
     def told(data):
         frame = json.loads(spoiled(data, "failed", "", None))
@@ -153,7 +155,10 @@ def test_the_widget_does_the_same(room):
         server = socket.connect_to_server()
         server.on_message(lambda data: socket.send(told(data)))
 
+    # Before there is a client, which keeps the kind of socket that it was made with.
     page.route_web_socket("**/v1/ws*", spoil)
+    page.goto(room.shop.url + "/")
+    page.locator(".launcher").wait_for()
     open_it(page)
     say(page, "quote You have thirty days [1].")
     again = page.get_by_role("button", name=AGAIN)

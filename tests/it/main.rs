@@ -15,6 +15,7 @@ mod house;
 mod isolation;
 mod learning;
 mod listeners;
+mod listing;
 mod locale;
 mod model_context;
 mod model_faults;

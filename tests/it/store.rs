@@ -9,10 +9,13 @@ use std::sync::Arc;
 use anyhow::ensure;
 use engine_store::memory::{MemoryStore, Outcome as Scripted, Scripted as Fault};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
-use engine_store::{Claim, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, SharedStore, StoreError};
+use engine_store::{
+    Claim, ListQuery, Log, LogCursor, Opening, PageBounds, Projection, Projections, RecordName, Records, Scope,
+    SharedStore, StoreError,
+};
 use futures_util::future::{join_all, try_join_all};
 use schema::{Contact, ConversationId, ConversationKey, Timestamp};
-use tests::store::{Burst, Outcome, append, compare, conform, fresh_key, opening, seed, texts};
+use tests::store::{Burst, Outcome, append, bring_on, compare, conform, fresh_key, opening, seed, texts};
 
 #[tokio::test]
 async fn the_model_conforms() -> Outcome {
@@ -63,11 +66,13 @@ async fn claim_and_appends_in_one_breath_are_done_in_order() -> Outcome {
 async fn a_reopened_file_keeps_everything() -> Outcome {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("store");
-    let (key, contact) = (fresh_key(), Contact::anonymous());
+    let key = fresh_key();
     let name = RecordName { scope: Scope::Node, kind: "kept", id: "x".into() };
     let store = sqlite(&path)?;
-    let claim = store.claim(key, opening(&contact, 7)).await?;
+    let claim = store.claim(key, opening(&Contact::anonymous(), 7)).await?;
     store.append(append(key, claim, &["one", "two"])).await?;
+    bring_on(&(Arc::clone(&store) as SharedStore), key).await?;
+    store.advance(Projection::Conversations, LogCursor(2)).await?;
     store.put(name.clone(), 0, b"body".to_vec()).await?;
     // Nobody waits for the last one: it was asked for, so it is done before the file is closed.
     drop(store.append(append(key, Claim { head: 2, ..claim }, &["three"])));
@@ -77,8 +82,10 @@ async fn a_reopened_file_keeps_everything() -> Outcome {
     let store: SharedStore = sqlite(&path)?;
     assert_eq!(texts(&store, key).await?, ["one", "two", "three"]);
     assert_eq!(store.get(name).await?.map(|record| (record.version, record.body)), Some((1, b"body".to_vec())));
-    let query = ListQuery { tenant: key.tenant, contact: Some(contact), before: None, limit: 9 };
-    assert_eq!(store.list(query).await?.len(), 1);
+    let query = ListQuery { tenant: key.tenant, contact: None, before: None, limit: 9 };
+    assert_eq!(store.list(query).await?[0].head, 2, "the list is behind, as it was");
+    let cursor = store.cursor(Projection::Conversations).await?;
+    assert_eq!((cursor, store.behind(Projection::Conversations, cursor, 9).await?.keys), (LogCursor(2), vec![key]));
     let old = append(key, Claim { head: 3, ..claim }, &["four"]);
     assert_eq!(store.claim(key, None).await?, Claim { epoch: 2, head: 3, due: None });
     assert_eq!(store.append(old).await, Err(StoreError::Fenced));

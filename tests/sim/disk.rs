@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
-    Record, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Page, PageBounds, Pending, Record,
+    RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
 };
-use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Event, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
@@ -22,6 +21,7 @@ use tokio::time::sleep;
 use super::chance::Chance;
 use super::node::EPOCH_MS;
 use super::plant::Plant;
+use super::projected::Projected;
 use super::snapshots::Kept;
 
 /// Longer than any answer takes; what is unknown by then stays so.
@@ -35,6 +35,8 @@ pub(super) type Errand = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// What is durable.
 #[derive(Default)]
 pub(super) struct Disk {
+    /// Before the logs, where both are locked.
+    projected: Mutex<Projected>,
     rows: Mutex<BTreeMap<ConversationKey, Row>>,
     /// Tenants and such: nothing here depends on their faults.
     pub(super) records: MemoryStore,
@@ -104,6 +106,7 @@ impl Disk {
 
     /// Puts a conversation there that nobody runs, as earlier versions of a store leave one: due at once.
     pub(super) fn begin(&self, key: ConversationKey, events: Vec<Event>) {
+        self.projected().appended(key, events.len());
         let due = Timestamp::from_millis(EPOCH_MS);
         self.rows().insert(key, Row { epoch: 1, newest_writer: 1, events, due: Some(due), broken: Vec::new() });
     }
@@ -114,6 +117,11 @@ impl Disk {
             .iter()
             .flat_map(|(key, row)| row.broken.iter().map(move |what| format!("{}: {what}", key.conversation)))
             .collect()
+    }
+
+    /// What is made of the logs.
+    pub(super) fn projected(&self) -> MutexGuard<'_, Projected> {
+        self.projected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rows(&self) -> MutexGuard<'_, BTreeMap<ConversationKey, Row>> {
@@ -145,6 +153,7 @@ impl Disk {
 
     fn append(&self, append: &Append) -> Result<(), StoreError> {
         self.may_append(append)?;
+        self.projected().appended(append.key, append.events.len());
         let mut rows = self.rows();
         let row = rows.get_mut(&append.key).ok_or(StoreError::NotFound)?;
         let at = usize::try_from(append.head).unwrap_or(usize::MAX);
@@ -206,6 +215,7 @@ impl Disk {
     }
 
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Result<(), StoreError> {
+        let mut projected = self.projected();
         let mut rows = self.rows();
         let row = rows.get(&key).ok_or(StoreError::NotFound)?;
         if head.is_some_and(|head| head != row.events.len() as Seq) {
@@ -213,6 +223,7 @@ impl Disk {
         }
         rows.remove(&key);
         self.snapshots.forget(key);
+        projected.erased(key);
         Ok(())
     }
 
@@ -316,6 +327,25 @@ impl Way {
         })
     }
 
+    /// Reads what is on the disk, unless there is no room or no store.
+    pub(super) fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Disk) -> Result<T, StoreError> + Send + 'static,
+    ) -> Pending<T> {
+        let refused = self.chance.happens(self.weather.now().refused).then(|| self.refusal());
+        let (there, back) = (self.delay(), self.delay());
+        let disk = Arc::clone(&self.disk);
+        Box::pin(async move {
+            sleep(there).await;
+            if let Some(refusal) = refused {
+                return Err(refusal);
+            }
+            let found = look(&disk);
+            sleep(back).await;
+            found
+        })
+    }
+
     /// The planted fault: says yes, and means to write later.
     fn promise(&self, append: Append) -> Pending<()> {
         let (there, later) = (self.delay(), self.chance.millis(1..=400));
@@ -348,22 +378,7 @@ impl Log for Way {
     }
 
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
-        let refused = self.read_refused();
-        let (there, back) = (self.delay(), self.delay());
-        let disk = Arc::clone(&self.disk);
-        Box::pin(async move {
-            sleep(there).await;
-            if let Some(refusal) = refused {
-                return Err(refusal);
-            }
-            let page = disk.read(key, after, bounds);
-            sleep(back).await;
-            page
-        })
-    }
-
-    fn list(&self, _: ListQuery) -> Pending<Vec<ConversationPage>> {
-        Box::pin(async { Ok(Vec::new()) })
+        self.look(move |disk| disk.read(key, after, bounds))
     }
 
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {

@@ -16,6 +16,7 @@ mod noted;
 mod past;
 mod plan;
 mod plant;
+mod projected;
 mod replay;
 mod session;
 mod sizes;

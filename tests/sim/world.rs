@@ -214,7 +214,7 @@ impl World {
                 Err(_) => self.unsettled(&clients),
             }
         };
-        wrong.extend(self.at_rest().await.into_iter().chain(self.noted().await));
+        wrong.extend(self.at_rest().await.into_iter().chain(self.noted().await).chain(self.listed().await));
         wrong.extend(self.judge(&clients, !self.plan.unattended));
         wrong
     }

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a tool of tests")]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
-    Record, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
+    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
+    Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Seq};
@@ -38,6 +40,9 @@ pub struct Moody {
     moods: Arc<Mutex<VecDeque<Mood>>>,
     reads: Arc<Mutex<VecDeque<Mood>>>,
     reads_held: Arc<watch::Sender<bool>>,
+    rows: Arc<Mutex<VecDeque<Mood>>>,
+    rows_held: Arc<watch::Sender<bool>>,
+    rows_written: Arc<AtomicUsize>,
 }
 
 impl Moody {
@@ -61,10 +66,26 @@ impl Moody {
         self.moods.lock().unwrap().clear();
     }
 
+    /// The same for rows of projections: [`Mood::Good`], [`Mood::Away`], [`Mood::Lost`], [`Mood::Unanswered`].
+    pub fn will_project(&self, moods: impl IntoIterator<Item = Mood>) {
+        self.rows.lock().unwrap().extend(moods);
+    }
+
+    /// From now on, or no longer, rows of projections are written late.
+    pub fn hold_rows(&self, held: bool) {
+        self.rows_held.send_replace(held);
+    }
+
+    /// How often a row of a projection was to be written.
+    #[must_use]
+    pub fn rows_written(&self) -> usize {
+        self.rows_written.load(Ordering::Relaxed)
+    }
+
     /// Moods that are still to come.
     #[must_use]
     pub fn left(&self) -> usize {
-        self.moods.lock().unwrap().len()
+        self.moods.lock().unwrap().len() + self.rows.lock().unwrap().len()
     }
 }
 
@@ -97,10 +118,6 @@ impl Log for Moody {
             Some(Mood::Away) => Box::pin(async { Err(StoreError::Unavailable("it is away".into())) }),
             _ => self.store.read(key, after, bounds),
         }
-    }
-
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.store.list(query)
     }
 
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
@@ -137,6 +154,51 @@ impl Snapshots for Moody {
 
     fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
         self.store.set_snapshot(key, epoch, head, bytes)
+    }
+}
+
+impl Projections for Moody {
+    fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
+        self.store.cursor(projection)
+    }
+
+    fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind> {
+        self.store.behind(projection, after, events)
+    }
+
+    fn advance(&self, projection: Projection, cursor: LogCursor) -> Pending<()> {
+        self.store.advance(projection, cursor)
+    }
+
+    fn reset(&self, projection: Projection) -> Pending<()> {
+        self.store.reset(projection)
+    }
+
+    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
+        self.store.row(key)
+    }
+
+    fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
+        self.rows_written.fetch_add(1, Ordering::Relaxed);
+        let mood = self.rows.lock().unwrap().pop_front().unwrap_or(Mood::Good);
+        let (store, mut held) = (Arc::clone(&self.store), self.rows_held.subscribe());
+        Box::pin(async move {
+            held.wait_for(|held| !held).await.map_err(|_| StoreError::Unavailable("the test is over".into()))?;
+            match mood {
+                Mood::Good | Mood::Corrupt => store.project(key, expected, row).await,
+                Mood::Busy => Err(StoreError::Busy),
+                Mood::Away => Err(StoreError::Unavailable("away".into())),
+                Mood::Lost => Err(StoreError::Unknown("no answer came".into())),
+                Mood::Unanswered => {
+                    store.project(key, expected, row).await?;
+                    Err(StoreError::Unknown("no answer came".into()))
+                }
+            }
+        })
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.store.list(query)
     }
 }
 

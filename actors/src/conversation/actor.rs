@@ -224,6 +224,7 @@ impl ConversationActor {
         metrics::histogram!(APPEND_WAIT).record(since.elapsed());
         match result {
             Ok(()) => {
+                self.host.listing.nudge(self.key);
                 self.writer.stored();
                 while let Some(gated) = self.writer.release() {
                     self.let_out(gated);

@@ -14,6 +14,7 @@ use super::subscribers::Subscribers;
 use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::phase::Phase;
+use crate::projection::Listing;
 use crate::turn::Workshop;
 use crate::unanswered::Unanswered;
 
@@ -25,6 +26,8 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) unanswered: Arc<Unanswered>,
+    /// Told of each durable append.
+    pub(crate) listing: Arc<Listing>,
     pub(crate) phase: Arc<Phase>,
     pub(crate) workshop: Rc<Workshop>,
     /// Events after a conversation's snapshot before the next one is written.

@@ -63,6 +63,7 @@ pub(crate) async fn open(
         ring.push(Encoded::new(event));
     }
     bring(Arc::clone(&host.store), append, host.jitter).await.map_err(failed)?;
+    host.listing.nudge(key);
     Ok(Prepared { epoch: claim.epoch, machine, snapshot: 0, ring, entry })
 }
 

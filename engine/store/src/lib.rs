@@ -6,6 +6,7 @@ mod due;
 pub mod memory;
 pub mod metrics;
 mod port;
+mod projection;
 mod snapshots;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -15,4 +16,5 @@ pub use port::{
     Append, Claim, ListCursor, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
     SharedStore, Store, StoreError, Unspoken, UnspokenQuery,
 };
+pub use projection::{Behind, ConversationRow, LogCursor, Projection, Projections};
 pub use snapshots::{Snapshot, Snapshots};

@@ -1,20 +1,21 @@
 //! The store as a model: what every adapter must do, in the plainest code, and faults on demand.
 //! Invariant: no threads, no files, no chance; the same calls and script give the same answers.
 
+mod projections;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use schema::wire::ConversationPage;
 use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
 use tokio::time::{Instant, sleep_until};
 
+use self::projections::Projected;
 use super::{
-    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery, Log, Opening, Page,
-    PageBounds, Pending, Record, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken,
-    UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Page, PageBounds, Pending, Record,
+    RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -55,6 +56,7 @@ pub enum Outcome {
 struct State {
     conversations: BTreeMap<ConversationKey, Conversation>,
     records: BTreeMap<RecordName, (u64, Vec<u8>)>,
+    projected: Projected,
     script: VecDeque<Scripted>,
     last_answer_at: Option<Instant>,
 }
@@ -70,7 +72,7 @@ struct Conversation {
 
 impl MemoryStore {
     /// Says what shall happen to the next writes, one each, after those said before. A write is a
-    /// claim, an append, an erasure, a snapshot, a change of the due index or of a record.
+    /// claim, an append, an erasure, a snapshot, a change of the due index or of a record; rows of projections have no script.
     pub fn script(&self, next: impl IntoIterator<Item = Scripted>) {
         self.lock().script.extend(next);
     }
@@ -154,6 +156,7 @@ impl Log for MemoryStore {
             conversation.events.extend(append.events.iter().cloned());
             conversation.last_at = last_at;
             conversation.due = append.due.applied_to(conversation.due);
+            state.projected.appended(append.key, append.events.len());
             Ok(())
         })
     }
@@ -176,28 +179,6 @@ impl Log for MemoryStore {
         })
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.read(|state| {
-            let mut pages: Vec<ConversationPage> = state
-                .conversations
-                .iter()
-                .filter(|(key, _)| key.tenant == query.tenant)
-                .filter(|(_, found)| query.contact.as_ref().is_none_or(|contact| *contact == found.contact))
-                .map(|(key, found)| ConversationPage {
-                    id: key.conversation,
-                    head: found.events.len() as Seq,
-                    last_at: found.last_at,
-                })
-                .filter(|page| {
-                    query.before.is_none_or(|ListCursor { last_at, id }| (page.last_at, page.id) < (last_at, id))
-                })
-                .collect();
-            pages.sort_by_key(|page| std::cmp::Reverse((page.last_at, page.id)));
-            pages.truncate(query.limit);
-            Ok(pages)
-        })
-    }
-
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
         self.write(|state| {
             let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
@@ -205,6 +186,7 @@ impl Log for MemoryStore {
                 return Err(StoreError::Fenced);
             }
             state.conversations.remove(&key);
+            state.projected.erased(key);
             Ok(())
         })
     }

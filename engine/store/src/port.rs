@@ -5,19 +5,19 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use schema::wire::ConversationPage;
 use schema::{Contact, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
 
 use crate::Snapshots;
 use crate::due::{DueChange, DueIndex};
+use crate::projection::Projections;
 
 /// Every call returns at once; the future completes when the answer is known. It owns what it
 /// needs, so that an actor can hand it to its own executor.
 pub type Pending<T> = BoxFuture<'static, Result<T, StoreError>>;
 
 /// Everything that is kept.
-pub trait Store: Log + DueIndex + Snapshots + Records {}
-impl<S: Log + DueIndex + Snapshots + Records> Store for S {}
+pub trait Store: Log + DueIndex + Snapshots + Projections + Records {}
+impl<S: Log + DueIndex + Snapshots + Projections + Records> Store for S {}
 
 /// A store shared by all who need one.
 pub type SharedStore = Arc<dyn Store>;
@@ -49,11 +49,9 @@ pub trait Log: Send + Sync + 'static {
     /// [`StoreError::NotFound`] when there is no such conversation.
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page>;
 
-    /// A tenant's conversations, newest activity first, strictly older than `before`.
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>>;
-
-    /// Removes the conversation with all its events and its snapshot, for good: it is as if it had never been. An owner that
-    /// still writes is answered [`StoreError::NotFound`]. With `head`, only while that is the log's.
+    /// Removes the conversation with all its events, its snapshot and its rows in all projections, for good: it is as
+    /// if it had never been. An owner that still writes is answered [`StoreError::NotFound`], and so is a consumer that
+    /// is late with a row. With `head`, only while that is the log's.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such conversation;

@@ -34,6 +34,9 @@ pub(super) enum Command {
     Plan(PlanCommand),
     /// Print a conversation of the running node
     Export(Export),
+    /// Make anew what can be made of the conversations' logs, while no node runs
+    #[command(subcommand)]
+    Rebuild(Rebuild),
     /// Read one document in a process of its own; started by a node
     #[command(hide = true)]
     ReadDocument(ReadDocument),
@@ -135,6 +138,12 @@ pub(super) enum PlanCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum Rebuild {
+    /// The list of conversations
+    Conversations,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Export {
     /// Id of the conversation
@@ -191,6 +200,9 @@ mod tests {
             (&format!("export {id} --format markdown"), true),
             (&format!("export {id} --format xml"), false),
             ("export", false),
+            ("rebuild conversations", true),
+            ("rebuild", false),
+            ("rebuild everything", false),
             ("sing", false),
         ] {
             let words = ["tertulia"].into_iter().chain(line.split_whitespace());

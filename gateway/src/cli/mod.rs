@@ -13,6 +13,7 @@ mod offline;
 mod online;
 mod plain;
 mod plan;
+mod rebuild;
 mod run;
 mod tenant;
 

@@ -55,10 +55,7 @@ impl Offline {
     }
 
     fn open(data: DataDir, config: &Config, private: bool) -> Result<Self, CliError> {
-        let store = SqliteStore::open(&data.store_file(), SqliteOptions::default())
-            .map_err(|error| CliError::Failed(format!("the store cannot be opened: {error}")))?;
-        data.store_is_open()?;
-        let store = Arc::new(store);
+        let store = Arc::new(open_store(&data)?);
         let keys = Arc::new(ApiKeys::new(store.clone(), data.pepper()));
         let tenants = Tenants::new(store.clone(), keys, data.demo_file());
         let knowledge = Knowledge::open(data.path(), store.clone());
@@ -70,6 +67,14 @@ impl Offline {
     fn tenant(&self) -> Result<TenantId, CliError> {
         self.tenant.ok_or_else(|| CliError::Failed("no tenant to learn for".into()))
     }
+}
+
+/// The store of a data directory that is locked for this command.
+pub(super) fn open_store(data: &DataDir) -> Result<SqliteStore, CliError> {
+    let store = SqliteStore::open(&data.store_file(), SqliteOptions::default())
+        .map_err(|error| CliError::Failed(format!("the store cannot be opened: {error}")))?;
+    data.store_is_open()?;
+    Ok(store)
 }
 
 impl Backend for Offline {

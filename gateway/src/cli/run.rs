@@ -9,7 +9,7 @@ use engine_config::Sources;
 use super::arguments::{Arguments, Command};
 use super::error::CliError;
 use super::plain::Plain;
-use super::{backend, chat, client, export, learn, plan, tenant};
+use super::{backend, chat, client, export, learn, plan, rebuild, tenant};
 use crate::node;
 
 /// The whole program, but for its allocator.
@@ -58,6 +58,7 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
         }),
         // Done above.
         Command::ReadDocument(_) => Ok(()),
+        Command::Rebuild(what) => block_on(rebuild::run(&config, &what, &mut Plain(io::stdout().lock()))),
         Command::Export(export) => block_on(async {
             let client = client::Client::for_tenant(&config)?;
             export::run(&client, &export, &mut io::stdout().lock()).await

@@ -219,23 +219,26 @@ pub(super) async fn list(
         None => contact.map(|contact| body::parse(&contact, ErrorCode::BadField)).transpose()?,
     };
     let before = before.as_deref().map(read_cursor).transpose()?;
+    edge.system().listing().caught_up().await;
     if let Some(only) = caller.principal.visitor().and_then(|visitor| visitor.conversation) {
         // Not by way of the listing: even a page's cursor would name the contact's others.
-        let conversations = if before.is_none() { vec![row(&edge, &caller, only).await?] } else { Vec::new() };
+        let conversations = if before.is_none() { row(&edge, &caller, only).await? } else { Vec::new() };
         return Ok(web::Json(ConversationList { conversations, next: None }));
     }
     let query = ListQuery { tenant: caller.tenant_id(), contact, before, limit };
-    let conversations = edge.system().store().list(query).await?;
+    let mut conversations = edge.system().store().list(query).await?;
     let next = (conversations.len() == limit).then(|| conversations.last().map(write_cursor)).flatten();
+    if !caller.principal.may_manage() {
+        conversations = conversations.into_iter().map(ConversationPage::for_contact).collect();
+    }
     Ok(web::Json(ConversationList { conversations, next }))
 }
 
-/// One conversation as the list shows it.
-async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<ConversationPage, ApiError> {
-    let (_, head, opened_at) = glance(edge, caller, id).await?;
-    let newest = edge.system().store().read(caller.key(id), head.saturating_sub(1), PageBounds::events(1)).await?;
-    let last_at = newest.events.first().map_or(opened_at, |event| event.at);
-    Ok(ConversationPage { id, head, last_at })
+/// One conversation of the contact's as the list shows it.
+async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<Vec<ConversationPage>, ApiError> {
+    glance(edge, caller, id).await?;
+    let row = edge.system().store().row(caller.key(id)).await?;
+    Ok(row.map(|row| row.page(id).for_contact()).into_iter().collect())
 }
 
 fn write_cursor(row: &ConversationPage) -> String {

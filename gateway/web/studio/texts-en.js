@@ -410,6 +410,7 @@ export const english = {
   'list.answering': 'answering',
   'list.handoff.asked': 'wants a person',
   'list.handoff.complaint': 'complains',
+  'list.waiting': 'waiting, {since}',
   'list.closed': 'closed',
   'people.visitor': 'Visitor {id}',
   'people.trying': 'You, trying',

@@ -209,15 +209,56 @@ pub struct ConversationList {
     pub next: Option<String>,
 }
 
-/// One row of the list of conversations.
+/// One row of the list: what its consumer has made of a conversation's log up to `head`.
+///
+/// It is not written with the messages but a moment after them. Whoever lists sees all that was durable on this
+/// node when they asked, unless the list is more than a quarter of a second behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationPage {
     /// The conversation's id.
     pub id: ConversationId,
-    /// The `seq` of its newest event.
+    /// Whom it is with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+    /// How they came.
+    #[serde(default)]
+    pub channel: Channel,
+    /// In which language their page or app is, where it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<Locale>,
+    /// Whether it goes on.
+    #[serde(default)]
+    pub status: Status,
+    /// Who answers: `assistant` or `human`.
+    pub owner: String,
+    /// The human agent who has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
+    /// The newest event that the row tells of.
     pub head: Seq,
-    /// When its newest event was decided.
+    /// When that was; it never goes back.
     pub last_at: Timestamp,
+    /// The contact's last words: the beginning of their newest message, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_words: Option<Text>,
+    /// Why the contact waits for a person, until one of the team has answered. API keys only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff: Option<HandoffReason>,
+    /// Since when the contact waits: the moment of their oldest message that nobody has answered, or of the wish
+    /// for a person. Absent when nobody waits, and while the conversation is closed. API keys only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since: Option<Timestamp>,
+    /// The contact's messages that nobody of the business's side has answered. API keys only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<u32>,
+}
+
+impl ConversationPage {
+    /// The row as the contact sees it: without what the team alone goes by.
+    #[must_use]
+    pub fn for_contact(self) -> Self {
+        Self { handoff: None, waiting_since: None, unread: None, ..self }
+    }
 }
 
 /// `POST /v1/visitors`. With a visitor's own token and an empty body, the token is renewed.

@@ -9,8 +9,9 @@ use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
-    Record, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, Unspoken, UnspokenQuery,
+    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
+    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
+    Snapshot, Snapshots, Unspoken, UnspokenQuery,
 };
 use futures_util::future::BoxFuture;
 use schema::wire::ConversationPage;
@@ -82,10 +83,6 @@ impl Log for Treacherous {
         self.store.read(key, after, bounds)
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.store.list(query)
-    }
-
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
         self.store.erase(key, head)
     }
@@ -120,6 +117,36 @@ impl Snapshots for Treacherous {
 
     fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
         self.store.set_snapshot(key, epoch, head, bytes)
+    }
+}
+
+impl Projections for Treacherous {
+    fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
+        self.store.cursor(projection)
+    }
+
+    fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind> {
+        self.store.behind(projection, after, events)
+    }
+
+    fn advance(&self, projection: Projection, cursor: LogCursor) -> Pending<()> {
+        self.store.advance(projection, cursor)
+    }
+
+    fn reset(&self, projection: Projection) -> Pending<()> {
+        self.store.reset(projection)
+    }
+
+    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
+        self.store.row(key)
+    }
+
+    fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
+        self.store.project(key, expected, row)
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.store.list(query)
     }
 }
 

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_store::{
-    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
-    Record, RecordName, Records, Reschedule, Scope, SharedStore, Snapshot, Snapshots, StoreError, Unspoken,
-    UnspokenQuery,
+    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
+    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
+    SharedStore, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Seq};
@@ -67,10 +67,6 @@ impl Log for Watched {
         })
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.store.list(query)
-    }
-
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
         self.store.erase(key, head)
     }
@@ -110,6 +106,36 @@ impl DueIndex for Watched {
 
     fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
         self.store.hasten(hasten)
+    }
+}
+
+impl Projections for Watched {
+    fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
+        self.store.cursor(projection)
+    }
+
+    fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind> {
+        self.store.behind(projection, after, events)
+    }
+
+    fn advance(&self, projection: Projection, cursor: LogCursor) -> Pending<()> {
+        self.store.advance(projection, cursor)
+    }
+
+    fn reset(&self, projection: Projection) -> Pending<()> {
+        self.store.reset(projection)
+    }
+
+    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
+        self.store.row(key)
+    }
+
+    fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
+        self.store.project(key, expected, row)
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.store.list(query)
     }
 }
 

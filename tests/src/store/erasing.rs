@@ -4,12 +4,13 @@ use engine_store::{Claim, ListQuery, PageBounds, SharedStore, StoreError, Unspok
 use schema::{Contact, ConversationId, ConversationKey, TenantId, Timestamp};
 
 use super::Outcome;
-use super::words::{append, contact, fresh_key, open, opening, refused, same, sibling, texts};
+use super::words::{append, bring_on, contact, fresh_key, open, opening, refused, same, sibling, texts};
 
 pub(super) async fn what_was_erased_was_never_there(store: SharedStore) -> Outcome {
     let key = fresh_key();
     let claim = open(&store, key).await?;
     store.append(append(key, claim, &["one", "two"])).await?;
+    bring_on(&store, key).await?;
     store.erase(key, None).await?;
     refused("a page", store.read(key, 0, PageBounds::FULL).await, &StoreError::NotFound)?;
     refused("a claim", store.claim(key, None).await, &StoreError::NotFound)?;

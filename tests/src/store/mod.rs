@@ -6,6 +6,7 @@ mod claims;
 mod dues;
 mod erasing;
 mod lists;
+mod projections;
 mod races;
 mod random;
 mod reads;
@@ -21,7 +22,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 pub use random::{Burst, compare, seed};
-pub use words::{append, fresh_key, message, opening, texts};
+pub use words::{append, bring_on, fresh_key, message, opened, opening, texts};
 
 /// What came of a case.
 pub type Outcome = anyhow::Result<()>;
@@ -98,6 +99,16 @@ cases! {
         an_append_moves_a_conversation_to_the_top
         the_list_shows_one_tenant
         the_list_can_be_one_contacts;
+    projections:
+        a_row_is_written_where_it_stands_only
+        of_two_who_bring_a_row_on_one_does
+        a_row_tells_no_more_than_the_log
+        what_a_projection_is_behind_is_found
+        looking_goes_on_in_pieces_and_misses_nothing
+        a_place_in_the_order_is_used_once
+        a_cursor_goes_forward_until_it_is_reset
+        an_erased_row_does_not_come_back
+        an_erasure_leaves_the_rows_of_others;
     records:
         a_record_is_created_changed_and_removed
         a_stale_change_conflicts_with_the_version_found

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Context;
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery, Log, Opening,
-    PageBounds, Pending, RecordName, Records, Reschedule, Scope, SharedStore, Snapshots, StoreError, Unspoken,
-    UnspokenQuery,
+    Append, Claim, ConversationRow, DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery,
+    Log, LogCursor, Opening, PageBounds, Pending, Projection, Projections, RecordName, Records, Reschedule, Scope,
+    SharedStore, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -74,6 +74,7 @@ enum Command {
     Snapshot(ConversationKey, Claim, Vec<u8>),
     Put(RecordName, u64, Vec<u8>),
     Delete(RecordName, u64),
+    Project(ConversationKey, u64, ConversationRow),
 }
 
 /// An answer of any write.
@@ -87,6 +88,7 @@ enum Answer {
     Kept(bool),
     Version(u64),
     Deleted,
+    Projected,
 }
 
 impl Command {
@@ -102,6 +104,7 @@ impl Command {
             }
             Self::Put(name, expected, body) => answered(store.put(name, expected, body), Answer::Version),
             Self::Delete(name, expected) => answered(store.delete(name, expected), |()| Answer::Deleted),
+            Self::Project(key, expected, row) => answered(store.project(key, expected, row), |()| Answer::Projected),
         }
     }
 }
@@ -115,6 +118,8 @@ struct World {
     random: StdRng,
     keys: Vec<ConversationKey>,
     claims: Vec<Claim>,
+    /// How far the conversations' rows go.
+    rows: Vec<u64>,
     names: Vec<RecordName>,
     versions: Vec<u64>,
     contacts: Vec<Contact>,
@@ -135,11 +140,12 @@ impl World {
         let names: Vec<_> = names.collect();
         let contacts = ["ana", "anon_bo"].iter().filter_map(|name| name.parse().ok()).collect();
         let (claims, versions) = (vec![Claim { epoch: 0, head: 0, due: None }; keys.len()], vec![0; names.len()]);
-        Self { random, keys, claims, names, versions, contacts }
+        let rows = vec![0; keys.len()];
+        Self { random, keys, claims, rows, names, versions, contacts }
     }
 
     fn command(&mut self) -> Command {
-        let kind = self.random.random_range(0..28);
+        let kind = self.random.random_range(0..31);
         let (key, name) = (self.random.random_range(0..self.keys.len()), self.random.random_range(0..self.names.len()));
         match kind {
             0 | 1 => Command::Claim(self.keys[key], None),
@@ -174,6 +180,7 @@ impl World {
                 let bytes = (0..self.random.random_range(0..64)).map(|_| self.random.random()).collect();
                 Command::Snapshot(self.keys[key], Claim { epoch: self.near(claim.epoch), head, due: None }, bytes)
             }
+            26..29 => self.project(key),
             _ => Command::Delete(self.names[name].clone(), self.near(self.versions[name])),
         }
     }
@@ -204,6 +211,16 @@ impl World {
         Reschedule { key: self.keys[key], epoch, head, at }
     }
 
+    // What it tells is not what the log says: here it only matters that both stores take and list the same.
+    fn project(&mut self, key: usize) -> Command {
+        let (expected, head) = (self.near(self.rows[key]), self.near(self.claims[key].head));
+        let mut row = ConversationRow::default();
+        (1..=head).for_each(|seq| row.fold(&message(seq, "listed")));
+        let contact = self.random.random_range(0..=self.contacts.len());
+        row.contact = self.contacts.get(contact).cloned();
+        Command::Project(self.keys[key], expected, row)
+    }
+
     fn near(&mut self, number: u64) -> u64 {
         match self.random.random_range(0..20) {
             0 => number + 1,
@@ -220,8 +237,13 @@ impl World {
             }
             (Command::Erase(key, _), Ok(_)) => {
                 let place = self.keys.iter().position(|one| one == key);
-                place.into_iter().for_each(|n| self.claims[n] = Claim { epoch: 0, head: 0, due: None });
+                place.into_iter().for_each(|n| {
+                    self.claims[n] = Claim { epoch: 0, head: 0, due: None };
+                    self.rows[n] = 0;
+                });
             }
+            (Command::Project(key, _, row), Ok(_)) => self.learn_row(*key, row.head),
+            (Command::Project(key, ..), Err(StoreError::Conflict { found })) => self.learn_row(*key, *found),
             (Command::Put(name, ..), Ok(Answer::Version(version))) => self.learn_version(name, *version),
             (Command::Put(name, ..) | Command::Delete(name, _), Err(StoreError::Conflict { found })) => {
                 self.learn_version(name, *found);
@@ -240,6 +262,11 @@ impl World {
         }
     }
 
+    fn learn_row(&mut self, key: ConversationKey, head: u64) {
+        let place = self.keys.iter().position(|one| *one == key);
+        place.into_iter().for_each(|n| self.rows[n] = head);
+    }
+
     fn learn_version(&mut self, name: &RecordName, version: u64) {
         let place = self.names.iter().position(|one| one == name);
         place.into_iter().for_each(|n| self.versions[n] = version);
@@ -256,6 +283,18 @@ impl World {
             same(&format!("{bounds:?} of {key} after {after}"), &found, &wanted)?;
             same(&format!("the snapshot of {key}"), &store.snapshot(key).await, &model.snapshot(key).await)?;
         }
+        for key in self.keys.clone() {
+            same("a row", &store.row(key).await, &model.row(key).await)?;
+        }
+        // Each store has an order numbered in its own way.
+        let list = Projection::Conversations;
+        let [mut found, mut wanted] = [
+            store.behind(list, LogCursor::default(), 100_000).await?.keys,
+            model.behind(list, LogCursor::default(), 100_000).await?.keys,
+        ];
+        found.sort_unstable();
+        wanted.sort_unstable();
+        same("what the list is behind", &found, &wanted)?;
         for name in self.names.clone() {
             same("a record", &store.get(name.clone()).await, &model.get(name.clone()).await)?;
         }

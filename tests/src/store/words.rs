@@ -1,8 +1,8 @@
 //! Small sentences the cases are written in.
 
 use anyhow::{Context, ensure};
-use engine_store::{Append, Claim, DueChange, Opening, PageBounds, SharedStore, StoreError};
-use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
+use engine_store::{Append, Claim, ConversationRow, DueChange, Opening, PageBounds, SharedStore, StoreError};
+use schema::{Author, Channel, Contact, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
 
 /// A conversation nobody has, of a tenant nobody has.
 #[must_use]
@@ -36,6 +36,33 @@ pub fn message(seq: Seq, text: impl Into<String>) -> Event {
     let at = Timestamp::from_millis(seq.cast_signed().saturating_mul(1_000));
     let text = Text::from(text.into());
     Event { seq, at, author: Author::Contact, fact: Fact::Message { text, r#ref: None, agent: None, reply: None } }
+}
+
+/// A conversation's first event, at a moment in milliseconds.
+#[must_use]
+pub fn opened(contact: &Contact, at: i64) -> Event {
+    let fact = Fact::Opened { contact: contact.clone(), channel: Channel::Web, locale: None };
+    Event { seq: 1, at: Timestamp::from_millis(at), author: Author::System, fact }
+}
+
+/// Brings a conversation's row in the list on to the end of its log.
+///
+/// # Errors
+/// When the store cannot be read or written, or somebody else brings it on meanwhile.
+pub async fn bring_on(store: &SharedStore, key: ConversationKey) -> anyhow::Result<()> {
+    let mut row: ConversationRow = store.row(key).await?.unwrap_or_default();
+    let expected = row.head;
+    loop {
+        let page = store.read(key, row.head, PageBounds::FULL).await?;
+        page.events.iter().for_each(|event| row.fold(event));
+        if row.head >= page.head {
+            break;
+        }
+    }
+    if row.head > expected {
+        store.project(key, expected, row).await?;
+    }
+    Ok(())
 }
 
 /// An append of such messages after the claim's head.

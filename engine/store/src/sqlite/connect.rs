@@ -14,7 +14,7 @@ use super::migrate::{self, MigrateError};
 /// `PRAGMA application_id` of our files: the letters `Tert`.
 const APPLICATION_ID: i64 = 0x5465_7274;
 /// Statements kept prepared on each connection; more than there are in this module's children.
-const STATEMENTS_MAX: usize = 32;
+const STATEMENTS_MAX: usize = 48;
 /// How long a connection waits for another one of ours, for example while the log is recovered.
 pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 

@@ -1,6 +1,7 @@
 //! Erasing a conversation. A short one goes at once; a long one is first made nobody's, and its events
 //! go piece by piece between other writes, so that nobody waits behind them.
-//! Invariant: a row number is free only when no event and no snapshot has it, or a new conversation would find them.
+//! Invariant: a conversation's row number is free only when no event and no snapshot has it, or a new conversation
+//! would find them; an event's is never free again, or whoever reads in the order of arrival would pass over an event.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationKey, Seq, limits};
@@ -12,6 +13,8 @@ use crate::StoreError;
 
 /// A conversation with more events than this is erased piece by piece.
 const AT_ONCE_MAX: Seq = 64;
+/// Whose an event is that only holds its place in the order: no conversation has this number.
+const NOBODYS: i64 = 0;
 
 /// An erasure on its way.
 pub(super) struct EraseWrite {
@@ -46,6 +49,8 @@ impl Write for EraseWrite {
 }
 
 fn remove(connection: &Connection, row: Row) -> rusqlite::Result<()> {
+    unlist(connection, row)?;
+    keep_order(connection, row.row_id)?;
     connection.prepare_cached("DELETE FROM events WHERE conversation = ?1")?.execute([row.row_id])?;
     connection.prepare_cached("DELETE FROM conversations WHERE row_id = ?1")?.execute([row.row_id])?;
     Ok(())
@@ -53,11 +58,38 @@ fn remove(connection: &Connection, row: Row) -> rusqlite::Result<()> {
 
 // No tenant has an empty id, so nothing finds it again but `clear`.
 fn abandon(connection: &Connection, row: Row) -> rusqlite::Result<()> {
+    unlist(connection, row)?;
     connection
         .prepare_cached(
             "UPDATE conversations SET tenant = x'', id = CAST(row_id AS BLOB), contact = '' WHERE row_id = ?1",
         )?
         .execute([row.row_id])?;
+    Ok(())
+}
+
+// What projections have of it goes in the same transaction, so that it is in no list from then on.
+fn unlist(connection: &Connection, row: Row) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM conversation_rows WHERE conversation = ?1")?.execute([row.row_id])?;
+    Ok(())
+}
+
+/// Events of a conversation are about to go. Should the newest event of all be among them, SQLite would give its
+/// `row_id` to the next one, and who reads the log in its order has passed that place. So an event of nobody's
+/// holds the place, the only one of its kind.
+fn keep_order(connection: &Connection, conversation: i64) -> rusqlite::Result<()> {
+    let held = connection
+        .prepare_cached(
+            "INSERT INTO events (conversation, seq, w_epoch, format, body)
+             SELECT ?2, row_id, 0, 0, '' FROM (SELECT row_id, conversation FROM events ORDER BY row_id DESC LIMIT 1)
+             WHERE conversation = ?1",
+        )?
+        .execute([conversation, NOBODYS])?;
+    if held > 0 {
+        let newest = connection.last_insert_rowid();
+        connection
+            .prepare_cached("DELETE FROM events WHERE conversation = ?1 AND row_id <> ?2")?
+            .execute([NOBODYS, newest])?;
+    }
     Ok(())
 }
 
@@ -69,6 +101,7 @@ pub(super) fn clear(connection: &Connection) -> rusqlite::Result<bool> {
         .optional()?;
     let Some(row_id) = found else { return Ok(false) };
     let transaction = connection.unchecked_transaction()?;
+    keep_order(connection, row_id)?;
     let removed = connection
         .prepare_cached(
             "DELETE FROM events WHERE row_id IN (SELECT row_id FROM events WHERE conversation = ?1 LIMIT ?2)",

@@ -1,13 +1,12 @@
-//! Reading logs and listing conversations. Every statement names the tenant.
+//! Reading logs, and looking for conversations without a word.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use schema::wire::ConversationPage;
 use schema::{ConversationId, ConversationKey, Event, Seq, TenantId, Timestamp};
 
 use super::log_writes::FORMAT_JSON;
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
-use crate::{ListQuery, Page, PageBounds, StoreError, Unspoken, UnspokenQuery};
+use crate::{Page, PageBounds, StoreError, Unspoken, UnspokenQuery};
 
 /// A page of a log.
 pub(super) struct PageRead {
@@ -76,48 +75,6 @@ impl PageRead {
     }
 }
 
-const LIST: &str = "SELECT id, head, last_at FROM conversations
-    WHERE tenant = ?1 AND (last_at, id) < (?2, ?3) ORDER BY last_at DESC, id DESC LIMIT ?4";
-const LIST_OF_CONTACT: &str = "SELECT id, head, last_at FROM conversations
-    WHERE tenant = ?1 AND contact = ?5 AND (last_at, id) < (?2, ?3) ORDER BY last_at DESC, id DESC LIMIT ?4";
-
-/// A page of the list of conversations.
-pub(super) struct ListRead(pub(super) ListQuery);
-
-impl Read for ListRead {
-    type Output = Vec<ConversationPage>;
-
-    fn run(&self, connection: &Connection) -> Result<Vec<ConversationPage>, ReadError> {
-        let query = &self.0;
-        // One byte more than an id has, so that it comes after every id.
-        let (last_at, id) = match &query.before {
-            Some(cursor) => (cursor.last_at.as_millis(), cursor.id.as_bytes().to_vec()),
-            None => (i64::MAX, vec![u8::MAX; 17]),
-        };
-        let (tenant, limit) = (query.tenant.as_bytes(), integer(query.limit as u64));
-        let mut statement;
-        let mut found = match &query.contact {
-            None => {
-                statement = connection.prepare_cached(LIST)?;
-                statement.query(params![tenant, last_at, id, limit])?
-            }
-            Some(contact) => {
-                statement = connection.prepare_cached(LIST_OF_CONTACT)?;
-                statement.query(params![tenant, last_at, id, limit, contact.as_str()])?
-            }
-        };
-        let mut pages = Vec::new();
-        while let Some(row) = found.next()? {
-            pages.push(ConversationPage {
-                id: ConversationId::from_bytes(row.get(0)?),
-                head: natural(row.get(1)?),
-                last_at: Timestamp::from_millis(row.get(2)?),
-            });
-        }
-        Ok(pages)
-    }
-}
-
 const UNSPOKEN: &str = "SELECT last_at, tenant, id, head FROM conversations
     WHERE (head = 0 OR head = 1 AND contact GLOB 'anon_*') AND last_at < ?1 AND (last_at, tenant, id) > (?2, ?3, ?4)
     ORDER BY last_at, tenant, id LIMIT ?5";
@@ -155,17 +112,11 @@ mod tests {
     use crate::sqlite::migrate;
 
     #[test]
-    fn every_reading_walks_an_index() {
+    fn looking_for_the_unspoken_walks_an_index() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate::migrate(&mut connection, migrate::STEPS).unwrap();
-        for (sql, index) in [
-            (LIST, "conversations_by_activity"),
-            (LIST_OF_CONTACT, "conversations_by_contact"),
-            (UNSPOKEN, "conversations_unspoken"),
-        ] {
-            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
-            assert!(steps.len() == 1 && steps[0].contains(index), "{steps:?}");
-        }
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {UNSPOKEN}")).unwrap();
+        let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
+        assert!(steps.len() == 1 && steps[0].contains("conversations_unspoken"), "{steps:?}");
     }
 }

@@ -10,6 +10,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0003_document_texts.sql"),
     include_str!("migrations/0004_due.sql"),
     include_str!("migrations/0005_snapshots.sql"),
+    include_str!("migrations/0006_projections.sql"),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.
@@ -181,6 +182,28 @@ mod tests {
             connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
         };
         assert_eq!(["conversations", "events", "snapshots"].map(count), [1, 1, 0]);
+    }
+
+    #[test]
+    fn the_list_goes_on_showing_what_it_has_shown() {
+        // Version 5 is the last one whose list was read from the log's own table.
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(VERSION_1).unwrap();
+        migrate(&mut connection, &STEPS[..5]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO conversations (tenant, id, contact, epoch, head, last_at)
+                            VALUES (x'', x'09', '', 1, 70, 5)",
+            )
+            .unwrap();
+        migrate(&mut connection, STEPS).unwrap();
+        let listed = "SELECT hex(id), contact, head, last_at, version FROM conversation_rows";
+        let mut rows = connection.prepare(listed).unwrap();
+        let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
+        let rows: Vec<(String, String, i64, i64, i64)> = rows.unwrap().map(Result::unwrap).collect();
+        // Neither one that was never opened nor one that is being erased.
+        let ana = "018F00000000700080000000000000C1".to_owned();
+        assert_eq!(rows, [(ana, "ana".into(), 3, 1_700_000_002_000, 0)]);
     }
 
     // Spaces and comments aside, what `sqlite_schema` says.

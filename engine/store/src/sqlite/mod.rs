@@ -11,6 +11,8 @@ mod job;
 mod log_reads;
 mod log_writes;
 mod migrate;
+mod projection_reads;
+mod projection_writes;
 mod queue;
 #[cfg(test)]
 mod queue_tests;

@@ -15,8 +15,10 @@ use super::due::{DueRead, HastenWrite, RescheduleWrite};
 use super::erase::EraseWrite;
 use super::failure;
 use super::job::{Job, Nothing, Write, job};
-use super::log_reads::{ListRead, PageRead, UnspokenRead};
+use super::log_reads::{PageRead, UnspokenRead};
 use super::log_writes::{AppendWrite, ClaimWrite};
+use super::projection_reads::{BehindRead, CursorRead, ListRead, RowRead};
+use super::projection_writes::{AdvanceWrite, ProjectWrite, ResetWrite};
 use super::queue::{BatchLimits, Queue, Refused};
 use super::reader::{Question, Read, Reader, question};
 use super::records::{DeleteWrite, GetRead, PutWrite, ScanRead};
@@ -24,8 +26,9 @@ use super::snapshots::{SnapshotRead, SnapshotWrite};
 use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::{
-    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, Opening, Page, PageBounds, Pending,
-    Record, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
+    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
+    Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
@@ -170,10 +173,6 @@ impl Log for SqliteStore {
         self.read(PageRead { key, after, bounds })
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.read(ListRead(query))
-    }
-
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
         self.write(EraseWrite { key, head })
     }
@@ -232,6 +231,39 @@ impl Records for SqliteStore {
 
     fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
         self.read(ScanRead { scope, kind, after, limit })
+    }
+}
+
+impl Projections for SqliteStore {
+    fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
+        self.read(CursorRead(projection))
+    }
+
+    fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind> {
+        self.read(BehindRead { projection, after, events })
+    }
+
+    fn advance(&self, projection: Projection, cursor: LogCursor) -> Pending<()> {
+        self.write(AdvanceWrite { projection, cursor })
+    }
+
+    fn reset(&self, projection: Projection) -> Pending<()> {
+        self.write(ResetWrite(projection))
+    }
+
+    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
+        self.read(RowRead(key))
+    }
+
+    fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
+        match ProjectWrite::new(key, expected, row) {
+            Ok(write) => self.write(write),
+            Err(error) => Box::pin(future::ready(Err(error))),
+        }
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+        self.read(ListRead(query))
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use schema::wire::ConversationPage;
 use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, TenantId, Timestamp};
 
 use super::job::Write;
@@ -12,7 +11,8 @@ use super::rows::Rows;
 use super::scratch::Scratch;
 use super::{SqliteOptions, SqliteStore, connect, migrate};
 use crate::{
-    Append, Claim, DueChange, ListQuery, Log, Opening, PageBounds, RecordName, Records, Scope, Snapshots, StoreError,
+    Append, Behind, Claim, ConversationRow, DueChange, ListQuery, Log, LogCursor, Opening, PageBounds, Projection,
+    Projections, RecordName, Records, Scope, Snapshots, StoreError,
 };
 
 #[tokio::test]
@@ -34,7 +34,18 @@ async fn a_file_of_version_1_is_opened_with_all_it_holds() {
     assert_eq!((text.as_str(), reply.as_ref().unwrap().answers), ("Sí.", 2));
     let listed = store.list(ListQuery { tenant, contact: "ana".parse().ok(), before: None, limit: 9 }).await.unwrap();
     let last_at = Timestamp::from_millis(1_700_000_002_000);
-    assert_eq!(listed, [ConversationPage { id: conversation, head: 3, last_at }]);
+    // Until its log has been read the list shows of it what it has always shown.
+    let listed: Vec<_> = listed.iter().map(|row| (row.id, row.head, row.last_at, row.contact.is_some())).collect();
+    assert_eq!(listed, [(conversation, 3, last_at, true)]);
+    assert_eq!(store.row(key).await, Ok(None), "to be folded from the beginning");
+    let behind = store.behind(Projection::Conversations, LogCursor(0), 9).await.unwrap();
+    assert_eq!(behind, Behind { keys: vec![key], cursor: LogCursor(3), is_all: true });
+    let mut row = ConversationRow::default();
+    page.events.iter().for_each(|event| row.fold(event));
+    store.project(key, 0, row).await.unwrap();
+    let query = ListQuery { tenant, contact: None, before: None, limit: 9 };
+    let listed = store.list(query).await.unwrap();
+    assert_eq!(listed[0].last_words.as_ref().map(schema::Text::as_str), Some("¿Está abierto? 🕯"));
     let name = RecordName { scope: Scope::Node, kind: "tenant", id: tenant.to_string() };
     assert_eq!(store.get(name).await.unwrap().unwrap().version, 2);
     let claim = store.claim(key, None).await.unwrap();
@@ -123,7 +134,8 @@ async fn what_a_stopped_process_has_not_removed_is_removed_by_the_next() {
     let scratch = Scratch::new("remains");
     let events_left = |scratch: &Scratch| -> i64 {
         let connection = connect::open_reader(&scratch.file()).unwrap();
-        connection.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0)).unwrap()
+        let theirs = "SELECT count(*) FROM events WHERE conversation > 0";
+        connection.query_row(theirs, [], |row| row.get::<_, i64>(0)).unwrap()
     };
     let store = open(&scratch);
     let key = opened(&store).await;
@@ -156,6 +168,67 @@ async fn what_a_stopped_process_has_not_removed_is_removed_by_the_next() {
 }
 
 #[tokio::test]
+async fn one_event_of_nobodys_holds_the_newest_place() {
+    let scratch = Scratch::new("places");
+    let store = open(&scratch);
+    let newest = || -> (i64, i64) {
+        let connection = connect::open_reader(&scratch.file()).unwrap();
+        let rows = "SELECT max(row_id), count(*) FILTER (WHERE conversation = 0) FROM events";
+        connection.query_row(rows, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    let say = async |key| {
+        let event = Event { seq: 1, at: Timestamp::from_millis(0), author: Author::System, fact: Fact::Reopened {} };
+        store.append(Append { key, epoch: 1, head: 0, events: Arc::new([event]), due: DueChange::Keep }).await.unwrap();
+    };
+    let mut highest = 0;
+    for round in 0..4 {
+        let (first, last) = (opened(&store).await, opened(&store).await);
+        say(first).await;
+        say(last).await;
+        assert!(newest().0 > highest, "round {round}");
+        store.erase(first, None).await.unwrap();
+        highest = newest().0;
+        assert_eq!(newest().1, i64::from(round > 0), "nothing new is held for one that is not the newest");
+        store.erase(last, None).await.unwrap();
+        assert_eq!(newest(), (highest + 1, 1), "round {round}");
+        highest += 1;
+    }
+}
+
+#[tokio::test]
+async fn rows_of_another_version_are_listed_and_made_anew() {
+    let scratch = Scratch::new("row-version");
+    let store = open(&scratch);
+    let key = opened(&store).await;
+    let contact: Contact = "ana".parse().unwrap();
+    let fact = Fact::Opened { contact: contact.clone(), channel: schema::Channel::Web, locale: None };
+    let event = Event { seq: 1, at: Timestamp::from_millis(5), author: Author::System, fact };
+    let mut row = ConversationRow::default();
+    row.fold(&event);
+    store.append(Append { key, epoch: 1, head: 0, events: Arc::new([event]), due: DueChange::Keep }).await.unwrap();
+    store.project(key, 0, row.clone()).await.unwrap();
+    store.advance(Projection::Conversations, LogCursor(1)).await.unwrap();
+    let listed = async || {
+        let query = ListQuery { tenant: key.tenant, contact: Some(contact.clone()), before: None, limit: 9 };
+        store.list(query).await.map(|rows| rows.iter().map(|row| (row.id, row.head)).collect::<Vec<_>>())
+    };
+    assert_eq!(store.row(key).await, Ok(Some(row.clone())));
+
+    store.write(Sql("UPDATE conversation_rows SET body = 'not JSON'")).await.unwrap();
+    let Err(StoreError::Corrupt(line)) = listed().await else { panic!("it was read") };
+    assert!(line.contains("tertulia rebuild conversations"), "{line}");
+    store.write(Sql("UPDATE conversation_rows SET version = 99; ")).await.unwrap();
+    store.write(Sql("UPDATE projections SET version = 99")).await.unwrap();
+    assert_eq!(listed().await, Ok(vec![(key.conversation, 1)]));
+    assert_eq!(store.row(key).await, Ok(None));
+    assert_eq!(store.cursor(Projection::Conversations).await, Ok(LogCursor(0)));
+    let behind = store.behind(Projection::Conversations, LogCursor(0), 9).await.unwrap();
+    assert_eq!(behind.keys, [key]);
+    store.project(key, 0, row.clone()).await.unwrap();
+    assert_eq!(store.row(key).await, Ok(Some(row)));
+}
+
+#[tokio::test]
 async fn what_was_erased_is_in_no_file() {
     let scratch = Scratch::new("wiped");
     let word = "quetzalcoatl";
@@ -180,6 +253,9 @@ async fn what_was_erased_is_in_no_file() {
             .await
             .unwrap();
         store.set_snapshot(key, 1, count, word.repeat(length).into()).await.unwrap();
+        let mut row = ConversationRow::default();
+        row.fold(&said(1));
+        store.project(key, 0, row).await.unwrap();
         store.put(record(word), 0, word.repeat(length).into()).await.unwrap();
         assert!(holds(&scratch));
         store.delete(record(word), 1).await.unwrap();

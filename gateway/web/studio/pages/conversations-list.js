@@ -60,9 +60,12 @@ export function conversationList(studio) {
     arrange();
   }
 
-  function take({ id, head, last_at: at }) {
+  function take({ id, head, last_at: at, last_words: words, waiting_since: waiting, contact, owner, agent, handoff, status }) {
     const row = rows.get(id) ?? build(id);
     row.at = Date.parse(at);
+    row.waiting = waiting ? Date.parse(waiting) : null;
+    // The list knows this much; the log has the last words of everybody.
+    row.seen ??= { contact, owner, agent, handoff, status, last: words ? { author: 'contact', text: words } : null };
     if (row.head === head) return;
     row.wanted = head;
     if (!row.queued) {
@@ -116,6 +119,8 @@ export function conversationList(studio) {
     if (seen.owner === 'human') badges.push(h('span', { class: 'badge person' }, icon('person'), seen.agent));
     else if (seen.handoff) badges.push(h('span', { class: 'badge wanted' }, icon('person'), t(`list.handoff.${seen.handoff}`, {}, t('list.handoff.asked'))));
     else if (seen.running) badges.push(h('span', { class: 'badge live' }, t('list.answering')));
+    const asked = seen.owner === 'human' || seen.handoff;
+    if (asked && row.waiting) badges.push(h('span', { class: 'badge', title: moment(row.waiting) }, t('list.waiting', { since: ago(row.waiting) })));
     if (seen.status === 'closed') badges.push(h('span', { class: 'badge' }, t('list.closed')));
     fill(row.badges, badges);
     row.link.classList.toggle('live', Date.now() - at < LIVE_MS);

@@ -1,0 +1,105 @@
+//! Brings rows on to the ends of their logs: reads what is missing in bounded pages, folds it, and writes a batch
+//! of rows together, so that they share a transaction.
+
+use engine_store::{ConversationRow, Page, PageBounds, SharedStore, StoreError};
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use schema::{ConversationKey, Seq, Timestamp};
+
+/// Logs that are read at the same time: each is a page in memory.
+const READS_AT_ONCE: usize = 4;
+/// Tries when somebody else was faster.
+const TRIES: usize = 4;
+
+/// What came of a batch.
+#[derive(Default)]
+pub(super) struct Brought {
+    /// Rows that were written.
+    pub(super) rows: u64,
+    /// When the oldest of the events that were new to them was decided.
+    pub(super) oldest: Option<Timestamp>,
+    /// The first failure after which trying again may help.
+    pub(super) failure: Option<StoreError>,
+}
+
+/// A row that goes further than the one in the store.
+struct Longer {
+    key: ConversationKey,
+    expected: Seq,
+    oldest: Timestamp,
+    row: ConversationRow,
+}
+
+/// Brings the rows of `keys` on. Where somebody else does the same, that is as good.
+pub(super) async fn bring_all(store: &SharedStore, keys: &[ConversationKey]) -> Brought {
+    let mut brought = Brought::default();
+    let mut left = keys.to_vec();
+    for _ in 0..TRIES {
+        let longer: Vec<_> = stream::iter(std::mem::take(&mut left))
+            .map(|key| async move { (key, longer(store, key).await) })
+            .buffer_unordered(READS_AT_ONCE)
+            .collect()
+            .await;
+        let mut writes = Vec::new();
+        for (key, found) in longer {
+            match found {
+                Ok(Some(Longer { key, expected, oldest, row })) => {
+                    let written = store.project(key, expected, row);
+                    writes.push(async move { (key, oldest, written.await) });
+                }
+                Ok(None) => {}
+                Err(error) => brought.failed(key, error),
+            }
+        }
+        for (key, oldest, written) in join_all(writes).await {
+            match written {
+                Ok(()) => {
+                    brought.rows += 1;
+                    brought.oldest = Some(brought.oldest.map_or(oldest, |known| known.min(oldest)));
+                }
+                Err(StoreError::Conflict { .. }) => left.push(key),
+                Err(error) => brought.failed(key, error),
+            }
+        }
+        if left.is_empty() {
+            break;
+        }
+    }
+    if !left.is_empty() {
+        brought.failure.get_or_insert(StoreError::Busy);
+    }
+    brought
+}
+
+impl Brought {
+    fn failed(&mut self, key: ConversationKey, error: StoreError) {
+        match error {
+            // It was erased, and with it its row.
+            StoreError::NotFound | StoreError::Fenced => {}
+            // Others must not wait for a log that cannot be read. Once it was repaired, its next event or a
+            // rebuild takes it in.
+            StoreError::Corrupt(_) => {
+                tracing::warn!(conversation = %key.conversation, %error, "a conversation cannot be listed anew");
+            }
+            StoreError::Conflict { .. } | StoreError::Unknown(_) | StoreError::Busy | StoreError::Unavailable(_) => {
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
+}
+
+/// Reads a row and folds what its log has beyond it; nothing when that is nothing.
+async fn longer(store: &SharedStore, key: ConversationKey) -> Result<Option<Longer>, StoreError> {
+    let mut row = store.row(key).await?.unwrap_or_default();
+    let expected = row.head;
+    let mut oldest = None;
+    loop {
+        let Page { events, head } = store.read(key, row.head, PageBounds::FULL).await?;
+        oldest = oldest.or_else(|| events.first().map(|event| event.at));
+        events.iter().for_each(|event| row.fold(event));
+        if row.head >= head || events.is_empty() {
+            break;
+        }
+    }
+    Ok(oldest.map(|oldest| Longer { key, expected, oldest, row }))
+}

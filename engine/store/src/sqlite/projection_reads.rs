@@ -1,0 +1,175 @@
+//! Reading rows of projections, and looking for logs that go on beyond them. What is listed names the tenant.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use schema::wire::ConversationPage;
+use schema::{ConversationId, ConversationKey, TenantId, Timestamp};
+
+use super::reader::{Read, ReadError};
+use super::rows::{integer, natural};
+use crate::{Behind, ConversationRow, ListQuery, LogCursor, Projection, StoreError};
+
+/// Where a projection stands.
+pub(super) struct CursorRead(pub(super) Projection);
+
+impl Read for CursorRead {
+    type Output = LogCursor;
+
+    fn run(&self, connection: &Connection) -> Result<LogCursor, ReadError> {
+        let cursor = connection
+            .prepare_cached("SELECT cursor FROM projections WHERE name = ?1 AND version = ?2")?
+            .query_row(params![self.0.name(), self.0.version()], |row| row.get(0))
+            .optional()?;
+        Ok(LogCursor(cursor.map_or(0, natural)))
+    }
+}
+
+const LATER: &str = "SELECT row_id, conversation FROM events WHERE row_id > ?1 ORDER BY row_id LIMIT ?2";
+// Nobody's conversations are on their way out of the file.
+const BEYOND: &str = "SELECT log.tenant, log.id FROM conversations AS log
+    LEFT JOIN conversation_rows AS row ON row.conversation = log.row_id AND row.version = ?2
+    WHERE log.row_id = ?1 AND log.tenant <> x'' AND log.head > coalesce(row.head, 0)";
+
+/// Conversations whose rows do not go to their heads.
+pub(super) struct BehindRead {
+    pub(super) projection: Projection,
+    pub(super) after: LogCursor,
+    pub(super) events: usize,
+}
+
+impl Read for BehindRead {
+    type Output = Behind;
+
+    fn run(&self, connection: &Connection) -> Result<Behind, ReadError> {
+        let mut cursor = self.after;
+        let (mut conversations, mut events) = (Vec::new(), 0);
+        let mut statement = connection.prepare_cached(LATER)?;
+        let mut later = statement.query(params![integer(self.after.0), integer(self.events as u64)])?;
+        while let Some(row) = later.next()? {
+            cursor = LogCursor(natural(row.get(0)?));
+            conversations.push(row.get::<_, i64>(1)?);
+            events += 1;
+        }
+        conversations.sort_unstable();
+        conversations.dedup();
+        let mut statement = connection.prepare_cached(BEYOND)?;
+        let mut keys = Vec::new();
+        for conversation in conversations {
+            let beyond = statement.query_row(params![conversation, self.projection.version()], |row| {
+                let (tenant, conversation) = (row.get(0)?, row.get(1)?);
+                Ok(ConversationKey {
+                    tenant: TenantId::from_bytes(tenant),
+                    conversation: ConversationId::from_bytes(conversation),
+                })
+            });
+            keys.extend(beyond.optional()?);
+        }
+        Ok(Behind { keys, cursor, is_all: events < self.events })
+    }
+}
+
+const ROW: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body
+    FROM conversations AS log JOIN conversation_rows AS row ON row.conversation = log.row_id
+    WHERE log.tenant = ?1 AND log.id = ?2 AND row.version = ?3";
+
+/// One conversation's row.
+pub(super) struct RowRead(pub(super) ConversationKey);
+
+impl Read for RowRead {
+    type Output = Option<ConversationRow>;
+
+    fn run(&self, connection: &Connection) -> Result<Option<ConversationRow>, ReadError> {
+        let Self(key) = self;
+        let mut statement = connection.prepare_cached(ROW)?;
+        let version = Projection::Conversations.version();
+        let mut found = statement.query(params![key.tenant.as_bytes(), key.conversation.as_bytes(), version])?;
+        match found.next()? {
+            Some(row) => Ok(Some(listed(row)?.1)),
+            None => Ok(None),
+        }
+    }
+}
+
+const LIST: &str = "SELECT id, contact, head, last_at, version, body FROM conversation_rows
+    WHERE tenant = ?1 AND (last_at, id) < (?2, ?3) ORDER BY last_at DESC, id DESC LIMIT ?4";
+const LIST_OF_CONTACT: &str = "SELECT id, contact, head, last_at, version, body FROM conversation_rows
+    WHERE tenant = ?1 AND contact = ?5 AND (last_at, id) < (?2, ?3) ORDER BY last_at DESC, id DESC LIMIT ?4";
+
+/// A page of the list of conversations.
+pub(super) struct ListRead(pub(super) ListQuery);
+
+impl Read for ListRead {
+    type Output = Vec<ConversationPage>;
+
+    fn run(&self, connection: &Connection) -> Result<Vec<ConversationPage>, ReadError> {
+        let query = &self.0;
+        // One byte more than an id has, so that it comes after every id.
+        let (last_at, id) = match &query.before {
+            Some(cursor) => (cursor.last_at.as_millis(), cursor.id.as_bytes().to_vec()),
+            None => (i64::MAX, vec![u8::MAX; 17]),
+        };
+        let (tenant, limit) = (query.tenant.as_bytes(), integer(query.limit as u64));
+        let mut statement;
+        let mut found = match &query.contact {
+            None => {
+                statement = connection.prepare_cached(LIST)?;
+                statement.query(params![tenant, last_at, id, limit])?
+            }
+            Some(contact) => {
+                statement = connection.prepare_cached(LIST_OF_CONTACT)?;
+                statement.query(params![tenant, last_at, id, limit, contact.as_str()])?
+            }
+        };
+        let mut pages = Vec::new();
+        while let Some(row) = found.next()? {
+            let (id, row) = listed(row)?;
+            pages.push(row.page(id));
+        }
+        Ok(pages)
+    }
+}
+
+/// A row as the statements above give it. One of another version shows what can be read of it until it is made
+/// anew.
+fn listed(row: &rusqlite::Row<'_>) -> Result<(ConversationId, ConversationRow), ReadError> {
+    let id = ConversationId::from_bytes(row.get(0)?);
+    let body = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
+    let mut read = match serde_json::from_str::<ConversationRow>(body) {
+        Ok(read) => read,
+        Err(_) if row.get::<_, u32>(4)? != Projection::Conversations.version() => ConversationRow::default(),
+        // What serde says may quote it.
+        Err(_) => {
+            let how = "`tertulia rebuild conversations` makes it anew";
+            return Err(StoreError::Corrupt(format!("the row of {id} in the list cannot be read: {how}")).into());
+        }
+    };
+    read.contact = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?.parse().ok();
+    read.head = natural(row.get(2)?);
+    read.last_at = Timestamp::from_millis(row.get(3)?);
+    Ok((id, read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::migrate;
+
+    #[test]
+    fn every_reading_walks_an_index() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate::migrate(&mut connection, migrate::STEPS).unwrap();
+        for (sql, wanted) in [
+            (LIST, &["conversation_rows_by_activity"][..]),
+            (LIST_OF_CONTACT, &["conversation_rows_by_contact"]),
+            (LATER, &["INTEGER PRIMARY KEY"]),
+            (BEYOND, &["INTEGER PRIMARY KEY", "INTEGER PRIMARY KEY"]),
+            (ROW, &["conversations_by_id", "INTEGER PRIMARY KEY"]),
+        ] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
+            assert_eq!(steps.len(), wanted.len(), "{steps:?}");
+            for (step, index) in steps.iter().zip(wanted) {
+                assert!(step.contains(index), "{steps:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Rows of projections, and how far they go. Written in the same transactions as what is appended meanwhile, and
+//! conditional on the row alone: no append waits for them or looks at them.
+
+use rusqlite::{OptionalExtension, params};
+use schema::{ConversationKey, Seq};
+
+use super::job::Write;
+use super::rows::{Rows, integer, natural};
+use crate::{ConversationRow, LogCursor, Projection, StoreError};
+
+/// A row on its way, its body already JSON.
+pub(super) struct ProjectWrite {
+    key: ConversationKey,
+    expected: Seq,
+    row: ConversationRow,
+    body: String,
+}
+
+impl ProjectWrite {
+    /// Writes the row down as JSON.
+    pub(super) fn new(key: ConversationKey, expected: Seq, row: ConversationRow) -> Result<Self, StoreError> {
+        let body = serde_json::to_string(&row);
+        let body = body.map_err(|_| StoreError::Corrupt("a row of the list cannot be written as JSON".into()))?;
+        Ok(Self { key, expected, row, body })
+    }
+}
+
+impl Write for ProjectWrite {
+    type Output = ();
+
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        let Some(log) = rows.find(self.key)? else { return Ok(Err(StoreError::NotFound)) };
+        if self.row.head > log.head {
+            return Ok(Err(StoreError::Fenced));
+        }
+        let version = Projection::Conversations.version();
+        let found = rows
+            .connection
+            .prepare_cached("SELECT head FROM conversation_rows WHERE conversation = ?1 AND version = ?2")?
+            .query_row(params![log.row_id, version], |row| row.get(0))
+            .optional()?
+            .map_or(0, natural);
+        if found != self.expected {
+            return Ok(Err(StoreError::Conflict { found }));
+        }
+        let contact = self.row.contact.as_ref().map_or("", |contact| contact.as_str());
+        rows.connection
+            .prepare_cached(
+                "INSERT INTO conversation_rows (conversation, tenant, id, contact, head, last_at, version, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 ON CONFLICT (conversation) DO UPDATE SET contact = excluded.contact, head = excluded.head,
+                   last_at = excluded.last_at, version = excluded.version, body = excluded.body",
+            )?
+            .execute(params![
+                log.row_id,
+                self.key.tenant.as_bytes(),
+                self.key.conversation.as_bytes(),
+                contact,
+                integer(self.row.head),
+                self.row.last_at.as_millis(),
+                version,
+                self.body
+            ])?;
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (1, self.body.len())
+    }
+}
+
+/// A projection's position on its way forward.
+pub(super) struct AdvanceWrite {
+    pub(super) projection: Projection,
+    pub(super) cursor: LogCursor,
+}
+
+impl Write for AdvanceWrite {
+    type Output = ();
+
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        rows.connection
+            .prepare_cached(
+                "INSERT INTO projections (name, version, cursor) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (name) DO UPDATE SET version = excluded.version, cursor = excluded.cursor
+                 WHERE version <> excluded.version OR cursor < excluded.cursor",
+            )?
+            .execute(params![self.projection.name(), self.projection.version(), integer(self.cursor.0)])?;
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (1, 0)
+    }
+}
+
+/// The end of all that a projection has made.
+pub(super) struct ResetWrite(pub(super) Projection);
+
+impl Write for ResetWrite {
+    type Output = ();
+
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        let Self(projection) = self;
+        let rows_gone = match projection {
+            Projection::Conversations => "DELETE FROM conversation_rows",
+        };
+        rows.connection.execute(rows_gone, [])?;
+        rows.connection.execute("DELETE FROM projections WHERE name = ?1", [projection.name()])?;
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (1, 0)
+    }
+}
