@@ -45,16 +45,15 @@ pub(super) fn key_of(line: &str) -> Option<&str> {
 fn write_setting(out: &mut String, key: &str, path: &[String], line: &str, merged: &Merged<'_>) {
     // Writing to a `String` cannot fail.
     let _ = match merged.changed(path) {
-        // One that is set to nothing is not set.
-        Some(_) if keys::secret(path) && !is_empty(merged, path) => {
-            writeln!(out, "{key} = \"\" # it is set; secrets are not shown")
-        }
+        // One that is set to nothing is not set, however the nothing is quoted.
+        Some(_) if keys::secret(path) && is_empty(merged, path) => writeln!(out, "{line}"),
+        Some(_) if keys::secret(path) => writeln!(out, "{key} = \"\" # it is set; secrets are not shown"),
         Some(value) => writeln!(out, "{key} = {value}"),
         None => writeln!(out, "{line}"),
     };
 }
 
-/// Whether a text without anything in it stands there, however it is quoted.
+/// Whether a text without anything in it stands there.
 fn is_empty(merged: &Merged<'_>, path: &[String]) -> bool {
     matches!(merged.find(path).map(Spanned::get_ref), Some(DeValue::String(text)) if text.is_empty())
 }

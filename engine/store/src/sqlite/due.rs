@@ -130,7 +130,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate::migrate(&mut connection, migrate::STEPS).unwrap();
         for (sql, wanted) in [
-            (DUE, &["SEARCH due USING COVERING INDEX due_by_moment (at>? AND at<?)"][..]),
+            (DUE, &["SEARCH due USING COVERING INDEX due_by_moment ((at,tenant,id)>"][..]),
             (THEIRS, &["SEARCH conversations USING INDEX conversations_by_id", "SEARCH due USING INTEGER PRIMARY KEY"]),
         ] {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

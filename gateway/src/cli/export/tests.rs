@@ -98,5 +98,6 @@ async fn what_goes_wrong_is_said_in_one_line() {
     let nobody = config("127.0.0.1:1", std::path::Path::new("/nowhere"));
     let export = Export { conversation: CONVERSATION.parse().unwrap(), format: Format::Json };
     let error = run(&Client::for_tenant(&nobody).unwrap(), &export, &mut Vec::new()).await.unwrap_err();
-    assert_eq!(error.to_string(), "no node answers at 127.0.0.1:1: start one with `tertulia`");
+    let start = crate::invocation::command("");
+    assert_eq!(error.to_string(), format!("no node answers at 127.0.0.1:1: start one with `{start}`"));
 }
