@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use metrics_process::Collector;
 use tracing_subscriber::EnvFilter;
 
-use crate::metrics::BUILD_INFO;
+use crate::metrics::BUILD;
 
 /// From 20 µs, a token's way through the node, to a minute, a slow model's reply.
 const SECONDS_BUCKETS: &[f64] = &[
@@ -70,7 +70,7 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
         engine_store::metrics::describe();
         crate::metrics::describe();
         PROCESS.describe();
-        metrics::gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        metrics::gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     }
     Ok(handle)
 }

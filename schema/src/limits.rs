@@ -26,6 +26,8 @@ pub const AGENT_CHARS_MAX: usize = 80;
 pub const TENANT_NAME_CHARS_MAX: usize = 80;
 /// A document's source, in characters.
 pub const SOURCE_CHARS_MAX: usize = 1_024;
+/// How a model is named, for descriptions; the node's list of providers decides.
+pub(crate) const MODEL_PATTERN: &str = "^(builtin|(openai|anthropic|gemini)/.+)$";
 /// One line, as a regular expression for descriptions: without control characters.
 pub const LINE_PATTERN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 /// The same for a document's source: one line with something to see in it.

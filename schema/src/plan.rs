@@ -11,8 +11,6 @@ use crate::profile::{Profile, Quotas};
 /// The plan of tenants for whom no other was chosen.
 pub const DEFAULT_PLAN: &str = "default";
 /// The model that needs no key and is every tenant's.
-/// How a model is named, for descriptions; the node's list of providers decides.
-pub(crate) const MODEL_PATTERN: &str = "^(builtin|(openai|anthropic|gemini)/.+)$";
 const BUILTIN: &str = "builtin";
 
 /// Ceilings, models, and what visitors may do. Every field may be left out; what is written here is what
@@ -24,7 +22,7 @@ pub struct Plan {
     pub quotas: Ceilings,
     /// Models that may be named in a profile, each `provider/model`, in the order in which they are tried
     /// for a profile that names none. Empty: the node's list. `builtin` may always be named.
-    #[schemars(length(max = limits::MODELS_MAX), inner(regex(pattern = MODEL_PATTERN)))]
+    #[schemars(length(max = limits::MODELS_MAX), inner(regex(pattern = limits::MODEL_PATTERN)))]
     pub models: Vec<String>,
     /// The budgets of the tenant's visitors.
     pub visitors: VisitorBudget,

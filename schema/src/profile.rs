@@ -6,7 +6,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::origin::{Origin, OriginError};
-use crate::plan::MODEL_PATTERN;
 use crate::{Locale, limits};
 
 /// A tenant's settings. Every field may be left out; what is written here is what then holds.
@@ -18,7 +17,7 @@ pub struct Profile {
     /// The business for which the assistant answers.
     pub business: Business,
     /// Models in the order they are tried, each `provider/model` or `builtin`. Empty: the node's list.
-    #[schemars(length(max = limits::MODELS_MAX), inner(regex(pattern = MODEL_PATTERN)))]
+    #[schemars(length(max = limits::MODELS_MAX), inner(regex(pattern = limits::MODEL_PATTERN)))]
     pub models: Vec<String>,
     /// When the assistant takes the floor, and when it gives it up.
     pub floor: FloorPolicy,

@@ -352,7 +352,7 @@ mod tests_of_the_rules {
             (machine, "engine/conversation/src/b/mod.rs", "fn f() { std::time::SystemTime::now(); }", true),
             (machine, "engine/conversation/src/a.rs", "#[cfg(test)]\nmod tests {\n use std::fs; }", false),
             (machine, "engine/conversation/src/tests/a.rs", "use std::fs;", false),
-            (machine, "engine/store/src/port.rs", "use std::fs;", false),
+            (machine, "engine/store/src/log.rs", "use std::fs;", false),
             (actix, "actors/src/runtime/mod.rs", "use actix::Addr;", false),
             (actix, "actors/src/turn.rs", "use actix::Addr;", true),
             (actix, "gateway/src/main.rs", "#[actix::main]", true),

@@ -3,18 +3,21 @@
 //! what builds a node or measures the adapter turns on.
 
 mod due;
+mod error;
+mod log;
 pub mod memory;
 pub mod metrics;
-mod port;
 mod projection;
+mod records;
 mod snapshots;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod store;
 
 pub use due::{DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Reschedule};
-pub use port::{
-    Append, Claim, ListCursor, ListQuery, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope,
-    SharedStore, Store, StoreError, Unspoken, UnspokenQuery,
-};
-pub use projection::{Behind, ConversationRow, LogCursor, Projection, Projections};
+pub use error::{Pending, StoreError};
+pub use log::{Append, Claim, Log, Opening, Page, PageBounds, Unspoken, UnspokenQuery};
+pub use projection::{Behind, ConversationRow, ListCursor, ListQuery, LogCursor, Projection, Projections};
+pub use records::{Record, RecordName, Records, Scope};
 pub use snapshots::{Snapshot, Snapshots};
+pub use store::{SharedStore, Store};

@@ -6,11 +6,11 @@ mod row;
 mod row_tests;
 
 use schema::wire::ConversationPage;
-use schema::{ConversationKey, Seq};
+use schema::{Contact, ConversationId, ConversationKey, Seq, TenantId, Timestamp};
 
 pub use row::ConversationRow;
 
-use crate::{ListQuery, Pending};
+use crate::Pending;
 
 /// What is made of the logs. Each has rows, one for each conversation, and a position in the order in which this
 /// store was given events.
@@ -87,4 +87,26 @@ pub trait Projections: Send + Sync + 'static {
 
     /// A tenant's conversations, newest activity first, strictly older than `before`.
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>>;
+}
+
+/// Which conversations to list.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Only those with this contact.
+    pub contact: Option<Contact>,
+    /// Only those last active before this, and by id among equals.
+    pub before: Option<ListCursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A place in the list of conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListCursor {
+    /// Activity of the last row seen.
+    pub last_at: Timestamp,
+    /// Its conversation.
+    pub id: ConversationId,
 }

@@ -1,26 +1,12 @@
-//! The `Store` port: a fenced log for each conversation, a snapshot of it, when it has something to do, and small
-//! versioned records.
+//! The port for conversations' logs: fenced, appended to under a condition, read in bounded pages.
 //! Invariant: an append is acknowledged only when it is durable and `(epoch, head)` still held.
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-use schema::{Contact, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
+use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
 
-use crate::Snapshots;
-use crate::due::{DueChange, DueIndex};
-use crate::projection::Projections;
-
-/// Every call returns at once; the future completes when the answer is known. It owns what it
-/// needs, so that an actor can hand it to its own executor.
-pub type Pending<T> = BoxFuture<'static, Result<T, StoreError>>;
-
-/// Everything that is kept.
-pub trait Store: Log + DueIndex + Snapshots + Projections + Records {}
-impl<S: Log + DueIndex + Snapshots + Projections + Records> Store for S {}
-
-/// A store shared by all who need one.
-pub type SharedStore = Arc<dyn Store>;
+use crate::Pending;
+use crate::due::DueChange;
 
 /// The conversations' logs.
 pub trait Log: Send + Sync + 'static {
@@ -69,28 +55,6 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// What the write would be answered.
     fn probe(&self) -> Pending<()>;
-}
-
-/// Small documents by tenant, kind and id, changed by compare-and-set.
-pub trait Records: Send + Sync + 'static {
-    /// One record, or none.
-    fn get(&self, name: RecordName) -> Pending<Option<Record>>;
-
-    /// Writes if the record is still at `expected` (0: does not exist); gives the new version,
-    /// which is `expected + 1`.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] with the version found.
-    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64>;
-
-    /// Removes if the record is still at `expected`; with 0, where there is none, nothing happens.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] with the version found (0 when there is none).
-    fn delete(&self, name: RecordName, expected: u64) -> Pending<()>;
-
-    /// Records of one kind, by id, strictly after `after`.
-    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>>;
 }
 
 /// What a new conversation's row says.
@@ -177,28 +141,6 @@ pub struct Page {
     pub head: Seq,
 }
 
-/// Which conversations to list.
-#[derive(Clone, Debug)]
-pub struct ListQuery {
-    /// Whose.
-    pub tenant: TenantId,
-    /// Only those with this contact.
-    pub contact: Option<Contact>,
-    /// Only those last active before this, and by id among equals.
-    pub before: Option<ListCursor>,
-    /// At most so many.
-    pub limit: usize,
-}
-
-/// A place in the list of conversations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ListCursor {
-    /// Activity of the last row seen.
-    pub last_at: Timestamp,
-    /// Its conversation.
-    pub id: schema::ConversationId,
-}
-
 /// Which conversations without a word to give.
 #[derive(Clone, Copy, Debug)]
 pub struct UnspokenQuery {
@@ -219,57 +161,4 @@ pub struct Unspoken {
     pub key: ConversationKey,
     /// Its opening's number, or 0 when that never came.
     pub head: Seq,
-}
-
-/// Whose a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scope {
-    /// The installation's: the tenants themselves, keys.
-    Node,
-    /// One tenant's.
-    Tenant(TenantId),
-}
-
-/// A record's full name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RecordName {
-    /// Whose.
-    pub scope: Scope,
-    /// Of which kind, for example `tenant` or `document`.
-    pub kind: &'static str,
-    /// Which one of the kind.
-    pub id: String,
-}
-
-/// A stored document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Which one of its kind.
-    pub id: String,
-    /// 1 for the first writing, then one more each time.
-    pub version: u64,
-    /// What it says; its kind decides the format.
-    pub body: Vec<u8>,
-}
-
-/// Why the store did not do as asked.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum StoreError {
-    #[error("not found")]
-    NotFound,
-    #[error("fenced: another owner has claimed the conversation, or its head has moved")]
-    Fenced,
-    #[error("the record is at version {found}")]
-    Conflict {
-        /// The version in the store; 0 when there is none.
-        found: u64,
-    },
-    #[error("it is unknown whether the write was done: {0}")]
-    Unknown(String),
-    #[error("the store's queue is full")]
-    Busy,
-    #[error("the store is unavailable: {0}")]
-    Unavailable(String),
-    #[error("stored data cannot be read: {0}")]
-    Corrupt(String),
 }
