@@ -28,6 +28,10 @@ const LESS: f64 = 0.85;
 const MORE: f64 = 0.2;
 
 /// The node's bound, and the work in progress: replies that run, and messages on their way to the disk.
+///
+/// One for the node. Whoever begins work holds a [`Work`], and it is over when that is dropped, by whatever way, so
+/// that a crash cannot leave work behind that nobody does. Asking ([`Admission::admits`]) and beginning are two steps
+/// without a lock: at the bound a few more than it says may get in, which the next window corrects.
 pub(crate) struct Admission {
     work: Counter,
     tenants: Counter,

@@ -6,7 +6,7 @@ use schema::Timestamp;
 
 /// Gives the wall-clock time that is written into events.
 pub trait Clock: Send + Sync + 'static {
-    /// Now.
+    /// The time now, in milliseconds since 1970. It may go back when the machine's clock is set.
     fn now(&self) -> Timestamp;
 }
 

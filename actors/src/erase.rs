@@ -30,6 +30,11 @@ const AGE_BATCH: usize = 100;
 const AGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Ends conversations for good, in memory and in the store.
+///
+/// The system makes one. It parts a conversation from the directory, so that nobody finds it, ends its actor, and
+/// asks the store to erase it; then the directory forgets that it was parted, whatever came of it. Safe in this order
+/// alone: an actor that does not end in time can still send appends, and the store refuses them once the log is gone.
+/// Whoever listened is told; what failed stands in the store as before, and may be asked for again.
 pub(crate) struct Eraser {
     pub(crate) conversations: Arc<Conversations>,
     pub(crate) store: SharedStore,
@@ -72,7 +77,8 @@ impl Eraser {
             match timeout(END_MAX, handle.end()).await {
                 Ok(listened) => listening = listened,
                 Err(_) => {
-                    tracing::warn!(conversation = %key.conversation, "a conversation that is erased does not end");
+                    let ConversationKey { tenant, conversation } = key;
+                    tracing::warn!(%conversation, %tenant, "a conversation that is erased does not end");
                 }
             }
         }
@@ -100,7 +106,10 @@ impl Eraser {
         match parted.erase(Some(head)).await {
             // Somebody has spoken, or erased it.
             Ok(()) | Err(StoreError::Fenced | StoreError::NotFound) => {}
-            Err(error) => tracing::warn!(%error, "an unspoken conversation was not erased; the next look tries again"),
+            Err(error) => {
+                let ConversationKey { tenant, conversation } = key;
+                tracing::warn!(%conversation, %tenant, %error, "an unspoken conversation was not erased; the next look tries again");
+            }
         }
     }
 
@@ -111,7 +120,8 @@ impl Eraser {
         while !self.phase.is_closing() {
             ticks.tick().await;
             if let Err(error) = self.age_once().await {
-                tracing::warn!(%error, "unspoken conversations could not be looked for; the next look tries again");
+                let hours = self.unspoken_after.as_secs() / 3_600;
+                tracing::warn!(hours, %error, "unspoken conversations could not be looked for; the next look tries again");
             }
         }
     }

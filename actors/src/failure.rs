@@ -11,7 +11,7 @@ use schema::ErrorCode;
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{code}: {message}")]
 pub struct Failure {
-    /// For programs.
+    /// The stable code by which programs tell it from others.
     pub code: ErrorCode,
     /// For people; never holds what people said.
     pub message: Cow<'static, str>,

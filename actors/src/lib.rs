@@ -19,6 +19,7 @@ mod projection;
 pub mod record_body;
 mod reply;
 mod runtime;
+mod spans;
 mod supervision;
 mod sweeper;
 mod sync;

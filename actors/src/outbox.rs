@@ -33,7 +33,11 @@ pub(crate) type DrainHook = Box<dyn FnOnce() + Send>;
 /// Bytes an item costs besides its text: queue slot, frame header.
 const ITEM_BYTES: usize = 64;
 
-/// A session's way out. Shared between the session, which pulls, and its conversations, which push.
+/// A session's way out. Shared between the session, which pulls, and its conversations, which push, from any thread.
+///
+/// The session makes it. It is *open*, then *closing* with the reason, which is the last item, then *gone* once that
+/// was taken or the session went without it. Only the first close counts. Whoever still pushes need not know: what
+/// comes after the close is dropped, and a conversation forgets a session whose outbox is not open.
 #[derive(Default)]
 pub struct Outbox {
     inner: Mutex<Inner>,
@@ -62,7 +66,7 @@ enum State {
 }
 
 impl Outbox {
-    /// An empty one.
+    /// An outbox that is open and has nothing to send.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self::default())

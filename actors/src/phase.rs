@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-/// Serving, draining, closing.
+/// How far the node has come: *serving*, then *draining* (no new conversations; replies go on), then *closing* (no
+/// new messages; what runs is cut). The system moves it and all threads read it, without a lock: who reads late does
+/// a little more of the earlier phase, and every drain waits for that.
 pub(crate) struct Phase {
     started: Instant,
     draining: AtomicBool,
@@ -33,10 +35,12 @@ impl Phase {
         self.closing.load(Ordering::Relaxed)
     }
 
+    /// Refuses new conversations from now on.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Refuses new messages from now on, and has what runs cut.
     pub(crate) fn close(&self) {
         self.drain();
         self.closing.store(true, Ordering::Relaxed);

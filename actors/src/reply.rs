@@ -78,7 +78,7 @@ impl<T: Answer> ReplyTo<T> {
         }
     }
 
-    /// Answers.
+    /// Answers whoever waits, and settles what was paid.
     pub fn send(mut self, result: Result<T, Failure>) {
         self.answer(result);
     }

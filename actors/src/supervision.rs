@@ -24,7 +24,13 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// Where each conversation of the node is.
 pub(crate) type Conversations = Directory<ConversationHandle>;
 
-/// One worker thread's. What it starts runs on that thread.
+/// Keeps the conversations of one worker thread: starts them there, and starts them again after a crash.
+///
+/// A worker makes one and holds it as long as its thread. It reads the log and starts the actor when the directory
+/// hands it a [`Start`](crate::directory::Start), and is the [`Keeper`] that each incarnation tells how it ended.
+/// What is to be done then (restart after a pause, quarantine, nothing) the directory decides and this does. Crashes
+/// cannot pile up: they are counted in a window, each pause is longer than the one before, and at the end stands the
+/// quarantine, which only an operator lifts.
 pub(crate) struct Supervisor {
     host: Rc<Host>,
     conversations: Arc<Conversations>,
@@ -95,13 +101,15 @@ impl Supervisor {
 
     fn after_crash(self: &Rc<Self>, key: ConversationKey, (decided, given_up): (AfterCrash, Subscribers)) {
         metrics::counter!(CONVERSATION_CRASHES).increment(1);
+        let ConversationKey { tenant, conversation } = key;
         match decided {
             AfterCrash::Restart(pause) => {
-                tracing::error!(conversation = %key.conversation, pause_ms = pause.as_millis(), "conversation crashed, restarting");
+                let pause_ms = pause.as_millis();
+                tracing::error!(%conversation, %tenant, pause_ms, "conversation crashed, restarting");
                 self.restart(key, pause);
             }
             AfterCrash::Quarantine => {
-                tracing::error!(conversation = %key.conversation, "conversation crashed too often, quarantined");
+                tracing::error!(%conversation, %tenant, "conversation crashed too often, quarantined");
                 given_up.tell(key.conversation, &Failure::quarantined());
             }
             AfterCrash::Erased => given_up.tell(key.conversation, &Failure::erased()),

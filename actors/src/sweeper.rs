@@ -64,7 +64,8 @@ impl Sweeper {
                     };
                     if looks >= STUCK_LOOKS {
                         stuck += 1;
-                        tracing::warn!(conversation = %handle.key().conversation, "actor is stuck: messages wait and none is handled");
+                        let (ConversationKey { tenant, conversation }, waiting) = (handle.key(), vitals.waiting());
+                        tracing::warn!(%conversation, %tenant, waiting, "actor is stuck: messages wait and none is handled");
                     }
                     still.insert(handle.key(), Seen { handled, looks });
                 } else if !handle.is_running()

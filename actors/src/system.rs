@@ -45,7 +45,7 @@ pub struct Options {
     pub wakes_at_once: usize,
     /// Events after a conversation's snapshot before the next one is written; what a wake reads besides, about.
     pub snapshot_events: u64,
-    /// Worker threads.
+    /// How many worker threads the node runs; each starts one [`Worker`](crate::Worker).
     pub threads: usize,
     /// Work in progress that is admitted however busy the node is.
     pub work_min: usize,
@@ -162,7 +162,7 @@ impl System {
         self.admission.watch().await;
     }
 
-    /// The store.
+    /// The store that all conversations of this node are kept in.
     #[must_use]
     pub fn store(&self) -> &SharedStore {
         &self.store
@@ -180,7 +180,7 @@ impl System {
         &self.listing
     }
 
-    /// The clock.
+    /// The clock whose time is written into events.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
@@ -252,7 +252,8 @@ impl System {
         self.until(Instant::now() + flush, |handle| !handle.is_running() && handle.is_stored()).await;
         // The last replies have been booked.
         if tokio::time::timeout(flush, self.keep_all_usage()).await.is_err() {
-            tracing::warn!("what tenants have used could not be written down in time");
+            let (tenants, seconds) = (self.tenants.all().len(), flush.as_secs());
+            tracing::warn!(tenants, seconds, "what tenants have used could not be written down in time");
         }
     }
 

@@ -3,6 +3,7 @@
 //! neither task nor thread, and dropping the stream closes the connection to the model.
 //! Invariant: it ends with exactly one `Ended`, even when something in it panics.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -14,10 +15,12 @@ use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{CoolDowns, Failover, Joined, Piece, Registry, Setting, SharedModel, Signal, Talk};
 use engine_store::StoreError;
 use futures_util::{Stream, StreamExt};
-use schema::{Author, Channel, End, ErrorCode, Locale, Passage, TenantId, Text, limits};
+use schema::{Author, Channel, ConversationKey, End, ErrorCode, Locale, Passage, Text, limits};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::failure::Failure;
+use crate::spans;
 use crate::tenant::Settings;
 
 /// Longest wait for passages. A model that knows more than them replies without; who quotes them cannot.
@@ -52,7 +55,7 @@ impl Workshop {
 
 /// What an attempt needs to know.
 pub(crate) struct Job {
-    pub(crate) tenant: TenantId,
+    pub(crate) key: ConversationKey,
     pub(crate) settings: Arc<Settings>,
     /// How the contact came.
     pub(crate) channel: Channel,
@@ -61,7 +64,10 @@ pub(crate) struct Job {
     pub(crate) transcript: Transcript,
     /// Set when the tenant has no room for another reply.
     pub(crate) refused: Option<Failure>,
+    /// Stops it from past the mailbox.
     pub(crate) token: CancellationToken,
+    /// The turn's; entered while the stream is polled, and parent of each call of a model.
+    pub(crate) span: Span,
 }
 
 /// A report with the moment it came.
@@ -72,7 +78,7 @@ pub(crate) struct Report {
 
 /// Runs an attempt.
 pub(crate) fn pieces(workshop: &Rc<Workshop>, job: Job) -> impl Stream<Item = Report> + 'static {
-    let token = job.token.clone();
+    let (token, span) = (job.token.clone(), job.span.clone());
     let work = AssertUnwindSafe(run(Rc::clone(workshop), job)).catch_unwind();
     let work =
         work.map(|progress| progress.unwrap_or_else(|_| ended(End::Incomplete, Some(ErrorCode::Internal), None)));
@@ -89,7 +95,7 @@ pub(crate) fn pieces(workshop: &Rc<Workshop>, job: Job) -> impl Stream<Item = Re
                     tokio::time::sleep(COMMAND_MAX).await;
                     Some(ended(End::Cancelled, None, None))
                 }
-                progress = work.next() => progress,
+                progress = poll_fn(|context| span.in_scope(|| work.poll_next_unpin(context))) => progress,
             };
             let Some(progress) = progress else { break };
             let over = matches!(progress, Progress::Ended { .. });
@@ -110,8 +116,9 @@ fn run(workshop: Rc<Workshop>, job: Job) -> impl Stream<Item = Progress> {
             yield ended(End::Failed, Some(failure.code), failure.retry_after);
             return;
         }
-        let mut models = candidates(&workshop.models, &job.settings);
-        let passages = match retrieve(&*workshop.retriever, job.tenant, &job.transcript).await {
+        let key @ ConversationKey { tenant, conversation } = job.key;
+        let mut models = candidates(&workshop.models, &job.settings, key);
+        let passages = match retrieve(&*workshop.retriever, key, &job.transcript).await {
             Ok(passages) => passages,
             Err(failure) => {
                 // It would take "not searched" for "not there", and tell the contact so.
@@ -136,7 +143,21 @@ fn run(workshop: Rc<Workshop>, job: Job) -> impl Stream<Item = Progress> {
         let failover = Failover::new(models, talk, registry.timers(), Arc::clone(&workshop.cool_downs));
         let mut given = Vec::new();
         let mut pieces = Joined::new(failover);
-        while let Some(piece) = pieces.next().await {
+        let mut attempt = Span::none();
+        while let Some(piece) = poll_fn(|context| attempt.in_scope(|| pieces.poll_next_unpin(context))).await {
+            match &piece {
+                Piece::Asking { model, .. } => attempt = spans::attempt(key, model),
+                Piece::FailedOver { error, .. } => {
+                    attempt.record("code", error.code.name());
+                }
+                Piece::Ended(ended) => {
+                    attempt.record("end", ended.end.name());
+                    if let Some(error) = &ended.error {
+                        attempt.record("code", error.code.name());
+                    }
+                }
+                _ => {}
+            }
             // As the prompt has them: later prompts repeat them, and must begin as this one does.
             if let Piece::Asking { prompt, .. } = &piece && prompt.passages != given {
                 given.clone_from(&prompt.passages);
@@ -157,12 +178,13 @@ fn run(workshop: Rc<Workshop>, job: Job) -> impl Stream<Item = Progress> {
                 Piece::Signal(Signal::HandoffRequested(reason)) => Progress::HandoffRequested(reason),
                 Piece::Usage(usage) => Progress::Usage(usage),
                 Piece::FailedOver { model, error } => {
-                    tracing::info!(model, code = %error.code, detail = error.detail, "model passed over");
+                    tracing::info!(%conversation, %tenant, model, code = %error.code, detail = error.detail, "model passed over");
                     Progress::FailedOver(schema::Failover { model, error: error.code.name().to_owned() })
                 }
                 Piece::Ended(ended) => {
                     if let Some(error) = &ended.error {
-                        tracing::warn!(model = ended.model, code = %error.code, detail = error.detail, "model failed");
+                        let (model, code, detail) = (&ended.model, error.code, &error.detail);
+                        tracing::warn!(%conversation, %tenant, model, %code, detail, "model failed");
                     }
                     Progress::Ended {
                         end: ended.end,
@@ -176,14 +198,14 @@ fn run(workshop: Rc<Workshop>, job: Job) -> impl Stream<Item = Progress> {
     }
 }
 
-fn candidates(registry: &Registry, settings: &Settings) -> Vec<SharedModel> {
+fn candidates(registry: &Registry, settings: &Settings, key: ConversationKey) -> Vec<SharedModel> {
+    let ConversationKey { tenant, conversation } = key;
     let plan = &settings.plan.plan;
     let usable = |names: Vec<&str>| -> Vec<SharedModel> {
         let models = names.into_iter().map(|name| registry.model(name));
         // It was usable when it was written down; the node's configuration has changed.
-        models
-            .filter_map(|model| model.inspect_err(|error| tracing::warn!(%error, "a model is left out")).ok())
-            .collect()
+        let told = |error: &_| tracing::warn!(%conversation, %tenant, %error, "a model is left out");
+        models.filter_map(|model| model.inspect_err(told).ok()).collect()
     };
     let mut models = usable(plan.models_of(&settings.profile.models, registry.list()));
     if models.is_empty() {
@@ -201,7 +223,7 @@ const BEFORE_MAX: usize = 3;
 /// Passages for the open question; none when nothing bears on it, and a failure when that is not known.
 async fn retrieve(
     retriever: &dyn Retriever,
-    tenant: TenantId,
+    ConversationKey { tenant, conversation }: ConversationKey,
     transcript: &Transcript,
 ) -> Result<Vec<Passage>, Failure> {
     let mut asked = transcript.exchanges().rev().filter(|exchange| !exchange.asked.is_empty());
@@ -217,11 +239,11 @@ async fn retrieve(
     let search = retriever.search(tenant, query, limits::PASSAGES_MAX);
     match tokio::time::timeout(RETRIEVAL_MAX, search).await {
         Ok(found) => found.map_err(|error| {
-            tracing::warn!(%error, "passages could not be searched");
+            tracing::warn!(%conversation, %tenant, %error, "passages could not be searched");
             not_searched(&error)
         }),
         Err(_) => {
-            tracing::warn!("searching passages took too long");
+            tracing::warn!(%conversation, %tenant, "searching passages took too long");
             Err(not_searched(&KnowledgeError::Busy))
         }
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::invocation;
 
-/// What is told.
+/// What a node tells whoever started it.
 pub(crate) struct Banner<'a> {
     /// Where it listens.
     pub(crate) address: SocketAddr,
@@ -26,7 +26,7 @@ pub(crate) struct Banner<'a> {
 }
 
 impl Banner<'_> {
-    /// Writes it.
+    /// Writes it in the log's format: lines of text, or one of JSON.
     ///
     /// # Errors
     /// When nobody can read it.

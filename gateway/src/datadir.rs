@@ -117,7 +117,7 @@ impl DataDir {
         Ok(Self { path: path.into(), secret, admin_key, _lock: lock })
     }
 
-    /// Where it is.
+    /// The directory's path, as it was given.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -133,7 +133,8 @@ impl From<TenantError> for ApiError {
         match error {
             TenantError::Store(error) => error.into(),
             TenantError::KeyFile(_) | TenantError::Random(_) => {
-                tracing::error!(%error, "a tenant could not be changed");
+                let source = if matches!(error, TenantError::KeyFile(_)) { "demo.key" } else { "random" };
+                tracing::error!(source, %error, "a tenant could not be changed");
                 let message = "this cannot be stored now; nothing was changed";
                 Failure::later(ErrorCode::StoreUnavailable, message, Duration::from_secs(2)).into()
             }
@@ -150,7 +151,7 @@ impl From<KnowledgeError> for ApiError {
             KnowledgeError::TooLarge { .. } => Self::new(ErrorCode::TooLarge, error.to_string()),
             KnowledgeError::Source => Self::new(ErrorCode::BadField, error.to_string()),
             KnowledgeError::Index(reason) => {
-                tracing::error!(reason, "the index cannot be used");
+                tracing::error!(index = "knowledge", reason, "the index cannot be used");
                 Self::new(ErrorCode::Internal, "the documents cannot be used now; the node's log says why")
             }
         }

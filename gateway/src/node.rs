@@ -54,7 +54,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 pub enum NodeError {
     #[error("cannot listen on {address}: {reason}")]
     Listen {
-        /// Where.
+        /// The address that was asked for.
         address: SocketAddr,
         /// Why, and what to do.
         reason: String,
@@ -151,7 +151,7 @@ impl Node {
         if config.knowledge.demo_documents
             && let Err(error) = knowledge.learn(demo.tenant, demo::documents(), now).await
         {
-            tracing::warn!(%error, "the demo tenant could not learn this project's documentation");
+            tracing::warn!(tenant = %demo.tenant, %error, "the demo tenant could not learn this project's documentation");
         }
         let private = config.learning.private_hosts;
         let reader = Reader::new(None);
@@ -276,6 +276,7 @@ impl Node {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
+        let path = self._data.store_file();
         let Self { server, metrics_server, system, learning, store, drain, drain_timeout, metrics, .. } = self;
         let handle = server.handle();
         let metrics_server = metrics_server.map(|server| (server.handle(), actix_web::rt::spawn(server)));
@@ -304,7 +305,7 @@ impl Node {
         }
         // What still holds it has nothing more to say: the database is left as one whole file.
         if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
-            tracing::warn!("the store was not closed in good order");
+            tracing::warn!(path = %path.display(), "the store was not closed in good order");
         }
         Ok(ended?)
     }

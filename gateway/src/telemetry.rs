@@ -22,6 +22,8 @@ const RATIO_BUCKETS: &[f64] = &[0.1, 0.25, 0.5, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0];
 
 /// Sends log lines to standard error. A second call in one process changes nothing.
 pub fn init_logs(log: &Log) {
+    // Which spans there are is the filter's choice too: from `debug` on those of a message's way, at `trace` each push
+    // besides. A line shows the fields of all spans around it, the outermost first.
     // Libraries below us stay quiet unless something is wrong.
     let level = format!("{:?}", log.level).to_lowercase();
     // actix-http calls each malformed request an error of ours; the connection that it ends is told of
@@ -34,7 +36,7 @@ pub fn init_logs(log: &Log) {
         .with_writer(std::io::stderr);
     let set = match log.format {
         LogFormat::Text => builder.with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).with_span_list(true).try_init(),
     };
     if set.is_ok() {
         std::panic::set_hook(Box::new(on_panic));

@@ -8,14 +8,17 @@ use std::time::Instant;
 use engine_conversation::Progress;
 use schema::Turn;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::pulse::Pulse;
 use crate::admission::Work;
 use crate::metrics::{TURN_FIRST_TOKEN, TURN_GAP, TURNS_RUNNING};
 use crate::runtime::Attached;
+use crate::spans::HeldSpan;
 use crate::tenant::TurnPermit;
 
-/// The attempt that runs.
+/// The attempt that runs: made when its stream is attached, dropped by whatever ends it. All that it holds is given
+/// back by being dropped, so that no way to end can forget a part.
 pub(super) struct ActiveTurn {
     attached: Attached,
     token: CancellationToken,
@@ -27,6 +30,7 @@ pub(super) struct ActiveTurn {
     /// Counts as the node's work for as long as it is held.
     _work: Work,
     _running: Running,
+    span: HeldSpan,
 }
 
 /// Counts as a running turn for as long as it is held.
@@ -41,6 +45,7 @@ impl ActiveTurn {
         pulse: Arc<Pulse>,
         permit: Option<TurnPermit>,
         work: Work,
+        span: HeldSpan,
     ) -> Self {
         pulse.set_turn(Some((turn, token.clone())));
         metrics::gauge!(TURNS_RUNNING).increment(1);
@@ -53,12 +58,18 @@ impl ActiveTurn {
             _permit: permit,
             _work: work,
             _running: Running,
+            span,
         }
     }
 
     /// Its stream, to be detached when it ends before the stream does.
     pub(super) const fn attached(&self) -> Attached {
         self.attached
+    }
+
+    /// What its reports are a part of.
+    pub(super) fn span(&self) -> Span {
+        self.span.get()
     }
 
     /// Measures what the listener feels.
@@ -101,7 +112,15 @@ mod tests {
             let (admission, share) = (Admission::new(1, 1), Share::default());
             let begin = |turn, pulse: &Arc<Pulse>, token: &CancellationToken| {
                 let work = admission.begin(&share);
-                ActiveTurn::begin(turn, Attached::default(), token.clone(), Arc::clone(pulse), None, work)
+                ActiveTurn::begin(
+                    turn,
+                    Attached::default(),
+                    token.clone(),
+                    Arc::clone(pulse),
+                    None,
+                    work,
+                    HeldSpan::NONE,
+                )
             };
             let running = || recorder.handle().render().contains("tertulia_turns_running 1");
             let ways_to_end: [fn(ActiveTurn); 2] = [drop, |turn| {

@@ -31,11 +31,18 @@ use crate::metrics::{APPEND_WAIT, TURN_PUSH};
 use crate::outbox::DrainHook;
 use crate::reply::ReplyTo;
 use crate::runtime::{Actor, Execution, Sender};
+use crate::spans::{self, HeldSpan};
 use crate::tenant::Tenant;
 
 /// A conversation that is awake: the single writer of its log. It dispatches between its parts, each with
 /// an invariant of its own: the machine decides, the writer makes durable, the listeners are told, the
 /// turns report. No part knows another, or the actor.
+///
+/// A supervisor starts it with what the log says, on the thread of whoever needs it. It ends once: it *rests* when
+/// nobody needs it, *moves* to another thread, *crashes* with a handler's panic, is *failed* by the store, or is
+/// *ended* to be erased. Each of these but the last, whose asker knows, is told to the keeper before the mailbox
+/// closes, so that the directory never finds a closed mailbox without knowing why. Two incarnations of one
+/// conversation do no harm: the later one has the higher epoch, and the store refuses the other's appends.
 pub(super) struct ConversationActor {
     key: ConversationKey,
     host: Rc<Host>,
@@ -81,7 +88,7 @@ impl ConversationActor {
             listeners: Listeners::new(key.conversation, on_room, head, ring),
             log: LogReader::new(Arc::clone(&host.store), key, host.jitter),
             snapshots: Snapshots::new(Arc::clone(&host.store), key, host.snapshot_events, snapshot),
-            turns: Turns::new(key.conversation, Arc::clone(&tenant), workshop, admission, Arc::clone(&pulse)),
+            turns: Turns::new(key, Arc::clone(&tenant), workshop, admission, Arc::clone(&pulse)),
             alarm: Alarm::default(),
             host,
             tenant,
@@ -172,6 +179,7 @@ impl ConversationActor {
                 if event.unanswered {
                     self.host.unanswered.durable(self.key, event.event.seq);
                 }
+                let _push = spans::push(self.key, event.event.seq).entered();
                 self.listeners.push_event(event);
             }
             Gated::Reply { to, result, work } => {
@@ -205,7 +213,26 @@ impl ConversationActor {
         execution.later(async move { Mail::Stored { written: written.await, since } });
     }
 
-    fn on_command(&mut self, command: Command, reply: ReplyTo<Outcome>, execution: &mut Execution<'_, Self>) {
+    /// Handles a command within its span, which is the parent of what it decides and of the turn that it asks for.
+    fn on_command(
+        &mut self,
+        command: Command,
+        reply: ReplyTo<Outcome>,
+        mut span: HeldSpan,
+        execution: &mut Execution<'_, Self>,
+    ) {
+        let span = span.take();
+        let _command = span.enter();
+        if matches!(command, Command::Say { .. } | Command::Wake | Command::Due | Command::HandBack { .. }) {
+            self.turns.ask(&span);
+        }
+        self.take(command, reply, execution);
+        if self.machine.floor() == &Floor::Idle {
+            self.turns.nobody_asks();
+        }
+    }
+
+    fn take(&mut self, command: Command, reply: ReplyTo<Outcome>, execution: &mut Execution<'_, Self>) {
         let says = matches!(command, Command::Say { .. });
         if says && self.writer.is_full() {
             return reply.send(Err(Failure::busy()));
@@ -225,14 +252,15 @@ impl ConversationActor {
         match result {
             Ok(()) => {
                 self.host.listing.nudge(self.key);
-                self.writer.stored();
+                let _append = self.writer.stored().entered();
                 while let Some(gated) = self.writer.release() {
                     self.let_out(gated);
                 }
                 self.flush(execution);
             }
             Err(error) => {
-                tracing::warn!(conversation = %self.key.conversation, %error, "append lost, reading the log again");
+                let ConversationKey { tenant, conversation } = self.key;
+                tracing::warn!(%conversation, %tenant, %error, "append lost, reading the log again");
                 self.give_up(&Failure::store(&error));
                 self.abandon(execution);
             }
@@ -377,8 +405,9 @@ impl Actor for ConversationActor {
             self.pulse.ask();
         }
         match mail {
-            Mail::Command { command, reply } => self.on_command(command, reply, execution),
+            Mail::Command { command, reply, span } => self.on_command(command, reply, span, execution),
             Mail::Progress { turn, attempt, progress, at } => {
+                let _turn = self.turns.span().entered();
                 self.turns.on_piece(&progress, at);
                 self.apply(Command::Progress { turn, attempt, progress }, ReplyTo::nobody(), at, execution);
             }
@@ -414,6 +443,7 @@ impl Actor for ConversationActor {
                 self.read_on(session, next, execution);
             }
             Mail::Elapsed(timer) => {
+                let _command = self.turns.asked().entered();
                 self.apply(Command::Elapsed(timer), ReplyTo::nobody(), Instant::now(), execution);
             }
             Mail::End(reply) => return self.on_end(reply, execution),

@@ -12,7 +12,11 @@ const SLACK_MIN: Duration = Duration::from_secs(5);
 /// … or by less than this part of the time until then, so that a talk does not move it with every word.
 const SLACK_PART: u32 = 16;
 
-/// A conversation's entry in the due index.
+/// A conversation's entry in the due index, as its writer knows it.
+///
+/// It *stands* (the store has said so, or will with the append under way) or nothing is known of it, after another
+/// owner or a lost answer; then it is written anew. A change goes with an append, or alone with a ticket; the answer
+/// of a ticket that is not the newest says nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Entry {
     known: Known,

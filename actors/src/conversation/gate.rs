@@ -7,6 +7,11 @@ use std::mem;
 use schema::{Event, Seq};
 
 /// Events on their way to the store, and what waits for them.
+///
+/// The writer alone holds it. What goes in is bound to the newest event decided so far and comes out, in order, once
+/// that is durable; where nothing is undecided it does not go in at all. It ends every wait: an append is either
+/// durable ([`Gate::stored`], then [`Gate::release`]) or lost ([`Gate::give_up`]), and then all that is held is given
+/// back to be answered.
 pub(crate) struct Gate<H> {
     /// Everything up to here is durable.
     durable: Seq,

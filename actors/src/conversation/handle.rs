@@ -6,6 +6,7 @@ use engine_conversation::{Command, Outcome};
 use schema::wire::{ConversationView, SignalKind};
 use schema::{Author, Contact, ConversationKey, Position, SessionId};
 use tokio::sync::oneshot;
+use tracing::Span;
 
 use super::listener::{Joined, Listener};
 use super::mail::Mail;
@@ -17,9 +18,16 @@ use crate::failure::Failure;
 use crate::metrics::ACTOR_MAILBOX_FULL;
 use crate::reply::ReplyTo;
 use crate::runtime::{SendFailure, Sender, Vitals};
+use crate::spans::{self, HeldSpan};
 use crate::tenant::Booking;
 
 /// The way in to a conversation that is awake. Cheap to clone.
+///
+/// The supervisor makes it when it starts the actor, and the directory gives it to whoever looks for the
+/// conversation. It does not keep the actor alive: once that has ended (it rested, moved, crashed, was erased), the
+/// handle is closed for good, whoever waits for an answer is told to send again, and the next search gives another
+/// handle. That is safe because an incarnation that has ended writes nothing, and a message that is sent again has
+/// the same `ref`.
 #[derive(Clone)]
 pub struct ConversationHandle {
     key: ConversationKey,
@@ -27,6 +35,8 @@ pub struct ConversationHandle {
     sender: Sender<Mail>,
     pulse: Arc<Pulse>,
     worker: usize,
+    /// The session's that uses it: the parent of its commands.
+    session: HeldSpan,
 }
 
 impl ConversationHandle {
@@ -38,10 +48,22 @@ impl ConversationHandle {
         sender: Sender<Mail>,
         pulse: Arc<Pulse>,
     ) -> Self {
-        Self { key, contact, sender, pulse, worker }
+        Self { key, contact, sender, pulse, worker, session: HeldSpan::NONE }
     }
 
-    /// Which conversation.
+    /// Its commands are told as a part of this span; without it as a part of the span in which they are put.
+    #[must_use]
+    pub fn within(self, session: Span) -> Self {
+        Self { session: HeldSpan::new(session), ..self }
+    }
+
+    /// The span that its commands are a part of.
+    #[must_use]
+    pub fn session(&self) -> Span {
+        self.session.get()
+    }
+
+    /// The conversation's full name: the same for every incarnation.
     #[must_use]
     pub const fn key(&self) -> ConversationKey {
         self.key
@@ -67,7 +89,8 @@ impl ConversationHandle {
             Command::Interrupt => true,
             _ => false,
         };
-        let mail = Mail::Command { command, reply };
+        let span = self.session.get().in_scope(|| spans::command(self.key, &command));
+        let mail = Mail::Command { command, reply, span: HeldSpan::new(span) };
         if overtakes {
             // Dropping it tells whoever waits to send again.
             drop(self.sender.interject(mail));

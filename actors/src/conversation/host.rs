@@ -20,7 +20,7 @@ use crate::unanswered::Unanswered;
 
 /// One worker thread's, shared by its conversations.
 pub(crate) struct Host {
-    /// Which worker.
+    /// The worker's number, from 0: tells its thread from others.
     pub(crate) worker: usize,
     pub(crate) store: SharedStore,
     pub(crate) clock: Arc<dyn Clock>,

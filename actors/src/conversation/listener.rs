@@ -20,11 +20,11 @@ pub enum Audience {
 
 /// A session that wants to listen.
 pub struct Listener {
-    /// Its name.
+    /// The session's id: a session that joins again takes the place it had.
     pub session: SessionId,
     /// Where its frames go.
     pub outbox: Arc<Outbox>,
-    /// How it reads.
+    /// The frames it reads: a socket's, or an event stream's.
     pub format: Format,
     /// What it is shown.
     pub audience: Audience,
@@ -33,7 +33,7 @@ pub struct Listener {
 /// What a session that joined is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Joined {
-    /// Which conversation.
+    /// The conversation that was joined.
     pub conversation: ConversationId,
     /// Its newest durable event.
     pub head: Seq,
@@ -44,7 +44,7 @@ pub struct Joined {
 /// Whether a session gets all it missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinFrom {
-    /// All of it.
+    /// At the position that was asked for: nothing is missed.
     Position,
     /// It missed too much: events begin after this one, the rest is in the listing.
     Newest(Seq),

@@ -18,6 +18,12 @@ use crate::frames::{Frames, conversation_error_frame};
 use crate::metrics::RESUMES;
 
 /// Who listens, and what they are sent.
+///
+/// A session is let in ([`Listeners::admit`]), joins, and is brought forward ([`Listeners::advance`]) from the ring,
+/// or from the log where the ring does not reach, until it is live and gets things as they happen. One without room
+/// leaves that again, and its outbox calls when there is room. It goes when it leaves, when its outbox has closed, or
+/// to the next incarnation ([`Listeners::hand_over`]). The actor calls all of it on its own thread; that a read comes
+/// late is harmless, as each session takes only the event after the last one it was sent.
 pub(super) struct Listeners {
     conversation: ConversationId,
     on_room: Box<OnRoom>,
@@ -215,7 +221,8 @@ impl Listeners {
                 (subscriber.seq() == after).then(Failure::restarting)
             }
             Err(error) => {
-                tracing::warn!(conversation = %self.conversation, %error, "the log could not be read for a listener");
+                let conversation = self.conversation;
+                tracing::warn!(%conversation, %session, after, %error, "the log could not be read for a listener");
                 Some(Failure::store(&error))
             }
         };

@@ -14,11 +14,12 @@ use super::writer::Written;
 use crate::failure::Failure;
 use crate::reply::ReplyTo;
 use crate::runtime::Message;
+use crate::spans::HeldSpan;
 
 /// One message to a conversation.
 pub(crate) enum Mail {
-    /// Somebody wishes something.
-    Command { command: Command, reply: ReplyTo<Outcome> },
+    /// Somebody wishes something; `span` is the command's, to be entered where it is handled.
+    Command { command: Command, reply: ReplyTo<Outcome>, span: HeldSpan },
     /// A session wants to listen.
     Join { listener: Listener, from: Position, reply: ReplyTo<Joined> },
     /// A session listens no longer.

@@ -10,6 +10,10 @@ use schema::{ConversationKey, Epoch, Seq};
 use crate::metrics::SNAPSHOTS_UNUSABLE;
 
 /// Keeps a conversation's snapshot about as new as its log.
+///
+/// One write is under way at a time ([`Snapshots::next`], answered to [`Snapshots::kept`]). It is safe to lose one,
+/// or all: a snapshot is never the truth. The store keeps it only under the epoch that owns the log, and a wake takes
+/// it only if it is whole, of this version and not beyond the log.
 pub(super) struct Snapshots {
     store: SharedStore,
     key: ConversationKey,
@@ -80,7 +84,8 @@ pub(super) async fn newest(store: &SharedStore, key: ConversationKey, head: Seq)
 /// Counts a snapshot in whose place the log is read.
 pub(super) fn unusable(key: ConversationKey, why: &str) {
     metrics::counter!(SNAPSHOTS_UNUSABLE).increment(1);
-    tracing::info!(conversation = %key.conversation, why, "a snapshot cannot be used, reading the whole log");
+    let ConversationKey { tenant, conversation } = key;
+    tracing::info!(%conversation, %tenant, why, "a snapshot cannot be used, reading the whole log");
 }
 
 #[cfg(test)]

@@ -35,6 +35,9 @@ pub(crate) struct Source<'a> {
 }
 
 /// A session with its own place in the conversation.
+///
+/// A join makes it; it ends with its session, or is handed from one incarnation to the next with its place. Its
+/// [`Pace`] says who moves it on: the actor's pushes, a read of the log, or its outbox.
 pub(crate) struct Subscriber {
     pub(crate) session: SessionId,
     outbox: Arc<Outbox>,

@@ -9,7 +9,9 @@ use crate::failure::Failure;
 use crate::frames::{Frames, conversation_error_frame};
 use crate::metrics::SUBSCRIBERS;
 
-/// All of them. One whose session has ended is forgotten when that is seen.
+/// All sessions that listen to one conversation. They are of one incarnation at a time: moved, never copied, from the
+/// one that ends to the directory, and from there to the next. One whose session has ended is forgotten when that
+/// is seen; dropped, they are counted off.
 #[derive(Default)]
 pub(crate) struct Subscribers(Vec<Subscriber>);
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use engine_conversation::{Progress, State};
-use schema::{ConversationId, Fact, Turn};
+use schema::{ConversationKey, Fact, Turn};
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use super::active_turn::ActiveTurn;
 use super::mail::Mail;
@@ -15,29 +16,37 @@ use super::pulse::Pulse;
 use crate::admission::Admission;
 use crate::metrics::{HANDOFFS_REQUESTED, TURN_TOKENS, TURNS, UNANSWERED};
 use crate::runtime::{Actor, Execution};
+use crate::spans::{self, HeldSpan};
 use crate::tenant::Tenant;
 use crate::turn::{self, Job, Workshop};
 
 /// What turns are made with, and the attempt that runs.
+///
+/// The machine asks for an attempt ([`Turns::start`]); it runs as a stream that the actor polls, and its reports are
+/// mail like any other. It ends by its own last report, by a newer attempt, by [`Turns::stop`] or with the actor. The
+/// reply itself ends when the machine decides its event ([`Turns::decided`]), and is booked then, once. A report of an
+/// attempt that has ended does not arrive: its stream was detached.
 pub(super) struct Turns {
-    conversation: ConversationId,
+    key: ConversationKey,
     tenant: Arc<Tenant>,
     workshop: Rc<Workshop>,
     admission: Arc<Admission>,
     pulse: Arc<Pulse>,
     active: Option<ActiveTurn>,
+    /// The command that the next turn answers, from when it is handled until that turn begins.
+    asked: HeldSpan,
 }
 
 impl Turns {
     /// None runs yet.
     pub(super) const fn new(
-        conversation: ConversationId,
+        key: ConversationKey,
         tenant: Arc<Tenant>,
         workshop: Rc<Workshop>,
         admission: Arc<Admission>,
         pulse: Arc<Pulse>,
     ) -> Self {
-        Self { conversation, tenant, workshop, admission, pulse, active: None }
+        Self { key, tenant, workshop, admission, pulse, active: None, asked: HeldSpan::NONE }
     }
 
     /// Starts an attempt at a reply to what `state` says was asked; its reports come as mail.
@@ -49,16 +58,19 @@ impl Turns {
         execution: &mut Execution<'_, A>,
     ) {
         self.stop(execution);
+        // Whatever has it begin, a timer or the end of the reply before: it answers who has asked.
+        let span = self.asked.take().in_scope(|| spans::turn(self.key, turn, attempt));
         let token = CancellationToken::new();
         let permit = self.tenant.begin_turn(state.contact.as_ref());
         let job = Job {
-            tenant: self.tenant.id(),
+            key: self.key,
             settings: self.tenant.settings(),
             channel: state.channel,
             locale: state.locale.clone(),
             transcript: state.transcript.clone(),
             refused: permit.as_ref().err().cloned(),
             token: token.clone(),
+            span: span.clone(),
         };
         let pieces = turn::pieces(&self.workshop, job);
         let attached = execution.attach(futures_util::StreamExt::map(pieces, move |piece| Mail::Progress {
@@ -69,7 +81,7 @@ impl Turns {
         }));
         let work = self.admission.begin(self.tenant.share());
         let pulse = Arc::clone(&self.pulse);
-        self.active = Some(ActiveTurn::begin(turn, attached, token, pulse, permit.ok(), work));
+        self.active = Some(ActiveTurn::begin(turn, attached, token, pulse, permit.ok(), work, HeldSpan::new(span)));
     }
 
     /// Drops the running attempt, and with it the connection to the model.
@@ -77,6 +89,26 @@ impl Turns {
         if let Some(turn) = self.active.take() {
             execution.detach(turn.attached());
         }
+    }
+
+    /// A command is handled that may ask for a turn, at once or after a while.
+    pub(super) fn ask(&mut self, command: &Span) {
+        self.asked = HeldSpan::new(command.clone());
+    }
+
+    /// Nobody waits for a turn.
+    pub(super) fn nobody_asks(&mut self) {
+        self.asked = HeldSpan::NONE;
+    }
+
+    /// The span of the command that waits for a turn.
+    pub(super) fn asked(&self) -> Span {
+        self.asked.get()
+    }
+
+    /// The span of the turn that runs.
+    pub(super) fn span(&self) -> Span {
+        self.active.as_ref().map_or_else(Span::none, ActiveTurn::span)
     }
 
     /// Whether an attempt runs.
@@ -105,7 +137,8 @@ impl Turns {
         metrics::counter!(TURN_TOKENS, "kind" => "output").increment(usage.output_tokens);
         metrics::counter!(TURN_TOKENS, "kind" => "cached").increment(usage.cached_tokens);
         tracing::debug!(
-            conversation = %self.conversation,
+            conversation = %self.key.conversation,
+            tenant = %self.key.tenant,
             turn = reply.turn,
             end = reply.end.name(),
             model = reply.made.model,

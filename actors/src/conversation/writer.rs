@@ -8,12 +8,20 @@ use std::sync::Arc;
 use engine_store::{Append, PageBounds, Reschedule, SharedStore, StoreError};
 use futures_util::future::Either;
 use schema::{ConversationKey, Epoch, Event, Seq, Timestamp, limits};
+use tracing::{Instrument, Span};
 
 use super::entry::{Entry, Move};
 use super::gate::Gate;
 use crate::patience::{Patience, patiently};
+use crate::spans::{self, HeldSpan};
 
 /// Decided events on their way to the store, under the epoch that owns the log.
+///
+/// An event is *decided* ([`Writer::append`]), *under way* ([`Writer::next`] gave the future that brings it to the
+/// store), and then *durable* ([`Writer::stored`]) or *lost* ([`Writer::lost`]). The actor makes one writer for its
+/// incarnation, polls its futures and tells it what came of them. It is safe because one append is under way at a
+/// time and each is conditional on epoch and head: an append that was tried twice is written once, a writer whose
+/// epoch has passed writes nothing, and after a loss the incarnation ends and the log is read anew.
 pub(crate) struct Writer<H> {
     key: ConversationKey,
     epoch: Epoch,
@@ -24,6 +32,9 @@ pub(crate) struct Writer<H> {
     /// Bytes of what was said in events that are not durable yet: of the append under way, and since.
     in_flight: usize,
     waiting: usize,
+    /// The append that is being decided, as it is told, and the one that is under way.
+    deciding: HeldSpan,
+    storing: HeldSpan,
     jitter: fn() -> f64,
 }
 
@@ -38,7 +49,18 @@ impl<H> Writer<H> {
         entry: Entry,
         jitter: fn() -> f64,
     ) -> Self {
-        Self { key, epoch, store, gate: Gate::new(head), entry, in_flight: 0, waiting: 0, jitter }
+        Self {
+            key,
+            epoch,
+            store,
+            gate: Gate::new(head),
+            entry,
+            in_flight: 0,
+            waiting: 0,
+            deciding: HeldSpan::NONE,
+            storing: HeldSpan::NONE,
+            jitter,
+        }
     }
 
     pub(crate) const fn epoch(&self) -> Epoch {
@@ -69,6 +91,12 @@ impl<H> Writer<H> {
     /// An event was decided; `held` goes out when it is durable.
     pub(crate) fn append(&mut self, event: Event, held: H) {
         self.waiting += event.fact.text_bytes();
+        if self.deciding.is_none() {
+            self.deciding = HeldSpan::new(spans::append(self.key));
+        } else {
+            // One append for several commands is a part of the first, and follows from the others.
+            self.deciding.get().follows_from(Span::current());
+        }
         self.gate.append(event, held);
     }
 
@@ -93,7 +121,11 @@ impl<H> Writer<H> {
             let (wanted, now) = due();
             let due = self.entry.with_append(wanted, now);
             let append = Append { key: self.key, epoch: self.epoch, head, events: events.into(), due };
-            return Some(Either::Left(async move { Written::Append(bring(store, append, jitter).await) }));
+            self.storing = std::mem::take(&mut self.deciding);
+            let span = self.storing.get();
+            span.record("head", append.head).record("events", append.events.len());
+            let written = async move { Written::Append(bring(store, append, jitter).await) };
+            return Some(Either::Left(written.instrument(span)));
         }
         if self.gate.unstored() > 0 || !self.entry.is_to_be_looked_at() {
             return None;
@@ -119,10 +151,11 @@ impl<H> Writer<H> {
         self.entry.moved(ticket, well);
     }
 
-    /// The append under way is durable.
-    pub(crate) fn stored(&mut self) {
+    /// The append under way is durable. Gives its span, for what is let out now.
+    pub(crate) fn stored(&mut self) -> Span {
         self.in_flight = 0;
         self.gate.stored();
+        self.storing.take()
     }
 
     /// The next thing that may go out.
@@ -132,6 +165,7 @@ impl<H> Writer<H> {
 
     /// The append under way is lost, and with it all that was decided since: everything still held.
     pub(crate) fn lost(&mut self) -> impl Iterator<Item = H> + use<H> {
+        (self.deciding, self.storing) = (HeldSpan::NONE, HeldSpan::NONE);
         self.gate.give_up()
     }
 }

@@ -27,6 +27,13 @@ pub(crate) use incarnation::{Incarnation, Listening};
 const SHARDS: usize = 64;
 
 /// Where each conversation of this node is.
+///
+/// A conversation that it knows nothing of is at rest. Asked for, it is *waking*: the first to ask gets a [`Start`]
+/// and all wait for what comes of that. Then it is *awake*, until its incarnation tells how it ended: rested (nothing
+/// is known any more), moved (*prepared*, to be started elsewhere without the store), failed by the store (*absent*),
+/// or crashed (*down* until its restart, or *quarantined* until an operator releases it). *Erasing* hides it from
+/// everybody until the store has forgotten it. It is safe to be told late or twice: who ends names its own
+/// incarnation, and word from one that is not known here any more changes nothing.
 pub(crate) struct Directory<I: Incarnation> {
     /// Ordered, so that looking through them takes the same way each time.
     shards: Vec<Mutex<BTreeMap<ConversationKey, Entry<I>>>>,

@@ -20,6 +20,10 @@ use crate::supervision::Supervisor;
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Attends to what is due, on one worker thread.
+///
+/// Each worker runs one. For each entry it finds or wakes the conversation, puts [`Command::Due`] and waits for the
+/// answer, which is durable when it comes. Without one (no answer in time, a crash, a drain) it does nothing: the
+/// entry stands still, and is sent for again.
 #[derive(Clone)]
 pub(crate) struct Attendant {
     pub(crate) supervisor: Rc<Supervisor>,
@@ -30,7 +34,7 @@ pub(crate) struct Attendant {
 }
 
 impl Attendant {
-    /// Until nobody is left who would be told.
+    /// Takes entries until the system is gone; while the node drains it leaves them to the next start.
     pub(crate) async fn attend(self) {
         loop {
             let Some(entry) = self.work.taken.lock().await.recv().await else { return };

@@ -48,7 +48,11 @@ impl Hastening {
                 continue;
             }
             let Some(intention) = hasten::read(&record) else {
-                tracing::error!("an intention to look again cannot be read; it is left as it is");
+                tracing::error!(
+                    record = record.id,
+                    version = record.version,
+                    "an intention to look again cannot be read; it is left as it is"
+                );
                 continue;
             };
             carry_out(scanner, &intention).await?;

@@ -24,6 +24,10 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// What the scanner and the worker threads share: who is due and waits for a thread, and how many may be at it.
+///
+/// The scanner puts entries in and waits where there is no room; the attendants take them in turn, each with a permit
+/// until its conversation has answered. Nothing in here is durable and nothing has to be: an entry stands in the
+/// index until its own conversation has moved it, and the next look finds it again.
 pub(crate) struct DueWork {
     waiting: mpsc::Sender<DueEntry>,
     /// Workers take turns.

@@ -32,6 +32,10 @@ enum Cut {
 }
 
 /// Looks through the index for one node.
+///
+/// The system runs one from its start until it drains. A look reads all that is due by now, page by page; it ends
+/// with the index, with a store that does not answer (all then pause), or with the drain. It may send for a
+/// conversation once too often, which asks the conversation for nothing new; it never takes an entry away.
 pub(crate) struct Scanner {
     pub(crate) store: SharedStore,
     pub(crate) clock: Arc<dyn Clock>,
@@ -57,12 +61,12 @@ impl Scanner {
                 }
                 Err(Cut::Draining) => return,
                 Err(Cut::Store(error)) => {
-                    tracing::warn!(%error, "what is due could not be looked for; it is tried again");
+                    tracing::warn!(index = "due", %error, "what is due could not be looked for; it is tried again");
                     self.work.failed((self.jitter)());
                 }
             }
             if let Err(error) = hastening.go_on(self).await {
-                tracing::warn!(%error, "conversations could not be told of a new policy; it is tried again");
+                tracing::warn!(index = "hastening", %error, "conversations could not be told of a new policy; it is tried again");
             }
             sleep(LOOK_EVERY.max(self.work.pause_left())).await;
         }

@@ -28,7 +28,12 @@ const BATCH_EVERY: Duration = Duration::from_millis(50);
 /// How long nothing may come before it is looked whether the node goes away.
 const IDLE_MAX: Duration = Duration::from_secs(1);
 
-/// The list of conversations on this node.
+/// The list of conversations on this node, as a projection of the logs.
+///
+/// The system makes it and has it follow the logs until the node closes. Each durable append nudges it; what it was not
+/// told of (another life's appends, more nudges than it remembers) it looks for in the store. It is safe to run
+/// several and to lose nudges: a row says up to which event it was brought, is changed by compare-and-set, and can be
+/// made anew from the log.
 pub struct Listing {
     store: SharedStore,
     nudges: Nudges,

@@ -9,6 +9,10 @@ use schema::{ConversationKey, limits};
 use tokio::sync::watch;
 
 /// What was said and is not done.
+///
+/// A nudge is *waiting* for its batch, then *in hand*, then done; or it was *missed* for want of room, and a *look*
+/// that began later does it. `reached` rises only over numbers of which none is in one of these states, so that who
+/// waits for a number has everything said before it.
 #[derive(Default)]
 pub(super) struct Nudges {
     state: Mutex<State>,
@@ -64,7 +68,7 @@ impl Nudges {
         true
     }
 
-    /// How many wait.
+    /// Conversations that wait for a batch.
     pub(super) fn waiting(&self) -> usize {
         self.lock().waiting.len()
     }

@@ -79,7 +79,8 @@ impl Brought {
             // Others must not wait for a log that cannot be read. Once it was repaired, its next event or a
             // rebuild takes it in.
             StoreError::Corrupt(_) => {
-                tracing::warn!(conversation = %key.conversation, %error, "a conversation cannot be listed anew");
+                let ConversationKey { tenant, conversation } = key;
+                tracing::warn!(%conversation, %tenant, %error, "a conversation cannot be listed anew");
             }
             StoreError::Conflict { .. } | StoreError::Unknown(_) | StoreError::Busy | StoreError::Unavailable(_) => {
                 self.failure.get_or_insert(error);

@@ -62,7 +62,7 @@ impl Settings {
 pub struct TenantUsage {
     /// Tokens read and written.
     pub tokens: u64,
-    /// Replies.
+    /// Replies that have ended.
     pub turns: u64,
     /// Millionths of a US dollar.
     pub cost_microusd: u64,
@@ -97,7 +97,7 @@ impl Tenant {
         }))
     }
 
-    /// Which tenant.
+    /// The tenant's id.
     #[must_use]
     pub const fn id(&self) -> TenantId {
         self.id

@@ -13,7 +13,7 @@ pub(super) struct Bucket {
     full_at: i64,
 }
 
-/// What flows in.
+/// How fast a bucket fills, and how much it holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     /// So many …

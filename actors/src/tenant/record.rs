@@ -15,7 +15,7 @@ use crate::record_body;
 pub struct TenantRecord {
     /// The format of this body.
     pub format: u32,
-    /// The tenant.
+    /// The tenant's own id, which is its record's too.
     pub id: TenantId,
     /// Its name, unique in the installation.
     pub name: String,
@@ -144,9 +144,9 @@ impl ProfileRecord {
 /// A plan, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanRecord {
-    /// Of this body.
+    /// The format of this body: [`PlanRecord::FORMAT`] where this program wrote it.
     pub format: u32,
-    /// What it says.
+    /// The limits of every tenant that is on it.
     pub plan: Plan,
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Use {
     version: tokio::sync::Mutex<u64>,
 }
 
-/// What is counted.
+/// A tenant's use of the day, as this node has counted it.
 #[derive(Default)]
 pub(super) struct Counted {
     pub(super) budget: Budget,

@@ -21,7 +21,7 @@ const REPLY_WAIT: Duration = Duration::from_secs(2);
 /// How many are forgotten at once when there are too many: an eighth, so that sorting them pays.
 const FORGET: usize = limits::VISITORS_REMEMBERED_MAX / 8;
 
-/// The visitors.
+/// What each of a tenant's visitors has used today, bounded in number: those longest away are forgotten first.
 #[derive(Default)]
 pub(super) struct Visitors {
     day: Day,

@@ -12,7 +12,7 @@ pub(super) fn put(store: &SharedStore, key: ConversationKey, seq: Seq) -> Pendin
     store.put(name(key, seq), 0, Vec::new())
 }
 
-/// It is done.
+/// Takes away the note of a reply that was seen to; one that is gone already is no error.
 pub(super) async fn delete(store: &SharedStore, key: ConversationKey, seq: Seq) -> Result<(), StoreError> {
     match store.delete(name(key, seq), 1).await {
         // It had not been written, or somebody else has done it.

@@ -73,7 +73,7 @@ impl Unanswered {
             let page = match due::scan(&self.store, after, TOGETHER_MAX).await {
                 Ok(page) => page,
                 Err(error) => {
-                    tracing::warn!(%error, "what is due for the unanswered questions cannot be read; trying later");
+                    tracing::warn!(index = "unanswered", %error, "what is due for the unanswered questions cannot be read; trying later");
                     return self.behind.store(true, Ordering::Relaxed);
                 }
             };
@@ -93,7 +93,8 @@ impl Unanswered {
         }
         for (tenant, places) in by_tenant {
             if let Err(error) = self.settle(tenant, &places).await {
-                tracing::warn!(%error, "unanswered questions could not be noted; trying later");
+                let replies = places.len();
+                tracing::warn!(%tenant, replies, %error, "unanswered questions could not be noted; trying later");
                 self.behind.store(true, Ordering::Relaxed);
             }
         }

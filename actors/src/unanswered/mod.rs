@@ -90,7 +90,7 @@ impl Unanswered {
         self.report(Note::Due(due::put(&self.store, key, seq)));
     }
 
-    /// It is durable.
+    /// A reply that does not answer is durable: its question may be listed.
     pub(crate) fn durable(&self, key: ConversationKey, seq: Seq) {
         self.report(Note::Durable(key, seq));
     }

@@ -67,7 +67,7 @@ pub struct Rates {
 }
 
 impl Limiter {
-    /// Full buckets.
+    /// A limiter with all its buckets full, at these rates.
     #[must_use]
     pub fn new(rates: Rates) -> Self {
         let clock = DefaultClock::default();

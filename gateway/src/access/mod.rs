@@ -24,7 +24,7 @@ pub(crate) use visit::visit;
 pub struct Access {
     /// Checks keys and tokens.
     pub authority: Authority,
-    /// Buckets.
+    /// How much each address, key, visitor and tenant may ask in a second.
     pub limiter: Arc<Limiter>,
     /// Frames of a socket that has not said yet who it is.
     pub unknown_frames_max: NonZeroU32,

@@ -15,6 +15,11 @@ use super::standing::admits;
 use super::token::{Tokens, is_token};
 
 /// Checks keys and tokens.
+///
+/// One for the node. A credential becomes a [`Principal`] once, and is not kept; who stays connected is asked about
+/// again with [`Authority::holds`], by what the tenant's record says then. It is safe in this order: a session enters
+/// the presence, then its right is checked for the last time, and every change of rights looks at all that are
+/// present. What the store cannot say is an error, never a yes.
 pub struct Authority {
     keys: Arc<ApiKeys>,
     tokens: Tokens,

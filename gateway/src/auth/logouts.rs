@@ -20,7 +20,7 @@ const ATTEMPTS_MAX: usize = 5;
 /// Old records looked at with each new one: more than come, so that they do not pile up.
 const TIDIED: usize = 4;
 
-/// Whom.
+/// Who was logged out: a tenant's contact.
 type Whom = (TenantId, Contact);
 
 /// The installation's logged-out visitors.

@@ -9,16 +9,16 @@ use serde::{Deserialize, Serialize};
 pub struct Principal {
     /// Whose customer, or whose server, it is.
     pub tenant: TenantId,
-    /// Which of them.
+    /// As what they were let in.
     pub kind: Kind,
 }
 
-/// What was shown.
+/// What was shown: a key or a token, each with what it says of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The tenant's API key: the tenant's own server, which may do everything the tenant may.
     ApiKey {
-        /// Which key.
+        /// The key's id, which is no secret.
         key: KeyId,
         /// The generation of the tenant's keys that it belongs to.
         generation: Generation,
@@ -30,7 +30,7 @@ pub enum Kind {
 /// What a visitor's token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visitor {
-    /// Who it is.
+    /// The contact they are in their tenant's conversations.
     pub contact: Contact,
     /// The only conversation it opens; none: all of the contact's.
     pub conversation: Option<ConversationId>,

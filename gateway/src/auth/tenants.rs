@@ -48,9 +48,9 @@ enum Why {
 
 /// The demo tenant.
 pub struct Demo {
-    /// Its id.
+    /// The demo tenant's id.
     pub tenant: TenantId,
-    /// Its key.
+    /// The API key that opens it now.
     pub key: SecretString,
     /// Whether it was made just now.
     pub created: bool,
@@ -204,7 +204,11 @@ impl Tenants {
         let key = match api_key {
             Some(key) => {
                 if key.expose_secret().len() < KEY_BYTES_STRONG {
-                    warn!(bytes_recommended = KEY_BYTES_STRONG, "the configured api_key is short enough to be guessed");
+                    warn!(
+                        setting = "api_key",
+                        bytes_recommended = KEY_BYTES_STRONG,
+                        "the configured api_key is short enough to be guessed"
+                    );
                 }
                 key.clone()
             }
@@ -215,6 +219,8 @@ impl Tenants {
             Some(tenant) if self.exists(tenant).await? => {
                 if self.load(tenant).await?.1.retired.contains(&self.keys.id(plain)) {
                     warn!(
+                        %tenant,
+                        setting = "api_key",
                         "the configured api_key was replaced by `tertulia tenant rotate-key` and opens nothing any more: \
                          take it out of the configuration"
                     );
@@ -286,7 +292,7 @@ impl Tenants {
         for old in old.keys.into_iter().filter(|old| *old != new) {
             // It is no longer named by its tenant, so it is dead already; this tidies up.
             if let Err(error) = self.keys.remove(old).await {
-                warn!(key = %old, %error, "an old key's record is left over");
+                warn!(tenant = %id, key = %old, %error, "an old key's record is left over");
             }
         }
         Ok(body)

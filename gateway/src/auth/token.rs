@@ -47,7 +47,11 @@ pub(crate) fn is_token(credential: &str) -> bool {
     credential.starts_with(HEADER)
 }
 
-/// Seals and opens tokens.
+/// Seals and opens visitors' tokens, under a key of the installation, so that any of its nodes opens them.
+///
+/// A token is *valid* until its end, at most [`TOKEN_TTL_MAX`] after it was sealed; before that it may be renewed, and
+/// its successor is of the same line; the line *lapses* `session_max` after its first token. Nothing of it is stored:
+/// what ends one early (a logout, keys that were changed) is asked of the store, by what the token says of itself.
 pub struct Tokens {
     key: SymmetricKey<V4>,
     /// How long a token may be renewed, from the first of its line on.

@@ -34,7 +34,7 @@ pub(super) struct Whose {
     pub(super) peer: IpAddr,
     /// Whether the other end is a proxy whose requests tell whom they come from.
     pub(super) carries_many: bool,
-    /// Our end.
+    /// The address and port of ours that it was opened to.
     pub(super) local: SocketAddr,
 }
 
@@ -56,7 +56,13 @@ enum Next {
     Frames,
 }
 
-/// Shared by the two sides of one connection; both live on its thread.
+/// One connection's account, shared by the two sides of it: the line below HTTP asks before it reads, the middleware
+/// above it tells where the request stands.
+///
+/// The door makes it when it lets a connection in, and it ends with the connection. A connection is *idle*, then
+/// *busy* from a request's head until its answer is through, then idle again; or it was *upgraded*, and its frames are
+/// counted elsewhere; or it is *over* its share, and reads nothing more. Both sides live on one thread, so cells are
+/// enough.
 pub(crate) struct Meter {
     whose: Whose,
     share: DefaultDirectRateLimiter,

@@ -125,8 +125,9 @@ where
     B: MessageBody + 'static,
 {
     let stopping = server.graceful_shutdown_signal();
+    let told: Arc<str> = name.into();
     server.listen(name, listener, move || {
-        let (door, stopping) = (door.clone(), stopping.clone());
+        let (door, stopping, name) = (door.clone(), stopping.clone(), Arc::clone(&told));
         let watch = Watch::start(door.patience);
         let app = app().into_factory().map_err(|error| error.into().error_response());
         let http = HttpService::build()
@@ -143,12 +144,12 @@ where
             .h1(map_config(app, |()| AppConfig::default()));
         fn_service(move |stream: TcpStream| door.clone().enter(watch.clone(), stream))
             .and_then(http.map_err(DoorError::Http))
-            .map_err(|error| tell(&error))
+            .map_err(move |error| tell(&error, &name))
     })
 }
 
 /// What goes wrong on a connection is mostly the client's doing, and a client must not fill the log.
-fn tell(error: &DoorError) {
+fn tell(error: &DoorError, server: &str) {
     let why = match error {
         DoorError::Crowded => {
             metrics::counter!(CONNECTIONS_REFUSED).increment(1);
@@ -164,9 +165,9 @@ fn tell(error: &DoorError) {
     };
     metrics::counter!(CONNECTIONS_ENDED, "why" => why).increment(1);
     if why == "failed" {
-        tracing::warn!(%error, "a connection failed");
+        tracing::warn!(server, %error, "a connection failed");
     } else {
-        tracing::debug!(%error, why, "a connection ended early");
+        tracing::debug!(server, %error, why, "a connection ended early");
     }
 }
 

@@ -64,7 +64,7 @@ impl WatchEntry {
         table.rows[self.index].since.get_or_insert(table.now);
     }
 
-    /// It is there.
+    /// A request's head is here: its time does not run any more.
     pub(super) fn served(&self) {
         self.table.borrow_mut().rows[self.index].since = None;
     }

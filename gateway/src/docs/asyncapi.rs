@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::openapi::generator;
 
-/// The document.
+/// The AsyncAPI document of the web socket's protocol.
 pub(crate) fn document() -> Value {
     let mut generator = generator();
     let client = generator.subschema_for::<ClientFrame>();

@@ -35,9 +35,9 @@ pub enum Method {
     Get,
     /// Makes, or does.
     Post,
-    /// Replaces.
+    /// Makes or replaces what is at the path; twice does no more than once.
     Put,
-    /// Takes away.
+    /// Takes away what is at the path.
     Delete,
 }
 
@@ -66,7 +66,7 @@ impl Method {
 /// Who may call an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Auth {
-    /// Anybody.
+    /// Nothing is asked: whoever reaches the node may.
     None,
     /// An API key or a visitor's token.
     Caller,
@@ -79,7 +79,7 @@ pub enum Auth {
 /// What the body of a request is.
 #[derive(Clone, Copy)]
 pub(super) enum Request {
-    /// There is none.
+    /// Nothing is read of a body.
     None,
     /// JSON.
     Json(Make),
@@ -139,7 +139,7 @@ impl Operation {
         self
     }
 
-    /// Its body.
+    /// It takes a body of this shape.
     pub(crate) const fn takes<T: JsonSchema>(mut self) -> Self {
         self.request = Request::Json(schema_of::<T>());
         self

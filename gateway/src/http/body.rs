@@ -15,12 +15,12 @@ use serde::de::DeserializeOwned;
 
 use crate::error::ApiError;
 
-/// Raw bodies.
+/// The bound on bodies that are read as bytes.
 pub(super) fn payload() -> PayloadConfig {
     PayloadConfig::new(limits::BODY_BYTES_MAX)
 }
 
-/// Queries.
+/// Has a query that cannot be read answered in our own words.
 pub(super) fn query() -> QueryConfig {
     QueryConfig::default().error_handler(|error, _| {
         let message = match error {
@@ -31,7 +31,7 @@ pub(super) fn query() -> QueryConfig {
     })
 }
 
-/// Ids in paths.
+/// Has an id that cannot be read answered in our own words.
 pub(super) fn path() -> PathConfig {
     PathConfig::default().error_handler(|error, _| {
         let message = match error {

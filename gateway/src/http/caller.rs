@@ -12,6 +12,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use actors::{Failure, Tenant, Visit};
 use schema::wire::TenantView;
 use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
+use tracing::Span;
 
 use super::edge::Edge;
 use super::own::is_own;
@@ -20,6 +21,7 @@ use crate::access::{check_visitor_page, visit};
 use crate::auth::{Admin, AuthError, CallingPage, Kind, Principal, bearer};
 use crate::connection::Meter;
 use crate::error::ApiError;
+use crate::session::session_span;
 
 /// Somebody with a valid key or token, within their limits.
 pub(super) struct Caller {
@@ -32,7 +34,7 @@ pub(super) struct Caller {
 /// Somebody with a body, who still had the right to it when all of it was in: it may have come slowly.
 pub(super) struct With<B>(pub(super) Caller, pub(super) B);
 
-/// The operator.
+/// Proof that a request showed the operator's key: a handler that takes it is the operator's alone.
 pub(super) struct Operator(#[allow(dead_code, reason = "it is the proof")] Admin);
 
 impl Caller {
@@ -62,6 +64,11 @@ impl Caller {
     /// The full name of one of the caller's conversations; nobody can name another tenant's.
     pub(super) fn key(&self, conversation: ConversationId) -> ConversationKey {
         ConversationKey { tenant: self.tenant.id(), conversation }
+    }
+
+    /// What a request does in one of the caller's conversations, as it is told.
+    pub(super) fn session(&self, conversation: ConversationId) -> Span {
+        session_span(None, self.key(conversation), "request")
     }
 
     /// # Errors

@@ -11,6 +11,7 @@ use schema::wire::{
 use schema::{Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tracing::Instrument;
 
 use super::body::{self, Json, Optional};
 use super::caller::{Caller, With, neighbour, unknown_conversation};
@@ -90,7 +91,8 @@ pub(super) async fn say(
     };
     seen(&edge, &caller, id).await?;
     let command = Command::Say { speaker, r#ref, text };
-    let outcome = edge.worker.submit_for(caller.visit.as_ref(), caller.key(id), command).await?;
+    let said = edge.worker.submit_for(caller.visit.as_ref(), caller.key(id), command);
+    let outcome = said.instrument(caller.session(id)).await?;
     Ok(web::Json(Said { seq: outcome.seq.unwrap_or_default() }))
 }
 
@@ -148,7 +150,8 @@ pub(super) async fn cancel(
 ) -> Result<HttpResponse, ApiError> {
     let id = conversation(&id)?;
     seen(&edge, &caller, id).await?;
-    let outcome = edge.worker.submit(caller.key(id), Command::Cancel { turn: None }).await?;
+    let stopped = edge.worker.submit(caller.key(id), Command::Cancel { turn: None });
+    let outcome = stopped.instrument(caller.session(id)).await?;
     Ok(HttpResponse::Ok().json(TurnStopped { turn: outcome.turn }))
 }
 
@@ -158,14 +161,15 @@ pub(super) async fn human(
     id: web::Path<String>,
 ) -> Result<web::Json<ConversationView>, ApiError> {
     caller.manages()?;
-    let key = caller.key(conversation(&id)?);
+    let id = conversation(&id)?;
+    let key = caller.key(id);
     let HumanIn { action, agent } = body;
     let agent = check_agent(agent)?;
     let command = match action {
         HumanAction::Take => Command::Take { agent },
         HumanAction::HandBack => Command::HandBack { agent },
     };
-    edge.worker.submit(key, command).await?;
+    edge.worker.submit(key, command).instrument(caller.session(id)).await?;
     Ok(web::Json(edge.worker.find(key).await?.view().await?))
 }
 
@@ -175,7 +179,9 @@ pub(super) async fn close(
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
     caller.manages()?;
-    let outcome = edge.worker.submit(caller.key(conversation(&id)?), Command::Close).await?;
+    let id = conversation(&id)?;
+    let closed = edge.worker.submit(caller.key(id), Command::Close);
+    let outcome = closed.instrument(caller.session(id)).await?;
     Ok(HttpResponse::Ok().json(ConversationClosed { seq: outcome.seq }))
 }
 

@@ -26,11 +26,11 @@ pub struct EdgeParts {
     pub access: Arc<Access>,
     /// Makes and changes tenants.
     pub tenants: Tenants,
-    /// Documents.
+    /// The tenants' documents, and the search in them.
     pub knowledge: Knowledge,
     /// Answers that teams have typed.
     pub answers: Answers,
-    /// Files and sites.
+    /// Jobs that read files and sites into the documents.
     pub learning: Learning,
     /// Answers that are made of what is stored.
     pub places: Places,
@@ -53,7 +53,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// The system.
+    /// The actors' system, which all threads share.
     #[must_use]
     pub fn system(&self) -> &Arc<System> {
         self.worker.system()
@@ -67,7 +67,7 @@ impl Edge {
         self.parts.access.principal(credential, address, self.now()).await
     }
 
-    /// Now.
+    /// The time now, by the system's clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.system().clock().now()

@@ -14,6 +14,7 @@ use futures_util::Stream;
 use schema::{ErrorCode, Position, SessionId};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tracing::Span;
 
 use super::body;
 use super::caller::{Caller, neighbour, page};
@@ -21,7 +22,7 @@ use super::conversations::conversation;
 use super::edge::Edge;
 use crate::access::check_visitor_page;
 use crate::error::ApiError;
-use crate::session::Registration;
+use crate::session::{Registration, session_span};
 
 /// What browsers wait before they come back, in milliseconds.
 const RETRY_MS: u32 = 1500;
@@ -65,9 +66,11 @@ pub(super) async fn open(
     }
     let (reply, joined) = ReplyTo::call();
     let audience = principal.audience();
+    let span = session_span(Some(session), key, "stream");
     handle.join(Listener { session, outbox: Arc::clone(&outbox), format: Format::Sse, audience }, from, reply);
     let body = Body {
         first: true,
+        _span: span,
         items: outbox.stream(),
         leave: Leave { edge: edge.clone(), key, session },
         _registration: registration,
@@ -91,6 +94,8 @@ pub(super) async fn open(
 /// The response's body; dropped with the connection.
 struct Body {
     first: bool,
+    /// Ends with the stream.
+    _span: Span,
     items: OutboxStream,
     leave: Leave,
     _registration: Registration,

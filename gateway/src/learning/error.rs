@@ -15,11 +15,11 @@ pub enum LearningError {
     Address(FetchError),
     #[error("`{name}` is from {least} to {most}")]
     Bound {
-        /// The field.
+        /// The field of the request.
         name: &'static str,
         /// Its smallest value.
         least: usize,
-        /// Its largest.
+        /// Its largest value.
         most: usize,
     },
     #[error("a tenant has at most {SITES_MAX} sites; forget one first")]

@@ -123,7 +123,7 @@ impl Learning {
         kept.site.attempts += 1;
         // Who loses this race leaves the site to whoever has won it.
         if let Err(error) = self.inner.sites.put(tenant, &mut kept).await {
-            tracing::warn!(%tenant, %error, "a site is not learned now");
+            tracing::warn!(%tenant, job = %job.view().id, %error, "a site is not learned now");
             job.close(&Err(SiteError::Stopped), false, self.inner.clock.now());
             return;
         }
@@ -151,7 +151,7 @@ impl Learning {
         let view = job.view();
         match self.inner.sites.put(tenant, &mut kept).await {
             Ok(()) => self.plan(tenant, &url, due),
-            Err(error) => tracing::warn!(%tenant, %error, "a learned site's record cannot be written"),
+            Err(error) => tracing::warn!(%tenant, job = %view.id, %error, "a learned site's record cannot be written"),
         }
         let took = now.since(view.started_at).as_secs();
         let (read, skipped) = (view.pages_read, view.pages_skipped_total);

@@ -201,7 +201,11 @@ impl Learning {
         self.inner.stop.cancel();
         self.inner.tasks.close();
         if tokio::time::timeout(STOP_MAX, self.inner.tasks.wait()).await.is_err() {
-            tracing::warn!("jobs that learn sites did not end in time");
+            tracing::warn!(
+                jobs = self.inner.tasks.len(),
+                seconds = STOP_MAX.as_secs(),
+                "jobs that learn sites did not end in time"
+            );
         }
     }
 

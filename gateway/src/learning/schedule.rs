@@ -28,7 +28,7 @@ impl Learning {
             if looks % LOOKS_PER_READING == 0
                 && let Err(error) = self.read_all(tenants).await
             {
-                tracing::warn!(%error, "the sites that are to be learned again cannot be read");
+                tracing::warn!(records = "sites", %error, "the sites that are to be learned again cannot be read");
             }
             looks += 1;
             self.begin_due(tenants).await;
@@ -66,7 +66,10 @@ impl Learning {
                 // Its turn comes at another look.
                 Err(LearningError::Running | LearningError::Full | LearningError::Draining) => {}
                 Err(error) => {
-                    tracing::warn!(%tenant, %error, "a site cannot be learned again");
+                    // Its address may have a secret in it; its host has none.
+                    let site = start_url(&url).ok();
+                    let site = site.as_ref().and_then(|url| url.host_str());
+                    tracing::warn!(%tenant, site, %error, "a site cannot be learned again");
                     self.plan(tenant, &url, None);
                 }
             }

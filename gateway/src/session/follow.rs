@@ -46,17 +46,17 @@ pub(crate) async fn follow(
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        let mut why = None;
+        let mut behind = None;
         for tenant in mem::take(&mut changed) {
             if let Err(error) = look(&presence, &system, &access, tenant).await {
-                why = Some(error);
+                behind = Some((tenant, error));
                 changed.insert(tenant);
             }
         }
         metrics::gauge!(TENANTS_UNREVIEWED).set(changed.len() as f64);
-        match (arrears.change(changed.len()), why) {
-            (Some(Change::Begin), Some(error)) => {
-                tracing::warn!(tenants = changed.len(), %error, "it is not known yet whose sessions have to end");
+        match (arrears.change(changed.len()), behind) {
+            (Some(Change::Begin), Some((tenant, error))) => {
+                tracing::warn!(%tenant, tenants = changed.len(), %error, "it is not known yet whose sessions have to end");
             }
             (Some(Change::End), _) => tracing::info!("it is known again whose sessions have to end"),
             _ => {}

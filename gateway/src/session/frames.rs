@@ -158,7 +158,7 @@ impl Inner {
                 self.worker.find_here(key).await?
             }
         };
-        self.remember(handle.clone());
+        let handle = self.remember(handle);
         let (outbox, audience) = (Arc::clone(&self.outbox), who.principal.audience());
         let listener = Listener { session: self.id, outbox, format: Format::Socket, audience };
         handle.join(listener, after, ReplyTo::frame(Arc::clone(&self.outbox), r#ref.clone()));
@@ -196,10 +196,7 @@ impl Inner {
                 let inner = Rc::clone(self);
                 self.wait_for(async move {
                     let found = inner.worker.find(handle.key()).await;
-                    if let Ok(found) = &found {
-                        inner.remember(found.clone());
-                    }
-                    act(found);
+                    act(found.map(|found| inner.remember(found)));
                 });
             }
         }

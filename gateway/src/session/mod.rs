@@ -6,8 +6,10 @@ mod peer;
 mod presence;
 mod refusal;
 mod register;
+mod span;
 
 pub(crate) use follow::follow;
 pub(crate) use peer::Session;
 pub(crate) use presence::Presence;
 pub(crate) use register::{Registration, Sessions};
+pub(crate) use span::session as session_span;

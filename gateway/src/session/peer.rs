@@ -14,8 +14,8 @@ use bytestring::ByteString;
 use schema::wire::{Close, ServerFrame};
 use schema::{ConversationId, ErrorCode, Neighbour, SessionId, limits};
 
-use super::refusal;
 use super::register::Registration;
+use super::{refusal, span};
 use crate::access::{Access, Limiter, check_page, visit};
 use crate::auth::{CallingPage, Kind, Principal};
 use crate::metrics::SESSIONS_CLOSED;
@@ -156,13 +156,19 @@ impl Inner {
         self.joined.borrow().len()
     }
 
-    /// Remembers a conversation's handle in place of an older one.
-    pub(super) fn remember(&self, handle: ConversationHandle) {
+    /// Remembers a conversation's handle in place of an older one. Gives it as this session uses it: what is put
+    /// through it is told as a part of the session.
+    pub(super) fn remember(&self, handle: ConversationHandle) -> ConversationHandle {
         let mut joined = self.joined.borrow_mut();
+        let older = joined.iter().find(|older| older.key() == handle.key());
+        let span =
+            older.map_or_else(|| span::session(Some(self.id), handle.key(), "socket"), ConversationHandle::session);
+        let handle = handle.within(span);
         joined.retain(|other| other.key() != handle.key());
         // One conversation is the rule: room for four would be waste.
         joined.reserve_exact(1);
-        joined.push(handle);
+        joined.push(handle.clone());
+        handle
     }
 
     pub(super) fn forget(&self, conversation: ConversationId) -> Option<ConversationHandle> {

@@ -24,7 +24,11 @@ const RETRY_SPREAD_MS: u64 = 5_000;
 /// Those that were sent away are expected back so soon after they may come: clients spread themselves too.
 const RETURNS_WITHIN: Duration = Duration::from_secs(30);
 
-/// All open sessions.
+/// All open sessions of the node, over all its threads.
+///
+/// A session takes a place of its address when it opens, and enters with its principal once that is known; both are
+/// given back by its registration. Changes of rights come from any thread and end a session by its outbox, which the
+/// session's own thread empties: nobody waits for anybody.
 pub(crate) struct Presence {
     per_address: u32,
     per_visitor: usize,
@@ -33,14 +37,14 @@ pub(crate) struct Presence {
     chance: RandomState,
 }
 
-/// A tenant's.
+/// A tenant's sessions, and its visitors with theirs.
 #[derive(Default)]
 struct Members {
     sessions: HashMap<SessionId, Member>,
     visitors: HashMap<Contact, Own>,
 }
 
-/// A visitor's.
+/// A visitor's sessions.
 #[derive(Default)]
 struct Own {
     /// The oldest first.

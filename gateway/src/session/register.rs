@@ -24,7 +24,11 @@ const SLOW_RETRY: Duration = Duration::from_secs(1);
 /// Streams have no pings of their own; proxies cut what is silent for a minute.
 const STREAM_PING_LOOKS: u32 = 15;
 
-/// The sessions of one thread. Cheap to clone.
+/// The sessions of one worker thread. Cheap to clone.
+///
+/// A session is *registered* when it opens, *identified* once it has said who it is, and gone when its
+/// [`Registration`] is dropped. Once a second each is looked at here, on its own thread but not by itself: one that
+/// does not say in time who it is, whose token has ended or whose client has stalled is closed from outside.
 #[derive(Clone)]
 pub struct Sessions(Rc<Shared>);
 
@@ -48,7 +52,8 @@ struct Owner {
     surplus_since: Option<Instant>,
 }
 
-/// A session's entry in the register; dropped with the session.
+/// A session's entry in the register, and with it the place it takes of its address, its tenant and its visitor. All
+/// of that is given back when it is dropped with the session, however that ends.
 pub(crate) struct Registration {
     sessions: Sessions,
     id: SessionId,

@@ -26,7 +26,7 @@ const CONTROL_BYTES_MAX: u64 = 125;
 /// Two bytes, eight of length, four of mask.
 const HEAD_BYTES_MAX: usize = 14;
 
-/// What came in.
+/// A message or control frame of a client, whole and checked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Incoming {
     /// A whole text message.

@@ -19,7 +19,7 @@ const NAMED: &[(&str, &str)] = &[
     ("/widget.js", "widget.js"),
 ];
 
-/// Mounts them.
+/// Mounts the pages and their files.
 pub(crate) fn configure(app: &mut ServiceConfig) {
     for (address, file) in NAMED {
         app.route(address, web::get().to(move |request: HttpRequest| std::future::ready(answer::file(&request, file))));

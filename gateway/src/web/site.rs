@@ -91,7 +91,7 @@ mod live {
                 site
             }
             Err(error) => {
-                tracing::error!(%error, "the pages cannot be made of their files; the older ones are served");
+                tracing::error!(path = %folder.display(), %error, "the pages cannot be made of their files; the older ones are served");
                 Arc::clone(&SITE)
             }
         }

@@ -78,7 +78,7 @@ impl SqliteStore {
     /// [`StoreError::Unavailable`] with one line that says what is wrong with the path,
     /// [`StoreError::Corrupt`] with one that says what is wrong with the file.
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        let damage = Damage::default();
+        let damage = Damage::of(path);
         let refused = |error: OpenError| {
             // Another program's file is no damage: nobody has opened it yet.
             if error.is_damage() && !matches!(error, OpenError::Foreign { .. }) {

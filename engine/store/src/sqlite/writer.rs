@@ -156,7 +156,7 @@ impl Writer {
         });
         match opened {
             Ok(connection) => {
-                tracing::warn!("store writes again after a failure");
+                tracing::warn!(path = %self.path.display(), "store writes again after a failure");
                 self.counters.reopened();
                 self.desk = Desk::Open { connection, memory: Memory::default() };
             }
@@ -171,7 +171,7 @@ impl Writer {
 
     // The first write after a failure tries again at once; only a second refusal brings a pause.
     fn fail(&mut self, why: String) {
-        tracing::error!(%why, "store cannot write");
+        tracing::error!(path = %self.path.display(), %why, "store cannot write");
         self.desk = Desk::Failed { why, retry_at: Instant::now() };
     }
 

@@ -6,7 +6,7 @@
 pub(super) enum Line<'a> {
     /// There is nothing on it.
     Empty,
-    /// To be said.
+    /// Words for the conversation.
     Say(&'a str),
     /// A command of this program.
     Command(Command),

@@ -44,7 +44,7 @@ pub(super) enum Show {
     Message {
         /// Who it is from.
         from: String,
-        /// What.
+        /// What they say.
         text: Text,
     },
     /// The next piece of the assistant's reply.

@@ -27,7 +27,7 @@ const OF_PAGES: &[&str] = &["chat/", "studio/", "widget/"];
 pub(crate) struct Made {
     /// Its lasting name. `NAME.HASH.EXT` is the same file for ever, `NAME.EXT` the newest.
     pub(crate) name: String,
-    /// Its content.
+    /// What is served under that name, not yet compressed.
     pub(crate) content: String,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum PackError {
     /// A line is written in a way that the packer does not read.
     #[error("{path}:{line}: {why}")]
     Line {
-        /// The file.
+        /// The file in which it was found, below `/web/`.
         path: String,
         /// The line, from 1.
         line: usize,
@@ -65,7 +65,7 @@ pub(crate) enum PackError {
     /// A file cannot be put into one with others.
     #[error("{path}: {why}")]
     File {
-        /// The file.
+        /// The file in which it was found, below `/web/`.
         path: String,
         /// What stands against it.
         why: &'static str,
