@@ -8,12 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
-    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
-    Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Behind, Claim, ConversationRow, ListQuery, Log, LogCursor, Opening, Page, PageBounds, Pending, Projection,
+    Projections, Record, RecordName, Records, Scope, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
-use schema::{ConversationKey, Epoch, Seq};
+use schema::{ConversationKey, Seq};
 use tokio::sync::watch;
 
 /// How the next append fares.
@@ -133,29 +132,9 @@ impl Log for Moody {
     }
 }
 
-impl DueIndex for Moody {
-    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
-        self.store.due(query)
-    }
+crate::forward!(DueIndex for Moody);
 
-    fn reschedule(&self, change: Reschedule) -> Pending<()> {
-        self.store.reschedule(change)
-    }
-
-    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
-        self.store.hasten(hasten)
-    }
-}
-
-impl Snapshots for Moody {
-    fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
-        self.store.snapshot(key)
-    }
-
-    fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
-        self.store.set_snapshot(key, epoch, head, bytes)
-    }
-}
+crate::forward!(Snapshots for Moody);
 
 impl Projections for Moody {
     fn cursor(&self, projection: Projection) -> Pending<LogCursor> {

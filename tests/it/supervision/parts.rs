@@ -9,13 +9,10 @@ use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
-    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
-    Snapshot, Snapshots, Unspoken, UnspokenQuery,
+    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, Unspoken, UnspokenQuery,
 };
 use futures_util::future::BoxFuture;
-use schema::wire::ConversationPage;
-use schema::{ConversationKey, End, Epoch, Passage, Seq, TenantId};
+use schema::{ConversationKey, End, Passage, Seq, TenantId};
 use tests::bench::Bench;
 use tests::stream::{reply_of, text_of};
 
@@ -96,59 +93,11 @@ impl Log for Treacherous {
     }
 }
 
-impl DueIndex for Treacherous {
-    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
-        self.store.due(query)
-    }
+tests::forward!(DueIndex for Treacherous);
 
-    fn reschedule(&self, change: Reschedule) -> Pending<()> {
-        self.store.reschedule(change)
-    }
+tests::forward!(Snapshots for Treacherous);
 
-    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
-        self.store.hasten(hasten)
-    }
-}
-
-impl Snapshots for Treacherous {
-    fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
-        self.store.snapshot(key)
-    }
-
-    fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
-        self.store.set_snapshot(key, epoch, head, bytes)
-    }
-}
-
-impl Projections for Treacherous {
-    fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
-        self.store.cursor(projection)
-    }
-
-    fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind> {
-        self.store.behind(projection, after, events)
-    }
-
-    fn advance(&self, projection: Projection, cursor: LogCursor) -> Pending<()> {
-        self.store.advance(projection, cursor)
-    }
-
-    fn reset(&self, projection: Projection) -> Pending<()> {
-        self.store.reset(projection)
-    }
-
-    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
-        self.store.row(key)
-    }
-
-    fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
-        self.store.project(key, expected, row)
-    }
-
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.store.list(query)
-    }
-}
+tests::forward!(Projections for Treacherous);
 
 impl Records for Treacherous {
     fn get(&self, name: RecordName) -> Pending<Option<Record>> {

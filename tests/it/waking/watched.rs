@@ -4,11 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_store::{
-    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
-    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
-    SharedStore, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, SharedStore, Snapshot,
+    Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
-use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Seq};
 
 /// What is given in place of a snapshot.
@@ -95,49 +93,9 @@ impl Snapshots for Watched {
     }
 }
 
-impl DueIndex for Watched {
-    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
-        self.store.due(query)
-    }
+tests::forward!(DueIndex for Watched);
 
-    fn reschedule(&self, change: Reschedule) -> Pending<()> {
-        self.store.reschedule(change)
-    }
-
-    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
-        self.store.hasten(hasten)
-    }
-}
-
-impl Projections for Watched {
-    fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
-        self.store.cursor(projection)
-    }
-
-    fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind> {
-        self.store.behind(projection, after, events)
-    }
-
-    fn advance(&self, projection: Projection, cursor: LogCursor) -> Pending<()> {
-        self.store.advance(projection, cursor)
-    }
-
-    fn reset(&self, projection: Projection) -> Pending<()> {
-        self.store.reset(projection)
-    }
-
-    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
-        self.store.row(key)
-    }
-
-    fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
-        self.store.project(key, expected, row)
-    }
-
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.store.list(query)
-    }
-}
+tests::forward!(Projections for Watched);
 
 impl Records for Watched {
     fn get(&self, name: RecordName) -> Pending<Option<Record>> {

@@ -1,0 +1,89 @@
+//! Ports that a store of tests passes on, unchanged, to the one behind it: its field `store`.
+
+/// `forward!(DueIndex for Moody);` implements the port by the store in the field `store`.
+#[macro_export]
+macro_rules! forward {
+    (DueIndex for $store:ty) => {
+        impl engine_store::DueIndex for $store {
+            fn due(&self, query: engine_store::DueQuery) -> engine_store::Pending<Vec<engine_store::DueEntry>> {
+                self.store.due(query)
+            }
+
+            fn reschedule(&self, change: engine_store::Reschedule) -> engine_store::Pending<()> {
+                self.store.reschedule(change)
+            }
+
+            fn hasten(&self, hasten: engine_store::Hasten) -> engine_store::Pending<Option<engine_store::Hastened>> {
+                self.store.hasten(hasten)
+            }
+        }
+    };
+    (Snapshots for $store:ty) => {
+        impl engine_store::Snapshots for $store {
+            fn snapshot(&self, key: schema::ConversationKey) -> engine_store::Pending<Option<engine_store::Snapshot>> {
+                self.store.snapshot(key)
+            }
+
+            fn set_snapshot(
+                &self,
+                key: schema::ConversationKey,
+                epoch: schema::Epoch,
+                head: schema::Seq,
+                bytes: Vec<u8>,
+            ) -> engine_store::Pending<bool> {
+                self.store.set_snapshot(key, epoch, head, bytes)
+            }
+        }
+    };
+    (Projections for $store:ty) => {
+        impl engine_store::Projections for $store {
+            fn cursor(&self, projection: engine_store::Projection) -> engine_store::Pending<engine_store::LogCursor> {
+                self.store.cursor(projection)
+            }
+
+            fn behind(
+                &self,
+                projection: engine_store::Projection,
+                after: engine_store::LogCursor,
+                events: usize,
+            ) -> engine_store::Pending<engine_store::Behind> {
+                self.store.behind(projection, after, events)
+            }
+
+            fn advance(
+                &self,
+                projection: engine_store::Projection,
+                cursor: engine_store::LogCursor,
+            ) -> engine_store::Pending<()> {
+                self.store.advance(projection, cursor)
+            }
+
+            fn reset(&self, projection: engine_store::Projection) -> engine_store::Pending<()> {
+                self.store.reset(projection)
+            }
+
+            fn row(
+                &self,
+                key: schema::ConversationKey,
+            ) -> engine_store::Pending<Option<engine_store::ConversationRow>> {
+                self.store.row(key)
+            }
+
+            fn project(
+                &self,
+                key: schema::ConversationKey,
+                expected: schema::Seq,
+                row: engine_store::ConversationRow,
+            ) -> engine_store::Pending<()> {
+                self.store.project(key, expected, row)
+            }
+
+            fn list(
+                &self,
+                query: engine_store::ListQuery,
+            ) -> engine_store::Pending<Vec<schema::wire::ConversationPage>> {
+                self.store.list(query)
+            }
+        }
+    };
+}
