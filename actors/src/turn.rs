@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use engine_conversation::{Progress, Transcript};
 use engine_knowledge::{KnowledgeError, Query, Retriever};
-use engine_model::{CoolDowns, Failover, Joined, Piece, Registry, Setting, SharedModel, Signal, Talk};
+use engine_model::{CoolDowns, Joined, Piece, Registry, ReplyStream, Setting, SharedModel, Signal, Talk};
 use engine_store::StoreError;
 use futures_util::{Stream, StreamExt};
 use schema::{Author, Channel, ConversationKey, End, ErrorCode, Locale, Passage, Text, limits};
@@ -140,7 +140,7 @@ fn run(workshop: Rc<Workshop>, job: Job) -> impl Stream<Item = Progress> {
         let talk = Talk::new(setting, job.transcript, passages);
         let registry = &workshop.models;
         let prices: Vec<_> = models.iter().map(|model| (model.name().to_owned(), model.price())).collect();
-        let failover = Failover::new(models, talk, registry.timers(), Arc::clone(&workshop.cool_downs));
+        let failover = ReplyStream::new(models, talk, registry.timers(), Arc::clone(&workshop.cool_downs));
         let mut given = Vec::new();
         let mut pieces = Joined::new(failover);
         let mut attempt = Span::none();

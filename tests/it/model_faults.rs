@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_model::{
-    CoolDowns, Ended, Failover, Joined, ModelSettings, Piece, Pieces, Prompt, PromptLine, ProviderSettings, Registry,
-    Role, Timers,
+    CoolDowns, Ended, Joined, ModelSettings, Piece, Pieces, Prompt, PromptLine, ProviderSettings, Registry,
+    ReplyStream, Role, Timers,
 };
 use futures_util::StreamExt;
 use schema::limits::MODEL_FRAME_BYTES_MAX;
@@ -61,9 +61,9 @@ fn registry(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Time
 }
 
 /// A turn over models `a` and `b` (or as many as named) of one dialect, all at `upstream`.
-fn turn(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Timers) -> Failover {
+fn turn(upstream: &Upstream, dialect: Dialect, models: &[&str], timers: Timers) -> ReplyStream {
     let registry = registry(upstream, dialect, models, timers);
-    Failover::new(registry.candidates(&[]).unwrap(), prompt(), timers, Arc::<CoolDowns>::default())
+    ReplyStream::new(registry.candidates(&[]).unwrap(), prompt(), timers, Arc::<CoolDowns>::default())
 }
 
 /// Runs a turn to its end and shows it: failovers, the whole text, the end.
@@ -313,7 +313,7 @@ async fn a_model_that_begins_in_thought_is_remembered() {
         let pause = || Step::Gap(gap);
         let words = [dialect.text("The margin"), pause(), dialect.text("</think>Hello."), dialect.end()];
         upstream.push(Script::stream(words));
-        let turn = Failover::new(registry.candidates(&[]).unwrap(), prompt(), patient(), Arc::default());
+        let turn = ReplyStream::new(registry.candidates(&[]).unwrap(), prompt(), patient(), Arc::default());
         let pieces: Vec<Piece> = turn.collect().await;
         let said = |words: &str| pieces.iter().any(|piece| matches!(piece, Piece::Text(text) if text.contains(words)));
         assert!(said("Hello."), "{name}");
@@ -352,7 +352,7 @@ async fn what_a_server_refuses_is_learned_once() {
         for model in ["openai/a", "openai/a", "openai/b"] {
             upstream.push(Dialect::OpenAi.reply(&["Hi"]));
             let models = registry.candidates(&[model.to_owned()]).unwrap();
-            let turn = Failover::new(models, prompt(), patient(), Arc::default());
+            let turn = ReplyStream::new(models, prompt(), patient(), Arc::default());
             assert!(shown(turn).await.starts_with("\"Hi\" | completed"), "{name}: {model}");
         }
         let requests = upstream.requests();
@@ -455,7 +455,7 @@ async fn a_connection_is_used_again_after_a_whole_reply() {
         for _ in 0..5 {
             upstream.push(dialect.reply(&["Hi"]));
             let models = registry.candidates(&names).unwrap();
-            let turn = Failover::new(models, prompt(), patient(), Arc::default());
+            let turn = ReplyStream::new(models, prompt(), patient(), Arc::default());
             assert_eq!(shown(turn).await, "\"Hi\" | completed m 20/4");
         }
         assert_eq!(upstream.requests().len(), 5);

@@ -49,7 +49,7 @@ pub struct Order {
 
 /// What has come of it, as it is kept under `tests/records/`.
 #[derive(Debug, Default, Serialize)]
-pub struct Outcome {
+pub struct CrashReport {
     /// The seed that decided the moments.
     pub seed: u64,
     /// Kills.
@@ -103,11 +103,11 @@ struct Talk {
 ///
 /// # Errors
 /// When something is in the way of the test itself.
-pub async fn run(order: Order, mut progress: impl FnMut(usize, &Outcome)) -> Result<Outcome> {
+pub async fn run(order: Order, mut progress: impl FnMut(usize, &CrashReport)) -> Result<CrashReport> {
     let stub = Stub::start(([127, 0, 0, 1], 0).into(), Defaults { tokens: 60, rate: 150, chunk_bytes: 200 })?;
     let mut world = World::new(&stub, order.seed)?;
     world.start();
-    let mut outcome = Outcome { seed: order.seed, rounds: order.rounds, ..Outcome::default() };
+    let mut outcome = CrashReport { seed: order.seed, rounds: order.rounds, ..CrashReport::default() };
     let (mut ready, mut recovered) = (Vec::new(), Vec::new());
     let mut round = 0;
     while round < order.rounds {
@@ -292,7 +292,7 @@ impl Talk {
     }
 }
 
-impl Outcome {
+impl CrashReport {
     fn note(&mut self, round: usize, id: ConversationId, violations: Vec<Violation>) {
         self.findings.extend(violations.into_iter().map(|violation| format!("round {round}, {id}: {violation}")));
     }

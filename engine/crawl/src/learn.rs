@@ -31,7 +31,7 @@ const WALLED_PAGES_MIN: usize = 2;
 
 /// What a walk has come to so far.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub struct Walked {
     /// Addresses that are known now.
     pub pages: Vec<String>,
     pub(super) read: usize,
@@ -46,7 +46,7 @@ pub struct Outcome {
     pub cut: bool,
 }
 
-impl Outcome {
+impl Walked {
     /// Writes the numbers into a view.
     pub fn show(&self, view: &mut JobView) {
         view.pages_read = self.read;
@@ -123,8 +123,8 @@ impl Learner<'_> {
         start: &Url,
         bounds: Bounds,
         known: &[String],
-        outcome: &mut Outcome,
-        mut report: impl FnMut(&Outcome) + Send,
+        outcome: &mut Walked,
+        mut report: impl FnMut(&Walked) + Send,
     ) -> Result<(), SiteError> {
         outcome.pages = known.to_vec();
         let mut walk = tokio::select! {
@@ -167,7 +167,7 @@ impl Learner<'_> {
                     outcome.leave_out(&url, &left_out);
                     kept.insert(url.clone());
                     repeated.meet(&page.markdown);
-                    if batch.add(Page { url, markdown: page.markdown, left_out }) {
+                    if batch.add(ReadPage { url, markdown: page.markdown, left_out }) {
                         let empty = self.learn_batch(&mut batch, &mut repeated, outcome).await?;
                         kept.retain(|url| !empty.contains(url));
                         gone.extend(empty);
@@ -226,10 +226,10 @@ impl Learner<'_> {
         &self,
         batch: &mut Batch,
         repeated: &mut Repeated,
-        outcome: &mut Outcome,
+        outcome: &mut Walked,
     ) -> Result<Vec<String>, SiteError> {
         let (mut documents, mut empty) = (Vec::new(), Vec::new());
-        for Page { url, markdown, mut left_out } in std::mem::take(batch).pages {
+        for ReadPage { url, markdown, mut left_out } in std::mem::take(batch).pages {
             let learned = repeated.learn(markdown);
             let told = by_sort(&learned.left_out);
             outcome.leave_out(&url, &told);
@@ -267,7 +267,7 @@ impl Learner<'_> {
 }
 
 /// A page that was read, and what of it was not.
-struct Page {
+struct ReadPage {
     url: String,
     markdown: String,
     left_out: Vec<LeftOut>,
@@ -276,13 +276,13 @@ struct Page {
 /// Pages that are learned together.
 #[derive(Default)]
 struct Batch {
-    pages: Vec<Page>,
+    pages: Vec<ReadPage>,
     bytes: usize,
 }
 
 impl Batch {
     /// True when it is full.
-    fn add(&mut self, page: Page) -> bool {
+    fn add(&mut self, page: ReadPage) -> bool {
         self.bytes += page.markdown.len();
         self.pages.push(page);
         self.pages.len() >= BATCH_PAGES || self.bytes >= BATCH_BYTES

@@ -22,7 +22,7 @@ mod walk_tests;
 pub use bounds::Bounds;
 pub use error::SiteError;
 pub use fetch::{Fetch, FetchError, Fetched, Web};
-pub use learn::{Learner, Outcome};
+pub use learn::{Learner, Walked};
 pub use place::start_url;
 pub use read::Read;
 pub use sites::{Kept, Site, Sites};

@@ -1,7 +1,7 @@
 //! What a walk has its pages read by.
 
 use bytes::Bytes;
-use engine_documents::{Kind, Page, Reader, Unreadable};
+use engine_documents::{Kind, ReadDocument, Reader, Unreadable};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use schema::TenantId;
@@ -18,7 +18,7 @@ pub trait Read: Send + Sync {
         kind: Kind,
         charset: Option<&'a str>,
         bytes: Bytes,
-    ) -> BoxFuture<'a, Result<Page, Unreadable>>;
+    ) -> BoxFuture<'a, Result<ReadDocument, Unreadable>>;
 }
 
 impl Read for Reader {
@@ -28,7 +28,7 @@ impl Read for Reader {
         kind: Kind,
         charset: Option<&'a str>,
         bytes: Bytes,
-    ) -> BoxFuture<'a, Result<Page, Unreadable>> {
+    ) -> BoxFuture<'a, Result<ReadDocument, Unreadable>> {
         self.read(tenant, kind, charset, bytes).boxed()
     }
 }
@@ -45,7 +45,7 @@ impl Read for Here {
         kind: Kind,
         charset: Option<&'a str>,
         bytes: Bytes,
-    ) -> BoxFuture<'a, Result<Page, Unreadable>> {
+    ) -> BoxFuture<'a, Result<ReadDocument, Unreadable>> {
         std::future::ready(engine_documents::read(kind, charset, &bytes)).boxed()
     }
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine_documents::{Kind, Page, Unreadable, robots_words};
+use engine_documents::{Kind, ReadDocument, Unreadable, robots_words};
 use schema::TenantId;
 use schema::wire::LimitHit;
 use texting_robots::Robot;
@@ -40,7 +40,7 @@ pub enum Step {
         /// Its address: the document's name.
         url: String,
         /// Its text.
-        page: Page,
+        page: ReadDocument,
     },
     /// The address that was asked for is only a way to a page that is known.
     Moved {
@@ -93,7 +93,7 @@ pub struct Walk<'a> {
 
 /// What has come of a page.
 enum Taken {
-    Page(Box<Page>),
+    Page(Box<ReadDocument>),
     /// It is only a way to another.
     Moved(Url),
 }
@@ -216,7 +216,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Fetches and reads one page; nothing where it is another page that is known. `url` is then that page's.
-    async fn visit(&mut self, target: &Target, url: &mut Url) -> Result<Option<Page>, Pass> {
+    async fn visit(&mut self, target: &Target, url: &mut Url) -> Result<Option<ReadDocument>, Pass> {
         let gone = |reason: &str| Pass { reason: reason.to_owned(), absence: Absence::Gone };
         for _ in 0..=REDIRECTS_MAX {
             if !self.may_fetch(url) {
@@ -298,7 +298,7 @@ impl<'a> Walk<'a> {
         Ok(Taken::Page(Box::new(page)))
     }
 
-    fn follow(&mut self, page: &Page, url: &Url, depth: usize) {
+    fn follow(&mut self, page: &ReadDocument, url: &Url, depth: usize) {
         let base = base_of(page, url);
         for link in &page.links {
             if let Ok(link) = base.join(link) {
@@ -400,7 +400,7 @@ fn away(url: &Url, error: &FetchError) -> SiteError {
 }
 
 /// Against what a page's links are to be read.
-fn base_of(page: &Page, url: &Url) -> Url {
+fn base_of(page: &ReadDocument, url: &Url) -> Url {
     page.base.as_deref().and_then(|base| url.join(base).ok()).unwrap_or_else(|| url.clone())
 }
 

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::fetch::{Body, Fetch, FetchError, Fetched};
 use super::read::Here;
-use super::{Bounds, Learner, Outcome, SiteError};
+use super::{Bounds, Learner, SiteError, Walked};
 
 /// A site as a script: by path, `200 text`, `301 address`, a status, or `slow`.
 #[derive(Default)]
@@ -70,7 +70,7 @@ impl Shop {
         Self { knowledge, tenant: TenantId::generate(), known: Vec::new(), _data: data }
     }
 
-    async fn learn(&mut self, site: &Site, bounds: Bounds) -> (Result<(), SiteError>, Outcome) {
+    async fn learn(&mut self, site: &Site, bounds: Bounds) -> (Result<(), SiteError>, Walked) {
         let start = Url::parse("https://x.example/").unwrap();
         let stop = CancellationToken::new();
         let now = || Timestamp::from_millis(0);
@@ -82,7 +82,7 @@ impl Shop {
             stop: &stop,
             now: &now,
         };
-        let mut outcome = Outcome::default();
+        let mut outcome = Walked::default();
         let learned = learner.learn(&start, bounds, &self.known, &mut outcome, |_| {}).await;
         self.known.clone_from(&outcome.pages);
         (learned, outcome)
@@ -98,7 +98,7 @@ fn quick() -> Bounds {
     Bounds { pause: Duration::ZERO, ..Bounds::default() }
 }
 
-fn show(outcome: &Outcome) -> (usize, usize, usize, usize) {
+fn show(outcome: &Walked) -> (usize, usize, usize, usize) {
     let learned = outcome.learned;
     (outcome.read, learned.changed, learned.unchanged, learned.removed)
 }

@@ -3,12 +3,12 @@
 use engine_text::grid::Placed;
 use engine_text::markdown::Writer;
 
-use super::{Kind, Page, Unreadable, sheet};
+use super::{Kind, ReadDocument, Unreadable, sheet};
 
 /// Lines that tell what parts the values.
 const DECIDING_LINES: usize = 20;
 
-pub(super) fn read(text: &str) -> Result<Page, Unreadable> {
+pub(super) fn read(text: &str) -> Result<ReadDocument, Unreadable> {
     let text = text.trim_start_matches('\u{feff}');
     // A line some programs write for each other.
     let (said, text) = match text.split_once('\n') {
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str) -> Result<Page, Unreadable> {
     }
     let mut writer = Writer::default();
     sheet::write(&mut writer, rows);
-    Ok(Page { markdown: writer.finish(), ..Page::default() })
+    Ok(ReadDocument { markdown: writer.finish(), ..ReadDocument::default() })
 }
 
 /// What parts the values: of the usual signs the one that stands as often in every line.

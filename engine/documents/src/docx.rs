@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::docx_body::{Body, Note};
 use super::docx_styles::Styles;
 use super::package::{Package, Step, each};
-use super::{Kind, LeftOut, Page, Unreadable, WhyLeftOut};
+use super::{Kind, LeftOut, ReadDocument, Unreadable, WhyLeftOut};
 
 /// Parts left out that are told of one document.
 const LEFT_OUT_MAX: usize = 20;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
+pub(super) fn read(bytes: &[u8]) -> Result<ReadDocument, Unreadable> {
     let mut package = Package::open(Kind::Docx, bytes)?;
     let document = package.main_part("word/document.xml")?;
     let styles = package.part("word/styles.xml")?.map(|xml| Styles::read(&xml)).transpose()?.unwrap_or_default();
@@ -33,7 +33,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         _ => markdown,
     };
     let left_out = unread(&mut package)?;
-    Ok(Page { title, markdown, left_out, ..Page::default() })
+    Ok(ReadDocument { title, markdown, left_out, ..ReadDocument::default() })
 }
 
 /// Parts of the document that have words of their own and are not read.

@@ -7,12 +7,12 @@ use percent_encoding::percent_decode_str;
 
 use super::package::{Package, Step, each, resolved, value};
 use super::xhtml::as_html;
-use super::{Kind, LeftOut, Page, Unreadable, html};
+use super::{Kind, LeftOut, ReadDocument, Unreadable, html};
 
 /// Parts left out that are told of one book.
 const LEFT_OUT_MAX: usize = 20;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
+pub(super) fn read(bytes: &[u8]) -> Result<ReadDocument, Unreadable> {
     let mut package = Package::open(Kind::Epub, bytes)?;
     let container = package.main_part("META-INF/container.xml")?;
     let root = root(&container)?.ok_or(Unreadable::Malformed(Kind::Epub))?;
@@ -27,7 +27,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         None => None,
     };
     let labels = labels.unwrap_or_default();
-    let mut whole = Page { title: book.title, ..Page::default() };
+    let mut whole = ReadDocument { title: book.title, ..ReadDocument::default() };
     for chapter in &book.chapters {
         let Some(bytes) = package.bytes(chapter)? else { continue };
         let page = html::read(&as_html(&html::decode(&bytes, None)))?;
@@ -42,9 +42,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     Ok(whole)
 }
 
-impl Page {
+impl ReadDocument {
     /// Puts a chapter behind what there is, one level below the book's title.
-    fn add(&mut self, part: &str, chapter: Page, label: Option<&str>) {
+    fn add(&mut self, part: &str, chapter: ReadDocument, label: Option<&str>) {
         let room = LEFT_OUT_MAX.saturating_sub(self.left_out.len());
         self.left_out.extend(chapter.left_out.into_iter().take(room).collect::<Vec<LeftOut>>());
         if chapter.markdown.trim().is_empty() {

@@ -43,6 +43,6 @@ mod xlsx_place;
 
 pub use kind::{KINDS, Kind};
 pub use left_out::by_sort;
-pub use page::{FILE_BYTES_MAX, LeftOut, Page, Unreadable, WhyLeftOut};
+pub use page::{FILE_BYTES_MAX, LeftOut, ReadDocument, Unreadable, WhyLeftOut};
 pub use read::{read, robots_words};
 pub use reader::{Reader, answer};

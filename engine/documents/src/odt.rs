@@ -3,9 +3,9 @@
 use super::odt_body::Body;
 use super::odt_styles::Styles;
 use super::package::{Package, Step, each};
-use super::{Kind, Page, Unreadable};
+use super::{Kind, ReadDocument, Unreadable};
 
-pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
+pub(super) fn read(bytes: &[u8]) -> Result<ReadDocument, Unreadable> {
     let mut package = Package::open(Kind::Odt, bytes)?;
     if is_encrypted(&mut package)? {
         return Err(Unreadable::Encrypted);
@@ -24,7 +24,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         Some(title) if !markdown.trim().is_empty() => super::pdf_text::under(title, &markdown),
         _ => markdown,
     };
-    Ok(Page { title, markdown, ..Page::default() })
+    Ok(ReadDocument { title, markdown, ..ReadDocument::default() })
 }
 
 /// Whether the list of the parts says how one is encrypted.

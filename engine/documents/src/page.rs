@@ -9,7 +9,7 @@ pub const FILE_BYTES_MAX: usize = schema::limits::FILE_BYTES_MAX;
 
 /// A document that was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Page {
+pub struct ReadDocument {
     /// What it calls itself.
     pub title: Option<String>,
     /// Its main text as Markdown, under its title.

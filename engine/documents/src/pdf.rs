@@ -9,7 +9,7 @@ use super::pdf_fonts::{Letters, prepare};
 use super::pdf_order::{is_leftward, is_leftward_mark};
 use super::pdf_page::{CELL_GAP, Cut, Item, Run, SPACE, items};
 use super::pdf_shown::{self, Shown};
-use super::{Kind, LeftOut, Page, Unreadable, WhyLeftOut, pdf_text, pdf_widths};
+use super::{Kind, LeftOut, ReadDocument, Unreadable, WhyLeftOut, pdf_text, pdf_widths};
 
 /// Pages read of one document.
 const PAGES_MAX: usize = 5_000;
@@ -21,7 +21,7 @@ const TEXT_TIMES_MAX: usize = 20;
 /// Twice what can be learned: headers and footers are still in it.
 const TEXT_BYTES_MAX: usize = 2 * schema::limits::DOCUMENT_BYTES_MAX;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
+pub(super) fn read(bytes: &[u8]) -> Result<ReadDocument, Unreadable> {
     let mut document =
         catch_unwind(|| Document::load_mem(bytes).ok()).ok().flatten().ok_or(Unreadable::Malformed(Kind::Pdf))?;
     // Many are encrypted only so that they cannot be changed, and open without a password.
@@ -73,7 +73,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
     let parts = [("invisible text", WhyLeftOut::Hidden, unseen), ("slanted text", WhyLeftOut::Outside, slanted)];
     let part = |(what, why, chars): (&str, WhyLeftOut, usize)| LeftOut { what: what.to_owned(), why, chars };
     let left_out = parts.into_iter().filter(|part| part.2 > 0).map(part).collect();
-    Ok(Page { title, markdown, left_out, ..Page::default() })
+    Ok(ReadDocument { title, markdown, left_out, ..ReadDocument::default() })
 }
 
 /// One page; the library panics on some fonts, which must not take the other pages.

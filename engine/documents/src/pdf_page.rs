@@ -76,7 +76,7 @@ pub(super) fn items(mut runs: Vec<Run>) -> Vec<Item> {
     part_cells(&mut rows);
     in_reading_order(&mut rows);
     let leading = leading(&rows);
-    let mut page = Page { items: Vec::new(), leading, last: None };
+    let mut page = PageLines { items: Vec::new(), leading, last: None };
     let mut at = 0;
     while at < rows.len() {
         let (end, spans) = band(&rows, at);
@@ -270,14 +270,14 @@ fn band(rows: &[Vec<Run>], from: usize) -> (usize, Vec<Span>) {
     (end, spans)
 }
 
-struct Page {
+struct PageLines {
     items: Vec<Item>,
     leading: f64,
     /// Baseline of the line before.
     last: Option<f64>,
 }
 
-impl Page {
+impl PageLines {
     fn line(&mut self, row: &[Run]) {
         let words = row.iter().map(|run| run.words.trim()).collect::<Vec<_>>().join(" ");
         self.push_line(words, row[0].y, row.iter().map(|run| run.size).fold(0.0, f64::max));

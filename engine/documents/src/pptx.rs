@@ -10,13 +10,13 @@ use super::blocks::{Block, write};
 use super::cells::COPIES_FREE;
 use super::package::{Package, Relation, Step, each};
 use super::pptx_slide::{Role, SHAPES_MAX, Shape, Slide, title};
-use super::{Kind, LeftOut, Page, Unreadable, WhyLeftOut};
+use super::{Kind, LeftOut, ReadDocument, Unreadable, WhyLeftOut};
 
 const MAIN: &str = "ppt/presentation.xml";
 /// Slides left out that are told of one presentation.
 const LEFT_OUT_MAX: usize = 20;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
+pub(super) fn read(bytes: &[u8]) -> Result<ReadDocument, Unreadable> {
     let mut package = Package::open(Kind::Pptx, bytes)?;
     let presentation = package.main_part(MAIN)?;
     let parts = package.relations(MAIN)?;
@@ -45,7 +45,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         Some(title) if !markdown.trim().is_empty() => super::pdf_text::under(title, &markdown),
         _ => markdown,
     };
-    Ok(Page { title, markdown, left_out, ..Page::default() })
+    Ok(ReadDocument { title, markdown, left_out, ..ReadDocument::default() })
 }
 
 /// The ids of the slides, in their order.

@@ -2,7 +2,7 @@
 
 use engine_text::plain;
 
-use super::{FILE_BYTES_MAX, Kind, Page, Unreadable, csv_table, docx, epub, html, odt, pdf, pptx, text, xlsx};
+use super::{FILE_BYTES_MAX, Kind, ReadDocument, Unreadable, csv_table, docx, epub, html, odt, pdf, pptx, text, xlsx};
 
 /// Links kept of a page.
 const LINKS_MAX: usize = 2_000;
@@ -22,13 +22,17 @@ pub fn robots_words(list: &str) -> (bool, bool) {
 ///
 /// # Errors
 /// Why it cannot be learned.
-pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<Page, Unreadable> {
+pub fn read(kind: Kind, charset: Option<&str>, bytes: &[u8]) -> Result<ReadDocument, Unreadable> {
     if bytes.len() > FILE_BYTES_MAX {
         return Err(Unreadable::TooLarge);
     }
     let mut page = match kind {
-        Kind::Markdown => Page { markdown: text::decode(bytes, charset)?.into_owned(), ..Page::default() },
-        Kind::Text => Page { markdown: plain::to_markdown(&text::decode(bytes, charset)?), ..Page::default() },
+        Kind::Markdown => {
+            ReadDocument { markdown: text::decode(bytes, charset)?.into_owned(), ..ReadDocument::default() }
+        }
+        Kind::Text => {
+            ReadDocument { markdown: plain::to_markdown(&text::decode(bytes, charset)?), ..ReadDocument::default() }
+        }
         Kind::Html => html::read(&html::decode(bytes, charset))?,
         Kind::Pdf => pdf::read(bytes)?,
         Kind::Docx => docx::read(bytes)?,

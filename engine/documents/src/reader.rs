@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 use tracing::warn;
 
 use super::confine::{confine, cpu_seconds};
-use super::{FILE_BYTES_MAX, Kind, Page, Unreadable, read};
+use super::{FILE_BYTES_MAX, Kind, ReadDocument, Unreadable, read};
 
 /// Readers at once: each may use a gigabyte.
 const READERS_MAX: usize = 2;
@@ -62,7 +62,7 @@ impl Reader {
         kind: Kind,
         charset: Option<&str>,
         bytes: Bytes,
-    ) -> Result<Page, Unreadable> {
+    ) -> Result<ReadDocument, Unreadable> {
         if bytes.len() > FILE_BYTES_MAX {
             return Err(Unreadable::TooLarge);
         }
@@ -141,14 +141,14 @@ async fn end(child: &mut Child) {
     let _ = child.kill().await;
 }
 
-fn understand(status: ExitStatus, answer: &[u8]) -> Result<Page, Unreadable> {
+fn understand(status: ExitStatus, answer: &[u8]) -> Result<ReadDocument, Unreadable> {
     if answer.len() > ANSWER_BYTES_MAX {
         return Err(Unreadable::TooLong);
     }
     if !status.success() {
         return Err(why(status));
     }
-    serde_json::from_slice::<Result<Page, Unreadable>>(answer).unwrap_or(Err(Unreadable::Broke))
+    serde_json::from_slice::<Result<ReadDocument, Unreadable>>(answer).unwrap_or(Err(Unreadable::Broke))
 }
 
 #[cfg(unix)]

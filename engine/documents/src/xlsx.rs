@@ -11,14 +11,14 @@ use super::package::{Package, Step, each, value};
 use super::xlsx_format::{Formats, shown};
 use super::xlsx_notes::{notes, unread};
 use super::xlsx_place::place_of;
-use super::{Kind, Page, Unreadable, sheet};
+use super::{Kind, ReadDocument, Unreadable, sheet};
 
 /// Columns that are read of a sheet.
 const COLUMNS_MAX: usize = 64;
 /// Cells of a document, those that merged ones cover and empty ones between others among them.
 const CELLS_MAX: usize = 2_000_000;
 
-pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
+pub(super) fn read(bytes: &[u8]) -> Result<ReadDocument, Unreadable> {
     let mut package = Package::open(Kind::Xlsx, bytes)?;
     let workbook = package.main_part("xl/workbook.xml")?;
     let relations = package.relations("xl/workbook.xml")?;
@@ -53,7 +53,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Page, Unreadable> {
         Some(title) if !markdown.trim().is_empty() => super::pdf_text::under(title, &markdown),
         _ => markdown,
     };
-    Ok(Page { title, markdown, left_out, ..Page::default() })
+    Ok(ReadDocument { title, markdown, left_out, ..ReadDocument::default() })
 }
 
 /// Names and ids of the sheets that are shown, and whether days are counted from 1904.

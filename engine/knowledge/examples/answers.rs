@@ -88,7 +88,7 @@ struct Question {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Outcome {
+enum Judgement {
     Right,
     Wrong,
     /// It says that it is not sure, and shows what is right among what comes closest.
@@ -111,16 +111,16 @@ struct Marks {
 }
 
 impl Marks {
-    fn add(&mut self, found: bool, answerable: bool, outcome: Outcome) {
+    fn add(&mut self, found: bool, answerable: bool, outcome: Judgement) {
         self.asked += 1;
         self.answerable += usize::from(answerable);
         self.found += usize::from(found && answerable);
         match outcome {
-            Outcome::Right => self.right += 1,
-            Outcome::Wrong => self.wrong += 1,
-            Outcome::Shown => self.shown += 1,
-            Outcome::Unsure => self.unsure += 1,
-            Outcome::Silent => self.silent += 1,
+            Judgement::Right => self.right += 1,
+            Judgement::Wrong => self.wrong += 1,
+            Judgement::Shown => self.shown += 1,
+            Judgement::Unsure => self.unsure += 1,
+            Judgement::Silent => self.silent += 1,
         }
     }
 
@@ -171,7 +171,7 @@ async fn main() -> Result<()> {
                 let weighed: Vec<_> = engine_knowledge::weigh(&prompt)
                     .into_iter()
                     .map(|one| {
-                        let judged = question.judge(&format!("{}: {}", one.place, one.text)) == Outcome::Right;
+                        let judged = question.judge(&format!("{}: {}", one.place, one.text)) == Judgement::Right;
                         (
                             one.part,
                             judged,
@@ -204,7 +204,7 @@ async fn main() -> Result<()> {
             ] {
                 marks.add(found, is_answerable, outcome);
             }
-            if show || (misses && (outcome != Outcome::Right || (is_answerable && !found))) {
+            if show || (misses && (outcome != Judgement::Right || (is_answerable && !found))) {
                 question.tell(&name, found, outcome, &reply, &passages);
             }
         }
@@ -251,7 +251,7 @@ impl Question {
         })
     }
 
-    fn judge(&self, reply: &str) -> Outcome {
+    fn judge(&self, reply: &str) -> Judgement {
         let reply = plain(reply);
         let begins = |phrases: &[&str]| phrases.iter().any(|phrase| reply.starts_with(&plain(phrase)));
         let is_unsure = begins(UNSURE);
@@ -260,35 +260,35 @@ impl Question {
             // A quotation answers a question that was not asked, or that the pages do not answer.
             let quotes = reply.contains("[1]") || (2..=PASSAGES).any(|n| reply.contains(&format!("[{n}]")));
             return match self.kind.as_str() {
-                "unknown" if is_unsure => Outcome::Unsure,
-                "unknown" if is_silent => Outcome::Right,
-                "unknown" => Outcome::Wrong,
-                "person" | "complaint" if !is_silent => Outcome::Right,
-                _ if is_unsure => Outcome::Unsure,
-                _ if is_silent => Outcome::Silent,
-                _ if quotes => Outcome::Wrong,
-                _ => Outcome::Right,
+                "unknown" if is_unsure => Judgement::Unsure,
+                "unknown" if is_silent => Judgement::Right,
+                "unknown" => Judgement::Wrong,
+                "person" | "complaint" if !is_silent => Judgement::Right,
+                _ if is_unsure => Judgement::Unsure,
+                _ if is_silent => Judgement::Silent,
+                _ if quotes => Judgement::Wrong,
+                _ => Judgement::Right,
             };
         }
         let has = |words: &String| reply.contains(&plain(words));
         let is_right = self.right.iter().all(|group| group.iter().any(has)) && !self.wrong.iter().any(has);
         let is_shown = self.right.iter().all(|group| group.iter().any(has));
         match (is_silent, is_right) {
-            (true, _) if is_unsure && is_shown => Outcome::Shown,
-            (true, _) if is_unsure => Outcome::Unsure,
-            (true, _) => Outcome::Silent,
-            (false, true) => Outcome::Right,
-            (false, false) => Outcome::Wrong,
+            (true, _) if is_unsure && is_shown => Judgement::Shown,
+            (true, _) if is_unsure => Judgement::Unsure,
+            (true, _) => Judgement::Silent,
+            (false, true) => Judgement::Right,
+            (false, false) => Judgement::Wrong,
         }
     }
 
-    fn tell(&self, site: &str, found: bool, outcome: Outcome, reply: &str, passages: &[Passage]) {
+    fn tell(&self, site: &str, found: bool, outcome: Judgement, reply: &str, passages: &[Passage]) {
         let outcome = match outcome {
-            Outcome::Right => "right",
-            Outcome::Wrong => "WRONG",
-            Outcome::Shown => "shown",
-            Outcome::Unsure => "unsure",
-            Outcome::Silent => "silent",
+            Judgement::Right => "right",
+            Judgement::Wrong => "WRONG",
+            Judgement::Shown => "shown",
+            Judgement::Unsure => "unsure",
+            Judgement::Silent => "silent",
         };
         let found = if found || self.right.is_empty() { "" } else { " NOT FOUND" };
         let before = if self.before.is_empty() { String::new() } else { format!("{} … ", self.before.join(" … ")) };

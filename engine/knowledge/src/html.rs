@@ -6,7 +6,7 @@ use super::struck::Struck;
 
 /// The words, with line breaks where tags of blocks stood. Linear in the length of the markup.
 pub(super) fn visible(html: &str) -> String {
-    let page = Page::new(html);
+    let page = Markup::new(html);
     let mut words = String::with_capacity(html.len());
     let (mut from, mut struck) = (0, Struck::default());
     while let Some(at) = html[from..].find('<').map(|at| from + at) {
@@ -37,7 +37,7 @@ pub(super) fn visible(html: &str) -> String {
     lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
-struct Page<'a> {
+struct Markup<'a> {
     html: &'a str,
     /// In small ASCII letters; byte positions are the same.
     small: String,
@@ -51,7 +51,7 @@ const COMMENT: usize = 0;
 const SCRIPT: usize = 1;
 const STYLE: usize = 2;
 
-impl<'a> Page<'a> {
+impl<'a> Markup<'a> {
     fn new(html: &'a str) -> Self {
         let small = html.to_ascii_lowercase();
         Self { html, last: CLOSERS.map(|closer| small.rfind(closer)), small }

@@ -92,7 +92,7 @@ pub struct Ended {
 }
 
 /// A turn's stream. It asks nothing until it is polled, and must be polled on a tokio runtime.
-/// Dropping it drops the upstream connection at once; [`Failover::spent`] says what to book then.
+/// Dropping it drops the upstream connection at once; [`ReplyStream::spent`] says what to book then.
 ///
 /// - Until the first words any error, silence or early end moves on to the next model. Roles,
 ///   heartbeats, thinking and counts are not words.
@@ -106,7 +106,7 @@ pub struct Ended {
 ///   that spoke before is `completed` as it stands.
 /// - Nothing is asked twice: a model appears once in a turn, and nothing below retries. Only one that refuses a
 ///   prompt for its size is asked once more, with a shorter one. That is no failure of the model.
-pub struct Failover {
+pub struct ReplyStream {
     source: Source,
     timers: Timers,
     cool: Arc<CoolDowns>,
@@ -152,7 +152,7 @@ impl Source {
     }
 }
 
-impl Failover {
+impl ReplyStream {
     /// A turn over `models`, in the order to try them.
     #[must_use]
     pub fn new(models: Vec<SharedModel>, source: impl Into<Source>, timers: Timers, cool: Arc<CoolDowns>) -> Self {
@@ -355,13 +355,13 @@ impl Failover {
     }
 }
 
-impl Drop for Failover {
+impl Drop for ReplyStream {
     fn drop(&mut self) {
         self.settle(End::Cancelled.name(), Close::Cut);
     }
 }
 
-impl Stream for Failover {
+impl Stream for ReplyStream {
     type Item = Piece;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {

@@ -110,7 +110,7 @@ fn prompt() -> Arc<Prompt> {
     })
 }
 
-fn turn(models: &[Arc<Scripted>], cool: &Arc<CoolDowns>) -> Failover {
+fn turn(models: &[Arc<Scripted>], cool: &Arc<CoolDowns>) -> ReplyStream {
     let timers = Timers {
         connect: Duration::from_secs(1),
         first_content: Duration::from_secs(10),
@@ -119,7 +119,7 @@ fn turn(models: &[Arc<Scripted>], cool: &Arc<CoolDowns>) -> Failover {
         total: Duration::from_secs(60),
     };
     let models = models.iter().map(|model| Arc::clone(model) as SharedModel).collect();
-    Failover::new(models, prompt(), timers, Arc::clone(cool))
+    ReplyStream::new(models, prompt(), timers, Arc::clone(cool))
 }
 
 fn shown(piece: &Piece) -> String {
@@ -386,7 +386,7 @@ async fn talk_with(models: &[SharedModel], turns: u64, instructions: usize) -> V
         };
         let talk = Talk::new(setting, transcript.clone(), vec![found]);
         let timers = Timers::default();
-        let turn = Failover::new(models.to_vec(), talk, timers, Arc::clone(&cool));
+        let turn = ReplyStream::new(models.to_vec(), talk, timers, Arc::clone(&cool));
         let pieces: Vec<Piece> = turn.collect().await;
         assert!(models.iter().all(|model| !cool.rests(model.name(), Instant::now())), "a refusal for size is no fault");
         transcript.answer(line(seq + 1, schema::Author::Assistant, &"It is good. ".repeat(10)), seq, Vec::new());

@@ -38,7 +38,7 @@ mod window;
 pub use anthropic::Anthropic;
 pub use client::{Http, install_crypto_provider};
 pub use cooldown::CoolDowns;
-pub use failover::{Ended, Failover, Piece, Source, TOOL_DECLINED, Timers};
+pub use failover::{Ended, Piece, ReplyStream, Source, TOOL_DECLINED, Timers};
 pub use gemini::Gemini;
 pub use joined::{Joined, Pieces};
 pub use manners::Lessons;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine_crawl::{Bounds, Kept, Learner, Outcome, Site, SiteError, Web};
+use engine_crawl::{Bounds, Kept, Learner, Site, SiteError, Walked, Web};
 use schema::wire::{JobState, JobView, LearnedCounts};
 use schema::{JobId, TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -87,7 +87,7 @@ impl Job {
         self.ended.cancelled().await;
     }
 
-    fn show(&self, outcome: &Outcome) {
+    fn show(&self, outcome: &Walked) {
         outcome.show(&mut self.state().view);
     }
 
@@ -127,7 +127,7 @@ impl Learning {
             job.close(&Err(SiteError::Stopped), false, self.inner.clock.now());
             return;
         }
-        let mut outcome = Outcome::default();
+        let mut outcome = Walked::default();
         let result = if attempts >= ATTEMPTS_MAX {
             Err(SiteError::Abandoned)
         } else {
@@ -158,7 +158,7 @@ impl Learning {
         tracing::info!(%tenant, job = %view.id, state = ?view.state, read, skipped, took, "a site was walked through");
     }
 
-    async fn walk(&self, tenant: TenantId, job: &Job, kept: &mut Kept, outcome: &mut Outcome) -> Result<(), SiteError> {
+    async fn walk(&self, tenant: TenantId, job: &Job, kept: &mut Kept, outcome: &mut Walked) -> Result<(), SiteError> {
         let inner = &self.inner;
         let known = kept.site.pages.clone();
         outcome.pages.clone_from(&known);

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::Target as Node;
-use super::durable_check::{Outcome, verify};
+use super::durable_check::{SendEnd, verify};
 use super::floor::{self, Syncs};
 use super::lengths::Lengths;
 use crate::clock;
@@ -63,7 +63,7 @@ struct Writer {
     name: usize,
     lengths: Lengths,
     /// When each message was handed to the socket, and what became of it.
-    sent: Vec<(u64, Outcome)>,
+    sent: Vec<(u64, SendEnd)>,
 }
 
 struct Part {
@@ -117,7 +117,7 @@ pub async fn run(args: &Durable) -> Result<Report> {
         let refs = (0..).map(|nth| name(writer.name, nth).parse::<schema::Ref>());
         let outcomes = writer.sent.iter().map(|(_, outcome)| *outcome);
         let sent = refs.zip(outcomes).map(|(re, outcome)| Ok((re?, outcome))).collect::<Result<Vec<_>>>()?;
-        checked += sent.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Acked(_))).count();
+        checked += sent.iter().filter(|(_, outcome)| matches!(outcome, SendEnd::Acked(_))).count();
         faults.extend(
             verify(&sent, &writer.lengths, &events, head)
                 .into_iter()
@@ -163,9 +163,9 @@ async fn measure(
             Err(error) => faults.push(format!("writer {}: {error:#}", writer.name)),
         }
         acked +=
-            writer.sent[before..].iter().filter(|(_, outcome)| matches!(outcome, Outcome::Acked(_))).count() as u64;
+            writer.sent[before..].iter().filter(|(_, outcome)| matches!(outcome, SendEnd::Acked(_))).count() as u64;
         let refused = writer.sent[before..].iter().find_map(|(_, outcome)| match outcome {
-            Outcome::Refused(code) => Some(code),
+            SendEnd::Refused(code) => Some(code),
             _ => None,
         });
         faults.extend(refused.map(|code| format!("writer {}: refused with {code}", writer.name)));
@@ -198,7 +198,7 @@ impl Writer {
                 let (conversation, text) = (self.conversation, self.lengths.text(self.sent.len()));
                 let frame = format!(r#"{{"type":"say","ref":"{re}","conversation":"{conversation}","text":"{text}"}}"#);
                 self.link.queue(frame.as_bytes());
-                self.sent.push((now, Outcome::Unanswered));
+                self.sent.push((now, SendEnd::Unanswered));
                 in_flight += 1;
             }
             if in_flight == 0 {
@@ -210,7 +210,7 @@ impl Writer {
                 let Incoming::Message(message) = one else { bail!("the node closed the socket") };
                 if let Some((nth, outcome)) = self.outcome(&message)? {
                     let (sent_at, known) = self.sent.get_mut(nth).context("a reply to nothing")?;
-                    ensure!(*known == Outcome::Unanswered, "message {nth} was answered twice");
+                    ensure!(*known == SendEnd::Unanswered, "message {nth} was answered twice");
                     *known = outcome;
                     took.push(at.saturating_sub(*sent_at));
                     in_flight -= 1;
@@ -220,7 +220,7 @@ impl Writer {
         }
     }
 
-    fn outcome(&self, message: &[u8]) -> Result<Option<(usize, Outcome)>> {
+    fn outcome(&self, message: &[u8]) -> Result<Option<(usize, SendEnd)>> {
         // One's own words come back as events too; they are checked later, from the log.
         if message.starts_with(br#"{"type":"event""#) {
             return Ok(None);
@@ -232,8 +232,8 @@ impl Writer {
         Ok(Some((
             nth,
             match (view.error, view.ok) {
-                (Some(error), _) => Outcome::Refused(error.code),
-                (None, Some(ok)) => Outcome::Acked(serde_json::from_str::<SaidView>(ok.get())?.seq),
+                (Some(error), _) => SendEnd::Refused(error.code),
+                (None, Some(ok)) => SendEnd::Acked(serde_json::from_str::<SaidView>(ok.get())?.seq),
                 (None, None) => bail!("a reply with neither ok nor error"),
             },
         )))

@@ -10,7 +10,7 @@ const TOLD_MAX: usize = 10;
 
 /// What became of one message, as its sender knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SendEnd {
     /// It was acknowledged with this number.
     Acked(u64),
     /// It was refused.
@@ -23,11 +23,11 @@ pub enum Outcome {
 ///
 /// `sent` gives each message's ref and outcome, `lengths` its words. The answer is what is wrong.
 #[must_use]
-pub fn verify(sent: &[(Ref, Outcome)], lengths: &Lengths, events: &[Event], head: u64) -> Vec<String> {
+pub fn verify(sent: &[(Ref, SendEnd)], lengths: &Lengths, events: &[Event], head: u64) -> Vec<String> {
     let mut sender = Sender::new(Author::Contact);
     for (nth, (r#ref, outcome)) in sent.iter().enumerate() {
         sender.sends(r#ref, lengths.text(nth));
-        if let Outcome::Acked(seq) = outcome {
+        if let SendEnd::Acked(seq) = outcome {
             sender.acknowledged(r#ref, *seq);
         }
     }
@@ -59,13 +59,13 @@ mod tests {
         facts.zip(1..).map(|(fact, seq)| Event { seq, at, author: Author::Contact, fact }).collect()
     }
 
-    fn sent(outcomes: &[Outcome]) -> Vec<(Ref, Outcome)> {
+    fn sent(outcomes: &[SendEnd]) -> Vec<(Ref, SendEnd)> {
         outcomes.iter().enumerate().map(|(at, outcome)| (format!("r{at}").parse().unwrap(), *outcome)).collect()
     }
 
     #[test]
     fn what_a_writer_was_told_is_held_against_the_log() {
-        use Outcome::{Acked, Refused, Unanswered};
+        use SendEnd::{Acked, Refused, Unanswered};
         let busy = Refused(ErrorCode::Busy);
         for (name, refs, outcomes, fault) in [
             ("all well", &["r0", "r1", "r2"][..], &[Acked(2), Acked(3), Acked(4)][..], ""),
@@ -90,8 +90,8 @@ mod tests {
     #[test]
     fn the_listing_ends_at_the_head_and_a_flood_of_faults_is_counted() {
         let events = log(&["r0"]);
-        assert_eq!(verify(&sent(&[Outcome::Acked(2)]), &Lengths::even(1), &events, 4).len(), 1);
-        let lost = sent(&vec![Outcome::Acked(2); 50]);
+        assert_eq!(verify(&sent(&[SendEnd::Acked(2)]), &Lengths::even(1), &events, 4).len(), 1);
+        let lost = sent(&vec![SendEnd::Acked(2); 50]);
         let faults = verify(&lost, &Lengths::even(1), &log(&[]), 1);
         assert_eq!((faults.len(), faults[TOLD_MAX].as_str()), (TOLD_MAX + 1, "and 40 more"));
     }

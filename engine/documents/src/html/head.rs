@@ -1,7 +1,7 @@
 //! A page's statements about itself: its title, where its links lead, whether it may be kept.
 
 use super::tree::Tree;
-use crate::Page;
+use crate::ReadDocument;
 
 /// A title longer than this is cut, in characters.
 const TITLE_CHARS_MAX: usize = 200;
@@ -12,8 +12,8 @@ const LINK_BYTES_MAX: usize = 2_048;
 const REFRESH_SECONDS_MAX: u32 = 10;
 
 /// Everything but its title and text.
-pub(super) fn read(tree: &Tree) -> Page {
-    let mut page = Page::default();
+pub(super) fn read(tree: &Tree) -> ReadDocument {
+    let mut page = ReadDocument::default();
     for node in &tree.nodes {
         let attribute = |name| node.attribute(name).map(str::trim).filter(|value| !value.is_empty());
         match node.name() {

@@ -40,9 +40,9 @@ mod written;
 pub(super) use charset::decode;
 pub(super) use head::directives;
 
-use super::{Page, Unreadable};
+use super::{ReadDocument, Unreadable};
 
-pub(super) fn read(html: &str) -> Result<Page, Unreadable> {
+pub(super) fn read(html: &str) -> Result<ReadDocument, Unreadable> {
     let mut tree = tree::parse(html)?;
     covered_mail::write(&mut tree);
     let mut page = head::read(&tree);
