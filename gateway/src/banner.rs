@@ -35,7 +35,9 @@ impl Banner<'_> {
         let Self { address, models, .. } = self;
         let base = format!("http://{}", reachable(*address));
         let pages = self.public_url.map_or(base.as_str(), Origin::as_str);
-        let metrics = format!("http://{}/metrics", reachable(self.metrics_address.unwrap_or(*address)));
+        // Behind a public address whoever asks at the main one may be anybody: there they are not answered.
+        let metrics_address = self.metrics_address.or_else(|| self.public_url.is_none().then_some(*address));
+        let metrics = metrics_address.map(|address| format!("http://{}/metrics", reachable(address)));
         let key = self.api_key.map(|key| key.expose_secret());
         let chat = invocation::command("chat");
         match format {
@@ -52,7 +54,7 @@ impl Banner<'_> {
                 writeln!(out, "  chat       {pages}/")?;
                 writeln!(out, "  studio     {pages}/studio")?;
                 writeln!(out, "  API        {base}/openapi.json")?;
-                writeln!(out, "  metrics    {metrics}")?;
+                writeln!(out, "  metrics    {}", metrics.as_deref().unwrap_or("off    (set `metrics_listen`)"))?;
                 writeln!(out, "  answers    {models}    (set TERTULIA_MODEL for another model)")?;
                 writeln!(out, "  API key    {}    (tenant \"demo\")", key.unwrap_or("as configured"))?;
                 writeln!(out, "  terminal   {chat}")?;
@@ -89,10 +91,17 @@ mod tests {
         let public: Origin = "https://chat.example".parse().unwrap();
         let key = SecretString::from("tert_x");
         for (address, public_url, pages, metrics_address, metrics) in [
-            ("127.0.0.1:8080", None, "http://127.0.0.1:8080", None, "http://127.0.0.1:8080/metrics"),
-            ("0.0.0.0:80", None, "http://127.0.0.1:80", None, "http://127.0.0.1:80/metrics"),
-            ("[::]:80", None, "http://[::1]:80", Some("[::]:9100"), "http://[::1]:9100/metrics"),
-            ("0.0.0.0:80", Some(&public), "https://chat.example", None, "http://127.0.0.1:80/metrics"),
+            ("127.0.0.1:8080", None, "http://127.0.0.1:8080", None, Some("http://127.0.0.1:8080/metrics")),
+            ("0.0.0.0:80", None, "http://127.0.0.1:80", None, Some("http://127.0.0.1:80/metrics")),
+            ("[::]:80", None, "http://[::1]:80", Some("[::]:9100"), Some("http://[::1]:9100/metrics")),
+            ("0.0.0.0:80", Some(&public), "https://chat.example", None, None),
+            (
+                "0.0.0.0:80",
+                Some(&public),
+                "https://chat.example",
+                Some("0.0.0.0:9100"),
+                Some("http://127.0.0.1:9100/metrics"),
+            ),
         ] {
             let metrics_address = metrics_address.map(|address| address.parse().unwrap());
             let address = address.parse().unwrap();
@@ -101,7 +110,8 @@ mod tests {
             for line in [format!("  chat       {pages}/"), format!("  studio     {pages}/studio")] {
                 assert!(text.lines().any(|told| told == line), "{line}\n{text}");
             }
-            assert!(text.starts_with("tertulia ") && text.contains(metrics) && text.contains("tert_x"), "{text}");
+            assert!(text.starts_with("tertulia ") && text.contains("tert_x"), "{text}");
+            assert!(text.contains(metrics.unwrap_or("  metrics    off")), "{text}");
             let json = told(LogFormat::Json, &banner);
             assert_eq!(json.lines().count(), 1, "{json}");
             let json: Value = serde_json::from_str(&json).unwrap();

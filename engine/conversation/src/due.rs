@@ -5,10 +5,13 @@
 use std::time::Duration;
 
 use schema::wire::Status;
-use schema::{Author, CloseReason, Fact, FloorPolicy, Timestamp, limits};
+use schema::{Author, CloseReason, Fact, FloorPolicy, Seq, Timestamp, limits};
 
 use super::machine::Call;
 use super::{Conversation, Floor, Outcome, Owner, State};
+
+/// The event with which every log begins.
+const OPENING: Seq = 1;
 
 impl Conversation {
     /// The earliest moment at which something is to be done without a command; none when nothing ever will be.
@@ -65,8 +68,9 @@ fn is_owed(state: &State) -> bool {
     state.asked > state.answered && state.owner == Owner::Assistant && state.status == Status::Open
 }
 
-/// When a conversation in which nobody speaks counts as closed.
+/// When a conversation in which nobody speaks any more is closed. One in which nobody has spoken yet has nothing to
+/// close: where its contact is anonymous, the sweeper erases it, which knows it by its opening alone.
 fn close_due(state: &State, policy: &FloorPolicy) -> Option<Timestamp> {
     let after = Duration::from_secs(u64::from(policy.close_after_hours) * 3600);
-    (state.status == Status::Open && state.head > 0 && !after.is_zero()).then(|| state.last_at.plus(after))
+    (state.status == Status::Open && state.head > OPENING && !after.is_zero()).then(|| state.last_at.plus(after))
 }

@@ -213,7 +213,8 @@ pub(super) async fn list(
     caller: Caller,
     edge: web::Data<Edge>,
     page: web::Query<ListParameters>,
-) -> Result<web::Json<ConversationList>, ApiError> {
+    request: HttpRequest,
+) -> Result<Listing<ConversationList>, ApiError> {
     let ListParameters { before, limit, contact } = page.into_inner();
     let limit = limit.unwrap_or(50);
     if !(1..=limits::PAGE_CONVERSATIONS_MAX).contains(&limit) {
@@ -225,11 +226,13 @@ pub(super) async fn list(
         None => contact.map(|contact| body::parse(&contact, ErrorCode::BadField)).transpose()?,
     };
     let before = before.as_deref().map(read_cursor).transpose()?;
+    // Before the place is taken: who waits for the list to catch up holds nothing.
     edge.system().listing().caught_up().await;
+    let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     if let Some(only) = caller.principal.visitor().and_then(|visitor| visitor.conversation) {
         // Not by way of the listing: even a page's cursor would name the contact's others.
         let conversations = if before.is_none() { row(&edge, &caller, only).await? } else { Vec::new() };
-        return Ok(web::Json(ConversationList { conversations, next: None }));
+        return Ok(Listing(place, ConversationList { conversations, next: None }));
     }
     let query = ListQuery { tenant: caller.tenant_id(), contact, before, limit };
     let mut conversations = edge.system().store().list(query).await?;
@@ -237,14 +240,20 @@ pub(super) async fn list(
     if !caller.principal.may_manage() {
         conversations = conversations.into_iter().map(ConversationPage::for_contact).collect();
     }
-    Ok(web::Json(ConversationList { conversations, next }))
+    Ok(Listing(place, ConversationList { conversations, next }))
 }
 
 /// One conversation of the contact's as the list shows it.
 async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<Vec<ConversationPage>, ApiError> {
-    glance(edge, caller, id).await?;
-    let row = edge.system().store().row(caller.key(id)).await?;
-    Ok(row.map(|row| row.page(id).for_contact()).into_iter().collect())
+    let (contact, ..) = glance(edge, caller, id).await?;
+    let store = edge.system().store();
+    if let Some(row) = store.row(caller.key(id)).await? {
+        return Ok(vec![row.page(id).for_contact()]);
+    }
+    // One that is being made anew is listed as it was.
+    let (tenant, limit) = (caller.tenant_id(), limits::PAGE_CONVERSATIONS_MAX);
+    let rows = store.list(ListQuery { tenant, contact: Some(contact), before: None, limit }).await?;
+    Ok(rows.into_iter().filter(|row| row.id == id).map(ConversationPage::for_contact).collect())
 }
 
 fn write_cursor(row: &ConversationPage) -> String {

@@ -24,7 +24,7 @@ pub(crate) fn configure(app: &mut ServiceConfig) {
     for (address, file) in NAMED {
         app.route(address, web::get().to(move |request: HttpRequest| std::future::ready(answer::file(&request, file))));
     }
-    // Whoever types a stroke too much means the page.
+    // Whoever types a slash too much means the page.
     app.service(web::redirect("/studio/", "/studio"));
     // A redirect, because the client's own modules lie beside the file.
     app.service(web::redirect("/tertulia.js", "/web/tertulia.js"));

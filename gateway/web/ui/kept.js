@@ -1,7 +1,7 @@
 // Storage that never throws. Browsers forbid it, in frames of other sites or by a setting, or it is full:
-// what they do not keep is kept here for as long as the page lives.
+// what they do not keep is kept here for as long as the page lives, whichever script runs, and however often.
 
-const MEMORY = { localStorage: new Map(), sessionStorage: new Map() };
+const MEMORY = (globalThis[Symbol.for('tertulia.kept')] ??= { localStorage: new Map(), sessionStorage: new Map() });
 
 /** `kind` is `localStorage` or `sessionStorage`; `scope` keeps apart what is not to be mixed, for example tenants. */
 export function kept(kind, scope = '') {

@@ -33,6 +33,7 @@ export function show({ node, tenant, scheme, look, token, end }) {
   for (const type of ['keydown', 'keypress', 'keyup', 'focusin', 'focusout']) root.addEventListener(type, (event) => event.target.closest?.('.card') && event.stopPropagation());
 
   let loading = null;
+  let removed = false;
   let chat = null;
   let card = null;
   let unread = 0;
@@ -45,6 +46,7 @@ export function show({ node, tenant, scheme, look, token, end }) {
   }
 
   function build({ Tertulia, Panel, styles }) {
+    if (removed) return;
     host.dress(styles);
     const client = new Tertulia({ url: node, token, storage: kept('sessionStorage', tenant), locale: look.language || undefined });
     const panel = new Panel({ client, words, look, draft: `widget:${tenant}`, fresh });
@@ -118,7 +120,7 @@ export function show({ node, tenant, scheme, look, token, end }) {
 
   async function toggle(open = !card?.open) {
     if (!chat) await prepare().catch((error) => console.warn(`Tertulia: the chat did not load: ${error.message}`));
-    if (!chat || card.open === open) return;
+    if (!chat || removed || card.open === open) return;
     launcher.setAttribute('aria-expanded', String(open));
     if (!open) {
       card.close();
@@ -170,6 +172,7 @@ export function show({ node, tenant, scheme, look, token, end }) {
     open: () => toggle(true),
     close: () => toggle(false),
     remove: () => {
+      removed = true;
       end();
       keeper.stop();
       removeEventListener('storage', readElsewhere);
@@ -181,6 +184,6 @@ export function show({ node, tenant, scheme, look, token, end }) {
     },
   };
   globalThis.tertulia = api;
-  idle(() => prepare().catch((error) => console.warn(`Tertulia: the chat is not ready yet: ${error.message}`)));
+  idle(() => removed || prepare().catch((error) => console.warn(`Tertulia: the chat is not ready yet: ${error.message}`)));
   return { stay: keeper.stay, remove: api.remove };
 }

@@ -236,7 +236,8 @@ pub struct ConversationPage {
     pub agent: Option<AgentName>,
     /// The newest event that the row tells of.
     pub head: Seq,
-    /// When that was; it never goes back.
+    /// When somebody last did something in it, by which the list is ordered. It never goes back, and what the node
+    /// does by itself, such as closing what is idle, leaves it as it is.
     pub last_at: Timestamp,
     /// The contact's last words: the beginning of their newest message, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]

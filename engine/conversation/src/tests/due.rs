@@ -13,24 +13,34 @@ fn one_hour() -> FloorPolicy {
 fn a_conversation_closes_at_its_hour_and_once() {
     check(
         &one_hour(),
-        "when | +3599999ms | due | when | +1ms | due | due | when | say hello again. | when",
+        "when | say hello there. | text Hi. | end completed | when | +3599999ms | due | when | +1ms | due | due | when | say hello again. | when",
         &expect![[r#"
+            > when: never
+            > say hello there.
+              2 message Contact "hello there."
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Hi.
+              delta t1@0 Hi.
+            > end completed
+              4 message Assistant "Hi." t1 completed answers 2
             > when: 3600000 ms
             > due
               reply 0
             > when: 3600000 ms
             > due
-              2 closed
-              reply 2
+              5 closed
+              reply 5
             > due
               reply 0
             > when: never
             > say hello again.
-              3 reopened
-              4 message Contact "hello again."
-              reply 4
-              5 turn_started
-              ask t1 #1
+              6 reopened
+              7 message Contact "hello again."
+              reply 7
+              8 turn_started
+              ask t2 #1
             > when: 3630000 ms
         "#]],
     );

@@ -372,16 +372,25 @@ fn a_question_whose_turn_never_began_is_answered_on_waking() {
 fn a_long_silence_closes() {
     check(
         &FloorPolicy { close_after_hours: 1, ..FloorPolicy::default() },
-        "+3600000ms | crash | say hello again.",
+        "say hello there. | text Hi. | end completed | +3600000ms | crash | say hello again.",
         &expect![[r#"
-            > crash
-              2 closed
-            > say hello again.
-              3 reopened
-              4 message Contact "hello again."
-              reply 4
-              5 turn_started
+            > say hello there.
+              2 message Contact "hello there."
+              reply 2
+              3 turn_started
               ask t1 #1
+            > text Hi.
+              delta t1@0 Hi.
+            > end completed
+              4 message Assistant "Hi." t1 completed answers 2
+            > crash
+              5 closed
+            > say hello again.
+              6 reopened
+              7 message Contact "hello again."
+              reply 7
+              8 turn_started
+              ask t2 #1
         "#]],
     );
 }

@@ -34,7 +34,7 @@ impl Projection {
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
-            Self::Conversations => 1,
+            Self::Conversations => 2,
         }
     }
 }

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use schema::wire::{ConversationPage, Status};
 use schema::{
-    AgentName, Author, Channel, Contact, ConversationId, Event, Fact, HandoffReason, Locale, Seq, Text, Timestamp,
-    limits,
+    AgentName, Author, Channel, CloseReason, Contact, ConversationId, Event, Fact, HandoffReason, Locale, Seq, Text,
+    Timestamp, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,9 @@ pub struct ConversationRow {
     /// Whom it is with; none before the conversation was opened.
     #[serde(skip)]
     pub contact: Option<Contact>,
-    /// When the newest event was decided. It does not go back with a clock, or whoever walks through pages of the
-    /// list could meet the conversation twice.
+    /// When somebody last did something in it, by which the list is ordered: what the node does by itself (to close
+    /// what is idle, to begin a turn) is no news. It does not go back with a clock, or whoever walks through pages
+    /// of the list could meet the conversation twice.
     #[serde(skip)]
     pub last_at: Timestamp,
     channel: Channel,
@@ -68,7 +69,9 @@ impl ConversationRow {
             return;
         }
         self.head = event.seq;
-        self.last_at = self.last_at.max(event.at);
+        if is_news(&event.fact) {
+            self.last_at = self.last_at.max(event.at);
+        }
         match &event.fact {
             Fact::Opened { contact, channel, locale } => {
                 self.contact = Some(contact.clone());
@@ -151,6 +154,20 @@ impl ConversationRow {
     fn reopen(&mut self, at: Timestamp) {
         self.status = Status::Open;
         self.handoff = self.handoff.map(|handoff| Handoff { since: Some(at), ..handoff });
+    }
+}
+
+/// Whether somebody did it: the contact, the assistant by its words, one of the team, or who called the API.
+const fn is_news(fact: &Fact) -> bool {
+    match fact {
+        Fact::Opened { .. }
+        | Fact::Message { .. }
+        | Fact::TakenOver { .. }
+        | Fact::HandedBack { .. }
+        | Fact::HandoffRequested { .. }
+        | Fact::Closed { reason: CloseReason::Asked }
+        | Fact::Reopened {} => true,
+        Fact::Closed { reason: CloseReason::Idle } | Fact::TurnStarted { .. } | Fact::Checkpoint { .. } => false,
     }
 }
 

@@ -31,6 +31,7 @@ fn fact(word: &str) -> (Author, Fact) {
         "back" => (Author::Human, Fact::HandedBack { agent: rest.into(), ownership: 2 }),
         "handoff" => (Author::Assistant, Fact::HandoffRequested { reason: HandoffReason::Complaint }),
         "closed" => (Author::System, Fact::Closed { reason: CloseReason::Idle }),
+        "ended" => (Author::System, Fact::Closed { reason: CloseReason::Asked }),
         "reopened" => (Author::System, Fact::Reopened {}),
         other => panic!("{other} is no word of these tests"),
     }
@@ -96,7 +97,8 @@ fn a_row_tells_who_waits_since_when_and_for_how_many_answers() {
         let handoff = handoff.then_some(HandoffReason::Complaint);
         assert_eq!(found, (Some(unread), waiting.map(at), handoff, agent), "{words:?}");
         assert_eq!(shown.owner, if agent.is_some() { "human" } else { "assistant" }, "{words:?}");
-        assert_eq!((shown.head, shown.last_at), (words.len() as Seq, at(words.len() as Seq)), "{words:?}");
+        let news = words.iter().rposition(|word| !["turn", "closed"].contains(word)).unwrap();
+        assert_eq!((shown.head, shown.last_at), (words.len() as Seq, at(news as Seq + 1)), "{words:?}");
         assert_eq!(shown.contact.as_ref().map(schema::Contact::as_str), Some("ana"), "{words:?}");
         let of_contact = shown.for_contact();
         assert_eq!((of_contact.unread, of_contact.waiting_since, of_contact.handoff), (None, None, None), "{words:?}");
@@ -146,8 +148,18 @@ fn its_moment_does_not_go_back_and_what_it_tells_is_not_told_twice() {
     let before = row.clone();
     row.fold(&events(&["opened ana", "asks one"])[1]);
     assert_eq!(row, before);
-    row.fold(&Event { seq: 4, at: at(1), ..events(&["closed"])[0].clone() });
+    row.fold(&Event { seq: 4, at: at(1), ..events(&["ended"])[0].clone() });
     assert_eq!((row.head, row.last_at, page(&row).status), (4, at(3), Status::Closed));
+}
+
+#[test]
+fn what_the_node_does_by_itself_leaves_a_row_in_its_place() {
+    for (last, moment) in
+        [("turn", 2), ("closed", 2), ("ended", 3), ("replies 2 Yes.", 3), ("handoff", 3), ("back Zoe", 3)]
+    {
+        let row = folded(&events(&["opened ana", "asks one", last]));
+        assert_eq!((row.head, row.last_at), (3, at(moment)), "{last}");
+    }
 }
 
 fn any_word() -> impl Strategy<Value = String> {

@@ -6,7 +6,7 @@ use schema::{ConversationId, ConversationKey, TenantId, Timestamp};
 
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
-use crate::{Behind, ConversationRow, ListQuery, LogCursor, Projection, StoreError};
+use crate::{Behind, ConversationRow, ListQuery, LogCursor, Projection};
 
 /// Where a projection stands.
 pub(super) struct CursorRead(pub(super) Projection);
@@ -83,7 +83,7 @@ impl Read for RowRead {
         let version = Projection::Conversations.version();
         let mut found = statement.query(params![key.tenant.as_bytes(), key.conversation.as_bytes(), version])?;
         match found.next()? {
-            Some(row) => Ok(Some(listed(row)?.1)),
+            Some(row) => Ok(listed(row)?.map(|(_, row)| row)),
             None => Ok(None),
         }
     }
@@ -121,31 +121,44 @@ impl Read for ListRead {
         };
         let mut pages = Vec::new();
         while let Some(row) = found.next()? {
-            let (id, row) = listed(row)?;
-            pages.push(row.page(id));
+            pages.push(shown(row)?);
         }
         Ok(pages)
     }
 }
 
-/// A row as the statements above give it. One of another version shows what can be read of it until it is made
-/// anew.
-fn listed(row: &rusqlite::Row<'_>) -> Result<(ConversationId, ConversationRow), ReadError> {
+/// A row for the list. One of another version, and one that cannot be read, shows what is known of it until it is
+/// made anew, and does not say how many messages are unread: it is not known.
+fn shown(row: &rusqlite::Row<'_>) -> Result<ConversationPage, ReadError> {
+    let mut is_known = row.get::<_, u32>(4)? == Projection::Conversations.version();
+    let (id, read) = if let Some(read) = listed(row)? {
+        read
+    } else {
+        is_known = false;
+        (ConversationId::from_bytes(row.get(0)?), columns(row, ConversationRow::default())?)
+    };
+    let page = read.page(id);
+    Ok(ConversationPage { unread: page.unread.filter(|_| is_known), ..page })
+}
+
+/// A row as the statements above give it; none when it cannot be read, and is to be made anew.
+fn listed(row: &rusqlite::Row<'_>) -> Result<Option<(ConversationId, ConversationRow)>, ReadError> {
     let id = ConversationId::from_bytes(row.get(0)?);
     let body = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
-    let mut read = match serde_json::from_str::<ConversationRow>(body) {
-        Ok(read) => read,
-        Err(_) if row.get::<_, u32>(4)? != Projection::Conversations.version() => ConversationRow::default(),
+    let Ok(read) = serde_json::from_str::<ConversationRow>(body) else {
         // What serde says may quote it.
-        Err(_) => {
-            let how = "`tertulia rebuild conversations` makes it anew";
-            return Err(StoreError::Corrupt(format!("the row of {id} in the list cannot be read: {how}")).into());
-        }
+        tracing::warn!(conversation = %id, "a row of the list cannot be read; the conversation's next event makes it anew");
+        return Ok(None);
     };
+    Ok(Some((id, columns(row, read)?)))
+}
+
+/// The row with what stands in columns of its own.
+fn columns(row: &rusqlite::Row<'_>, mut read: ConversationRow) -> Result<ConversationRow, ReadError> {
     read.contact = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?.parse().ok();
     read.head = natural(row.get(2)?);
     read.last_at = Timestamp::from_millis(row.get(3)?);
-    Ok((id, read))
+    Ok(read)
 }
 
 #[cfg(test)]

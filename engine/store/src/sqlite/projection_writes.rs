@@ -1,7 +1,7 @@
 //! Rows of projections, and how far they go. Written in the same transactions as what is appended meanwhile, and
 //! conditional on the row alone: no append waits for them or looks at them.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationKey, Seq};
 
 use super::job::Write;
@@ -25,6 +25,13 @@ impl ProjectWrite {
     }
 }
 
+/// Whether the row in place can be read. One that cannot be is as good as none: it is made anew from its log.
+fn is_readable(connection: &Connection, row_id: i64) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT body FROM conversation_rows WHERE conversation = ?1")?;
+    let body = statement.query_row([row_id], |row| row.get::<_, String>(0));
+    Ok(body.is_ok_and(|body| serde_json::from_str::<ConversationRow>(&body).is_ok()))
+}
+
 impl Write for ProjectWrite {
     type Output = ();
 
@@ -40,7 +47,7 @@ impl Write for ProjectWrite {
             .query_row(params![log.row_id, version], |row| row.get(0))
             .optional()?
             .map_or(0, natural);
-        if found != self.expected {
+        if found != self.expected && (self.expected != 0 || is_readable(rows.connection, log.row_id)?) {
             return Ok(Err(StoreError::Conflict { found }));
         }
         let contact = self.row.contact.as_ref().map_or("", |contact| contact.as_str());

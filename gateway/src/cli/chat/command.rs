@@ -41,7 +41,7 @@ pub(super) fn read(line: &str) -> Line<'_> {
     if !line.starts_with('/') {
         return Line::Say(line);
     }
-    // A second stroke takes the first one's meaning away.
+    // A second slash takes the first one's meaning away.
     if line.starts_with("//") {
         return Line::Say(&line[1..]);
     }
@@ -54,7 +54,7 @@ pub(super) fn read(line: &str) -> Line<'_> {
 /// The lines of `/help`.
 pub(super) fn help() -> impl Iterator<Item = String> {
     let commands = COMMANDS.iter().map(|(name, _, does)| format!("{name:<7} {does}"));
-    let more = ["//…     say a line that begins with a stroke", "Ctrl-C  stop the reply that runs, else end the chat"];
+    let more = ["//…     say a line that begins with a slash", "Ctrl-C  stop the reply that runs, else end the chat"];
     commands.chain(more.map(str::to_owned))
 }
 

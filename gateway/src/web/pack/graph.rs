@@ -1,5 +1,4 @@
-//! All modules and who imports whom: packs of a module with what it needs, and single modules whose
-//! imports name contents.
+//! All modules and who imports whom, and packs of a module with what it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -22,8 +21,6 @@ pub(super) struct Graph<'a> {
     modules: BTreeMap<String, Module>,
     /// Packs that other packs load later, by the module at which they begin.
     loaded: BTreeMap<String, Made>,
-    /// Single modules as they are served, by path.
-    single: BTreeMap<String, String>,
 }
 
 impl<'a> Graph<'a> {
@@ -37,7 +34,7 @@ impl<'a> Graph<'a> {
                 return Err(PackError::Missing { by: module.path.clone(), path: path.to_owned() });
             }
         }
-        Ok(Self { sources, modules, loaded: BTreeMap::new(), single: BTreeMap::new() })
+        Ok(Self { sources, modules, loaded: BTreeMap::new() })
     }
 
     /// One script of a module and all that it imports. Each module is a function that is run once and
@@ -70,37 +67,6 @@ impl<'a> Graph<'a> {
             _ => return Ok(pack),
         };
         Err(PackError::File { path: entry.to_owned(), why: unfit })
-    }
-
-    /// A single module, whose imports name the contents of others.
-    pub(super) fn module(&mut self, path: &str) -> Result<String, PackError> {
-        let mut order = Vec::new();
-        self.visit(path, path, &mut Vec::new(), &mut order)?;
-        for path in &order {
-            if self.single.contains_key(path) {
-                continue;
-            }
-            let mut text = String::new();
-            for line in &self.modules[path].lines {
-                match line {
-                    Line::Import { names, from, specifier } => {
-                        let folder = &specifier[..specifier.rfind('/').map_or(0, |at| at + 1)];
-                        let name = lasting(from, &self.single[from]);
-                        let file = name.rsplit('/').next().unwrap_or_default();
-                        let names: Vec<_> = names.iter().map(|name| renamed(&name.there, " as ", &name.here)).collect();
-                        _ = writeln!(text, "import {{ {} }} from '{folder}{file}';", names.join(", "));
-                    }
-                    Line::Text { .. } => {
-                        return Err(PackError::File { path: path.clone(), why: "a single module imports no texts" });
-                    }
-                    Line::Export { declaration, .. } => _ = writeln!(text, "export {declaration}"),
-                    Line::Exports(names) => _ = writeln!(text, "export {{ {} }};", names.join(", ")),
-                    Line::Comment(line) | Line::Code { text: line, .. } => _ = writeln!(text, "{line}"),
-                }
-            }
-            self.single.insert(path.clone(), text);
-        }
-        Ok(self.single[path].clone())
     }
 
     /// The packs that others load.
@@ -155,7 +121,7 @@ impl<'a> Graph<'a> {
         for line in &module.lines {
             match line {
                 Line::Comment(_) => {}
-                Line::Import { names, from, .. } => {
+                Line::Import { names, from } => {
                     let names: Vec<_> = names.iter().map(|name| renamed(&name.there, ": ", &name.here)).collect();
                     _ = writeln!(pack, "const {{ {} }} = {};", names.join(", "), variable(number[from.as_str()]));
                 }

@@ -1,5 +1,5 @@
 //! Makes of the plain files in `web/` what a node serves: one script and one sheet for each page, the
-//! widget, and the client's modules, which import each other by names that tell their content.
+//! widget, and the client, each a script of its own.
 //!
 //! It reads lines, not JavaScript: what it takes of the language is little and checked, see
 //! `module.rs`. The build script runs it; a debug build also does where a file has changed since.
@@ -19,6 +19,9 @@ pub(crate) const NAME_HASH_LEN: usize = 16;
 const PAGES: &[(&str, &str)] = &[("chat/index.html", "chat"), ("studio/index.html", "studio")];
 /// Scripts that other pages load by a tag, and the modules at which they begin.
 const SCRIPTS: &[(&str, &str)] = &[("widget.js", "widget/loader.js")];
+/// Modules that pages of others import, each packed with all that it needs: while nodes of two versions serve
+/// together, what one has made loads nothing that another has.
+const CLIENT: &[&str] = &["tertulia.js", "ui/visitor.js"];
 /// Folders whose modules belong to one page: they are served in its script alone.
 const OF_PAGES: &[&str] = &["chat/", "studio/", "widget/"];
 
@@ -88,7 +91,10 @@ pub(crate) fn make(sources: &BTreeMap<String, String>) -> Result<Vec<Made>, Pack
     made.extend(graph.take_loaded());
     let shared = |path: &str| !OF_PAGES.iter().any(|folder| path.starts_with(folder));
     for (path, text) in sources.iter().filter(|(path, _)| shared(path)) {
-        let content = if path.ends_with(".js") { graph.module(path)? } else { text.clone() };
+        let content = match path.as_str() {
+            entry if CLIENT.contains(&entry) => graph.pack(entry, graph::Kind::Module)?,
+            _ => text.clone(),
+        };
         made.push(Made { name: path.clone(), content });
     }
     Ok(made)

@@ -17,7 +17,7 @@ pub(super) enum Line {
     /// A comment or nothing.
     Comment(String),
     /// Names from another module.
-    Import { names: Vec<Name>, from: String, specifier: String },
+    Import { names: Vec<Name>, from: String },
     /// The text of a file under a name.
     Text { name: String, from: String },
     /// A declaration that others may import.
@@ -112,7 +112,7 @@ fn import(path: &str, rest: &str) -> Option<Line> {
                 let (there, here) = name.split_once(" as ").unwrap_or((name, name));
                 (is_name(there) && is_name(here)).then(|| Name { there: there.to_owned(), here: here.to_owned() })
             });
-            Some(Line::Import { names: names.collect::<Option<_>>()?, from, specifier: specifier.to_owned() })
+            Some(Line::Import { names: names.collect::<Option<_>>()?, from })
         }
         " with { type: 'text' };" => is_name(what).then(|| Line::Text { name: what.to_owned(), from }),
         _ => None,

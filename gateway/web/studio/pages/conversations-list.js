@@ -1,6 +1,6 @@
 // The list of conversations, newest activity first, kept up to date while somebody looks at it.
-// Invariant: it reads logs only. Asking how a conversation stands would wake it, and a conversation
-// that wakes after a long rest writes that it closed.
+// Invariant: it reads logs only. Asking how a conversation stands would wake it, and looking at a list must not wake
+// all that is in it.
 
 import { button, fill, h, icon } from '../dom.js';
 import { glance, nameOf } from '../people.js';
