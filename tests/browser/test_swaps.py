@@ -88,6 +88,25 @@ def test_the_tag_twice_gives_one_chat(room):
     is_finished(page)
 
 
+def test_a_chat_that_was_removed_while_it_loads_opens_no_connection(room):
+    page = visit(room)
+    open_it(page)
+    say_in(page, "quote before.")
+    is_finished(page)
+    # The rest of it is on its way when the page thinks better of it; the conversation is remembered.
+    held = []
+    page.route("**/web/packs/widget-chat.*", lambda route: held.append(route))
+    sockets = []
+    page.on("websocket", sockets.append)
+    page.reload()
+    page.locator(".launcher").wait_for()
+    wait_for(lambda: page.wait_for_timeout(20) or held, "the rest of it")
+    page.evaluate("tertulia.remove()")
+    held[0].continue_()
+    page.wait_for_timeout(700)
+    assert not sockets and page.locator("tertulia-widget").count() == 0, sockets
+
+
 def test_a_chat_that_was_removed_stays_away_until_the_tag_is_run_again(room):
     page = visit(room)
     page.evaluate("tertulia.remove()")

@@ -57,7 +57,7 @@ const CONTENTS_LINES_MAX: usize = 60;
 #[test]
 fn the_house_is_in_order() {
     let files = source::files().unwrap();
-    let complaints: Vec<String> = [imports, machine, actix, shape, words, machine_paths, lints, circles]
+    let complaints: Vec<String> = [imports, machine, actix, shape, words, listings, machine_paths, lints, circles]
         .iter()
         .flat_map(|rule| rule(&files))
         .collect();
@@ -168,6 +168,20 @@ fn words(files: &[File]) -> Vec<String> {
             let mut parts = line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '!'));
             if let Some(word) = parts.find(|part| matches!(*part, "do_send" | "unsafe" | "todo!" | "unimplemented!")) {
                 complaints.push(format!("{}:{}: {word}", file.path, at + 1));
+            }
+        }
+    }
+    complaints
+}
+
+/// A list over HTTP holds a place until its client has it (`Listing`): else one address could have hundreds of pages
+/// unread. The operator's may do without.
+fn listings(files: &[File]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for file in rust(files).filter(|file| file.path.starts_with("gateway/src/http/")) {
+        for line in file.text.lines().filter(|line| line.contains("web::Json<") && line.contains("List>")) {
+            if !line.contains("Operator") {
+                complaints.push(format!("{}: answer a list with its place, as `Listing`: {}", file.path, line.trim()));
             }
         }
     }
@@ -369,6 +383,9 @@ mod tests_of_the_rules {
             (words, "engine/store/src/a.rs", "unsafe { f() }", true),
             (words, "engine/store/src/a.rs", "todo!()", true),
             (words, "engine/store/src/a.rs", "unimplemented!(\"later\")", true),
+            (listings, "gateway/src/http/a.rs", ") -> Result<web::Json<TagList>, ApiError> {", true),
+            (listings, "gateway/src/http/a.rs", "async fn list(_: Operator) -> web::Json<TagList> {", false),
+            (listings, "gateway/src/http/a.rs", ") -> Result<Listing<TagList>, ApiError> {", false),
             (machine_paths, "README.md", path.as_str(), true),
             (machine_paths, "README.md", within.as_str(), false),
             (lints, "engine/store/Cargo.toml", "[lints]\nworkspace = true", false),
