@@ -34,7 +34,8 @@ impl Projection {
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
-            Self::Conversations => 1,
+            // 2: its words are sealed.
+            Self::Conversations => 2,
         }
     }
 }

@@ -1,11 +1,16 @@
 //! Reading rows of projections, and looking for logs that go on beyond them. What is listed names the tenant.
 
+use std::sync::Arc;
+
+use engine_privacy::KeyId;
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::wire::ConversationPage;
 use schema::{ConversationId, ConversationKey, TenantId, Timestamp};
 
+use super::projection_writes::label;
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
+use super::sealing::Sealing;
 use crate::{Behind, ConversationRow, ListQuery, LogCursor, Projection, StoreError};
 
 /// Where a projection stands.
@@ -67,41 +72,52 @@ impl Read for BehindRead {
     }
 }
 
-const ROW: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body
+const ROW: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body, row.sealed, log.key_id
     FROM conversations AS log JOIN conversation_rows AS row ON row.conversation = log.row_id
     WHERE log.tenant = ?1 AND log.id = ?2 AND row.version = ?3";
 
 /// One conversation's row.
-pub(super) struct RowRead(pub(super) ConversationKey);
+pub(super) struct RowRead {
+    pub(super) key: ConversationKey,
+    pub(super) sealing: Arc<Sealing>,
+}
 
 impl Read for RowRead {
     type Output = Option<ConversationRow>;
 
     fn run(&self, connection: &Connection) -> Result<Option<ConversationRow>, ReadError> {
-        let Self(key) = self;
+        let Self { key, sealing } = self;
         let mut statement = connection.prepare_cached(ROW)?;
         let version = Projection::Conversations.version();
         let mut found = statement.query(params![key.tenant.as_bytes(), key.conversation.as_bytes(), version])?;
         match found.next()? {
-            Some(row) => Ok(Some(listed(row)?.1)),
+            Some(row) => Ok(Some(listed(row, key.tenant, sealing)?.1)),
             None => Ok(None),
         }
     }
 }
 
-const LIST: &str = "SELECT id, contact, head, last_at, version, body FROM conversation_rows
-    WHERE tenant = ?1 AND (last_at, id) < (?2, ?3) ORDER BY last_at DESC, id DESC LIMIT ?4";
-const LIST_OF_CONTACT: &str = "SELECT id, contact, head, last_at, version, body FROM conversation_rows
-    WHERE tenant = ?1 AND contact = ?5 AND (last_at, id) < (?2, ?3) ORDER BY last_at DESC, id DESC LIMIT ?4";
+// `CROSS` keeps the rows' order: the log's table is only asked for each row's key.
+const LIST: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body, row.sealed, log.key_id
+    FROM conversation_rows AS row CROSS JOIN conversations AS log ON log.row_id = row.conversation
+    WHERE row.tenant = ?1 AND (row.last_at, row.id) < (?2, ?3) ORDER BY row.last_at DESC, row.id DESC LIMIT ?4";
+const LIST_OF_CONTACT: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body, row.sealed,
+      log.key_id
+    FROM conversation_rows AS row CROSS JOIN conversations AS log ON log.row_id = row.conversation
+    WHERE row.tenant = ?1 AND row.contact = ?5 AND (row.last_at, row.id) < (?2, ?3)
+    ORDER BY row.last_at DESC, row.id DESC LIMIT ?4";
 
 /// A page of the list of conversations.
-pub(super) struct ListRead(pub(super) ListQuery);
+pub(super) struct ListRead {
+    pub(super) query: ListQuery,
+    pub(super) sealing: Arc<Sealing>,
+}
 
 impl Read for ListRead {
     type Output = Vec<ConversationPage>;
 
     fn run(&self, connection: &Connection) -> Result<Vec<ConversationPage>, ReadError> {
-        let query = &self.0;
+        let query = &self.query;
         // One byte more than an id has, so that it comes after every id.
         let (last_at, id) = match &query.before {
             Some(cursor) => (cursor.last_at.as_millis(), cursor.id.as_bytes().to_vec()),
@@ -121,7 +137,7 @@ impl Read for ListRead {
         };
         let mut pages = Vec::new();
         while let Some(row) = found.next()? {
-            let (id, row) = listed(row)?;
+            let (id, row) = listed(row, query.tenant, &self.sealing)?;
             pages.push(row.page(id));
         }
         Ok(pages)
@@ -129,22 +145,36 @@ impl Read for ListRead {
 }
 
 /// A row as the statements above give it. One of another version shows what can be read of it until it is made
-/// anew.
-fn listed(row: &rusqlite::Row<'_>) -> Result<(ConversationId, ConversationRow), ReadError> {
+/// anew; one whose key has ended shows no words.
+fn listed(
+    row: &rusqlite::Row<'_>,
+    tenant: TenantId,
+    sealing: &Sealing,
+) -> Result<(ConversationId, ConversationRow), ReadError> {
     let id = ConversationId::from_bytes(row.get(0)?);
+    let is_ours = row.get::<_, u32>(4)? == Projection::Conversations.version();
+    let unreadable = || {
+        let how = "`tertulia rebuild conversations` makes it anew";
+        StoreError::Corrupt(format!("the row of {id} in the list cannot be read: {how}"))
+    };
     let body = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
     let mut read = match serde_json::from_str::<ConversationRow>(body) {
         Ok(read) => read,
-        Err(_) if row.get::<_, u32>(4)? != Projection::Conversations.version() => ConversationRow::default(),
+        Err(_) if !is_ours => ConversationRow::default(),
         // What serde says may quote it.
-        Err(_) => {
-            let how = "`tertulia rebuild conversations` makes it anew";
-            return Err(StoreError::Corrupt(format!("the row of {id} in the list cannot be read: {how}")).into());
-        }
+        Err(_) => return Err(unreadable().into()),
     };
     read.contact = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?.parse().ok();
     read.head = natural(row.get(2)?);
     read.last_at = Timestamp::from_millis(row.get(3)?);
+    let sealed = row.get_ref(6)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    if let (Some(sealed), Some(key_id), true) = (sealed, row.get::<_, Option<i64>>(7)?, is_ours)
+        && let Some(cipher) = sealing.cipher(KeyId(natural(key_id)))?
+    {
+        let texts = cipher.open(&label(ConversationKey { tenant, conversation: id }, read.head), sealed);
+        let texts = texts.ok().and_then(|texts| serde_json::from_slice(&texts).ok()).ok_or_else(unreadable)?;
+        read.put_texts(texts);
+    }
     Ok((id, read))
 }
 
@@ -158,8 +188,8 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate::migrate(&mut connection, migrate::STEPS).unwrap();
         for (sql, wanted) in [
-            (LIST, &["conversation_rows_by_activity"][..]),
-            (LIST_OF_CONTACT, &["conversation_rows_by_contact"]),
+            (LIST, &["conversation_rows_by_activity", "INTEGER PRIMARY KEY"][..]),
+            (LIST_OF_CONTACT, &["conversation_rows_by_contact", "INTEGER PRIMARY KEY"]),
             (LATER, &["INTEGER PRIMARY KEY"]),
             (BEYOND, &["INTEGER PRIMARY KEY", "INTEGER PRIMARY KEY"]),
             (ROW, &["conversations_by_id", "INTEGER PRIMARY KEY"]),

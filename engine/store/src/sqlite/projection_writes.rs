@@ -1,27 +1,45 @@
 //! Rows of projections, and how far they go. Written in the same transactions as what is appended meanwhile, and
 //! conditional on the row alone: no append waits for them or looks at them.
 
+use engine_privacy::{Kind, Label};
 use rusqlite::{OptionalExtension, params};
 use schema::{ConversationKey, Seq};
 
 use super::job::Write;
 use super::rows::{Rows, integer, natural};
+use super::sealing::{Sealable, Sealing};
 use crate::{ConversationRow, LogCursor, Projection, StoreError};
 
-/// A row on its way, its body already JSON.
+/// The form of a row's sealed words: JSON.
+const FORMAT: u8 = 1;
+
+/// Where a row's words belong.
+pub(super) fn label(key: ConversationKey, head: Seq) -> Label {
+    Label { key, seq: head, kind: Kind::Row, format: FORMAT }
+}
+
+/// A row on its way, its body already JSON and its words sealed.
 pub(super) struct ProjectWrite {
     key: ConversationKey,
     expected: Seq,
     row: ConversationRow,
     body: String,
+    texts: Option<Sealable>,
 }
 
 impl ProjectWrite {
-    /// Writes the row down as JSON.
-    pub(super) fn new(key: ConversationKey, expected: Seq, row: ConversationRow) -> Result<Self, StoreError> {
-        let body = serde_json::to_string(&row);
-        let body = body.map_err(|_| StoreError::Corrupt("a row of the list cannot be written as JSON".into()))?;
-        Ok(Self { key, expected, row, body })
+    /// Writes the row down as JSON, and seals its words.
+    pub(super) fn new(
+        sealing: &Sealing,
+        key: ConversationKey,
+        expected: Seq,
+        mut row: ConversationRow,
+    ) -> Result<Self, StoreError> {
+        let unwritable = |_| StoreError::Corrupt("a row of the list cannot be written as JSON".into());
+        let texts = row.take_texts().map(|texts| serde_json::to_vec(&texts)).transpose().map_err(unwritable)?;
+        let texts = texts.map(|texts| Sealable::new(sealing, label(key, row.head), texts)).transpose()?;
+        let body = serde_json::to_string(&row).map_err(unwritable)?;
+        Ok(Self { key, expected, row, body, texts })
     }
 }
 
@@ -43,13 +61,23 @@ impl Write for ProjectWrite {
         if found != self.expected {
             return Ok(Err(StoreError::Conflict { found }));
         }
+        let (log, id) = match rows.ensure_key(self.key, log)? {
+            Ok(with_key) => with_key,
+            Err(error) => return Ok(Err(error)),
+        };
+        let texts = self.texts.as_ref().map(|texts| texts.under(&rows.memory.sealing, id)).transpose();
+        let sealed = match texts {
+            Ok(sealed) => sealed,
+            Err(error) => return Ok(Err(error)),
+        };
         let contact = self.row.contact.as_ref().map_or("", |contact| contact.as_str());
         rows.connection
             .prepare_cached(
-                "INSERT INTO conversation_rows (conversation, tenant, id, contact, head, last_at, version, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                "INSERT INTO conversation_rows (conversation, tenant, id, contact, head, last_at, version, body, sealed)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
                  ON CONFLICT (conversation) DO UPDATE SET contact = excluded.contact, head = excluded.head,
-                   last_at = excluded.last_at, version = excluded.version, body = excluded.body",
+                   last_at = excluded.last_at, version = excluded.version, body = excluded.body,
+                   sealed = excluded.sealed",
             )?
             .execute(params![
                 log.row_id,
@@ -59,13 +87,14 @@ impl Write for ProjectWrite {
                 integer(self.row.head),
                 self.row.last_at.as_millis(),
                 version,
-                self.body
+                self.body,
+                sealed.as_deref()
             ])?;
         Ok(Ok(()))
     }
 
     fn cost(&self) -> (usize, usize) {
-        (1, self.body.len())
+        (1, self.body.len() + self.texts.as_ref().map_or(0, Sealable::bytes))
     }
 }
 
