@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::{Cipher, KeyId, Keys, KeysError};
+use crate::{Cipher, KeyNumber, Keys, KeysError};
 
 /// Keys remembered, about 600 bytes each; past it the memory starts anew, at the price of one opening each.
 const REMEMBERED_MAX: usize = 8_192;
@@ -12,7 +12,7 @@ const REMEMBERED_MAX: usize = 8_192;
 /// The keys as those who seal and open use them. Shared by all threads.
 pub struct Ciphers {
     keys: Arc<dyn Keys>,
-    open: Mutex<HashMap<KeyId, Arc<Cipher>>>,
+    open: Mutex<HashMap<KeyNumber, Arc<Cipher>>>,
 }
 
 impl Ciphers {
@@ -32,7 +32,7 @@ impl Ciphers {
     ///
     /// # Errors
     /// As [`Keys::open`], but for [`KeysError::Ended`].
-    pub fn get(&self, id: KeyId) -> Result<Option<Arc<Cipher>>, KeysError> {
+    pub fn get(&self, id: KeyNumber) -> Result<Option<Arc<Cipher>>, KeysError> {
         if let Some(cipher) = self.lock().get(&id) {
             return Ok(Some(Arc::clone(cipher)));
         }
@@ -54,7 +54,7 @@ impl Ciphers {
     ///
     /// # Errors
     /// As [`Keys::end`].
-    pub fn end(&self, ids: &[KeyId]) -> Result<(), KeysError> {
+    pub fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError> {
         self.keys.end(ids)?;
         // After it: whoever opened one meanwhile has put it back.
         let mut open = self.lock();
@@ -65,7 +65,7 @@ impl Ciphers {
     }
 
     // A thread that panicked while it held the lock left the map whole: each change is one call.
-    fn lock(&self) -> MutexGuard<'_, HashMap<KeyId, Arc<Cipher>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyNumber, Arc<Cipher>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

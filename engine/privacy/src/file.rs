@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use self::header::{HEADER_BYTES, Header};
-use crate::{Installation, Key, KeyId, Keys, KeysError};
+use crate::{Installation, Key, KeyNumber, Keys, KeysError};
 
 const SLOT_BYTES: u64 = 32;
 /// Slots filled at a time, with two syncs.
@@ -84,12 +84,12 @@ impl FileKeys {
 
 impl State {
     /// Where a key's slot is.
-    fn seek(&mut self, id: KeyId) -> io::Result<()> {
+    fn seek(&mut self, id: KeyNumber) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(HEADER_BYTES + (id.0 - 1) * SLOT_BYTES)).map(drop)
     }
 
     /// Whether a number was given out, now or in an earlier life.
-    const fn has(&self, id: KeyId) -> bool {
+    const fn has(&self, id: KeyNumber) -> bool {
         0 < id.0 && id.0 < self.next
     }
 
@@ -100,7 +100,7 @@ impl State {
         if self.slots < wanted {
             let mut block = vec![0; usize::try_from((wanted - self.slots) * SLOT_BYTES).unwrap_or(0)];
             random(&mut block)?;
-            self.seek(KeyId(self.slots + 1))?;
+            self.seek(KeyNumber(self.slots + 1))?;
             self.file.write_all(&block)?;
             block.fill(0);
             self.file.sync_data()?;
@@ -118,18 +118,18 @@ impl Keys for FileKeys {
         self.installation
     }
 
-    fn allot(&self, count: usize) -> Result<Vec<KeyId>, KeysError> {
+    fn allot(&self, count: usize) -> Result<Vec<KeyNumber>, KeysError> {
         let mut state = self.lock();
         if state.next >= state.noted {
             state.reserve(self.installation).map_err(self.failed("add keys to"))?;
         }
         let end = state.noted.min(state.next.saturating_add(count.max(1) as u64));
-        let allotted = (state.next..end).map(KeyId).collect();
+        let allotted = (state.next..end).map(KeyNumber).collect();
         state.next = end;
         Ok(allotted)
     }
 
-    fn open(&self, id: KeyId) -> Result<Key, KeysError> {
+    fn open(&self, id: KeyNumber) -> Result<Key, KeysError> {
         let mut state = self.lock();
         if !state.has(id) {
             return Err(KeysError::Unknown(id));
@@ -139,7 +139,7 @@ impl Keys for FileKeys {
         if key == [0; 32] { Err(KeysError::Ended) } else { Ok(Key::new(key)) }
     }
 
-    fn end(&self, ids: &[KeyId]) -> Result<(), KeysError> {
+    fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError> {
         let mut state = self.lock();
         if let Some(unknown) = ids.iter().find(|id| !state.has(**id)) {
             return Err(KeysError::Unknown(*unknown));

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretBox};
 
 /// The number of a key. It is given out once and never again, also after a crash and after the key has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(pub u64);
+pub struct KeyNumber(pub u64);
 
 /// Which installation keys and data belong to: both name it, so that the keys of another one are noticed before
 /// anything is written under them.
@@ -59,7 +59,7 @@ pub trait Keys: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`KeysError::Io`] when they cannot be made durable.
-    fn allot(&self, count: usize) -> Result<Vec<KeyId>, KeysError>;
+    fn allot(&self, count: usize) -> Result<Vec<KeyNumber>, KeysError>;
 
     /// A key that was allotted.
     ///
@@ -67,14 +67,14 @@ pub trait Keys: Send + Sync + 'static {
     /// [`KeysError::Ended`] once it was ended: for good;
     /// [`KeysError::Unknown`] when it was never allotted here: the keys are older than the data;
     /// [`KeysError::Io`] when it cannot be read now.
-    fn open(&self, id: KeyId) -> Result<Key, KeysError>;
+    fn open(&self, id: KeyNumber) -> Result<Key, KeysError>;
 
     /// Destroys keys. When this returns, none of them can be opened any more, whatever happens to the machine. One
     /// that has ended before is no error.
     ///
     /// # Errors
     /// As [`Keys::open`], but never [`KeysError::Ended`]. Some of the keys may have ended: end them again.
-    fn end(&self, ids: &[KeyId]) -> Result<(), KeysError>;
+    fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError>;
 }
 
 /// Why keys cannot be used, in one line for the person who runs the node.
@@ -83,7 +83,7 @@ pub enum KeysError {
     #[error("the key has ended: what it sealed was erased")]
     Ended,
     #[error("there is no key {}: the keys are older than the data; put back the newest ones", .0.0)]
-    Unknown(KeyId),
+    Unknown(KeyNumber),
     #[error(
         "the key file {} is missing, and without it nothing that was said can be read: put it back from its own \
          backup, or say where it is with store.keys",

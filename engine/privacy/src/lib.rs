@@ -11,5 +11,5 @@ mod memory;
 pub use cipher::{Cipher, Kind, Label, OVERHEAD_BYTES, SealError};
 pub use ciphers::Ciphers;
 pub use file::FileKeys;
-pub use keys::{Installation, Key, KeyId, Keys, KeysError};
+pub use keys::{Installation, Key, KeyNumber, Keys, KeysError};
 pub use memory::MemoryKeys;

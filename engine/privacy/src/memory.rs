@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::{Installation, Key, KeyId, Keys, KeysError};
+use crate::{Installation, Key, KeyNumber, Keys, KeysError};
 
 /// Keys that nothing keeps.
 pub struct MemoryKeys {
@@ -29,7 +29,7 @@ impl Default for MemoryKeys {
     }
 }
 
-fn place(id: KeyId) -> Result<usize, KeysError> {
+fn place(id: KeyNumber) -> Result<usize, KeysError> {
     let before = id.0.checked_sub(1).and_then(|before| usize::try_from(before).ok());
     before.ok_or(KeysError::Unknown(id))
 }
@@ -39,7 +39,7 @@ impl Keys for MemoryKeys {
         self.installation
     }
 
-    fn allot(&self, count: usize) -> Result<Vec<KeyId>, KeysError> {
+    fn allot(&self, count: usize) -> Result<Vec<KeyNumber>, KeysError> {
         let mut keys = self.lock();
         let mut allotted = Vec::new();
         for _ in 0..count.max(1) {
@@ -50,12 +50,12 @@ impl Keys for MemoryKeys {
                 problem: std::io::Error::other(error.to_string()),
             })?;
             keys.push(Some(key));
-            allotted.push(KeyId(keys.len() as u64));
+            allotted.push(KeyNumber(keys.len() as u64));
         }
         Ok(allotted)
     }
 
-    fn open(&self, id: KeyId) -> Result<Key, KeysError> {
+    fn open(&self, id: KeyNumber) -> Result<Key, KeysError> {
         match self.lock().get(place(id)?) {
             Some(Some(key)) => Ok(Key::new(*key)),
             Some(None) => Err(KeysError::Ended),
@@ -63,7 +63,7 @@ impl Keys for MemoryKeys {
         }
     }
 
-    fn end(&self, ids: &[KeyId]) -> Result<(), KeysError> {
+    fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError> {
         let mut keys = self.lock();
         for id in ids {
             *keys.get_mut(place(*id)?).ok_or(KeysError::Unknown(*id))? = None;

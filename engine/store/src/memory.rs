@@ -10,7 +10,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine_privacy::{KeyId, Keys, MemoryKeys};
+use engine_privacy::{KeyNumber, Keys, MemoryKeys};
 use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
 use tokio::time::{Instant, sleep_until};
 
@@ -71,7 +71,7 @@ struct Conversation {
     last_at: Timestamp,
     due: Option<Timestamp>,
     snapshot: Option<Snapshot>,
-    key_id: KeyId,
+    key_id: KeyNumber,
 }
 
 impl MemoryStore {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::*;
 
-fn bytes_of(keys: &FileKeys, id: KeyId) -> [u8; 32] {
+fn bytes_of(keys: &FileKeys, id: KeyNumber) -> [u8; 32] {
     *keys.open(id).unwrap().bytes()
 }
 
@@ -43,7 +43,7 @@ fn a_stop_in_good_order_wastes_no_key() {
     for round in 0..50 {
         let keys = FileKeys::open(&path, None).unwrap();
         let id = keys.allot(1).unwrap()[0];
-        assert_eq!(id, KeyId(last + 1), "round {round}");
+        assert_eq!(id, KeyNumber(last + 1), "round {round}");
         last = id.0;
     }
     assert!(fs::metadata(&path).unwrap().len() <= HEADER_BYTES + (BLOCK_SLOTS + 50) * SLOT_BYTES);
@@ -66,7 +66,7 @@ fn what_has_ended_is_nowhere_in_the_file() {
     let open = ids.iter().map(|id| keys.open(*id).is_ok()).collect::<Vec<_>>();
     assert_eq!(open, [true, false, false, true, true]);
     assert!(matches!(keys.open(ids[1]), Err(KeysError::Ended)));
-    for unknown in [KeyId(0), KeyId(9_999_999)] {
+    for unknown in [KeyNumber(0), KeyNumber(9_999_999)] {
         assert!(matches!(keys.open(unknown), Err(KeysError::Unknown(id)) if id == unknown));
         assert!(matches!(keys.end(&[ids[0], unknown]), Err(KeysError::Unknown(id)) if id == unknown));
     }

@@ -3,7 +3,7 @@
 //! Invariant: a conversation's row number is free only when no event and no snapshot has it, or a new conversation
 //! would find them; an event's is never free again, or whoever reads in the order of arrival would pass over an event.
 
-use engine_privacy::KeyId;
+use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationId, ConversationKey, Seq, TenantId, limits};
 
@@ -26,9 +26,9 @@ pub(super) struct EraseWrite {
 
 impl Write for EraseWrite {
     /// The key that has to end; it is noted in the same transaction, so that a crash does not forget it.
-    type Output = Option<KeyId>;
+    type Output = Option<KeyNumber>;
 
-    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Option<KeyId>, StoreError>> {
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Option<KeyNumber>, StoreError>> {
         let Some(row) = rows.find(self.key)? else { return Ok(Err(StoreError::NotFound)) };
         if self.head.is_some_and(|head| head != row.head) {
             return Ok(Err(StoreError::Fenced));
@@ -129,17 +129,17 @@ pub(super) struct EndingRead {
 }
 
 impl Read for EndingRead {
-    type Output = Vec<KeyId>;
+    type Output = Vec<KeyNumber>;
 
-    fn run(&self, connection: &Connection) -> Result<Vec<KeyId>, ReadError> {
+    fn run(&self, connection: &Connection) -> Result<Vec<KeyNumber>, ReadError> {
         let mut statement = connection.prepare_cached("SELECT key_id FROM ending_keys ORDER BY key_id LIMIT ?1")?;
-        let found = statement.query_map([integer(self.limit as u64)], |row| row.get(0).map(natural).map(KeyId))?;
+        let found = statement.query_map([integer(self.limit as u64)], |row| row.get(0).map(natural).map(KeyNumber))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 }
 
 /// Keys that have ended.
-pub(super) struct EndedWrite(pub(super) Vec<KeyId>);
+pub(super) struct EndedWrite(pub(super) Vec<KeyNumber>);
 
 impl Write for EndedWrite {
     type Output = ();
@@ -161,7 +161,7 @@ impl Write for EndedWrite {
 pub(super) struct Keyed {
     pub(super) row_id: i64,
     pub(super) key: ConversationKey,
-    pub(super) id: KeyId,
+    pub(super) id: KeyNumber,
 }
 
 /// The next conversations that have keys.
@@ -183,7 +183,7 @@ impl Read for KeyedRead {
                 tenant: TenantId::from_bytes(row.get(1)?),
                 conversation: ConversationId::from_bytes(row.get(2)?),
             };
-            Ok(Keyed { row_id: row.get(0)?, key, id: KeyId(natural(row.get(3)?)) })
+            Ok(Keyed { row_id: row.get(0)?, key, id: KeyNumber(natural(row.get(3)?)) })
         })?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }

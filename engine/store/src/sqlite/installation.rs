@@ -1,6 +1,6 @@
 //! Whose keys open the file. Named once, when the file first meets keys, and looked at whenever it is opened.
 
-use engine_privacy::{Installation, KeyId, Keys};
+use engine_privacy::{Installation, KeyNumber, Keys};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::rows::natural;
@@ -33,7 +33,7 @@ pub(super) fn adopt(connection: &Connection, keys: &dyn Keys) -> rusqlite::Resul
         .optional()?
         .flatten();
     let Some(newest) = newest else { return Ok(Ok(())) };
-    match keys.open(KeyId(natural(newest))) {
+    match keys.open(KeyNumber(natural(newest))) {
         Ok(_) | Err(engine_privacy::KeysError::Ended) => Ok(Ok(())),
         Err(error) => Ok(Err(refusal(error))),
     }

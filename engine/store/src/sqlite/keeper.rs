@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_privacy::KeyId;
+use engine_privacy::KeyNumber;
 use schema::ConversationKey;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -30,7 +30,7 @@ const PIECE_CONVERSATIONS: usize = 1_000;
 /// What others want of the keeper.
 pub(super) enum Work {
     /// A conversation is on its way out: once `written` gives its key, that ends.
-    End { written: Pending<Option<KeyId>>, reply: oneshot::Sender<Result<(), StoreError>> },
+    End { written: Pending<Option<KeyNumber>>, reply: oneshot::Sender<Result<(), StoreError>> },
     /// Spare keys are few.
     Refill,
 }
@@ -134,7 +134,7 @@ impl Keeper {
     }
 
     /// These keys have ended: nobody need be reminded of them.
-    fn forget(&mut self, ended: Vec<KeyId>) {
+    fn forget(&mut self, ended: Vec<KeyNumber>) {
         // One too many in the list is ended once more by the next start.
         if let Err(error) = self.runtime.block_on(self.queues.write(EndedWrite(ended))) {
             tracing::debug!(%error, "ended keys stay on the list of those to end");

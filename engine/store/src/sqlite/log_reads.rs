@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine_privacy::{Cipher, KeyId};
+use engine_privacy::{Cipher, KeyNumber};
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationId, ConversationKey, Seq, TenantId, Timestamp};
 
@@ -42,7 +42,7 @@ impl PageRead {
             })
             .optional()?
             .ok_or(StoreError::NotFound)?;
-        let cipher = id.map(|id| self.sealing.cipher(KeyId(natural(id)))).transpose()?;
+        let cipher = id.map(|id| self.sealing.cipher(KeyNumber(natural(id)))).transpose()?;
         let erased = matches!(cipher, Some(None));
         let cipher: Option<Arc<Cipher>> = cipher.flatten();
         let mut statement = connection.prepare_cached(

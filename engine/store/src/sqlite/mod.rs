@@ -11,6 +11,8 @@ mod failure;
 mod installation;
 mod job;
 mod keeper;
+#[cfg(test)]
+mod keys_tests;
 mod log_reads;
 mod log_writes;
 mod migrate;

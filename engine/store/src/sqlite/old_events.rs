@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use engine_privacy::KeyId;
+use engine_privacy::KeyNumber;
 use rusqlite::{Connection, params};
 use schema::{ConversationId, ConversationKey, Event, TenantId};
 
@@ -87,7 +87,7 @@ impl Read for OldRead {
 pub(super) struct EnsureKeysWrite(pub(super) Vec<ConversationKey>);
 
 impl Write for EnsureKeysWrite {
-    type Output = HashMap<ConversationKey, KeyId>;
+    type Output = HashMap<ConversationKey, KeyNumber>;
 
     fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Self::Output, StoreError>> {
         let mut ids = HashMap::new();
@@ -108,7 +108,7 @@ impl Write for EnsureKeysWrite {
 
 /// Sealed events on their way to the places of those in the clear.
 pub(super) struct SealWrite {
-    events: Vec<(i64, KeyId, Body)>,
+    events: Vec<(i64, KeyNumber, Body)>,
     to: i64,
 }
 
@@ -116,7 +116,7 @@ impl SealWrite {
     pub(super) fn new(
         sealing: &Sealing,
         events: Vec<OldEvent>,
-        ids: &HashMap<ConversationKey, KeyId>,
+        ids: &HashMap<ConversationKey, KeyNumber>,
         to: i64,
     ) -> Result<Self, StoreError> {
         let mut sealed = Vec::with_capacity(events.len());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine_privacy::KeyId;
+use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::wire::ConversationPage;
 use schema::{ConversationId, ConversationKey, TenantId, Timestamp};
@@ -169,7 +169,7 @@ fn listed(
     read.last_at = Timestamp::from_millis(row.get(3)?);
     let sealed = row.get_ref(6)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
     if let (Some(sealed), Some(key_id), true) = (sealed, row.get::<_, Option<i64>>(7)?, is_ours)
-        && let Some(cipher) = sealing.cipher(KeyId(natural(key_id)))?
+        && let Some(cipher) = sealing.cipher(KeyNumber(natural(key_id)))?
     {
         let texts = cipher.open(&label(ConversationKey { tenant, conversation: id }, read.head), sealed);
         let texts = texts.ok().and_then(|texts| serde_json::from_slice(&texts).ok()).ok_or_else(unreadable)?;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use engine_privacy::KeyId;
+use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{Contact, ConversationKey, Epoch, Seq, Timestamp};
 
@@ -33,7 +33,7 @@ pub(super) struct Row {
     pub(super) head: Seq,
     pub(super) due: Option<Timestamp>,
     /// None in what an earlier version has left.
-    pub(super) key_id: Option<KeyId>,
+    pub(super) key_id: Option<KeyNumber>,
 }
 
 /// The rows inside one transaction.
@@ -84,7 +84,7 @@ impl Rows<'_> {
             )?
             .query_row(params![key.tenant.as_bytes(), key.conversation.as_bytes()], |row| {
                 let due = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis);
-                let key_id = row.get::<_, Option<i64>>(4)?.map(|id| KeyId(natural(id)));
+                let key_id = row.get::<_, Option<i64>>(4)?.map(|id| KeyNumber(natural(id)));
                 Ok(Row { row_id: row.get(0)?, epoch: natural(row.get(1)?), head: natural(row.get(2)?), due, key_id })
             })
             .optional()?;
@@ -100,7 +100,7 @@ impl Rows<'_> {
         key: ConversationKey,
         contact: &Contact,
         at: Timestamp,
-        id: KeyId,
+        id: KeyNumber,
     ) -> rusqlite::Result<Row> {
         let row_id = self
             .connection
@@ -125,7 +125,7 @@ impl Rows<'_> {
         &mut self,
         key: ConversationKey,
         row: Row,
-    ) -> rusqlite::Result<Result<(Row, KeyId), StoreError>> {
+    ) -> rusqlite::Result<Result<(Row, KeyNumber), StoreError>> {
         if let Some(id) = row.key_id {
             return Ok(Ok((row, id)));
         }

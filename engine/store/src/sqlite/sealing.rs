@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine_privacy::{Cipher, Ciphers, KeyId, Keys, KeysError, Label, SealError};
+use engine_privacy::{Cipher, Ciphers, KeyNumber, Keys, KeysError, Label, SealError};
 use schema::ConversationKey;
 
 use crate::StoreError;
@@ -23,8 +23,8 @@ const SPARE_LOW: usize = 128;
 /// The keys of a store. Shared by all its threads.
 pub(super) struct Sealing {
     ciphers: Ciphers,
-    known: Mutex<HashMap<ConversationKey, KeyId>>,
-    spare: Mutex<VecDeque<KeyId>>,
+    known: Mutex<HashMap<ConversationKey, KeyNumber>>,
+    spare: Mutex<VecDeque<KeyNumber>>,
     /// Keys were noted to end of which the keeper was not told.
     owed: AtomicBool,
 }
@@ -40,11 +40,11 @@ impl Sealing {
     }
 
     /// The key of a conversation, as far as it is remembered.
-    pub(super) fn known(&self, key: ConversationKey) -> Option<KeyId> {
+    pub(super) fn known(&self, key: ConversationKey) -> Option<KeyNumber> {
         lock(&self.known).get(&key).copied()
     }
 
-    pub(super) fn remember(&self, key: ConversationKey, id: KeyId) {
+    pub(super) fn remember(&self, key: ConversationKey, id: KeyNumber) {
         let mut known = lock(&self.known);
         if known.len() >= KNOWN_MAX {
             known.clear();
@@ -57,7 +57,7 @@ impl Sealing {
     }
 
     /// A key for a new conversation. Durable already, so that opening one costs no sync of its own.
-    pub(super) fn take_spare(&self) -> Result<KeyId, StoreError> {
+    pub(super) fn take_spare(&self) -> Result<KeyNumber, StoreError> {
         let mut spare = lock(&self.spare);
         if spare.is_empty() {
             spare.extend(self.ciphers.keys().allot(SPARE_KEYS).map_err(refusal)?);
@@ -80,12 +80,12 @@ impl Sealing {
     }
 
     /// A key ready for use; none once it has ended.
-    pub(super) fn cipher(&self, id: KeyId) -> Result<Option<Arc<Cipher>>, StoreError> {
+    pub(super) fn cipher(&self, id: KeyNumber) -> Result<Option<Arc<Cipher>>, StoreError> {
         self.ciphers.get(id).map_err(refusal)
     }
 
     /// Whether a key has ended, without bringing it into memory.
-    pub(super) fn has_ended(&self, id: KeyId) -> Result<bool, StoreError> {
+    pub(super) fn has_ended(&self, id: KeyNumber) -> Result<bool, StoreError> {
         match self.ciphers.keys().open(id) {
             Ok(_) => Ok(false),
             Err(KeysError::Ended) => Ok(true),
@@ -94,7 +94,7 @@ impl Sealing {
     }
 
     /// Ends keys for good.
-    pub(super) fn end(&self, ids: &[KeyId]) -> Result<(), StoreError> {
+    pub(super) fn end(&self, ids: &[KeyNumber]) -> Result<(), StoreError> {
         self.ciphers.end(ids).map_err(refusal)
     }
 
@@ -107,7 +107,7 @@ impl Sealing {
         self.owed.swap(false, Ordering::Relaxed)
     }
 
-    pub(super) fn seal(&self, id: KeyId, label: &Label, text: &[u8]) -> Result<Vec<u8>, StoreError> {
+    pub(super) fn seal(&self, id: KeyNumber, label: &Label, text: &[u8]) -> Result<Vec<u8>, StoreError> {
         // Without its key there is nothing that could be written to.
         let cipher = self.cipher(id)?.ok_or(StoreError::NotFound)?;
         cipher.seal(label, text).map_err(unsealed)
@@ -118,7 +118,7 @@ impl Sealing {
 pub(super) struct Sealable {
     label: Label,
     text: Vec<u8>,
-    sealed: Option<(KeyId, Vec<u8>)>,
+    sealed: Option<(KeyNumber, Vec<u8>)>,
 }
 
 impl Sealable {
@@ -135,7 +135,7 @@ impl Sealable {
     }
 
     /// Sealed under the conversation's key; [`StoreError::NotFound`] when that has ended.
-    pub(super) fn under(&self, sealing: &Sealing, id: KeyId) -> Result<Cow<'_, [u8]>, StoreError> {
+    pub(super) fn under(&self, sealing: &Sealing, id: KeyNumber) -> Result<Cow<'_, [u8]>, StoreError> {
         match &self.sealed {
             Some((sealed_under, sealed)) if *sealed_under == id => Ok(Cow::Borrowed(sealed)),
             _ => sealing.seal(id, &self.label, &self.text).map(Cow::Owned),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine_privacy::{KeyId, Kind, Label};
+use engine_privacy::{KeyNumber, Kind, Label};
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationKey, Seq};
 
@@ -23,7 +23,7 @@ fn label(key: ConversationKey, seq: Seq) -> Label {
 pub(super) fn seal(
     sealing: &Sealing,
     key: ConversationKey,
-    id: KeyId,
+    id: KeyNumber,
     notes: &[Note],
 ) -> Result<Vec<Note>, StoreError> {
     let sealed = notes
@@ -49,7 +49,7 @@ impl Read for UnsealRead {
             .query_row(params![key.tenant.as_bytes(), key.conversation.as_bytes()], |row| row.get::<_, Option<i64>>(0))
             .optional()?;
         let Some(id) = found.flatten() else { return Ok(None) };
-        let Some(cipher) = sealing.cipher(KeyId(natural(id)))? else { return Ok(None) };
+        let Some(cipher) = sealing.cipher(KeyNumber(natural(id)))? else { return Ok(None) };
         let opened = notes.iter().map(|Note { seq, bytes }| {
             let opened = cipher.open(&label(*key, *seq), bytes);
             opened.map(|bytes| Note { seq: *seq, bytes }).map_err(|_| {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use engine_privacy::{KeyId, Kind, Label, OVERHEAD_BYTES};
+use engine_privacy::{KeyNumber, Kind, Label, OVERHEAD_BYTES};
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationKey, Epoch, Seq, limits};
 
@@ -45,7 +45,7 @@ impl Read for SnapshotRead {
             })
             .optional()?;
         let Some((head, sealed, Some(id))) = found else { return Ok(None) };
-        let Some(cipher) = self.sealing.cipher(KeyId(natural(id)))? else { return Ok(None) };
+        let Some(cipher) = self.sealing.cipher(KeyNumber(natural(id)))? else { return Ok(None) };
         // One that cannot be opened is damaged, and no snapshot: the log is read in its place.
         Ok(cipher.open(&label(self.key, head), &sealed).ok().map(|bytes| Snapshot { head, bytes }))
     }

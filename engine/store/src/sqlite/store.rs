@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use engine_privacy::{FileKeys, Installation, KeyId, Keys, KeysError};
+use engine_privacy::{FileKeys, Installation, KeyNumber, Keys, KeysError};
 use futures_util::future;
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Seq, limits};
@@ -59,9 +59,9 @@ impl Default for SqliteOptions {
 /// waits for the future. Dropping the store does what is still queued, empties the write-ahead log
 /// and blocks until that is finished.
 pub struct SqliteStore {
-    queues: Queues,
+    pub(super) queues: Queues,
     keeper: Arc<Queue<Work>>,
-    sealing: Arc<Sealing>,
+    pub(super) sealing: Arc<Sealing>,
     counters: Arc<Counters>,
     damage: Damage,
     threads: Mutex<Threads>,
@@ -190,7 +190,7 @@ impl SqliteStore {
     /// Seals notes of a conversation whose key this process has not met yet.
     async fn seal_unknown(
         sealing: Arc<Sealing>,
-        ensured: Pending<std::collections::HashMap<ConversationKey, KeyId>>,
+        ensured: Pending<std::collections::HashMap<ConversationKey, KeyNumber>>,
         key: ConversationKey,
         notes: Vec<Note>,
     ) -> Result<Vec<Note>, StoreError> {
