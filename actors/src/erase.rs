@@ -1,6 +1,22 @@
 //! The end of a conversation for good: asked for, or because nobody has said a word in it.
 //! Invariant: whoever finds a conversation while it is erased finds none; its actor has ended before the
 //! store is asked, and what that had sent to the store is erased with the rest.
+//!
+//! Where words of a conversation are, and how they go:
+//!
+//! | place | how its words go |
+//! |---|---|
+//! | transcript, refs and floor of the machine | [`Command::Erase`](engine_conversation::Command::Erase), as its actor ends |
+//! | ring and outboxes of its actor | with the actor; those who listen are told |
+//! | events, checkpoints among them | removed; sealed under the conversation's key, which ends |
+//! | snapshot | the same |
+//! | row in the list | the same |
+//! | board of unanswered questions, verdicts' notes | forgotten; sealed under the same key |
+//! | the store's write-ahead log and freed pages | wiped within seconds; sealed until then |
+//! | copies and backups of the store | cannot be read once the key has ended |
+//! | what an operator has exported | theirs to delete: the node does not know of it |
+//!
+//! Indexes hold documents alone, logs and metrics no words.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -78,5 +78,6 @@ const fn kind(command: &Command) -> &'static str {
         Command::Progress { .. } => "progress",
         Command::Elapsed(_) => "elapsed",
         Command::Interrupt => "interrupt",
+        Command::Erase => "erase",
     }
 }

@@ -22,6 +22,9 @@ const SECRET_FILE: &str = "secret.key";
 const ADMIN_FILE: &str = "admin.key";
 const DEMO_FILE: &str = "demo.key";
 const STORE_FILE: &str = "tertulia.db";
+/// Where the keys of texts are, unless the operator has another place for them.
+const KEYS_FOLDER: &str = "keys";
+const KEYS_FILE: &str = "conversations.keys";
 /// What the knowledge keeps beside the store; it can be made anew from it.
 const INDEX_FOLDER: &str = "knowledge";
 /// Says that the store was open: from then on it is never empty.
@@ -127,6 +130,12 @@ impl DataDir {
     #[must_use]
     pub fn store_file(&self) -> PathBuf {
         self.path.join(STORE_FILE)
+    }
+
+    /// Where the keys are under which texts are sealed: in the folder that the operator chose, or in one of ours.
+    #[must_use]
+    pub fn keys_file(&self, chosen: Option<&Path>) -> PathBuf {
+        chosen.map_or_else(|| self.path.join(KEYS_FOLDER), Path::to_path_buf).join(KEYS_FILE)
     }
 
     /// The store was opened: an empty file in its place is a loss from now on.

@@ -16,6 +16,7 @@ use engine_config::{Config, LogFormat};
 use engine_documents::Reader;
 use engine_knowledge::{Builtin, Knowledge, demo};
 use engine_model::{Registry, RegistryError, SharedModel, install_crypto_provider};
+use engine_privacy::FileKeys;
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{SharedStore, StoreError};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -136,7 +137,9 @@ impl Node {
         let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
         let data = DataDir::open(&config.data)?;
         let store_options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
-        let sqlite = Arc::new(SqliteStore::open(&data.store_file(), store_options)?);
+        let keys_file = data.keys_file(config.store.keys.as_deref());
+        let unlock = |wanted| FileKeys::open(&keys_file, wanted).map(|keys| Arc::new(keys) as _);
+        let sqlite = Arc::new(SqliteStore::open_with(&data.store_file(), store_options, unlock)?);
         data.store_is_open()?;
         let store: SharedStore = Arc::clone(&sqlite) as SharedStore;
         let keys = Arc::new(ApiKeys::new(sqlite.clone(), data.pepper()));

@@ -75,7 +75,8 @@ async fn a_stop_leaves_one_whole_file() {
     let root = fresh();
     let copy = data_in(root.path());
     fs::create_dir(&copy).unwrap();
-    for file in ["VERSION", "secret.key", "admin.key", "demo.key", "tertulia.db"] {
+    fs::create_dir(copy.join("keys")).unwrap();
+    for file in ["VERSION", "secret.key", "admin.key", "demo.key", "tertulia.db", "keys/conversations.keys"] {
         fs::copy(node.data().join(file), copy.join(file)).unwrap();
     }
     assert!(Node::start_in(root, &[]).api().view(id).await.head >= 3);

@@ -231,7 +231,7 @@ impl Disk {
         let rows = self.rows();
         let row = rows.get(&key).ok_or(StoreError::NotFound)?;
         let after = usize::try_from(after).unwrap_or(usize::MAX);
-        let mut page = Page { events: Vec::new(), head: row.events.len() as Seq };
+        let mut page = Page { head: row.events.len() as Seq, ..Page::default() };
         let mut bytes = 0;
         for event in row.events.iter().skip(after) {
             let json = serde_json::to_string(event).map_err(|_| StoreError::Corrupt("no JSON".into()))?;

@@ -18,6 +18,7 @@ mod plan;
 mod plant;
 mod projected;
 mod replay;
+mod seals;
 mod session;
 mod sizes;
 mod snapshots;

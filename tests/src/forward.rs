@@ -35,6 +35,25 @@ macro_rules! forward {
             }
         }
     };
+    (Seals for $store:ty) => {
+        impl engine_store::Seals for $store {
+            fn seal(
+                &self,
+                key: schema::ConversationKey,
+                notes: Vec<engine_store::Note>,
+            ) -> engine_store::Pending<Vec<engine_store::Note>> {
+                self.store.seal(key, notes)
+            }
+
+            fn unseal(
+                &self,
+                key: schema::ConversationKey,
+                notes: Vec<engine_store::Note>,
+            ) -> engine_store::Pending<Option<Vec<engine_store::Note>>> {
+                self.store.unseal(key, notes)
+            }
+        }
+    };
     (Projections for $store:ty) => {
         impl engine_store::Projections for $store {
             fn cursor(&self, projection: engine_store::Projection) -> engine_store::Pending<engine_store::LogCursor> {

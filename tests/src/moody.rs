@@ -136,6 +136,8 @@ crate::forward!(DueIndex for Moody);
 
 crate::forward!(Snapshots for Moody);
 
+crate::forward!(Seals for Moody);
+
 impl Projections for Moody {
     fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
         self.store.cursor(projection)

@@ -344,10 +344,15 @@ impl ConversationActor {
         }
     }
 
-    /// Ends, so that the conversation can be erased. The directory knows already; what is on its way to the
-    /// store is erased behind it. Those who listen go to whoever asked, who tells them what became of it.
+    /// Ends, so that the conversation can be erased: what was said goes from the machine and from the ring. The
+    /// directory knows already; what is on its way to the store is erased behind it. Those who listen go to whoever asked, who tells them what became of it.
     fn on_end(&mut self, reply: oneshot::Sender<Subscribers>, execution: &mut Execution<'_, Self>) {
-        self.turns.stop(execution);
+        let mut effects = Vec::new();
+        self.machine.apply(Command::Erase, &Policy::default(), self.host.clock.now(), &mut effects);
+        if effects.contains(&Effect::Stop) {
+            self.turns.stop(execution);
+        }
+        drop(self.listeners.take_ring());
         self.give_up(&Failure::restarting());
         execution.stop();
         if let Err(listening) = reply.send(self.listeners.hand_over()) {

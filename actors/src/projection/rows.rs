@@ -95,7 +95,7 @@ async fn longer(store: &SharedStore, key: ConversationKey) -> Result<Option<Long
     let expected = row.head;
     let mut oldest = None;
     loop {
-        let Page { events, head } = store.read(key, row.head, PageBounds::FULL).await?;
+        let Page { events, head, .. } = store.read(key, row.head, PageBounds::FULL).await?;
         oldest = oldest.or_else(|| events.first().map(|event| event.at));
         events.iter().for_each(|event| row.fold(event));
         if row.head >= head || events.is_empty() {

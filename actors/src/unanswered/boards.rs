@@ -8,6 +8,8 @@ use engine_unanswered::{Board, Change, Group};
 use futures_util::future::join_all;
 use schema::{TenantId, limits};
 
+use super::stored;
+
 const KIND: &str = "unanswered";
 /// Groups read at a time.
 const PAGE_RECORDS: usize = 100;
@@ -56,7 +58,9 @@ impl Kept {
     /// The board, read from the store if need be.
     pub(super) async fn board(&mut self, store: &SharedStore, tenant: TenantId) -> Result<&mut Board, StoreError> {
         if self.0.is_none() {
-            self.0 = Some(load(store, tenant).await?);
+            let (loaded, in_the_clear) = load(store, tenant).await?;
+            self.0 = Some(loaded);
+            self.write(store, tenant, in_the_clear).await?;
         }
         Ok(&mut self.0.get_or_insert_default().board)
     }
@@ -82,8 +86,11 @@ impl Kept {
             let name = RecordName { scope: Scope::Tenant(tenant), kind: KIND, id: key.clone() };
             async move {
                 let Some(group) = group else { return store.delete(name, version).await.map(|()| (key, None)) };
-                let body = serde_json::to_vec(&group).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-                store.put(name, version, body).await.map(|version| (key, Some(version)))
+                match stored::write_group(store, tenant, &group).await? {
+                    Some(body) => store.put(name, version, body).await.map(|version| (key, Some(version))),
+                    // All its conversations are gone; whoever erased them forgets the group as well.
+                    None => store.delete(name, version).await.map(|()| (key, None)),
+                }
             }
         });
         for written in join_all(writes).await {
@@ -100,22 +107,29 @@ impl Kept {
     }
 }
 
-async fn load(store: &SharedStore, tenant: TenantId) -> Result<Loaded, StoreError> {
+/// The board, and what an earlier version has left in the clear on it.
+async fn load(store: &SharedStore, tenant: TenantId) -> Result<(Loaded, Vec<Change>), StoreError> {
     let mut versions = HashMap::new();
     let mut groups: Vec<(String, Group)> = Vec::new();
+    let mut in_the_clear = Vec::new();
     let mut after = None;
     loop {
         let page = store.scan(Scope::Tenant(tenant), KIND, after, PAGE_RECORDS).await?;
         let full = page.len() == PAGE_RECORDS;
         after = page.last().map(|record| record.id.clone());
-        for record in page {
-            let group = serde_json::from_slice(&record.body)
-                .map_err(|error| StoreError::Corrupt(format!("an unanswered question's record: {error}")))?;
-            versions.insert(record.id.clone(), record.version);
-            groups.push((record.id, group));
+        let (names, bodies): (Vec<_>, Vec<_>) =
+            page.into_iter().map(|record| ((record.id, record.version), record.body)).unzip();
+        for ((id, version), (group, is_clear)) in
+            names.into_iter().zip(stored::read_groups(store, tenant, &bodies).await?)
+        {
+            versions.insert(id.clone(), version);
+            if is_clear {
+                in_the_clear.push(Change::Keep(id.clone(), group.clone()));
+            }
+            groups.push((id, group));
         }
         if !full {
-            return Ok(Loaded { board: Board::from_groups(groups), versions });
+            return Ok((Loaded { board: Board::from_groups(groups), versions }, in_the_clear));
         }
     }
 }

@@ -39,6 +39,7 @@ impl Unanswered {
     /// Notes what is reported until `is_over`.
     pub(crate) async fn follow(&self, is_over: impl Fn() -> bool) {
         let Some(mut inbox) = self.take_inbox() else { return };
+        self.seal_old().await;
         self.catch_up().await;
         let mut looked = Instant::now();
         while !is_over() {
@@ -184,7 +185,7 @@ async fn said(store: &SharedStore, key: ConversationKey, seq: Seq) -> Result<Sai
     let page = store.read(key, seq - 1, PageBounds::events(1)).await?;
     let Some(event) = page.events.into_iter().next() else { return Ok(Said::NotYet) };
     let Some(asked) = question(store, key, event).await? else { return Ok(Said::Settled) };
-    let verdict = verdicts::get(store, key, seq).await?.map(|verdict| verdict.verdict);
+    let verdict = verdicts::get(store, key, seq).await?;
     let wrong = verdict == Some(Verdict::Wrong);
     if verdict == Some(Verdict::Right) || !(wrong || asked.unanswered) {
         return Ok(Said::Settled);

@@ -9,6 +9,8 @@
 mod boards;
 mod due;
 mod follow;
+mod old;
+mod stored;
 mod verdicts;
 
 use std::collections::HashMap;

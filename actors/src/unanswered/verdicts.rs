@@ -5,10 +5,10 @@ use engine_unanswered::Place;
 use schema::wire::{Verdict, VerdictView};
 use schema::{ConversationKey, Event, Fact, Seq, Timestamp};
 
-use super::{Unanswered, due};
+use super::{Unanswered, due, stored};
 use crate::metrics::VERDICTS;
 
-const KIND: &str = "verdict";
+pub(super) const KIND: &str = "verdict";
 /// Records read at a time.
 const PAGE_RECORDS: usize = 100;
 /// Tries when somebody else was faster.
@@ -54,7 +54,7 @@ impl Unanswered {
     }
 
     async fn put(&self, key: ConversationKey, verdict: VerdictView) -> Result<(), StoreError> {
-        let body = serde_json::to_vec(&verdict).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let body = stored::write_verdict(&self.store, key, &verdict).await?;
         let mut last = StoreError::Conflict { found: 0 };
         for _ in 0..TRIES {
             let name = name(key, verdict.seq);
@@ -78,9 +78,9 @@ impl Unanswered {
             let page = self.store.scan(Scope::Tenant(key.tenant), KIND, Some(after), PAGE_RECORDS).await?;
             let over = page.len() < PAGE_RECORDS || page.last().is_some_and(|record| record.id >= end);
             let Some(next) = page.last().map(|record| record.id.clone()) else { return Ok(found) };
-            for record in page.iter().filter(|record| record.id <= end) {
-                found.push(read(&record.body)?);
-            }
+            let theirs = page.into_iter().filter(|record| record.id <= end);
+            let bodies: Vec<_> = theirs.map(|record| record.body).collect();
+            found.extend(stored::read_verdicts(&self.store, key, &bodies).await?);
             if over {
                 return Ok(found);
             }
@@ -89,12 +89,8 @@ impl Unanswered {
     }
 }
 
-pub(super) async fn get(
-    store: &SharedStore,
-    key: ConversationKey,
-    seq: Seq,
-) -> Result<Option<VerdictView>, StoreError> {
-    store.get(name(key, seq)).await?.map(|record| read(&record.body)).transpose()
+pub(super) async fn get(store: &SharedStore, key: ConversationKey, seq: Seq) -> Result<Option<Verdict>, StoreError> {
+    store.get(name(key, seq)).await?.map(|record| stored::read_verdict(&record.body)).transpose()
 }
 
 /// Forgets all verdicts on a conversation.
@@ -121,10 +117,6 @@ pub(super) async fn forget(store: &SharedStore, key: ConversationKey) -> Result<
         }
         after = next;
     }
-}
-
-fn read(body: &[u8]) -> Result<VerdictView, StoreError> {
-    serde_json::from_slice(body).map_err(|error| StoreError::Corrupt(format!("a verdict's record: {error}")))
 }
 
 fn name(key: ConversationKey, seq: Seq) -> RecordName {

@@ -262,6 +262,9 @@ pub struct Store {
     pub readers: NonZeroUsize,
     /// Writes that may wait; further ones are answered `busy`.
     pub queue: NonZeroUsize,
+    /// The folder of the keys under which texts are sealed; none: `keys` in the data directory.
+    #[serde(deserialize_with = "values::folder_or_none")]
+    pub keys: Option<PathBuf>,
 }
 
 /// Documents and their indexes.

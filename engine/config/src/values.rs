@@ -65,6 +65,11 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
     read(deserializer, "the path of a directory", |text| (!text.is_empty()).then(|| text.into()))
 }
 
+/// A path; an empty one is none.
+pub(super) fn folder_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    read(deserializer, "the path of a directory, or nothing", |text| Some((!text.is_empty()).then(|| text.into())))
+}
+
 /// Where a server is: `https://…` or `http://…`, kept without a slash at its end.
 pub(super) fn base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     read(deserializer, "an address that begins with https:// or http://", |text| {

@@ -64,6 +64,9 @@ pub enum Command {
     Elapsed(Timer),
     /// The node goes away: end the running reply, keep all of it.
     Interrupt,
+    /// Everything that was said goes for good, and nothing comes after it. The running reply is stopped; the log is
+    /// the store's to erase.
+    Erase,
 }
 
 /// Who says something.

@@ -22,6 +22,9 @@ impl Conversation {
     pub fn due(&self, policy: &FloorPolicy, now: Timestamp) -> Option<Timestamp> {
         let state = &self.state;
         // Each kind of thing that may be due has its line here.
+        if self.erased {
+            return None;
+        }
         [reply_due(state, now), close_due(state, policy)].into_iter().flatten().min()
     }
 

@@ -6,6 +6,7 @@ mod cancel;
 mod command;
 mod due;
 mod effect;
+mod erase;
 mod floor;
 mod machine;
 mod ownership;

@@ -9,6 +9,9 @@ use super::{Command, Effect, Floor, Outcome, Policy, Refusal, State};
 pub struct Conversation {
     pub(super) state: State,
     pub(super) floor: Floor,
+    /// It was erased: nothing is left of what was said, and nothing is taken any more. Not part of the state, which
+    /// is what the log says: of this conversation there is none.
+    pub(super) erased: bool,
 }
 
 /// One command's surroundings, passed to its handler.
@@ -52,6 +55,9 @@ impl Conversation {
     pub fn apply(&mut self, command: Command, policy: &Policy, now: Timestamp, out: &mut Vec<Effect>) {
         let mut call = Call { policy, now, out };
         let call = &mut call;
+        if self.erased {
+            return Self::after_erasure(&command, call);
+        }
         match command {
             Command::Open { contact, channel, locale } => {
                 if self.state.head > 0 {
@@ -70,6 +76,7 @@ impl Conversation {
             Command::Progress { turn, attempt, progress } => self.on_progress(turn, attempt, progress, call),
             Command::Elapsed(timer) => self.on_elapsed(timer, call),
             Command::Interrupt => self.on_interrupt(call),
+            Command::Erase => self.on_erase(call),
         }
     }
 

@@ -30,9 +30,12 @@ struct Header {
 
 impl Conversation {
     /// What the log says up to its head, as bytes; who has the floor is not in it. `None` when it is larger than
-    /// [`limits::SNAPSHOT_BYTES`].
+    /// [`limits::SNAPSHOT_BYTES`], or the conversation was erased.
     #[must_use]
     pub fn snapshot(&self, key: ConversationKey) -> Option<Vec<u8>> {
+        if self.erased {
+            return None;
+        }
         let state = serde_json::to_vec(&self.state).ok()?;
         let ConversationKey { tenant, conversation } = key;
         let (head, digest) = (self.state.head, digest(&state));
@@ -54,7 +57,7 @@ impl Conversation {
             && (header.tenant, header.conversation) == (key.tenant, key.conversation)
             && header.digest == digest(state);
         let state: State = is_ours.then(|| serde_json::from_slice(state).ok()).flatten()?;
-        (state.head == header.head).then_some(Self { state, floor: Floor::Idle })
+        (state.head == header.head).then_some(Self { state, floor: Floor::Idle, erased: false })
     }
 }
 

@@ -9,6 +9,7 @@ pub mod memory;
 pub mod metrics;
 mod projection;
 mod records;
+mod seals;
 mod snapshots;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -19,5 +20,6 @@ pub use error::{Pending, StoreError};
 pub use log::{Append, Claim, Log, Opening, Page, PageBounds, Unspoken, UnspokenQuery};
 pub use projection::{Behind, ConversationRow, ListCursor, ListQuery, LogCursor, Projection, Projections};
 pub use records::{Record, RecordName, Records, Scope};
+pub use seals::{Note, Seals};
 pub use snapshots::{Snapshot, Snapshots};
 pub use store::{SharedStore, Store};

@@ -14,7 +14,7 @@ pub trait Log: Send + Sync + 'static {
     /// lower epoch fail with [`StoreError::Fenced`].
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when it does not exist and `open` is `None`.
+    /// [`StoreError::NotFound`] when it does not exist and `open` is `None`, and when its key has ended.
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim>;
 
     /// Stores events `head + 1 ..`, all or none, if `epoch` and `head` are still the log's.
@@ -36,13 +36,15 @@ pub trait Log: Send + Sync + 'static {
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page>;
 
     /// Removes the conversation with all its events, its snapshot and its rows in all projections, for good: it is as
-    /// if it had never been. An owner that still writes is answered [`StoreError::NotFound`], and so is a consumer that
-    /// is late with a row. With `head`, only while that is the log's.
+    /// if it had never been. Its key ends with it, before this is answered, so that its texts cannot be read in any copy
+    /// of the store, whenever that was made. An owner that still writes is answered [`StoreError::NotFound`], and so is
+    /// a consumer that is late with a row. With `head`, only while that is the log's.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such conversation;
     /// [`StoreError::Fenced`] when its head is another one;
-    /// [`StoreError::Unknown`] when it may or may not have been removed: ask again.
+    /// [`StoreError::Unknown`] when it may or may not have been removed: ask again;
+    /// [`StoreError::Unavailable`] also when it is removed and its key cannot be ended yet: the store goes on trying.
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()>;
 
     /// Conversations of all tenants that nobody will miss, oldest first: with nothing in their logs, because
@@ -139,6 +141,9 @@ pub struct Page {
     pub events: Vec<Event>,
     /// The log's newest event.
     pub head: Seq,
+    /// Its key has ended, and the events are there without their texts: this is a copy of the store from before the
+    /// conversation was erased. Its events fold as they did, nobody can claim it, and the store removes it by and by.
+    pub erased: bool,
 }
 
 /// Which conversations without a word to give.

@@ -2,6 +2,7 @@
 //! Invariant: no threads, no files, no chance; the same calls and script give the same answers.
 
 mod projections;
+mod seals;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
@@ -9,6 +10,7 @@ use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use engine_privacy::{KeyNumber, Keys, MemoryKeys};
 use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
 use tokio::time::{Instant, sleep_until};
 
@@ -25,6 +27,7 @@ use super::{
 #[derive(Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    keys: MemoryKeys,
 }
 
 /// What shall happen to one write.
@@ -68,6 +71,7 @@ struct Conversation {
     last_at: Timestamp,
     due: Option<Timestamp>,
     snapshot: Option<Snapshot>,
+    key_id: KeyNumber,
 }
 
 impl MemoryStore {
@@ -134,7 +138,9 @@ impl Log for MemoryStore {
                 (Entry::Occupied(found), _) => found.into_mut(),
                 (Entry::Vacant(place), Some(Opening { contact, at })) => {
                     let (events, due, snapshot) = (Vec::new(), None, None);
-                    place.insert(Conversation { contact, epoch: 0, events, last_at: at, due, snapshot })
+                    let allotted = self.keys.allot(1).ok().and_then(|ids| ids.first().copied());
+                    let key_id = allotted.ok_or_else(|| StoreError::Unavailable("no key was allotted".into()))?;
+                    place.insert(Conversation { contact, epoch: 0, events, last_at: at, due, snapshot, key_id })
                 }
                 (Entry::Vacant(_), None) => return Err(StoreError::NotFound),
             };
@@ -165,7 +171,7 @@ impl Log for MemoryStore {
         self.read(|state| {
             let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
             let after = usize::try_from(after).unwrap_or(usize::MAX);
-            let mut page = Page { events: Vec::new(), head: conversation.events.len() as Seq };
+            let mut page = Page { head: conversation.events.len() as Seq, ..Page::default() };
             let mut bytes = 0;
             for event in conversation.events.iter().skip(after) {
                 let next = json_bytes(event)?;
@@ -185,7 +191,9 @@ impl Log for MemoryStore {
             if head.is_some_and(|head| head != conversation.events.len() as Seq) {
                 return Err(StoreError::Fenced);
             }
-            state.conversations.remove(&key);
+            if let Some(erased) = state.conversations.remove(&key) {
+                self.keys.end(&[erased.key_id]).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            }
             state.projected.erased(key);
             Ok(())
         })

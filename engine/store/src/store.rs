@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use crate::{DueIndex, Log, Projections, Records, Snapshots};
+use crate::{DueIndex, Log, Projections, Records, Seals, Snapshots};
 
 /// Everything that is kept.
-pub trait Store: Log + DueIndex + Snapshots + Projections + Records {}
-impl<S: Log + DueIndex + Snapshots + Projections + Records> Store for S {}
+pub trait Store: Log + DueIndex + Snapshots + Projections + Records + Seals {}
+impl<S: Log + DueIndex + Snapshots + Projections + Records + Seals> Store for S {}
 
 /// A store shared by all who need one.
 pub type SharedStore = Arc<dyn Store>;

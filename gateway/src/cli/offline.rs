@@ -8,6 +8,7 @@ use bytes::Bytes;
 use engine_config::Config;
 use engine_documents::Reader;
 use engine_knowledge::Knowledge;
+use engine_privacy::FileKeys;
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use futures_util::FutureExt;
 use schema::wire::{DocumentView, JobView, KeyMade, Learned, PlanPut, PlanView, SiteIn, TenantView};
@@ -55,7 +56,7 @@ impl Offline {
     }
 
     fn open(data: DataDir, config: &Config, private: bool) -> Result<Self, CliError> {
-        let store = Arc::new(open_store(&data)?);
+        let store = Arc::new(open_store(&data, config)?);
         let keys = Arc::new(ApiKeys::new(store.clone(), data.pepper()));
         let tenants = Tenants::new(store.clone(), keys, data.demo_file());
         let knowledge = Knowledge::open(data.path(), store.clone());
@@ -70,8 +71,10 @@ impl Offline {
 }
 
 /// The store of a data directory that is locked for this command.
-pub(super) fn open_store(data: &DataDir) -> Result<SqliteStore, CliError> {
-    let store = SqliteStore::open(&data.store_file(), SqliteOptions::default())
+pub(super) fn open_store(data: &DataDir, config: &Config) -> Result<SqliteStore, CliError> {
+    let keys_file = data.keys_file(config.store.keys.as_deref());
+    let unlock = |wanted| FileKeys::open(&keys_file, wanted).map(|keys| Arc::new(keys) as _);
+    let store = SqliteStore::open_with(&data.store_file(), SqliteOptions::default(), unlock)
         .map_err(|error| CliError::Failed(format!("the store cannot be opened: {error}")))?;
     data.store_is_open()?;
     Ok(store)

@@ -24,7 +24,7 @@ pub(super) async fn run(config: &Config, what: &Rebuild, out: &mut dyn Write) ->
         DataDirError::InUse { .. } => runs(),
         other => other.into(),
     })?;
-    let store: SharedStore = Arc::new(open_store(&data)?);
+    let store: SharedStore = Arc::new(open_store(&data, config)?);
     match what {
         Rebuild::Conversations => {
             let rows = rebuild_listing(&store).await.map_err(|error| {

@@ -6,7 +6,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{ADMIN_FILE, DEMO_FILE, INDEX_FOLDER, LOCK_FILE, OPENED_FILE, SECRET_FILE, STORE_FILE, VERSION_FILE};
+use super::{
+    ADMIN_FILE, DEMO_FILE, INDEX_FOLDER, KEYS_FOLDER, LOCK_FILE, OPENED_FILE, SECRET_FILE, STORE_FILE, VERSION_FILE,
+};
 
 /// Folders within each other that an index has at most.
 const DEPTH_MAX: usize = 8;
@@ -31,6 +33,7 @@ pub(super) fn tighten(directory: &Path) -> io::Result<()> {
         tighten_one(&directory.join(name), &mut changed)?;
     }
     tighten_all(directory.join(INDEX_FOLDER), &mut changed)?;
+    tighten_all(directory.join(KEYS_FOLDER), &mut changed)?;
     if changed > 0 {
         tracing::warn!(path = %directory.display(), changed, "others could look into the data directory; now they cannot");
     }

@@ -117,7 +117,7 @@ pub(super) async fn events(
     }
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let read = edge.system().store().read(caller.key(id), page.after, PageBounds::events(limit)).await?;
-    if read.head == 0 {
+    if read.head == 0 || read.erased {
         return Err(unknown_conversation());
     }
     let (mut events, mut verdicts) = (read.events, Vec::new());
@@ -276,6 +276,9 @@ async fn seen(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(), Ap
 /// Looks at a conversation without waking it.
 async fn glance(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(Contact, Seq, Timestamp), ApiError> {
     let page = edge.system().store().read(caller.key(id), 0, PageBounds::events(1)).await?;
+    if page.erased {
+        return Err(unknown_conversation());
+    }
     let Some((Fact::Opened { contact, .. }, at)) = page.events.first().map(|event| (&event.fact, event.at)) else {
         return Err(unknown_conversation());
     };

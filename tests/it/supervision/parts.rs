@@ -97,6 +97,8 @@ tests::forward!(DueIndex for Treacherous);
 
 tests::forward!(Snapshots for Treacherous);
 
+tests::forward!(Seals for Treacherous);
+
 tests::forward!(Projections for Treacherous);
 
 impl Records for Treacherous {

@@ -95,6 +95,8 @@ impl Snapshots for Watched {
 
 tests::forward!(DueIndex for Watched);
 
+tests::forward!(Seals for Watched);
+
 tests::forward!(Projections for Watched);
 
 impl Records for Watched {

@@ -11,6 +11,7 @@ mod races;
 mod random;
 mod reads;
 mod records;
+mod seals;
 mod snapshots;
 mod words;
 
@@ -118,6 +119,10 @@ cases! {
         kinds_are_apart
         large_and_odd_records_read_back
         of_many_who_create_one_wins;
+    seals:
+        what_is_sealed_reads_back_until_its_conversation_is_erased
+        what_is_sealed_belongs_to_one_event_of_one_conversation
+        nothing_is_sealed_for_an_unknown_conversation;
     races:
         of_two_owners_one_wins_every_append
         many_conversations_at_once_keep_their_order;

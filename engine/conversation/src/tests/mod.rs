@@ -1,6 +1,7 @@
 //! The machine's proofs: scripts with their effects, replay and snapshots against living.
 
 mod due;
+mod erase;
 mod handoff;
 mod redacted;
 mod replay;

@@ -10,7 +10,7 @@ use super::super::*;
 /// Runs `script` (steps between bars) and compares what comes out. Steps: `say WORDS`,
 /// `again WORDS` (the last ref once more), `agent WORDS`, `text PIECE`, `unsay BYTES`, `unknown`,
 /// `wants REASON`, `end NAME`, `late PIECE` (of
-/// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `crash`, `due`
+/// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `erase`, `crash`, `due`
 /// (the index says that something is), `when` (the next moment that the index is to have).
 pub(super) fn check(policy: &FloorPolicy, script: &str, expected: &Expect) {
     let policy = Policy { floor: policy.clone(), profile_version: 1, closing: false };
@@ -57,6 +57,7 @@ impl Run {
                 progress(Progress::Ended { end, error: None, retry_after: None, spent: None })
             }
             "cancel" => Command::Cancel { turn: None },
+            "erase" => Command::Erase,
             "take" => Command::Take { agent: rest.into() },
             "back" => Command::HandBack { agent: "Bo".into() },
             "close" => Command::Close,

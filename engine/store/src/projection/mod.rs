@@ -34,6 +34,7 @@ impl Projection {
     #[must_use]
     pub const fn version(self) -> u32 {
         match self {
+            // 2: its words are sealed, and its moment is that of the last news.
             Self::Conversations => 2,
         }
     }

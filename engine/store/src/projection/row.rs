@@ -49,6 +49,17 @@ pub struct ConversationRow {
     unanswered_since: Option<Timestamp>,
 }
 
+/// The words in a row, which an adapter keeps sealed apart from the rest of it.
+#[cfg(feature = "sqlite")]
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RowTexts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_words: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<AgentName>,
+}
+
 /// A wish for a person that nobody has seen to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Handoff {
@@ -123,6 +134,19 @@ impl ConversationRow {
             waiting_since: waiting_since.into_iter().flatten().min(),
             unread: Some(unread),
         }
+    }
+
+    /// Takes the words out of it; none when there are none.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn take_texts(&mut self) -> Option<RowTexts> {
+        let texts = RowTexts { last_words: self.last_words.take(), agent: self.agent.take() };
+        (texts != RowTexts::default()).then_some(texts)
+    }
+
+    /// Puts them back.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn put_texts(&mut self, texts: RowTexts) {
+        (self.last_words, self.agent) = (texts.last_words, texts.agent);
     }
 
     fn ask(&mut self, seq: Seq, at: Timestamp) {

@@ -1,5 +1,6 @@
 //! The due index as a table: who is due, and changes of an entry without an append.
 
+use engine_privacy::KeyNumber;
 use rusqlite::{Connection, params};
 use schema::{ConversationId, ConversationKey, TenantId, Timestamp};
 
@@ -80,7 +81,7 @@ impl Write for RescheduleWrite {
     }
 }
 
-const THEIRS: &str = "SELECT conversations.id, row_id, epoch, head, at
+const THEIRS: &str = "SELECT conversations.id, row_id, epoch, head, at, key_id
     FROM conversations LEFT JOIN due ON conversation = row_id
     WHERE conversations.tenant = ?1 AND conversations.id > ?2 ORDER BY conversations.id LIMIT ?3";
 
@@ -99,7 +100,8 @@ impl Write for HastenWrite {
             let found = statement.query_map(params![hasten.tenant.as_bytes(), after, limit], |row| {
                 let due = row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis);
                 let (epoch, head) = (natural(row.get(2)?), natural(row.get(3)?));
-                Ok((ConversationId::from_bytes(row.get(0)?), Row { row_id: row.get(1)?, epoch, head, due }))
+                let key_id = row.get::<_, Option<i64>>(5)?.map(|id| KeyNumber(natural(id)));
+                Ok((ConversationId::from_bytes(row.get(0)?), Row { row_id: row.get(1)?, epoch, head, due, key_id }))
             })?;
             found.collect::<rusqlite::Result<Vec<_>>>()?
         };

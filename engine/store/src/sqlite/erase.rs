@@ -3,11 +3,13 @@
 //! Invariant: a conversation's row number is free only when no event and no snapshot has it, or a new conversation
 //! would find them; an event's is never free again, or whoever reads in the order of arrival would pass over an event.
 
+use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
-use schema::{ConversationKey, Seq, limits};
+use schema::{ConversationId, ConversationKey, Seq, TenantId, limits};
 
 use super::job::Write;
-use super::rows::{Row, Rows, integer};
+use super::reader::{Read, ReadError};
+use super::rows::{Row, Rows, integer, natural};
 use super::snapshots;
 use crate::StoreError;
 
@@ -23,15 +25,21 @@ pub(super) struct EraseWrite {
 }
 
 impl Write for EraseWrite {
-    type Output = ();
+    /// The key that has to end; it is noted in the same transaction, so that a crash does not forget it.
+    type Output = Option<KeyNumber>;
 
-    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Option<KeyNumber>, StoreError>> {
         let Some(row) = rows.find(self.key)? else { return Ok(Err(StoreError::NotFound)) };
         if self.head.is_some_and(|head| head != row.head) {
             return Ok(Err(StoreError::Fenced));
         }
         rows.set_due(self.key, row, None)?;
         snapshots::remove(rows.connection, row.row_id)?;
+        if let Some(id) = row.key_id {
+            rows.connection
+                .prepare_cached("INSERT OR IGNORE INTO ending_keys (key_id) VALUES (?1)")?
+                .execute([integer(id.0)])?;
+        }
         if row.head <= AT_ONCE_MAX {
             remove(rows.connection, row)?;
             rows.memory.erased = true;
@@ -40,7 +48,7 @@ impl Write for EraseWrite {
             rows.memory.remains = true;
         }
         rows.memory.remove(self.key);
-        Ok(Ok(()))
+        Ok(Ok(row.key_id))
     }
 
     fn cost(&self) -> (usize, usize) {
@@ -61,7 +69,8 @@ fn abandon(connection: &Connection, row: Row) -> rusqlite::Result<()> {
     unlist(connection, row)?;
     connection
         .prepare_cached(
-            "UPDATE conversations SET tenant = x'', id = CAST(row_id AS BLOB), contact = '' WHERE row_id = ?1",
+            "UPDATE conversations SET tenant = x'', id = CAST(row_id AS BLOB), contact = '', key_id = NULL
+             WHERE row_id = ?1",
         )?
         .execute([row.row_id])?;
     Ok(())
@@ -112,4 +121,70 @@ pub(super) fn clear(connection: &Connection) -> rusqlite::Result<bool> {
     }
     transaction.commit()?;
     Ok(true)
+}
+
+/// Keys whose end was noted.
+pub(super) struct EndingRead {
+    pub(super) limit: usize,
+}
+
+impl Read for EndingRead {
+    type Output = Vec<KeyNumber>;
+
+    fn run(&self, connection: &Connection) -> Result<Vec<KeyNumber>, ReadError> {
+        let mut statement = connection.prepare_cached("SELECT key_id FROM ending_keys ORDER BY key_id LIMIT ?1")?;
+        let found = statement.query_map([integer(self.limit as u64)], |row| row.get(0).map(natural).map(KeyNumber))?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// Keys that have ended.
+pub(super) struct EndedWrite(pub(super) Vec<KeyNumber>);
+
+impl Write for EndedWrite {
+    type Output = ();
+
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        let mut delete = rows.connection.prepare_cached("DELETE FROM ending_keys WHERE key_id = ?1")?;
+        for id in &self.0 {
+            delete.execute([integer(id.0)])?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (self.0.len(), 0)
+    }
+}
+
+/// A conversation and its key.
+pub(super) struct Keyed {
+    pub(super) row_id: i64,
+    pub(super) key: ConversationKey,
+    pub(super) id: KeyNumber,
+}
+
+/// The next conversations that have keys.
+pub(super) struct KeyedRead {
+    pub(super) after: i64,
+    pub(super) limit: usize,
+}
+
+impl Read for KeyedRead {
+    type Output = Vec<Keyed>;
+
+    fn run(&self, connection: &Connection) -> Result<Vec<Keyed>, ReadError> {
+        let mut statement = connection.prepare_cached(
+            "SELECT row_id, tenant, id, key_id FROM conversations
+             WHERE row_id > ?1 AND key_id IS NOT NULL AND tenant <> x'' ORDER BY row_id LIMIT ?2",
+        )?;
+        let found = statement.query_map(params![self.after, integer(self.limit as u64)], |row| {
+            let key = ConversationKey {
+                tenant: TenantId::from_bytes(row.get(1)?),
+                conversation: ConversationId::from_bytes(row.get(2)?),
+            };
+            Ok(Keyed { row_id: row.get(0)?, key, id: KeyNumber(natural(row.get(3)?)) })
+        })?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
 }

@@ -1,11 +1,15 @@
 //! Reading logs, and looking for conversations without a word.
 
-use rusqlite::{Connection, OptionalExtension, params};
-use schema::{ConversationId, ConversationKey, Event, Seq, TenantId, Timestamp};
+use std::sync::Arc;
 
-use super::log_writes::FORMAT_JSON;
+use engine_privacy::{Cipher, KeyNumber};
+use rusqlite::{Connection, OptionalExtension, params};
+use schema::{ConversationId, ConversationKey, Seq, TenantId, Timestamp};
+
+use super::event_bodies::Stored;
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
+use super::sealing::Sealing;
 use crate::{Page, PageBounds, StoreError, Unspoken, UnspokenQuery};
 
 /// A page of a log.
@@ -13,6 +17,7 @@ pub(super) struct PageRead {
     pub(super) key: ConversationKey,
     pub(super) after: Seq,
     pub(super) bounds: PageBounds,
+    pub(super) sealing: Arc<Sealing>,
 }
 
 impl Read for PageRead {
@@ -30,15 +35,18 @@ impl Read for PageRead {
 
 impl PageRead {
     fn page(&self, connection: &Connection) -> Result<Page, ReadError> {
-        let (row_id, head) = connection
-            .prepare_cached("SELECT row_id, head FROM conversations WHERE tenant = ?1 AND id = ?2")?
+        let (row_id, head, id) = connection
+            .prepare_cached("SELECT row_id, head, key_id FROM conversations WHERE tenant = ?1 AND id = ?2")?
             .query_row(params![self.key.tenant.as_bytes(), self.key.conversation.as_bytes()], |row| {
-                Ok((row.get::<_, i64>(0)?, natural(row.get(1)?)))
+                Ok((row.get::<_, i64>(0)?, natural(row.get(1)?), row.get::<_, Option<i64>>(2)?))
             })
             .optional()?
             .ok_or(StoreError::NotFound)?;
+        let cipher = id.map(|id| self.sealing.cipher(KeyNumber(natural(id)))).transpose()?;
+        let erased = matches!(cipher, Some(None));
+        let cipher: Option<Arc<Cipher>> = cipher.flatten();
         let mut statement = connection.prepare_cached(
-            "SELECT seq, format, body FROM events WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3
+            "SELECT seq, format, body, sealed FROM events WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3
              ORDER BY seq LIMIT ?4",
         )?;
         let limit = integer(self.bounds.events as u64);
@@ -50,24 +58,21 @@ impl PageRead {
             if seq != due {
                 return Err(self.corrupt(due, "is missing").into());
             }
-            if row.get::<_, i64>(1)? != FORMAT_JSON {
-                return Err(self.corrupt(seq, "has a format this program does not know").into());
-            }
             let body = row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?;
-            if !self.bounds.admit(events.len(), bytes, body.len()) {
-                return Ok(Page { events, head });
+            let sealed = row.get_ref(3)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+            let stored = Stored { seq, format: row.get(1)?, body, sealed };
+            let whole = stored.open(self.key, cipher.as_deref()).map_err(|what| self.corrupt(seq, what))?;
+            if !self.bounds.admit(events.len(), bytes, whole.bytes) {
+                return Ok(Page { events, head, erased });
             }
-            bytes += body.len();
-            let event = serde_json::from_str::<Event>(body);
-            // What serde says may quote the event.
-            let event = event.map_err(|_| self.corrupt(seq, "is not a readable event"))?;
-            events.push(event);
+            bytes += whole.bytes;
+            events.push(whole.event);
         }
         let due = head.saturating_sub(self.after).min(self.bounds.events as u64);
         if (events.len() as u64) < due {
             return Err(self.corrupt(self.after + 1 + events.len() as u64, "is missing").into());
         }
-        Ok(Page { events, head })
+        Ok(Page { events, head, erased })
     }
 
     fn corrupt(&self, seq: Seq, what: &str) -> StoreError {

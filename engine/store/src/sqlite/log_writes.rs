@@ -3,12 +3,11 @@
 use rusqlite::params;
 use schema::{ConversationKey, Epoch, Seq, Timestamp};
 
+use super::event_bodies::{Body, FORMAT_SEALED};
 use super::job::Write;
 use super::rows::{Row, Rows, integer};
+use super::sealing::Sealing;
 use crate::{Append, Claim, DueChange, Opening, StoreError};
-
-/// How `body` is to be read: version 1 is the event as JSON.
-pub(super) const FORMAT_JSON: i64 = 1;
 
 /// A claim on its way.
 pub(super) struct ClaimWrite {
@@ -22,12 +21,26 @@ impl Write for ClaimWrite {
     fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Claim, StoreError>> {
         match (rows.find(self.key)?, &self.open) {
             (Some(row), _) => {
+                let (row, id) = match rows.ensure_key(self.key, row)? {
+                    Ok(with_key) => with_key,
+                    Err(error) => return Ok(Err(error)),
+                };
+                // Its key has ended: it was erased, and this file is a copy from before that.
+                match rows.memory.sealing.cipher(id) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Ok(Err(StoreError::NotFound)),
+                    Err(error) => return Ok(Err(error)),
+                }
                 let epoch = row.epoch + 1;
                 rows.set_epoch(self.key, row, epoch)?;
                 Ok(Ok(Claim { epoch, head: row.head, due: row.due }))
             }
             (None, Some(opening)) => {
-                let row = rows.open(self.key, &opening.contact, opening.at)?;
+                let id = match rows.memory.sealing.take_spare() {
+                    Ok(id) => id,
+                    Err(error) => return Ok(Err(error)),
+                };
+                let row = rows.open(self.key, &opening.contact, opening.at, id)?;
                 Ok(Ok(Claim { epoch: row.epoch, head: row.head, due: row.due }))
             }
             (None, None) => Ok(Err(StoreError::NotFound)),
@@ -39,24 +52,24 @@ impl Write for ClaimWrite {
     }
 }
 
-/// An append on its way, its events already JSON: callers have more cores than the writer.
+/// An append on its way, its events already JSON and sealed: callers have more cores than the writer.
 pub(super) struct AppendWrite {
     key: ConversationKey,
     epoch: Epoch,
     head: Seq,
     last_at: Timestamp,
     due: DueChange,
-    bodies: Vec<String>,
+    bodies: Vec<Body>,
     bytes: usize,
 }
 
 impl AppendWrite {
-    /// Checks the numbering and writes the events down as JSON.
-    pub(super) fn new(append: &Append) -> Result<Self, StoreError> {
+    /// Checks the numbering, writes the events down as JSON and seals what they say.
+    pub(super) fn new(append: &Append, sealing: &Sealing) -> Result<Self, StoreError> {
         let newest = append.events.last().filter(|_| append.continues_head()).ok_or(StoreError::Fenced)?;
-        let bodies = append.events.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>();
-        let bodies = bodies.map_err(|_| StoreError::Corrupt("an event cannot be written as JSON".into()))?;
-        let bytes = bodies.iter().map(String::len).sum();
+        let bodies = append.events.iter().map(|event| Body::new(sealing, append.key, event));
+        let bodies = bodies.collect::<Result<Vec<_>, _>>()?;
+        let bytes = bodies.iter().map(Body::bytes).sum();
         let Append { key, epoch, head, due, .. } = *append;
         Ok(Self { key, epoch, head, last_at: newest.at, due, bodies, bytes })
     }
@@ -70,13 +83,25 @@ impl Write for AppendWrite {
         if row.epoch != self.epoch || row.head != self.head {
             return Ok(Err(StoreError::Fenced));
         }
+        let (row, id) = match rows.ensure_key(self.key, row)? {
+            Ok(with_key) => with_key,
+            Err(error) => return Ok(Err(error)),
+        };
+        let sealing = &*rows.memory.sealing;
+        let sealed =
+            self.bodies.iter().map(|body| body.texts.as_ref().map(|texts| texts.under(sealing, id)).transpose());
+        let sealed = match sealed.collect::<Result<Vec<_>, _>>() {
+            Ok(sealed) => sealed,
+            Err(error) => return Ok(Err(error)),
+        };
         let mut insert = rows.connection.prepare_cached(
-            "INSERT INTO events (conversation, seq, w_epoch, format, body) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO events (conversation, seq, w_epoch, format, body, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
         let mut head = self.head;
-        for body in &self.bodies {
+        for (body, sealed) in self.bodies.iter().zip(&sealed) {
             head += 1;
-            insert.execute(params![row.row_id, integer(head), integer(self.epoch), FORMAT_JSON, body])?;
+            let (epoch, seq) = (integer(self.epoch), integer(head));
+            insert.execute(params![row.row_id, seq, epoch, FORMAT_SEALED, body.clear, sealed.as_deref()])?;
         }
         drop(insert);
         rows.set_head(self.key, row, head, self.last_at)?;

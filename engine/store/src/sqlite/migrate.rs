@@ -11,6 +11,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0004_due.sql"),
     include_str!("migrations/0005_snapshots.sql"),
     include_str!("migrations/0006_projections.sql"),
+    include_str!("migrations/0008_keys.sql"),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.

@@ -6,21 +6,31 @@ mod connect;
 mod damage;
 mod due;
 mod erase;
+mod event_bodies;
 mod failure;
+mod installation;
 mod job;
+mod keeper;
+#[cfg(test)]
+mod keys_tests;
 mod log_reads;
 mod log_writes;
 mod migrate;
+mod old_events;
 mod projection_reads;
+mod projection_rows;
 mod projection_writes;
 mod queue;
 #[cfg(test)]
 mod queue_tests;
+mod queues;
 mod reader;
 mod records;
 mod rows;
 #[cfg(test)]
 mod scratch;
+mod sealing;
+mod seals;
 mod snapshots;
 mod stats;
 mod store;

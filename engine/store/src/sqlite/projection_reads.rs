@@ -1,11 +1,15 @@
 //! Reading rows of projections, and looking for logs that go on beyond them. What is listed names the tenant.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::wire::ConversationPage;
 use schema::{ConversationId, ConversationKey, TenantId, Timestamp};
 
+use super::projection_rows::{ROW, StoredRow};
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
+use super::sealing::Sealing;
 use crate::{Behind, ConversationRow, ListQuery, LogCursor, Projection};
 
 /// Where a projection stands.
@@ -67,41 +71,48 @@ impl Read for BehindRead {
     }
 }
 
-const ROW: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body
-    FROM conversations AS log JOIN conversation_rows AS row ON row.conversation = log.row_id
-    WHERE log.tenant = ?1 AND log.id = ?2 AND row.version = ?3";
-
 /// One conversation's row.
-pub(super) struct RowRead(pub(super) ConversationKey);
+pub(super) struct RowRead {
+    pub(super) key: ConversationKey,
+    pub(super) sealing: Arc<Sealing>,
+}
 
 impl Read for RowRead {
     type Output = Option<ConversationRow>;
 
     fn run(&self, connection: &Connection) -> Result<Option<ConversationRow>, ReadError> {
-        let Self(key) = self;
+        let Self { key, sealing } = self;
         let mut statement = connection.prepare_cached(ROW)?;
         let version = Projection::Conversations.version();
         let mut found = statement.query(params![key.tenant.as_bytes(), key.conversation.as_bytes(), version])?;
         match found.next()? {
-            Some(row) => Ok(listed(row)?.map(|(_, row)| row)),
+            Some(row) => StoredRow::of(row, key.tenant)?.open(sealing),
             None => Ok(None),
         }
     }
 }
 
-const LIST: &str = "SELECT id, contact, head, last_at, version, body FROM conversation_rows
-    WHERE tenant = ?1 AND (last_at, id) < (?2, ?3) ORDER BY last_at DESC, id DESC LIMIT ?4";
-const LIST_OF_CONTACT: &str = "SELECT id, contact, head, last_at, version, body FROM conversation_rows
-    WHERE tenant = ?1 AND contact = ?5 AND (last_at, id) < (?2, ?3) ORDER BY last_at DESC, id DESC LIMIT ?4";
+// `CROSS` keeps the rows' order: the log's table is only asked for each row's key.
+const LIST: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body, row.sealed, log.key_id
+    FROM conversation_rows AS row CROSS JOIN conversations AS log ON log.row_id = row.conversation
+    WHERE row.tenant = ?1 AND (row.last_at, row.id) < (?2, ?3) ORDER BY row.last_at DESC, row.id DESC LIMIT ?4";
+const LIST_OF_CONTACT: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body, row.sealed,
+      log.key_id
+    FROM conversation_rows AS row CROSS JOIN conversations AS log ON log.row_id = row.conversation
+    WHERE row.tenant = ?1 AND row.contact = ?5 AND (row.last_at, row.id) < (?2, ?3)
+    ORDER BY row.last_at DESC, row.id DESC LIMIT ?4";
 
 /// A page of the list of conversations.
-pub(super) struct ListRead(pub(super) ListQuery);
+pub(super) struct ListRead {
+    pub(super) query: ListQuery,
+    pub(super) sealing: Arc<Sealing>,
+}
 
 impl Read for ListRead {
     type Output = Vec<ConversationPage>;
 
     fn run(&self, connection: &Connection) -> Result<Vec<ConversationPage>, ReadError> {
-        let query = &self.0;
+        let query = &self.query;
         // One byte more than an id has, so that it comes after every id.
         let (last_at, id) = match &query.before {
             Some(cursor) => (cursor.last_at.as_millis(), cursor.id.as_bytes().to_vec()),
@@ -121,7 +132,7 @@ impl Read for ListRead {
         };
         let mut pages = Vec::new();
         while let Some(row) = found.next()? {
-            pages.push(shown(row)?);
+            pages.push(shown(row, query.tenant, &self.sealing)?);
         }
         Ok(pages)
     }
@@ -129,36 +140,17 @@ impl Read for ListRead {
 
 /// A row for the list. One of another version, and one that cannot be read, shows what is known of it until it is
 /// made anew, and does not say how many messages are unread: it is not known.
-fn shown(row: &rusqlite::Row<'_>) -> Result<ConversationPage, ReadError> {
-    let mut is_known = row.get::<_, u32>(4)? == Projection::Conversations.version();
-    let (id, read) = if let Some(read) = listed(row)? {
+fn shown(row: &rusqlite::Row<'_>, tenant: TenantId, sealing: &Sealing) -> Result<ConversationPage, ReadError> {
+    let stored = StoredRow::of(row, tenant)?;
+    let mut is_known = stored.is_ours;
+    let read = if let Some(read) = stored.open(sealing)? {
         read
     } else {
         is_known = false;
-        (ConversationId::from_bytes(row.get(0)?), columns(row, ConversationRow::default())?)
+        stored.columns(ConversationRow::default())
     };
-    let page = read.page(id);
+    let page = read.page(stored.key.conversation);
     Ok(ConversationPage { unread: page.unread.filter(|_| is_known), ..page })
-}
-
-/// A row as the statements above give it; none when it cannot be read, and is to be made anew.
-fn listed(row: &rusqlite::Row<'_>) -> Result<Option<(ConversationId, ConversationRow)>, ReadError> {
-    let id = ConversationId::from_bytes(row.get(0)?);
-    let body = row.get_ref(5)?.as_str().map_err(rusqlite::Error::from)?;
-    let Ok(read) = serde_json::from_str::<ConversationRow>(body) else {
-        // What serde says may quote it.
-        tracing::warn!(conversation = %id, "a row of the list cannot be read; the conversation's next event makes it anew");
-        return Ok(None);
-    };
-    Ok(Some((id, columns(row, read)?)))
-}
-
-/// The row with what stands in columns of its own.
-fn columns(row: &rusqlite::Row<'_>, mut read: ConversationRow) -> Result<ConversationRow, ReadError> {
-    read.contact = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?.parse().ok();
-    read.head = natural(row.get(2)?);
-    read.last_at = Timestamp::from_millis(row.get(3)?);
-    Ok(read)
 }
 
 #[cfg(test)]
@@ -171,8 +163,8 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate::migrate(&mut connection, migrate::STEPS).unwrap();
         for (sql, wanted) in [
-            (LIST, &["conversation_rows_by_activity"][..]),
-            (LIST_OF_CONTACT, &["conversation_rows_by_contact"]),
+            (LIST, &["conversation_rows_by_activity", "INTEGER PRIMARY KEY"][..]),
+            (LIST_OF_CONTACT, &["conversation_rows_by_contact", "INTEGER PRIMARY KEY"]),
             (LATER, &["INTEGER PRIMARY KEY"]),
             (BEYOND, &["INTEGER PRIMARY KEY", "INTEGER PRIMARY KEY"]),
             (ROW, &["conversations_by_id", "INTEGER PRIMARY KEY"]),

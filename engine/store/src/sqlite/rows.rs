@@ -2,9 +2,14 @@
 //! Invariant: the writer is the only one that changes them, and forgets all after a rollback.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{Contact, ConversationKey, Epoch, Seq, Timestamp};
+
+use super::sealing::Sealing;
+use crate::StoreError;
 
 /// Conversations remembered; past it the memory starts anew, at the price of one look-up each.
 const REMEMBERED_MAX: usize = 65_536;
@@ -12,6 +17,8 @@ const REMEMBERED_MAX: usize = 65_536;
 /// What the writer remembers between transactions.
 pub(super) struct Memory {
     rows: HashMap<ConversationKey, Row>,
+    /// The conversations' keys.
+    pub(super) sealing: Arc<Sealing>,
     /// Events of erased conversations may still be in the file.
     pub(super) remains: bool,
     /// Something was erased whose text may still be in the log's file.
@@ -25,6 +32,8 @@ pub(super) struct Row {
     pub(super) epoch: Epoch,
     pub(super) head: Seq,
     pub(super) due: Option<Timestamp>,
+    /// None in what an earlier version has left.
+    pub(super) key_id: Option<KeyNumber>,
 }
 
 /// The rows inside one transaction.
@@ -33,14 +42,12 @@ pub(super) struct Rows<'a> {
     pub(super) memory: &'a mut Memory,
 }
 
-impl Default for Memory {
-    fn default() -> Self {
-        // What an earlier process has left behind is found by looking.
-        Self { rows: HashMap::new(), remains: true, erased: false }
-    }
-}
-
 impl Memory {
+    pub(super) fn new(sealing: Arc<Sealing>) -> Self {
+        // What an earlier process has left behind is found by looking.
+        Self { rows: HashMap::new(), sealing, remains: true, erased: false }
+    }
+
     /// Forgets everything: the transaction that made it is gone.
     pub(super) fn forget(&mut self) {
         self.rows.clear();
@@ -49,11 +56,15 @@ impl Memory {
     /// The conversation is no more.
     pub(super) fn remove(&mut self, key: ConversationKey) {
         self.rows.remove(&key);
+        self.sealing.forget(key);
     }
 
     pub(super) fn remember(&mut self, key: ConversationKey, row: Row) {
         if self.rows.len() >= REMEMBERED_MAX {
             self.rows.clear();
+        }
+        if let Some(id) = row.key_id {
+            self.sealing.remember(key, id);
         }
         self.rows.insert(key, row);
     }
@@ -68,12 +79,13 @@ impl Rows<'_> {
         let found = self
             .connection
             .prepare_cached(
-                "SELECT row_id, epoch, head, at FROM conversations LEFT JOIN due ON conversation = row_id
+                "SELECT row_id, epoch, head, at, key_id FROM conversations LEFT JOIN due ON conversation = row_id
                  WHERE conversations.tenant = ?1 AND conversations.id = ?2",
             )?
             .query_row(params![key.tenant.as_bytes(), key.conversation.as_bytes()], |row| {
                 let due = row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis);
-                Ok(Row { row_id: row.get(0)?, epoch: natural(row.get(1)?), head: natural(row.get(2)?), due })
+                let key_id = row.get::<_, Option<i64>>(4)?.map(|id| KeyNumber(natural(id)));
+                Ok(Row { row_id: row.get(0)?, epoch: natural(row.get(1)?), head: natural(row.get(2)?), due, key_id })
             })
             .optional()?;
         if let Some(row) = found {
@@ -83,16 +95,50 @@ impl Rows<'_> {
     }
 
     /// A new conversation, not yet written to, owned for the first time.
-    pub(super) fn open(&mut self, key: ConversationKey, contact: &Contact, at: Timestamp) -> rusqlite::Result<Row> {
+    pub(super) fn open(
+        &mut self,
+        key: ConversationKey,
+        contact: &Contact,
+        at: Timestamp,
+        id: KeyNumber,
+    ) -> rusqlite::Result<Row> {
         let row_id = self
             .connection
             .prepare_cached(
-                "INSERT INTO conversations (tenant, id, contact, epoch, head, last_at) VALUES (?1, ?2, ?3, 1, 0, ?4)",
+                "INSERT INTO conversations (tenant, id, contact, epoch, head, last_at, key_id)
+                 VALUES (?1, ?2, ?3, 1, 0, ?4, ?5)",
             )?
-            .insert(params![key.tenant.as_bytes(), key.conversation.as_bytes(), contact.as_str(), at.as_millis()])?;
-        let row = Row { row_id, epoch: 1, head: 0, due: None };
+            .insert(params![
+                key.tenant.as_bytes(),
+                key.conversation.as_bytes(),
+                contact.as_str(),
+                at.as_millis(),
+                integer(id.0)
+            ])?;
+        let row = Row { row_id, epoch: 1, head: 0, due: None, key_id: Some(id) };
         self.memory.remember(key, row);
         Ok(row)
+    }
+
+    /// The conversation's key; it gets one now if an earlier version has left it without.
+    pub(super) fn ensure_key(
+        &mut self,
+        key: ConversationKey,
+        row: Row,
+    ) -> rusqlite::Result<Result<(Row, KeyNumber), StoreError>> {
+        if let Some(id) = row.key_id {
+            return Ok(Ok((row, id)));
+        }
+        let id = match self.memory.sealing.take_spare() {
+            Ok(id) => id,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.connection
+            .prepare_cached("UPDATE conversations SET key_id = ?2 WHERE row_id = ?1")?
+            .execute(params![row.row_id, integer(id.0)])?;
+        let row = Row { key_id: Some(id), ..row };
+        self.memory.remember(key, row);
+        Ok(Ok((row, id)))
     }
 
     /// A new owner.

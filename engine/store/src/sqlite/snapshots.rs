@@ -1,22 +1,35 @@
 //! Snapshots in the embedded store: a row beside its conversation's, gone with it in the same transaction.
-//! A write of one takes its place among all others, so that it is durable no sooner than its events.
+//! A write of one takes its place among all others, so that it is durable no sooner than its events. All of it is
+//! sealed under the conversation's key.
 
+use std::sync::Arc;
+
+use engine_privacy::{KeyNumber, Kind, Label, OVERHEAD_BYTES};
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationKey, Epoch, Seq, limits};
 
 use super::job::Write;
 use super::reader::{Read, ReadError};
 use super::rows::{Rows, integer, natural};
+use super::sealing::{Sealable, Sealing};
 use crate::{Snapshot, StoreError};
 
 // One that nobody can have written by this program's bounds is not brought into memory.
-const FIND: &str = "SELECT snapshots.head, snapshots.body FROM conversations
+const FIND: &str = "SELECT snapshots.head, snapshots.body, conversations.key_id FROM conversations
     JOIN snapshots ON snapshots.conversation = conversations.row_id
     WHERE conversations.tenant = ?1 AND conversations.id = ?2 AND length(snapshots.body) <= ?3";
+
+/// The form of what is sealed: bytes that only the conversation reads.
+const FORMAT: u8 = 1;
+
+fn label(key: ConversationKey, head: Seq) -> Label {
+    Label { key, seq: head, kind: Kind::Snapshot, format: FORMAT }
+}
 
 /// A reading of a snapshot.
 pub(super) struct SnapshotRead {
     pub(super) key: ConversationKey,
+    pub(super) sealing: Arc<Sealing>,
 }
 
 impl Read for SnapshotRead {
@@ -24,23 +37,40 @@ impl Read for SnapshotRead {
 
     fn run(&self, connection: &Connection) -> Result<Option<Snapshot>, ReadError> {
         let ConversationKey { tenant, conversation } = &self.key;
-        let most = integer(limits::SNAPSHOT_BYTES as u64);
+        let most = integer((limits::SNAPSHOT_BYTES + OVERHEAD_BYTES) as u64);
         let found = connection
             .prepare_cached(FIND)?
             .query_row(params![tenant.as_bytes(), conversation.as_bytes(), most], |row| {
-                Ok(Snapshot { head: natural(row.get(0)?), bytes: row.get(1)? })
+                Ok((natural(row.get(0)?), row.get::<_, Vec<u8>>(1)?, row.get::<_, Option<i64>>(2)?))
             })
             .optional()?;
-        Ok(found)
+        let Some((head, sealed, Some(id))) = found else { return Ok(None) };
+        let Some(cipher) = self.sealing.cipher(KeyNumber(natural(id)))? else { return Ok(None) };
+        // One that cannot be opened is damaged, and no snapshot: the log is read in its place.
+        Ok(cipher.open(&label(self.key, head), &sealed).ok().map(|bytes| Snapshot { head, bytes }))
     }
 }
 
 /// A snapshot on its way.
 pub(super) struct SnapshotWrite {
-    pub(super) key: ConversationKey,
-    pub(super) epoch: Epoch,
-    pub(super) head: Seq,
-    pub(super) bytes: Vec<u8>,
+    key: ConversationKey,
+    epoch: Epoch,
+    head: Seq,
+    body: Sealable,
+}
+
+impl SnapshotWrite {
+    /// Seals the snapshot.
+    pub(super) fn new(
+        sealing: &Sealing,
+        key: ConversationKey,
+        epoch: Epoch,
+        head: Seq,
+        bytes: Vec<u8>,
+    ) -> Result<Self, StoreError> {
+        let body = Sealable::new(sealing, label(key, head), bytes)?;
+        Ok(Self { key, epoch, head, body })
+    }
 }
 
 impl Write for SnapshotWrite {
@@ -51,6 +81,14 @@ impl Write for SnapshotWrite {
         if row.epoch != self.epoch || row.head < self.head {
             return Ok(Err(StoreError::Fenced));
         }
+        let (row, id) = match rows.ensure_key(self.key, row)? {
+            Ok(with_key) => with_key,
+            Err(error) => return Ok(Err(error)),
+        };
+        let body = match self.body.under(&rows.memory.sealing, id) {
+            Ok(body) => body,
+            Err(error) => return Ok(Err(error)),
+        };
         // One that claims more than the log has is damage, and no newer one.
         let kept = rows
             .connection
@@ -59,12 +97,12 @@ impl Write for SnapshotWrite {
                  ON CONFLICT (conversation) DO UPDATE SET head = excluded.head, body = excluded.body
                  WHERE snapshots.head <= excluded.head OR snapshots.head > ?4",
             )?
-            .execute(params![row.row_id, integer(self.head), self.bytes, integer(row.head)])?;
+            .execute(params![row.row_id, integer(self.head), body, integer(row.head)])?;
         Ok(Ok(kept > 0))
     }
 
     fn cost(&self) -> (usize, usize) {
-        (1, self.bytes.len())
+        (1, self.body.bytes())
     }
 }
 
@@ -76,6 +114,7 @@ pub(super) fn remove(connection: &Connection, row_id: i64) -> rusqlite::Result<(
 
 #[cfg(test)]
 mod tests {
+    use engine_privacy::{Installation, MemoryKeys};
     use schema::{Contact, ConversationId, TenantId, Timestamp};
 
     use super::*;
@@ -86,26 +125,34 @@ mod tests {
     fn one_that_claims_more_than_the_log_has_does_not_keep_others_out() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate::migrate(&mut connection, migrate::STEPS).unwrap();
-        let mut memory = Memory::default();
+        let sealing = Arc::new(Sealing::new(Arc::new(MemoryKeys::new(Installation([1; 16])))));
+        let mut memory = Memory::new(Arc::clone(&sealing));
         let mut rows = Rows { connection: &connection, memory: &mut memory };
         let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
         let at = Timestamp::from_millis(0);
-        let row = rows.open(key, &Contact::anonymous(), at).unwrap();
+        let id = sealing.take_spare().unwrap();
+        let row = rows.open(key, &Contact::anonymous(), at, id).unwrap();
         rows.set_head(key, row, 9, at).unwrap();
+        let read = || SnapshotRead { key, sealing: Arc::clone(&sealing) }.run(&connection).unwrap();
         // Each row: the head of the one that is there, whatever wrote it, and whether one of event 7 takes its place.
-        for (found, taken) in [(6, true), (7, true), (8, false), (9, false), (10, true)] {
+        for (found, taken) in [(6_u64, true), (7, true), (8, false), (9, false), (10, true)] {
+            let body = sealing.seal(id, &label(key, found), b"found").unwrap();
             connection
-                .execute("INSERT OR REPLACE INTO snapshots (conversation, head, body) VALUES (1, ?1, x'00')", [found])
+                .execute(
+                    "INSERT OR REPLACE INTO snapshots (conversation, head, body) VALUES (1, ?1, ?2)",
+                    params![integer(found), body],
+                )
                 .unwrap();
-            let write = SnapshotWrite { key, epoch: 1, head: 7, bytes: b"seven".to_vec() };
+            let write = SnapshotWrite::new(&sealing, key, 1, 7, b"seven".to_vec()).unwrap();
             assert_eq!(write.apply(&mut rows).unwrap(), Ok(taken), "{found}");
-            let kept = SnapshotRead { key }.run(&connection).unwrap().unwrap();
-            assert_eq!(kept.head, if taken { 7 } else { u64::try_from(found).unwrap() }, "{found}");
+            let (head, bytes) = if taken { (7, &b"seven"[..]) } else { (found, &b"found"[..]) };
+            assert_eq!(read(), Some(Snapshot { head, bytes: bytes.to_vec() }), "{found}");
         }
-        connection
-            .execute("UPDATE snapshots SET body = zeroblob(?1)", [integer(limits::SNAPSHOT_BYTES as u64 + 1)])
-            .unwrap();
-        assert_eq!(SnapshotRead { key }.run(&connection).unwrap(), None, "what is too large is not read");
+        connection.execute("UPDATE snapshots SET head = head - 1", []).unwrap();
+        assert_eq!(read(), None, "what was sealed for another event is no snapshot");
+        let most = integer((limits::SNAPSHOT_BYTES + OVERHEAD_BYTES) as u64);
+        connection.execute("UPDATE snapshots SET body = zeroblob(?1)", [most + 1]).unwrap();
+        assert_eq!(read(), None, "what is too large is not read");
     }
 
     #[test]

@@ -5,36 +5,38 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use engine_privacy::{FileKeys, Installation, KeyNumber, Keys, KeysError};
 use futures_util::future;
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Epoch, Seq, limits};
+use tokio::sync::oneshot;
 
 use super::connect::{self, OpenError};
 use super::damage::Damage;
 use super::due::{DueRead, HastenWrite, RescheduleWrite};
 use super::erase::EraseWrite;
-use super::failure;
-use super::job::{Job, Nothing, Write, job};
+use super::installation;
+use super::job::{Nothing, Write};
+use super::keeper::{Keeper, Work};
 use super::log_reads::{PageRead, UnspokenRead};
 use super::log_writes::{AppendWrite, ClaimWrite};
+use super::old_events::EnsureKeysWrite;
 use super::projection_reads::{BehindRead, CursorRead, ListRead, RowRead};
 use super::projection_writes::{AdvanceWrite, ProjectWrite, ResetWrite};
-use super::queue::{BatchLimits, Queue, Refused};
-use super::reader::{Question, Read, Reader, question};
+use super::queue::{BatchLimits, Queue};
+use super::queues::Queues;
+use super::reader::{Read, Reader};
 use super::records::{DeleteWrite, GetRead, PutWrite, ScanRead};
+use super::sealing::{Sealing, refusal};
+use super::seals::{UnsealRead, seal};
 use super::snapshots::{SnapshotRead, SnapshotWrite};
 use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::{
     Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
-    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
-    Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Note, Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
+    Seals, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
-
-/// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
-const WRITER_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Questions that may wait for the readers.
-const READER_QUEUE_MAX: usize = 4_096;
 
 /// What may be tuned.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +59,9 @@ impl Default for SqliteOptions {
 /// waits for the future. Dropping the store does what is still queued, empties the write-ahead log
 /// and blocks until that is finished.
 pub struct SqliteStore {
-    writer: Arc<Queue<Box<dyn Job>>>,
-    readers: Arc<Queue<Box<dyn Question>>>,
+    pub(super) queues: Queues,
+    keeper: Arc<Queue<Work>>,
+    pub(super) sealing: Arc<Sealing>,
     counters: Arc<Counters>,
     damage: Damage,
     threads: Mutex<Threads>,
@@ -66,18 +69,36 @@ pub struct SqliteStore {
 
 #[derive(Default)]
 struct Threads {
+    keeper: Option<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
     readers: Vec<JoinHandle<()>>,
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it if there is none, and brings an older one forward. Open it after
-    /// the metrics recorder is set, and by one process at a time.
+    /// Opens the file as [`SqliteStore::open_with`], with its keys in a file beside it.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] with one line that says what is wrong with the path,
-    /// [`StoreError::Corrupt`] with one that says what is wrong with the file.
+    /// As [`SqliteStore::open_with`].
     pub fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".keys");
+        Self::open_with(path, options, |wanted| {
+            FileKeys::open(Path::new(&beside), wanted).map(|keys| Arc::new(keys) as _)
+        })
+    }
+
+    /// Opens the file, makes it if there is none, and brings an older one forward. Open it after
+    /// the metrics recorder is set, and by one process at a time. `unlock` gives the keys of the installation that the
+    /// file names, or new ones to a file that names none yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with one line that says what is wrong with the path or with the keys,
+    /// [`StoreError::Corrupt`] with one that says what is wrong with the file, or that the keys are older than it.
+    pub fn open_with(
+        path: &Path,
+        options: SqliteOptions,
+        unlock: impl FnOnce(Option<Installation>) -> Result<Arc<dyn Keys>, KeysError>,
+    ) -> Result<Self, StoreError> {
         let damage = Damage::of(path);
         let refused = |error: OpenError| {
             // Another program's file is no damage: nobody has opened it yet.
@@ -88,23 +109,35 @@ impl SqliteStore {
         };
         connect::create_file(path).map_err(refused)?;
         let connection = connect::open_writer(path).map_err(refused)?;
+        let sqlite = |error| refused(OpenError::Sqlite { path: path.into(), error });
+        let keys = unlock(installation::named(&connection).map_err(sqlite)?).map_err(refusal)?;
+        installation::adopt(&connection, &*keys).map_err(sqlite)??;
+        let sealing = Arc::new(Sealing::new(keys));
+        // Before anybody waits for one.
+        sealing.refill()?;
         let store = Self {
-            writer: Arc::new(Queue::new("writer", options.writer_queue_max, WRITER_QUEUE_BYTES_MAX)),
-            readers: Arc::new(Queue::new("reader", READER_QUEUE_MAX, usize::MAX)),
+            queues: Queues::new(options.writer_queue_max),
+            keeper: Arc::new(Queue::new("keeper", options.writer_queue_max, usize::MAX)),
+            sealing: Arc::clone(&sealing),
             counters: Arc::default(),
             damage: damage.clone(),
             threads: Mutex::default(),
         };
         let limits = BatchLimits { weight_max: limits::COMMIT_EVENTS_MAX, bytes_max: limits::COMMIT_BYTES_MAX };
-        let (queue, counters) = (Arc::clone(&store.writer), Arc::clone(&store.counters));
-        let mut writer = Writer::new(path.into(), connection, queue, counters, limits, damage.clone());
+        let (queue, counters) = (Arc::clone(&store.queues.writer), Arc::clone(&store.counters));
+        let sealed_by = Arc::clone(&sealing);
+        let mut writer = Writer::new(path.into(), connection, queue, counters, limits, damage.clone(), sealed_by);
         store.threads().writer = Some(spawn("store-writer", move || writer.run())?);
         for _ in 0..options.readers.get() {
             let connection = connect::open_reader(path).map_err(refused)?;
-            let (path, queue) = (path.into(), Arc::clone(&store.readers));
+            let (path, queue) = (path.into(), Arc::clone(&store.queues.readers));
             let reader = Reader { path, queue, damage: damage.clone() };
             store.threads().readers.push(spawn("store-reader", move || reader.run(connection))?);
         }
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|error| StoreError::Unavailable(format!("cannot wait for answers: {error}")))?;
+        let mut keeper = Keeper::new(Arc::clone(&store.keeper), store.queues.clone(), sealing, runtime);
+        store.threads().keeper = Some(spawn("store-keeper", move || keeper.run())?);
         Ok(store)
     }
 
@@ -112,12 +145,17 @@ impl SqliteStore {
     /// from then on is refused. Blocks until that is finished, for all who call it.
     pub fn close(&self) {
         let mut threads = self.threads();
-        // Readers first: the writer can empty the log only when nobody reads from it.
-        self.readers.close();
+        // The keeper first: it waits for the others.
+        self.keeper.close();
+        if let Some(keeper) = threads.keeper.take() {
+            let _ = keeper.join();
+        }
+        // Readers next: the writer can empty the log only when nobody reads from it.
+        self.queues.readers.close();
         for reader in threads.readers.drain(..) {
             let _ = reader.join();
         }
-        self.writer.close();
+        self.queues.writer.close();
         if let Some(writer) = threads.writer.take() {
             let _ = writer.join();
         }
@@ -134,20 +172,30 @@ impl SqliteStore {
     }
 
     pub(super) fn write<W: Write>(&self, write: W) -> Pending<W::Output> {
-        let (_, bytes) = write.cost();
-        let (job, pending) = job(write);
-        match self.writer.push(job, bytes) {
-            Ok(()) => pending,
-            Err(refused) => refuse(&refused),
-        }
+        self.queues.write(write)
     }
 
     fn read<R: Read>(&self, read: R) -> Pending<R::Output> {
-        let (question, pending) = question(read);
-        match self.readers.push(question, 0) {
-            Ok(()) => pending,
-            Err(refused) => refuse(&refused),
+        self.queues.read(read)
+    }
+
+    /// A write that could be made ready, or why it could not.
+    fn write_ready<W: Write>(&self, write: Result<W, StoreError>) -> Pending<W::Output> {
+        match write {
+            Ok(write) => self.write(write),
+            Err(error) => Box::pin(future::ready(Err(error))),
         }
+    }
+
+    /// Seals notes of a conversation whose key this process has not met yet.
+    async fn seal_unknown(
+        sealing: Arc<Sealing>,
+        ensured: Pending<std::collections::HashMap<ConversationKey, KeyNumber>>,
+        key: ConversationKey,
+        notes: Vec<Note>,
+    ) -> Result<Vec<Note>, StoreError> {
+        let id = ensured.await?.get(&key).copied().ok_or(StoreError::NotFound)?;
+        seal(&sealing, key, id, &notes)
     }
 }
 
@@ -159,22 +207,34 @@ impl Drop for SqliteStore {
 
 impl Log for SqliteStore {
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
+        if open.is_some() && self.sealing.is_low() {
+            // If it has no room, the writer gets spare keys when it needs them.
+            let _ = self.keeper.push(Work::Refill, 0);
+        }
         self.write(ClaimWrite { key, open })
     }
 
     fn append(&self, append: Append) -> Pending<()> {
-        match AppendWrite::new(&append) {
-            Ok(write) => self.write(write),
-            Err(error) => Box::pin(future::ready(Err(error))),
-        }
+        self.write_ready(AppendWrite::new(&append, &self.sealing))
     }
 
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
-        self.read(PageRead { key, after, bounds })
+        self.read(PageRead { key, after, bounds, sealing: Arc::clone(&self.sealing) })
     }
 
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
-        self.write(EraseWrite { key, head })
+        let written = self.write(EraseWrite { key, head });
+        let (reply, answer) = oneshot::channel();
+        // The keeper waits for the write itself: whoever asked may go.
+        match self.keeper.push(Work::End { written, reply }, 0) {
+            Ok(()) => Box::pin(async move {
+                answer.await.unwrap_or_else(|_| Err(StoreError::Unknown("the keeper ended before it answered".into())))
+            }),
+            Err(_) => {
+                self.sealing.owe();
+                Box::pin(async { Err(StoreError::Unknown("too many conversations are being erased".into())) })
+            }
+        }
     }
 
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
@@ -205,14 +265,14 @@ impl DueIndex for SqliteStore {
 
 impl Snapshots for SqliteStore {
     fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
-        self.read(SnapshotRead { key })
+        self.read(SnapshotRead { key, sealing: Arc::clone(&self.sealing) })
     }
 
     fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
         if bytes.len() > limits::SNAPSHOT_BYTES {
             return Box::pin(future::ready(Ok(false)));
         }
-        self.write(SnapshotWrite { key, epoch, head, bytes })
+        self.write_ready(SnapshotWrite::new(&self.sealing, key, epoch, head, bytes))
     }
 }
 
@@ -252,28 +312,30 @@ impl Projections for SqliteStore {
     }
 
     fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
-        self.read(RowRead(key))
+        self.read(RowRead { key, sealing: Arc::clone(&self.sealing) })
     }
 
     fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
-        match ProjectWrite::new(key, expected, row) {
-            Ok(write) => self.write(write),
-            Err(error) => Box::pin(future::ready(Err(error))),
-        }
+        self.write_ready(ProjectWrite::new(&self.sealing, key, expected, row))
     }
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
-        self.read(ListRead(query))
+        self.read(ListRead { query, sealing: Arc::clone(&self.sealing) })
     }
 }
 
-fn refuse<T: Send + 'static>(refused: &Refused) -> Pending<T> {
-    let error = match refused {
-        Refused::Full => StoreError::Busy,
-        Refused::Closed => StoreError::Unavailable("the store is closed".into()),
-    };
-    failure::count(&error);
-    Box::pin(future::ready(Err(error)))
+impl Seals for SqliteStore {
+    fn seal(&self, key: ConversationKey, notes: Vec<Note>) -> Pending<Vec<Note>> {
+        if let Some(id) = self.sealing.known(key) {
+            return Box::pin(future::ready(seal(&self.sealing, key, id, &notes)));
+        }
+        let ensured = self.write(EnsureKeysWrite(vec![key]));
+        Box::pin(Self::seal_unknown(Arc::clone(&self.sealing), ensured, key, notes))
+    }
+
+    fn unseal(&self, key: ConversationKey, notes: Vec<Note>) -> Pending<Option<Vec<Note>>> {
+        self.read(UnsealRead { key, notes, sealing: Arc::clone(&self.sealing) })
+    }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {

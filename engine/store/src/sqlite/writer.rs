@@ -15,6 +15,7 @@ use super::damage::Damage;
 use super::job::{Fate, Job};
 use super::queue::{BatchLimits, Queue, Taken};
 use super::rows::{Memory, Rows};
+use super::sealing::Sealing;
 use super::stats::Counters;
 use super::{erase, failure};
 use crate::StoreError;
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     desk: Desk,
     checkpoints: Checkpoints,
     damage: Damage,
+    sealing: Arc<Sealing>,
 }
 
 /// Whether there is a connection to work with.
@@ -60,9 +62,10 @@ impl Writer {
         counters: Arc<Counters>,
         limits: BatchLimits,
         damage: Damage,
+        sealing: Arc<Sealing>,
     ) -> Self {
-        let desk = Desk::Open { connection, memory: Memory::default() };
-        Self { path, queue, counters, limits, desk, checkpoints: Checkpoints::default(), damage }
+        let desk = Desk::Open { connection, memory: Memory::new(Arc::clone(&sealing)) };
+        Self { path, queue, counters, limits, desk, checkpoints: Checkpoints::default(), damage, sealing }
     }
 
     /// Works until the queue is closed and empty.
@@ -158,7 +161,7 @@ impl Writer {
             Ok(connection) => {
                 tracing::warn!(path = %self.path.display(), "store writes again after a failure");
                 self.counters.reopened();
-                self.desk = Desk::Open { connection, memory: Memory::default() };
+                self.desk = Desk::Open { connection, memory: Memory::new(Arc::clone(&self.sealing)) };
             }
             Err(why) => self.desk = Desk::Failed { why, retry_at: Instant::now() + RETRY_AFTER },
         }

@@ -1,0 +1,122 @@
+//! Key files that are made, filled, opened again, spoilt, lost and mixed up.
+
+use std::collections::HashSet;
+
+use super::*;
+
+fn bytes_of(keys: &FileKeys, id: KeyNumber) -> [u8; 32] {
+    *keys.open(id).unwrap().bytes()
+}
+
+#[test]
+fn a_number_is_given_out_once_across_stops_and_crashes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys/conversations.keys");
+    let (mut seen, mut known, mut installation) = (HashSet::new(), Vec::new(), None);
+    for round in 0..6_usize {
+        let keys = FileKeys::open(&path, installation).unwrap();
+        installation = Some(keys.installation());
+        for (id, key) in &known {
+            assert_eq!(bytes_of(&keys, *id), *key, "round {round}: a key stays what it is");
+        }
+        for count in [1, 3, 0, 5_000] {
+            for id in keys.allot(count).unwrap() {
+                assert!(seen.insert(id), "round {round}: {id:?} twice");
+                known.push((id, bytes_of(&keys, id)));
+            }
+        }
+        known.truncate(64);
+        // A crash: what the drop would have noted is not.
+        if round % 2 == 1 {
+            keys.lock().noted = 0;
+        }
+    }
+    let distinct: HashSet<_> = known.iter().map(|(_, key)| *key).collect();
+    assert_eq!(distinct.len(), known.len());
+}
+
+#[test]
+fn a_stop_in_good_order_wastes_no_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let mut last = 0;
+    for round in 0..50 {
+        let keys = FileKeys::open(&path, None).unwrap();
+        let id = keys.allot(1).unwrap()[0];
+        assert_eq!(id, KeyNumber(last + 1), "round {round}");
+        last = id.0;
+    }
+    assert!(fs::metadata(&path).unwrap().len() <= HEADER_BYTES + (BLOCK_SLOTS + 50) * SLOT_BYTES);
+}
+
+#[test]
+fn what_has_ended_is_nowhere_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let keys = FileKeys::open(&path, None).unwrap();
+    let ids = keys.allot(5).unwrap();
+    let secrets: Vec<_> = ids.iter().map(|id| bytes_of(&keys, *id)).collect();
+    let has = |key: &[u8; 32]| fs::read(&path).unwrap().windows(32).any(|bytes| bytes == key);
+    assert!(secrets.iter().all(has));
+    keys.end(&ids[1..3]).unwrap();
+    keys.end(&ids[1..3]).unwrap();
+    assert_eq!(secrets.iter().map(has).collect::<Vec<_>>(), [true, false, false, true, true]);
+    drop(keys);
+    let keys = FileKeys::open(&path, None).unwrap();
+    let open = ids.iter().map(|id| keys.open(*id).is_ok()).collect::<Vec<_>>();
+    assert_eq!(open, [true, false, false, true, true]);
+    assert!(matches!(keys.open(ids[1]), Err(KeysError::Ended)));
+    for unknown in [KeyNumber(0), KeyNumber(9_999_999)] {
+        assert!(matches!(keys.open(unknown), Err(KeysError::Unknown(id)) if id == unknown));
+        assert!(matches!(keys.end(&[ids[0], unknown]), Err(KeysError::Unknown(id)) if id == unknown));
+    }
+    assert!(keys.open(ids[0]).is_ok(), "with one that is unknown none is ended");
+}
+
+#[test]
+fn a_file_that_does_not_fit_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let keys = FileKeys::open(&path, None).unwrap();
+    let ours = keys.installation();
+    keys.allot(1).unwrap();
+    let refusal = |path: &Path, wanted| FileKeys::open(path, wanted).err().map(|error| error.to_string()).unwrap();
+    assert!(refusal(&path, None).contains("in use by another process"));
+    drop(keys);
+    let whole = fs::read(&path).unwrap();
+    let other = Installation([9; 16]);
+    assert!(refusal(&folder.path().join("lost"), Some(ours)).contains("is missing"));
+    assert!(!folder.path().join("lost").exists(), "nothing was put in its place");
+    assert!(refusal(&path, Some(other)).contains(&format!("is of installation {ours}")));
+    let mut newer = whole.clone();
+    newer[12] = 2;
+    for (bytes, words) in [
+        (&b""[..], "no key file"),
+        (b"dear diary, it is a long day today and nothing happens, so I write all of it down", "no key file"),
+        (&whole[..HEADER_BYTES as usize], "shorter than it was"),
+        (&newer, "use a newer one"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        // As after a crash: all of its numbers may have been given out.
+        if words == "shorter than it was" {
+            let mut cut = bytes.to_vec();
+            cut[32..40].copy_from_slice(&4_097_u64.to_le_bytes());
+            fs::write(&path, cut).unwrap();
+        }
+        let refused = refusal(&path, Some(ours));
+        assert!(refused.contains(words) && !refused.contains('\n'), "{refused}");
+    }
+    fs::write(&path, &whole).unwrap();
+    assert!(FileKeys::open(&path, Some(ours)).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn only_its_owner_may_look() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys/k");
+    FileKeys::open(&path, None).unwrap().allot(1).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
+}

@@ -1,0 +1,231 @@
+//! The thread that looks after keys: ends those of erased conversations, keeps some spare, and in quiet moments seals
+//! what an earlier version has left and removes what was erased after this file was copied.
+//! Invariant: an erasure is answered when its key has ended; a key whose end was noted ends, whatever happens between.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_privacy::KeyNumber;
+use schema::ConversationKey;
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::erase::{EndedWrite, EndingRead, EraseWrite, Keyed, KeyedRead};
+use super::old_events::{EnsureKeysWrite, OldEvents, OldRead, SealWrite, SealedToRead};
+use super::queue::{BatchLimits, Queue, Taken};
+use super::queues::Queues;
+use super::sealing::Sealing;
+use crate::{Pending, StoreError};
+
+/// Erasures whose keys end with one sync.
+const TOGETHER: BatchLimits = BatchLimits { weight_max: 256, bytes_max: usize::MAX };
+/// Between two pieces of what can wait, so that whoever talks is not held up.
+const PIECE_PAUSE: Duration = Duration::from_millis(20);
+/// After a failure, until it is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Conversations looked at in one piece.
+const PIECE_CONVERSATIONS: usize = 1_000;
+
+/// What others want of the keeper.
+pub(super) enum Work {
+    /// A conversation is on its way out: once `written` gives its key, that ends.
+    End { written: Pending<Option<KeyNumber>>, reply: oneshot::Sender<Result<(), StoreError>> },
+    /// Spare keys are few.
+    Refill,
+}
+
+/// What is done in quiet moments, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chore {
+    /// Ends keys that a stopped process has not.
+    End,
+    /// Removes conversations, behind this row, whose keys have ended.
+    Remove(i64),
+    /// Seals events that an earlier version has left in the clear.
+    Seal,
+    /// Nothing is left.
+    Rest,
+}
+
+/// What the keeper's thread owns.
+pub(super) struct Keeper {
+    queue: Arc<Queue<Work>>,
+    queues: Queues,
+    sealing: Arc<Sealing>,
+    runtime: Runtime,
+    chore: Chore,
+    /// Keys that were noted may not have ended: not a reason to begin all chores anew.
+    owes: bool,
+    pause: Duration,
+}
+
+impl Keeper {
+    pub(super) const fn new(queue: Arc<Queue<Work>>, queues: Queues, sealing: Arc<Sealing>, runtime: Runtime) -> Self {
+        Self { queue, queues, sealing, runtime, chore: Chore::End, owes: false, pause: PIECE_PAUSE }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(&mut self) {
+        while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
+            tracing::error!(chore = ?self.chore, "the keeper of the store's keys panicked");
+            // Should it be a chore's, it does not come again and again; the next start tries it.
+            self.chore = Chore::Rest;
+        }
+    }
+
+    fn work(&mut self) {
+        loop {
+            let rests = self.chore == Chore::Rest && !self.owes;
+            let taken = if rests { self.queue.take() } else { self.queue.take_within(self.pause) };
+            match taken {
+                Taken::Item(first) => {
+                    let mut batch = vec![first];
+                    self.queue.drain_into(&mut batch, TOGETHER, |_| (1, 0));
+                    self.serve(batch);
+                    self.owes |= self.sealing.take_owed();
+                }
+                Taken::Idle => self.go_on(),
+                Taken::Closed => return,
+            }
+        }
+    }
+
+    fn serve(&mut self, batch: Vec<Work>) {
+        let (mut ended, mut waiting) = (Vec::new(), Vec::new());
+        for work in batch {
+            let Work::End { written, reply } = work else {
+                self.refill();
+                continue;
+            };
+            match self.runtime.block_on(written) {
+                Ok(Some(id)) => {
+                    ended.push(id);
+                    waiting.push(reply);
+                }
+                // Whoever asked may have gone; the erasure is done all the same.
+                Ok(None) => drop(reply.send(Ok(()))),
+                Err(error) => {
+                    self.owes |= matches!(error, StoreError::Unknown(_));
+                    drop(reply.send(Err(error)));
+                }
+            }
+        }
+        if ended.is_empty() {
+            return;
+        }
+        let done = self.sealing.end(&ended);
+        match &done {
+            Ok(()) => self.forget(ended),
+            Err(error) => {
+                tracing::error!(keys = ended.len(), %error, "keys of erased conversations cannot be ended; trying again");
+                (self.owes, self.pause) = (true, RETRY_AFTER);
+            }
+        }
+        for reply in waiting {
+            drop(reply.send(done.clone()));
+        }
+    }
+
+    fn refill(&self) {
+        if let Err(error) = self.sealing.refill() {
+            tracing::warn!(%error, "no spare keys could be made; the next conversation tries again");
+        }
+    }
+
+    /// These keys have ended: nobody need be reminded of them.
+    fn forget(&mut self, ended: Vec<KeyNumber>) {
+        // One too many in the list is ended once more by the next start.
+        if let Err(error) = self.runtime.block_on(self.queues.write(EndedWrite(ended))) {
+            tracing::debug!(%error, "ended keys stay on the list of those to end");
+        }
+    }
+
+    fn go_on(&mut self) {
+        let chore = self.chore;
+        let done = if self.owes { self.end_noted() } else { self.piece() };
+        self.pause = PIECE_PAUSE;
+        match done {
+            Ok(()) => {}
+            // It does not mend by waiting. What comes after it may still be done.
+            Err(error @ StoreError::Corrupt(_)) => {
+                tracing::error!(?chore, %error, "the store's keys do not fit its data");
+                self.owes = false;
+                self.chore = Chore::Rest;
+            }
+            Err(error) => {
+                tracing::warn!(?chore, %error, "looking after the store's keys failed; trying again");
+                self.pause = RETRY_AFTER;
+            }
+        }
+    }
+
+    fn piece(&mut self) -> Result<(), StoreError> {
+        match self.chore {
+            Chore::End => {
+                self.end_noted()?;
+                self.chore = Chore::Remove(0);
+            }
+            Chore::Remove(after) => {
+                let next = self.remove_ended(after)?;
+                self.chore = next.map_or(Chore::Seal, Chore::Remove);
+            }
+            Chore::Seal => {
+                if self.seal_old()? {
+                    self.chore = Chore::Rest;
+                }
+            }
+            Chore::Rest => {}
+        }
+        Ok(())
+    }
+
+    /// Ends all keys whose end was noted.
+    fn end_noted(&mut self) -> Result<(), StoreError> {
+        loop {
+            let noted = self.runtime.block_on(self.queues.read(EndingRead { limit: PIECE_CONVERSATIONS }))?;
+            if noted.is_empty() {
+                self.owes = false;
+                return Ok(());
+            }
+            self.sealing.end(&noted)?;
+            self.runtime.block_on(self.queues.write(EndedWrite(noted)))?;
+        }
+    }
+
+    /// Looks at the next conversations, and removes those whose keys have ended: this file is a copy from before they
+    /// were erased. Gives the last row that was looked at; none at the end.
+    fn remove_ended(&mut self, after: i64) -> Result<Option<i64>, StoreError> {
+        let found = self.runtime.block_on(self.queues.read(KeyedRead { after, limit: PIECE_CONVERSATIONS }))?;
+        for Keyed { key, id, .. } in &found {
+            if self.sealing.has_ended(*id)? {
+                match self.runtime.block_on(self.queues.write(EraseWrite { key: *key, head: None })) {
+                    Ok(_) => {
+                        let ConversationKey { tenant, conversation } = key;
+                        tracing::info!(%conversation, %tenant, "a conversation that was erased came back with a backup and was removed");
+                        self.forget(vec![*id]);
+                    }
+                    Err(StoreError::NotFound) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(found.last().map(|last| last.row_id))
+    }
+
+    /// Seals the next events that are in the clear. True when none is left.
+    fn seal_old(&mut self) -> Result<bool, StoreError> {
+        let after = self.runtime.block_on(self.queues.read(SealedToRead))?;
+        if after == i64::MAX {
+            return Ok(true);
+        }
+        let OldEvents { events, last } = self.runtime.block_on(self.queues.read(OldRead { after }))?;
+        let mut theirs: Vec<ConversationKey> = events.iter().map(|event| event.key).collect();
+        theirs.sort_unstable();
+        theirs.dedup();
+        let ids = self.runtime.block_on(self.queues.write(EnsureKeysWrite(theirs)))?;
+        let write = SealWrite::new(&self.sealing, events, &ids, last.unwrap_or(i64::MAX))?;
+        self.runtime.block_on(self.queues.write(write))?;
+        Ok(last.is_none())
+    }
+}

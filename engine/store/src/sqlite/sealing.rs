@@ -1,0 +1,166 @@
+//! What the store's threads and callers know of keys: which conversation has which, which are spare, and what is
+//! sealed under them.
+//! Invariant: a caller seals under the key that it knows of; the writer, which knows better, seals again where that
+//! is not the conversation's.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine_privacy::{Cipher, Ciphers, KeyNumber, Keys, KeysError, Label, SealError};
+use schema::ConversationKey;
+
+use crate::StoreError;
+
+/// Conversations whose keys are remembered; past it the memory starts anew, and the writer seals for them once.
+const KNOWN_MAX: usize = 65_536;
+/// Keys taken at a time for conversations to come …
+const SPARE_KEYS: usize = 256;
+/// … and how few of them make the next ones due.
+const SPARE_LOW: usize = 128;
+
+/// The keys of a store. Shared by all its threads.
+pub(super) struct Sealing {
+    ciphers: Ciphers,
+    known: Mutex<HashMap<ConversationKey, KeyNumber>>,
+    spare: Mutex<VecDeque<KeyNumber>>,
+    /// Keys were noted to end of which the keeper was not told.
+    owed: AtomicBool,
+}
+
+impl Sealing {
+    pub(super) fn new(keys: Arc<dyn Keys>) -> Self {
+        Self {
+            ciphers: Ciphers::new(keys),
+            known: Mutex::default(),
+            spare: Mutex::default(),
+            owed: AtomicBool::new(false),
+        }
+    }
+
+    /// The key of a conversation, as far as it is remembered.
+    pub(super) fn known(&self, key: ConversationKey) -> Option<KeyNumber> {
+        lock(&self.known).get(&key).copied()
+    }
+
+    pub(super) fn remember(&self, key: ConversationKey, id: KeyNumber) {
+        let mut known = lock(&self.known);
+        if known.len() >= KNOWN_MAX {
+            known.clear();
+        }
+        known.insert(key, id);
+    }
+
+    pub(super) fn forget(&self, key: ConversationKey) {
+        lock(&self.known).remove(&key);
+    }
+
+    /// A key for a new conversation. Durable already, so that opening one costs no sync of its own.
+    pub(super) fn take_spare(&self) -> Result<KeyNumber, StoreError> {
+        let mut spare = lock(&self.spare);
+        if spare.is_empty() {
+            spare.extend(self.ciphers.keys().allot(SPARE_KEYS).map_err(refusal)?);
+        }
+        spare.pop_front().ok_or_else(|| StoreError::Unavailable("no keys were allotted".into()))
+    }
+
+    /// Whether it is time for [`Sealing::refill`].
+    pub(super) fn is_low(&self) -> bool {
+        lock(&self.spare).len() < SPARE_LOW
+    }
+
+    /// Gets more spare keys, while nobody waits for one.
+    pub(super) fn refill(&self) -> Result<(), StoreError> {
+        if self.is_low() {
+            let more = self.ciphers.keys().allot(SPARE_KEYS).map_err(refusal)?;
+            lock(&self.spare).extend(more);
+        }
+        Ok(())
+    }
+
+    /// A key ready for use; none once it has ended.
+    pub(super) fn cipher(&self, id: KeyNumber) -> Result<Option<Arc<Cipher>>, StoreError> {
+        self.ciphers.get(id).map_err(refusal)
+    }
+
+    /// Whether a key has ended, without bringing it into memory.
+    pub(super) fn has_ended(&self, id: KeyNumber) -> Result<bool, StoreError> {
+        match self.ciphers.keys().open(id) {
+            Ok(_) => Ok(false),
+            Err(KeysError::Ended) => Ok(true),
+            Err(error) => Err(refusal(error)),
+        }
+    }
+
+    /// Ends keys for good.
+    pub(super) fn end(&self, ids: &[KeyNumber]) -> Result<(), StoreError> {
+        self.ciphers.end(ids).map_err(refusal)
+    }
+
+    /// The keeper has to look which keys were noted to end.
+    pub(super) fn owe(&self) {
+        self.owed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn take_owed(&self) -> bool {
+        self.owed.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn seal(&self, id: KeyNumber, label: &Label, text: &[u8]) -> Result<Vec<u8>, StoreError> {
+        // Without its key there is nothing that could be written to.
+        let cipher = self.cipher(id)?.ok_or(StoreError::NotFound)?;
+        cipher.seal(label, text).map_err(unsealed)
+    }
+}
+
+/// A text on its way to the writer.
+pub(super) struct Sealable {
+    label: Label,
+    text: Vec<u8>,
+    sealed: Option<(KeyNumber, Vec<u8>)>,
+}
+
+impl Sealable {
+    /// Seals on the caller's thread: there are more of these than writers.
+    pub(super) fn new(sealing: &Sealing, label: Label, text: Vec<u8>) -> Result<Self, StoreError> {
+        let sealed = match sealing.known(label.key) {
+            Some(id) => match sealing.cipher(id)? {
+                Some(cipher) => Some((id, cipher.seal(&label, &text).map_err(unsealed)?)),
+                None => None,
+            },
+            None => None,
+        };
+        Ok(Self { label, text, sealed })
+    }
+
+    /// Sealed under the conversation's key; [`StoreError::NotFound`] when that has ended.
+    pub(super) fn under(&self, sealing: &Sealing, id: KeyNumber) -> Result<Cow<'_, [u8]>, StoreError> {
+        match &self.sealed {
+            Some((sealed_under, sealed)) if *sealed_under == id => Ok(Cow::Borrowed(sealed)),
+            _ => sealing.seal(id, &self.label, &self.text).map(Cow::Owned),
+        }
+    }
+
+    /// What it holds on to.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + self.sealed.as_ref().map_or(0, |(_, sealed)| sealed.len())
+    }
+}
+
+/// What a store answers when its keys cannot be used.
+pub(super) fn refusal(error: KeysError) -> StoreError {
+    match error {
+        KeysError::Unknown(_) => StoreError::Corrupt(error.to_string()),
+        error => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+fn unsealed(error: SealError) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is one call, so that a panic leaves it whole.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
