@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::wire::ConversationPage;
-use schema::{ConversationId, ConversationKey, TenantId, Timestamp};
+use schema::{ConversationId, ConversationKey, TenantId};
 
 use super::projection_rows::{ROW, StoredRow};
 use super::reader::{Read, ReadError};
