@@ -5,7 +5,6 @@ mod authority;
 mod error;
 mod keys;
 mod logouts;
-mod memory;
 mod page;
 mod plans;
 mod principal;
@@ -24,7 +23,7 @@ pub use principal::{Kind, MadeBy, Principal, Visitor};
 pub use standing::admits;
 pub use tenants::{DEMO, Demo, Tenants};
 pub(crate) use token::is_token;
-pub use token::{TOKEN_TTL_MAX, TokenError, Tokens};
+pub use token::{Shown, TOKEN_TTL_MAX, TokenError, Tokens};
 
 #[cfg(test)]
 mod testing;

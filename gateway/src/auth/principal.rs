@@ -1,7 +1,7 @@
 //! Who a key or token proves to be, and the questions handlers ask about it.
 
 use actors::{Audience, Generation, KeyId};
-use schema::{Contact, ConversationId, Origin, TenantId, Timestamp};
+use schema::{ContactId, ConversationId, Origin, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Somebody who was let in. Everything they see or do belongs to `tenant`.
@@ -31,7 +31,7 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visitor {
     /// The contact they are in their tenant's conversations.
-    pub contact: Contact,
+    pub contact: ContactId,
     /// The only conversation it opens; none: all of the contact's.
     pub conversation: Option<ConversationId>,
     /// The only page it may be used from; none: it was made for an app.
@@ -72,11 +72,11 @@ impl Principal {
     /// Whether it may read and speak in this conversation of its tenant, which is with `contact`.
     /// When not, the conversation does not exist for it.
     #[must_use]
-    pub fn may_see(&self, conversation: ConversationId, contact: &Contact) -> bool {
+    pub fn may_see(&self, conversation: ConversationId, contact: ContactId) -> bool {
         match &self.kind {
             Kind::ApiKey { .. } => true,
             Kind::Visitor(visitor) => {
-                visitor.contact == *contact && visitor.conversation.is_none_or(|only| only == conversation)
+                visitor.contact == contact && visitor.conversation.is_none_or(|only| only == conversation)
             }
         }
     }
@@ -85,12 +85,12 @@ impl Principal {
     /// when it may not. A visitor opens conversations as itself only, and none with a token that
     /// is bound to one.
     #[must_use]
-    pub fn opens_as(&self, wanted: Option<Contact>) -> Option<Contact> {
+    pub fn opens_as(&self, wanted: Option<ContactId>) -> Option<ContactId> {
         match &self.kind {
-            Kind::ApiKey { .. } => Some(wanted.unwrap_or_else(Contact::anonymous)),
+            Kind::ApiKey { .. } => Some(wanted.unwrap_or_else(ContactId::generate)),
             Kind::Visitor(visitor) => {
                 let itself = wanted.is_none_or(|wanted| wanted == visitor.contact);
-                (itself && visitor.conversation.is_none()).then(|| visitor.contact.clone())
+                (itself && visitor.conversation.is_none()).then_some(visitor.contact)
             }
         }
     }
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_visitor_sees_its_own_and_a_key_sees_all() {
-        let [mine, other] = ["mine", "other"].map(|name| name.parse::<Contact>().unwrap());
+        let [mine, other] = [1, 2].map(|n| ContactId::from_bytes([n; 16]));
         let [first, second] = [ConversationId::generate(), ConversationId::generate()];
         let tenant = TenantId::generate();
         let key =
@@ -128,7 +128,7 @@ mod tests {
         let visitor = |conversation| Principal {
             tenant,
             kind: Kind::Visitor(Visitor {
-                contact: mine.clone(),
+                contact: mine,
                 conversation,
                 origin: None,
                 expires_at: Timestamp::from_millis(0),
@@ -137,24 +137,24 @@ mod tests {
             }),
         };
         for (who, conversation, contact, sees) in [
-            (&key, first, &mine, true),
-            (&key, first, &other, true),
-            (&visitor(None), first, &mine, true),
-            (&visitor(None), first, &other, false),
-            (&visitor(Some(first)), first, &mine, true),
-            (&visitor(Some(first)), second, &mine, false),
-            (&visitor(Some(first)), first, &other, false),
+            (&key, first, mine, true),
+            (&key, first, other, true),
+            (&visitor(None), first, mine, true),
+            (&visitor(None), first, other, false),
+            (&visitor(Some(first)), first, mine, true),
+            (&visitor(Some(first)), second, mine, false),
+            (&visitor(Some(first)), first, other, false),
         ] {
             assert_eq!(who.may_see(conversation, contact), sees, "{who:?} {conversation} {contact}");
         }
         for (who, wanted, opens) in [
-            (&key, Some(&other), Some(&other)),
-            (&visitor(None), None, Some(&mine)),
-            (&visitor(None), Some(&mine), Some(&mine)),
-            (&visitor(None), Some(&other), None),
+            (&key, Some(other), Some(other)),
+            (&visitor(None), None, Some(mine)),
+            (&visitor(None), Some(mine), Some(mine)),
+            (&visitor(None), Some(other), None),
             (&visitor(Some(first)), None, None),
         ] {
-            assert_eq!(who.opens_as(wanted.cloned()).as_ref(), opens, "{who:?} {wanted:?}");
+            assert_eq!(who.opens_as(wanted), opens, "{who:?} {wanted:?}");
         }
         assert!(key.opens_as(None).is_some() && key.may_manage() && key.visitor().is_none());
         assert!(!visitor(None).may_manage() && visitor(None).visitor().is_some());

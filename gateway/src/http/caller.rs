@@ -11,7 +11,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use actors::{Failure, Tenant, Visit};
 use schema::wire::TenantView;
-use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
+use schema::{ChangedBy, ContactId, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
 use tracing::Span;
 
 use super::edge::Edge;
@@ -73,8 +73,31 @@ impl Caller {
 
     /// # Errors
     /// `unknown_conversation` when it is not theirs: it does not exist for them.
-    pub(super) fn sees(&self, conversation: ConversationId, contact: &Contact) -> Result<(), ApiError> {
-        if self.principal.may_see(conversation, contact) { Ok(()) } else { Err(unknown_conversation()) }
+    pub(super) async fn sees(
+        &self,
+        edge: &Edge,
+        conversation: ConversationId,
+        contact: ContactId,
+    ) -> Result<(), ApiError> {
+        if self.principal.may_see(conversation, contact) {
+            return Ok(());
+        }
+        // It may be with a contact that was merged into the caller's.
+        let whom = edge.system().contacts().standing(self.tenant_id(), contact).await?;
+        if self.principal.may_see(conversation, whom.id) { Ok(()) } else { Err(unknown_conversation()) }
+    }
+
+    /// Who changes a contact's record.
+    ///
+    /// # Errors
+    /// `forbidden` for a visitor.
+    pub(super) fn changed_by(&self) -> Result<ChangedBy, ApiError> {
+        self.manages()?;
+        let by = match &self.principal.kind {
+            Kind::ApiKey { key, .. } => format!("key {key}").parse().ok(),
+            Kind::Visitor(_) => None,
+        };
+        Ok(by.unwrap_or_else(ChangedBy::system))
     }
 
     pub(super) fn tenant_view(&self) -> TenantView {
@@ -130,7 +153,7 @@ impl FromRequest for Caller {
             match &principal.kind {
                 Kind::ApiKey { key, .. } => edge.parts.access.limiter.key(key)?,
                 Kind::Visitor(visitor) => {
-                    edge.parts.access.limiter.visitor(tenant.id(), &visitor.contact)?;
+                    edge.parts.access.limiter.visitor(tenant.id(), visitor.contact)?;
                     check_visitor_page(page(&request).as_ref(), visitor, &tenant)?;
                 }
             }

@@ -4,6 +4,7 @@ mod admin;
 mod answers;
 mod body;
 mod caller;
+mod contacts;
 mod conversations;
 mod cors;
 mod count;

@@ -142,7 +142,7 @@ impl Inner {
         };
         match &who.principal.kind {
             Kind::ApiKey { key, .. } => limiter.key(key)?,
-            Kind::Visitor(visitor) => limiter.visitor(who.tenant.id(), &visitor.contact)?,
+            Kind::Visitor(visitor) => limiter.visitor(who.tenant.id(), visitor.contact)?,
         }
         limiter.of_tenant(&who.tenant, who.visit.is_some())
     }
@@ -252,7 +252,7 @@ impl Drop for Session {
 /// A newer token may extend the time, not the rights.
 fn same_rights(old: &Principal, new: &Principal) -> bool {
     let rights = |principal: &Principal| {
-        (principal.tenant, principal.visitor().map(|visitor| (visitor.contact.clone(), visitor.conversation)))
+        (principal.tenant, principal.visitor().map(|visitor| (visitor.contact, visitor.conversation)))
     };
     rights(old) == rights(new)
 }

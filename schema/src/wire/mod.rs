@@ -2,6 +2,7 @@
 
 mod client;
 mod close;
+mod contacts;
 mod documents;
 mod http;
 mod improve;
@@ -10,6 +11,7 @@ mod server;
 
 pub use client::ClientFrame;
 pub use close::Close;
+pub use contacts::{ContactList, ContactView, MergeIn, SplitIn};
 pub use documents::{
     DocumentFacts, DocumentIn, DocumentList, DocumentMarkdown, DocumentPage, DocumentView, Learned, LeftOut,
     LeftOutReason,

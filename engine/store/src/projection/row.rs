@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use schema::wire::{ConversationPage, Status};
 use schema::{
-    AgentName, Author, Channel, Contact, ConversationId, Event, Fact, HandoffReason, Locale, Seq, Text, Timestamp,
+    AgentName, Author, Channel, Contact, ContactId, ConversationId, Event, Fact, HandoffReason, Locale, Seq, Text, Timestamp,
     limits,
 };
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ pub struct ConversationRow {
     pub head: Seq,
     /// Whom it is with; none before the conversation was opened.
     #[serde(skip)]
-    pub contact: Option<Contact>,
+    pub contact: Option<ContactId>,
     /// When the newest event was decided. It does not go back with a clock, or whoever walks through pages of the
     /// list could meet the conversation twice.
     #[serde(skip)]
@@ -71,7 +71,7 @@ impl ConversationRow {
         self.last_at = self.last_at.max(event.at);
         match &event.fact {
             Fact::Opened { contact, channel, locale } => {
-                self.contact = Some(contact.clone());
+                self.contact = Some(*contact);
                 self.channel = *channel;
                 self.locale.clone_from(locale);
             }
@@ -107,7 +107,8 @@ impl ConversationRow {
         let unread = u32::try_from(self.open.len()).unwrap_or(u32::MAX).saturating_add(self.older);
         ConversationPage {
             id,
-            contact: self.contact,
+            contact: self.contact.map(Contact::from),
+            contact_id: self.contact,
             channel: self.channel,
             locale: self.locale,
             status: self.status,

@@ -27,7 +27,7 @@ impl Write for ClaimWrite {
                 Ok(Ok(Claim { epoch, head: row.head, due: row.due }))
             }
             (None, Some(opening)) => {
-                let row = rows.open(self.key, &opening.contact, opening.at)?;
+                let row = rows.open(self.key, opening)?;
                 Ok(Ok(Claim { epoch: row.epoch, head: row.head, due: row.due }))
             }
             (None, None) => Ok(Err(StoreError::NotFound)),

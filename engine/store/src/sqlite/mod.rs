@@ -26,6 +26,8 @@ mod stats;
 mod store;
 mod sync;
 #[cfg(test)]
+mod contacts_tests;
+#[cfg(test)]
 mod tests;
 mod writer;
 

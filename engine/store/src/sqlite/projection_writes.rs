@@ -43,7 +43,7 @@ impl Write for ProjectWrite {
         if found != self.expected {
             return Ok(Err(StoreError::Conflict { found }));
         }
-        let contact = self.row.contact.as_ref().map_or("", |contact| contact.as_str());
+        let contact = self.row.contact.map(|contact| contact.to_string()).unwrap_or_default();
         rows.connection
             .prepare_cached(
                 "INSERT INTO conversation_rows (conversation, tenant, id, contact, head, last_at, version, body)

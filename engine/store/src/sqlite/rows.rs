@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use schema::{Contact, ConversationKey, Epoch, Seq, Timestamp};
+use schema::{ConversationKey, Epoch, Seq, Timestamp};
+
+use crate::Opening;
 
 /// Conversations remembered; past it the memory starts anew, at the price of one look-up each.
 const REMEMBERED_MAX: usize = 65_536;
@@ -83,13 +85,20 @@ impl Rows<'_> {
     }
 
     /// A new conversation, not yet written to, owned for the first time.
-    pub(super) fn open(&mut self, key: ConversationKey, contact: &Contact, at: Timestamp) -> rusqlite::Result<Row> {
+    pub(super) fn open(&mut self, key: ConversationKey, opening: &Opening) -> rusqlite::Result<Row> {
         let row_id = self
             .connection
             .prepare_cached(
-                "INSERT INTO conversations (tenant, id, contact, epoch, head, last_at) VALUES (?1, ?2, ?3, 1, 0, ?4)",
+                "INSERT INTO conversations (tenant, id, contact, anonymous, epoch, head, last_at)
+                 VALUES (?1, ?2, ?3, ?4, 1, 0, ?5)",
             )?
-            .insert(params![key.tenant.as_bytes(), key.conversation.as_bytes(), contact.as_str(), at.as_millis()])?;
+            .insert(params![
+                key.tenant.as_bytes(),
+                key.conversation.as_bytes(),
+                opening.contact.to_string(),
+                opening.is_anonymous,
+                opening.at.as_millis()
+            ])?;
         let row = Row { row_id, epoch: 1, head: 0, due: None };
         self.memory.remember(key, row);
         Ok(row)

@@ -76,9 +76,10 @@ pub(super) fn remove(connection: &Connection, row_id: i64) -> rusqlite::Result<(
 
 #[cfg(test)]
 mod tests {
-    use schema::{Contact, ConversationId, TenantId, Timestamp};
+    use schema::{ContactId, ConversationId, TenantId, Timestamp};
 
     use super::*;
+    use crate::Opening;
     use crate::sqlite::migrate;
     use crate::sqlite::rows::Memory;
 
@@ -90,7 +91,7 @@ mod tests {
         let mut rows = Rows { connection: &connection, memory: &mut memory };
         let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
         let at = Timestamp::from_millis(0);
-        let row = rows.open(key, &Contact::anonymous(), at).unwrap();
+        let row = rows.open(key, &Opening { contact: ContactId::generate(), is_anonymous: true, at }).unwrap();
         rows.set_head(key, row, 9, at).unwrap();
         // Each row: the head of the one that is there, whatever wrote it, and whether one of event 7 takes its place.
         for (found, taken) in [(6, true), (7, true), (8, false), (9, false), (10, true)] {
