@@ -24,7 +24,7 @@ use engine_store::SharedStore;
 use engine_store::memory::MemoryStore;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
-use schema::{Contact, Passage, Position, SessionId, TenantId, Timestamp};
+use schema::{ContactId, Passage, Position, SessionId, TenantId, Timestamp};
 use tokio::sync::oneshot;
 
 const USAGE: &str = "affinity [--streams N] [--rate N] [--seconds N] [--rounds N]";
@@ -130,7 +130,7 @@ async fn run(plan: Plan, speaking: &Arbiter, reading: &Arbiter) -> Result<Vec<u6
             let worker = Worker::new(system, models);
             actix_rt::spawn(async move {
                 let asked = async {
-                    let (key, _) = worker.open(tenant, Contact::anonymous(), None).await?;
+                    let (key, _) = worker.open(tenant, ContactId::generate(), None).await?;
                     let handle = worker.find_here(key).await?;
                     let listener = Listener {
                         session: SessionId::generate(),

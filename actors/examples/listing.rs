@@ -21,7 +21,7 @@ use engine_model::{ModelSettings, Registry};
 use engine_store::SharedStore;
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use futures_util::future::{BoxFuture, try_join_all};
-use schema::{Contact, ConversationKey, Passage, TenantId, Timestamp};
+use schema::{ContactId, ConversationKey, Passage, TenantId, Timestamp};
 
 const USAGE: &str = "listing [--writers N] [--conversations N] [--probes N] [--seconds N] [--rounds N] [--dir PATH]
   --conversations  how many each writer takes in turns (1)
@@ -138,7 +138,7 @@ async fn tenant(store: &SharedStore) -> Result<TenantId, Failure> {
 
 /// A conversation in which nobody answers.
 async fn taken(worker: &Rc<Worker>, tenant: TenantId) -> Result<ConversationKey, Failure> {
-    let (key, _) = worker.open(tenant, Contact::anonymous(), None).await.map_err(|failure| said(&failure))?;
+    let (key, _) = worker.open(tenant, ContactId::generate(), None).await.map_err(|failure| said(&failure))?;
     worker.submit(key, Command::Take { agent: "Zoe".into() }).await.map_err(|failure| said(&failure))?;
     Ok(key)
 }

@@ -28,7 +28,7 @@ use engine_store::{
 use futures_util::future::BoxFuture;
 use peak_alloc::PeakAlloc;
 use schema::{
-    Author, Channel, Contact, ConversationId, ConversationKey, End, Event, Fact, Made, Passage, Reply, Seq, TenantId,
+    Author, Channel, ContactId, ConversationId, ConversationKey, End, Event, Fact, Made, Passage, Reply, Seq, TenantId,
     limits,
 };
 
@@ -150,8 +150,8 @@ async fn fill(file: &Path, conversations: u64, events: Seq) -> Result<(), Failur
     TenantRecord::new(tenant, "demo", SystemClock.now()).save(&*store, 0).await?;
     for _ in 0..conversations {
         let key = ConversationKey { tenant, conversation: ConversationId::generate() };
-        let contact: Contact = "ana".parse()?;
-        let claim = store.claim(key, Some(Opening { contact, at: SystemClock.now() })).await?;
+        let contact = ContactId::from_bytes([7; 16]);
+        let claim = store.claim(key, Some(Opening { contact, is_anonymous: false, at: SystemClock.now() })).await?;
         extend(&store, key, claim, events).await?;
     }
     Ok(())
@@ -176,7 +176,10 @@ fn event(seq: Seq) -> Result<Event, Failure> {
     let turn = u32::try_from(seq / 3)?;
     let said = format!("These are the words of message {seq}, about as many as people type.").into();
     let (author, fact) = match seq {
-        1 => (Author::System, Fact::Opened { contact: "ana".parse()?, channel: Channel::Web, locale: None }),
+        1 => (
+            Author::System,
+            Fact::Opened { contact: ContactId::from_bytes([7; 16]), channel: Channel::Web, locale: None },
+        ),
         _ => match seq % 3 {
             2 => {
                 let r#ref = format!("ref-{seq}").parse().ok();

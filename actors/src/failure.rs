@@ -81,6 +81,7 @@ impl Failure {
             StoreError::Conflict { found } => {
                 Self::new(ErrorCode::VersionConflict, format!("it is at version {found} now; read it again"))
             }
+            StoreError::Held { .. } => Self::new(ErrorCode::WrongState, "another record has one of the keys"),
             StoreError::Busy => Self::busy(),
             StoreError::Fenced | StoreError::Unknown(_) => Self::restarting(),
             StoreError::Corrupt(_) => Self::new(

@@ -3,6 +3,8 @@
 
 mod admission;
 mod clock;
+mod contact_erasing;
+mod contacts;
 mod conversation;
 mod directory;
 mod due;
@@ -10,6 +12,7 @@ mod erase;
 mod failure;
 mod frames;
 mod hasten;
+mod memory;
 mod metrics;
 mod outbox;
 mod patience;
@@ -30,9 +33,11 @@ mod unanswered;
 mod worker;
 
 pub use clock::{Clock, SystemClock};
+pub use contacts::{Contacts, ContactsError, Standing};
 pub use conversation::{Audience, ConversationHandle, JoinFrom, Joined, Listener};
 pub use failure::Failure;
 pub use frames::{Format, Frames, error_frame, reply_frame};
+pub use memory::{Memory, REMEMBERED_FOR};
 pub use metrics::describe as describe_metrics;
 pub use outbox::{Outbox, OutboxItem, OutboxStream};
 pub use projection::{Listing, rebuild as rebuild_listing};

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schema::{Contact, ConversationKey, ErrorCode, Locale, Seq};
+use schema::{ConversationKey, ErrorCode, Locale, Seq};
 use tokio::sync::Semaphore;
 
+use crate::contacts::Standing;
 use crate::conversation::{
     ConversationHandle, Host, Keeper, Prepared, Pulse, Subscribers, WakeFailure, Waking, open, wake,
 };
@@ -64,10 +65,10 @@ impl Supervisor {
         &self,
         tenant: &Tenant,
         key: ConversationKey,
-        contact: Contact,
+        whom: &Standing,
         locale: Option<Locale>,
     ) -> Result<Seq, Failure> {
-        let prepared = open(&self.host, tenant, key, contact, locale).await?;
+        let prepared = open(&self.host, tenant, key, whom, locale).await?;
         let head = prepared.machine.state().head;
         self.conversations.opened(key, prepared);
         Ok(head)

@@ -9,14 +9,16 @@ use std::time::Duration;
 use engine_conversation::Command;
 use engine_knowledge::Retriever;
 use engine_model::{CoolDowns, Registry};
-use engine_store::SharedStore;
+use engine_store::{Records, SharedStore};
 use schema::wire::PlanView;
-use schema::{ConversationKey, SessionId, TenantId, limits};
+use schema::{ContactId, ConversationKey, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::contact_erasing::ContactErasing;
+use crate::contacts::Contacts;
 use crate::conversation::{ConversationHandle, Host};
 use crate::directory::Directory;
 use crate::due::{DueWork, Scanner};
@@ -81,6 +83,7 @@ pub struct System {
     options: Options,
     conversations: Arc<Conversations>,
     tenants: Arc<KnownTenants>,
+    contacts: Arc<Contacts>,
     unanswered: Arc<Unanswered>,
     listing: Arc<Listing>,
     eraser: Eraser,
@@ -116,6 +119,7 @@ impl System {
         };
         Arc::new(Self {
             tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
+            contacts: Arc::new(Contacts::new(Arc::clone(&store) as Arc<dyn Records>, Arc::clone(&clock))),
             listing: Arc::new(Listing::new(Arc::clone(&store), options.jitter)),
             wakes: Arc::new(Semaphore::new(options.wakes_at_once.max(1))),
             // Clients that wake conversations come before what is due.
@@ -153,7 +157,9 @@ impl System {
             jitter: self.options.jitter,
             alone: self.options.alone,
         };
-        tokio::join!(sweeper.sweep(), self.eraser.age(), self.keep_usage(), noting, scanner.scan(), listing);
+        let contacts = self.contact_erasing();
+        let erasing = contacts.go_on(|| self.phase.is_closing());
+        tokio::join!(sweeper.sweep(), self.eraser.age(), self.keep_usage(), noting, scanner.scan(), listing, erasing);
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends
@@ -293,6 +299,25 @@ impl System {
     /// `unknown_conversation`; `restarting` while somebody else erases it; or why the store did not.
     pub async fn erase(&self, key: ConversationKey) -> Result<(), Failure> {
         self.eraser.erase(key).await
+    }
+
+    /// Erases a contact for good, with all conversations that are with them or with whom was merged into them. That
+    /// it is asked for is durable first: whatever stops it, the node goes on with it.
+    ///
+    /// # Errors
+    /// Why a conversation was not erased, or what the store says; it may be asked for again.
+    pub async fn erase_contact(&self, tenant: TenantId, contact: ContactId) -> Result<(), Failure> {
+        self.contact_erasing().erase(tenant, contact).await
+    }
+
+    fn contact_erasing(&self) -> ContactErasing<'_> {
+        ContactErasing { contacts: &self.contacts, store: &self.store, eraser: &self.eraser, listing: &self.listing }
+    }
+
+    /// The tenants' contacts.
+    #[must_use]
+    pub const fn contacts(&self) -> &Arc<Contacts> {
+        &self.contacts
     }
 
     /// Writes down what tenants have used, so that a restart does not forget it.

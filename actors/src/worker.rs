@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use engine_conversation::{Command, Outcome};
 use engine_model::Registry;
-use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
+use schema::{ContactId, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
 
+use crate::contacts::ContactsError;
 use crate::conversation::{ConversationHandle, Host};
 use crate::due::Attendant;
 use crate::failure::Failure;
@@ -82,7 +83,7 @@ impl Worker {
         self.supervisor.find_here(key).await
     }
 
-    /// A new conversation; `locale` is what the contact's page or app says of its language. It is durable when
+    /// A new conversation with a contact, or with the one that it was merged into; `locale` is what the contact's page or app says of its language. It is durable when
     /// this completes, with its first event as its head.
     ///
     /// # Errors
@@ -90,7 +91,7 @@ impl Worker {
     pub async fn open(
         &self,
         tenant: TenantId,
-        contact: Contact,
+        contact: ContactId,
         locale: Option<Locale>,
     ) -> Result<(ConversationKey, Seq), Failure> {
         let key = ConversationKey { tenant, conversation: ConversationId::generate() };
@@ -103,7 +104,7 @@ impl Worker {
     /// As [`Worker::open`], and what [`Visit::says`] is refused with.
     pub async fn open_for(&self, visit: &Visit, locale: Option<Locale>) -> Result<(ConversationKey, Seq), Failure> {
         let booking = visit.opens()?;
-        let opened = self.open(visit.tenant().id(), visit.contact().clone(), locale).await;
+        let opened = self.open(visit.tenant().id(), visit.contact(), locale).await;
         // Whoever goes away meanwhile has paid: it may well be stored.
         if opened.is_err() {
             booking.give_back();
@@ -118,7 +119,7 @@ impl Worker {
     pub async fn open_as(
         &self,
         key: ConversationKey,
-        contact: Contact,
+        contact: ContactId,
         locale: Option<Locale>,
     ) -> Result<Seq, Failure> {
         if self.system.is_draining() {
@@ -128,7 +129,11 @@ impl Worker {
         if !self.host.admission.admits(tenant.share()) {
             return Err(Failure::overloaded((self.host.jitter)()));
         }
-        self.supervisor.open(&tenant, key, contact, locale).await
+        let whom = self.system.contacts().standing(key.tenant, contact).await?;
+        if whom.is_erasing {
+            return Err(ContactsError::Erasing.into());
+        }
+        self.supervisor.open(&tenant, key, &whom, locale).await
     }
 
     /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken

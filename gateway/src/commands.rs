@@ -67,7 +67,7 @@ fn acting(who: &Holder, action: Action, named: Option<AgentName>) -> Result<Agen
 #[cfg(test)]
 mod tests {
     use actors::{Generation, KeyId};
-    use schema::{Contact, TenantId, Timestamp};
+    use schema::{ContactId, TenantId, Timestamp};
 
     use super::*;
     use crate::auth::{Agent, Kind, MadeBy, Visitor};
@@ -79,7 +79,7 @@ mod tests {
         let key = holder(Kind::ApiKey { key: KeyId::of(&[7; 32]), generation });
         let zoe = holder(Kind::Agent(Agent { name: "Zoe".into(), origin: None, expires_at: at, generation }));
         let ana = holder(Kind::Visitor(Visitor {
-            contact: Contact::anonymous(),
+            contact: ContactId::generate(),
             conversation: None,
             origin: None,
             expires_at: at,

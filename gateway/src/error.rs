@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::body::BoxBody;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
-use actors::Failure;
+use actors::{ContactsError, Failure};
 use engine_documents::Unreadable;
 use engine_knowledge::KnowledgeError;
 use engine_store::StoreError;
@@ -107,6 +107,12 @@ impl ResponseError for ApiError {
             response.insert_header((name.clone(), value.clone()));
         }
         response.json(ErrorBody { error: face })
+    }
+}
+
+impl From<ContactsError> for ApiError {
+    fn from(error: ContactsError) -> Self {
+        Failure::from(error).into()
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentName, Contact, Locale, Ownership, Passage, Reached, Ref, Seq, Text, Timestamp, Turn};
+use crate::{AgentName, ContactId, Locale, Ownership, Passage, Reached, Ref, Seq, Text, Timestamp, Turn};
 
 /// One entry of a conversation's log, as stored and as sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,7 +50,7 @@ pub enum Fact {
     /// The conversation began. The first event of every log, and of its beginning only.
     Opened {
         /// The contact with whom the conversation is.
-        contact: Contact,
+        contact: ContactId,
         /// The channel by which the contact came.
         #[serde(default)]
         channel: Channel,

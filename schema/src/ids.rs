@@ -115,6 +115,11 @@ id!(
     /// A job: one learning of one site.
     JobId, "job_"
 );
+id!(
+    /// A contact: a person whom a tenant serves. It says nothing of the person, who may be known by a record under it
+    /// or by nothing at all; logs, budgets and lists name contacts by it alone.
+    ContactId, "ct_"
+);
 
 /// A conversation's full name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,24 +198,59 @@ name!(
     Ref, "ref", limits::REF_CHARS_MAX
 );
 name!(
-    /// A person as the tenant knows them, across channels. The tenant chooses the text.
+    /// How a request names a contact: by the tenant's own name for them (their identity of the kind `external`), or by
+    /// the text of a [`ContactId`]. Answers name contacts in the same way.
     Contact, "contact", limits::CONTACT_CHARS_MAX
 );
+name!(
+    /// What a person is called.
+    PersonName, "name", limits::PERSON_NAME_CHARS_MAX
+);
+name!(
+    /// Which of a contact's attributes.
+    AttributeName, "name of an attribute", limits::ATTRIBUTE_NAME_CHARS_MAX
+);
+name!(
+    /// What one of a contact's attributes says.
+    AttributeValue, "value of an attribute", limits::ATTRIBUTE_VALUE_CHARS_MAX
+);
+name!(
+    /// For what somebody has agreed to be written to, or has not.
+    Purpose, "purpose", limits::PURPOSE_CHARS_MAX
+);
+name!(
+    /// In which way a consent was given or withdrawn, in the tenant's words.
+    ConsentMeans, "way of a consent", limits::CONSENT_MEANS_CHARS_MAX
+);
+name!(
+    /// Who changed a contact's record: `system`, or a key by its id, which is no secret.
+    ChangedBy, "author of a change", limits::CHANGED_BY_CHARS_MAX
+);
 
-/// How the names of anonymous contacts begin.
+/// How the names of anonymous contacts began before contacts had ids. What follows is the id's own number.
 const ANONYMOUS: &str = "anon_";
 
 impl Contact {
-    /// A new contact that nobody has named yet.
+    /// The contact whose id this is, also in the spelling that anonymous contacts had before ids; none: it is a
+    /// tenant's own name for somebody.
     #[must_use]
-    pub fn anonymous() -> Self {
-        Self(format!("{ANONYMOUS}{}", Uuid::now_v7().as_simple()).into())
+    pub fn id(&self) -> Option<ContactId> {
+        let number = self.0.strip_prefix(ANONYMOUS).or_else(|| self.0.strip_prefix(ContactId::PREFIX))?;
+        format!("{}{number}", ContactId::PREFIX).parse().ok()
     }
+}
 
-    /// Whether this is one of [`Contact::anonymous`].
+impl From<ContactId> for Contact {
+    fn from(id: ContactId) -> Self {
+        Self(id.to_string().into())
+    }
+}
+
+impl ChangedBy {
+    /// The program itself.
     #[must_use]
-    pub fn is_anonymous(&self) -> bool {
-        self.0.starts_with(ANONYMOUS)
+    pub fn system() -> Self {
+        Self("system".into())
     }
 }
 
@@ -241,5 +281,22 @@ mod tests {
         assert!("a".repeat(limits::REF_CHARS_MAX + 1).parse::<Ref>().is_err());
         assert!("".parse::<Ref>().is_err());
         assert!("a\nb".parse::<Ref>().is_err());
+    }
+
+    #[test]
+    fn a_contact_is_named_by_its_id_in_two_spellings_and_otherwise_by_its_tenant() {
+        let id = ContactId::generate();
+        let hex = &id.to_string()[3..];
+        for (name, named) in [
+            (format!("ct_{hex}"), Some(id)),
+            (format!("anon_{hex}"), Some(id)),
+            (format!("ct_{}", hex.to_uppercase().replace('0', "A")), None),
+            (format!("anon_{hex}0"), None),
+            ("anon_ymous".into(), None),
+            ("ana".into(), None),
+        ] {
+            assert_eq!(name.parse::<Contact>().unwrap().id(), named, "{name}");
+        }
+        assert_eq!(Contact::from(id).id(), Some(id));
     }
 }

@@ -1,9 +1,11 @@
 //! What crosses a boundary: ids, events, wire frames, error codes, limits, profiles.
 //! Invariant: no async, no I/O, no policy. Everything here is data with a documented shape.
 
+mod contact;
 mod counted;
 mod error;
 mod event;
+mod identity;
 mod ids;
 pub mod limits;
 mod locale;
@@ -20,10 +22,18 @@ mod text;
 mod time;
 pub mod wire;
 
+pub use contact::{
+    Attribute, Begun, ChangeKind, Changed, Consent, ConsentIn, ContactChange, ContactError, ContactRecord,
+    ContactState, KnownIdentity, Provenance, Step, Way,
+};
 pub use counted::{Counted, counted};
 pub use error::ErrorCode;
 pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, HandoffReason, Made, Reply, Usage};
-pub use ids::{Contact, ConversationId, ConversationKey, IdError, JobId, Ref, SessionId, TenantId};
+pub use identity::{Identity, IdentityError, IdentityKind};
+pub use ids::{
+    AttributeName, AttributeValue, ChangedBy, ConsentMeans, Contact, ContactId, ConversationId, ConversationKey,
+    IdError, JobId, PersonName, Purpose, Ref, SessionId, TenantId,
+};
 pub use locale::{Locale, LocaleError};
 pub use neighbour::Neighbour;
 pub use objects::{Objects, read_json};

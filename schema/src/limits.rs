@@ -20,6 +20,38 @@ pub const REPLY_BYTES_MAX: usize = 256 * 1024;
 pub const REF_CHARS_MAX: usize = 64;
 /// A tenant's name for a contact, in characters.
 pub const CONTACT_CHARS_MAX: usize = 128;
+/// What a person is called, in characters.
+pub const PERSON_NAME_CHARS_MAX: usize = 200;
+/// One identity of a contact, in characters; each kind has its own bound within this.
+pub const IDENTITY_CHARS_MAX: usize = 254;
+/// Identities of one contact, those of contacts merged into it counted.
+pub const IDENTITIES_MAX: usize = 64;
+/// Contacts that may be merged into one.
+pub const MERGED_MAX: usize = 32;
+/// Merges that lead from one contact to the next until the last one.
+pub const MERGE_STEPS_MAX: usize = 2 * MERGED_MAX;
+/// Attributes of one contact …
+pub const ATTRIBUTES_MAX: usize = 64;
+/// … each name in characters …
+pub const ATTRIBUTE_NAME_CHARS_MAX: usize = 64;
+/// … each value in characters …
+pub const ATTRIBUTE_VALUE_CHARS_MAX: usize = 1_024;
+/// … and all of them together in bytes.
+pub const ATTRIBUTES_BYTES_MAX: usize = 16 * 1024;
+/// Purposes for which one contact has given or withdrawn a consent …
+pub const CONSENTS_MAX: usize = 32;
+/// … each in characters …
+pub const PURPOSE_CHARS_MAX: usize = 64;
+/// … and in which way that was, in characters.
+pub const CONSENT_MEANS_CHARS_MAX: usize = 200;
+/// Who changed a contact's record, in characters.
+pub const CHANGED_BY_CHARS_MAX: usize = 80;
+/// Changes that a contact's record remembers; the oldest go first …
+pub const CONTACT_CHANGES_MAX: usize = 64;
+/// … as they do when all together have more bytes of JSON than this.
+pub const CONTACT_CHANGES_BYTES_MAX: usize = 32 * 1024;
+/// Contacts in one page of a listing.
+pub const PAGE_CONTACTS_MAX: usize = 100;
 /// A human agent's display name, in characters.
 pub const AGENT_CHARS_MAX: usize = 80;
 /// A tenant's name, in characters.
@@ -341,3 +373,5 @@ const _: () = assert!(WRONG_KEYS_WAIT_MAX.as_secs() > WRONG_KEY_PAUSE.as_secs() 
 const _: () = assert!(SURPLUS_RETRY.as_secs() > SURPLUS_GRACE.as_secs(), "who is sent away does not push at once");
 const _: () = assert!(INCOMING_BYTES_MAX >= 8 * FILE_BYTES_MAX, "six tenants that take all they can leave room");
 const _: () = assert!(PING_INTERVAL.as_secs() * 2 < SILENCE_MAX.as_secs(), "two pings may be lost");
+const _: () = assert!(ATTRIBUTES_BYTES_MAX <= CONTACT_CHANGES_BYTES_MAX, "what a merge puts aside fits the changes");
+const _: () = assert!(CONTACT_CHARS_MAX <= IDENTITY_CHARS_MAX, "a tenant's name for a contact is an identity");

@@ -11,7 +11,7 @@ use engine_store::memory::MemoryStore;
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Append, DueChange, DueQuery, Log, Opening, PageBounds, Reschedule, SharedStore, StoreError};
 use schema::{
-    Author, Channel, CloseReason, Contact, ConversationId, ConversationKey, End, Event, Fact, TenantId, Timestamp,
+    Author, Channel, CloseReason, ContactId, ConversationId, ConversationKey, End, Event, Fact, TenantId, Timestamp,
     UnfinishedTurns,
 };
 use tests::api::Api;
@@ -92,8 +92,8 @@ async fn a_node_closes_what_came_to_its_hour_while_none_ran() {
     {
         let store = SqliteStore::open(&file, SqliteOptions::default()).unwrap();
         for (key, at, due) in [past, not_yet] {
-            let (at, contact) = (Timestamp::from_millis(at), "ana".parse::<Contact>().unwrap());
-            let claim = store.claim(key, Some(Opening { contact: contact.clone(), at })).await.unwrap();
+            let (at, contact) = (Timestamp::from_millis(at), ContactId::from_bytes([7; 16]));
+            let claim = store.claim(key, Some(Opening { contact, is_anonymous: false, at })).await.unwrap();
             let fact = Fact::Opened { contact, channel: Channel::Web, locale: None };
             let events = Arc::new([Event { seq: 1, at, author: Author::System, fact }]);
             let due = DueChange::At(Timestamp::from_millis(due));

@@ -11,6 +11,7 @@ const SAID: &str = "canary-said-7f3a";
 const LEARNED: &str = "canary-learned-91bc";
 const NAMED: &str = "canary-contact-55de";
 const TOLD: &str = "canary-instructions-20aa";
+const KNOWN: &str = "canary-identity-c4e1";
 
 /// Two tenants; the first has said, learned and been told what nobody else may read.
 struct Two {
@@ -34,12 +35,17 @@ async fn two() -> Two {
     acme.ask(secret, "r0", &format!("My own number is {SAID}.")).await;
     let reply = acme.ask(secret, "r1", "What is the secret number of the lantern?").await;
     assert!(text_of(&reply).contains(LEARNED), "the canary sings for its own tenant: {}", text_of(&reply));
+    let list: Value = acme.get(&format!("/v1/contacts?identity=external:{NAMED}")).await.ok();
+    let contact = list["contacts"][0]["id"].as_str().unwrap();
+    let change = json!({"version": 1, "name": KNOWN, "attributes": {"note": KNOWN},
+        "add_identities": [{"kind": "email", "value": format!("{KNOWN}@example.com")}]});
+    assert_eq!(acme.patch(&format!("/v1/contacts/{contact}"), &change).await.status, 200);
     let own = other.open().await;
     Two { node, acme, acme_id: made.tenant, other, secret, own }
 }
 
 fn assert_silent(text: &str, what: &str) {
-    for canary in [SAID, LEARNED, NAMED, TOLD] {
+    for canary in [SAID, LEARNED, NAMED, TOLD, KNOWN] {
         assert!(!text.contains(canary), "{canary} in {what}: {text}");
     }
 }
@@ -130,6 +136,13 @@ async fn no_canary_sings_where_another_tenant_an_operator_or_a_log_can_hear_it()
         assert_eq!(acme.post(&format!("/v1/conversations/{secret}/messages"), &body).await.status, 400);
     }
     acme.try_say(secret, "r0", &format!("another text for the same ref {SAID}")).await;
+    let stale = json!({"version": 1, "name": KNOWN, KNOWN: 1, "add_identities": [{"kind": "phone", "value": KNOWN}]});
+    let list: Value = acme.get(&format!("/v1/contacts?identity=email:{KNOWN}@example.com")).await.ok();
+    let known = format!("/v1/contacts/{}", list["contacts"][0]["id"].as_str().unwrap());
+    assert_eq!(acme.patch(&known, &stale).await.status, 400);
+    assert_silent(&other.get(&known).await.body, "another tenant's contact");
+    let sought = other.get(&format!("/v1/contacts?identity=external:{NAMED}")).await;
+    assert_silent(&sought.body, "another tenant's contacts");
     let mut socket = Socket::open(node.address, acme.key.as_deref().unwrap()).await;
     socket.send(json!({"type": "say", "ref": "q", "conversation": secret, "text": {"deep": SAID}})).await;
     socket.replied("q").await.unwrap_err();
@@ -151,7 +164,7 @@ async fn no_canary_sings_where_another_tenant_an_operator_or_a_log_can_hear_it()
     assert_silent(&other.nobody().metrics().await, "the metrics");
     let log = node.log();
     assert!(!log.is_empty());
-    for canary in [SAID, LEARNED, NAMED, TOLD] {
+    for canary in [SAID, LEARNED, NAMED, TOLD, KNOWN] {
         assert!(!log.contains(canary), "{canary} in the log:\n{log}");
     }
     for key in [acme.key, other.key, Some(node.demo_key()), Some(node.admin_key())] {

@@ -12,7 +12,7 @@ use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::{Append, DueChange, Log};
 use futures_util::StreamExt;
 use schema::wire::{Close, ServerFrame};
-use schema::{Author, Contact, ConversationKey, End, Event, Fact, Position, Seq, SessionId, Text, Timestamp, limits};
+use schema::{Author, ContactId, ConversationKey, End, Event, Fact, Position, Seq, SessionId, Text, Timestamp, limits};
 use tests::bench::{Bench, NoPassages, in_time, says};
 use tests::look_again;
 use tests::moody::{Mood, Moody};
@@ -109,9 +109,10 @@ async fn join(bench: &Bench, key: ConversationKey, ear: &Ear, after: Seq) -> Joi
 /// A conversation of so many messages, each so long, that is at rest.
 async fn conversation_of(store: &Moody, bench: &Bench, count: Seq, bytes: usize) -> ConversationKey {
     let key = ConversationKey { tenant: bench.tenant, conversation: schema::ConversationId::generate() };
-    let opening = engine_store::Opening { contact: Contact::anonymous(), at: Timestamp::default() };
+    let opening =
+        engine_store::Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::default() };
     let claim = store.claim(key, Some(opening)).await.unwrap();
-    let opened = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web, locale: None };
+    let opened = Fact::Opened { contact: ContactId::generate(), channel: schema::Channel::Web, locale: None };
     // What an agent writes needs no answer.
     let said = (2..=count).map(|seq| {
         let text = Text::from("x".repeat(bytes));

@@ -194,7 +194,7 @@ async fn the_list_is_made_anew_by_one_command_and_is_the_same() {
     let right = store.row(key).await.unwrap().unwrap();
     let mut wrong = right.clone();
     wrong.last_at = schema::Timestamp::from_millis(1);
-    wrong.contact = "Mallory".parse().ok();
+    wrong.contact = Some(schema::ContactId::generate());
     store.project(key, right.head, wrong).await.unwrap();
     let cursor = store.cursor(Projection::Conversations).await.unwrap();
     store.advance(Projection::Conversations, cursor).await.unwrap();

@@ -5,6 +5,7 @@
 mod api;
 mod attacks;
 mod cli;
+mod contacts;
 mod due;
 mod erasing;
 mod faults;

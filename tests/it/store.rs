@@ -14,7 +14,7 @@ use engine_store::{
     SharedStore, StoreError,
 };
 use futures_util::future::{join_all, try_join_all};
-use schema::{Contact, ConversationId, ConversationKey, Timestamp};
+use schema::{ContactId, ConversationId, ConversationKey, Timestamp};
 use tests::store::{Burst, Outcome, append, bring_on, compare, conform, fresh_key, opening, seed, texts};
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn claim_and_appends_in_one_breath_are_done_in_order() -> Outcome {
     let store = sqlite(&directory.path().join("store"))?;
     let key = fresh_key();
     let claim = Claim { epoch: 1, head: 0, due: None };
-    let claimed = store.claim(key, opening(&Contact::anonymous(), 0));
+    let claimed = store.claim(key, opening(ContactId::generate(), 0));
     let stranger = store.append(append(key, Claim { epoch: 9, head: 0, due: None }, &["not mine"]));
     let appends: Vec<_> =
         (0..20).map(|head| store.append(append(key, Claim { head, ..claim }, &[&head.to_string()]))).collect();
@@ -69,7 +69,7 @@ async fn a_reopened_file_keeps_everything() -> Outcome {
     let key = fresh_key();
     let name = RecordName { scope: Scope::Node, kind: "kept", id: "x".into() };
     let store = sqlite(&path)?;
-    let claim = store.claim(key, opening(&Contact::anonymous(), 7)).await?;
+    let claim = store.claim(key, opening(ContactId::generate(), 7)).await?;
     store.append(append(key, claim, &["one", "two"])).await?;
     bring_on(&(Arc::clone(&store) as SharedStore), key).await?;
     store.advance(Projection::Conversations, LogCursor(2)).await?;
@@ -82,7 +82,7 @@ async fn a_reopened_file_keeps_everything() -> Outcome {
     let store: SharedStore = sqlite(&path)?;
     assert_eq!(texts(&store, key).await?, ["one", "two", "three"]);
     assert_eq!(store.get(name).await?.map(|record| (record.version, record.body)), Some((1, b"body".to_vec())));
-    let query = ListQuery { tenant: key.tenant, contact: None, before: None, limit: 9 };
+    let query = ListQuery { tenant: key.tenant, contacts: None, before: None, limit: 9 };
     assert_eq!(store.list(query).await?[0].head, 2, "the list is behind, as it was");
     let cursor = store.cursor(Projection::Conversations).await?;
     assert_eq!((cursor, store.behind(Projection::Conversations, cursor, 9).await?.keys), (LogCursor(2), vec![key]));
@@ -97,7 +97,7 @@ async fn many_appends_share_a_commit() -> Outcome {
     let directory = tempfile::tempdir()?;
     let store = sqlite(&directory.path().join("store"))?;
     let keys: Vec<ConversationKey> = (0..200).map(|_| fresh_key()).collect();
-    let claims = try_join_all(keys.iter().map(|key| store.claim(*key, opening(&Contact::anonymous(), 0)))).await?;
+    let claims = try_join_all(keys.iter().map(|key| store.claim(*key, opening(ContactId::generate(), 0)))).await?;
     let before = store.stats();
     try_join_all(keys.iter().zip(claims).map(|(key, claim)| store.append(append(*key, claim, &["hello"])))).await?;
     let after = store.stats();
@@ -128,7 +128,7 @@ async fn a_full_queue_is_busy_and_what_it_took_is_done() -> Outcome {
 async fn the_model_fails_as_scripted() -> Outcome {
     let store = Arc::new(MemoryStore::default());
     let key = fresh_key();
-    let opening = Opening { contact: Contact::anonymous(), at: Timestamp::from_millis(0) };
+    let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::from_millis(0) };
     let claim = store.claim(key, Some(opening)).await?;
     let unknown = Err(StoreError::Unknown("scripted".into()));
     for (outcome, wanted, head) in [

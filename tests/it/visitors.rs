@@ -11,7 +11,7 @@ use engine_store::SharedStore;
 use engine_store::memory::MemoryStore;
 use futures_util::future::{BoxFuture, join_all};
 use schema::wire::{PlanPut, PlanView, WidgetSession};
-use schema::{Contact, Passage, Plan, TenantId, Timestamp, limits};
+use schema::{ContactId, Passage, Plan, TenantId, Timestamp, limits};
 use serde_json::{Value, json};
 use tests::api::{Answer, Api};
 use tests::bench::{Bench, in_time, says};
@@ -410,7 +410,7 @@ async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
         let system = System::new(Arc::clone(&store), Arc::new(Nothing), Arc::new(SystemClock), Options::default());
         Worker::new(system, Registry::unchecked(ModelSettings::default(), None))
     };
-    let eve: Contact = "Eve".parse().unwrap();
+    let eve = ContactId::from_bytes([7; 16]);
     let most = usize::try_from(Plan::default().visitors.bytes_per_day).unwrap();
     for (kept, looks) in [(true, 1), (false, 0)] {
         let worker = start();
@@ -418,7 +418,7 @@ async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
         let used = async {
             // The first look is at once.
             tokio::time::sleep(Duration::from_millis(1)).await;
-            Visit::new(Arc::clone(&tenant), eve.clone(), None).says(most / 3).unwrap();
+            Visit::new(Arc::clone(&tenant), eve, None).says(most / 3).unwrap();
             tokio::time::sleep(limits::USAGE_KEPT_EVERY * looks).await;
         };
         tokio::select! {
@@ -427,7 +427,7 @@ async fn a_crash_forgets_what_was_used_in_its_last_seconds_at_most() {
         }
         drop(worker);
         let before = start().tenant(id).await.unwrap();
-        let taken = Visit::new(before, eve.clone(), None).says(most * 2 / 3).is_ok();
+        let taken = Visit::new(before, eve, None).says(most * 2 / 3).is_ok();
         assert_eq!(taken, !kept, "{looks} looks later");
         if kept {
             store_is_emptied(&store, id).await;

@@ -13,7 +13,7 @@ use engine_store::memory::MemoryStore;
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Append, DueChange, Opening, SharedStore, Snapshot, StoreError};
 use schema::{
-    Author, Channel, Contact, ConversationId, ConversationKey, Event, Fact, Made, Reply, Seq, TenantId, Timestamp,
+    Author, Channel, ContactId, ConversationId, ConversationKey, Event, Fact, Made, Reply, Seq, TenantId, Timestamp,
     limits,
 };
 use serde_json::Value;
@@ -78,8 +78,8 @@ fn words(seq: Seq) -> (String, String) {
 /// A conversation of `1 + 3 * exchanges` events that nobody has woken.
 async fn spoken(store: &SharedStore, tenant: TenantId, exchanges: u32) -> ConversationKey {
     let key = ConversationKey { tenant, conversation: ConversationId::generate() };
-    let contact: Contact = "ana".parse().unwrap();
-    let opening = Opening { contact: contact.clone(), at: Timestamp::default() };
+    let contact = ContactId::from_bytes([7; 16]);
+    let opening = Opening { contact, is_anonymous: true, at: Timestamp::default() };
     let claim = store.claim(key, Some(opening)).await.unwrap();
     // Of late: a conversation that was left alone for long closes when it wakes.
     let event = |seq, author, fact| Event { seq, at: SystemClock.now(), author, fact };

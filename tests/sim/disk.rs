@@ -12,7 +12,7 @@ use std::time::Duration;
 use engine_store::memory::MemoryStore;
 use engine_store::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Page, PageBounds, Pending, Record,
-    RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
+    RecordKeys, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::{ConversationKey, Epoch, Event, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
@@ -427,6 +427,14 @@ impl Records for Way {
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
         self.disk.records.put(name, expected, body)
+    }
+
+    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
+        self.disk.records.put_with_keys(name, expected, body, keys)
+    }
+
+    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
+        self.disk.records.find(scope, kind, key)
     }
 
     fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {

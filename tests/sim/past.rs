@@ -1,7 +1,7 @@
 //! The messages from before a world began: a log of any length, as a conversation would have left it.
 
 use schema::{
-    Author, Channel, Contact, End, Event, Fact, Made, Ownership, Passage, Reply, Text, Timestamp, Turn, limits,
+    Author, Channel, ContactId, End, Event, Fact, Made, Ownership, Passage, Reply, Text, Timestamp, Turn, limits,
 };
 
 use super::chance::Chance;
@@ -9,9 +9,9 @@ use super::node::EPOCH_MS;
 use super::sizes::{Sizes, filled};
 
 /// A log of at least `sizes.past` events; nothing in it is under way.
-pub(super) fn past(chance: &Chance, sizes: Sizes, contact: &Contact) -> Vec<Event> {
+pub(super) fn past(chance: &Chance, sizes: Sizes, contact: ContactId) -> Vec<Event> {
     let mut log = Log { events: Vec::new(), turn: 0, ownership: 0 };
-    log.add(Author::System, Fact::Opened { contact: contact.clone(), channel: Channel::Web, locale: None });
+    log.add(Author::System, Fact::Opened { contact, channel: Channel::Web, locale: None });
     // A page of the longer ones is more than a session may let wait.
     let longest = [1_200, 2_400, 9_600][chance.index(3)];
     let short = |chance: &Chance| filled("some time ago ".into(), 200 + chance.index(longest));

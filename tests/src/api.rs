@@ -130,6 +130,11 @@ impl Api {
         Self::send(self.request("POST", path).json(body)).await
     }
 
+    /// `PATCH`.
+    pub async fn patch(&self, path: &str, body: &impl Serialize) -> Answer {
+        Self::send(self.request("PATCH", path).json(body)).await
+    }
+
     /// `PUT`.
     pub async fn put(&self, path: &str, body: &impl Serialize) -> Answer {
         Self::send(self.request("PUT", path).json(body)).await

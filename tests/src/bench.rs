@@ -13,7 +13,7 @@ use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{Model, ModelSettings, Registry};
 use engine_store::{PageBounds, SharedStore};
 use futures_util::future::BoxFuture;
-use schema::{Contact, ConversationKey, Event, Passage, Seq, TenantId, Timestamp};
+use schema::{ContactId, ConversationKey, Event, Passage, Seq, TenantId, Timestamp};
 
 use crate::stream::reply_of;
 use crate::{PATIENCE, look_again};
@@ -62,7 +62,7 @@ impl Bench {
 
     /// A new conversation.
     pub async fn open(&self) -> ConversationKey {
-        self.worker.open(self.tenant, Contact::anonymous(), None).await.unwrap().0
+        self.worker.open(self.tenant, ContactId::generate(), None).await.unwrap().0
     }
 
     /// A conversation's way in; it is awake from now on.

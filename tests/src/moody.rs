@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use engine_store::memory::MemoryStore;
 use engine_store::{
     Append, Behind, Claim, ConversationRow, ListQuery, Log, LogCursor, Opening, Page, PageBounds, Pending, Projection,
-    Projections, Record, RecordName, Records, Scope, StoreError, Unspoken, UnspokenQuery,
+    Projections, Record, RecordKeys, RecordName, Records, Scope, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::wire::ConversationPage;
 use schema::{ConversationKey, Seq};
@@ -195,6 +195,14 @@ impl Records for Moody {
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
         self.store.put(name, expected, body)
+    }
+
+    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
+        self.store.put_with_keys(name, expected, body, keys)
+    }
+
+    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
+        self.store.find(scope, kind, key)
     }
 
     fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {

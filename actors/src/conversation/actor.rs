@@ -159,7 +159,7 @@ impl ConversationActor {
         }
         // What a visitor sends was counted when it came.
         if event.author != Author::Contact {
-            self.tenant.stored(self.machine.state().contact.as_ref(), durable.event.json(Audience::Team).len());
+            self.tenant.stored(self.machine.state().contact, durable.event.json(Audience::Team).len());
         } else if let Some(reply) = reply {
             reply.decide();
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine_conversation::{Command, Outcome};
 use schema::wire::{ConversationView, SignalKind};
-use schema::{Author, Contact, ConversationKey, Position, SessionId};
+use schema::{Author, ContactId, ConversationKey, Position, SessionId};
 use tokio::sync::oneshot;
 use tracing::Span;
 
@@ -31,7 +31,7 @@ use crate::tenant::Booking;
 #[derive(Clone)]
 pub struct ConversationHandle {
     key: ConversationKey,
-    contact: Contact,
+    contact: ContactId,
     sender: Sender<Mail>,
     pulse: Arc<Pulse>,
     worker: usize,
@@ -44,7 +44,7 @@ impl ConversationHandle {
     pub(crate) const fn new(
         worker: usize,
         key: ConversationKey,
-        contact: Contact,
+        contact: ContactId,
         sender: Sender<Mail>,
         pulse: Arc<Pulse>,
     ) -> Self {
@@ -71,8 +71,8 @@ impl ConversationHandle {
 
     /// Whom it is with.
     #[must_use]
-    pub const fn contact(&self) -> &Contact {
-        &self.contact
+    pub const fn contact(&self) -> ContactId {
+        self.contact
     }
 
     /// Whether it still runs; if not, find it again.

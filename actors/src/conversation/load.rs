@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use engine_conversation::{Command, Conversation as Machine, Effect, Policy};
 use engine_store::{Append, Opening, Page, PageBounds, SharedStore, StoreError};
-use schema::{Channel, Contact, ConversationKey, Locale, Seq, limits};
+use schema::{Channel, ConversationKey, Locale, Seq, limits};
 use tokio::sync::Semaphore;
 
 use super::actor::ConversationActor;
@@ -20,6 +20,7 @@ use super::pulse::Pulse;
 use super::ring::{Encoded, Ring};
 use super::snapshots;
 use super::writer::bring;
+use crate::contacts::Standing;
 use crate::failure::Failure;
 use crate::metrics::{CONVERSATION_WAKE, CONVERSATION_WAKES};
 use crate::runtime::{Bounds, Sender, spawn};
@@ -39,12 +40,13 @@ pub(crate) async fn open(
     host: &Host,
     tenant: &Tenant,
     key: ConversationKey,
-    contact: Contact,
+    whom: &Standing,
     locale: Option<Locale>,
 ) -> Result<Prepared, Failure> {
     let now = host.clock.now();
     let failed = |error: StoreError| Failure::store(&error);
-    let opening = Opening { contact: contact.clone(), at: now };
+    let contact = whom.id;
+    let opening = Opening { contact, is_anonymous: !whom.is_known, at: now };
     let claim = host.store.claim(key, Some(opening)).await.map_err(failed)?;
     let mut machine = Machine::default();
     let mut effects = Vec::new();
@@ -96,7 +98,7 @@ pub(crate) async fn wake(
             Prepared { epoch: claim.epoch, machine, snapshot, ring: Ring::default(), entry }
         }
     };
-    let Some(contact) = prepared.machine.state().contact.clone() else {
+    let Some(contact) = prepared.machine.state().contact else {
         // It was claimed and never opened: its creator got no answer, so nobody knows it.
         return Err(WakeFailure::Failed(Failure::store(&StoreError::NotFound)));
     };

@@ -61,7 +61,7 @@ impl Turns {
         // Whatever has it begin, a timer or the end of the reply before: it answers who has asked.
         let span = self.asked.take().in_scope(|| spans::turn(self.key, turn, attempt));
         let token = CancellationToken::new();
-        let permit = self.tenant.begin_turn(state.contact.as_ref());
+        let permit = self.tenant.begin_turn(state.contact);
         let job = Job {
             key: self.key,
             settings: self.tenant.settings(),

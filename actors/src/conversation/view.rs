@@ -30,7 +30,8 @@ pub(super) fn view(machine: &Conversation, around: Around) -> ConversationView {
     });
     ConversationView {
         id,
-        contact: state.contact.clone(),
+        contact: state.contact.map(schema::Contact::from),
+        contact_id: state.contact,
         channel: state.channel,
         locale: state.locale.clone(),
         status: state.status,

@@ -75,7 +75,7 @@ impl Brought {
     fn failed(&mut self, key: ConversationKey, error: StoreError) {
         match error {
             // It was erased, and with it its row.
-            StoreError::NotFound | StoreError::Fenced => {}
+            StoreError::NotFound | StoreError::Fenced | StoreError::Held { .. } => {}
             // Others must not wait for a log that cannot be read. Once it was repaired, its next event or a
             // rebuild takes it in.
             StoreError::Corrupt(_) => {

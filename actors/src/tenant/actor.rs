@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine_store::{SharedStore, StoreError};
 use schema::wire::{PlanView, TenantView};
-use schema::{Contact, ErrorCode, Neighbour, Profile, Quotas, TenantId, Usage, limits};
+use schema::{ContactId, ErrorCode, Neighbour, Profile, Quotas, TenantId, Usage, limits};
 use tokio::sync::{broadcast, oneshot};
 
 use super::count::{Count, SessionPermit, TurnPermit};
@@ -204,7 +204,7 @@ impl Tenant {
     }
 
     /// Room for one more reply to a contact.
-    pub(crate) fn begin_turn(&self, contact: Option<&Contact>) -> Result<TurnPermit, Failure> {
+    pub(crate) fn begin_turn(&self, contact: Option<ContactId>) -> Result<TurnPermit, Failure> {
         let settings = self.settings();
         let quotas = settings.quotas();
         let mut used = self.used.lock();
@@ -236,7 +236,7 @@ impl Tenant {
     }
 
     /// So many bytes were stored for a contact that it did not send itself. They count if it is a visitor.
-    pub(crate) fn stored(&self, contact: Option<&Contact>, bytes: usize) {
+    pub(crate) fn stored(&self, contact: Option<ContactId>, bytes: usize) {
         let Some(contact) = contact else { return };
         let mut used = self.used.lock();
         used.unkept |= used.visitors.stored(contact, bytes as u64, self.clock.now());
@@ -251,7 +251,7 @@ impl Tenant {
         self.used.lock().visitors.comes(&settings.plan.plan.visitors, self.clock.now()).map_err(failure)
     }
 
-    pub(super) fn visitor_opens(&self, contact: &Contact, from: Option<Neighbour>) -> Result<Taken, Failure> {
+    pub(super) fn visitor_opens(&self, contact: ContactId, from: Option<Neighbour>) -> Result<Taken, Failure> {
         let settings = self.settings();
         let mut used = self.used.lock();
         let budget = &settings.plan.plan.visitors;
@@ -262,7 +262,7 @@ impl Tenant {
 
     pub(super) fn visitor_says(
         &self,
-        contact: &Contact,
+        contact: ContactId,
         from: Option<Neighbour>,
         bytes: usize,
     ) -> Result<Taken, Failure> {
@@ -275,7 +275,7 @@ impl Tenant {
     }
 
     /// Nothing came of what a visitor meant to do.
-    pub(super) fn visitor_gets_back(&self, contact: &Contact, from: Option<Neighbour>, taken: Taken) {
+    pub(super) fn visitor_gets_back(&self, contact: ContactId, from: Option<Neighbour>, taken: Taken) {
         let settings = self.settings();
         let mut used = self.used.lock();
         used.visitors.give_back(contact, from, taken, &settings.plan.plan.visitors, self.clock.now());

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engine_store::{RecordName, Records, Scope, StoreError};
-use schema::{Contact, TenantId, Timestamp};
+use schema::{ContactId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
@@ -28,7 +28,7 @@ struct UsageRecord {
     /// Stored for all visitors.
     visitor_bytes: u64,
     /// Stored for each who has much.
-    visitors: BTreeMap<Contact, u64>,
+    visitors: BTreeMap<ContactId, u64>,
 }
 
 /// A day's use, with what is not in the store yet.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use schema::{Contact, Neighbour};
+use schema::{ContactId, Neighbour};
 
 use super::actor::Tenant;
 use super::visitors::Taken;
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 #[derive(Clone)]
 pub struct Visit {
     tenant: Arc<Tenant>,
-    contact: Contact,
+    contact: ContactId,
     from: Option<Neighbour>,
 }
 
@@ -27,7 +27,7 @@ pub struct Booking {
 impl Visit {
     /// `from` for one whom no server of the tenant has announced: these share what their address may use.
     #[must_use]
-    pub const fn new(tenant: Arc<Tenant>, contact: Contact, from: Option<Neighbour>) -> Self {
+    pub const fn new(tenant: Arc<Tenant>, contact: ContactId, from: Option<Neighbour>) -> Self {
         Self { tenant, contact, from }
     }
 
@@ -35,8 +35,8 @@ impl Visit {
         &self.tenant
     }
 
-    pub(crate) const fn contact(&self) -> &Contact {
-        &self.contact
+    pub(crate) const fn contact(&self) -> ContactId {
+        self.contact
     }
 
     /// A visitor says something of so many bytes.
@@ -44,7 +44,7 @@ impl Visit {
     /// # Errors
     /// `rate_limited` or `quota_exhausted`; then it is not to be stored.
     pub fn says(&self, bytes: usize) -> Result<Booking, Failure> {
-        let taken = self.tenant.visitor_says(&self.contact, self.from, bytes)?;
+        let taken = self.tenant.visitor_says(self.contact, self.from, bytes)?;
         Ok(Booking { visit: self.clone(), taken, decided: false })
     }
 
@@ -53,7 +53,7 @@ impl Visit {
     /// # Errors
     /// `rate_limited` or `quota_exhausted`; then it is not to be opened.
     pub(crate) fn opens(&self) -> Result<Booking, Failure> {
-        let taken = self.tenant.visitor_opens(&self.contact, self.from)?;
+        let taken = self.tenant.visitor_opens(self.contact, self.from)?;
         Ok(Booking { visit: self.clone(), taken, decided: false })
     }
 }
@@ -73,6 +73,6 @@ impl Booking {
 
     pub(crate) fn give_back(self) {
         let Visit { tenant, contact, from } = &self.visit;
-        tenant.visitor_gets_back(contact, *from, self.taken);
+        tenant.visitor_gets_back(*contact, *from, self.taken);
     }
 }

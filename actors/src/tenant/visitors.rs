@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use schema::{Contact, Neighbour, Timestamp, VisitorBudget, limits};
+use schema::{ContactId, Neighbour, Timestamp, VisitorBudget, limits};
 
 use super::bucket::{Bucket, Rate};
 use super::day::Day;
@@ -27,7 +27,7 @@ pub(super) struct Visitors {
     day: Day,
     all_bytes: u64,
     new: Bucket,
-    known: HashMap<Contact, Visitor>,
+    known: HashMap<ContactId, Visitor>,
     /// Bytes of those whom no server has announced, by where they came from. After a restart they begin anew:
     /// addresses are not written down.
     neighbours: HashMap<Neighbour, u64>,
@@ -72,7 +72,7 @@ pub(super) enum Wait {
 
 impl Visitors {
     /// As they were left today.
-    pub(super) fn restored(day: Day, all_bytes: u64, bytes: impl IntoIterator<Item = (Contact, u64)>) -> Self {
+    pub(super) fn restored(day: Day, all_bytes: u64, bytes: impl IntoIterator<Item = (ContactId, u64)>) -> Self {
         let known = bytes.into_iter().take(limits::VISITORS_KEPT_MAX);
         let known = known.map(|(contact, bytes)| (contact, Visitor { bytes, ..Visitor::default() })).collect();
         Self { day, all_bytes, known, ..Self::default() }
@@ -86,7 +86,7 @@ impl Visitors {
     /// A visitor says something of so many bytes.
     pub(super) fn says(
         &mut self,
-        contact: &Contact,
+        contact: ContactId,
         from: Option<Neighbour>,
         bytes: u64,
         budget: &VisitorBudget,
@@ -99,7 +99,7 @@ impl Visitors {
     /// A visitor opens a conversation.
     pub(super) fn opens(
         &mut self,
-        contact: &Contact,
+        contact: ContactId,
         from: Option<Neighbour>,
         budget: &VisitorBudget,
         now: Timestamp,
@@ -110,7 +110,7 @@ impl Visitors {
     fn take(
         &mut self,
         what: What,
-        contact: &Contact,
+        contact: ContactId,
         from: Option<Neighbour>,
         bytes: u64,
         budget: &VisitorBudget,
@@ -129,7 +129,7 @@ impl Visitors {
     /// Nothing came of it: what was taken flows back, bytes only on the day on which they were counted.
     pub(super) fn give_back(
         &mut self,
-        contact: &Contact,
+        contact: ContactId,
         from: Option<Neighbour>,
         taken: Taken,
         budget: &VisitorBudget,
@@ -141,15 +141,15 @@ impl Visitors {
         if let Some(used) = from.and_then(|from| self.neighbours.get_mut(&from)) {
             *used = used.saturating_sub(bytes);
         }
-        let Some(visitor) = self.known.get_mut(contact) else { return };
+        let Some(visitor) = self.known.get_mut(&contact) else { return };
         visitor.bytes = visitor.bytes.saturating_sub(bytes);
         visitor.bucket(taken.what).give_back(taken.what.rate(budget));
     }
 
     /// So many bytes are stored for somebody. True when it was a visitor.
-    pub(super) fn stored(&mut self, contact: &Contact, bytes: u64, now: Timestamp) -> bool {
+    pub(super) fn stored(&mut self, contact: ContactId, bytes: u64, now: Timestamp) -> bool {
         self.turn_to(now);
-        let Some(visitor) = self.known.get_mut(contact) else { return false };
+        let Some(visitor) = self.known.get_mut(&contact) else { return false };
         visitor.bytes = visitor.bytes.saturating_add(bytes);
         self.all_bytes = self.all_bytes.saturating_add(bytes);
         if let Some(from) = visitor.from {
@@ -159,15 +159,15 @@ impl Visitors {
     }
 
     /// The count of a visitor's replies that run, and the most it may be; none for others.
-    pub(super) fn running(&self, contact: &Contact, budget: &VisitorBudget) -> Option<(Arc<AtomicU32>, NonZeroU32)> {
-        self.known.get(contact).map(|visitor| (Arc::clone(&visitor.running), budget.running_turns))
+    pub(super) fn running(&self, contact: ContactId, budget: &VisitorBudget) -> Option<(Arc<AtomicU32>, NonZeroU32)> {
+        self.known.get(&contact).map(|visitor| (Arc::clone(&visitor.running), budget.running_turns))
     }
 
     /// Of all of them together, and of each who has used much, the most first: the bytes of this day.
-    pub(super) fn used(&mut self, now: Timestamp) -> (u64, Vec<(Contact, u64)>) {
+    pub(super) fn used(&mut self, now: Timestamp) -> (u64, Vec<(ContactId, u64)>) {
         self.turn_to(now);
         let much = self.known.iter().filter(|(_, visitor)| visitor.bytes >= limits::VISITOR_BYTES_KEPT);
-        let mut much: Vec<_> = much.map(|(contact, visitor)| (contact.clone(), visitor.bytes)).collect();
+        let mut much: Vec<_> = much.map(|(contact, visitor)| (*contact, visitor.bytes)).collect();
         much.sort_unstable_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
         much.truncate(limits::VISITORS_KEPT_MAX);
         (self.all_bytes, much)
@@ -175,7 +175,7 @@ impl Visitors {
 
     fn has_room(
         &mut self,
-        contact: &Contact,
+        contact: ContactId,
         from: Option<Neighbour>,
         bytes: u64,
         budget: &VisitorBudget,
@@ -183,7 +183,7 @@ impl Visitors {
     ) -> Result<(), Wait> {
         self.turn_to(now);
         let over = |used: u64, most: u64| most > 0 && used.saturating_add(bytes) > most;
-        let used = self.known.get(contact).map_or(0, |visitor| visitor.bytes);
+        let used = self.known.get(&contact).map_or(0, |visitor| visitor.bytes);
         if over(used, budget.bytes_per_day) {
             return Err(Wait::Bytes(self.day.left(now)));
         }
@@ -220,11 +220,11 @@ impl Visitors {
         *used = used.saturating_add(bytes);
     }
 
-    fn visitor(&mut self, contact: &Contact, from: Option<Neighbour>, now: Timestamp) -> &mut Visitor {
-        if self.known.len() >= limits::VISITORS_REMEMBERED_MAX && !self.known.contains_key(contact) {
+    fn visitor(&mut self, contact: ContactId, from: Option<Neighbour>, now: Timestamp) -> &mut Visitor {
+        if self.known.len() >= limits::VISITORS_REMEMBERED_MAX && !self.known.contains_key(&contact) {
             self.forget(now);
         }
-        let visitor = match self.known.entry(contact.clone()) {
+        let visitor = match self.known.entry(contact) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(place) => place.insert(Visitor::default()),
         };
@@ -239,7 +239,7 @@ impl Visitors {
         let room = limits::VISITORS_REMEMBERED_MAX - FORGET;
         let Some(excess) = self.known.len().checked_sub(room).filter(|excess| *excess > 0) else { return };
         let mut oldest: Vec<_> =
-            self.known.iter().map(|(contact, visitor)| (visitor.used_much(), visitor.seen, contact.clone())).collect();
+            self.known.iter().map(|(contact, visitor)| (visitor.used_much(), visitor.seen, *contact)).collect();
         oldest.sort_unstable();
         for (_, _, contact) in oldest.into_iter().take(excess) {
             self.known.remove(&contact);
@@ -293,7 +293,7 @@ mod tests {
         Timestamp::from_millis(NOON + seconds * 1000)
     }
 
-    fn contact(n: usize) -> Contact {
+    fn contact(n: usize) -> ContactId {
         format!("anon_{n}").parse().unwrap()
     }
 
@@ -314,41 +314,41 @@ mod tests {
         let (mut visitors, budget, ana) = (Visitors::default(), budget(), contact(1));
         let half_a_day = Duration::from_secs(12 * 3_600);
         for _ in 0..3 {
-            assert_eq!(visitors.says(&ana, None, 10, &budget, at(0)).map(drop), Ok(()));
+            assert_eq!(visitors.says(ana, None, 10, &budget, at(0)).map(drop), Ok(()));
         }
         assert_eq!(
-            visitors.says(&ana, None, 10, &budget, at(0)).map(drop),
+            visitors.says(ana, None, 10, &budget, at(0)).map(drop),
             Err(Wait::Messages(Duration::from_secs(20)))
         );
         for _ in 0..2 {
-            assert_eq!(visitors.opens(&ana, None, &budget, at(0)).map(drop), Ok(()));
+            assert_eq!(visitors.opens(ana, None, &budget, at(0)).map(drop), Ok(()));
         }
         assert_eq!(
-            visitors.opens(&ana, None, &budget, at(0)).map(drop),
+            visitors.opens(ana, None, &budget, at(0)).map(drop),
             Err(Wait::Conversations(Duration::from_secs(1_800)))
         );
-        let (running, most) = visitors.running(&ana, &budget).unwrap();
+        let (running, most) = visitors.running(ana, &budget).unwrap();
         running.store(most.get(), Ordering::Relaxed);
-        assert_eq!(visitors.says(&ana, None, 10, &budget, at(60)).map(drop), Err(Wait::Replies(REPLY_WAIT)));
+        assert_eq!(visitors.says(ana, None, 10, &budget, at(60)).map(drop), Err(Wait::Replies(REPLY_WAIT)));
         running.store(0, Ordering::Relaxed);
-        assert!(visitors.stored(&ana, 5_500, at(60)), "a reply counts too");
+        assert!(visitors.stored(ana, 5_500, at(60)), "a reply counts too");
         let left = half_a_day - Duration::from_secs(60);
-        assert_eq!(visitors.says(&ana, None, 2_000, &budget, at(60)).map(drop), Err(Wait::Bytes(left)));
-        assert_eq!(visitors.says(&ana, None, 10, &budget, at(60)).map(drop), Ok(()), "the refused ones cost nothing");
+        assert_eq!(visitors.says(ana, None, 2_000, &budget, at(60)).map(drop), Err(Wait::Bytes(left)));
+        assert_eq!(visitors.says(ana, None, 10, &budget, at(60)).map(drop), Ok(()), "the refused ones cost nothing");
         let bo = contact(2);
-        assert_eq!(visitors.says(&bo, None, 5_000, &budget, at(60)).map(drop), Err(Wait::AllBytes(left)));
+        assert_eq!(visitors.says(bo, None, 5_000, &budget, at(60)).map(drop), Err(Wait::AllBytes(left)));
         for _ in 0..2 {
             assert_eq!(visitors.comes(&budget, at(60)), Ok(()));
         }
         assert_eq!(visitors.comes(&budget, at(60)), Err(Wait::New(Duration::from_secs(1_800))));
-        assert_eq!(visitors.says(&ana, None, 9_000, &budget, at(12 * 3_600)).map(drop), Ok(()), "the next day");
+        assert_eq!(visitors.says(ana, None, 9_000, &budget, at(12 * 3_600)).map(drop), Ok(()), "the next day");
     }
 
     #[test]
     fn who_never_showed_a_token_is_not_counted() {
         let (mut visitors, budget) = (Visitors::default(), budget());
-        assert!(!visitors.stored(&contact(1), 1 << 40, at(0)));
-        assert!(visitors.running(&contact(1), &budget).is_none());
+        assert!(!visitors.stored(contact(1), 1 << 40, at(0)));
+        assert!(visitors.running(contact(1), &budget).is_none());
         assert_eq!(visitors.used(at(0)), (0, vec![]));
     }
 
@@ -364,18 +364,18 @@ mod tests {
         let mut taken = 0;
         let refused = loop {
             // Somebody else each time, as far as we know.
-            match visitors.says(&contact(taken), here, 4_000, &budget, at(0)) {
-                Ok(_) => assert!(visitors.stored(&contact(taken), 1_000, at(0)), "replies count too"),
+            match visitors.says(contact(taken), here, 4_000, &budget, at(0)) {
+                Ok(_) => assert!(visitors.stored(contact(taken), 1_000, at(0)), "replies count too"),
                 Err(wait) => break wait,
             }
             taken += 1;
         };
         assert_eq!(refused, Wait::NeighbourBytes(Duration::from_secs(12 * 3_600)));
         assert_eq!(taken, 100_000 / (4_000 + 1_000 + limits::MESSAGE_BYTES_AROUND as usize));
-        assert!(visitors.opens(&contact(0), here, &budget, at(0)).is_err_and(|wait| wait == refused));
-        assert!(visitors.says(&contact(taken), there, 4_000, &budget, at(0)).is_ok());
-        assert!(visitors.says(&contact(taken), None, 4_000, &budget, at(0)).is_ok(), "one whom a server announced");
-        assert!(visitors.says(&contact(0), here, 4_000, &budget, at(12 * 3_600)).is_ok(), "the next day");
+        assert!(visitors.opens(contact(0), here, &budget, at(0)).is_err_and(|wait| wait == refused));
+        assert!(visitors.says(contact(taken), there, 4_000, &budget, at(0)).is_ok());
+        assert!(visitors.says(contact(taken), None, 4_000, &budget, at(0)).is_ok(), "one whom a server announced");
+        assert!(visitors.says(contact(0), here, 4_000, &budget, at(12 * 3_600)).is_ok(), "the next day");
     }
 
     #[test]
@@ -384,7 +384,7 @@ mod tests {
         let budget = VisitorBudget::default();
         for n in 0..2 * limits::VISITOR_NEIGHBOURS_MAX as u32 {
             let bytes = if n == 0 { 100_000 } else { 10 };
-            visitors.says(&contact(n as usize), Some(neighbour(n)), bytes, &budget, at(0)).unwrap();
+            visitors.says(contact(n as usize), Some(neighbour(n)), bytes, &budget, at(0)).unwrap();
             assert!(visitors.neighbours.len() <= limits::VISITOR_NEIGHBOURS_MAX);
         }
         assert!(visitors.neighbours.contains_key(&neighbour(0)));
@@ -394,16 +394,16 @@ mod tests {
     fn what_came_to_nothing_costs_nothing() {
         let (mut visitors, budget, ana, here) = (Visitors::default(), budget(), contact(1), Some(neighbour(1)));
         for _ in 0..600 {
-            let taken = visitors.says(&ana, here, 1_000, &budget, at(0)).unwrap();
-            visitors.give_back(&ana, here, taken, &budget, at(0));
-            let taken = visitors.opens(&ana, here, &budget, at(0)).unwrap();
-            visitors.give_back(&ana, here, taken, &budget, at(0));
+            let taken = visitors.says(ana, here, 1_000, &budget, at(0)).unwrap();
+            visitors.give_back(ana, here, taken, &budget, at(0));
+            let taken = visitors.opens(ana, here, &budget, at(0)).unwrap();
+            visitors.give_back(ana, here, taken, &budget, at(0));
         }
         assert_eq!((visitors.used(at(0)).0, visitors.neighbours[&neighbour(1)]), (0, 0));
-        let yesterdays = visitors.says(&ana, here, 1_000, &budget, at(0)).unwrap();
+        let yesterdays = visitors.says(ana, here, 1_000, &budget, at(0)).unwrap();
         let tomorrow = at(12 * 3_600);
-        visitors.says(&ana, here, 100, &budget, tomorrow).unwrap();
-        visitors.give_back(&ana, here, yesterdays, &budget, tomorrow);
+        visitors.says(ana, here, 100, &budget, tomorrow).unwrap();
+        visitors.give_back(ana, here, yesterdays, &budget, tomorrow);
         assert_eq!(visitors.used(tomorrow).0, 100 + limits::MESSAGE_BYTES_AROUND, "another day's");
     }
 
@@ -412,11 +412,11 @@ mod tests {
         let mut visitors = Visitors::default();
         let budget = VisitorBudget::default();
         for (n, bytes) in [(1, 100), (2, limits::VISITOR_BYTES_KEPT), (3, 3 * limits::VISITOR_BYTES_KEPT)] {
-            visitors.says(&contact(n), None, 0, &budget, at(0)).unwrap();
-            visitors.stored(&contact(n), bytes - limits::MESSAGE_BYTES_AROUND.min(bytes), at(0));
+            visitors.says(contact(n), None, 0, &budget, at(0)).unwrap();
+            visitors.stored(contact(n), bytes - limits::MESSAGE_BYTES_AROUND.min(bytes), at(0));
         }
         let (all, much) = visitors.used(at(0));
-        assert_eq!(much.iter().map(|(contact, _)| contact.clone()).collect::<Vec<_>>(), [contact(3), contact(2)]);
+        assert_eq!(much.iter().map(|(contact, _)| *contact).collect::<Vec<_>>(), [contact(3), contact(2)]);
         let mut again = Visitors::restored(Day::of(at(0)), all, much.clone());
         assert_eq!(again.used(at(0)), (all, much));
         assert_eq!(again.used(at(24 * 3_600)), (0, vec![]), "a day is over");
@@ -426,11 +426,11 @@ mod tests {
     fn there_are_never_too_many_and_the_newest_and_the_heaviest_stay() {
         let mut visitors = Visitors::default();
         let budget = VisitorBudget::default();
-        visitors.says(&contact(0), None, 0, &budget, at(0)).unwrap();
-        visitors.stored(&contact(0), limits::VISITOR_BYTES_KEPT, at(0));
+        visitors.says(contact(0), None, 0, &budget, at(0)).unwrap();
+        visitors.stored(contact(0), limits::VISITOR_BYTES_KEPT, at(0));
         let count = 3 * limits::VISITORS_REMEMBERED_MAX;
         for n in 1..count {
-            visitors.says(&contact(n), None, 0, &budget, at(n as i64 / 1_000)).unwrap();
+            visitors.says(contact(n), None, 0, &budget, at(n as i64 / 1_000)).unwrap();
             assert!(visitors.known.len() <= limits::VISITORS_REMEMBERED_MAX);
         }
         for stays in [0, count - 1, count - limits::VISITORS_REMEMBERED_MAX / 2] {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use schema::{
-    AgentName, Channel, Contact, End, ErrorCode, Failover, FloorPolicy, HandoffReason, Locale, Passage, Price, Ref,
+    AgentName, Channel, ContactId, End, ErrorCode, Failover, FloorPolicy, HandoffReason, Locale, Passage, Price, Ref,
     Text, Turn, Usage,
 };
 
@@ -15,7 +15,7 @@ pub enum Command {
     /// Begin. The first command of a new conversation, and of no other.
     Open {
         /// Whom it is with.
-        contact: Contact,
+        contact: ContactId,
         /// How they came.
         channel: Channel,
         /// In which language their page or app is, where it said so.

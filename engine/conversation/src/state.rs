@@ -3,7 +3,7 @@
 
 use schema::wire::Status;
 use schema::{
-    AgentName, Author, Channel, Contact, Event, Fact, HandoffReason, Locale, Ownership, Seq, Timestamp, Turn, limits,
+    AgentName, Author, Channel, ContactId, Event, Fact, HandoffReason, Locale, Ownership, Seq, Timestamp, Turn, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub struct State {
     /// The newest event; 0 before the first.
     pub head: Seq,
     /// Whom it is with.
-    pub contact: Option<Contact>,
+    pub contact: Option<ContactId>,
     /// How they came.
     pub channel: Channel,
     /// In which language their page or app is, where it said so.
@@ -83,7 +83,7 @@ impl State {
         self.head = event.seq;
         match &event.fact {
             Fact::Opened { contact, channel, locale } => {
-                self.contact = Some(contact.clone());
+                self.contact = Some(*contact);
                 self.channel = *channel;
                 self.locale.clone_from(locale);
                 self.last_at = event.at;

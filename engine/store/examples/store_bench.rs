@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Append, DueChange, Log, Opening, StoreError};
-use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, TenantId, Text, Timestamp};
+use schema::{Author, ContactId, ConversationId, ConversationKey, Event, Fact, TenantId, Text, Timestamp};
 
 const USAGE: &str =
     "store_bench [--writers N] [--seconds N] [--warm-up N] [--conversations N] [--due-every N] [--dir PATH]
@@ -149,10 +149,10 @@ async fn writer(
     from: Instant,
     until: Instant,
 ) -> Result<Vec<Duration>, StoreError> {
-    let contact = Contact::anonymous();
+    let contact = ContactId::generate();
     let mut owned = Vec::new();
     for key in keys {
-        let opening = Opening { contact: contact.clone(), at: Timestamp::from_millis(0) };
+        let opening = Opening { contact, is_anonymous: true, at: Timestamp::from_millis(0) };
         owned.push((key, store.claim(key, Some(opening)).await?));
     }
     let mut acks = Vec::new();

@@ -18,6 +18,11 @@ pub enum StoreError {
         /// The version in the store; 0 when there is none.
         found: u64,
     },
+    #[error("another record has one of the keys")]
+    Held {
+        /// The id of the record that has it.
+        by: String,
+    },
     #[error("it is unknown whether the write was done: {0}")]
     Unknown(String),
     #[error("the store's queue is full")]

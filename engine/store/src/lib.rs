@@ -19,7 +19,7 @@ pub use due::{DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Resched
 pub use error::{Pending, StoreError};
 pub use log::{Append, Claim, Log, Opening, Page, PageBounds, Unspoken, UnspokenQuery};
 pub use projection::{Behind, ConversationRow, ListCursor, ListQuery, LogCursor, Projection, Projections};
-pub use records::{Record, RecordName, Records, Scope};
+pub use records::{Record, RecordKeys, RecordName, Records, Scope};
 pub use seals::{Note, Seals};
 pub use snapshots::{Snapshot, Snapshots};
 pub use store::{SharedStore, Store};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
+use schema::{ContactId, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
 
 use crate::Pending;
 use crate::due::DueChange;
@@ -62,8 +62,10 @@ pub trait Log: Send + Sync + 'static {
 /// What a new conversation's row says.
 #[derive(Clone, Debug)]
 pub struct Opening {
-    /// Whom it is with, for listing by contact.
-    pub contact: Contact,
+    /// Whom it is with.
+    pub contact: ContactId,
+    /// Nobody has named the contact: of them, nothing is known.
+    pub is_anonymous: bool,
     /// When it begins.
     pub at: Timestamp,
 }

@@ -11,13 +11,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine_privacy::{KeyNumber, Keys, MemoryKeys};
-use schema::{Contact, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
+use schema::{ConversationKey, Epoch, Event, Seq, Timestamp, limits};
 use tokio::time::{Instant, sleep_until};
 
 use self::projections::Projected;
 use super::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Page, PageBounds, Pending, Record,
-    RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    RecordKeys, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -59,13 +59,15 @@ pub enum Outcome {
 struct State {
     conversations: BTreeMap<ConversationKey, Conversation>,
     records: BTreeMap<RecordName, (u64, Vec<u8>)>,
+    /// The id of the record that has a key.
+    keys: BTreeMap<(Scope, &'static str, String), String>,
     projected: Projected,
     script: VecDeque<Scripted>,
     last_answer_at: Option<Instant>,
 }
 
 struct Conversation {
-    contact: Contact,
+    is_anonymous: bool,
     epoch: Epoch,
     events: Vec<Event>,
     last_at: Timestamp,
@@ -79,6 +81,11 @@ impl MemoryStore {
     /// claim, an append, an erasure, a snapshot, a change of the due index or of a record; rows of projections have no script.
     pub fn script(&self, next: impl IntoIterator<Item = Scripted>) {
         self.lock().script.extend(next);
+    }
+
+    /// What was said of writes that have not come yet is taken back.
+    pub fn forget_script(&self) {
+        self.lock().script.clear();
     }
 
     /// Scripted writes that have not come yet.
@@ -119,6 +126,10 @@ impl MemoryStore {
 }
 
 impl State {
+    fn forget_keys(&mut self, name: &RecordName) {
+        self.keys.retain(|(scope, kind, _), id| !(*scope == name.scope && *kind == name.kind && *id == name.id));
+    }
+
     // Later writes are not answered before earlier ones, as with one writer's queue.
     fn answer_at(&mut self, delay: Duration) -> Option<Instant> {
         if delay.is_zero() && self.last_answer_at.is_none() {
@@ -136,11 +147,11 @@ impl Log for MemoryStore {
         self.write(|state| {
             let conversation = match (state.conversations.entry(key), open) {
                 (Entry::Occupied(found), _) => found.into_mut(),
-                (Entry::Vacant(place), Some(Opening { contact, at })) => {
+                (Entry::Vacant(place), Some(Opening { is_anonymous, at, .. })) => {
                     let (events, due, snapshot) = (Vec::new(), None, None);
                     let allotted = self.keys.allot(1).ok().and_then(|ids| ids.first().copied());
                     let key_id = allotted.ok_or_else(|| StoreError::Unavailable("no key was allotted".into()))?;
-                    place.insert(Conversation { contact, epoch: 0, events, last_at: at, due, snapshot, key_id })
+                    place.insert(Conversation { is_anonymous, epoch: 0, events, last_at: at, due, snapshot, key_id })
                 }
                 (Entry::Vacant(_), None) => return Err(StoreError::NotFound),
             };
@@ -206,7 +217,7 @@ impl Log for MemoryStore {
                 .iter()
                 .filter(|(_, found)| match found.events.len() {
                     0 => true,
-                    1 => found.contact.is_anonymous(),
+                    1 => found.is_anonymous,
                     _ => false,
                 })
                 .map(|(key, found)| Unspoken { last_at: found.last_at, key: *key, head: found.events.len() as Seq })
@@ -306,10 +317,36 @@ impl Records for MemoryStore {
         })
     }
 
+    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
+        self.write(|state| {
+            check(&state.records, &name, expected)?;
+            let RecordName { scope, kind, id } = name.clone();
+            for key in &keys.keys {
+                let by = state.keys.get(&(scope, kind, key.clone()));
+                if let Some(by) = by.filter(|by| **by != id && Some(*by) != keys.taken_from.as_ref()) {
+                    return Err(StoreError::Held { by: by.clone() });
+                }
+            }
+            state.forget_keys(&name);
+            state.keys.extend(keys.keys.into_iter().map(|key| ((scope, kind, key), id.clone())));
+            state.records.insert(name, (expected + 1, body));
+            Ok(expected + 1)
+        })
+    }
+
+    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
+        let id = self.lock().keys.get(&(scope, kind, key)).cloned();
+        match id {
+            Some(id) => self.get(RecordName { scope, kind, id }),
+            None => Box::pin(async { Ok(None) }),
+        }
+    }
+
     fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
         self.write(|state| {
             check(&state.records, &name, expected)?;
             state.records.remove(&name);
+            state.forget_keys(&name);
             Ok(())
         })
     }

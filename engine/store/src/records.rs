@@ -10,13 +10,23 @@ pub trait Records: Send + Sync + 'static {
     fn get(&self, name: RecordName) -> Pending<Option<Record>>;
 
     /// Writes if the record is still at `expected` (0: does not exist); gives the new version,
-    /// which is `expected + 1`.
+    /// which is `expected + 1`. The keys by which it is found stay as they are.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] with the version found.
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64>;
 
-    /// Removes if the record is still at `expected`; with 0, where there is none, nothing happens.
+    /// The same, and the record is found by these keys from then on and by no others. All of it happens or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] with the version found; [`StoreError::Held`] with the id of another record of the same
+    /// scope and kind which has one of the keys.
+    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64>;
+
+    /// The record of this scope and kind that has the key.
+    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>>;
+
+    /// Removes if the record is still at `expected`, with its keys; with 0, where there is none, nothing happens.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] with the version found (0 when there is none).
@@ -44,6 +54,15 @@ pub struct RecordName {
     pub kind: &'static str,
     /// Which one of the kind.
     pub id: String,
+}
+
+/// The keys by which a record is found besides its id. In one scope and kind, a key is one record's at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordKeys {
+    /// All of them, each once.
+    pub keys: Vec<String>,
+    /// A record of the same scope and kind that gives up those of its keys which are among them.
+    pub taken_from: Option<String>,
 }
 
 /// A stored document.

@@ -11,7 +11,7 @@ use actors::{Failure, KeyId, Tenant};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use metrics::counter;
-use schema::{AgentName, Contact, ErrorCode, Neighbour, TenantId};
+use schema::{AgentName, ContactId, ErrorCode, Neighbour, TenantId};
 
 use crate::auth::{Holder, Kind};
 use crate::connection::Slots;
@@ -27,7 +27,7 @@ pub struct Limiter {
     told_of_proxies: AtomicBool,
     keys: DefaultKeyedRateLimiter<KeyId>,
     agents: DefaultKeyedRateLimiter<(TenantId, AgentName)>,
-    visitors: RateLimiter<(TenantId, Contact), Slots<(TenantId, Contact)>, DefaultClock>,
+    visitors: RateLimiter<(TenantId, ContactId), Slots<(TenantId, ContactId)>, DefaultClock>,
     new_visitors: RateLimiter<Neighbour, Slots<Neighbour>, DefaultClock>,
     tenants: Mutex<HashMap<TenantId, Arc<Buckets>>>,
 }
@@ -94,7 +94,7 @@ impl Limiter {
         match &principal.kind {
             Kind::ApiKey { key, .. } => self.key(key),
             Kind::Agent(agent) => self.agent(principal.tenant, &agent.name),
-            Kind::Visitor(visitor) => self.visitor(principal.tenant, &visitor.contact),
+            Kind::Visitor(visitor) => self.visitor(principal.tenant, visitor.contact),
         }
     }
 
@@ -102,8 +102,8 @@ impl Limiter {
     ///
     /// # Errors
     /// `rate_limited`.
-    pub fn visitor(&self, tenant: TenantId, contact: &Contact) -> Result<(), Failure> {
-        let visitor = (tenant, contact.clone());
+    pub fn visitor(&self, tenant: TenantId, contact: ContactId) -> Result<(), Failure> {
+        let visitor = (tenant, contact);
         self.visitors.check_key(&visitor).map_err(|not_until| self.refuse("visitor", &not_until))
     }
 
@@ -234,9 +234,9 @@ mod tests {
         let wait = limiter.new_visitor(here).unwrap_err().retry_after.unwrap();
         assert!((1_790..=1_801).contains(&wait.as_secs()), "{wait:?}");
         assert!(limiter.new_visitor(there).is_ok());
-        let (ours, theirs, ana) = (TenantId::generate(), TenantId::generate(), "ana".parse().unwrap());
-        assert!(limiter.visitor(ours, &ana).is_ok() && limiter.visitor(ours, &ana).is_ok());
-        assert_eq!(limiter.visitor(ours, &ana).unwrap_err().code, ErrorCode::RateLimited);
-        assert!(limiter.visitor(theirs, &ana).is_ok());
+        let (ours, theirs, ana) = (TenantId::generate(), TenantId::generate(), ContactId::from_bytes([7; 16]));
+        assert!(limiter.visitor(ours, ana).is_ok() && limiter.visitor(ours, ana).is_ok());
+        assert_eq!(limiter.visitor(ours, ana).unwrap_err().code, ErrorCode::RateLimited);
+        assert!(limiter.visitor(theirs, ana).is_ok());
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actors::TenantRecord;
-use schema::{Contact, TenantId, Timestamp};
+use actors::{Contacts, TenantRecord};
+use schema::{ContactId, TenantId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
@@ -12,7 +12,7 @@ use super::keys::ApiKeys;
 use super::logouts::Logouts;
 use super::principal::{Holder, Principal};
 use super::standing::admits;
-use super::token::{Tokens, is_token};
+use super::token::{TokenError, Tokens, is_token};
 
 /// Checks keys and tokens.
 ///
@@ -24,14 +24,21 @@ pub struct Authority {
     keys: Arc<ApiKeys>,
     tokens: Tokens,
     logouts: Logouts,
+    contacts: Arc<Contacts>,
     operators_key: SecretString,
 }
 
 impl Authority {
     /// Checks against these.
     #[must_use]
-    pub const fn new(keys: Arc<ApiKeys>, tokens: Tokens, logouts: Logouts, operators_key: SecretString) -> Self {
-        Self { keys, tokens, logouts, operators_key }
+    pub const fn new(
+        keys: Arc<ApiKeys>,
+        tokens: Tokens,
+        logouts: Logouts,
+        contacts: Arc<Contacts>,
+        operators_key: SecretString,
+    ) -> Self {
+        Self { keys, tokens, logouts, contacts, operators_key }
     }
 
     /// Who shows this key or token. What they open meanwhile is to be told when that ends: see
@@ -46,7 +53,18 @@ impl Authority {
         if !is_token(credential) {
             return Ok(Principal::Holder(self.keys.check(credential, now).await?));
         }
-        let holder = self.tokens.open(credential, now)?;
+        let holder = match self.tokens.open(credential, now) {
+            Err(TokenError::Invalid) => self.tokens.open_agent(credential, now)?,
+            shown => {
+                let shown = shown?;
+                let contact = self.contacts.named(shown.tenant, &shown.contact).await?;
+                // One that was merged into another since may have been logged out before that.
+                if let Some(sealed) = shown.contact.id().filter(|sealed| *sealed != contact) {
+                    self.logouts.check(shown.tenant, sealed, shown.since, now).await?;
+                }
+                shown.holder(contact)
+            }
+        };
         self.holds(&holder, now).await?;
         Ok(Principal::Holder(holder))
     }
@@ -60,7 +78,7 @@ impl Authority {
         let body = self.standing(principal.tenant, now).await?.ok_or(AuthError::Unauthorized)?;
         admits(&body, &principal.kind)?;
         match principal.visitor() {
-            Some(visitor) => self.logouts.check(principal.tenant, &visitor.contact, visitor.since, now).await,
+            Some(visitor) => self.logouts.check(principal.tenant, visitor.contact, visitor.since, now).await,
             None => Ok(()),
         }
     }
@@ -82,13 +100,17 @@ impl Authority {
         tenant: TenantId,
         secret: &str,
         now: Timestamp,
-    ) -> Result<Option<Contact>, AuthError> {
-        let Some((contact, made_at)) = self.tokens.recognise(tenant, secret, now) else { return Ok(None) };
-        match self.logouts.check(tenant, &contact, made_at, now).await {
-            Ok(()) => Ok(Some(contact)),
-            Err(AuthError::LoggedOut) => Ok(None),
-            Err(error) => Err(error),
+    ) -> Result<Option<ContactId>, AuthError> {
+        let Some((name, made_at)) = self.tokens.recognise(tenant, secret, now) else { return Ok(None) };
+        let contact = self.contacts.named(tenant, &name).await?;
+        for whom in [name.id().unwrap_or(contact), contact] {
+            match self.logouts.check(tenant, whom, made_at, now).await {
+                Ok(()) => {}
+                Err(AuthError::LoggedOut) => return Ok(None),
+                Err(error) => return Err(error),
+            }
         }
+        Ok(Some(contact))
     }
 
     /// Logs visitors out.
@@ -116,10 +138,12 @@ pub fn bearer(header: &str) -> Option<&str> {
 mod tests {
     use std::time::Duration;
 
-    use schema::Contact;
+    use engine_store::memory::MemoryStore;
+    use schema::ChangedBy;
     use secrecy::SecretBox;
 
     use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};
+    use super::super::token::sealed_for_a_name;
     use super::super::{Action, Agent, Kind, MadeBy, Visitor};
     use super::*;
 
@@ -139,8 +163,13 @@ mod tests {
     }
 
     fn authority(keys: Arc<ApiKeys>, records: Arc<MemoryRecords>) -> Authority {
+        let contacts = Contacts::new(records.clone(), Arc::new(actors::SystemClock));
+        authority_with(keys, records, Arc::new(contacts))
+    }
+
+    fn authority_with(keys: Arc<ApiKeys>, records: Arc<MemoryRecords>, contacts: Arc<Contacts>) -> Authority {
         let tokens = Tokens::new(&SecretBox::new(Box::new([3; 32])), Duration::from_secs(3600)).unwrap();
-        Authority::new(keys, tokens, Logouts::new(records), "operator".into())
+        Authority::new(keys, tokens, Logouts::new(records), contacts, "operator".into())
     }
 
     #[tokio::test]
@@ -151,7 +180,7 @@ mod tests {
         let (tenant, key) = tenants.create("acme", NOW).await.unwrap();
         let authority = authority(keys, records);
         let made = |by| Visitor {
-            contact: Contact::anonymous(),
+            contact: ContactId::generate(),
             conversation: None,
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
@@ -176,6 +205,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_was_sealed_for_a_name_speaks_for_the_contact_who_has_it() {
+        let records = Arc::<MemoryRecords>::default();
+        let dir = tempfile::tempdir().unwrap();
+        let (tenants, keys) = tenants_on(&records, &dir);
+        let tenant = tenants.create("acme", NOW).await.unwrap().0.id;
+        let store = Arc::<MemoryStore>::default();
+        let contacts = Arc::new(Contacts::new(store, Arc::new(actors::SystemClock)));
+        let authority = authority_with(keys, records, Arc::clone(&contacts));
+        let whose = async |name: &str| {
+            let [token, secret] = sealed_for_a_name(authority.tokens(), tenant, name, NOW);
+            let principal = authority.principal(&token, NOW).await.ok()?.holder().unwrap();
+            let returning = authority.returning(tenant, &secret, NOW).await.unwrap();
+            assert_eq!(returning, Some(principal.visitor().unwrap().contact), "{name}");
+            returning
+        };
+        let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap();
+        let anonymous = ContactId::generate();
+        let before_ids = format!("anon_{}", &anonymous.to_string()[3..]);
+        assert_eq!((whose("ana").await, whose(&before_ids).await), (Some(ana), Some(anonymous)));
+        let bo = whose("bo").await;
+        assert!(bo.is_some() && bo == whose("bo").await, "made once");
+        // Merged, it speaks for the one who goes on, unless it was logged out before.
+        contacts.merge(tenant, ana, anonymous, &ChangedBy::system()).await.unwrap();
+        assert_eq!(whose(&before_ids).await, Some(ana));
+        authority.logouts().log_out(tenant, anonymous, &At(NOW)).await.unwrap();
+        assert_eq!((whose(&before_ids).await, whose("ana").await), (None, Some(ana)));
+    }
+
+    struct At(Timestamp);
+
+    impl actors::Clock for At {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
+    #[tokio::test]
     async fn keys_tokens_and_the_operator_are_told_apart() {
         let (tenants, keys, _dir) = tenants();
         let (tenant, key) = tenants.create("acme", NOW).await.unwrap();
@@ -185,7 +251,7 @@ mod tests {
         let server = ask(key.expose_secret()).await.unwrap();
         assert_eq!((server.tenant, server.may(Action::Configure)), (tenant.id, true));
         let visitor = Visitor {
-            contact: Contact::anonymous(),
+            contact: ContactId::generate(),
             conversation: None,
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use actors::Failure;
+use actors::{ContactsError, Failure};
 use engine_store::StoreError;
 use schema::{ErrorCode, PlanError};
 
@@ -54,6 +54,12 @@ impl From<AuthError> for Failure {
             AuthError::Store(error) => Self::store(&error),
             error => Self::new(error.code(), error.to_string()),
         }
+    }
+}
+
+impl From<ContactsError> for AuthError {
+    fn from(error: ContactsError) -> Self {
+        Self::Store(error.into_store())
     }
 }
 
@@ -114,6 +120,8 @@ const fn store_code(error: &StoreError) -> ErrorCode {
         StoreError::Busy => ErrorCode::Busy,
         StoreError::Unavailable(_) | StoreError::Unknown(_) => ErrorCode::StoreUnavailable,
         StoreError::Corrupt(_) => ErrorCode::StoreCorrupt,
-        StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } => ErrorCode::Internal,
+        StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } | StoreError::Held { .. } => {
+            ErrorCode::Internal
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! API keys: found by keyed hash, compared in constant time, remembered for a moment.
 //! Invariant: a key that was taken away opens nothing any more here, and nothing
-//! [`super::memory::REMEMBERED_FOR`] later on any other node.
+//! [`actors::REMEMBERED_FOR`] later on any other node.
 
 use std::sync::Arc;
 
-use actors::{KeyId, TenantRecord, record_body};
+use actors::{KeyId, Memory, TenantRecord, record_body};
 use engine_store::{Records, StoreError};
 use schema::limits::{API_KEY_BYTES_MAX, API_KEY_BYTES_MIN};
 use schema::{TenantId, Timestamp};
@@ -12,7 +12,6 @@ use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
 use super::error::{AuthError, TenantError};
-use super::memory::Memory;
 use super::principal::{Holder, Kind};
 use super::records::{self, FORMAT, KeyBody};
 use super::standing::admits;

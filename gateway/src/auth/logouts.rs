@@ -5,13 +5,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actors::{Clock, record_body};
+use actors::{Clock, Memory, record_body};
 use engine_store::{Records, Scope, StoreError};
-use schema::{Contact, TenantId, Timestamp};
+use schema::{ContactId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::AuthError;
-use super::memory::Memory;
 use super::records::{self, FORMAT};
 use super::token::RETURN_TTL;
 
@@ -21,7 +20,7 @@ const ATTEMPTS_MAX: usize = 5;
 const TIDIED: usize = 4;
 
 /// Who was logged out: a tenant's contact.
-type Whom = (TenantId, Contact);
+type Whom = (TenantId, ContactId);
 
 /// The installation's logged-out visitors.
 pub struct Logouts {
@@ -54,10 +53,10 @@ impl Logouts {
     pub async fn log_out(
         &self,
         tenant: TenantId,
-        contact: &Contact,
+        contact: ContactId,
         clock: &dyn Clock,
     ) -> Result<Timestamp, StoreError> {
-        let noted = self.note((tenant, contact.clone()), clock);
+        let noted = self.note((tenant, contact), clock);
         self.keep(tenant, contact, noted.at).await?;
         self.tidy(tenant, contact, noted.at).await;
         Ok(noted.at)
@@ -70,11 +69,11 @@ impl Logouts {
     pub async fn check(
         &self,
         tenant: TenantId,
-        contact: &Contact,
+        contact: ContactId,
         since: Timestamp,
         now: Timestamp,
     ) -> Result<(), AuthError> {
-        let whom = (tenant, contact.clone());
+        let whom = (tenant, contact);
         let noted = self.noted().get(&whom).copied();
         let stored = match self.known.get(&whom, now) {
             Some(stored) => stored,
@@ -97,7 +96,7 @@ impl Logouts {
         Noted { logouts: self, whom, at }
     }
 
-    async fn keep(&self, tenant: TenantId, contact: &Contact, at: Timestamp) -> Result<(), StoreError> {
+    async fn keep(&self, tenant: TenantId, contact: ContactId, at: Timestamp) -> Result<(), StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             let name = records::logout(tenant, contact);
             let found = record_body::load::<LogoutBody, _>(&*self.records, name.clone()).await?;
@@ -114,8 +113,8 @@ impl Logouts {
     }
 
     /// Removes a few records that are so old that nothing made before them can still hold.
-    async fn tidy(&self, tenant: TenantId, beside: &Contact, now: Timestamp) {
-        let after = Some(beside.as_str().to_owned());
+    async fn tidy(&self, tenant: TenantId, beside: ContactId, now: Timestamp) {
+        let after = Some(beside.to_string());
         let Ok(page) = self.records.scan(Scope::Tenant(tenant), records::LOGOUT, after, TIDIED).await else { return };
         for record in page {
             let over = record_body::read::<LogoutBody>(records::LOGOUT, &record)
@@ -124,7 +123,7 @@ impl Logouts {
                 && over
             {
                 // Another one may have been quicker.
-                let _ = self.records.delete(records::logout(tenant, &contact), record.version).await;
+                let _ = self.records.delete(records::logout(tenant, contact), record.version).await;
             }
         }
     }
@@ -176,18 +175,18 @@ mod tests {
         let records = Arc::<MemoryRecords>::default();
         let logouts = Logouts::new(records.clone());
         let (tenant, other) = (TenantId::generate(), TenantId::generate());
-        let [ana, bo] = ["Ana", "Bo"].map(|name| name.parse::<Contact>().unwrap());
-        assert!(logouts.check(tenant, &ana, later(0), later(1)).await.is_ok());
-        assert_eq!(logouts.log_out(tenant, &ana, &At(later(2))).await, Ok(later(2)));
+        let [ana, bo] = [1, 2].map(|n| ContactId::from_bytes([n; 16]));
+        assert!(logouts.check(tenant, ana, later(0), later(1)).await.is_ok());
+        assert_eq!(logouts.log_out(tenant, ana, &At(later(2))).await, Ok(later(2)));
         // A look at an earlier moment, such as a clock that was set back gives, moves nothing back.
-        logouts.log_out(tenant, &ana, &At(later(1))).await.unwrap();
+        logouts.log_out(tenant, ana, &At(later(1))).await.unwrap();
         for logouts in [&logouts, &Logouts::new(records.clone())] {
             for (tenant, contact, since, holds) in [
-                (tenant, &ana, 0, false),
-                (tenant, &ana, 2, false),
-                (tenant, &ana, 3, true),
-                (tenant, &bo, 0, true),
-                (other, &ana, 0, true),
+                (tenant, ana, 0, false),
+                (tenant, ana, 2, false),
+                (tenant, ana, 3, true),
+                (tenant, bo, 0, true),
+                (other, ana, 0, true),
             ] {
                 let checked = logouts.check(tenant, contact, later(since), later(3)).await;
                 assert_eq!(checked.is_ok(), holds, "{contact} {since}");
@@ -201,13 +200,17 @@ mod tests {
         let records = Arc::<MemoryRecords>::default();
         let logouts = Logouts::new(records.clone());
         let tenant = TenantId::generate();
-        let out = async |name: String, at| logouts.log_out(tenant, &name.parse().unwrap(), &At(at)).await.unwrap();
+        let out = async |first: u8, n: u8, at| {
+            let mut bytes = [0; 16];
+            (bytes[0], bytes[1]) = (first, n);
+            logouts.log_out(tenant, ContactId::from_bytes(bytes), &At(at)).await.unwrap()
+        };
         for n in 0..40 {
-            out(format!("m{n:02}"), NOW).await;
+            out(9, n, NOW).await;
         }
         let much_later = NOW.plus(RETURN_TTL);
         for n in 0..10 {
-            out(format!("a{n}"), much_later).await;
+            out(1, n, much_later).await;
         }
         assert_eq!(records.all.lock().unwrap().len(), 10);
     }

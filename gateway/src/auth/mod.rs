@@ -6,7 +6,6 @@ mod authority;
 mod error;
 mod keys;
 mod logouts;
-mod memory;
 mod page;
 mod permissions;
 mod plans;
@@ -27,7 +26,7 @@ pub use principal::{Agent, Holder, Kind, MadeBy, Principal, Visitor};
 pub use standing::admits;
 pub use tenants::{DEMO, Demo, Tenants};
 pub(crate) use token::is_token;
-pub use token::{TOKEN_TTL_MAX, TokenError, Tokens};
+pub use token::{Shown, TOKEN_TTL_MAX, TokenError, Tokens};
 
 #[cfg(test)]
 mod testing;

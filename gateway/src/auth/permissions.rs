@@ -27,6 +27,8 @@ pub enum Action {
     Teach,
     /// Say whether a reply was right.
     Judge,
+    /// Read and change contacts' records, and erase contacts.
+    KeepContacts,
     /// Make tokens for visitors and agents, and log visitors out.
     LetIn,
     /// Get a newer token for one's own.
@@ -64,7 +66,7 @@ const NO: bool = false;
 const fn row(action: Action) -> [bool; 4] {
     match action {
         Action::RunNode => [YES, NO, NO, NO],
-        Action::Configure | Action::Teach | Action::Judge | Action::LetIn => [NO, YES, NO, NO],
+        Action::Configure | Action::Teach | Action::Judge | Action::KeepContacts | Action::LetIn => [NO, YES, NO, NO],
         Action::Renew => [NO, NO, NO, YES],
         Action::UseOwnPages => [NO, YES, YES, NO],
         Action::Open => [NO, YES, NO, YES],
@@ -111,6 +113,7 @@ impl fmt::Display for Action {
             Self::Configure => "see or change the profile",
             Self::Teach => "see or change what the assistant knows",
             Self::Judge => "judge replies",
+            Self::KeepContacts => "see or change contacts",
             Self::LetIn => "make tokens or log visitors out",
             Self::Renew => "be renewed",
             Self::UseOwnPages => "be used on the node's own pages",
@@ -136,14 +139,15 @@ mod tests {
     #[test]
     fn each_role_may_do_what_is_written_here_and_nothing_else() {
         use Action::{
-            Cancel, Close, Configure, Erase, Judge, LetIn, Open, OpenForAnybody, Read, ReadAsTeam, Renew, RunNode,
-            Signal, SpeakAsAgent, SpeakAsContact, Take, Teach, UseOwnPages,
+            Cancel, Close, Configure, Erase, Judge, KeepContacts, LetIn, Open, OpenForAnybody, Read, ReadAsTeam, Renew,
+            RunNode, Signal, SpeakAsAgent, SpeakAsContact, Take, Teach, UseOwnPages,
         };
         let all = [
             RunNode,
             Configure,
             Teach,
             Judge,
+            KeepContacts,
             LetIn,
             Renew,
             UseOwnPages,
@@ -163,6 +167,7 @@ mod tests {
             Configure,
             Teach,
             Judge,
+            KeepContacts,
             LetIn,
             UseOwnPages,
             Open,

@@ -2,7 +2,7 @@
 //! Invariant: what somebody may do is in the table of `permissions`; outside this folder nobody decides by a kind.
 
 use actors::{Audience, Generation, KeyId};
-use schema::{AgentName, Author, Contact, ConversationId, Origin, TenantId, Timestamp};
+use schema::{AgentName, Author, ChangedBy, ContactId, ConversationId, Origin, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::AuthError;
@@ -63,7 +63,7 @@ pub struct Agent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visitor {
     /// The contact they are in their tenant's conversations.
-    pub contact: Contact,
+    pub contact: ContactId,
     /// The only conversation it opens; none: all of the contact's.
     pub conversation: Option<ConversationId>,
     /// The only page it may be used from; none: it was made for an app.
@@ -143,13 +143,11 @@ impl Holder {
     /// Whether it may read and speak in this conversation of its tenant, which is with `contact`.
     /// When not, the conversation does not exist for it.
     #[must_use]
-    pub fn may_see(&self, conversation: ConversationId, contact: &Contact) -> bool {
+    pub fn may_see(&self, conversation: ConversationId, contact: ContactId) -> bool {
         match self.visitor() {
             None => self.may(Action::ReadAsTeam),
             Some(_) if !self.may(Action::Read) => false,
-            Some(visitor) => {
-                visitor.contact == *contact && visitor.conversation.is_none_or(|only| only == conversation)
-            }
+            Some(visitor) => visitor.contact == contact && visitor.conversation.is_none_or(|only| only == conversation),
         }
     }
 
@@ -157,15 +155,15 @@ impl Holder {
     /// when it may not. A visitor opens conversations as itself only, and none with a token that
     /// is bound to one.
     #[must_use]
-    pub fn opens_as(&self, wanted: Option<Contact>) -> Option<Contact> {
+    pub fn opens_as(&self, wanted: Option<ContactId>) -> Option<ContactId> {
         if !self.may(Action::Open) {
             return None;
         }
         match self.visitor() {
-            None => self.may(Action::OpenForAnybody).then(|| wanted.unwrap_or_else(Contact::anonymous)),
+            None => self.may(Action::OpenForAnybody).then(|| wanted.unwrap_or_else(ContactId::generate)),
             Some(visitor) => {
                 let itself = wanted.is_none_or(|wanted| wanted == visitor.contact);
-                (itself && visitor.conversation.is_none()).then(|| visitor.contact.clone())
+                (itself && visitor.conversation.is_none()).then_some(visitor.contact)
             }
         }
     }
@@ -198,6 +196,17 @@ impl Holder {
             Kind::ApiKey { .. } | Kind::Visitor(_) => None,
             Kind::Agent(agent) => Some(agent),
         }
+    }
+
+    /// Who it is in what is noted of changes.
+    #[must_use]
+    pub fn changed_by(&self) -> ChangedBy {
+        let name = match &self.kind {
+            Kind::ApiKey { key, .. } => format!("key {key}"),
+            Kind::Agent(agent) => format!("agent {}", agent.name),
+            Kind::Visitor(visitor) => format!("contact {}", visitor.contact),
+        };
+        name.parse().unwrap_or_else(|_| ChangedBy::system())
     }
 
     /// The generation of API keys that what it makes belongs to; only a key makes something.
@@ -250,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_visitor_sees_its_own_and_the_team_sees_all() {
-        let [mine, other] = ["mine", "other"].map(|name| name.parse::<Contact>().unwrap());
+        let [mine, other] = [1, 2].map(|n| ContactId::from_bytes([n; 16]));
         let [first, second] = [ConversationId::generate(), ConversationId::generate()];
         let tenant = TenantId::generate();
         let (generation, at) = (Generation::default(), Timestamp::from_millis(0));
@@ -263,7 +272,7 @@ mod tests {
         let visitor = |conversation| Holder {
             tenant,
             kind: Kind::Visitor(Visitor {
-                contact: mine.clone(),
+                contact: mine,
                 conversation,
                 origin: None,
                 expires_at: at,
@@ -272,28 +281,28 @@ mod tests {
             }),
         };
         for (who, conversation, contact, sees) in [
-            (&key, first, &mine, true),
-            (&key, first, &other, true),
-            (&zoe, first, &mine, true),
-            (&zoe, second, &other, true),
-            (&visitor(None), first, &mine, true),
-            (&visitor(None), first, &other, false),
-            (&visitor(Some(first)), first, &mine, true),
-            (&visitor(Some(first)), second, &mine, false),
-            (&visitor(Some(first)), first, &other, false),
+            (&key, first, mine, true),
+            (&key, first, other, true),
+            (&zoe, first, mine, true),
+            (&zoe, second, other, true),
+            (&visitor(None), first, mine, true),
+            (&visitor(None), first, other, false),
+            (&visitor(Some(first)), first, mine, true),
+            (&visitor(Some(first)), second, mine, false),
+            (&visitor(Some(first)), first, other, false),
         ] {
             assert_eq!(who.may_see(conversation, contact), sees, "{who:?} {conversation} {contact}");
         }
         for (who, wanted, opens) in [
-            (&key, Some(&other), Some(&other)),
+            (&key, Some(other), Some(other)),
             (&zoe, None, None),
-            (&zoe, Some(&other), None),
-            (&visitor(None), None, Some(&mine)),
-            (&visitor(None), Some(&mine), Some(&mine)),
-            (&visitor(None), Some(&other), None),
+            (&zoe, Some(other), None),
+            (&visitor(None), None, Some(mine)),
+            (&visitor(None), Some(mine), Some(mine)),
+            (&visitor(None), Some(other), None),
             (&visitor(Some(first)), None, None),
         ] {
-            assert_eq!(who.opens_as(wanted.cloned()).as_ref(), opens, "{who:?} {wanted:?}");
+            assert_eq!(who.opens_as(wanted), opens, "{who:?} {wanted:?}");
         }
         assert!(key.opens_as(None).is_some() && key.visitor().is_none());
         for (who, audience, author) in [

@@ -3,7 +3,7 @@
 
 use actors::KeyId;
 use engine_store::{RecordName, Scope};
-use schema::{Contact, TenantId, Timestamp};
+use schema::{ContactId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The format of the bodies below.
@@ -35,7 +35,7 @@ pub(super) fn api_key(id: KeyId) -> RecordName {
     RecordName { scope: Scope::Node, kind: API_KEY, id: id.to_string() }
 }
 
-/// The record of a contact that was logged out; its id is the contact.
-pub(super) fn logout(tenant: TenantId, contact: &Contact) -> RecordName {
-    RecordName { scope: Scope::Tenant(tenant), kind: LOGOUT, id: contact.as_str().into() }
+/// The record of a contact that was logged out; its id is the contact's.
+pub(super) fn logout(tenant: TenantId, contact: ContactId) -> RecordName {
+    RecordName { scope: Scope::Tenant(tenant), kind: LOGOUT, id: contact.to_string() }
 }

@@ -7,4 +7,4 @@ mod operation;
 pub(crate) use asyncapi::document as asyncapi;
 pub(crate) use openapi::document as openapi;
 pub use operation::{Auth, Method, Operation};
-pub(crate) use operation::{Make, delete, get, post, put, schema_of};
+pub(crate) use operation::{Make, delete, get, patch, post, put, schema_of};

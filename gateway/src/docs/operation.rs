@@ -37,6 +37,8 @@ pub enum Method {
     Post,
     /// Makes or replaces what is at the path; twice does no more than once.
     Put,
+    /// Changes parts of what is at the path.
+    Patch,
     /// Takes away what is at the path.
     Delete,
 }
@@ -49,6 +51,7 @@ impl Method {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }
@@ -58,6 +61,7 @@ impl Method {
             Self::Get => web::get(),
             Self::Post => web::post(),
             Self::Put => web::put(),
+            Self::Patch => web::patch(),
             Self::Delete => web::delete(),
         }
     }
@@ -112,6 +116,10 @@ pub(crate) const fn post(path: &'static str, auth: Auth, summary: &'static str, 
 
 pub(crate) const fn put(path: &'static str, auth: Auth, summary: &'static str, mount: Mount) -> Operation {
     operation(Method::Put, path, auth, summary, mount)
+}
+
+pub(crate) const fn patch(path: &'static str, auth: Auth, summary: &'static str, mount: Mount) -> Operation {
+    operation(Method::Patch, path, auth, summary, mount)
 }
 
 pub(crate) const fn delete(path: &'static str, auth: Auth, summary: &'static str, mount: Mount) -> Operation {

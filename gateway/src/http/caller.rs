@@ -11,7 +11,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use actors::{Failure, Generation, Tenant, Visit};
 use schema::wire::TenantView;
-use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
+use schema::{ChangedBy, ContactId, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
 use tracing::Span;
 
 use super::edge::Edge;
@@ -70,8 +70,27 @@ impl Caller {
 
     /// # Errors
     /// `unknown_conversation` when it is not theirs: it does not exist for them.
-    pub(super) fn sees(&self, conversation: ConversationId, contact: &Contact) -> Result<(), ApiError> {
-        if self.principal.may_see(conversation, contact) { Ok(()) } else { Err(unknown_conversation()) }
+    pub(super) async fn sees(
+        &self,
+        edge: &Edge,
+        conversation: ConversationId,
+        contact: ContactId,
+    ) -> Result<(), ApiError> {
+        if self.principal.may_see(conversation, contact) {
+            return Ok(());
+        }
+        // It may be with a contact that was merged into the caller's.
+        let whom = edge.system().contacts().standing(self.tenant_id(), contact).await?;
+        if self.principal.may_see(conversation, whom.id) { Ok(()) } else { Err(unknown_conversation()) }
+    }
+
+    /// Who changes a contact's record.
+    ///
+    /// # Errors
+    /// `forbidden` without a key.
+    pub(super) fn changed_by(&self) -> Result<ChangedBy, ApiError> {
+        self.may(Action::KeepContacts)?;
+        Ok(self.principal.changed_by())
     }
 
     /// The generation of API keys that a token made by it belongs to.

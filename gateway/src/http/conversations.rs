@@ -7,7 +7,7 @@ use schema::wire::{
     ConversationClosed, ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn,
     MessageIn, OpenIn, Said, Status, TurnStopped,
 };
-use schema::{Channel, Contact, ConversationId, ErrorCode, Fact, Seq, Timestamp, limits};
+use schema::{Channel, Contact, ContactId, ConversationId, ErrorCode, Fact, Seq, TenantId, Timestamp, limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tracing::Instrument;
@@ -24,7 +24,22 @@ pub(super) async fn open(
     With(caller, Optional(OpenIn { contact, locale })): With<Optional<OpenIn>>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
-    let contact = caller.principal.opens_as(contact).ok_or_else(|| {
+    let contacts = edge.system().contacts();
+    let (tenant, visitor) = (caller.tenant_id(), caller.principal.visitor());
+    let wanted = match (contact, visitor) {
+        (None, _) => None,
+        (Some(name), None) => Some(contacts.named(tenant, &name).await?),
+        // A visitor makes nobody, and names nobody but itself.
+        (Some(name), Some(visitor)) => {
+            let family = contacts.family(tenant, &name).await?;
+            if !family.contains(&visitor.contact) {
+                let message = "a visitor's token opens conversations with its own contact only";
+                return Err(ApiError::new(ErrorCode::Forbidden, message));
+            }
+            Some(visitor.contact)
+        }
+    };
+    let contact = caller.principal.opens_as(wanted).ok_or_else(|| {
         ApiError::new(ErrorCode::Forbidden, "this token does not open conversations, or not for that contact")
     })?;
     let (key, head) = match &caller.visit {
@@ -44,18 +59,19 @@ pub(super) async fn view(
     let key = caller.key(id);
     if edge.system().is_quarantined(key) {
         let (contact, page_head, last_at) = glance(&edge, &caller, id).await?;
-        return Ok(web::Json(quarantined(id, contact, page_head, last_at)));
+        return Ok(web::Json(named(&edge, &caller, quarantined(id, contact, page_head, last_at)).await?));
     }
     let handle = edge.worker.find(key).await?;
-    caller.sees(id, handle.contact())?;
-    Ok(web::Json(handle.view().await?))
+    caller.sees(&edge, id, handle.contact()).await?;
+    Ok(web::Json(named(&edge, &caller, handle.view().await?).await?))
 }
 
 /// What can be told of a conversation that cannot be woken.
-fn quarantined(id: ConversationId, contact: Contact, head: Seq, last_at: Timestamp) -> ConversationView {
+fn quarantined(id: ConversationId, contact: ContactId, head: Seq, last_at: Timestamp) -> ConversationView {
     ConversationView {
         id,
-        contact: Some(contact),
+        contact: Some(contact.into()),
+        contact_id: Some(contact),
         channel: Channel::default(),
         locale: None,
         status: Status::Open,
@@ -161,7 +177,7 @@ pub(super) async fn human(
     let id = conversation(&id)?;
     let key = caller.key(id);
     edge.worker.submit(key, command).instrument(caller.session(id)).await?;
-    Ok(web::Json(edge.worker.find(key).await?.view().await?))
+    Ok(web::Json(named(&edge, &caller, edge.worker.find(key).await?.view().await?).await?))
 }
 
 pub(super) async fn close(
@@ -213,9 +229,12 @@ pub(super) async fn list(
         let message = format!("`limit` is from 1 to {}", limits::PAGE_CONVERSATIONS_MAX);
         return Err(ApiError::new(ErrorCode::BadField, message));
     }
-    let contact = match caller.principal.visitor() {
-        Some(visitor) => Some(visitor.contact.clone()),
-        None => contact.map(|contact| body::parse(&contact, ErrorCode::BadField)).transpose()?,
+    let contact = contact.map(|contact| body::parse::<Contact>(&contact, ErrorCode::BadField)).transpose()?;
+    let (registry, tenant) = (edge.system().contacts(), caller.tenant_id());
+    let contacts = match (caller.principal.visitor(), contact) {
+        (Some(visitor), _) => Some(registry.family_of(tenant, visitor.contact).await?),
+        (None, Some(name)) => Some(registry.family(tenant, &name).await?),
+        (None, None) => None,
     };
     let before = before.as_deref().map(read_cursor).transpose()?;
     // Before the place is taken: who waits for the list to catch up holds nothing.
@@ -226,11 +245,14 @@ pub(super) async fn list(
         let conversations = if before.is_none() { row(&edge, &caller, only).await? } else { Vec::new() };
         return Ok(Listing(place, ConversationList { conversations, next: None }));
     }
-    let query = ListQuery { tenant: caller.tenant_id(), contact, before, limit };
+    let query = ListQuery { tenant, contacts, before, limit };
     let mut conversations = edge.system().store().list(query).await?;
     let next = (conversations.len() == limit).then(|| conversations.last().map(write_cursor)).flatten();
     if !caller.principal.may(Action::ReadAsTeam) {
         conversations = conversations.into_iter().map(ConversationPage::for_contact).collect();
+    }
+    for row in &mut conversations {
+        (row.contact, row.contact_id) = name_of(&edge, tenant, row.contact_id).await?;
     }
     Ok(Listing(place, ConversationList { conversations, next }))
 }
@@ -238,14 +260,20 @@ pub(super) async fn list(
 /// One conversation of the contact's as the list shows it.
 async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<Vec<ConversationPage>, ApiError> {
     let (contact, ..) = glance(edge, caller, id).await?;
-    let store = edge.system().store();
-    if let Some(row) = store.row(caller.key(id)).await? {
-        return Ok(vec![row.page(id).for_contact()]);
-    }
-    // One that is being made anew is listed as it was.
-    let (tenant, limit) = (caller.tenant_id(), limits::PAGE_CONVERSATIONS_MAX);
-    let rows = store.list(ListQuery { tenant, contact: Some(contact), before: None, limit }).await?;
-    Ok(rows.into_iter().filter(|row| row.id == id).map(ConversationPage::for_contact).collect())
+    let (store, tenant) = (edge.system().store(), caller.tenant_id());
+    let row = match store.row(caller.key(id)).await? {
+        Some(row) => Some(row.page(id)),
+        // One that is being made anew is listed as it was.
+        None => {
+            let limit = limits::PAGE_CONVERSATIONS_MAX;
+            let rows = store.list(ListQuery { tenant, contacts: Some(vec![contact]), before: None, limit }).await?;
+            rows.into_iter().find(|row| row.id == id)
+        }
+    };
+    let Some(row) = row else { return Ok(Vec::new()) };
+    let mut row = row.for_contact();
+    (row.contact, row.contact_id) = name_of(edge, tenant, row.contact_id).await?;
+    Ok(vec![row])
 }
 
 fn write_cursor(row: &ConversationPage) -> String {
@@ -270,11 +298,28 @@ async fn seen(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(), Ap
         return Ok(());
     }
     let handle = edge.worker.find(caller.key(id)).await?;
-    caller.sees(id, handle.contact())
+    caller.sees(edge, id, handle.contact()).await
+}
+
+/// A conversation's state with its contact named as answers do: the log knows the id alone.
+async fn named(edge: &Edge, caller: &Caller, view: ConversationView) -> Result<ConversationView, ApiError> {
+    let (contact, contact_id) = name_of(edge, caller.tenant_id(), view.contact_id).await?;
+    Ok(ConversationView { contact, contact_id, ..view })
+}
+
+/// Whom a conversation is with now, by the tenant's own name where there is one.
+async fn name_of(
+    edge: &Edge,
+    tenant: TenantId,
+    contact: Option<ContactId>,
+) -> Result<(Option<Contact>, Option<ContactId>), ApiError> {
+    let Some(contact) = contact else { return Ok((None, None)) };
+    let whom = edge.system().contacts().standing(tenant, contact).await?;
+    Ok((Some(whom.shown), Some(whom.id)))
 }
 
 /// Looks at a conversation without waking it.
-async fn glance(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(Contact, Seq, Timestamp), ApiError> {
+async fn glance(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(ContactId, Seq, Timestamp), ApiError> {
     let page = edge.system().store().read(caller.key(id), 0, PageBounds::events(1)).await?;
     if page.erased {
         return Err(unknown_conversation());
@@ -282,6 +327,6 @@ async fn glance(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(Con
     let Some((Fact::Opened { contact, .. }, at)) = page.events.first().map(|event| (&event.fact, event.at)) else {
         return Err(unknown_conversation());
     };
-    caller.sees(id, contact)?;
-    Ok((contact.clone(), page.head, at))
+    caller.sees(edge, id, *contact).await?;
+    Ok((*contact, page.head, at))
 }

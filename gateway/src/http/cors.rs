@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 
 const HEADERS: &str = "authorization, content-type, last-event-id";
-const METHODS: &str = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Answers preflight requests, and lets pages read what is answered.
 pub(crate) async fn cors<B: MessageBody>(

@@ -5,6 +5,7 @@ mod agents;
 mod answers;
 mod body;
 mod caller;
+mod contacts;
 mod conversations;
 mod cors;
 mod count;

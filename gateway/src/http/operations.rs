@@ -1,6 +1,7 @@
 //! Every operation that is served and described, by what it is about.
 
 mod admin;
+mod contacts;
 mod conversations;
 mod knowledge;
 mod node;
@@ -10,5 +11,5 @@ use crate::docs::Operation;
 
 /// All of them; those of one path follow each other.
 pub fn operations() -> impl Iterator<Item = &'static Operation> {
-    [node::ALL, conversations::ALL, tenant::ALL, knowledge::ALL, admin::ALL].into_iter().flatten()
+    [node::ALL, conversations::ALL, contacts::ALL, tenant::ALL, knowledge::ALL, admin::ALL].into_iter().flatten()
 }

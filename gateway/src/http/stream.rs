@@ -53,7 +53,7 @@ pub(super) async fn open(
     };
     let key = caller.key(id);
     let handle = edge.worker.find_here(key).await?;
-    caller.sees(id, handle.contact())?;
+    caller.sees(&edge, id, handle.contact()).await?;
     let outbox = Outbox::new();
     let session = SessionId::generate();
     let mut registration = edge.sessions.register(session, Format::Sse, Arc::clone(&outbox), neighbour(&request))?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use schema::wire::{VisitorIn, VisitorToken};
-use schema::{Contact, ErrorCode};
+use schema::{Contact, ContactId, ErrorCode, TenantId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -20,6 +20,7 @@ pub(super) async fn make(
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
     let ttl = life(&edge, asked.ttl_seconds)?;
+    let (contacts, tenant) = (edge.system().contacts(), caller.tenant_id());
     let since = edge.now();
     let expires_at = since.plus(ttl);
     let visitor = match caller.principal.visitor() {
@@ -37,23 +38,31 @@ pub(super) async fn make(
             let contact = match asked.conversation {
                 // A token for a conversation is a token for whom it is with.
                 Some(id) => {
-                    let with = edge.worker.find(caller.key(id)).await?.contact().clone();
-                    if asked.contact.as_ref().is_some_and(|contact| *contact != with) {
+                    let with = edge.worker.find(caller.key(id)).await?.contact();
+                    let family = match &asked.contact {
+                        Some(contact) => contacts.family(tenant, contact).await?,
+                        None => vec![with],
+                    };
+                    if !family.contains(&with) {
                         let message = "`conversation` is with another contact";
                         return Err(ApiError::new(ErrorCode::BadField, message));
                     }
-                    with
+                    contacts.standing(tenant, with).await?.id
                 }
-                None => asked.contact.unwrap_or_else(Contact::anonymous),
+                None => match &asked.contact {
+                    Some(contact) => contacts.named(tenant, contact).await?,
+                    None => ContactId::generate(),
+                },
             };
             let by = MadeBy::Key(caller.generation()?);
             Visitor { contact, conversation: asked.conversation, origin: asked.origin, expires_at, since, by }
         }
     };
-    let contact = visitor.contact.clone();
+    let contact_id = visitor.contact;
+    let contact = contacts.standing(tenant, contact_id).await?.shown;
     let sealed = edge.parts.access.authority.tokens().seal(caller.tenant_id(), visitor, edge.now());
     let (token, expires_at) = sealed.map_err(AuthError::from)?;
-    Ok(HttpResponse::build(StatusCode::CREATED).json(VisitorToken { token, expires_at, contact }))
+    Ok(HttpResponse::build(StatusCode::CREATED).json(VisitorToken { token, expires_at, contact, contact_id }))
 }
 
 /// How long a token is to hold: as it was asked for, or as the configuration says.
@@ -85,11 +94,21 @@ pub(super) async fn log_out(
     let contact: Contact = parse(&which.contact, ErrorCode::BadField)?;
     let tenant = caller.tenant_id();
     to_the_end(async move {
-        let at = edge.parts.access.authority.logouts().log_out(tenant, &contact, edge.system().clock()).await?;
-        edge.sessions.presence().log_out(tenant, &contact, at);
+        let contacts = edge.system().contacts();
+        let id = contacts.named(tenant, &contact).await?;
+        log_out_all(&edge, tenant, &contacts.family_of(tenant, id).await?).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await
+}
+
+/// Logs a contact out, with those who were merged into it: a token may name any of them.
+pub(super) async fn log_out_all(edge: &Edge, tenant: TenantId, family: &[ContactId]) -> Result<(), ApiError> {
+    for contact in family {
+        let at = edge.parts.access.authority.logouts().log_out(tenant, *contact, edge.system().clock()).await?;
+        edge.sessions.presence().log_out(tenant, *contact, at);
+    }
+    Ok(())
 }
 
 /// A visitor gets the same rights for longer, and no others.

@@ -2,7 +2,7 @@
 //! secret that brings the visitor back, and the look of the chat. The page's origin is the key.
 
 use actix_web::{HttpRequest, web};
-use schema::Contact;
+use schema::ContactId;
 use schema::wire::{Look, WidgetIn, WidgetSession};
 
 use super::body::Optional;
@@ -40,23 +40,24 @@ pub(super) async fn session(
     };
     let contact = match returning {
         Some(contact) => {
-            edge.parts.access.limiter.visitor(tenant.id(), &contact)?;
+            edge.parts.access.limiter.visitor(tenant.id(), contact)?;
             contact
         }
         None => {
             edge.parts.access.limiter.new_visitor(neighbour(&request))?;
             tenant.visitor_comes()?;
-            Contact::anonymous()
+            ContactId::generate()
         }
     };
     edge.parts.access.limiter.of_tenant(&tenant, true)?;
     // Made anew each time: whoever comes often enough is never forgotten.
-    let visitor = tokens.remember(tenant.id(), contact.clone(), now).map_err(AuthError::from)?;
+    let visitor = tokens.remember(tenant.id(), contact, now).map_err(AuthError::from)?;
     let expires_at = now.plus(edge.parts.config.limits.visitor_token_ttl);
-    let (contact_of, origin) = (contact.clone(), page.origin());
-    let seal = Visitor { contact: contact_of, conversation: None, origin, expires_at, since: now, by: MadeBy::Page };
+    let origin = page.origin();
+    let seal = Visitor { contact, conversation: None, origin, expires_at, since: now, by: MadeBy::Page };
     let (token, expires_at) = tokens.seal(tenant.id(), seal, now).map_err(AuthError::from)?;
+    let whom = edge.system().contacts().standing(tenant.id(), contact).await?;
     let profile = tenant.view().profile;
     let look = Look { name: profile.assistant.name, widget: profile.widget };
-    Ok(web::Json(WidgetSession { token, expires_at, contact, visitor, look }))
+    Ok(web::Json(WidgetSession { token, expires_at, contact: whom.shown, contact_id: contact, visitor, look }))
 }

@@ -150,7 +150,14 @@ impl Inner {
             Some(conversation) => {
                 let key = ConversationKey { tenant: who.tenant.id(), conversation };
                 let handle = self.worker.find_here(key).await?;
-                if !who.principal.may_see(conversation, handle.contact()) {
+                let mut sees = who.principal.may_see(conversation, handle.contact());
+                if !sees {
+                    // It may be with a contact that was merged into the visitor's.
+                    let contacts = self.worker.system().contacts();
+                    let whom = contacts.standing(key.tenant, handle.contact()).await?;
+                    sees = who.principal.may_see(conversation, whom.id);
+                }
+                if !sees {
                     return Err(Failure::new(ErrorCode::UnknownConversation, "there is no such conversation"));
                 }
                 handle

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actors::{Failure, Format, Outbox, Tenant, TenantRecord};
 use schema::wire::{Close, ServerFrame};
-use schema::{Contact, ErrorCode, Neighbour, SessionId, TenantId, Timestamp, limits};
+use schema::{ContactId, ErrorCode, Neighbour, SessionId, TenantId, Timestamp, limits};
 use tokio::time::Instant;
 
 use super::refusal;
@@ -41,7 +41,7 @@ pub(crate) struct Presence {
 #[derive(Default)]
 struct Members {
     sessions: HashMap<SessionId, Member>,
-    visitors: HashMap<Contact, Own>,
+    visitors: HashMap<ContactId, Own>,
 }
 
 /// A visitor's sessions.
@@ -99,7 +99,7 @@ impl Presence {
         let members = tenants.entry(member.principal.tenant).or_default();
         let mut surplus = false;
         if let Some(visitor) = member.principal.visitor() {
-            let own = members.visitors.entry(visitor.contact.clone()).or_default();
+            let own = members.visitors.entry(visitor.contact).or_default();
             let open = own.sessions.len();
             let wait = if open >= self.per_visitor.saturating_mul(2) {
                 Some(FULL_RETRY)
@@ -132,12 +132,12 @@ impl Presence {
         let mut tenants = lock(&self.tenants);
         let Some(members) = tenants.get_mut(&tenant) else { return };
         let Some(member) = members.sessions.remove(&id) else { return };
-        if let Some(contact) = member.principal.visitor().map(|visitor| &visitor.contact)
-            && let Some(own) = members.visitors.get_mut(contact)
+        if let Some(contact) = member.principal.visitor().map(|visitor| visitor.contact)
+            && let Some(own) = members.visitors.get_mut(&contact)
         {
             own.sessions.retain(|other| *other != id);
             if own.sessions.is_empty() {
-                members.visitors.remove(contact);
+                members.visitors.remove(&contact);
             }
         }
         if members.sessions.is_empty() {
@@ -146,10 +146,10 @@ impl Presence {
     }
 
     /// Sends a visitor's oldest sessions away for a while, if there are still more than it may keep.
-    pub(super) fn make_room(&self, tenant: TenantId, contact: &Contact) {
+    pub(super) fn make_room(&self, tenant: TenantId, contact: ContactId) {
         let mut tenants = lock(&self.tenants);
         let Some(Members { sessions, visitors }) = tenants.get_mut(&tenant) else { return };
-        let Some(own) = visitors.get_mut(contact) else { return };
+        let Some(own) = visitors.get_mut(&contact) else { return };
         let members = own.sessions.iter().filter_map(|id| sessions.get(id));
         let open: Vec<&Member> = members.filter(|member| member.outbox.is_open()).collect();
         let now = Instant::now();
@@ -181,10 +181,10 @@ impl Presence {
     }
 
     /// Ends the sessions of a contact that was logged out at this moment.
-    pub(crate) fn log_out(&self, tenant: TenantId, contact: &Contact, at: Timestamp) {
+    pub(crate) fn log_out(&self, tenant: TenantId, contact: ContactId, at: Timestamp) {
         self.end_those(tenant, |member| {
             let visitor = member.principal.visitor()?;
-            (visitor.contact == *contact && visitor.since <= at).then_some(Close::TOKEN_EXPIRED)
+            (visitor.contact == contact && visitor.since <= at).then_some(Close::TOKEN_EXPIRED)
         });
     }
 
@@ -239,15 +239,8 @@ mod tests {
     use super::*;
     use crate::auth::{Kind, MadeBy, Visitor};
 
-    fn visitor(tenant: TenantId, contact: &Contact, since: Timestamp) -> Member {
-        let visitor = Visitor {
-            contact: contact.clone(),
-            conversation: None,
-            origin: None,
-            expires_at: since,
-            since,
-            by: MadeBy::Page,
-        };
+    fn visitor(tenant: TenantId, contact: ContactId, since: Timestamp) -> Member {
+        let visitor = Visitor { contact, conversation: None, origin: None, expires_at: since, since, by: MadeBy::Page };
         let principal = Arc::new(Holder { tenant, kind: Kind::Visitor(visitor) });
         Member { principal, page: None, outbox: Outbox::new(), format: Format::Socket }
     }
@@ -256,12 +249,12 @@ mod tests {
     fn what_is_left_behind_is_nothing() {
         let presence = Presence::new(2, 1);
         let (tenant, now) = (TenantId::generate(), Timestamp::from_millis(0));
-        let contact = Contact::anonymous();
+        let contact = ContactId::generate();
         let ids: Vec<_> = (0..2).map(|_| SessionId::generate()).collect();
         let surplus: Vec<_> =
-            ids.iter().map(|id| presence.enter(*id, visitor(tenant, &contact, now)).unwrap()).collect();
+            ids.iter().map(|id| presence.enter(*id, visitor(tenant, contact, now)).unwrap()).collect();
         assert_eq!(surplus, [false, true]);
-        let refused = presence.enter(SessionId::generate(), visitor(tenant, &contact, now)).unwrap_err();
+        let refused = presence.enter(SessionId::generate(), visitor(tenant, contact, now)).unwrap_err();
         assert_eq!(refused.code, ErrorCode::RateLimited);
         ids.iter().for_each(|id| presence.leave(tenant, *id));
         assert!(presence.tenants().is_empty());
@@ -278,14 +271,14 @@ mod tests {
     async fn one_tab_too_many_comes_to_rest() {
         let presence = Presence::new(100, 2);
         let (tenant, at) = (TenantId::generate(), Timestamp::from_millis(0));
-        let contact = Contact::anonymous();
+        let contact = ContactId::generate();
         let enter = || {
-            let (id, member) = (SessionId::generate(), visitor(tenant, &contact, at));
+            let (id, member) = (SessionId::generate(), visitor(tenant, contact, at));
             let outbox = Arc::clone(&member.outbox);
             presence.enter(id, member).map(|surplus| (id, outbox, surplus))
         };
         let mut tabs: Vec<_> = (0..3).map(|_| enter().unwrap()).collect();
-        presence.make_room(tenant, &contact);
+        presence.make_room(tenant, contact);
         let (oldest, outbox, _) = tabs.remove(0);
         assert!(!outbox.is_open());
         presence.leave(tenant, oldest);
@@ -297,7 +290,7 @@ mod tests {
         }
         let (_, _, surplus) = enter().expect("one that nobody expects is new");
         assert!(surplus);
-        presence.make_room(tenant, &contact);
+        presence.make_room(tenant, contact);
         assert_eq!(tabs.iter().map(|(_, outbox, _)| outbox.is_open()).collect::<Vec<_>>(), [false, true]);
         for (id, ..) in tabs {
             presence.leave(tenant, id);
@@ -310,11 +303,11 @@ mod tests {
     fn ten_thousand_sessions_are_looked_at_in_no_time() {
         let presence = Presence::new(u32::MAX, 1);
         let (tenant, now) = (TenantId::generate(), Timestamp::from_millis(0));
-        let contacts: Vec<_> = (0..10_000).map(|_| Contact::anonymous()).collect();
+        let contacts: Vec<_> = (0..10_000).map(|_| ContactId::generate()).collect();
         let outboxes: Vec<_> = contacts
             .iter()
             .map(|contact| {
-                let member = visitor(tenant, contact, now);
+                let member = visitor(tenant, *contact, now);
                 let outbox = Arc::clone(&member.outbox);
                 presence.enter(SessionId::generate(), member).unwrap();
                 outbox
@@ -322,7 +315,7 @@ mod tests {
             .collect();
         let open = || outboxes.iter().filter(|outbox| outbox.is_open()).count();
         let began = Instant::now();
-        presence.log_out(tenant, &contacts[7], now);
+        presence.log_out(tenant, contacts[7], now);
         let one = began.elapsed();
         assert_eq!((open(), outboxes[7].is_open()), (9_999, false));
         presence.end_those(tenant, |_| Some(Close::UNAUTHORIZED));

@@ -204,7 +204,7 @@ impl Owner {
         let too_long = |since| instant.duration_since(since) >= limits::SURPLUS_GRACE;
         if self.surplus_since.is_some_and(too_long) {
             self.surplus_since = None;
-            presence.make_room(self.principal.tenant, &visitor.contact);
+            presence.make_room(self.principal.tenant, visitor.contact);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use bytes::Bytes;
 use schema::wire::{Delta, ServerFrame};
-use schema::{Author, Contact, ConversationId, End, Event, Fact, Made, Ref, Reply, Text, Timestamp};
+use schema::{Author, ContactId, ConversationId, End, Event, Fact, Made, Ref, Reply, Text, Timestamp};
 use tokio::sync::mpsc;
 
 use super::server::Shared;
@@ -46,7 +46,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) fn open(at: Timestamp) -> Self {
-        let fact = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web, locale: None };
+        let fact = Fact::Opened { contact: ContactId::generate(), channel: schema::Channel::Web, locale: None };
         let opened = Event { seq: 1, at, author: Author::System, fact };
         Self { events: vec![opened], human: false, listeners: Vec::new(), at, said: 0 }
     }

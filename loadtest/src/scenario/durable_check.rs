@@ -46,13 +46,13 @@ pub fn verify(sent: &[(Ref, SendEnd)], lengths: &Lengths, events: &[Event], head
 
 #[cfg(test)]
 mod tests {
-    use schema::{Contact, Fact};
+    use schema::{ContactId, Fact};
 
     use super::*;
 
     fn log(refs: &[&str]) -> Vec<Event> {
         let at = serde_json::from_str("\"2026-01-01T00:00:00Z\"").unwrap();
-        let opened = Fact::Opened { contact: Contact::anonymous(), channel: schema::Channel::Web, locale: None };
+        let opened = Fact::Opened { contact: ContactId::generate(), channel: schema::Channel::Web, locale: None };
         let said =
             |re: &&str| Fact::Message { text: "a".into(), r#ref: Some(re.parse().unwrap()), agent: None, reply: None };
         let facts = std::iter::once(opened).chain(refs.iter().map(said));

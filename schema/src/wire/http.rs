@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::VerdictView;
 use crate::{
-    AgentName, Channel, Contact, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason, Locale, Origin,
-    Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget, limits,
+    AgentName, Channel, Contact, ContactId, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason,
+    Locale, Origin, Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget, limits,
 };
 
 /// The body of every answer that is a failure.
@@ -148,9 +148,12 @@ pub enum Status {
 pub struct ConversationView {
     /// The conversation's id.
     pub id: ConversationId,
-    /// The contact with whom it is.
+    /// The contact with whom it is: the tenant's own name for them where it has one, else their id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
+    /// The id of that contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<ContactId>,
     /// The channel by which the contact came.
     pub channel: Channel,
     /// Language of the contact's page or app, where it said so.
@@ -219,9 +222,12 @@ pub struct ConversationList {
 pub struct ConversationPage {
     /// The conversation's id.
     pub id: ConversationId,
-    /// Whom it is with.
+    /// Whom it is with: the tenant's own name for them where it has one, else their id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Contact>,
+    /// The id of that contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_id: Option<ContactId>,
     /// How they came.
     #[serde(default)]
     pub channel: Channel,
@@ -290,8 +296,10 @@ pub struct VisitorToken {
     pub token: String,
     /// When it stops being valid; sockets that use it are closed then.
     pub expires_at: Timestamp,
-    /// The contact that the token speaks for.
+    /// The contact that the token speaks for: the tenant's own name for them where it has one, else their id.
     pub contact: Contact,
+    /// The id of that contact.
+    pub contact_id: ContactId,
 }
 
 /// `POST /v1/widget/{tenant}`, from one of our own pages or one on the tenant's list; the body may be
@@ -312,8 +320,10 @@ pub struct WidgetSession {
     pub token: String,
     /// When the token stops being valid; ask again before that.
     pub expires_at: Timestamp,
-    /// The contact that the token speaks for.
+    /// The contact that the token speaks for: the tenant's own name for them where it has one, else their id.
     pub contact: Contact,
+    /// The id of that contact.
+    pub contact_id: ContactId,
     /// To be kept in the browser: it brings the same contact back for 90 days.
     pub visitor: String,
     /// Name, greeting, colour, corner and language of the chat.

@@ -3,6 +3,7 @@
 mod agents;
 mod client;
 mod close;
+mod contacts;
 mod documents;
 mod http;
 mod improve;
@@ -12,6 +13,7 @@ mod server;
 pub use agents::{AgentIn, AgentToken};
 pub use client::ClientFrame;
 pub use close::Close;
+pub use contacts::{ContactList, ContactView, MergeIn, SplitIn};
 pub use documents::{
     DocumentFacts, DocumentIn, DocumentList, DocumentMarkdown, DocumentPage, DocumentView, Learned, LeftOut,
     LeftOutReason,

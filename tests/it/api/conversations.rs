@@ -32,7 +32,10 @@ async fn a_message_is_stored_once_for_each_ref() {
     let list = api.log(id).await;
     assert_eq!(list.events.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert_eq!((list.head, reply.seq), (4, 4));
-    assert!(matches!(&list.events[0].fact, Fact::Opened { contact, .. } if contact.as_str() == "Ana"));
+    // The log has the id; the name is the contact's, not the conversation's.
+    let view = api.view(id).await;
+    assert_eq!(view.contact.as_ref().map(schema::Contact::as_str), Some("Ana"));
+    assert!(matches!(&list.events[0].fact, Fact::Opened { contact, .. } if Some(*contact) == view.contact_id));
     assert_eq!(list.events[1].fact.client_ref().map(schema::Ref::as_str), Some("r1"));
 
     let another = api.open().await;

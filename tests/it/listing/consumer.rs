@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use schema::wire::ConversationPage;
 use schema::{
-    Author, CloseReason, Contact, ConversationId, ConversationKey, Event, Fact, HandoffReason, Seq, Timestamp,
+    Author, CloseReason, ContactId, ConversationId, ConversationKey, Event, Fact, HandoffReason, Seq, Timestamp,
 };
 use tests::bench::{Bench, NoPassages, in_time, says};
 use tests::look_again;
@@ -46,7 +46,7 @@ fn sweep(bench: &Bench) -> tokio::task::JoinHandle<()> {
 }
 
 async fn page(bench: &Bench, before: Option<ListCursor>, limit: usize) -> Vec<ConversationPage> {
-    let query = ListQuery { tenant: bench.tenant, contact: None, before, limit };
+    let query = ListQuery { tenant: bench.tenant, contacts: None, before, limit };
     bench.worker.system().store().list(query).await.unwrap()
 }
 
@@ -250,9 +250,9 @@ async fn rows(store: &SharedStore, logs: &[(ConversationKey, Claim, Seq)]) -> Ve
 
 async fn begin(store: &SharedStore, random: &mut StdRng) -> (ConversationKey, Claim, Seq) {
     let key = fresh_key();
-    let contact: Contact = format!("contact {}", random.random_range(0..9)).parse().unwrap();
-    let claim = store.claim(key, opening(&contact, 0)).await.unwrap();
-    let events = [opened(&contact, random.random_range(0..10_000))].into();
+    let contact = ContactId::from_bytes([random.random_range(0..9); 16]);
+    let claim = store.claim(key, opening(contact, 0)).await.unwrap();
+    let events = [opened(contact, random.random_range(0..10_000))].into();
     store.append(Append { key, epoch: claim.epoch, head: 0, events, due: DueChange::Keep }).await.unwrap();
     (key, Claim { head: 1, ..claim }, 0)
 }

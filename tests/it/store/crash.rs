@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use engine_store::{Claim, Log, SharedStore};
 use futures_util::future::try_join_all;
-use schema::{Contact, Seq};
+use schema::{ContactId, Seq};
 use tests::store::{Outcome, append, opening, texts};
 
 use super::{agreed_key, sqlite};
@@ -73,7 +73,7 @@ fn child_appends_until_it_is_killed() -> Outcome {
             let store = &store;
             async move {
                 let key = agreed_key(writer);
-                let mut claim = store.claim(key, opening(&Contact::anonymous(), 0)).await?;
+                let mut claim = store.claim(key, opening(ContactId::generate(), 0)).await?;
                 loop {
                     let words: Vec<String> =
                         (0..=claim.head % 3).map(|n| format!("{}.{}.{n}", claim.epoch, claim.head)).collect();

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context, ensure};
 use engine_store::{Claim, Log, PageBounds, SharedStore, StoreError};
-use schema::{Contact, Seq};
+use schema::{ContactId, Seq};
 use tests::store::{Outcome, append, opening, texts};
 
 use super::{agreed_key, sqlite};
@@ -117,7 +117,7 @@ fn child_does_as_told() -> Outcome {
     let store = sqlite(Path::new(&path))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let key = agreed_key(0);
-    let claim = runtime.block_on(store.claim(key, opening(&Contact::anonymous(), 0)))?;
+    let claim = runtime.block_on(store.claim(key, opening(ContactId::generate(), 0)))?;
     for line in std::io::stdin().lines() {
         // The log is the truth: after an unknown outcome it says what the head is.
         let head = runtime.block_on(store.read(key, 0, PageBounds::HEAD))?.head;

@@ -9,7 +9,8 @@ use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, Unspoken, UnspokenQuery,
+    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope, Unspoken,
+    UnspokenQuery,
 };
 use futures_util::future::BoxFuture;
 use schema::{ConversationKey, End, Passage, Seq, TenantId};
@@ -109,6 +110,14 @@ impl Records for Treacherous {
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
         self.fuse.passes(At::Put);
         self.then(self.store.put(name, expected, body), At::PutAnswer)
+    }
+
+    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
+        self.store.put_with_keys(name, expected, body, keys)
+    }
+
+    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
+        self.store.find(scope, kind, key)
     }
 
     fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {

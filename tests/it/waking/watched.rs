@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_store::{
-    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, SharedStore, Snapshot,
-    Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope,
+    SharedStore, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::{ConversationKey, Epoch, Seq};
 
@@ -106,6 +106,14 @@ impl Records for Watched {
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
         self.store.put(name, expected, body)
+    }
+
+    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
+        self.store.put_with_keys(name, expected, body, keys)
+    }
+
+    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
+        self.store.find(scope, kind, key)
     }
 
     fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {

@@ -2,7 +2,7 @@
 
 use engine_store::{Append, Claim, DueChange, PageBounds, SharedStore, StoreError};
 use schema::{
-    Author, Channel, CloseReason, Contact, End, Event, Fact, Failover, HandoffReason, Made, Passage, Reply, Text,
+    Author, Channel, CloseReason, ContactId, End, Event, Fact, Failover, HandoffReason, Made, Passage, Reply, Text,
     Timestamp, Usage,
 };
 
@@ -67,7 +67,7 @@ pub(super) async fn append_to_an_unknown_conversation_is_not_found(store: Shared
 pub(super) async fn every_kind_of_fact_reads_back_as_it_was(store: SharedStore) -> Outcome {
     let key = fresh_key();
     let claim = open(&store, key).await?;
-    let contact = Contact::anonymous();
+    let contact = ContactId::generate();
     let reply = Reply { turn: 1, end: End::Completed, answers: 2, made: made() };
     let facts = [
         (Author::System, Fact::Opened { contact, channel: Channel::Web, locale: None }),

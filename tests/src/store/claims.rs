@@ -30,9 +30,9 @@ pub(super) async fn claim_raises_the_epoch_and_keeps_the_log(store: SharedStore)
 
 pub(super) async fn an_opening_of_what_exists_changes_nothing_but_the_epoch(store: SharedStore) -> Outcome {
     let key = fresh_key();
-    let (ana, bo) = (contact("ana")?, contact("bo")?);
-    store.claim(key, opening(&ana, 1_000)).await?;
-    same("second claim", &store.claim(key, opening(&bo, 9_000)).await?, &Claim { epoch: 2, head: 0, due: None })?;
+    let (ana, bo) = (contact("ana"), contact("bo"));
+    store.claim(key, opening(ana, 1_000)).await?;
+    same("second claim", &store.claim(key, opening(bo, 9_000)).await?, &Claim { epoch: 2, head: 0, due: None })?;
     let old = UnspokenQuery { before: Timestamp::from_millis(9_001), after: None, limit: 1_000 };
     let found = store.unspoken(old).await?;
     let since: Vec<_> = found.iter().filter(|one| one.key == key).map(|one| one.last_at.as_millis()).collect();

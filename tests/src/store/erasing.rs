@@ -1,7 +1,7 @@
 //! Erasing conversations, and finding those that nobody has spoken in.
 
-use engine_store::{Claim, ListQuery, PageBounds, SharedStore, StoreError, Unspoken, UnspokenQuery};
-use schema::{Contact, ConversationId, ConversationKey, TenantId, Timestamp};
+use engine_store::{Claim, ListQuery, Opening, PageBounds, SharedStore, StoreError, Unspoken, UnspokenQuery};
+use schema::{ContactId, ConversationId, ConversationKey, TenantId, Timestamp};
 
 use super::Outcome;
 use super::words::{append, bring_on, contact, fresh_key, open, opening, refused, same, sibling, texts};
@@ -15,7 +15,7 @@ pub(super) async fn what_was_erased_was_never_there(store: SharedStore) -> Outco
     refused("a page", store.read(key, 0, PageBounds::FULL).await, &StoreError::NotFound)?;
     refused("a claim", store.claim(key, None).await, &StoreError::NotFound)?;
     refused("once more", store.erase(key, None).await, &StoreError::NotFound)?;
-    let query = ListQuery { tenant: key.tenant, contact: None, before: None, limit: 9 };
+    let query = ListQuery { tenant: key.tenant, contacts: None, before: None, limit: 9 };
     same("the list", &store.list(query).await?, &vec![])
 }
 
@@ -92,8 +92,9 @@ pub(super) async fn anonymous_conversations_without_a_word_are_found_by_age(stor
     for (n, at) in [(0, 3), (1, 1), (0, 2), (1, 2), (0, 2)] {
         let key = ConversationKey { tenant: tenants[n], conversation: ConversationId::generate() };
         // Whose opening is not stored has no name yet, whatever it was to be.
-        let whose = if n == 1 { contact("ana")? } else { Contact::anonymous() };
-        let claim = store.claim(key, opening(&whose, at)).await?;
+        let whose = if n == 1 { contact("ana") } else { ContactId::generate() };
+        let opening = opening(whose, at).map(|opening| Opening { is_anonymous: n == 0, ..opening });
+        let claim = store.claim(key, opening).await?;
         wanted.push(if at == 3 {
             // The opening is no word, and the messages of these tests carry times of their own.
             store.append(append(key, claim, &["opened"])).await?;
@@ -104,10 +105,12 @@ pub(super) async fn anonymous_conversations_without_a_word_are_found_by_age(stor
     }
     wanted.sort_unstable();
     let spoken = ConversationKey { tenant: tenants[0], conversation: ConversationId::generate() };
-    let claim = store.claim(spoken, opening(&Contact::anonymous(), 1)).await?;
+    let claim = store.claim(spoken, opening(ContactId::generate(), 1)).await?;
     store.append(append(spoken, claim, &["opened", "a word"])).await?;
     let named = ConversationKey { tenant: tenants[0], conversation: ConversationId::generate() };
-    let claim = store.claim(named, opening(&contact("ana")?, 1)).await?;
+    let claim = store
+        .claim(named, opening(contact("ana"), 1).map(|opening| Opening { is_anonymous: false, ..opening }))
+        .await?;
     store.append(append(named, claim, &["opened"])).await?;
 
     for (before, count) in [(1, 0), (2, 1), (3, 4), (1_000, 4), (1_001, 5)] {

@@ -5,6 +5,7 @@ mod appends;
 mod claims;
 mod dues;
 mod erasing;
+mod keys;
 mod lists;
 mod projections;
 mod races;
@@ -119,6 +120,11 @@ cases! {
         kinds_are_apart
         large_and_odd_records_read_back
         of_many_who_create_one_wins;
+    keys:
+        a_record_is_found_by_each_of_its_keys
+        a_key_that_another_record_has_is_refused_with_its_id
+        keys_are_taken_over_from_the_record_that_is_named
+        of_many_who_want_a_key_one_gets_it;
     seals:
         what_is_sealed_reads_back_until_its_conversation_is_erased
         what_is_sealed_belongs_to_one_event_of_one_conversation

@@ -12,7 +12,7 @@ use engine_store::{
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use schema::{Contact, ConversationId, ConversationKey, TenantId, Timestamp};
+use schema::{ContactId, ConversationId, ConversationKey, TenantId, Timestamp};
 
 use super::Outcome;
 use super::words::{message, same};
@@ -122,7 +122,7 @@ struct World {
     rows: Vec<u64>,
     names: Vec<RecordName>,
     versions: Vec<u64>,
-    contacts: Vec<Contact>,
+    contacts: Vec<ContactId>,
 }
 
 impl World {
@@ -138,7 +138,7 @@ impl World {
             ["a", "b", "c"].map(|id| RecordName { scope: Scope::Tenant(*tenant), kind: "random", id: id.into() })
         });
         let names: Vec<_> = names.collect();
-        let contacts = ["ana", "anon_bo"].iter().filter_map(|name| name.parse().ok()).collect();
+        let contacts = [1, 2].map(|n| ContactId::from_bytes([n; 16])).to_vec();
         let (claims, versions) = (vec![Claim { epoch: 0, head: 0, due: None }; keys.len()], vec![0; names.len()]);
         let rows = vec![0; keys.len()];
         Self { random, keys, claims, rows, names, versions, contacts }
@@ -150,9 +150,9 @@ impl World {
         match kind {
             0 | 1 => Command::Claim(self.keys[key], None),
             2 | 3 => {
-                let contact = self.contacts[self.random.random_range(0..self.contacts.len())].clone();
+                let contact = self.contacts[self.random.random_range(0..self.contacts.len())];
                 let at = Timestamp::from_millis(self.random.random_range(0..5_000));
-                Command::Claim(self.keys[key], Some(Opening { contact, at }))
+                Command::Claim(self.keys[key], Some(Opening { contact, is_anonymous: contact == self.contacts[0], at }))
             }
             4..16 => Command::Append(self.append(key)),
             16 => {
@@ -217,7 +217,7 @@ impl World {
         let mut row = ConversationRow::default();
         (1..=head).for_each(|seq| row.fold(&message(seq, "listed")));
         let contact = self.random.random_range(0..=self.contacts.len());
-        row.contact = self.contacts.get(contact).cloned();
+        row.contact = self.contacts.get(contact).copied();
         Command::Project(self.keys[key], expected, row)
     }
 
@@ -299,12 +299,13 @@ impl World {
             same("a record", &store.get(name.clone()).await, &model.get(name.clone()).await)?;
         }
         let tenant = self.keys[self.random.random_range(0..self.keys.len())].tenant;
-        let contact = self.random.random_bool(0.5).then(|| self.contacts[0].clone());
+        let count = self.random.random_range(0..=self.contacts.len());
+        let contacts = self.random.random_bool(0.5).then(|| self.contacts[..count].to_vec());
         let id = self.keys[self.random.random_range(0..self.keys.len())].conversation;
         let last_at = Timestamp::from_millis(self.random.random_range(0..9_000));
         let before = self.random.random_bool(0.5).then_some(ListCursor { last_at, id });
         let limit = self.random.random_range(0..5);
-        let query = ListQuery { tenant, contact, before, limit };
+        let query = ListQuery { tenant, contacts, before, limit };
         same(&format!("{query:?}"), &store.list(query.clone()).await, &model.list(query.clone()).await)?;
         let after = self.random.random_bool(0.5).then_some(Unspoken { last_at, key: self.keys[0], head: 0 });
         let query = UnspokenQuery { before: Timestamp::from_millis(4_000), after, limit };

@@ -14,7 +14,7 @@ fn nothing_that_is_said_is_printed() {
     let progress = |progress| Command::Progress { turn: 1, attempt: 1, progress };
     let say = |speaker| Command::Say { speaker, r#ref: "canary".parse().unwrap(), text: text() };
     let commands = [
-        Command::Open { contact: "canary".parse().unwrap(), channel: Channel::Web, locale: None },
+        Command::Open { contact: schema::ContactId::from_bytes([7; 16]), channel: Channel::Web, locale: None },
         say(Speaker::Contact),
         progress(Progress::Found(vec![passage()])),
         progress(Progress::Text { text: Text::from("canary ".repeat(400)), tokens: 1 }),

@@ -77,7 +77,7 @@ proptest! {
         let mut conversation = Conversation::default();
         let (mut armed, mut unsaid) = (None, false);
         let mut now = 0;
-        let open = Command::Open { contact: "ana".parse().unwrap(), channel: Channel::Web, locale: "es-ES".parse().ok() };
+        let open = Command::Open { contact: schema::ContactId::from_bytes([7; 16]), channel: Channel::Web, locale: "es-ES".parse().ok() };
         let mut commands = vec![open];
         for step in std::iter::once(None).chain(steps.into_iter().map(Some)) {
             if let Some((kind, n)) = step {

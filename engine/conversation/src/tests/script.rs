@@ -15,7 +15,7 @@ use super::super::*;
 pub(super) fn check(policy: &FloorPolicy, script: &str, expected: &Expect) {
     let policy = Policy { floor: policy.clone(), profile_version: 1, closing: false };
     let mut run = Run { policy, ..Run::default() };
-    run.apply(Command::Open { contact: "ana".parse().unwrap(), channel: Channel::Web, locale: None });
+    run.apply(Command::Open { contact: schema::ContactId::from_bytes([7; 16]), channel: Channel::Web, locale: None });
     run.lines.clear();
     for step in script.split('|').map(str::trim) {
         run.step(step);

@@ -107,7 +107,10 @@ impl Projections for MemoryStore {
         self.read(|state| {
             let rows = state.projected.rows.iter().filter(|(key, _)| key.tenant == query.tenant);
             let mut rows: Vec<(ConversationKey, ConversationRow)> = rows
-                .filter(|(_, row)| query.contact.is_none() || query.contact == row.contact)
+                .filter(|(_, row)| {
+                    let is_with = |contacts: &Vec<_>| row.contact.is_some_and(|contact| contacts.contains(&contact));
+                    query.contacts.as_ref().is_none_or(is_with)
+                })
                 .filter(|(key, row)| {
                     let place = (row.last_at, key.conversation);
                     query.before.is_none_or(|ListCursor { last_at, id }| place < (last_at, id))

@@ -6,7 +6,7 @@ mod row;
 mod row_tests;
 
 use schema::wire::ConversationPage;
-use schema::{Contact, ConversationId, ConversationKey, Seq, TenantId, Timestamp};
+use schema::{ContactId, ConversationId, ConversationKey, Seq, TenantId, Timestamp};
 
 pub use row::ConversationRow;
 
@@ -95,8 +95,8 @@ pub trait Projections: Send + Sync + 'static {
 pub struct ListQuery {
     /// Whose.
     pub tenant: TenantId,
-    /// Only those with this contact.
-    pub contact: Option<Contact>,
+    /// Only those with one of these contacts.
+    pub contacts: Option<Vec<ContactId>>,
     /// Only those last active before this, and by id among equals.
     pub before: Option<ListCursor>,
     /// At most so many.

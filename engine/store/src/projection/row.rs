@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use schema::wire::{ConversationPage, Status};
 use schema::{
-    AgentName, Author, Channel, CloseReason, Contact, ConversationId, Event, Fact, HandoffReason, Locale, Seq, Text,
-    Timestamp, limits,
+    AgentName, Author, Channel, CloseReason, Contact, ContactId, ConversationId, Event, Fact, HandoffReason, Locale,
+    Seq, Text, Timestamp, limits,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub struct ConversationRow {
     pub head: Seq,
     /// Whom it is with; none before the conversation was opened.
     #[serde(skip)]
-    pub contact: Option<Contact>,
+    pub contact: Option<ContactId>,
     /// When somebody last did something in it, by which the list is ordered: what the node does by itself (to close
     /// what is idle, to begin a turn) is no news. It does not go back with a clock, or whoever walks through pages
     /// of the list could meet the conversation twice.
@@ -85,7 +85,7 @@ impl ConversationRow {
         }
         match &event.fact {
             Fact::Opened { contact, channel, locale } => {
-                self.contact = Some(contact.clone());
+                self.contact = Some(*contact);
                 self.channel = *channel;
                 self.locale.clone_from(locale);
             }
@@ -121,7 +121,8 @@ impl ConversationRow {
         let unread = u32::try_from(self.open.len()).unwrap_or(u32::MAX).saturating_add(self.older);
         ConversationPage {
             id,
-            contact: self.contact,
+            contact: self.contact.map(Contact::from),
+            contact_id: self.contact,
             channel: self.channel,
             locale: self.locale,
             status: self.status,

@@ -45,7 +45,7 @@ pub(super) fn count(error: &StoreError) {
         StoreError::Unavailable(_) => "unavailable",
         StoreError::Unknown(_) => "unknown",
         StoreError::Corrupt(_) => "corrupt",
-        StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } => return,
+        StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } | StoreError::Held { .. } => return,
     };
     metrics::counter!(ERRORS, "kind" => kind).increment(1);
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use engine_privacy::{FileKeys, Keys, KeysError};
 use rusqlite::Connection;
-use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
+use schema::{Author, ContactId, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
 
 use super::erase::EraseWrite;
 use super::scratch::Scratch;
@@ -38,7 +38,7 @@ fn said(seq: Seq, words: &str) -> Event {
 }
 
 async fn opened(store: &SqliteStore, key: ConversationKey) -> Claim {
-    let opening = Opening { contact: Contact::anonymous(), at: Timestamp::from_millis(0) };
+    let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::from_millis(0) };
     store.claim(key, Some(opening)).await.unwrap()
 }
 
@@ -139,7 +139,7 @@ async fn what_is_said_stands_in_no_file_and_after_its_key_has_ended_no_copy_can_
         Err(error) => assert_eq!(error, StoreError::NotFound),
     }
     let list = async || {
-        let query = ListQuery { tenant: key.tenant, contact: None, before: None, limit: 9 };
+        let query = ListQuery { tenant: key.tenant, contacts: None, before: None, limit: 9 };
         store.list(query).await.unwrap()
     };
     assert!(list().await.iter().all(|row| row.last_words.is_none()));

@@ -81,7 +81,7 @@ impl PageRead {
 }
 
 const UNSPOKEN: &str = "SELECT last_at, tenant, id, head FROM conversations
-    WHERE (head = 0 OR head = 1 AND contact GLOB 'anon_*') AND last_at < ?1 AND (last_at, tenant, id) > (?2, ?3, ?4)
+    WHERE (head = 0 OR head = 1 AND anonymous = 1) AND last_at < ?1 AND (last_at, tenant, id) > (?2, ?3, ?4)
     ORDER BY last_at, tenant, id LIMIT ?5";
 
 /// Anonymous conversations without a word.

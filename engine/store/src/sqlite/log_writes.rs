@@ -40,7 +40,7 @@ impl Write for ClaimWrite {
                     Ok(id) => id,
                     Err(error) => return Ok(Err(error)),
                 };
-                let row = rows.open(self.key, &opening.contact, opening.at, id)?;
+                let row = rows.open(self.key, opening, id)?;
                 Ok(Ok(Claim { epoch: row.epoch, head: row.head, due: row.due }))
             }
             (None, None) => Ok(Err(StoreError::NotFound)),

@@ -11,6 +11,7 @@ pub(super) const STEPS: &[&str] = &[
     include_str!("migrations/0004_due.sql"),
     include_str!("migrations/0005_snapshots.sql"),
     include_str!("migrations/0006_projections.sql"),
+    include_str!("migrations/0007_contacts.sql"),
     include_str!("migrations/0008_keys.sql"),
 ];
 
@@ -197,7 +198,7 @@ mod tests {
                             VALUES (x'', x'09', '', 1, 70, 5)",
             )
             .unwrap();
-        migrate(&mut connection, STEPS).unwrap();
+        migrate(&mut connection, &STEPS[..6]).unwrap();
         let listed = "SELECT hex(id), contact, head, last_at, version FROM conversation_rows";
         let mut rows = connection.prepare(listed).unwrap();
         let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));

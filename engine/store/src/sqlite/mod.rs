@@ -3,6 +3,8 @@
 
 mod checkpoint;
 mod connect;
+#[cfg(test)]
+mod contacts_tests;
 mod damage;
 mod due;
 mod erase;

@@ -119,20 +119,30 @@ impl Read for ListRead {
             None => (i64::MAX, vec![u8::MAX; 17]),
         };
         let (tenant, limit) = (query.tenant.as_bytes(), integer(query.limit as u64));
-        let mut statement;
-        let mut found = match &query.contact {
-            None => {
-                statement = connection.prepare_cached(LIST)?;
-                statement.query(params![tenant, last_at, id, limit])?
-            }
-            Some(contact) => {
-                statement = connection.prepare_cached(LIST_OF_CONTACT)?;
-                statement.query(params![tenant, last_at, id, limit, contact.as_str()])?
-            }
+        let Some(contacts) = &query.contacts else {
+            let mut statement = connection.prepare_cached(LIST)?;
+            return self.pages(statement.query(params![tenant, last_at, id, limit])?);
         };
+        // Each by its index; the page is the newest of all that these give.
+        let mut statement = connection.prepare_cached(LIST_OF_CONTACT)?;
+        let mut found = Vec::new();
+        for contact in contacts {
+            found.extend(self.pages(statement.query(params![tenant, last_at, id, limit, contact.to_string()])?)?);
+        }
+        if contacts.len() > 1 {
+            found.sort_by_key(|page| std::cmp::Reverse((page.last_at, page.id)));
+            found.dedup_by_key(|page| page.id);
+            found.truncate(query.limit);
+        }
+        Ok(found)
+    }
+}
+
+impl ListRead {
+    fn pages(&self, mut found: rusqlite::Rows<'_>) -> Result<Vec<ConversationPage>, ReadError> {
         let mut pages = Vec::new();
         while let Some(row) = found.next()? {
-            pages.push(shown(row, query.tenant, &self.sealing)?);
+            pages.push(shown(row, self.query.tenant, &self.sealing)?);
         }
         Ok(pages)
     }

@@ -1,6 +1,6 @@
 //! A row of the list as the file has it: columns by which it is found, the rest as JSON, and its words sealed.
 
-use engine_privacy::{Kind, KeyNumber, Label};
+use engine_privacy::{KeyNumber, Kind, Label};
 use schema::{ConversationId, ConversationKey, Seq, TenantId, Timestamp};
 
 use super::reader::ReadError;

@@ -83,7 +83,7 @@ impl Write for ProjectWrite {
             Ok(sealed) => sealed,
             Err(error) => return Ok(Err(error)),
         };
-        let contact = self.row.contact.as_ref().map_or("", |contact| contact.as_str());
+        let contact = self.row.contact.map(|contact| contact.to_string()).unwrap_or_default();
         rows.connection
             .prepare_cached(
                 "INSERT INTO conversation_rows (conversation, tenant, id, contact, head, last_at, version, body, sealed)

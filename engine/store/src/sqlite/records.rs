@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::job::Write;
 use super::reader::{Read, ReadError};
 use super::rows::{Rows, integer, natural};
-use crate::{Record, RecordName, Scope, StoreError};
+use crate::{Record, RecordKeys, RecordName, Scope, StoreError};
 
 /// Creates or replaces a record that is still at `expected`.
 pub(super) struct PutWrite {
@@ -37,6 +37,55 @@ impl Write for PutWrite {
     }
 }
 
+/// Creates or replaces a record that is still at `expected`, and the keys by which it is found.
+pub(super) struct PutWithKeysWrite {
+    pub(super) put: PutWrite,
+    pub(super) keys: RecordKeys,
+}
+
+impl Write for PutWithKeysWrite {
+    type Output = u64;
+
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<u64, StoreError>> {
+        let PutWrite { name, expected, .. } = &self.put;
+        let RecordName { scope, kind, id } = name;
+        // All looks come before the first write: what is refused leaves nothing.
+        let found = version(rows.connection, name)?;
+        if found != *expected {
+            return Ok(Err(StoreError::Conflict { found }));
+        }
+        let mut holder =
+            rows.connection.prepare_cached("SELECT id FROM record_keys WHERE scope = ?1 AND kind = ?2 AND key = ?3")?;
+        for key in &self.keys.keys {
+            let by: Option<String> = holder.query_row(params![bytes(scope), kind, key], |row| row.get(0)).optional()?;
+            if let Some(by) = by
+                && by != *id
+                && Some(&by) != self.keys.taken_from.as_ref()
+            {
+                return Ok(Err(StoreError::Held { by }));
+            }
+        }
+        drop(holder);
+        let put = self.put.apply(rows)?;
+        let before = forget_keys(rows.connection, name)?;
+        let mut insert = rows
+            .connection
+            .prepare_cached("INSERT OR REPLACE INTO record_keys (scope, kind, key, id) VALUES (?1, ?2, ?3, ?4)")?;
+        for key in &self.keys.keys {
+            insert.execute(params![bytes(scope), kind, key, id])?;
+        }
+        drop(insert);
+        // A key that went away may be somebody's name.
+        rows.memory.erased |= before > 0;
+        Ok(put)
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        let (events, bytes) = self.put.cost();
+        (events + self.keys.keys.len(), bytes + self.keys.keys.iter().map(String::len).sum::<usize>())
+    }
+}
+
 /// Removes a record that is still at `expected`.
 pub(super) struct DeleteWrite {
     pub(super) name: RecordName,
@@ -55,6 +104,7 @@ impl Write for DeleteWrite {
         rows.connection
             .prepare_cached("DELETE FROM records WHERE scope = ?1 AND kind = ?2 AND id = ?3")?
             .execute(params![bytes(scope), kind, id])?;
+        forget_keys(rows.connection, &self.name)?;
         rows.memory.erased = true;
         Ok(Ok(()))
     }
@@ -75,6 +125,29 @@ impl Read for GetRead {
         let found = connection
             .prepare_cached("SELECT id, version, body FROM records WHERE scope = ?1 AND kind = ?2 AND id = ?3")?
             .query_row(params![bytes(scope), kind, id], record)
+            .optional()?;
+        Ok(found)
+    }
+}
+
+const FIND: &str = "SELECT records.id, version, body FROM record_keys AS found
+    JOIN records ON records.scope = found.scope AND records.kind = found.kind AND records.id = found.id
+    WHERE found.scope = ?1 AND found.kind = ?2 AND found.key = ?3";
+
+/// The record that has a key.
+pub(super) struct FindRead {
+    pub(super) scope: Scope,
+    pub(super) kind: &'static str,
+    pub(super) key: String,
+}
+
+impl Read for FindRead {
+    type Output = Option<Record>;
+
+    fn run(&self, connection: &Connection) -> Result<Option<Record>, ReadError> {
+        let found = connection
+            .prepare_cached(FIND)?
+            .query_row(params![bytes(&self.scope), self.kind, self.key], record)
             .optional()?;
         Ok(found)
     }
@@ -122,6 +195,16 @@ fn version(connection: &Connection, name: &RecordName) -> rusqlite::Result<u64> 
     Ok(found.map_or(0, natural))
 }
 
+/// The record is found by no key any more; how many it had.
+fn forget_keys(connection: &Connection, name: &RecordName) -> rusqlite::Result<usize> {
+    let RecordName { scope, kind, id } = name;
+    connection.prepare_cached("DELETE FROM record_keys WHERE scope = ?1 AND kind = ?2 AND id = ?3")?.execute(params![
+        bytes(scope),
+        kind,
+        id
+    ])
+}
+
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {
     Ok(Record { id: row.get(0)?, version: natural(row.get(1)?), body: row.get(2)? })
 }
@@ -131,5 +214,21 @@ fn bytes(scope: &Scope) -> &[u8] {
     match scope {
         Scope::Node => &[],
         Scope::Tenant(tenant) => tenant.as_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sqlite::migrate;
+
+    #[test]
+    fn finding_walks_two_indexes() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate::migrate(&mut connection, migrate::STEPS).unwrap();
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {FIND}")).unwrap();
+        let steps = plan.raw_query().mapped(|row| row.get::<_, String>(3)).collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!(steps.len(), 2, "{steps:?}");
+        assert!(steps[0].contains("PRIMARY KEY") && steps[1].contains("records_by_name"), "{steps:?}");
     }
 }

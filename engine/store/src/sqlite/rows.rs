@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
-use schema::{Contact, ConversationKey, Epoch, Seq, Timestamp};
+use schema::{ConversationKey, Epoch, Seq, Timestamp};
+
+use crate::Opening;
 
 use super::sealing::Sealing;
 use crate::StoreError;
@@ -95,24 +97,19 @@ impl Rows<'_> {
     }
 
     /// A new conversation, not yet written to, owned for the first time.
-    pub(super) fn open(
-        &mut self,
-        key: ConversationKey,
-        contact: &Contact,
-        at: Timestamp,
-        id: KeyNumber,
-    ) -> rusqlite::Result<Row> {
+    pub(super) fn open(&mut self, key: ConversationKey, opening: &Opening, id: KeyNumber) -> rusqlite::Result<Row> {
         let row_id = self
             .connection
             .prepare_cached(
-                "INSERT INTO conversations (tenant, id, contact, epoch, head, last_at, key_id)
-                 VALUES (?1, ?2, ?3, 1, 0, ?4, ?5)",
+                "INSERT INTO conversations (tenant, id, contact, anonymous, epoch, head, last_at, key_id)
+                 VALUES (?1, ?2, ?3, ?4, 1, 0, ?5, ?6)",
             )?
             .insert(params![
                 key.tenant.as_bytes(),
                 key.conversation.as_bytes(),
-                contact.as_str(),
-                at.as_millis(),
+                opening.contact.to_string(),
+                opening.is_anonymous,
+                opening.at.as_millis(),
                 integer(id.0)
             ])?;
         let row = Row { row_id, epoch: 1, head: 0, due: None, key_id: Some(id) };

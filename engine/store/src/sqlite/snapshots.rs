@@ -115,9 +115,10 @@ pub(super) fn remove(connection: &Connection, row_id: i64) -> rusqlite::Result<(
 #[cfg(test)]
 mod tests {
     use engine_privacy::{Installation, MemoryKeys};
-    use schema::{Contact, ConversationId, TenantId, Timestamp};
+    use schema::{ContactId, ConversationId, TenantId, Timestamp};
 
     use super::*;
+    use crate::Opening;
     use crate::sqlite::migrate;
     use crate::sqlite::rows::Memory;
 
@@ -131,7 +132,8 @@ mod tests {
         let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
         let at = Timestamp::from_millis(0);
         let id = sealing.take_spare().unwrap();
-        let row = rows.open(key, &Contact::anonymous(), at, id).unwrap();
+        let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at };
+        let row = rows.open(key, &opening, id).unwrap();
         rows.set_head(key, row, 9, at).unwrap();
         let read = || SnapshotRead { key, sealing: Arc::clone(&sealing) }.run(&connection).unwrap();
         // Each row: the head of the one that is there, whatever wrote it, and whether one of event 7 takes its place.

@@ -26,7 +26,7 @@ use super::projection_writes::{AdvanceWrite, ProjectWrite, ResetWrite};
 use super::queue::{BatchLimits, Queue};
 use super::queues::Queues;
 use super::reader::{Read, Reader};
-use super::records::{DeleteWrite, GetRead, PutWrite, ScanRead};
+use super::records::{DeleteWrite, FindRead, GetRead, PutWithKeysWrite, PutWrite, ScanRead};
 use super::sealing::{Sealing, refusal};
 use super::seals::{UnsealRead, seal};
 use super::snapshots::{SnapshotRead, SnapshotWrite};
@@ -34,8 +34,8 @@ use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::{
     Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
-    Note, Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordName, Records, Reschedule, Scope,
-    Seals, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Note, Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordKeys, RecordName, Records,
+    Reschedule, Scope, Seals, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// What may be tuned.
@@ -283,6 +283,14 @@ impl Records for SqliteStore {
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
         self.write(PutWrite { name, expected, body })
+    }
+
+    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
+        self.write(PutWithKeysWrite { put: PutWrite { name, expected, body }, keys })
+    }
+
+    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
+        self.read(FindRead { scope, kind, key })
     }
 
     fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use rusqlite::Connection;
-use schema::{Author, Contact, ConversationId, ConversationKey, Event, Fact, TenantId, Timestamp};
+use schema::{Author, ContactId, ConversationId, ConversationKey, Event, Fact, TenantId, Timestamp};
 
 use super::job::Write;
 use super::rows::Rows;
@@ -32,7 +32,12 @@ async fn a_file_of_version_1_is_opened_with_all_it_holds() {
     assert_eq!((said.as_slice(), page.head), (wanted.as_slice(), 3));
     let Fact::Message { text, reply, .. } = &page.events[2].fact else { panic!("event 3 is no message") };
     assert_eq!((text.as_str(), reply.as_ref().unwrap().answers), ("Sí.", 2));
-    let listed = store.list(ListQuery { tenant, contact: "ana".parse().ok(), before: None, limit: 9 }).await.unwrap();
+    // The name by which it was with somebody is found in the record of a contact.
+    let ana = store.find(Scope::Tenant(tenant), "contact", "external:ana".into()).await.unwrap().unwrap();
+    let ana: ContactId = ana.id.parse().unwrap();
+    assert!(matches!(page.events[0].fact, Fact::Opened { contact, .. } if contact == ana));
+    let query = ListQuery { tenant, contacts: Some(vec![ana]), before: None, limit: 9 };
+    let listed = store.list(query).await.unwrap();
     let last_at = Timestamp::from_millis(1_700_000_002_000);
     // Until its log has been read the list shows of it what it has always shown.
     let listed: Vec<_> = listed.iter().map(|row| (row.id, row.head, row.last_at, row.contact.is_some())).collect();
@@ -43,7 +48,7 @@ async fn a_file_of_version_1_is_opened_with_all_it_holds() {
     let mut row = ConversationRow::default();
     page.events.iter().for_each(|event| row.fold(event));
     store.project(key, 0, row).await.unwrap();
-    let query = ListQuery { tenant, contact: None, before: None, limit: 9 };
+    let query = ListQuery { tenant, contacts: None, before: None, limit: 9 };
     let listed = store.list(query).await.unwrap();
     assert_eq!(listed[0].last_words.as_ref().map(schema::Text::as_str), Some("¿Está abierto? 🕯"));
     let name = RecordName { scope: Scope::Node, kind: "tenant", id: tenant.to_string() };
@@ -200,8 +205,8 @@ async fn rows_of_another_version_are_listed_and_made_anew() {
     let scratch = Scratch::new("row-version");
     let store = open(&scratch);
     let key = opened(&store).await;
-    let contact: Contact = "ana".parse().unwrap();
-    let fact = Fact::Opened { contact: contact.clone(), channel: schema::Channel::Web, locale: None };
+    let contact = ContactId::generate();
+    let fact = Fact::Opened { contact, channel: schema::Channel::Web, locale: None };
     let event = Event { seq: 1, at: Timestamp::from_millis(5), author: Author::System, fact };
     let mut row = ConversationRow::default();
     row.fold(&event);
@@ -209,7 +214,7 @@ async fn rows_of_another_version_are_listed_and_made_anew() {
     store.project(key, 0, row.clone()).await.unwrap();
     store.advance(Projection::Conversations, LogCursor(1)).await.unwrap();
     let listed = async || {
-        let query = ListQuery { tenant: key.tenant, contact: Some(contact.clone()), before: None, limit: 9 };
+        let query = ListQuery { tenant: key.tenant, contacts: Some(vec![contact]), before: None, limit: 9 };
         store.list(query).await.map(|rows| rows.iter().map(|row| (row.id, row.head, row.unread)).collect::<Vec<_>>())
     };
     assert_eq!(store.row(key).await, Ok(Some(row.clone())));
@@ -278,7 +283,7 @@ fn open(scratch: &Scratch) -> SqliteStore {
 
 async fn opened(store: &SqliteStore) -> ConversationKey {
     let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
-    let opening = Opening { contact: Contact::anonymous(), at: Timestamp::from_millis(0) };
+    let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::from_millis(0) };
     store.claim(key, Some(opening)).await.unwrap();
     key
 }

@@ -10,7 +10,9 @@ const CONVERSATION: &str = "conv_0192b1a0c0de7000800000000000abcd";
 fn pages() -> Vec<(String, u16, String)> {
     let at = r#""at":"2024-05-01T10:00:00.000Z""#;
     let first = [
-        format!(r#"{{"seq":1,{at},"author":"contact","type":"opened","contact":"ana"}}"#),
+        format!(
+            r#"{{"seq":1,{at},"author":"contact","type":"opened","contact":"ct_018f00000000700080000000000000aa"}}"#
+        ),
         format!(r#"{{"seq":2,{at},"author":"contact","type":"message","text":"Hours?\nPlease","ref":"a"}}"#),
     ];
     let second = [
@@ -53,7 +55,7 @@ async fn json_has_every_event_as_it_was_stored() {
 async fn markdown_has_what_was_said_and_from_what() {
     let text = export(&pages(), Format::Markdown).await.unwrap();
     for part in [
-        "with ana, opened 2024",
+        "with ct_018f00000000700080000000000000aa, opened 2024",
         "**Contact** · 2024",
         "> Hours?\n> Please\n",
         "> Nine [1].",

@@ -15,7 +15,7 @@ fn asked() -> (Talk, Ref) {
     assert!(!talk.ready());
     talk.on_frame(frame(json!({"type":"reply","ref":r#ref,"ok":{}}))).unwrap();
     assert!(talk.ready());
-    talk.on_frame(event(1, json!({"type":"opened","contact":"ana"}))).unwrap();
+    talk.on_frame(event(1, json!({"type":"opened","contact":"ct_018f00000000700080000000000000aa"}))).unwrap();
     let Some(ClientFrame::Say { r#ref, .. }) = talk.say("hours?") else { panic!() };
     assert!(!talk.ready() && talk.replying());
     (talk, r#ref)

@@ -9,12 +9,12 @@ use std::time::Duration;
 use schema::Timestamp;
 
 /// How long what the store says is believed.
-pub(super) const REMEMBERED_FOR: Duration = Duration::from_secs(5);
+pub const REMEMBERED_FOR: Duration = Duration::from_secs(5);
 /// Entries of each memory; when it is full it starts anew.
 const REMEMBERED_MAX: usize = 4_096;
 
 /// What was read lately.
-pub(super) struct Memory<K, V> {
+pub struct Memory<K, V> {
     inner: Mutex<Inner<K, V>>,
 }
 
@@ -26,7 +26,7 @@ struct Inner<K, V> {
 
 /// When a look at the store began.
 #[derive(Clone, Copy)]
-pub(super) struct Look(u64);
+pub struct Look(u64);
 
 impl<K, V> Default for Memory<K, V> {
     fn default() -> Self {
@@ -35,20 +35,22 @@ impl<K, V> Default for Memory<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> Memory<K, V> {
-    pub(super) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
+    /// What was remembered of it, if that is not too old.
+    pub fn get(&self, key: &K, now: Timestamp) -> Option<V> {
         // A clock that was set back must not keep an entry alive.
         let fresh = |read_at: Timestamp| read_at <= now && now.since(read_at) < REMEMBERED_FOR;
         self.lock().entries.get(key).filter(|(read_at, _)| fresh(*read_at)).map(|(_, value)| value.clone())
     }
 
     /// To be asked for before the store is.
-    pub(super) fn look(&self) -> Look {
+    #[must_use]
+    pub fn look(&self) -> Look {
         Look(self.lock().forgotten)
     }
 
     /// Remembers what the look has found, unless something was forgotten since it began: it may be just
     /// what the look has found.
-    pub(super) fn put(&self, key: K, value: V, now: Timestamp, look: Look) {
+    pub fn put(&self, key: K, value: V, now: Timestamp, look: Look) {
         let mut inner = self.lock();
         if inner.forgotten != look.0 {
             return;
@@ -59,7 +61,8 @@ impl<K: Eq + Hash, V: Clone> Memory<K, V> {
         inner.entries.insert(key, (now, value));
     }
 
-    pub(super) fn forget(&self, key: &K) {
+    /// What is remembered of it is true no longer.
+    pub fn forget(&self, key: &K) {
         let mut inner = self.lock();
         inner.entries.remove(key);
         inner.forgotten += 1;

@@ -1,0 +1,107 @@
+//! The end of a contact for good: their conversations one after another, then what is known of them.
+//! Invariant: that it was asked for is durable before anything is erased, and is forgotten last; whatever stops it, the
+//! next who asks goes on with it, and so does the node when it starts.
+
+use std::time::Duration;
+
+use engine_store::{ListQuery, PageBounds, Projection, SharedStore, StoreError};
+use schema::{ContactId, ConversationKey, ErrorCode, Fact, TenantId};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::contacts::Contacts;
+use crate::erase::Eraser;
+use crate::failure::Failure;
+use crate::projection::Listing;
+
+/// Conversations and events looked at together.
+const AT_ONCE: usize = 64;
+/// How often is looked for what was stopped.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
+
+/// Erases contacts with the conversations that are with them.
+pub(crate) struct ContactErasing<'a> {
+    pub(crate) contacts: &'a Contacts,
+    pub(crate) store: &'a SharedStore,
+    pub(crate) eraser: &'a Eraser,
+    pub(crate) listing: &'a Listing,
+}
+
+impl ContactErasing<'_> {
+    /// Erases a contact, and all that were merged into it.
+    ///
+    /// # Errors
+    /// Why a conversation was not erased, or what the store says: it is gone on with when asked again.
+    pub(crate) async fn erase(&self, tenant: TenantId, id: ContactId) -> Result<(), Failure> {
+        let (id, family) = self.contacts.begin_erasing(tenant, id).await?;
+        loop {
+            // The list first, then the logs that it is behind: what is in neither was erased.
+            self.listing.caught_up().await;
+            let mut left = self.listed(tenant, &family).await?;
+            if left.is_empty() {
+                left = self.unlisted(tenant, &family).await?;
+            }
+            if left.is_empty() {
+                break;
+            }
+            for key in left {
+                match self.eraser.erase(key).await {
+                    Ok(()) => {}
+                    Err(failure) if failure.code == ErrorCode::UnknownConversation => {}
+                    Err(failure) => return Err(failure),
+                }
+            }
+        }
+        Ok(self.contacts.end_erasing(tenant, id, &family).await?)
+    }
+
+    /// Goes on with what was stopped, until the node closes.
+    pub(crate) async fn go_on(&self, is_over: impl Fn() -> bool) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !is_over() {
+            ticks.tick().await;
+            let asked = match self.contacts.asked_to_erase().await {
+                Ok(asked) => asked,
+                Err(error) => {
+                    tracing::warn!(%error, "contacts to be erased could not be looked for; the next look tries again");
+                    continue;
+                }
+            };
+            for (tenant, contact) in asked {
+                if let Err(failure) = self.erase(tenant, contact).await {
+                    tracing::warn!(%tenant, %contact, %failure, "a contact was not erased; the next look tries again");
+                }
+            }
+        }
+    }
+
+    async fn listed(&self, tenant: TenantId, family: &[ContactId]) -> Result<Vec<ConversationKey>, Failure> {
+        let query = ListQuery { tenant, contacts: Some(family.to_vec()), before: None, limit: AT_ONCE };
+        let page = self.store.list(query).await.map_err(|error| Failure::store(&error))?;
+        Ok(page.into_iter().map(|row| ConversationKey { tenant, conversation: row.id }).collect())
+    }
+
+    /// Conversations with the contact that the list does not have yet.
+    async fn unlisted(&self, tenant: TenantId, family: &[ContactId]) -> Result<Vec<ConversationKey>, Failure> {
+        let failed = |error: StoreError| Failure::store(&error);
+        let mut cursor = self.store.cursor(Projection::Conversations).await.map_err(failed)?;
+        let mut found = Vec::new();
+        loop {
+            let behind = self.store.behind(Projection::Conversations, cursor, AT_ONCE).await.map_err(failed)?;
+            for key in behind.keys.into_iter().filter(|key| key.tenant == tenant) {
+                let page = match self.store.read(key, 0, PageBounds::events(1)).await {
+                    Err(StoreError::NotFound) => continue,
+                    page => page.map_err(failed)?,
+                };
+                let with = page.events.first().map(|event| &event.fact);
+                if matches!(with, Some(Fact::Opened { contact, .. }) if family.contains(contact)) {
+                    found.push(key);
+                }
+            }
+            if behind.is_all {
+                return Ok(found);
+            }
+            cursor = behind.cursor;
+        }
+    }
+}

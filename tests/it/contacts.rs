@@ -1,0 +1,267 @@
+//! Contacts of the real program: who is who over HTTP and sockets, in lists and for visitors, and their end.
+
+mod steps;
+
+use schema::wire::{ContactList, ContactView, ConversationList, VisitorToken};
+use schema::{ContactId, ConversationId, Fact, IdentityKind};
+use serde_json::{Value, json};
+use tests::api::Api;
+use tests::client::Socket;
+use tests::node::Node;
+
+async fn by_identity(api: &Api, identity: &str) -> Option<ContactView> {
+    let query = format!("/v1/contacts?identity={}", identity.replace('+', "%2B").replace('@', "%40"));
+    let list: ContactList = api.get(&query).await.ok();
+    assert!(list.contacts.len() <= 1 && list.next.is_none());
+    list.contacts.into_iter().next()
+}
+
+async fn view(api: &Api, id: ContactId) -> ContactView {
+    api.get(&format!("/v1/contacts/{id}")).await.ok()
+}
+
+async fn listed(api: &Api, contact: &str) -> Vec<ConversationId> {
+    let list: ConversationList = api.get(&format!("/v1/conversations?contact={contact}")).await.ok();
+    let mut ids: Vec<_> = list.conversations.into_iter().map(|row| row.id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn keys(contact: &ContactView) -> Vec<String> {
+    contact.identities.iter().map(|known| known.identity.key()).collect()
+}
+
+#[tokio::test]
+async fn a_name_is_one_identity_of_one_contact_whoever_uses_it() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    assert!(by_identity(&api, "external:Ana").await.is_none());
+    let opened = futures_util::future::join_all((0..8).map(|_| api.open_with("Ana"))).await;
+    let ana = by_identity(&api, "external:Ana").await.unwrap();
+    assert_eq!(
+        (ana.contact.as_str(), ana.version, ana.identities[0].identity.kind()),
+        ("Ana", 1, IdentityKind::External)
+    );
+    let token: VisitorToken = api.visitor(json!({"contact": "Ana"})).await;
+    assert_eq!((token.contact.as_str(), token.contact_id), ("Ana", ana.id));
+    for id in &opened {
+        let state = api.view(*id).await;
+        assert_eq!(
+            (state.contact_id, state.contact.as_ref().map(schema::Contact::as_str)),
+            (Some(ana.id), Some("Ana"))
+        );
+        let log = api.log(*id).await;
+        assert!(matches!(log.events[0].fact, Fact::Opened { contact, .. } if contact == ana.id));
+        assert!(!serde_json::to_string(&log).unwrap().contains("Ana"), "the log names the id only");
+    }
+    // By the id it is the same one.
+    let more = api.open_with(&ana.id.to_string()).await;
+    let mut all = [opened, vec![more]].concat();
+    all.sort_unstable();
+    assert_eq!((listed(&api, "Ana").await, listed(&api, &ana.id.to_string()).await), (all.clone(), all));
+    // Nobody has named this one: no record, and the id is the name.
+    let nobody = api.view(api.open().await).await;
+    let id = nobody.contact_id.unwrap();
+    assert_eq!(nobody.contact.map(|contact| contact.to_string()), Some(id.to_string()));
+    let shown = view(&api, id).await;
+    assert_eq!((shown.version, shown.created_at, shown.identities.len()), (0, None, 0));
+    let list: ContactList = api.get("/v1/contacts").await.ok();
+    assert_eq!(list.contacts.iter().map(|contact| contact.id).collect::<Vec<_>>(), [ana.id]);
+    for n in 0..5 {
+        api.open_with(&format!("c{n}")).await;
+    }
+    let (mut seen, mut after) = (Vec::new(), String::new());
+    loop {
+        let page: ContactList = api.get(&format!("/v1/contacts?limit=2{after}")).await.ok();
+        seen.extend(page.contacts.iter().map(|contact| contact.id));
+        let Some(next) = page.next else { break };
+        after = format!("&after={next}");
+    }
+    assert!(seen.len() == 6 && seen.is_sorted(), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_record_is_changed_from_its_version_and_says_where_everything_came_from() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    api.open_with("Ana").await;
+    api.open_with("Bo").await;
+    let ana = by_identity(&api, "external:Ana").await.unwrap();
+    let path = format!("/v1/contacts/{}", ana.id);
+    let change = json!({"version": 1, "name": "Ana María", "language": "es",
+        "add_identities": [{"kind": "phone", "value": "+34 600 123 456"}, {"kind": "email", "value": "Ana@Example.com"}],
+        "attributes": {"plan": "pro"}, "consents": {"news": {"given": true, "how": "form"}}, "states": {"opted_out": true}});
+    let changed: ContactView = api.patch(&path, &change).await.ok();
+    assert_eq!(
+        (changed.version, keys(&changed)),
+        (2, vec!["external:Ana".into(), "phone:+34600123456".into(), "email:ana@example.com".into()])
+    );
+    let written: Value = serde_json::to_value(&changed).unwrap();
+    for part in ["/attributes/plan", "/consents/news", "/states/opted_out", "/identities/1"] {
+        let part = written.pointer(part).unwrap();
+        assert_eq!(part["way"], "api", "{part}");
+        assert!(part["by"].as_str().unwrap().starts_with("key ") && part["at"].is_string(), "{part}");
+    }
+    assert_eq!(by_identity(&api, "phone:+34-600-123-456").await.as_ref(), Some(&changed));
+    assert_eq!(by_identity(&api, "email:ANA@example.com").await.as_ref(), Some(&changed));
+    // Who was not quick enough is told the version that is there.
+    let stale = api.patch(&path, &json!({"version": 1, "name": null})).await;
+    assert_eq!(stale.failure(), (409, "version_conflict"));
+    assert!(stale.body.contains("version 2"), "{}", stale.body);
+    let bo = by_identity(&api, "external:Bo").await.unwrap();
+    for (body, failure) in [
+        (json!({"version": 1, "add_identities": [{"kind": "phone", "value": "+34600123456"}]}), (409, "wrong_state")),
+        (json!({"version": 1, "add_identities": [{"kind": "phone", "value": "600"}]}), (400, "bad_field")),
+        (json!({"version": 1, "remove_identities": [{"kind": "external", "value": "Ana"}]}), (400, "bad_field")),
+        (json!({"version": 1, "surname": "x"}), (400, "bad_field")),
+        (json!({"name": "x"}), (400, "bad_field")),
+    ] {
+        let answer = api.patch(&format!("/v1/contacts/{}", bo.id), &body).await;
+        assert_eq!(answer.failure(), failure, "{body}");
+        assert!(!answer.body.contains("600123456"), "{}", answer.body);
+    }
+    for (query, failure) in [
+        ("?identity=phone:600", (400, "bad_field")),
+        ("?identity=Ana", (400, "bad_field")),
+        ("?limit=0", (400, "bad_field")),
+        ("?after=x", (400, "bad_field")),
+        ("/ct_1", (404, "not_found")),
+        (&format!("/{}", ContactId::generate()), (404, "not_found")),
+    ] {
+        assert_eq!(api.get(&format!("/v1/contacts{query}")).await.failure(), failure, "{query}");
+    }
+    // A visitor may read nothing of it, not even of itself; another tenant has no such contact.
+    let visitor = api.showing(api.visitor(json!({"contact": "Ana"})).await.token);
+    let (_, other) = node.operator().create_tenant("other").await;
+    for (method, end, body) in [
+        ("GET", "", json!(null)),
+        ("PATCH", "", json!({"version": 2, "name": "Eve"})),
+        ("POST", "/merge", json!({"other": bo.id})),
+        ("POST", "/split", json!({"contact": bo.id})),
+        ("DELETE", "", json!(null)),
+    ] {
+        let mut request = visitor.request(method, &format!("{path}{end}"));
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        assert_eq!(Api::send(request).await.failure(), (403, "forbidden"), "{method} {end}");
+    }
+    assert_eq!(visitor.get("/v1/contacts").await.failure(), (403, "forbidden"));
+    assert_eq!(other.get(&path).await.failure(), (404, "not_found"));
+    assert_eq!(other.call("DELETE", &path).await.failure(), (404, "not_found"));
+    assert!(by_identity(&other, "phone:+34600123456").await.is_none());
+    assert_eq!(view(&api, ana.id).await, changed, "nothing came through");
+}
+
+#[tokio::test]
+async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
+    let mut node = Node::start(&[]);
+    let api = node.api();
+    let (anas, bos) = (api.open_with("Ana").await, api.open_with("Bo").await);
+    // Somebody who came by a page, before the tenant knew who it was.
+    let page: VisitorToken = api.visitor(json!({})).await;
+    let visitor = api.showing(page.token.clone());
+    let pages = visitor.open().await;
+    let mut socket = Socket::open(node.address, &page.token).await;
+    socket.join(pages, 0).await;
+    let (ana, bo) = (by_identity(&api, "external:Ana").await.unwrap(), by_identity(&api, "external:Bo").await.unwrap());
+    for token in [&visitor] {
+        assert_eq!(token.get(&format!("/v1/conversations/{anas}")).await.failure(), (404, "unknown_conversation"));
+    }
+    let merge = format!("/v1/contacts/{}/merge", ana.id);
+    api.post(&merge, &json!({"other": bo.id})).await.ok::<ContactView>();
+    let merged: ContactView = api.post(&merge, &json!({"other": page.contact_id})).await.ok();
+    assert_eq!(api.post(&merge, &json!({"other": page.contact_id})).await.ok::<ContactView>(), merged, "twice is once");
+    assert_eq!(
+        (keys(&merged), merged.merged.clone()),
+        (vec!["external:Ana".into(), "external:Bo".into()], vec![bo.id, page.contact_id])
+    );
+    assert_eq!(api.post(&merge, &json!({"other": ana.id})).await.failure(), (400, "bad_field"));
+    assert_eq!(view(&api, bo.id).await, merged, "found by both ids");
+    assert_eq!(by_identity(&api, "external:Bo").await.unwrap(), merged);
+    let mut all = vec![anas, bos, pages];
+    all.sort_unstable();
+    for contact in ["Ana".to_owned(), "Bo".to_owned(), ana.id.to_string(), page.contact_id.to_string()] {
+        assert_eq!(listed(&api, &contact).await, all, "{contact}");
+    }
+    let state = api.view(pages).await;
+    assert_eq!((state.contact_id, state.contact.unwrap().as_str()), (Some(ana.id), "Ana"));
+    // The visitor's token goes on, as the one whom it stands for now.
+    assert_eq!(visitor.say(anas, "r1", "It is me.").await, 2);
+    let own: ConversationList = visitor.get("/v1/conversations").await.ok();
+    assert_eq!(own.conversations.len(), all.len());
+    socket.say(pages, "r1", "And here, too.").await;
+    let late: VisitorToken = visitor.post("/v1/visitors", &json!({})).await.ok();
+    assert_eq!((late.contact.as_str(), late.contact_id), ("Ana", ana.id));
+    let opened = visitor.open().await;
+    assert_eq!(api.view(opened).await.contact_id, Some(ana.id));
+    // After a restart it is as it was.
+    node.signal("TERM");
+    node.ended().await;
+    let node = Node::start_in(node.root(), &[]);
+    let api = node.api();
+    assert_eq!(listed(&api, "Bo").await.len(), 4);
+
+    let split = format!("/v1/contacts/{}/split", ana.id);
+    let undone: ContactView = api.post(&split, &json!({"contact": page.contact_id})).await.ok();
+    assert_eq!((undone.id, keys(&undone).len()), (page.contact_id, 0));
+    assert_eq!(listed(&api, &page.contact_id.to_string()).await, [pages]);
+    let visitor = api.showing(page.token);
+    assert_eq!(visitor.get(&format!("/v1/conversations/{anas}")).await.failure(), (404, "unknown_conversation"));
+    // An identity alone goes to somebody new; conversations stay where they were held.
+    let new: ContactView = api.post(&split, &json!({"identities": [{"kind": "external", "value": "Bo"}]})).await.ok();
+    assert!(![ana.id, bo.id].contains(&new.id));
+    assert_eq!((keys(&new), listed(&api, "Bo").await), (vec!["external:Bo".into()], vec![]));
+    let left = view(&api, ana.id).await;
+    assert_eq!((keys(&left), left.merged), (vec!["external:Ana".into()], vec![bo.id]));
+    assert_eq!(left.changes.len(), 4, "each is remembered");
+    for body in
+        [json!({}), json!({"contact": page.contact_id}), json!({"identities": [{"kind": "external", "value": "Bo"}]})]
+    {
+        assert_eq!(api.post(&split, &body).await.failure(), (400, "bad_field"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_erased_is_gone_with_all_conversations_and_comes_back_as_nobody() {
+    const CANARY: &str = "canary-erased-31f0";
+    let mut node = Node::start(&[]);
+    let api = node.api();
+    let (anas, again) = (api.open_with(CANARY).await, api.open_with(CANARY).await);
+    let kept = api.open_with("Bo").await;
+    let token: VisitorToken = api.visitor(json!({"contact": CANARY})).await;
+    let page: VisitorToken = api.visitor(json!({})).await;
+    let visitor = api.showing(page.token.clone());
+    let pages = visitor.open().await;
+    visitor.say(pages, "r1", "Hello").await;
+    let path = format!("/v1/contacts/{}", token.contact_id);
+    api.post(&format!("{path}/merge"), &json!({"other": page.contact_id})).await.ok::<ContactView>();
+    let mut socket = Socket::open(node.address, &token.token).await;
+    socket.join(anas, 0).await;
+    assert_eq!(api.call("DELETE", &path).await.status, 204);
+    for id in [anas, again, pages] {
+        assert_eq!(api.get(&format!("/v1/conversations/{id}")).await.failure(), (404, "unknown_conversation"));
+    }
+    let gone = (404, "not_found");
+    assert_eq!((api.get(&path).await.failure(), api.call("DELETE", &path).await.failure()), (gone, gone));
+    assert!(by_identity(&api, &format!("external:{CANARY}")).await.is_none());
+    for token in [&token.token, &page.token] {
+        assert_eq!(api.showing(token.clone()).get("/v1/conversations").await.failure(), (401, "token_expired"));
+    }
+    assert_eq!(listed(&api, "Bo").await, [kept]);
+    node.signal("TERM");
+    node.ended().await;
+    let log = node.log();
+    assert!(!log.contains(CANARY), "{log}");
+    let files = std::fs::read_dir(node.data()).unwrap();
+    let mut looked = 0;
+    for file in files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        let bytes = std::fs::read(&file).unwrap();
+        looked += usize::from(bytes.starts_with(b"SQLite"));
+        assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{}", file.display());
+    }
+    assert!(looked > 0, "the store was looked at");
+    let node = Node::start_in(node.root(), &[]);
+    let new = node.api().visitor(json!({"contact": CANARY})).await;
+    assert_ne!(new.contact_id, token.contact_id);
+}
