@@ -166,7 +166,10 @@ fn event(seq: Seq) -> Result<Event, Failure> {
     let turn = u32::try_from(seq / 3)?;
     let said = format!("These are the words of message {seq}, about as many as people type.").into();
     let (author, fact) = match seq {
-        1 => (Author::System, Fact::Opened { contact: ContactId::from_bytes([7; 16]), channel: Channel::Web, locale: None }),
+        1 => (
+            Author::System,
+            Fact::Opened { contact: ContactId::from_bytes([7; 16]), channel: Channel::Web, locale: None },
+        ),
         _ => match seq % 3 {
             2 => {
                 let r#ref = format!("ref-{seq}").parse().ok();

@@ -311,12 +311,7 @@ impl System {
     }
 
     fn contact_erasing(&self) -> ContactErasing<'_> {
-        ContactErasing {
-            contacts: &self.contacts,
-            store: &self.store,
-            eraser: &self.eraser,
-            listing: &self.listing,
-        }
+        ContactErasing { contacts: &self.contacts, store: &self.store, eraser: &self.eraser, listing: &self.listing }
     }
 
     /// The tenants' contacts.

@@ -177,7 +177,13 @@ impl Node {
 
         let limits = &config.limits;
         let tokens = Tokens::new(&data.token_key(), limits.visitor_session_max)?;
-        let authority = Authority::new(keys, tokens, Logouts::new(sqlite.clone()), Arc::clone(system.contacts()), data.admin_key().clone());
+        let authority = Authority::new(
+            keys,
+            tokens,
+            Logouts::new(sqlite.clone()),
+            Arc::clone(system.contacts()),
+            data.admin_key().clone(),
+        );
         let limiter = Arc::new(Limiter::new(Rates {
             address: limits.requests_per_second_per_address,
             key: limits.requests_per_second_per_key,

@@ -109,7 +109,8 @@ async fn join(bench: &Bench, key: ConversationKey, ear: &Ear, after: Seq) -> Joi
 /// A conversation of so many messages, each so long, that is at rest.
 async fn conversation_of(store: &Moody, bench: &Bench, count: Seq, bytes: usize) -> ConversationKey {
     let key = ConversationKey { tenant: bench.tenant, conversation: schema::ConversationId::generate() };
-    let opening = engine_store::Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::default() };
+    let opening =
+        engine_store::Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::default() };
     let claim = store.claim(key, Some(opening)).await.unwrap();
     let opened = Fact::Opened { contact: ContactId::generate(), channel: schema::Channel::Web, locale: None };
     // What an agent writes needs no answer.

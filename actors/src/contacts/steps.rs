@@ -82,9 +82,7 @@ impl Contacts {
             let stepped = match step {
                 Step::Erase => return Ok(Some(kept)),
                 Step::Merge { other } => self.merge_step(tenant, kept, other, (&by, at)).await,
-                Step::Split { into, identities } => {
-                    self.split_step(tenant, kept, into, &identities, (&by, at)).await
-                }
+                Step::Split { into, identities } => self.split_step(tenant, kept, into, &identities, (&by, at)).await,
                 Step::Unmerge { other } => self.unmerge_step(tenant, kept, other, (&by, at)).await,
             };
             match stepped {

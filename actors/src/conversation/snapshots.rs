@@ -126,7 +126,8 @@ mod tests {
             ];
             for (n, (kept, head, found)) in rows.into_iter().enumerate() {
                 let store = Arc::new(MemoryStore::default());
-                let opening = Opening { contact: schema::ContactId::generate(), is_anonymous: true, at: Timestamp::default() };
+                let opening =
+                    Opening { contact: schema::ContactId::generate(), is_anonymous: true, at: Timestamp::default() };
                 let epoch = now(store.claim(key, Some(opening))).epoch;
                 now(store.append(Append { key, epoch, head: 0, events: log.clone().into(), due: DueChange::Keep }));
                 if let Some((of, bytes)) = kept {

@@ -206,7 +206,11 @@ pub(super) async fn bring(store: SharedStore, append: Append, jitter: fn() -> f6
             StoreError::Unknown(_) => is_open = true,
             // The condition failed: by another owner's claim, or by our own earlier try.
             StoreError::Fenced if is_open => {}
-            StoreError::Fenced | StoreError::NotFound | StoreError::Conflict { .. } | StoreError::Held { .. } | StoreError::Corrupt(_) => {
+            StoreError::Fenced
+            | StoreError::NotFound
+            | StoreError::Conflict { .. }
+            | StoreError::Held { .. }
+            | StoreError::Corrupt(_) => {
                 return Err(error);
             }
         }

@@ -118,6 +118,6 @@ const fn store_code(error: &StoreError) -> ErrorCode {
         StoreError::Corrupt(_) => ErrorCode::StoreCorrupt,
         StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } | StoreError::Held { .. } => {
             ErrorCode::Internal
-        },
+        }
     }
 }

@@ -207,9 +207,8 @@ pub(super) fn sealed_for_a_name(tokens: &Tokens, tenant: TenantId, name: &str, n
     let (jti, end) = (SessionId::generate(), now.plus(Duration::from_secs(60)));
     let claims = format!(r#"{{"tenant":"{tenant}","contact":"{name}","iat":"{now}","exp":"{end}","jti":"{jti}"}}"#);
     let returning = format!(r#"{{"tenant":"{tenant}","contact":"{name}","exp":"{}"}}"#, now.plus(RETURN_TTL));
-    [(claims, PURPOSE), (returning, RETURN_PURPOSE)].map(|(claims, purpose)| {
-        LocalToken::encrypt(&tokens.key, claims.as_bytes(), None, Some(purpose)).unwrap()
-    })
+    [(claims, PURPOSE), (returning, RETURN_PURPOSE)]
+        .map(|(claims, purpose)| LocalToken::encrypt(&tokens.key, claims.as_bytes(), None, Some(purpose)).unwrap())
 }
 
 #[cfg(test)]
@@ -385,10 +384,8 @@ mod tests {
 
     #[test]
     fn the_largest_token_is_within_the_bound() {
-        let largest = Visitor {
-            origin: Some(format!("https://{}", "a".repeat(245)).parse().unwrap()),
-            ..visitor(at(60))
-        };
+        let largest =
+            Visitor { origin: Some(format!("https://{}", "a".repeat(245)).parse().unwrap()), ..visitor(at(60)) };
         let (token, _) = tokens(1).seal(TenantId::generate(), largest, at(0)).unwrap();
         assert!(token.len() <= TOKEN_BYTES_MAX, "{}", token.len());
         assert!(tokens(1).open(&token, at(1)).is_ok());

@@ -240,14 +240,7 @@ mod tests {
     use crate::auth::{Kind, MadeBy, Visitor};
 
     fn visitor(tenant: TenantId, contact: ContactId, since: Timestamp) -> Member {
-        let visitor = Visitor {
-            contact,
-            conversation: None,
-            origin: None,
-            expires_at: since,
-            since,
-            by: MadeBy::Page,
-        };
+        let visitor = Visitor { contact, conversation: None, origin: None, expires_at: since, since, by: MadeBy::Page };
         let principal = Arc::new(Principal { tenant, kind: Kind::Visitor(visitor) });
         Member { principal, page: None, outbox: Outbox::new(), format: Format::Socket }
     }

@@ -4,9 +4,7 @@
 //! and with it the matter is decided; the record that goes on takes in what came of it. Whoever meets a record in the
 //! middle does the rest, and doing a step twice does no more than doing it once.
 
-use super::{
-    Begun, ChangeKind, Consent, ContactError, ContactRecord, KnownIdentity, Provenance, Step,
-};
+use super::{Begun, ChangeKind, Consent, ContactError, ContactRecord, KnownIdentity, Provenance, Step};
 use crate::{ChangedBy, ContactId, Identity, Timestamp, limits};
 
 impl ContactRecord {

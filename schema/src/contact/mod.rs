@@ -17,7 +17,7 @@ use crate::{
     PersonName, Purpose, Timestamp, limits,
 };
 
-pub use change::{ConsentIn, ContactChange};
+pub use change::{ConsentIn, ContactChange, StatesIn};
 
 /// Why a record does not change as asked.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -323,7 +323,8 @@ impl ContactRecord {
     /// # Errors
     /// The first bound that is passed.
     pub fn check(&self) -> Result<(), ContactError> {
-        let bytes = |(name, attribute): (&AttributeName, &Attribute)| name.as_str().len() + attribute.value.as_str().len();
+        let bytes =
+            |(name, attribute): (&AttributeName, &Attribute)| name.as_str().len() + attribute.value.as_str().len();
         let attribute_bytes: usize = self.attributes.iter().map(bytes).sum();
         if self.identities.len() > limits::IDENTITIES_MAX {
             Err(ContactError::Identities)

@@ -79,10 +79,7 @@ fn a_record_stays_within_its_bounds_and_as_it_was() {
     let none = ContactChange::default;
     for (change, refused) in [
         (ContactChange { add_identities: many(limits::IDENTITIES_MAX - 1), ..none() }, None),
-        (
-            ContactChange { add_identities: many(limits::IDENTITIES_MAX), ..none() },
-            Some(ContactError::Identities),
-        ),
+        (ContactChange { add_identities: many(limits::IDENTITIES_MAX), ..none() }, Some(ContactError::Identities)),
         (ContactChange { attributes: attributes(limits::ATTRIBUTES_MAX, "v"), ..none() }, None),
         (
             ContactChange { attributes: attributes(limits::ATTRIBUTES_MAX + 1, "v"), ..none() },
@@ -91,10 +88,7 @@ fn a_record_stays_within_its_bounds_and_as_it_was() {
         (ContactChange { attributes: attributes(20, &value), ..none() }, Some(ContactError::Attributes)),
         (ContactChange { consents: consents(limits::CONSENTS_MAX), ..none() }, None),
         (ContactChange { consents: consents(limits::CONSENTS_MAX + 1), ..none() }, Some(ContactError::Consents)),
-        (
-            ContactChange { remove_identities: vec![identity("external:bo")], ..none() },
-            Some(ContactError::NotTheirs),
-        ),
+        (ContactChange { remove_identities: vec![identity("external:bo")], ..none() }, Some(ContactError::NotTheirs)),
     ] {
         let mut ana = record(&["external:ana"], &[]);
         let before = ana.clone();
@@ -184,17 +178,15 @@ fn a_split_takes_identities_and_what_came_with_them() {
         (&["email:ana@example.com"][..], &["email:ana@example.com"][..], &[][..], 3),
         // What came with somebody goes with the last identity that came with them.
         (&["external:bo"], &["external:bo"], &[], 3),
-        (
-            &["external:bo", "phone:+34600123456"],
-            &["external:bo", "phone:+34600123456"],
-            &[("size", "M")],
-            2,
-        ),
+        (&["external:bo", "phone:+34600123456"], &["external:bo", "phone:+34600123456"], &[("size", "M")], 2),
     ] {
         let identities: Vec<_> = identities.iter().map(|text| identity(text)).collect();
         assert_eq!(ana.may_split(&identities), Ok(()));
         let new = ana.split_off(a, &identities, &by(), at(2));
-        assert_eq!((keys(&new).as_slice(), values(&new).as_slice()), (&*new_keys.iter().map(ToString::to_string).collect::<Vec<_>>(), new_values));
+        assert_eq!(
+            (keys(&new).as_slice(), values(&new).as_slice()),
+            (&*new_keys.iter().map(ToString::to_string).collect::<Vec<_>>(), new_values)
+        );
         let mut rest = ana.clone();
         rest.give_away(n, &identities, &by(), at(2));
         assert_eq!(rest.identities.len(), left);

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::VerdictView;
 use crate::{
-    AgentName, Channel, Contact, ContactId, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason, Locale, Origin,
-    Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget, limits,
+    AgentName, Channel, Contact, ContactId, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason,
+    Locale, Origin, Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget, limits,
 };
 
 /// The body of every answer that is a failure.

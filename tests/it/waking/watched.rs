@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_store::{
-    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope, SharedStore, Snapshot,
-    Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope,
+    SharedStore, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::{ConversationKey, Epoch, Seq};
 

@@ -108,7 +108,9 @@ pub(super) async fn anonymous_conversations_without_a_word_are_found_by_age(stor
     let claim = store.claim(spoken, opening(ContactId::generate(), 1)).await?;
     store.append(append(spoken, claim, &["opened", "a word"])).await?;
     let named = ConversationKey { tenant: tenants[0], conversation: ConversationId::generate() };
-    let claim = store.claim(named, opening(contact("ana"), 1).map(|opening| Opening { is_anonymous: false, ..opening })).await?;
+    let claim = store
+        .claim(named, opening(contact("ana"), 1).map(|opening| Opening { is_anonymous: false, ..opening }))
+        .await?;
     store.append(append(named, claim, &["opened"])).await?;
 
     for (before, count) in [(1, 0), (2, 1), (3, 4), (1_000, 4), (1_001, 5)] {

@@ -74,7 +74,8 @@ pub(super) async fn of_many_who_want_a_key_one_gets_it(store: SharedStore) -> Ou
     let scope = Scope::Tenant(TenantId::generate());
     let ids: Vec<String> = (0..16).map(|n| format!("r{n:02}")).collect();
     let tries = join_all(ids.iter().map(|id| put(&store, scope, id, 0, &["contested"], None))).await;
-    let winners: Vec<&String> = ids.iter().zip(&tries).filter(|(_, answer)| **answer == Ok(1)).map(|(id, _)| id).collect();
+    let winners: Vec<&String> =
+        ids.iter().zip(&tries).filter(|(_, answer)| **answer == Ok(1)).map(|(id, _)| id).collect();
     same("winners", &winners.len(), &1)?;
     for lost in tries.into_iter().filter(|answer| answer.is_err()) {
         refused("a loser", lost, &StoreError::Held { by: winners[0].clone() })?;

@@ -2,7 +2,9 @@
 
 use anyhow::ensure;
 use engine_store::{Append, Claim, ConversationRow, DueChange, Opening, PageBounds, SharedStore, StoreError};
-use schema::{Author, Channel, ContactId, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp};
+use schema::{
+    Author, Channel, ContactId, ConversationId, ConversationKey, Event, Fact, Seq, TenantId, Text, Timestamp,
+};
 
 /// A conversation nobody has, of a tenant nobody has.
 #[must_use]

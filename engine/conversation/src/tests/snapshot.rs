@@ -52,7 +52,11 @@ fn every_kind() -> Vec<Event> {
     let facts = [
         (
             Author::System,
-            Fact::Opened { contact: schema::ContactId::from_bytes([7; 16]), channel: Channel::Web, locale: "es-ES".parse().ok() },
+            Fact::Opened {
+                contact: schema::ContactId::from_bytes([7; 16]),
+                channel: Channel::Web,
+                locale: "es-ES".parse().ok(),
+            },
         ),
         (Author::Contact, said("Can I \"return\" it?\n¿Sí? 🙂", "r1")),
         (Author::Assistant, Fact::TurnStarted { turn: 1 }),

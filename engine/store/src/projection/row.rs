@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 use schema::wire::{ConversationPage, Status};
 use schema::{
-    AgentName, Author, Channel, Contact, ContactId, ConversationId, Event, Fact, HandoffReason, Locale, Seq, Text, Timestamp,
-    limits,
+    AgentName, Author, Channel, Contact, ContactId, ConversationId, Event, Fact, HandoffReason, Locale, Seq, Text,
+    Timestamp, limits,
 };
 use serde::{Deserialize, Serialize};
 

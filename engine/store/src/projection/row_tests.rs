@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use schema::wire::{ConversationPage, Status};
 use schema::{
-    Author, Channel, CloseReason, ContactId, ConversationId, End, Event, Fact, HandoffReason, Made, Reply, Seq, Timestamp, limits,
+    Author, Channel, CloseReason, ContactId, ConversationId, End, Event, Fact, HandoffReason, Made, Reply, Seq,
+    Timestamp, limits,
 };
 
 use super::ConversationRow;
@@ -104,7 +105,11 @@ fn a_row_tells_who_waits_since_when_and_for_how_many_answers() {
         assert_eq!(found, (Some(unread), waiting.map(at), handoff, agent), "{words:?}");
         assert_eq!(shown.owner, if agent.is_some() { "human" } else { "assistant" }, "{words:?}");
         assert_eq!((shown.head, shown.last_at), (words.len() as Seq, at(words.len() as Seq)), "{words:?}");
-        assert_eq!((shown.contact_id, shown.contact.and_then(|name| name.id())), (Some(contact("ana")), Some(contact("ana"))), "{words:?}");
+        assert_eq!(
+            (shown.contact_id, shown.contact.and_then(|name| name.id())),
+            (Some(contact("ana")), Some(contact("ana"))),
+            "{words:?}"
+        );
         let of_contact = page(&folded(&events(words))).for_contact();
         assert_eq!((of_contact.unread, of_contact.waiting_since, of_contact.handoff), (None, None, None), "{words:?}");
     }

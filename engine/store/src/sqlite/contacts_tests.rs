@@ -28,9 +28,14 @@ fn left_behind(scratch: &Scratch) {
     let mut file = Connection::open(scratch.file()).unwrap();
     file.execute_batch("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL").unwrap();
     migrate::migrate(&mut file, &migrate::STEPS[..WITH_NAMES]).unwrap();
-    for (row, tenant, contact, head) in
-        [(1u8, 1u8, NAME, 2), (2, 1, NAME, 1), (3, 2, NAME, 1), (4, 1, ANONYMOUS, 1), (5, 1, "anon_ymous", 1), (6, 1, "bo", 0)]
-    {
+    for (row, tenant, contact, head) in [
+        (1u8, 1u8, NAME, 2),
+        (2, 1, NAME, 1),
+        (3, 2, NAME, 1),
+        (4, 1, ANONYMOUS, 1),
+        (5, 1, "anon_ymous", 1),
+        (6, 1, "bo", 0),
+    ] {
         let values = (row, [tenant; 16], [row; 16], contact, head);
         file.execute("INSERT INTO conversations VALUES (?1, ?2, ?3, ?4, 1, ?5, 5)", values).unwrap();
         for seq in 1..=head {
@@ -52,9 +57,11 @@ fn left_behind(scratch: &Scratch) {
     }
     let insert = "INSERT INTO records (scope, kind, id, version, body) VALUES (?1, ?2, ?3, 3, CAST(?4 AS BLOB))";
     let usage = serde_json::json!({"format": 1, "visitors": {NAME: 7, ANONYMOUS: 8, "only here": 9}, "tokens": 5});
-    for (kind, id, body) in
-        [("logout", NAME, r#"{"format":1}"#), ("logout", "gone", r#"{"format":1}"#), ("usage", "today", &usage.to_string())]
-    {
+    for (kind, id, body) in [
+        ("logout", NAME, r#"{"format":1}"#),
+        ("logout", "gone", r#"{"format":1}"#),
+        ("usage", "today", &usage.to_string()),
+    ] {
         file.execute(insert, ([1u8; 16].as_slice(), kind, id, body)).unwrap();
     }
     file.execute(insert, ([2u8; 16].as_slice(), "usage", "today", r#"{"format":1,"visitors":{},"tokens":5}"#)).unwrap();
@@ -92,9 +99,7 @@ async fn names_become_identities_and_stand_nowhere_else() {
     assert_eq!(quetzal.as_bytes()[6] >> 4, 7, "an id as others are");
 
     let ymous = named(&store, 1, "anon_ymous").await.1;
-    for (row, tenant, contact) in
-        [(1, 1, quetzal), (2, 1, quetzal), (3, 2, other), (4, 1, anonymous), (5, 1, ymous)]
-    {
+    for (row, tenant, contact) in [(1, 1, quetzal), (2, 1, quetzal), (3, 2, other), (4, 1, anonymous), (5, 1, ymous)] {
         let page = store.read(key(tenant, row), 0, PageBounds::FULL).await.unwrap();
         let Fact::Opened { contact: opened, locale, .. } = &page.events[0].fact else { panic!("it was opened") };
         assert_eq!((*opened, locale.is_some()), (contact, true), "{row}");

@@ -3,6 +3,8 @@
 
 mod checkpoint;
 mod connect;
+#[cfg(test)]
+mod contacts_tests;
 mod damage;
 mod due;
 mod erase;
@@ -25,8 +27,6 @@ mod snapshots;
 mod stats;
 mod store;
 mod sync;
-#[cfg(test)]
-mod contacts_tests;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -54,12 +54,10 @@ impl Write for PutWithKeysWrite {
         if found != *expected {
             return Ok(Err(StoreError::Conflict { found }));
         }
-        let mut holder = rows
-            .connection
-            .prepare_cached("SELECT id FROM record_keys WHERE scope = ?1 AND kind = ?2 AND key = ?3")?;
+        let mut holder =
+            rows.connection.prepare_cached("SELECT id FROM record_keys WHERE scope = ?1 AND kind = ?2 AND key = ?3")?;
         for key in &self.keys.keys {
-            let by: Option<String> =
-                holder.query_row(params![bytes(scope), kind, key], |row| row.get(0)).optional()?;
+            let by: Option<String> = holder.query_row(params![bytes(scope), kind, key], |row| row.get(0)).optional()?;
             if let Some(by) = by
                 && by != *id
                 && Some(&by) != self.keys.taken_from.as_ref()
@@ -200,9 +198,11 @@ fn version(connection: &Connection, name: &RecordName) -> rusqlite::Result<u64> 
 /// The record is found by no key any more; how many it had.
 fn forget_keys(connection: &Connection, name: &RecordName) -> rusqlite::Result<usize> {
     let RecordName { scope, kind, id } = name;
-    connection
-        .prepare_cached("DELETE FROM record_keys WHERE scope = ?1 AND kind = ?2 AND id = ?3")?
-        .execute(params![bytes(scope), kind, id])
+    connection.prepare_cached("DELETE FROM record_keys WHERE scope = ?1 AND kind = ?2 AND id = ?3")?.execute(params![
+        bytes(scope),
+        kind,
+        id
+    ])
 }
 
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Record> {

@@ -27,8 +27,8 @@ use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::{
     Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
-    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordKeys, RecordName, Records, Reschedule, Scope,
-    Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordKeys, RecordName, Records, Reschedule,
+    Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.

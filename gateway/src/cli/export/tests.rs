@@ -10,7 +10,9 @@ const CONVERSATION: &str = "conv_0192b1a0c0de7000800000000000abcd";
 fn pages() -> Vec<(String, u16, String)> {
     let at = r#""at":"2024-05-01T10:00:00.000Z""#;
     let first = [
-        format!(r#"{{"seq":1,{at},"author":"contact","type":"opened","contact":"ct_018f00000000700080000000000000aa"}}"#),
+        format!(
+            r#"{{"seq":1,{at},"author":"contact","type":"opened","contact":"ct_018f00000000700080000000000000aa"}}"#
+        ),
         format!(r#"{{"seq":2,{at},"author":"contact","type":"message","text":"Hours?\nPlease","ref":"a"}}"#),
     ];
     let second = [
