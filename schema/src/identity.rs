@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::{Contact, limits};
@@ -36,7 +36,7 @@ pub enum IdentityError {
 }
 
 /// What an identity is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum IdentityKind {
     /// The tenant's own name for the person: what requests give as `contact`.
@@ -75,6 +75,25 @@ impl IdentityKind {
         }
     }
 
+    const fn chars_max(self) -> usize {
+        match self {
+            Self::External => limits::CONTACT_CHARS_MAX,
+            Self::Phone => *PHONE_DIGITS.end() + 1,
+            Self::Email => limits::IDENTITY_CHARS_MAX,
+            Self::Whatsapp | Self::Messenger | Self::Instagram | Self::Telegram => CHANNEL_ID_CHARS_MAX,
+        }
+    }
+
+    /// Values of this kind in their one spelling, as a part of a regular expression for descriptions.
+    const fn pattern(self) -> &'static str {
+        match self {
+            Self::External => r"(?!(ct|anon)_[0-9a-f]{32}$)[^\u0000-\u001f\u007f-\u009f]{1,128}",
+            Self::Phone => r"\+[1-9][0-9]{6,14}",
+            Self::Email => r"[a-z0-9._%+-]{1,64}@[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){0,1}",
+            Self::Whatsapp | Self::Messenger | Self::Instagram | Self::Telegram => r"[A-Za-z0-9._-]{1,128}",
+        }
+    }
+
     /// The one spelling of a value of this kind.
     fn normalised(self, value: &str) -> Result<String, IdentityError> {
         match self {
@@ -88,8 +107,16 @@ impl IdentityKind {
     }
 }
 
+/// What an identity is written as in one word, as a regular expression for descriptions.
+#[must_use]
+pub fn identity_pattern() -> String {
+    let kinds: Vec<String> =
+        IdentityKind::ALL.iter().map(|kind| format!("{}:{}", kind.name(), kind.pattern())).collect();
+    format!("^({})$", kinds.join("|"))
+}
+
 /// By what a contact is known. Its `Debug` shows the kind and the length only: it is a person's.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Identity {
     kind: IdentityKind,
@@ -97,13 +124,32 @@ pub struct Identity {
 }
 
 /// An identity as somebody has written it.
-#[derive(Deserialize, JsonSchema)]
+#[derive(Deserialize)]
 struct Unchecked {
-    /// What it is.
     kind: IdentityKind,
-    /// What it says, in any of the spellings of its kind.
-    #[schemars(length(min = 1, max = limits::IDENTITY_CHARS_MAX), regex(pattern = limits::LINE_PATTERN))]
     value: String,
+}
+
+impl JsonSchema for Identity {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Identity".into()
+    }
+
+    /// Each kind with its value in the one spelling; others of the same value are taken, too.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let one = |kind: &IdentityKind| {
+            json_schema!({
+                "type": "object",
+                "properties": {
+                    "kind": { "const": kind.name() },
+                    "value": { "type": "string", "maxLength": kind.chars_max(), "pattern": format!("^{}$", kind.pattern()) }
+                },
+                "required": ["kind", "value"]
+            })
+        };
+        let kinds: Vec<Schema> = IdentityKind::ALL.iter().map(one).collect();
+        json_schema!({ "oneOf": kinds })
+    }
 }
 
 impl Identity {

@@ -24,12 +24,12 @@ pub mod wire;
 
 pub use contact::{
     Attribute, Begun, ChangeKind, Changed, Consent, ConsentIn, ContactChange, ContactError, ContactRecord,
-    ContactState, KnownIdentity, Provenance, Step, Way,
+    ContactState, KnownIdentity, Provenance, StatesIn, Step, Way,
 };
 pub use counted::{Counted, counted};
 pub use error::ErrorCode;
 pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, HandoffReason, Made, Reply, Usage};
-pub use identity::{Identity, IdentityError, IdentityKind};
+pub use identity::{Identity, IdentityError, IdentityKind, identity_pattern};
 pub use ids::{
     AttributeName, AttributeValue, ChangedBy, ConsentMeans, Contact, ContactId, ConversationId, ConversationKey,
     IdError, JobId, PersonName, Purpose, Ref, SessionId, TenantId,

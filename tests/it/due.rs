@@ -149,7 +149,7 @@ async fn a_conversation_closes_at_its_hour_and_rests_again() {
         let store: SharedStore = Arc::new(MemoryStore::default());
         let tenant = TenantId::generate();
         let worker = node(&store, tenant, Options::default()).await;
-        let (key, _) = worker.open(tenant, "ana".parse().unwrap(), None).await.unwrap();
+        let (key, _) = worker.open(tenant, ContactId::from_bytes([7; 16]), None).await.unwrap();
         assert_eq!(entries(&store).await, 1);
         sleep(72 * HOUR - Duration::from_secs(60)).await;
         assert_eq!(facts(&store, key).await, ["opened"]);
@@ -169,9 +169,9 @@ async fn a_stricter_policy_closes_what_has_been_quiet_for_longer() {
     let story = world.run_until(async {
         let (store, tenant) = (Arc::new(MemoryStore::default()) as SharedStore, TenantId::generate());
         let worker = node(&store, tenant, Options::default()).await;
-        let (quiet, _) = worker.open(tenant, "ana".parse().unwrap(), None).await.unwrap();
+        let (quiet, _) = worker.open(tenant, ContactId::from_bytes([7; 16]), None).await.unwrap();
         sleep(2 * HOUR).await;
-        let (recent, _) = worker.open(tenant, "bo".parse().unwrap(), None).await.unwrap();
+        let (recent, _) = worker.open(tenant, ContactId::from_bytes([8; 16]), None).await.unwrap();
         let actor = worker.tenant(tenant).await.unwrap();
         let mut profile = actor.profile();
         profile.floor.close_after_hours = 1;
@@ -192,7 +192,7 @@ async fn while_the_store_takes_nothing_it_is_not_asked_all_the_time() {
         let (moody, tenant) = (Moody::default(), TenantId::generate());
         let store: SharedStore = Arc::new(moody.clone());
         let worker = node(&store, tenant, Options::default()).await;
-        let (key, _) = worker.open(tenant, "ana".parse().unwrap(), None).await.unwrap();
+        let (key, _) = worker.open(tenant, ContactId::from_bytes([7; 16]), None).await.unwrap();
         // For a quarter of an hour around its moment each append is refused.
         let tries = 10_000;
         moody.will(std::iter::repeat_n(Mood::Away, tries));
@@ -213,7 +213,7 @@ async fn an_entry_that_is_too_early_costs_a_look_and_changes_nothing() {
     let story = world.run_until(async {
         let (store, tenant) = (Arc::new(MemoryStore::default()) as SharedStore, TenantId::generate());
         let worker = node(&store, tenant, Options::default()).await;
-        let (key, _) = worker.open(tenant, "ana".parse().unwrap(), None).await.unwrap();
+        let (key, _) = worker.open(tenant, ContactId::from_bytes([7; 16]), None).await.unwrap();
         let agent = Speaker::Agent("Bo".into());
         worker.submit(key, Command::Take { agent: "Bo".into() }).await.unwrap();
         worker

@@ -340,7 +340,7 @@ async fn a_visitor_pays_for_what_is_stored_and_for_nothing_else() {
     plan.plan.visitors.messages_per_minute = std::num::NonZeroU32::new(2).unwrap();
     bench.worker.system().plan_changed(&plan);
     let tenant = bench.worker.tenant(bench.tenant).await.unwrap();
-    let visit = Visit::new(tenant, "Eve".parse().unwrap(), None);
+    let visit = Visit::new(tenant, ContactId::from_bytes([7; 16]), None);
     let (key, _) = bench.worker.open_for(&visit, None).await.unwrap();
     let say = async |r#ref: &str| {
         let said = bench.worker.submit_for(Some(&visit), key, says(r#ref, "What is new?"));

@@ -59,10 +59,9 @@ impl From<ContactsError> for Failure {
         let code = match &error {
             ContactsError::Store(error) => return Self::store(error),
             ContactsError::Version { .. } => ErrorCode::VersionConflict,
-            ContactsError::Held { .. }
-            | ContactsError::Erasing
-            | ContactsError::Refused(ContactError::Busy | ContactError::Erasing) => ErrorCode::WrongState,
-            ContactsError::Refused(_) | ContactsError::Identity(_) => ErrorCode::BadField,
+            // What may be done depends on what stands in the records already.
+            ContactsError::Held { .. } | ContactsError::Erasing | ContactsError::Refused(_) => ErrorCode::WrongState,
+            ContactsError::Identity(_) => ErrorCode::BadField,
         };
         Self::new(code, error.to_string())
     }

@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use engine_store::ListQuery;
 use schema::wire::{ContactList, ContactView, MergeIn, SplitIn};
-use schema::{ContactChange, ContactId, ErrorCode, Identity, TenantId, limits};
+use schema::{ContactChange, ContactId, ErrorCode, Identity, TenantId, identity_pattern, limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ use crate::error::ApiError;
 #[serde(deny_unknown_fields)]
 pub(super) struct ListParameters {
     /// Only the contact who has this identity, written `kind:value`, such as `phone:+34600123456`
-    #[schemars(regex(pattern = r"^(external|phone|email|whatsapp|messenger|instagram|telegram):"))]
+    #[schemars(extend("pattern" = identity_pattern()))]
     identity: Option<String>,
     /// `next` of the page before
     after: Option<ContactId>,

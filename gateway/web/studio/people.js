@@ -8,23 +8,17 @@ export const TRYING = 'studio';
 /** Far enough back to find the last words and who answers, in all but very long silences of people. */
 const TAIL = 40;
 
-/** What a list shows of a conversation whose newest event is `head`; `before` is what it showed last. */
+/** What a list shows of a conversation whose newest event is `head`; `before` is what it showed last, with the contact, whom the log names by id only. */
 export async function glance(api, id, head, before, signal) {
   const after = Math.max(0, head - TAIL, before?.head ?? 0);
   const read = (at, limit) => api.events(id, { after: at, limit, signal });
   let seen = before ?? { owner: 'assistant', status: 'open', agent: null, contact: null, last: null };
-  if (!seen.contact && after > 0) {
-    const first = await api.events(id, { after: 0, limit: 1, signal });
-    seen = { ...seen, contact: first.events[0]?.contact };
-  }
   for await (const event of eventsBetween(read, after, Math.max(head, after + 1))) seen = fold(seen, event);
   return { ...seen, head };
 }
 
 function fold(seen, event) {
   switch (event.type) {
-    case 'opened':
-      return { ...seen, contact: event.contact };
     case 'message': {
       const running = event.turn ? false : seen.running;
       if (event.author === 'human') seen = { ...seen, handoff: null };
@@ -62,6 +56,6 @@ function glimpse(text) {
 export function nameOf(contact) {
   if (!contact) return '';
   if (contact === TRYING) return t('people.trying');
-  const generated = /^anon_[0-9a-f]*([0-9a-f]{4})$/.exec(contact);
+  const generated = /^(?:ct|anon)_[0-9a-f]*([0-9a-f]{4})$/.exec(contact);
   return generated ? t('people.visitor', { id: generated[1] }) : contact;
 }

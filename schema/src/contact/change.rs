@@ -8,7 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{
     Attribute, ChangeKind, Consent, ContactError, ContactRecord, ContactState, KnownIdentity, Provenance, Way,
 };
-use crate::{AttributeName, AttributeValue, ChangedBy, ConsentMeans, Identity, Locale, PersonName, Purpose, Timestamp};
+use crate::{
+    AttributeName, AttributeValue, ChangedBy, ConsentMeans, Identity, Locale, PersonName, Purpose, Timestamp, limits,
+};
 
 /// `PATCH /v1/contacts/{id}`: changes parts of a contact's record, if it is still at `version`. What is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -24,19 +26,40 @@ pub struct ContactChange {
     pub language: Option<Option<Locale>>,
     /// Identities that the contact gets. One that another contact has is refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = limits::IDENTITIES_MAX))]
     pub add_identities: Vec<Identity>,
     /// Identities that the contact has no longer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = limits::IDENTITIES_MAX))]
     pub remove_identities: Vec<Identity>,
     /// Attributes that are written; null takes one away.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = limits::ATTRIBUTES_MAX, "propertyNames" = name_schema(limits::ATTRIBUTE_NAME_CHARS_MAX)))]
     pub attributes: BTreeMap<AttributeName, Option<AttributeValue>>,
     /// Consents that were given or withdrawn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = limits::CONSENTS_MAX, "propertyNames" = name_schema(limits::PURPOSE_CHARS_MAX)))]
     pub consents: BTreeMap<Purpose, ConsentIn>,
     /// States that begin (true) or end (false).
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub states: BTreeMap<ContactState, bool>,
+    #[serde(default)]
+    pub states: StatesIn,
+}
+
+/// States that begin (true) or end (false); what is left out stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StatesIn {
+    /// The tenant does not want to hear from them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<bool>,
+    /// They do not want to be written to unless they have asked something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opted_out: Option<bool>,
+}
+
+/// One line of so many characters, for the names in an object.
+fn name_schema(chars: usize) -> serde_json::Value {
+    serde_json::json!({"minLength": 1, "maxLength": chars, "pattern": limits::LINE_PATTERN})
 }
 
 /// A consent that was given or withdrawn.
@@ -97,11 +120,16 @@ impl ContactRecord {
             let provenance = from_api(at.unwrap_or(now));
             next.consents.insert(purpose, Consent { given, how, provenance });
         }
-        for (state, begins) in change.states {
-            if begins {
-                next.states.entry(state).or_insert_with(|| from_api(now));
-            } else {
-                next.states.remove(&state);
+        let StatesIn { blocked, opted_out } = change.states;
+        for (state, begins) in [(ContactState::Blocked, blocked), (ContactState::OptedOut, opted_out)] {
+            match begins {
+                Some(true) => {
+                    next.states.entry(state).or_insert_with(|| from_api(now));
+                }
+                Some(false) => {
+                    next.states.remove(&state);
+                }
+                None => {}
             }
         }
         next.check()?;

@@ -17,7 +17,7 @@ use crate::{
     PersonName, Purpose, Timestamp, limits,
 };
 
-pub use change::{ConsentIn, ContactChange};
+pub use change::{ConsentIn, ContactChange, StatesIn};
 
 /// Why a record does not change as asked.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use schema::wire::SplitIn;
 use schema::{ChangedBy, Contact, ContactChange, ContactId, Identity, Passage, TenantId, Timestamp};
+use tokio::task::LocalSet;
 
 const LOST: [Outcome; 3] = [Outcome::LostUnknown, Outcome::DoneUnknown, Outcome::Unavailable];
 
@@ -266,62 +267,67 @@ impl Retriever for Nothing {
 async fn an_erasure_that_is_stopped_goes_on_when_the_node_starts() {
     let mut stopped = 0;
     for nth in 0..12 {
-        let store = Arc::<MemoryStore>::default();
-        let shared: SharedStore = store.clone();
-        let tenant = TenantId::generate();
-        TenantRecord::new(tenant, "shop", Timestamp::default()).save(&*shared, 0).await.unwrap();
-        let start = || System::new(Arc::clone(&shared), Arc::new(Nothing), Arc::new(SystemClock), Options::default());
-        let system = start();
-        let worker = Worker::new(Arc::clone(&system), Registry::unchecked(ModelSettings::default(), None));
-        let contacts = system.contacts();
-        let [ana, bo] =
-            [contacts.named(tenant, &name("Ana")).await.unwrap(), contacts.named(tenant, &name("Bo")).await.unwrap()];
-        let cy = contacts.named(tenant, &name("Cy")).await.unwrap();
-        let mut keys = Vec::new();
-        for contact in [ana, bo, ana, cy] {
-            let (key, _) = worker.open(tenant, contact, None).await.unwrap();
-            let say = Command::Say { speaker: Speaker::Contact, r#ref: "r1".parse().unwrap(), text: "Hello".into() };
-            worker.submit(key, say).await.unwrap();
-            keys.push(key);
-        }
-        contacts.merge(tenant, ana, bo, &by()).await.unwrap();
-        let fails = Scripted { outcome: Outcome::LostUnknown, ..Scripted::default() };
-        store.script(std::iter::repeat_n(Scripted::default(), nth).chain(std::iter::repeat_n(fails, 200)));
-        let first = system.erase_contact(tenant, ana).await;
-        // The rest of the script has been for those who did not come.
-        store.forget_script();
-        drop(worker);
-        let erased = async |system: &Arc<System>| {
-            for key in &keys[..3] {
-                if !matches!(system.store().read(*key, 0, PageBounds::HEAD).await, Err(StoreError::NotFound)) {
-                    return false;
-                }
-            }
-            let left = store.scan(Scope::Tenant(tenant), "contact", None, 9).await.unwrap().len();
-            left == 1 && store.scan(Scope::Node, "contact_erasure", None, 9).await.unwrap().is_empty()
-        };
-        let next = start();
-        if first.is_err() {
-            stopped += 1;
-            // The first write says that it was asked for.
-            if nth > 0 {
-                let look = async {
-                    while !erased(&next).await {
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                };
-                tokio::select! {
-                    () = Arc::clone(&next).sweep() => unreachable!("it is not closed"),
-                    done = tokio::time::timeout(Duration::from_secs(60), look) => assert!(done.is_ok(), "write {nth}"),
-                }
-            } else {
-                next.erase_contact(tenant, bo).await.unwrap();
-            }
-        }
-        assert!(erased(&next).await, "write {nth}");
-        assert!(next.store().read(keys[3], 0, PageBounds::HEAD).await.is_ok(), "another's stays");
-        assert!(next.contacts().find(tenant, &identity("external:Cy")).await.unwrap().is_some());
-        assert_eq!(next.contacts().find(tenant, &identity("phone:+34600123456")).await, Ok(None));
+        stopped += usize::from(LocalSet::new().run_until(erasure_stopped_at(nth)).await);
     }
     assert!(stopped > 5, "{stopped}");
+}
+
+/// Whether it was stopped by the loss of all writes from the `nth` on.
+async fn erasure_stopped_at(nth: usize) -> bool {
+    let store = Arc::<MemoryStore>::default();
+    let shared: SharedStore = store.clone();
+    let tenant = TenantId::generate();
+    TenantRecord::new(tenant, "shop", Timestamp::default()).save(&*shared, 0).await.unwrap();
+    let start = || System::new(Arc::clone(&shared), Arc::new(Nothing), Arc::new(SystemClock), Options::default());
+    let system = start();
+    let worker = Worker::new(Arc::clone(&system), Registry::unchecked(ModelSettings::default(), None));
+    let contacts = system.contacts();
+    let [ana, bo] =
+        [contacts.named(tenant, &name("Ana")).await.unwrap(), contacts.named(tenant, &name("Bo")).await.unwrap()];
+    let cy = contacts.named(tenant, &name("Cy")).await.unwrap();
+    let mut keys = Vec::new();
+    for contact in [ana, bo, ana, cy] {
+        let (key, _) = worker.open(tenant, contact, None).await.unwrap();
+        let say = Command::Say { speaker: Speaker::Contact, r#ref: "r1".parse().unwrap(), text: "Hello".into() };
+        worker.submit(key, say).await.unwrap();
+        keys.push(key);
+    }
+    contacts.merge(tenant, ana, bo, &by()).await.unwrap();
+    let fails = Scripted { outcome: Outcome::LostUnknown, ..Scripted::default() };
+    store.script(std::iter::repeat_n(Scripted::default(), nth).chain(std::iter::repeat_n(fails, 200)));
+    let first = system.erase_contact(tenant, ana).await;
+    // The rest of the script has been for those who did not come.
+    store.forget_script();
+    drop(worker);
+    let erased = async |system: &Arc<System>| {
+        for key in &keys[..3] {
+            if !matches!(system.store().read(*key, 0, PageBounds::HEAD).await, Err(StoreError::NotFound)) {
+                return false;
+            }
+        }
+        let left = store.scan(Scope::Tenant(tenant), "contact", None, 9).await.unwrap().len();
+        left == 1 && store.scan(Scope::Node, "contact_erasure", None, 9).await.unwrap().is_empty()
+    };
+    let next = start();
+    if first.is_err() {
+        // The first write says that it was asked for.
+        if nth > 0 {
+            let look = async {
+                while !erased(&next).await {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            };
+            tokio::select! {
+                () = Arc::clone(&next).sweep() => unreachable!("it is not closed"),
+                done = tokio::time::timeout(Duration::from_secs(60), look) => assert!(done.is_ok(), "write {nth}"),
+            }
+        } else {
+            next.erase_contact(tenant, bo).await.unwrap();
+        }
+    }
+    assert!(erased(&next).await, "write {nth}");
+    assert!(next.store().read(keys[3], 0, PageBounds::HEAD).await.is_ok(), "another's stays");
+    assert!(next.contacts().find(tenant, &identity("external:Cy")).await.unwrap().is_some());
+    assert_eq!(next.contacts().find(tenant, &identity("phone:+34600123456")).await, Ok(None));
+    first.is_err()
 }

@@ -2,7 +2,7 @@
 
 import { kept } from '../../ui/kept.js';
 import { button, field, fill, h, icon } from '../dom.js';
-import { glance, nameOf } from '../people.js';
+import { nameOf } from '../people.js';
 import { composer, thread } from '../talk.js';
 import { t } from '../texts.js';
 import { verdicts } from '../verdicts.js';
@@ -52,7 +52,7 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   /** From this event on it is known what was said of the replies. */
   let judged = Infinity;
 
-  const named = glance(api, id, 1).then(
+  const named = api.conversation(id).then(
     ({ contact }) => {
       names.someone = title.textContent = nameOf(contact);
       title.title = contact;

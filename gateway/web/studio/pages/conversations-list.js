@@ -66,6 +66,7 @@ export function conversationList(studio) {
     row.waiting = waiting ? Date.parse(waiting) : null;
     // The list knows this much; the log has the last words of everybody.
     row.seen ??= { contact, owner, agent, handoff, status, last: words ? { author: 'contact', text: words } : null };
+    row.seen.contact = contact;
     if (row.head === head) return;
     row.wanted = head;
     if (!row.queued) {

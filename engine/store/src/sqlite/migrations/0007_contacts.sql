@@ -53,8 +53,13 @@ CREATE INDEX conversations_unspoken ON conversations (last_at, tenant, id)
   WHERE (head = 0 OR head = 1 AND anonymous = 1);
 UPDATE conversation_rows SET contact = conversations.contact FROM conversations
   WHERE conversations.row_id = conversation_rows.conversation;
-UPDATE events SET body = json_set(body, '$.contact', conversations.contact) FROM conversations
-  WHERE events.conversation = conversations.row_id AND events.seq = 1 AND conversations.contact <> ''
+-- By way of the conversations: the first event of each, and no others are read.
+UPDATE events SET body = json_set(body, '$.contact', (SELECT contact FROM conversations WHERE row_id = conversation))
+  WHERE row_id IN (
+      SELECT opened.row_id FROM conversations CROSS JOIN events AS opened
+        ON opened.conversation = conversations.row_id AND opened.seq = 1
+      WHERE conversations.contact <> ''
+    )
     AND CASE WHEN json_valid(body) THEN json_extract(body, '$.type') = 'opened' ELSE 0 END;
 -- They have the name, too, and are made anew.
 DELETE FROM snapshots;
