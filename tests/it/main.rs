@@ -25,6 +25,7 @@ mod policy;
 mod principals;
 mod process;
 mod real_model;
+mod sealed;
 mod socket;
 mod socket_protocol;
 mod store;
