@@ -18,7 +18,11 @@ fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for path in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
         let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(&path, &target).unwrap()) }
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
     }
 }
 
@@ -36,8 +40,8 @@ fn holds(folder: &Path, word: &str) -> Vec<String> {
 }
 
 async fn told(api: &Api) -> String {
-    let unanswered = api.get("/v1/unanswered").await.body.clone();
-    let list = api.get("/v1/conversations?limit=100").await.body.clone();
+    let unanswered = api.get("/v1/unanswered").await.body;
+    let list = api.get("/v1/conversations?limit=100").await.body;
     format!("{unanswered}{list}")
 }
 

@@ -26,7 +26,7 @@ struct Words {
 }
 
 impl Words {
-    fn sealed(notes: Vec<Note>) -> Self {
+    fn sealed(notes: &[Note]) -> Self {
         let sealed = notes.first().map(|note| hex::encode(&note.bytes)).unwrap_or_default();
         Self { clear: None, sealed }
     }
@@ -87,7 +87,7 @@ pub(super) async fn write_group(
             Err(error) => return Err(error),
         };
         let Place { conversation, seq, at, wrong, .. } = *place;
-        places.push(StoredPlace { conversation, seq, at, wrong, words: Words::sealed(sealed) });
+        places.push(StoredPlace { conversation, seq, at, wrong, words: Words::sealed(&sealed) });
     }
     if places.is_empty() {
         return Ok(None);
@@ -150,7 +150,7 @@ pub(super) async fn write_verdict(
     let note = match &verdict.note {
         Some(note) => {
             let note = Note { seq: verdict.seq, bytes: note.clone().into_bytes() };
-            Words::sealed(store.seal(key, vec![note]).await?)
+            Words::sealed(&store.seal(key, vec![note]).await?)
         }
         None => Words::default(),
     };

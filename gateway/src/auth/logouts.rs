@@ -92,7 +92,7 @@ impl Logouts {
     fn note(&self, whom: Whom, clock: &dyn Clock) -> Noted<'_> {
         let mut noted = self.noted();
         let at = clock.now();
-        noted.insert(whom.clone(), at);
+        noted.insert(whom, at);
         Noted { logouts: self, whom, at }
     }
 

@@ -29,9 +29,9 @@ enum Asked {
 /// Who reads first after the failure.
 #[derive(Clone, Copy, Debug)]
 enum Reader {
-    OfTheOneWhoGoesOn,
-    OfTheOther,
-    OfAnIdentity,
+    Survivor,
+    Other,
+    Identity,
 }
 
 struct Bed {
@@ -94,9 +94,9 @@ impl Bed {
     async fn read(&self, reader: Reader) {
         let contacts = self.contacts();
         match reader {
-            Reader::OfTheOneWhoGoesOn => drop(contacts.standing(self.tenant, self.ana).await.unwrap()),
-            Reader::OfTheOther => drop(contacts.standing(self.tenant, self.bo).await.unwrap()),
-            Reader::OfAnIdentity => {
+            Reader::Survivor => drop(contacts.standing(self.tenant, self.ana).await.unwrap()),
+            Reader::Other => drop(contacts.standing(self.tenant, self.bo).await.unwrap()),
+            Reader::Identity => {
                 drop(contacts.find(self.tenant, &identity("phone:+34600123456")).await.unwrap().unwrap());
             }
         }
@@ -148,7 +148,7 @@ async fn whichever_write_is_lost_the_next_who_reads_finds_all_of_it_or_nothing()
     for asked in [Asked::Merge, Asked::Split, Asked::Unmerge] {
         for lost in LOST {
             for nth in 0..3 {
-                for reader in [Reader::OfTheOneWhoGoesOn, Reader::OfTheOther, Reader::OfAnIdentity] {
+                for reader in [Reader::Survivor, Reader::Other, Reader::Identity] {
                     let bed = Bed::new(asked).await;
                     let fails = Scripted { outcome: lost, ..Scripted::default() };
                     bed.store.script(std::iter::repeat_n(Scripted::default(), nth).chain([fails]));
@@ -159,7 +159,7 @@ async fn whichever_write_is_lost_the_next_who_reads_finds_all_of_it_or_nothing()
                     bed.read(reader).await;
                     // Once the record that goes on says what has begun, whoever reads it does the rest.
                     let has_begun = nth > 0 || lost == Outcome::DoneUnknown;
-                    bed.read(Reader::OfTheOneWhoGoesOn).await;
+                    bed.read(Reader::Survivor).await;
                     assert_eq!(bed.is_done(asked).await, has_begun, "{case}");
                     let again = bed.ask(asked).await;
                     if !has_begun || asked == Asked::Merge {
@@ -267,7 +267,7 @@ impl Retriever for Nothing {
 async fn an_erasure_that_is_stopped_goes_on_when_the_node_starts() {
     let mut stopped = 0;
     for nth in 0..12 {
-        stopped += usize::from(LocalSet::new().run_until(erasure_stopped_at(nth)).await);
+        stopped += usize::from(LocalSet::new().run_until(Box::pin(erasure_stopped_at(nth))).await);
     }
     assert!(stopped > 5, "{stopped}");
 }
