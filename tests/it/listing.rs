@@ -4,6 +4,7 @@ mod consumer;
 
 use std::sync::Arc;
 
+use engine_privacy::FileKeys;
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Append, DueChange, Log, PageBounds, Projection, Projections};
 use schema::wire::{ConversationList, ConversationPage, HumanAction, Status};
@@ -150,7 +151,9 @@ async fn append_untold(node: &Node, key: ConversationKey) -> u64 {
 }
 
 fn open_store(node: &Node) -> SqliteStore {
-    SqliteStore::open(&node.data().join("tertulia.db"), SqliteOptions::default()).unwrap()
+    let keys = node.data().join("keys/conversations.keys");
+    let unlock = |wanted| FileKeys::open(&keys, wanted).map(|keys| Arc::new(keys) as _);
+    SqliteStore::open_with(&node.data().join("tertulia.db"), SqliteOptions::default(), unlock).unwrap()
 }
 
 #[tokio::test]
