@@ -5,6 +5,7 @@ pub mod answers;
 pub mod auth;
 mod banner;
 pub mod cli;
+mod commands;
 mod connection;
 pub mod datadir;
 pub mod docs;

@@ -161,7 +161,7 @@ impl Node {
     /// # Errors
     /// The node refuses.
     pub async fn take_over(&mut self, conversation: ConversationId) -> Result<()> {
-        let body = serde_json::to_vec(&HumanIn { action: HumanAction::Take, agent: "load".into() })?;
+        let body = serde_json::to_vec(&HumanIn { action: HumanAction::Take, agent: Some("load".into()) })?;
         self.ask("POST", &format!("/v1/conversations/{conversation}/human"), Some(&body)).await?;
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Rights that end, and rights that must not end by accident: on open sockets, on streams, in tokens and
 //! their renewals.
 
+mod agents;
 mod doors;
 mod ends;
 mod places;

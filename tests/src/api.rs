@@ -198,7 +198,7 @@ impl Api {
 
     /// A human agent takes over or hands back.
     pub async fn human(&self, id: ConversationId, action: HumanAction, agent: &str) -> Answer {
-        let body = HumanIn { action, agent: agent.into() };
+        let body = HumanIn { action, agent: Some(agent.into()) };
         self.post(&format!("/v1/conversations/{id}/human"), &body).await
     }
 

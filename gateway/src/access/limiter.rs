@@ -11,8 +11,9 @@ use actors::{Failure, KeyId, Tenant};
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use metrics::counter;
-use schema::{Contact, ErrorCode, Neighbour, TenantId};
+use schema::{AgentName, Contact, ErrorCode, Neighbour, TenantId};
 
+use crate::auth::{Holder, Kind};
 use crate::connection::Slots;
 use crate::metrics::RATE_LIMITED;
 
@@ -25,6 +26,7 @@ pub struct Limiter {
     addresses: RateLimiter<Neighbour, Slots<Neighbour>, DefaultClock>,
     told_of_proxies: AtomicBool,
     keys: DefaultKeyedRateLimiter<KeyId>,
+    agents: DefaultKeyedRateLimiter<(TenantId, AgentName)>,
     visitors: RateLimiter<(TenantId, Contact), Slots<(TenantId, Contact)>, DefaultClock>,
     new_visitors: RateLimiter<Neighbour, Slots<Neighbour>, DefaultClock>,
     tenants: Mutex<HashMap<TenantId, Arc<Buckets>>>,
@@ -56,7 +58,7 @@ impl Buckets {
 pub struct Rates {
     /// Requests of one address in a second, with bursts of twice that.
     pub address: NonZeroU32,
-    /// Requests with one API key in a second, with bursts of twice that.
+    /// Requests with one API key, or of one agent, in a second, with bursts of twice that.
     pub key: NonZeroU32,
     /// Requests and frames of one visitor in a second …
     pub visitor: NonZeroU32,
@@ -75,11 +77,24 @@ impl Limiter {
         Self {
             addresses: RateLimiter::new(quota(rates.address), Slots::new(), clock.clone()),
             keys: RateLimiter::keyed(quota(rates.key)),
+            agents: RateLimiter::keyed(quota(rates.key)),
             visitors: RateLimiter::new(per_second, Slots::new(), clock.clone()),
             new_visitors: RateLimiter::new(Quota::per_hour(rates.new_visitors), Slots::new(), clock.clone()),
             clock,
             told_of_proxies: AtomicBool::new(false),
             tenants: Mutex::default(),
+        }
+    }
+
+    /// One request or frame of somebody, on whatever way it comes, from the budget that is their own.
+    ///
+    /// # Errors
+    /// `rate_limited`.
+    pub fn own(&self, principal: &Holder) -> Result<(), Failure> {
+        match &principal.kind {
+            Kind::ApiKey { key, .. } => self.key(key),
+            Kind::Agent(agent) => self.agent(principal.tenant, &agent.name),
+            Kind::Visitor(visitor) => self.visitor(principal.tenant, &visitor.contact),
         }
     }
 
@@ -130,11 +145,15 @@ impl Limiter {
         Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(1))
     }
 
-    /// One request with an API key.
-    ///
-    /// # Errors
-    /// `rate_limited`.
-    pub fn key(&self, key: &KeyId) -> Result<(), Failure> {
+    fn agent(&self, tenant: TenantId, name: &AgentName) -> Result<(), Failure> {
+        if self.agents.len() > BUCKETS_TIDY {
+            self.agents.retain_recent();
+        }
+        let agent = (tenant, name.clone());
+        self.agents.check_key(&agent).map_err(|not_until| self.refuse("agent", &not_until))
+    }
+
+    fn key(&self, key: &KeyId) -> Result<(), Failure> {
         if self.keys.len() > BUCKETS_TIDY {
             self.keys.retain_recent();
         }

@@ -12,12 +12,12 @@ use actors::Failure;
 use schema::{Neighbour, Timestamp};
 use tokio::time::Instant;
 
-use crate::auth::{Admin, AuthError, Authority, Principal, is_token};
+use crate::auth::{AuthError, Authority, Principal, is_token};
 use crate::secret::is_generated;
 
 use guesses::Guesses;
 pub use limiter::{Limiter, Rates};
-pub(crate) use page::{check_page, check_visitor_page};
+pub(crate) use page::{check_page, check_token_page};
 pub(crate) use visit::visit;
 
 /// What every way in asks before it lets somebody in. One for the node, shared by its threads.
@@ -52,18 +52,6 @@ impl Access {
             Err(AuthError::Unauthorized) => Err(self.wrong(address)),
             checked => Ok(checked?),
         }
-    }
-
-    /// Whether this is the operator's key, with the same care.
-    ///
-    /// # Errors
-    /// `rate_limited` or `unauthorized`.
-    pub fn admin(&self, credential: &str, address: Neighbour) -> Result<Admin, Failure> {
-        if is_generated(credential) {
-            return Ok(self.authority.admin(credential)?);
-        }
-        self.guesses.may_try(address, Instant::now())?;
-        self.authority.admin(credential).map_err(|_| self.wrong(address))
     }
 
     fn wrong(&self, address: Neighbour) -> Failure {

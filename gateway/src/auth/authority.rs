@@ -1,4 +1,4 @@
-//! The door: turns what a request shows into a [`Principal`], or an [`Admin`].
+//! The door: turns what somebody shows into a [`Principal`].
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use super::error::AuthError;
 use super::keys::ApiKeys;
 use super::logouts::Logouts;
-use super::principal::Principal;
+use super::principal::{Holder, Principal};
 use super::standing::admits;
 use super::token::{Tokens, is_token};
 
@@ -24,18 +24,14 @@ pub struct Authority {
     keys: Arc<ApiKeys>,
     tokens: Tokens,
     logouts: Logouts,
-    admin_key: SecretString,
+    operators_key: SecretString,
 }
-
-/// Proof that the operator's key was shown. It belongs to no tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admin(());
 
 impl Authority {
     /// Checks against these.
     #[must_use]
-    pub const fn new(keys: Arc<ApiKeys>, tokens: Tokens, logouts: Logouts, admin_key: SecretString) -> Self {
-        Self { keys, tokens, logouts, admin_key }
+    pub const fn new(keys: Arc<ApiKeys>, tokens: Tokens, logouts: Logouts, operators_key: SecretString) -> Self {
+        Self { keys, tokens, logouts, operators_key }
     }
 
     /// Who shows this key or token. What they open meanwhile is to be told when that ends: see
@@ -44,12 +40,15 @@ impl Authority {
     /// # Errors
     /// What is wrong with it, or what the store says.
     pub async fn principal(&self, credential: &str, now: Timestamp) -> Result<Principal, AuthError> {
-        if !is_token(credential) {
-            return self.keys.check(credential, now).await;
+        if bool::from(self.operators_key.expose_secret().as_bytes().ct_eq(credential.as_bytes())) {
+            return Ok(Principal::Operator);
         }
-        let principal = self.tokens.open(credential, now)?;
-        self.holds(&principal, now).await?;
-        Ok(principal)
+        if !is_token(credential) {
+            return Ok(Principal::Holder(self.keys.check(credential, now).await?));
+        }
+        let holder = self.tokens.open(credential, now)?;
+        self.holds(&holder, now).await?;
+        Ok(Principal::Holder(holder))
     }
 
     /// Whether somebody who was let in may stay, whatever has changed since; a token's own end is not
@@ -57,7 +56,7 @@ impl Authority {
     ///
     /// # Errors
     /// Why not, or what the store says.
-    pub async fn holds(&self, principal: &Principal, now: Timestamp) -> Result<(), AuthError> {
+    pub async fn holds(&self, principal: &Holder, now: Timestamp) -> Result<(), AuthError> {
         let body = self.standing(principal.tenant, now).await?.ok_or(AuthError::Unauthorized)?;
         admits(&body, &principal.kind)?;
         match principal.visitor() {
@@ -98,16 +97,7 @@ impl Authority {
         &self.logouts
     }
 
-    /// Whether this is the operator's key.
-    ///
-    /// # Errors
-    /// [`AuthError::Unauthorized`] when it is not.
-    pub fn admin(&self, credential: &str) -> Result<Admin, AuthError> {
-        let same = self.admin_key.expose_secret().as_bytes().ct_eq(credential.as_bytes());
-        if bool::from(same) { Ok(Admin(())) } else { Err(AuthError::Unauthorized) }
-    }
-
-    /// Seals visitors' tokens.
+    /// Seals visitors' and agents' tokens.
     #[must_use]
     pub const fn tokens(&self) -> &Tokens {
         &self.tokens
@@ -130,7 +120,7 @@ mod tests {
     use secrecy::SecretBox;
 
     use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};
-    use super::super::{Kind, MadeBy, Visitor};
+    use super::super::{Action, Agent, Kind, MadeBy, Visitor};
     use super::*;
 
     #[test]
@@ -169,16 +159,19 @@ mod tests {
             by,
         };
         let seal = |by| authority.tokens().seal(tenant.id, made(by), NOW).unwrap().0;
-        let Kind::ApiKey { generation, .. } = authority.principal(key.expose_secret(), NOW).await.unwrap().kind else {
-            panic!("an API key");
-        };
+        let holder = authority.principal(key.expose_secret(), NOW).await.unwrap().holder().unwrap();
+        let Kind::ApiKey { generation, .. } = holder.kind else { panic!("an API key") };
+        let zoe = Agent { name: "Zoe".into(), origin: None, expires_at: NOW.plus(Duration::from_secs(60)), generation };
+        let (agents, _) = authority.tokens().seal_agent(tenant.id, zoe, NOW).unwrap();
         let (by_key, by_page) = (seal(MadeBy::Key(generation)), seal(MadeBy::Page));
         // Anything but new keys leaves it as it is.
         tenants.set_disabled(tenant.id, true).await.unwrap();
         tenants.set_disabled(tenant.id, false).await.unwrap();
-        assert!(authority.principal(&by_key, NOW).await.is_ok());
+        assert!(authority.principal(&by_key, NOW).await.is_ok() && authority.principal(&agents, NOW).await.is_ok());
         tenants.rotate_key(tenant.id, NOW).await.unwrap();
-        assert!(matches!(authority.principal(&by_key, NOW).await, Err(AuthError::Rotated)));
+        for ended in [&by_key, &agents] {
+            assert!(matches!(authority.principal(ended, NOW).await, Err(AuthError::Rotated)));
+        }
         assert!(authority.principal(&by_page, NOW).await.is_ok());
     }
 
@@ -187,10 +180,10 @@ mod tests {
         let (tenants, keys, _dir) = tenants();
         let (tenant, key) = tenants.create("acme", NOW).await.unwrap();
         let authority = authority(keys, Arc::default());
-        let ask = async |credential: &str| authority.principal(credential, NOW).await;
+        let ask = async |credential: &str| authority.principal(credential, NOW).await?.holder();
 
         let server = ask(key.expose_secret()).await.unwrap();
-        assert_eq!((server.tenant, server.may_manage()), (tenant.id, true));
+        assert_eq!((server.tenant, server.may(Action::Configure)), (tenant.id, true));
         let visitor = Visitor {
             contact: Contact::anonymous(),
             conversation: None,
@@ -208,9 +201,9 @@ mod tests {
         for refused in [key.expose_secret(), &token] {
             assert!(matches!(ask(refused).await, Err(AuthError::Disabled)));
         }
-        assert!(authority.admin("operator").is_ok());
-        for wrong in ["", "operato", "operator2", key.expose_secret()] {
-            assert!(authority.admin(wrong).is_err(), "{wrong}");
+        assert_eq!(authority.principal("operator", NOW).await.unwrap(), Principal::Operator);
+        for wrong in ["", "operato", "operator2"] {
+            assert!(authority.principal(wrong, NOW).await.is_err(), "{wrong}");
         }
     }
 }

@@ -6,6 +6,7 @@ use actors::Failure;
 use engine_store::StoreError;
 use schema::{ErrorCode, PlanError};
 
+use super::permissions::{Action, Role};
 use super::token::TokenError;
 
 /// Why somebody is not let in.
@@ -13,6 +14,8 @@ use super::token::TokenError;
 pub enum AuthError {
     #[error("no key or token, or one that is not valid")]
     Unauthorized,
+    #[error("{0} may not {1}")]
+    Forbidden(Role, Action),
     #[error("the token has expired")]
     Expired,
     #[error("the tenant is disabled")]
@@ -35,6 +38,7 @@ impl AuthError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Unauthorized => ErrorCode::Unauthorized,
+            Self::Forbidden(..) => ErrorCode::Forbidden,
             // They can all be mended by the same: a new token.
             Self::Expired | Self::Rotated | Self::LoggedOut | Self::Lapsed => ErrorCode::TokenExpired,
             Self::Disabled => ErrorCode::TenantDisabled,

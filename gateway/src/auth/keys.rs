@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 
 use super::error::{AuthError, TenantError};
 use super::memory::Memory;
-use super::principal::{Kind, Principal};
+use super::principal::{Holder, Kind};
 use super::records::{self, FORMAT, KeyBody};
 use super::standing::admits;
 use crate::secret::{self, Key};
@@ -38,7 +38,7 @@ impl ApiKeys {
     /// # Errors
     /// [`AuthError::Unauthorized`] for a key that is none, [`AuthError::Disabled`] for a tenant
     /// that is disabled, or what the store says.
-    pub async fn check(&self, presented: &str, now: Timestamp) -> Result<Principal, AuthError> {
+    pub async fn check(&self, presented: &str, now: Timestamp) -> Result<Holder, AuthError> {
         if presented.len() > API_KEY_BYTES_MAX || secret::mistyped(presented) {
             return Err(AuthError::Unauthorized);
         }
@@ -56,7 +56,7 @@ impl ApiKeys {
         let body = self.tenant(tenant, now).await?.ok_or(AuthError::Unauthorized)?;
         let kind = Kind::ApiKey { key, generation: body.generation };
         admits(&body, &kind)?;
-        Ok(Principal { tenant, kind })
+        Ok(Holder { tenant, kind })
     }
 
     /// Stores a key for a tenant; it opens nothing until the tenant's record names it. Storing it

@@ -1,12 +1,14 @@
 //! Who is asking, and what they may: API keys, visitors' tokens, origins, tenants.
 //! Invariant: a [`Principal`] is only made here, from something that was checked.
 
+mod agents;
 mod authority;
 mod error;
 mod keys;
 mod logouts;
 mod memory;
 mod page;
+mod permissions;
 mod plans;
 mod principal;
 mod records;
@@ -14,13 +16,14 @@ mod standing;
 mod tenants;
 mod token;
 
-pub use authority::{Admin, Authority, bearer};
+pub use authority::{Authority, bearer};
 pub use error::{AuthError, TenantError};
 pub use keys::ApiKeys;
 pub use logouts::Logouts;
 pub use page::CallingPage;
+pub use permissions::{Action, Role};
 pub use plans::Plans;
-pub use principal::{Kind, MadeBy, Principal, Visitor};
+pub use principal::{Agent, Holder, Kind, MadeBy, Principal, Visitor};
 pub use standing::admits;
 pub use tenants::{DEMO, Demo, Tenants};
 pub(crate) use token::is_token;

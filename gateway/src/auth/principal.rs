@@ -1,13 +1,30 @@
-//! Who a key or token proves to be, and the questions handlers ask about it.
+//! Who acts, as a key or token proves it, and the questions that are asked about them.
+//! Invariant: what somebody may do is in the table of `permissions`; outside this folder nobody decides by a kind.
 
 use actors::{Audience, Generation, KeyId};
-use schema::{Contact, ConversationId, Origin, TenantId, Timestamp};
+use schema::{AgentName, Author, Contact, ConversationId, Origin, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Somebody who was let in. Everything they see or do belongs to `tenant`.
+use super::error::AuthError;
+use super::permissions::{Action, Role};
+
+/// Who acts, as far as a credential proves it: made by the door alone, from something that was checked.
+///
+/// A further way in (a channel, a peer of the cluster, a voice gateway) brings a further kind: a variant of [`Kind`],
+/// or one here if it belongs to no tenant, with a [`Role`] of its own. Then the compiler asks for its column in the
+/// table of permissions, for when its right ends, for its rate and for whose eyes it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
-    /// Whose customer, or whose server, it is.
+pub enum Principal {
+    /// The people who run the node. They belong to no tenant.
+    Operator,
+    /// Somebody of one tenant.
+    Holder(Holder),
+}
+
+/// Somebody who holds a credential of one tenant. Everything they see or do belongs to `tenant`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Whose customer, agent or server it is.
     pub tenant: TenantId,
     /// As what they were let in.
     pub kind: Kind,
@@ -16,15 +33,30 @@ pub struct Principal {
 /// What was shown: a key or a token, each with what it says of its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The tenant's API key: the tenant's own server, which may do everything the tenant may.
+    /// The tenant's API key: the tenant's own server or studio, which may do everything the tenant may.
     ApiKey {
         /// The key's id, which is no secret.
         key: KeyId,
         /// The generation of the tenant's keys that it belongs to.
         generation: Generation,
     },
+    /// An agent's token: one person of the team.
+    Agent(Agent),
     /// A visitor's token: one contact.
     Visitor(Visitor),
+}
+
+/// What an agent's token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// As whom they write, take over and hand back.
+    pub name: AgentName,
+    /// The only page that is not the node's own on which it may be used; none: the node's own pages, and programs.
+    pub origin: Option<Origin>,
+    /// Until when it holds, also on sockets that are open then.
+    pub expires_at: Timestamp,
+    /// The generation of the API keys that made it: it ends with them.
+    pub generation: Generation,
 }
 
 /// What a visitor's token says.
@@ -62,20 +94,60 @@ impl Default for MadeBy {
 }
 
 impl Principal {
-    /// Whether it may act for the tenant: change the profile, teach, list everything, make
-    /// visitors' tokens, speak as a human agent.
+    /// Whether the table of permissions allows it.
     #[must_use]
-    pub const fn may_manage(&self) -> bool {
-        matches!(self.kind, Kind::ApiKey { .. })
+    pub const fn may(&self, action: Action) -> bool {
+        match self {
+            Self::Operator => Role::Operator.may(action),
+            Self::Holder(holder) => holder.may(action),
+        }
+    }
+
+    /// Who it is of a tenant.
+    ///
+    /// # Errors
+    /// [`AuthError::Unauthorized`] for the operator: that key opens no tenant.
+    pub fn holder(self) -> Result<Holder, AuthError> {
+        match self {
+            Self::Operator => Err(AuthError::Unauthorized),
+            Self::Holder(holder) => Ok(holder),
+        }
+    }
+}
+
+impl Holder {
+    /// As what they act.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        match &self.kind {
+            Kind::ApiKey { .. } => Role::Key,
+            Kind::Agent(_) => Role::Agent,
+            Kind::Visitor(_) => Role::Visitor,
+        }
+    }
+
+    /// Whether the table of permissions allows it.
+    #[must_use]
+    pub const fn may(&self, action: Action) -> bool {
+        self.role().may(action)
+    }
+
+    /// The same as an answer to whoever asked.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`].
+    pub const fn allow(&self, action: Action) -> Result<(), AuthError> {
+        if self.may(action) { Ok(()) } else { Err(AuthError::Forbidden(self.role(), action)) }
     }
 
     /// Whether it may read and speak in this conversation of its tenant, which is with `contact`.
     /// When not, the conversation does not exist for it.
     #[must_use]
     pub fn may_see(&self, conversation: ConversationId, contact: &Contact) -> bool {
-        match &self.kind {
-            Kind::ApiKey { .. } => true,
-            Kind::Visitor(visitor) => {
+        match self.visitor() {
+            None => self.may(Action::ReadAsTeam),
+            Some(_) if !self.may(Action::Read) => false,
+            Some(visitor) => {
                 visitor.contact == *contact && visitor.conversation.is_none_or(|only| only == conversation)
             }
         }
@@ -86,9 +158,12 @@ impl Principal {
     /// is bound to one.
     #[must_use]
     pub fn opens_as(&self, wanted: Option<Contact>) -> Option<Contact> {
-        match &self.kind {
-            Kind::ApiKey { .. } => Some(wanted.unwrap_or_else(Contact::anonymous)),
-            Kind::Visitor(visitor) => {
+        if !self.may(Action::Open) {
+            return None;
+        }
+        match self.visitor() {
+            None => self.may(Action::OpenForAnybody).then(|| wanted.unwrap_or_else(Contact::anonymous)),
+            Some(visitor) => {
                 let itself = wanted.is_none_or(|wanted| wanted == visitor.contact);
                 (itself && visitor.conversation.is_none()).then(|| visitor.contact.clone())
             }
@@ -98,19 +173,74 @@ impl Principal {
     /// Whose eyes its sessions are.
     #[must_use]
     pub const fn audience(&self) -> Audience {
-        match &self.kind {
-            Kind::ApiKey { .. } => Audience::Team,
-            Kind::Visitor(_) => Audience::Contact,
-        }
+        if self.may(Action::ReadAsTeam) { Audience::Team } else { Audience::Contact }
+    }
+
+    /// Whose sign of life it gives.
+    #[must_use]
+    pub const fn author(&self) -> Author {
+        if self.may(Action::SpeakAsAgent) { Author::Human } else { Author::Contact }
     }
 
     /// The visitor, if it is one.
     #[must_use]
     pub const fn visitor(&self) -> Option<&Visitor> {
         match &self.kind {
-            Kind::ApiKey { .. } => None,
+            Kind::ApiKey { .. } | Kind::Agent(_) => None,
             Kind::Visitor(visitor) => Some(visitor),
         }
+    }
+
+    /// The agent, if it is one.
+    #[must_use]
+    pub const fn agent(&self) -> Option<&Agent> {
+        match &self.kind {
+            Kind::ApiKey { .. } | Kind::Visitor(_) => None,
+            Kind::Agent(agent) => Some(agent),
+        }
+    }
+
+    /// The generation of API keys that what it makes belongs to; only a key makes something.
+    #[must_use]
+    pub const fn generation(&self) -> Option<Generation> {
+        match &self.kind {
+            Kind::ApiKey { generation, .. } => Some(*generation),
+            Kind::Agent(_) | Kind::Visitor(_) => None,
+        }
+    }
+
+    /// The only page, other than the node's own, on which its token may be used.
+    #[must_use]
+    pub const fn origin(&self) -> Option<&Origin> {
+        match &self.kind {
+            Kind::ApiKey { .. } => None,
+            Kind::Agent(agent) => agent.origin.as_ref(),
+            Kind::Visitor(visitor) => visitor.origin.as_ref(),
+        }
+    }
+
+    /// When its token ends; a key has no end of its own.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<Timestamp> {
+        match &self.kind {
+            Kind::ApiKey { .. } => None,
+            Kind::Agent(agent) => Some(agent.expires_at),
+            Kind::Visitor(visitor) => Some(visitor.expires_at),
+        }
+    }
+
+    /// Whether `newer` may take its place on an open socket: a newer token extends the time, not the rights.
+    #[must_use]
+    pub fn has_rights_of(&self, newer: &Self) -> bool {
+        self.tenant == newer.tenant
+            && match (&self.kind, &newer.kind) {
+                (Kind::ApiKey { .. }, Kind::ApiKey { .. }) => true,
+                (Kind::Agent(old), Kind::Agent(new)) => old.name == new.name,
+                (Kind::Visitor(old), Kind::Visitor(new)) => {
+                    old.contact == new.contact && old.conversation == new.conversation
+                }
+                (Kind::ApiKey { .. } | Kind::Agent(_) | Kind::Visitor(_), _) => false,
+            }
     }
 }
 
@@ -119,26 +249,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_visitor_sees_its_own_and_a_key_sees_all() {
+    fn a_visitor_sees_its_own_and_the_team_sees_all() {
         let [mine, other] = ["mine", "other"].map(|name| name.parse::<Contact>().unwrap());
         let [first, second] = [ConversationId::generate(), ConversationId::generate()];
         let tenant = TenantId::generate();
-        let key =
-            Principal { tenant, kind: Kind::ApiKey { key: KeyId::of(&[7; 32]), generation: Generation::default() } };
-        let visitor = |conversation| Principal {
+        let (generation, at) = (Generation::default(), Timestamp::from_millis(0));
+        let key = Holder { tenant, kind: Kind::ApiKey { key: KeyId::of(&[7; 32]), generation } };
+        let agent = |name: &str| Holder {
+            tenant,
+            kind: Kind::Agent(Agent { name: name.into(), origin: None, expires_at: at, generation }),
+        };
+        let zoe = agent("Zoe");
+        let visitor = |conversation| Holder {
             tenant,
             kind: Kind::Visitor(Visitor {
                 contact: mine.clone(),
                 conversation,
                 origin: None,
-                expires_at: Timestamp::from_millis(0),
-                since: Timestamp::from_millis(0),
+                expires_at: at,
+                since: at,
                 by: MadeBy::Page,
             }),
         };
         for (who, conversation, contact, sees) in [
             (&key, first, &mine, true),
             (&key, first, &other, true),
+            (&zoe, first, &mine, true),
+            (&zoe, second, &other, true),
             (&visitor(None), first, &mine, true),
             (&visitor(None), first, &other, false),
             (&visitor(Some(first)), first, &mine, true),
@@ -149,6 +286,8 @@ mod tests {
         }
         for (who, wanted, opens) in [
             (&key, Some(&other), Some(&other)),
+            (&zoe, None, None),
+            (&zoe, Some(&other), None),
             (&visitor(None), None, Some(&mine)),
             (&visitor(None), Some(&mine), Some(&mine)),
             (&visitor(None), Some(&other), None),
@@ -156,7 +295,30 @@ mod tests {
         ] {
             assert_eq!(who.opens_as(wanted.cloned()).as_ref(), opens, "{who:?} {wanted:?}");
         }
-        assert!(key.opens_as(None).is_some() && key.may_manage() && key.visitor().is_none());
-        assert!(!visitor(None).may_manage() && visitor(None).visitor().is_some());
+        assert!(key.opens_as(None).is_some() && key.visitor().is_none());
+        for (who, audience, author) in [
+            (&key, Audience::Team, Author::Human),
+            (&zoe, Audience::Team, Author::Human),
+            (&visitor(None), Audience::Contact, Author::Contact),
+        ] {
+            assert_eq!((who.audience(), who.author()), (audience, author), "{who:?}");
+        }
+        for (old, new, same) in [
+            (&key, &key, true),
+            (&zoe, &agent("Zoe"), true),
+            (&zoe, &agent("Yan"), false),
+            (&visitor(None), &visitor(None), true),
+            (&visitor(Some(first)), &visitor(None), false),
+            (&visitor(None), &visitor(Some(first)), false),
+            (&key, &zoe, false),
+            (&zoe, &key, false),
+            (&zoe, &visitor(None), false),
+            (&visitor(None), &key, false),
+            (&key, &Holder { tenant: TenantId::generate(), ..key.clone() }, false),
+        ] {
+            assert_eq!(old.has_rights_of(new), same, "{old:?} {new:?}");
+        }
+        assert!(Principal::Operator.may(Action::RunNode) && !Principal::Holder(key.clone()).may(Action::RunNode));
+        assert!(Principal::Operator.holder().is_err() && Principal::Holder(key).holder().is_ok());
     }
 }

@@ -3,7 +3,7 @@
 use actors::TenantRecord;
 
 use super::error::AuthError;
-use super::principal::{Kind, MadeBy, Visitor};
+use super::principal::{Agent, Kind, MadeBy, Visitor};
 
 /// # Errors
 /// [`AuthError::Disabled`]; [`AuthError::Unauthorized`] for a key that was taken away,
@@ -12,7 +12,9 @@ pub fn admits(tenant: &TenantRecord, kind: &Kind) -> Result<(), AuthError> {
     match kind {
         Kind::ApiKey { key, .. } if !tenant.keys.contains(key) => Err(AuthError::Unauthorized),
         _ if tenant.disabled => Err(AuthError::Disabled),
-        Kind::Visitor(Visitor { by: MadeBy::Key(generation), .. }) if *generation != tenant.generation => {
+        Kind::Visitor(Visitor { by: MadeBy::Key(generation), .. }) | Kind::Agent(Agent { generation, .. })
+            if *generation != tenant.generation =>
+        {
             Err(AuthError::Rotated)
         }
         _ => Ok(()),

@@ -1,4 +1,4 @@
-//! Visitors' tokens: PASETO v4.local, encrypted and authenticated, short-lived.
+//! Visitors' tokens, and what all tokens have in common: PASETO v4.local, encrypted and authenticated, short-lived.
 //! Invariant: nothing in a token is looked at before it was authenticated, and a token is bounded
 //! before it is parsed.
 
@@ -13,7 +13,7 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::principal::{Kind, MadeBy, Principal, Visitor};
+use super::principal::{Holder, Kind, MadeBy, Visitor};
 use crate::secret::Key;
 
 /// The longest life of a token.
@@ -42,12 +42,12 @@ pub enum TokenError {
     Lapsed,
 }
 
-/// Whether this is a visitor's token, good or bad, and no key.
+/// Whether this is a token, good or bad, and no key.
 pub(crate) fn is_token(credential: &str) -> bool {
     credential.starts_with(HEADER)
 }
 
-/// Seals and opens visitors' tokens, under a key of the installation, so that any of its nodes opens them.
+/// Seals and opens visitors' and agents' tokens, under a key of the installation, so that any of its nodes opens them.
 ///
 /// A token is *valid* until its end, at most [`TOKEN_TTL_MAX`] after it was sealed; before that it may be renewed, and
 /// its successor is of the same line; the line *lapses* `session_max` after its first token. Nothing of it is stored:
@@ -115,27 +115,20 @@ impl Tokens {
         }
         let (since, jti) = (Some(since), SessionId::generate());
         let claims = Claims { tenant, contact, conversation, origin, iat: now, exp, since, by, jti };
-        let message = serde_json::to_vec(&claims).map_err(|_| TokenError::Invalid)?;
-        let token = LocalToken::encrypt(&self.key, &message, None, Some(PURPOSE)).map_err(|_| TokenError::Invalid)?;
-        Ok((token, exp))
+        Ok((self.sealed(&claims, PURPOSE)?, exp))
     }
 
-    /// Who shows this token.
+    /// Who shows this token, a visitor's or an agent's.
     ///
     /// # Errors
     /// Expired, or anything else that is wrong with it.
-    pub fn open(&self, token: &str, now: Timestamp) -> Result<Principal, TokenError> {
-        let claims = self.authenticated(token).ok_or(TokenError::Invalid)?;
+    pub fn open(&self, token: &str, now: Timestamp) -> Result<Holder, TokenError> {
+        let Some(claims) = self.authenticated(token) else { return self.open_agent(token, now) };
         let Claims { tenant, contact, conversation, origin, iat, exp, since, by, .. } = claims;
-        if exp.since(iat) > TOKEN_TTL_MAX || iat > now.plus(LEEWAY) {
-            return Err(TokenError::Invalid);
-        }
-        if now >= exp.plus(LEEWAY) {
-            return Err(TokenError::Expired);
-        }
+        check_time(iat, exp, now)?;
         let since = since.unwrap_or(iat);
         let visitor = Visitor { contact, conversation, origin, expires_at: exp, since, by };
-        Ok(Principal { tenant, kind: Kind::Visitor(visitor) })
+        Ok(Holder { tenant, kind: Kind::Visitor(visitor) })
     }
 
     /// A secret by which `contact` is known again for 90 days. It is no token: it opens nothing.
@@ -144,8 +137,7 @@ impl Tokens {
     /// [`TokenError::Invalid`] when it cannot be sealed.
     pub fn remember(&self, tenant: TenantId, contact: Contact, now: Timestamp) -> Result<String, TokenError> {
         let claims = Returning { tenant, contact, exp: now.plus(RETURN_TTL) };
-        let message = serde_json::to_vec(&claims).map_err(|_| TokenError::Invalid)?;
-        LocalToken::encrypt(&self.key, &message, None, Some(RETURN_PURPOSE)).map_err(|_| TokenError::Invalid)
+        self.sealed(&claims, RETURN_PURPOSE)
     }
 
     /// The contact of `tenant` who shows this secret, if it has not expired, and when it was made.
@@ -161,7 +153,12 @@ impl Tokens {
         self.opened(token, PURPOSE)
     }
 
-    fn opened<T: DeserializeOwned>(&self, token: &str, purpose: &[u8]) -> Option<T> {
+    pub(super) fn sealed(&self, claims: &impl Serialize, purpose: &[u8]) -> Result<String, TokenError> {
+        let message = serde_json::to_vec(claims).map_err(|_| TokenError::Invalid)?;
+        LocalToken::encrypt(&self.key, &message, None, Some(purpose)).map_err(|_| TokenError::Invalid)
+    }
+
+    pub(super) fn opened<T: DeserializeOwned>(&self, token: &str, purpose: &[u8]) -> Option<T> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
@@ -173,6 +170,14 @@ impl Tokens {
         let trusted = LocalToken::decrypt(&self.key, &untrusted, None, Some(purpose)).ok()?;
         serde_json::from_str(trusted.payload()).ok()
     }
+}
+
+/// Whether a token that was made at `iat` until `exp` holds now.
+pub(super) fn check_time(iat: Timestamp, exp: Timestamp, now: Timestamp) -> Result<(), TokenError> {
+    if exp.since(iat) > TOKEN_TTL_MAX || iat > now.plus(LEEWAY) {
+        return Err(TokenError::Invalid);
+    }
+    if now >= exp.plus(LEEWAY) { Err(TokenError::Expired) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -221,7 +226,7 @@ mod tests {
             let opened = tokens(1).open(&token, at(now));
             assert_eq!(opened.clone().map(|_| ()), answer, "{now}");
             if let Ok(principal) = opened {
-                assert_eq!(principal, Principal { tenant, kind: Kind::Visitor(ana.clone()) });
+                assert_eq!(principal, Holder { tenant, kind: Kind::Visitor(ana.clone()) });
             }
         }
     }

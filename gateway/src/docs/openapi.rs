@@ -58,7 +58,7 @@ pub(crate) fn document<'a>(operations: impl IntoIterator<Item = &'a Operation>) 
                 "Error": {"description": "A failure; see schema/ERRORS.md", "content": {"application/json": {"schema": error}}},
             },
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "The tenant's API key, or a visitor's token where allowed"},
+                "key": {"type": "http", "scheme": "bearer", "description": "The tenant's API key, or an agent's or visitor's token where allowed"},
                 "operator": {"type": "http", "scheme": "bearer", "description": "The key in the data directory's admin.key"},
             },
         },
@@ -88,7 +88,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     }
     match operation.auth {
         Auth::None => {}
-        Auth::Caller | Auth::Key => described["security"] = json!([{"key": []}]),
+        Auth::Caller | Auth::Team | Auth::Key => described["security"] = json!([{"key": []}]),
         Auth::Operator => described["security"] = json!([{"operator": []}]),
     }
     described

@@ -68,8 +68,10 @@ impl Method {
 pub enum Auth {
     /// Nothing is asked: whoever reaches the node may.
     None,
-    /// An API key or a visitor's token.
+    /// An API key, an agent's token or a visitor's token.
     Caller,
+    /// An API key or an agent's token.
+    Team,
     /// An API key.
     Key,
     /// The operator's key.

@@ -12,6 +12,7 @@ use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::places::Listing;
 use crate::answers::made_id;
+use crate::auth::Action;
 use crate::error::ApiError;
 
 #[derive(Deserialize, JsonSchema)]
@@ -36,7 +37,7 @@ pub(super) async fn list(
     page: web::Query<ListParameters>,
     request: HttpRequest,
 ) -> Result<Listing<AnswerList>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let ListParameters { after, limit } = page.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_ANSWERS_MAX);
     if !(1..=limits::PAGE_ANSWERS_MAX).contains(&limit) {
@@ -66,7 +67,7 @@ pub(super) async fn post(
 }
 
 async fn write(caller: Caller, edge: web::Data<Edge>, id: String, body: AnswerIn) -> Result<AnswerView, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     to_the_end(async move {
         let (tenant, answers) = (caller.tenant_id(), body.unanswered.clone());
         let written = edge.parts.answers.put(tenant, &id, body, edge.now()).await?;
@@ -83,7 +84,7 @@ pub(super) async fn delete(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     to_the_end(async move {
         if edge.parts.answers.delete(caller.tenant_id(), &id).await? {
             return Ok(HttpResponse::NoContent().finish());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
-use actors::{Failure, Tenant, Visit};
+use actors::{Failure, Generation, Tenant, Visit};
 use schema::wire::TenantView;
 use schema::{Contact, ConversationId, ConversationKey, ErrorCode, Neighbour, TenantId};
 use tracing::Span;
@@ -17,15 +17,15 @@ use tracing::Span;
 use super::edge::Edge;
 use super::own::is_own;
 use super::places::Whose;
-use crate::access::{check_visitor_page, visit};
-use crate::auth::{Admin, AuthError, CallingPage, Kind, Principal, bearer};
+use crate::access::{check_token_page, visit};
+use crate::auth::{Action, AuthError, CallingPage, Holder, bearer};
 use crate::connection::Meter;
 use crate::error::ApiError;
 use crate::session::session_span;
 
 /// Somebody with a valid key or token, within their limits.
 pub(super) struct Caller {
-    pub(super) principal: Principal,
+    pub(super) principal: Holder,
     pub(super) tenant: Arc<Tenant>,
     /// Whose budgets what they do is taken from, if they are a visitor.
     pub(super) visit: Option<Visit>,
@@ -35,7 +35,7 @@ pub(super) struct Caller {
 pub(super) struct With<B>(pub(super) Caller, pub(super) B);
 
 /// Proof that a request showed the operator's key: a handler that takes it is the operator's alone.
-pub(super) struct Operator(#[allow(dead_code, reason = "it is the proof")] Admin);
+pub(super) struct Operator(());
 
 impl Caller {
     /// The share of the node's places that it takes from.
@@ -45,12 +45,9 @@ impl Caller {
     }
 
     /// # Errors
-    /// `forbidden` for a visitor.
-    pub(super) fn manages(&self) -> Result<(), ApiError> {
-        if self.principal.may_manage() {
-            return Ok(());
-        }
-        Err(ApiError::new(ErrorCode::Forbidden, "this needs the tenant's API key; a visitor's token may not do it"))
+    /// `forbidden` for whom the table of permissions does not allow it.
+    pub(super) fn may(&self, action: Action) -> Result<(), ApiError> {
+        Ok(self.principal.allow(action)?)
     }
 
     /// To be asked again before something is done that took long to come in.
@@ -75,6 +72,15 @@ impl Caller {
     /// `unknown_conversation` when it is not theirs: it does not exist for them.
     pub(super) fn sees(&self, conversation: ConversationId, contact: &Contact) -> Result<(), ApiError> {
         if self.principal.may_see(conversation, contact) { Ok(()) } else { Err(unknown_conversation()) }
+    }
+
+    /// The generation of API keys that a token made by it belongs to.
+    ///
+    /// # Errors
+    /// `forbidden` without a key.
+    pub(super) fn generation(&self) -> Result<Generation, ApiError> {
+        let forbidden = || AuthError::Forbidden(self.principal.role(), Action::LetIn).into();
+        self.principal.generation().ok_or_else(forbidden)
     }
 
     pub(super) fn tenant_view(&self) -> TenantView {
@@ -125,15 +131,10 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let edge = edge(&request)?;
             let credential = credential(&request).ok_or(AuthError::Unauthorized)?;
-            let principal = edge.principal(&credential, neighbour(&request)).await?;
+            let principal = edge.holder(&credential, neighbour(&request)).await?;
             let tenant = edge.worker.tenant(principal.tenant).await?;
-            match &principal.kind {
-                Kind::ApiKey { key, .. } => edge.parts.access.limiter.key(key)?,
-                Kind::Visitor(visitor) => {
-                    edge.parts.access.limiter.visitor(tenant.id(), &visitor.contact)?;
-                    check_visitor_page(page(&request).as_ref(), visitor, &tenant)?;
-                }
-            }
+            edge.parts.access.limiter.own(&principal)?;
+            check_token_page(page(&request).as_ref(), &principal, &tenant)?;
             edge.parts.access.limiter.of_tenant(&tenant, principal.visitor().is_some())?;
             let visit = visit(&principal, &tenant, neighbour(&request));
             Ok(Self { principal, tenant, visit })
@@ -152,9 +153,7 @@ impl<B: FromRequest + 'static> FromRequest for With<B> {
             let body = B::from_request(&request, &mut payload).await.map_err(Into::into)?;
             let edge = edge(&request)?;
             caller.still_may(&edge).await?;
-            if let Some(visitor) = caller.principal.visitor() {
-                check_visitor_page(page(&request).as_ref(), visitor, &caller.tenant).map_err(ApiError::from)?;
-            }
+            check_token_page(page(&request).as_ref(), &caller.principal, &caller.tenant).map_err(ApiError::from)?;
             Ok(Self(caller, body))
         })
     }
@@ -162,14 +161,21 @@ impl<B: FromRequest + 'static> FromRequest for With<B> {
 
 impl FromRequest for Operator {
     type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let checked = edge(request).and_then(|edge| {
-            let credential = credential(request).ok_or(AuthError::Unauthorized)?;
-            Ok(Self(edge.parts.access.admin(&credential, neighbour(request))?))
-        });
-        std::future::ready(checked)
+        let request = request.clone();
+        Box::pin(async move {
+            let edge = edge(&request)?;
+            let credential = credential(&request).ok_or(AuthError::Unauthorized)?;
+            let shown = edge.parts.access.principal(&credential, neighbour(&request), edge.now()).await;
+            match shown {
+                Ok(principal) if principal.may(Action::RunNode) => Ok(Self(())),
+                // Why another key opens nothing else either is nobody's business here; that keys are guessed is.
+                Err(failure) if failure.code == ErrorCode::RateLimited => Err(failure.into()),
+                Ok(_) | Err(_) => Err(AuthError::Unauthorized.into()),
+            }
+        })
     }
 }
 

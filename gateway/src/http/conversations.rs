@@ -2,7 +2,6 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use engine_conversation::{Command, Speaker};
 use engine_store::{ListCursor, ListQuery, PageBounds};
 use schema::wire::{
     ConversationClosed, ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn,
@@ -17,8 +16,9 @@ use super::body::{self, Json, Optional};
 use super::caller::{Caller, With, neighbour, unknown_conversation};
 use super::edge::Edge;
 use super::places::Listing;
+use crate::auth::Action;
+use crate::commands;
 use crate::error::ApiError;
-use crate::fields::{check_agent, check_text};
 
 pub(super) async fn open(
     With(caller, Optional(OpenIn { contact, locale })): With<Optional<OpenIn>>,
@@ -81,16 +81,8 @@ pub(super) async fn say(
 ) -> Result<web::Json<Said>, ApiError> {
     let id = conversation(&id)?;
     let MessageIn { r#ref, text, agent } = body;
-    check_text(&text)?;
-    let speaker = match agent {
-        Some(agent) => {
-            caller.manages()?;
-            Speaker::Agent(check_agent(agent)?)
-        }
-        None => Speaker::Contact,
-    };
+    let command = commands::say(&caller.principal, agent, r#ref, text)?;
     seen(&edge, &caller, id).await?;
-    let command = Command::Say { speaker, r#ref, text };
     let said = edge.worker.submit_for(caller.visit.as_ref(), caller.key(id), command);
     let outcome = said.instrument(caller.session(id)).await?;
     Ok(web::Json(Said { seq: outcome.seq.unwrap_or_default() }))
@@ -120,7 +112,7 @@ pub(super) async fn events(
         let message = format!("`limit` is from 1 to {}", limits::PAGE_EVENTS_MAX);
         return Err(ApiError::new(ErrorCode::BadField, message));
     }
-    if !caller.principal.may_manage() {
+    if !caller.principal.may(Action::ReadAsTeam) {
         glance(&edge, &caller, id).await?;
     }
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
@@ -129,7 +121,7 @@ pub(super) async fn events(
         return Err(unknown_conversation());
     }
     let (mut events, mut verdicts) = (read.events, Vec::new());
-    if caller.principal.may_manage() {
+    if caller.principal.may(Action::ReadAsTeam) {
         if let (Some(first), Some(last)) = (events.first(), events.last()) {
             verdicts = edge.system().unanswered().verdicts(caller.key(id), first.seq, last.seq).await?;
         }
@@ -148,9 +140,10 @@ pub(super) async fn cancel(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
+    let command = commands::cancel(&caller.principal, None)?;
     let id = conversation(&id)?;
     seen(&edge, &caller, id).await?;
-    let stopped = edge.worker.submit(caller.key(id), Command::Cancel { turn: None });
+    let stopped = edge.worker.submit(caller.key(id), command);
     let outcome = stopped.instrument(caller.session(id)).await?;
     Ok(HttpResponse::Ok().json(TurnStopped { turn: outcome.turn }))
 }
@@ -160,15 +153,13 @@ pub(super) async fn human(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<ConversationView>, ApiError> {
-    caller.manages()?;
+    let HumanIn { action, agent } = body;
+    let command = match action {
+        HumanAction::Take => commands::take(&caller.principal, agent)?,
+        HumanAction::HandBack => commands::hand_back(&caller.principal, agent)?,
+    };
     let id = conversation(&id)?;
     let key = caller.key(id);
-    let HumanIn { action, agent } = body;
-    let agent = check_agent(agent)?;
-    let command = match action {
-        HumanAction::Take => Command::Take { agent },
-        HumanAction::HandBack => Command::HandBack { agent },
-    };
     edge.worker.submit(key, command).instrument(caller.session(id)).await?;
     Ok(web::Json(edge.worker.find(key).await?.view().await?))
 }
@@ -178,9 +169,9 @@ pub(super) async fn close(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    let command = commands::close(&caller.principal)?;
     let id = conversation(&id)?;
-    let closed = edge.worker.submit(caller.key(id), Command::Close);
+    let closed = edge.worker.submit(caller.key(id), command);
     let outcome = closed.instrument(caller.session(id)).await?;
     Ok(HttpResponse::Ok().json(ConversationClosed { seq: outcome.seq }))
 }
@@ -190,7 +181,7 @@ pub(super) async fn erase(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Erase)?;
     edge.system().erase(caller.key(conversation(&id)?)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -214,6 +205,7 @@ pub(super) async fn list(
     edge: web::Data<Edge>,
     page: web::Query<ListParameters>,
 ) -> Result<web::Json<ConversationList>, ApiError> {
+    caller.may(Action::Read)?;
     let ListParameters { before, limit, contact } = page.into_inner();
     let limit = limit.unwrap_or(50);
     if !(1..=limits::PAGE_CONVERSATIONS_MAX).contains(&limit) {
@@ -234,7 +226,7 @@ pub(super) async fn list(
     let query = ListQuery { tenant: caller.tenant_id(), contact, before, limit };
     let mut conversations = edge.system().store().list(query).await?;
     let next = (conversations.len() == limit).then(|| conversations.last().map(write_cursor)).flatten();
-    if !caller.principal.may_manage() {
+    if !caller.principal.may(Action::ReadAsTeam) {
         conversations = conversations.into_iter().map(ConversationPage::for_contact).collect();
     }
     Ok(web::Json(ConversationList { conversations, next }))
@@ -263,9 +255,9 @@ pub(super) fn conversation(id: &str) -> Result<ConversationId, ApiError> {
     id.parse().map_err(|_| unknown_conversation())
 }
 
-/// Checks that a conversation is the caller's. An API key needs no look: its key names the tenant.
+/// Checks that a conversation is the caller's. The team needs no look: its conversations are all of the tenant's.
 async fn seen(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(), ApiError> {
-    if caller.principal.may_manage() {
+    if caller.principal.may(Action::ReadAsTeam) {
         return Ok(());
     }
     let handle = edge.worker.find(caller.key(id)).await?;

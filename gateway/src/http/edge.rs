@@ -13,7 +13,7 @@ use super::health::Readiness;
 use super::places::Places;
 use crate::access::Access;
 use crate::answers::Answers;
-use crate::auth::{Principal, Tenants};
+use crate::auth::{Holder, Tenants};
 use crate::learning::Learning;
 use crate::session::Sessions;
 use crate::socket::Sockets;
@@ -59,12 +59,12 @@ impl Edge {
         self.worker.system()
     }
 
-    /// Who shows this key or token, from this address.
+    /// Who of a tenant shows this key or token, from this address.
     ///
     /// # Errors
-    /// As [`Access::principal`].
-    pub(crate) async fn principal(&self, credential: &str, address: Neighbour) -> Result<Principal, Failure> {
-        self.parts.access.principal(credential, address, self.now()).await
+    /// As [`Access::principal`], and `unauthorized` for the operator's key, which opens no tenant.
+    pub(crate) async fn holder(&self, credential: &str, address: Neighbour) -> Result<Holder, Failure> {
+        Ok(self.parts.access.principal(credential, address, self.now()).await?.holder()?)
     }
 
     /// The time now, by the system's clock.

@@ -12,6 +12,7 @@ use super::caller::{Caller, neighbour};
 use super::edge::Edge;
 use super::places::Listing;
 use crate::answers::is_answer;
+use crate::auth::Action;
 use crate::error::ApiError;
 
 /// A document as JSON: its text may double in size by escaping.
@@ -33,7 +34,7 @@ pub(super) async fn list(
     page: web::Query<ListParameters>,
     request: HttpRequest,
 ) -> Result<Listing<DocumentList>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let ListParameters { after, limit } = page.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_DOCUMENTS_MAX);
     if !(1..=limits::PAGE_DOCUMENTS_MAX).contains(&limit) {
@@ -69,7 +70,7 @@ pub(super) async fn learn(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<web::Json<Learned>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let tenant = caller.tenant_id();
     let mut held = edge.parts.learning.hold(tenant);
     let DocumentIn { source, text } =
@@ -100,7 +101,7 @@ pub(super) async fn document(
     asked: web::Query<Passages>,
     request: HttpRequest,
 ) -> Result<Listing<DocumentPage>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let Passages { source, after, limit } = asked.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_PASSAGES_MAX);
     if !(1..=limits::PAGE_PASSAGES_MAX).contains(&limit) {
@@ -129,7 +130,7 @@ pub(super) async fn markdown(
     asked: web::Query<Piece>,
     request: HttpRequest,
 ) -> Result<Listing<DocumentMarkdown>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let Piece { source, after } = asked.into_inner();
     check_source(&source)?;
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
@@ -153,7 +154,7 @@ pub(super) async fn forget(
     edge: web::Data<Edge>,
     which: web::Query<Which>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let source = which.into_inner().source;
     check_source(&source)?;
     if edge.parts.knowledge.forget(caller.tenant_id(), source).await? {

@@ -13,6 +13,7 @@ use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::knowledge::check_source;
 use super::places::Listing;
+use crate::auth::Action;
 use crate::error::ApiError;
 
 #[derive(Deserialize, JsonSchema)]
@@ -30,7 +31,7 @@ pub(super) async fn file(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<web::Json<Learned>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     check_source(&named.source)?;
     let learning = &edge.parts.learning;
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -45,7 +46,7 @@ pub(super) async fn learn_site(
     With(caller, Json(asked)): With<Json<SiteIn>>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let job = edge.parts.learning.learn_site(caller.tenant_id(), asked).await?;
     Ok(HttpResponse::Accepted().json(JobStarted { job }))
 }
@@ -55,7 +56,7 @@ pub(super) async fn sites(
     edge: web::Data<Edge>,
     request: HttpRequest,
 ) -> Result<Listing<SiteList>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let sites = edge.parts.learning.sites(caller.tenant_id()).await?;
     Ok(Listing(place, SiteList { sites }))
@@ -73,7 +74,7 @@ pub(super) async fn forget_site(
     edge: web::Data<Edge>,
     which: web::Query<Which>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     edge.parts.learning.forget_site(caller.tenant_id(), &which.url).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -83,7 +84,7 @@ pub(super) async fn job(
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<JobView>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let id: JobId = parse(&id, ErrorCode::BadField)?;
     Ok(web::Json(edge.parts.learning.job(caller.tenant_id(), id).await?))
 }

@@ -1,6 +1,7 @@
 //! The HTTP side: routes, who may use them, what they answer.
 
 mod admin;
+mod agents;
 mod answers;
 mod body;
 mod caller;

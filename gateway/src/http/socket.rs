@@ -49,8 +49,8 @@ pub(super) async fn open(
         registration,
     );
     if let Some(token) = token {
-        let principal = edge.principal(&token, neighbour).await?;
-        session.identify(principal).await?;
+        let holder = edge.holder(&token, neighbour).await?;
+        session.identify(holder).await?;
     }
     let outgoing = outbox.stream().map(|item| match item {
         OutboxItem::Frame(frame) => Outgoing::Text(frame),

@@ -20,7 +20,7 @@ use super::body;
 use super::caller::{Caller, neighbour, page};
 use super::conversations::conversation;
 use super::edge::Edge;
-use crate::access::check_visitor_page;
+use crate::access::check_token_page;
 use crate::error::ApiError;
 use crate::session::{Registration, session_span};
 
@@ -61,9 +61,7 @@ pub(super) async fn open(
     registration.identify(&principal, page.as_ref(), &caller.tenant)?;
     // The right may have ended between the first look and the entry, when nobody would have told it.
     caller.still_may(&edge).await?;
-    if let Some(visitor) = principal.visitor() {
-        check_visitor_page(page.as_ref(), visitor, &caller.tenant)?;
-    }
+    check_token_page(page.as_ref(), &principal, &caller.tenant)?;
     let (reply, joined) = ReplyTo::call();
     let audience = principal.audience();
     let span = session_span(Some(session), key, "stream");

@@ -7,10 +7,11 @@ use schema::wire::{TenantPut, TenantView};
 use super::body::Json;
 use super::caller::{Caller, With};
 use super::edge::Edge;
+use crate::auth::Action;
 use crate::error::ApiError;
 
 pub(super) async fn view(caller: Caller, edge: web::Data<Edge>) -> Result<web::Json<TenantView>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Configure)?;
     Ok(web::Json(at(&edge, caller.tenant_view())))
 }
 
@@ -23,7 +24,7 @@ pub(super) async fn replace(
     With(caller, Json(body)): With<Json<TenantPut>>,
     edge: web::Data<Edge>,
 ) -> Result<web::Json<TenantView>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Configure)?;
     let TenantPut { version, profile } = body;
     let models = edge.worker.models();
     let known = models.candidates(&profile.models);

@@ -11,6 +11,7 @@ use super::caller::{Caller, With, neighbour};
 use super::conversations::conversation;
 use super::edge::Edge;
 use super::places::Listing;
+use crate::auth::Action;
 use crate::error::ApiError;
 
 #[derive(Deserialize, JsonSchema)]
@@ -30,7 +31,7 @@ pub(super) async fn list(
     page: web::Query<ListParameters>,
     request: HttpRequest,
 ) -> Result<Listing<UnansweredList>, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     let ListParameters { after, limit } = page.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_UNANSWERED_MAX);
     if !(1..=limits::PAGE_UNANSWERED_MAX).contains(&limit) {
@@ -49,7 +50,7 @@ pub(super) async fn dismiss(
     edge: web::Data<Edge>,
     key: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Teach)?;
     to_the_end(async move {
         if edge.system().unanswered().dismiss(caller.tenant_id(), &key).await? {
             return Ok(HttpResponse::NoContent().finish());
@@ -64,7 +65,7 @@ pub(super) async fn judge(
     edge: web::Data<Edge>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    caller.may(Action::Judge)?;
     let (id, seq) = path.into_inner();
     let key = caller.key(conversation(&id)?);
     let no_reply = || ApiError::new(ErrorCode::NotFound, "no reply of the assistant has this number");

@@ -12,29 +12,23 @@ use serde::Deserialize;
 use super::body::{Optional, parse, to_the_end};
 use super::caller::{Caller, With};
 use super::edge::Edge;
-use crate::auth::{AuthError, Kind, MadeBy, TOKEN_TTL_MAX, Visitor};
+use crate::auth::{Action, AuthError, MadeBy, TOKEN_TTL_MAX, Visitor};
 use crate::error::ApiError;
 
 pub(super) async fn make(
     With(caller, Optional(asked)): With<Optional<VisitorIn>>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
-    let ttl = match asked.ttl_seconds {
-        Some(seconds) => {
-            let ttl = Duration::from_secs(u64::from(seconds));
-            if ttl.is_zero() || ttl > TOKEN_TTL_MAX {
-                let message = format!("`ttl_seconds` is from 1 to {}", TOKEN_TTL_MAX.as_secs());
-                return Err(ApiError::new(ErrorCode::BadField, message));
-            }
-            ttl
-        }
-        None => edge.parts.config.limits.visitor_token_ttl,
-    };
+    let ttl = life(&edge, asked.ttl_seconds)?;
     let since = edge.now();
     let expires_at = since.plus(ttl);
-    let visitor = match &caller.principal.kind {
-        Kind::Visitor(visitor) => renewed(visitor, &asked, expires_at)?,
-        Kind::ApiKey { generation, .. } => {
+    let visitor = match caller.principal.visitor() {
+        Some(visitor) => {
+            caller.may(Action::Renew)?;
+            renewed(visitor, &asked, expires_at)?
+        }
+        None => {
+            caller.may(Action::LetIn)?;
             let origin_allowed =
                 asked.origin.as_ref().is_none_or(|origin| caller.tenant.allows_origin(origin.as_str()));
             if !origin_allowed {
@@ -52,7 +46,7 @@ pub(super) async fn make(
                 }
                 None => asked.contact.unwrap_or_else(Contact::anonymous),
             };
-            let by = MadeBy::Key(*generation);
+            let by = MadeBy::Key(caller.generation()?);
             Visitor { contact, conversation: asked.conversation, origin: asked.origin, expires_at, since, by }
         }
     };
@@ -60,6 +54,17 @@ pub(super) async fn make(
     let sealed = edge.parts.access.authority.tokens().seal(caller.tenant_id(), visitor, edge.now());
     let (token, expires_at) = sealed.map_err(AuthError::from)?;
     Ok(HttpResponse::build(StatusCode::CREATED).json(VisitorToken { token, expires_at, contact }))
+}
+
+/// How long a token is to hold: as it was asked for, or as the configuration says.
+pub(super) fn life(edge: &Edge, seconds: Option<u32>) -> Result<Duration, ApiError> {
+    let Some(seconds) = seconds else { return Ok(edge.parts.config.limits.visitor_token_ttl) };
+    let ttl = Duration::from_secs(u64::from(seconds));
+    if ttl.is_zero() || ttl > TOKEN_TTL_MAX {
+        let message = format!("`ttl_seconds` is from 1 to {}", TOKEN_TTL_MAX.as_secs());
+        return Err(ApiError::new(ErrorCode::BadField, message));
+    }
+    Ok(ttl)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -76,7 +81,7 @@ pub(super) async fn log_out(
     edge: web::Data<Edge>,
     which: web::Query<Which>,
 ) -> Result<HttpResponse, ApiError> {
-    caller.manages()?;
+    caller.may(Action::LetIn)?;
     let contact: Contact = parse(&which.contact, ErrorCode::BadField)?;
     let tenant = caller.tenant_id();
     to_the_end(async move {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Booking, ConversationHandle, Failure, Format, Listener, ReplyTo, error_frame, reply_frame};
-use engine_conversation::{Command, Outcome, Speaker};
+use engine_conversation::{Command, Outcome};
 use schema::wire::{ClientFrame, Close, SignalKind};
-use schema::{AgentName, Author, ConversationId, ConversationKey, ErrorCode, Locale, Position, Ref, limits};
+use schema::{ConversationId, ConversationKey, ErrorCode, Locale, Position, Ref, limits};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::peer::{Identified, Inner};
 use super::refusal;
-use crate::fields::{check_agent, check_text};
+use crate::auth::Action;
+use crate::commands;
 use crate::metrics::{FRAME_ERRORS, FRAMES_IN};
 
 /// When to come back, where the refusal itself does not say.
@@ -79,20 +80,27 @@ impl Inner {
                 None => self.refuse(Some(&r#ref), not_joined()),
             },
             ClientFrame::Say { r#ref, conversation, text, agent } => {
-                let checked = check_text(&text).and_then(|()| speaker(who, agent)).and_then(|speaker| {
+                let bytes = text.stored_bytes();
+                let checked = commands::say(&who.principal, agent, r#ref.clone(), text).and_then(|command| {
                     let visit = who.visit.as_ref().filter(|_| self.joined(conversation).is_some());
-                    Ok((speaker, visit.map(|visit| visit.says(text.stored_bytes())).transpose()?))
+                    Ok((command, visit.map(|visit| visit.says(bytes)).transpose()?))
                 });
                 match checked {
-                    Ok((speaker, booking)) => {
-                        let command = Command::Say { speaker, r#ref: r#ref.clone(), text };
-                        self.command(conversation, r#ref, command, booking);
-                    }
+                    Ok((command, booking)) => self.command(conversation, r#ref, command, booking),
                     Err(failure) => self.refuse(Some(&r#ref), failure),
                 }
             }
             ClientFrame::Cancel { r#ref, conversation, turn } => {
-                self.command(conversation, r#ref, Command::Cancel { turn }, None);
+                self.wish(conversation, r#ref, commands::cancel(&who.principal, turn));
+            }
+            ClientFrame::Take { r#ref, conversation, agent } => {
+                self.wish(conversation, r#ref, commands::take(&who.principal, agent));
+            }
+            ClientFrame::HandBack { r#ref, conversation, agent } => {
+                self.wish(conversation, r#ref, commands::hand_back(&who.principal, agent));
+            }
+            ClientFrame::Close { r#ref, conversation } => {
+                self.wish(conversation, r#ref, commands::close(&who.principal));
             }
             ClientFrame::Typing { conversation, on } => self.signal(conversation, who, SignalKind::Typing { on }),
             ClientFrame::Read { conversation, seq } => self.signal(conversation, who, SignalKind::Read { seq }),
@@ -101,8 +109,9 @@ impl Inner {
 
     async fn authenticate(&self, r#ref: Ref, token: String) {
         let now = self.worker.system().clock().now();
-        let checked = match self.access.principal(&token, self.neighbour, now).await {
-            Ok(principal) => self.identify(principal).await,
+        let shown = self.access.principal(&token, self.neighbour, now).await;
+        let checked = match shown.and_then(|principal| Ok(principal.holder()?)) {
+            Ok(holder) => self.identify(holder).await,
             Err(failure) => Err(failure),
         };
         match checked {
@@ -165,6 +174,13 @@ impl Inner {
         Ok(())
     }
 
+    fn wish(self: &Rc<Self>, conversation: ConversationId, r#ref: Ref, command: Result<Command, Failure>) {
+        match command {
+            Ok(command) => self.command(conversation, r#ref, command, None),
+            Err(failure) => self.refuse(Some(&r#ref), failure),
+        }
+    }
+
     fn command(self: &Rc<Self>, conversation: ConversationId, r#ref: Ref, command: Command, booking: Option<Booking>) {
         let reply: ReplyTo<Outcome> = ReplyTo::frame(Arc::clone(&self.outbox), r#ref).paid_with(booking);
         self.with(conversation, move |handle| match handle {
@@ -174,11 +190,13 @@ impl Inner {
     }
 
     fn signal(self: &Rc<Self>, conversation: ConversationId, who: &Identified, kind: SignalKind) {
-        let author = if who.principal.may_manage() { Author::Human } else { Author::Contact };
-        let session = self.id;
+        // Nobody waits for an answer to a sign of life.
+        if !who.principal.may(Action::Signal) {
+            return;
+        }
+        let (author, session) = (who.principal.author(), self.id);
         self.with(conversation, move |handle| match handle {
             Ok(handle) => handle.signal(session, author, kind),
-            // Nobody waits for an answer to a sign of life.
             Err(failure) => drop(failure),
         });
     }
@@ -231,14 +249,6 @@ fn not_joined() -> Failure {
     Failure::new(ErrorCode::NotJoined, "join the conversation on this socket first")
 }
 
-fn speaker(who: &Identified, agent: Option<AgentName>) -> Result<Speaker, Failure> {
-    match agent {
-        None => Ok(Speaker::Contact),
-        Some(agent) if who.principal.may_manage() => Ok(Speaker::Agent(check_agent(agent)?)),
-        Some(_) => Err(Failure::new(ErrorCode::Forbidden, "a visitor does not speak as a human agent")),
-    }
-}
-
 /// A frame's name, and its ref if it wants an answer.
 fn outline(frame: &ClientFrame) -> (&'static str, Option<Ref>) {
     match frame {
@@ -247,6 +257,9 @@ fn outline(frame: &ClientFrame) -> (&'static str, Option<Ref>) {
         ClientFrame::Leave { r#ref, .. } => ("leave", Some(r#ref.clone())),
         ClientFrame::Say { r#ref, .. } => ("say", Some(r#ref.clone())),
         ClientFrame::Cancel { r#ref, .. } => ("cancel", Some(r#ref.clone())),
+        ClientFrame::Take { r#ref, .. } => ("take", Some(r#ref.clone())),
+        ClientFrame::HandBack { r#ref, .. } => ("hand_back", Some(r#ref.clone())),
+        ClientFrame::Close { r#ref, .. } => ("close", Some(r#ref.clone())),
         ClientFrame::Ping { r#ref } => ("ping", Some(r#ref.clone())),
         ClientFrame::Typing { .. } => ("typing", None),
         ClientFrame::Read { .. } => ("read", None),

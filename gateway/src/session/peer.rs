@@ -17,7 +17,7 @@ use schema::{ConversationId, ErrorCode, Neighbour, SessionId, limits};
 use super::register::Registration;
 use super::{refusal, span};
 use crate::access::{Access, Limiter, check_page, visit};
-use crate::auth::{CallingPage, Kind, Principal};
+use crate::auth::{CallingPage, Holder};
 use crate::metrics::SESSIONS_CLOSED;
 use crate::socket::{Closed, Peer};
 
@@ -47,7 +47,7 @@ pub(super) struct Inner {
 
 /// Who is speaking, once that was said and checked.
 pub(super) struct Identified {
-    pub(super) principal: Arc<Principal>,
+    pub(super) principal: Arc<Holder>,
     pub(super) tenant: Arc<Tenant>,
     /// Whose budgets what they do is taken from, if they are a visitor.
     pub(super) visit: Option<Visit>,
@@ -81,17 +81,17 @@ impl Session {
     }
 
     /// Takes a checked credential for this socket.
-    pub(crate) async fn identify(&self, principal: Principal) -> Result<(), Failure> {
+    pub(crate) async fn identify(&self, principal: Holder) -> Result<(), Failure> {
         self.0.identify(principal).await
     }
 }
 
 impl Inner {
-    /// Takes a checked credential: the first one, or a newer one of the same visitor.
-    pub(super) async fn identify(&self, principal: Principal) -> Result<(), Failure> {
+    /// Takes a checked credential: the first one, or a newer one of the same holder.
+    pub(super) async fn identify(&self, principal: Holder) -> Result<(), Failure> {
         let tenant = self.worker.tenant(principal.tenant).await?;
         check_page(&principal, self.page.as_ref(), &tenant)?;
-        if self.speaking().is_some_and(|who| !same_rights(&who.principal, &principal)) {
+        if self.speaking().is_some_and(|who| !who.principal.has_rights_of(&principal)) {
             let message = "this socket belongs to somebody else; open another one";
             return Err(Failure::new(ErrorCode::Forbidden, message));
         }
@@ -140,10 +140,7 @@ impl Inner {
             let most = self.access.unknown_frames_max.get();
             return if before < most { Ok(()) } else { Err(Limiter::unknown()) };
         };
-        match &who.principal.kind {
-            Kind::ApiKey { key, .. } => limiter.key(key)?,
-            Kind::Visitor(visitor) => limiter.visitor(who.tenant.id(), &visitor.contact)?,
-        }
+        limiter.own(&who.principal)?;
         limiter.of_tenant(&who.tenant, who.visit.is_some())
     }
 
@@ -247,12 +244,4 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.leave_all();
     }
-}
-
-/// A newer token may extend the time, not the rights.
-fn same_rights(old: &Principal, new: &Principal) -> bool {
-    let rights = |principal: &Principal| {
-        (principal.tenant, principal.visitor().map(|visitor| (visitor.contact.clone(), visitor.conversation)))
-    };
-    rights(old) == rights(new)
 }

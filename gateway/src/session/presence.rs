@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::refusal;
 use crate::access::check_page;
-use crate::auth::{CallingPage, Principal, admits};
+use crate::auth::{CallingPage, Holder, admits};
 
 /// When one that finds no place may try again.
 const FULL_RETRY: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ struct Own {
 
 /// A session whose owner is known.
 pub(super) struct Member {
-    pub(super) principal: Arc<Principal>,
+    pub(super) principal: Arc<Holder>,
     pub(super) page: Option<CallingPage>,
     pub(super) outbox: Arc<Outbox>,
     pub(super) format: Format,
@@ -120,7 +120,7 @@ impl Presence {
     }
 
     /// A session's owner has shown a newer token.
-    pub(super) fn renew(&self, id: SessionId, principal: Arc<Principal>) {
+    pub(super) fn renew(&self, id: SessionId, principal: Arc<Holder>) {
         let mut tenants = lock(&self.tenants);
         let members = tenants.get_mut(&principal.tenant);
         if let Some(member) = members.and_then(|members| members.sessions.get_mut(&id)) {
@@ -248,7 +248,7 @@ mod tests {
             since,
             by: MadeBy::Page,
         };
-        let principal = Arc::new(Principal { tenant, kind: Kind::Visitor(visitor) });
+        let principal = Arc::new(Holder { tenant, kind: Kind::Visitor(visitor) });
         Member { principal, page: None, outbox: Outbox::new(), format: Format::Socket }
     }
 

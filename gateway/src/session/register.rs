@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::presence::{Member, Presence, send_away};
-use crate::auth::{CallingPage, Principal};
+use crate::auth::{CallingPage, Holder};
 use crate::metrics::{SESSIONS, SESSIONS_OPENED};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ struct Row {
 }
 
 struct Owner {
-    principal: Arc<Principal>,
+    principal: Arc<Holder>,
     /// Since when its visitor has had more sessions than it may keep, because of this one.
     surplus_since: Option<Instant>,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Registration {
 
 /// What a session holds from when its owner is known until its end, however often a token is renewed.
 struct Known {
-    principal: Arc<Principal>,
+    principal: Arc<Holder>,
     _permit: SessionPermit,
 }
 
@@ -107,7 +107,7 @@ impl Registration {
     /// they still may be here is to be looked at after this: from here on, changes are told.
     pub(crate) fn identify(
         &mut self,
-        principal: &Arc<Principal>,
+        principal: &Arc<Holder>,
         page: Option<&CallingPage>,
         tenant: &Tenant,
     ) -> Result<(), Failure> {
@@ -197,10 +197,10 @@ impl Shared {
 
 impl Owner {
     fn look(&mut self, presence: &Presence, outbox: &Outbox, now: Timestamp, instant: Instant) {
-        let Some(visitor) = self.principal.visitor() else { return };
-        if now >= visitor.expires_at {
+        if self.principal.expires_at().is_some_and(|end| now >= end) {
             outbox.close(Close::TOKEN_EXPIRED);
         }
+        let Some(visitor) = self.principal.visitor() else { return };
         let too_long = |since| instant.duration_since(since) >= limits::SURPLUS_GRACE;
         if self.surplus_since.is_some_and(too_long) {
             self.surplus_since = None;

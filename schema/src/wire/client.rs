@@ -17,7 +17,7 @@ pub enum ClientFrame {
     Auth {
         /// Comes back in the reply.
         r#ref: Ref,
-        /// A visitor's token or an API key.
+        /// A visitor's or an agent's token, or an API key.
         token: String,
     },
     /// Listen to a conversation, from a position on.
@@ -50,7 +50,8 @@ pub enum ClientFrame {
         /// The message.
         #[schemars(length(max = limits::TEXT_BYTES_MAX), regex(pattern = r"\S"))]
         text: Text,
-        /// A human agent's name, when it is their message and not the contact's. API keys only.
+        /// A human agent's name, when it is their message and not the contact's. With an API key; an agent's token
+        /// names them already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         agent: Option<AgentName>,
     },
@@ -63,6 +64,33 @@ pub enum ClientFrame {
         /// Stops the reply only if it belongs to this turn; left out, any reply that runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         turn: Option<Turn>,
+    },
+    /// A human agent takes the conversation over. With an API key or an agent's token.
+    Take {
+        /// Comes back in the reply.
+        r#ref: Ref,
+        /// A conversation that this socket has joined.
+        conversation: ConversationId,
+        /// The human agent's name; with an agent's token it may be left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentName>,
+    },
+    /// The human agent lets the assistant answer again. With an API key or an agent's token.
+    HandBack {
+        /// Comes back in the reply.
+        r#ref: Ref,
+        /// A conversation that this socket has joined.
+        conversation: ConversationId,
+        /// The human agent's name; with an agent's token it may be left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentName>,
+    },
+    /// End the conversation until somebody speaks in it again. With an API key or an agent's token.
+    Close {
+        /// Comes back in the reply.
+        r#ref: Ref,
+        /// A conversation that this socket has joined.
+        conversation: ConversationId,
     },
     /// The person is typing, or has stopped. Not stored, not answered.
     Typing {
@@ -106,6 +134,17 @@ impl fmt::Debug for ClientFrame {
                 let mut cancel = f.debug_struct("Cancel");
                 cancel.field("ref", r#ref).field("conversation", conversation).field("turn", turn).finish()
             }
+            Self::Take { r#ref, conversation, agent } => {
+                let mut take = f.debug_struct("Take");
+                take.field("ref", r#ref).field("conversation", conversation).field("agent", agent).finish()
+            }
+            Self::HandBack { r#ref, conversation, agent } => {
+                let mut back = f.debug_struct("HandBack");
+                back.field("ref", r#ref).field("conversation", conversation).field("agent", agent).finish()
+            }
+            Self::Close { r#ref, conversation } => {
+                f.debug_struct("Close").field("ref", r#ref).field("conversation", conversation).finish()
+            }
             Self::Typing { conversation, on } => {
                 f.debug_struct("Typing").field("conversation", conversation).field("on", on).finish()
             }
@@ -134,6 +173,11 @@ mod tests {
             (format!(r#"{{"type":"say","ref":"a","conversation":"{conversation}","text":"hi"}}"#), true),
             (format!(r#"{{"type":"say","conversation":"{conversation}","text":"hi"}}"#), false),
             (format!(r#"{{"type":"say","ref":"","conversation":"{conversation}","text":"hi"}}"#), false),
+            (format!(r#"{{"type":"take","ref":"a","conversation":"{conversation}","agent":"Zoe"}}"#), true),
+            (format!(r#"{{"type":"take","ref":"a","conversation":"{conversation}"}}"#), true),
+            (format!(r#"{{"type":"hand_back","ref":"a","conversation":"{conversation}"}}"#), true),
+            (format!(r#"{{"type":"close","ref":"a","conversation":"{conversation}"}}"#), true),
+            (format!(r#"{{"type":"close","conversation":"{conversation}"}}"#), false),
             (r#"{"type":"ping","ref":"1","extra":1}"#.to_string(), false),
             (r#"{"type":"shout","ref":"1"}"#.to_string(), false),
             ("[]".to_string(), false),

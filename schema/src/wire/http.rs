@@ -58,7 +58,8 @@ pub struct MessageIn {
     /// The message, at most 16 KiB of UTF-8.
     #[schemars(length(max = limits::TEXT_BYTES_MAX), regex(pattern = r"\S"))]
     pub text: Text,
-    /// A human agent's name, when it is their message and not the contact's. API keys only.
+    /// A human agent's name, when it is their message and not the contact's. With an API key; an agent's token names
+    /// them already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentName>,
 }
@@ -105,7 +106,7 @@ pub struct EventList {
     pub events: Vec<Event>,
     /// The `seq` of the conversation's newest event; when the last one listed is older, there is more.
     pub head: Seq,
-    /// What the team has said of the replies among them; API keys only.
+    /// What the team has said of the replies among them; not for visitors.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verdicts: Vec<VerdictView>,
 }
@@ -116,8 +117,9 @@ pub struct EventList {
 pub struct HumanIn {
     /// Take over or hand back.
     pub action: HumanAction,
-    /// The human agent's name.
-    pub agent: AgentName,
+    /// The human agent's name; with an agent's token it may be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentName>,
 }
 
 /// What a human agent does with a conversation.
@@ -241,14 +243,14 @@ pub struct ConversationPage {
     /// The contact's last words: the beginning of their newest message, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_words: Option<Text>,
-    /// Why the contact waits for a person, until one of the team has answered. API keys only.
+    /// Why the contact waits for a person, until one of the team has answered. Not shown to visitors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handoff: Option<HandoffReason>,
     /// Since when the contact waits: the moment of their oldest message that nobody has answered, or of the wish
-    /// for a person. Absent when nobody waits, and while the conversation is closed. API keys only.
+    /// for a person. Absent when nobody waits, and while the conversation is closed. Not shown to visitors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_since: Option<Timestamp>,
-    /// The contact's messages that nobody of the business's side has answered. API keys only.
+    /// The contact's messages that nobody of the business's side has answered. Not shown to visitors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unread: Option<u32>,
 }

@@ -1,5 +1,6 @@
 //! What goes over the wire: socket frames, HTTP bodies, close codes.
 
+mod agents;
 mod client;
 mod close;
 mod documents;
@@ -8,6 +9,7 @@ mod improve;
 mod learning;
 mod server;
 
+pub use agents::{AgentIn, AgentToken};
 pub use client::ClientFrame;
 pub use close::Close;
 pub use documents::{

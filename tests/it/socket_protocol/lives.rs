@@ -1,5 +1,6 @@
 //! How a socket begins and ends: who may open one, from where, for how long.
 
+use schema::wire::AgentToken;
 use serde_json::{Value, json};
 use tests::client::{Knock, Socket};
 use tests::node::Node;
@@ -15,7 +16,12 @@ async fn the_door_checks_credential_and_origin() {
     let key = node.demo_key();
     let shop = api.visitor(json!({"origin": SHOP, "contact": "Ana"})).await.token;
     let app = api.visitor(json!({"contact": "Ana"})).await.token;
+    let agent = async |body: Value| api.post("/v1/agents", &body).await.ok::<AgentToken>().token;
+    let zoe = agent(json!({"agent": "Zoe"})).await;
+    let zoe_there = agent(json!({"agent": "Zoe", "origin": SHOP})).await;
+    let own = format!("http://{}", node.address);
     let (key, shop, app) = (key.as_str(), shop.as_str(), app.as_str());
+    let (zoe, zoe_there, own) = (zoe.as_str(), zoe_there.as_str(), own.as_str());
     let evil = Some("https://evil.example");
     for (key, token, origin, refusal) in [
         (Some(key), None, None, None),
@@ -29,6 +35,19 @@ async fn the_door_checks_credential_and_origin() {
         (None, Some(app), Some(SHOP), Some((403, "origin_refused"))),
         (Some(key), None, Some(SHOP), Some((403, "forbidden"))),
         (None, Some(key), Some(SHOP), Some((403, "forbidden"))),
+        (None, Some(key), evil, Some((403, "forbidden"))),
+        (None, Some(key), Some("null"), Some((403, "forbidden"))),
+        // The node's own pages have it from whoever sits before them.
+        (None, Some(key), Some(own), None),
+        (Some(key), None, Some(own), None),
+        (Some(zoe), None, None, None),
+        (None, Some(zoe), Some(own), None),
+        (None, Some(zoe), Some(SHOP), Some((403, "origin_refused"))),
+        (None, Some(zoe), evil, Some((403, "origin_refused"))),
+        (None, Some(zoe_there), Some(SHOP), None),
+        (None, Some(zoe_there), evil, Some((403, "origin_refused"))),
+        (None, Some(zoe_there), Some(own), Some((403, "origin_refused"))),
+        (Some(zoe_there), None, None, None),
         (Some(&node.admin_key()), None, None, Some((401, "unauthorized"))),
     ] {
         let knocked = Socket::knock(node.address, Knock { key, token, origin }).await;
@@ -54,7 +73,8 @@ async fn who_has_not_said_who_it_is_may_only_do_that() {
     // A newer token of the same visitor renews the time; anybody else's changes nothing.
     let newer: Value = api.showing(token).call("POST", "/v1/visitors").await.ok();
     assert_eq!(ana.call(json!({"type": "auth", "token": newer["token"]})).await, Ok(json!({})));
-    for other in [api.visitor(json!({"contact": "Bo"})).await.token, node.demo_key()] {
+    let zoe: AgentToken = api.post("/v1/agents", &json!({"agent": "Ana"})).await.ok();
+    for other in [api.visitor(json!({"contact": "Bo"})).await.token, node.demo_key(), zoe.token] {
         let refusal = ana.call(json!({"type": "auth", "token": other})).await.unwrap_err();
         assert_eq!(refusal.code.name(), "forbidden");
     }

@@ -1,12 +1,12 @@
 //! Conversations, and the visitors who hold them.
 
 use schema::wire::{
-    ConversationClosed, ConversationList, ConversationView, Created, EventList, HumanIn, MessageIn, OpenIn, Said,
-    TurnStopped, VerdictIn, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
+    AgentIn, AgentToken, ConversationClosed, ConversationList, ConversationView, Created, EventList, HumanIn,
+    MessageIn, OpenIn, Said, TurnStopped, VerdictIn, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 use schema::{ConversationId, Seq};
 
-use super::super::{conversations, stream, unanswered, visitors, widget};
+use super::super::{agents, conversations, stream, unanswered, visitors, widget};
 use crate::docs::{Auth, Make, Operation, delete, get, post, schema_of};
 
 const ID: &[(&str, Make)] = &[("id", schema_of::<ConversationId>())];
@@ -70,7 +70,7 @@ pub(super) static ALL: &[Operation] = &[
     )
     .at(ID)
     .gives::<TurnStopped>(200),
-    post("/v1/conversations/{id}/human", Auth::Key, "A human agent takes over or hands back", |to| {
+    post("/v1/conversations/{id}/human", Auth::Team, "A human agent takes over or hands back", |to| {
         to.to(conversations::human)
     })
     .at(ID)
@@ -78,7 +78,7 @@ pub(super) static ALL: &[Operation] = &[
     .gives::<ConversationView>(200),
     post(
         "/v1/conversations/{id}/close",
-        Auth::Key,
+        Auth::Team,
         "End the conversation until somebody speaks in it again",
         |to| to.to(conversations::close),
     )
@@ -93,6 +93,9 @@ pub(super) static ALL: &[Operation] = &[
     .at(REPLY)
     .takes::<VerdictIn>()
     .done(204, "Noted"),
+    post("/v1/agents", Auth::Key, "Make a short-lived token for one person of the team", |to| to.to(agents::make))
+        .takes::<AgentIn>()
+        .gives::<AgentToken>(201),
     post(
         "/v1/visitors",
         Auth::Caller,
