@@ -47,7 +47,7 @@ export class Conversation extends Transcript {
   }
 
   /** Says something; resolves when it is on the node's disk. Offline it waits, and is sent once. */
-  say(text, { agent, again } = {}) {
+  say(text, { agent = this.#client.agent, again } = {}) {
     return this.#enqueue({ ref: newRef(again), text, agent }).promise;
   }
 
@@ -72,6 +72,21 @@ export class Conversation extends Transcript {
     this.#stopping ??= { ...promised(), turn: this.running?.turn, sent: false };
     this.#stop();
     return this.#stopping?.promise ?? Promise.resolve();
+  }
+
+  /** Takes the conversation over for a human agent; not tried again where the line is down. */
+  takeOver({ agent = this.#client.agent } = {}) {
+    return this.#act('take', agent);
+  }
+
+  /** Has the assistant answer again. */
+  handBack({ agent = this.#client.agent } = {}) {
+    return this.#act('hand_back', agent);
+  }
+
+  /** Ends the conversation for now; the next word in it reopens it. */
+  close() {
+    return this.#act('close');
   }
 
   /** Tells the others that somebody types here. May be called at every key. */
@@ -182,6 +197,12 @@ export class Conversation extends Transcript {
     const mine = this.#queue.find((one) => one.ref === event.ref && (one.agent ? 'human' : 'contact') === event.author);
     // Its event is the message on disk: there is no need to wait for the reply as well.
     if (mine) this.#said(mine, event.seq);
+  }
+
+  #act(type, agent) {
+    const { over } = this.#client;
+    if (over) return Promise.reject(over);
+    return this.#client.ask({ type, conversation: this.id, ...(agent && { agent }) });
   }
 
   #enqueue({ ref, text, agent }) {

@@ -18,13 +18,15 @@ export interface TokenAnswer {
 export interface Options {
   /** The node's origin. Default: where this module came from. */
   url?: string;
-  /** A visitor's token, or a function that gets one. An error it throws is tried again, unless it has `fatal: true` or a `status` of 4xx; so is an answer without a token. */
+  /** A visitor's or an agent's token, an API key (in programs and on the node's own pages), or a function that gets one. An error it throws is tried again, unless it has `fatal: true` or a `status` of 4xx; so is an answer without a token. */
   token: string | (() => Promise<string | TokenAnswer>);
   /**
    * In which language the visitor reads, as a BCP 47 tag: a conversation that is opened here is answered in it until the
    * visitor's own words tell theirs. Default: the page's `lang`, else what the browser is set to. `null`: nothing is said.
    */
   locale?: string | null;
+  /** The human agent who speaks and acts here, where that is not said each time: with an agent's token, the agent that it names. */
+  agent?: string;
   /** Keeps what was said and not yet answered over a reload: `sessionStorage` or `localStorage`. Default: nowhere. */
   storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null;
   /** For surroundings without them, and for tests. */
@@ -204,6 +206,12 @@ export class Conversation extends Transcript {
   retry(ref: string): Promise<{ seq: number }>;
   /** Stops the running reply; without a connection, or where the node asks to wait, as soon as it can, if that reply still runs. */
   cancel(): Promise<void>;
+  /** Takes the conversation over for a human agent, by an API key or an agent's token. Rejects at once where the line is down. */
+  takeOver(options?: { agent?: string }): Promise<{ seq?: number }>;
+  /** Has the assistant answer again. */
+  handBack(options?: { agent?: string }): Promise<{ seq?: number }>;
+  /** Ends the conversation for now, by an API key or an agent's token; the next word in it reopens it. */
+  close(): Promise<{ seq?: number }>;
   /** Tells the others that somebody types here. May be called at every key. */
   typing(on: boolean): void;
   /** Tells the others what was seen here. */

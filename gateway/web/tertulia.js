@@ -94,8 +94,8 @@ export class Tertulia extends EventTarget {
       setTimeout: globalThis.setTimeout.bind(globalThis), storage: null, ...options,
     };
     this.url = (options.url ?? new URL(import.meta.url).origin).replace(/\/$/, '');
-    /** @internal In which language who writes here reads, where somebody said so. */
-    this.locale = options.locale;
+    /** @internal In which language who writes here reads, and as which human agent they act, where somebody said so. */
+    Object.assign(this, { locale: options.locale, agent: options.agent });
     this.#unsent = new Unsent(this.#options.storage);
     this.#credential = new Credential(options.token, this.#options);
     this.#listen(true);

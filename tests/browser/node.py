@@ -78,9 +78,9 @@ class Node:
             self.kill()
         shutil.rmtree(self.data, ignore_errors=True)
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, key=KEY):
         request = urllib.request.Request(self.url + path, method=method, data=None if body is None else json.dumps(body).encode())
-        request.add_header("Authorization", f"Bearer {KEY}")
+        request.add_header("Authorization", f"Bearer {key}")
         request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
@@ -88,6 +88,12 @@ class Node:
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {path}: {error.read().decode()}") from error
         return json.loads(text) if text else None
+
+    def rotate_key(self):
+        """The operator gives the tenant another key; the one before opens nothing any more."""
+        operators = pathlib.Path(self.data, "admin.key").read_text().strip()
+        [tenant] = self.call("GET", "/v1/admin/tenants", key=operators)["tenants"]
+        return self.call("POST", f"/v1/admin/tenants/{tenant['id']}/rotate-key", key=operators)
 
     def change_profile(self, change):
         tenant = self.call("GET", "/v1/tenant")

@@ -196,19 +196,104 @@ def test_on_a_phone_the_sources_come_as_a_sheet(room):
     sheet.wait_for(state="detached")
 
 
+def joins(page):
+    return [frame for frame in page.frames_sent if frame["type"] == "join"]
+
+
+def tried(page):
+    """The conversation that the owner tries the assistant out in."""
+    return page.evaluate("sessionStorage.getItem('tertulia.studio.try')")
+
+
 def test_a_cut_in_mid_reply_goes_on_at_the_same_character(room):
     page = studio(room, "try")
-    asked = []
-    page.on("request", lambda request: "/stream?" in request.url and asked.append(request.url))
     say(page, "say 150 words 25")
     for chars in (80, 250, 500):
         grown(page, chars)
-        before = len(asked)
+        before = len(joins(page))
         room.relay.cut()
-        wait_for(lambda: page.wait_for_timeout(20) or len(asked) > before, "the stream's return")
+        wait_for(lambda: page.wait_for_timeout(20) or len(joins(page)) > before, "the socket's return")
     finished(page)
     assert text(page) == expected("say 150 words 25").strip()
-    assert len([url for url in asked if re.search(r"after=\d+%3A\d+%3A\d+", url)]) == 3, asked
+    assert len([join for join in joins(page) if re.fullmatch(r"\d+:\d+:\d+", str(join["after"]))]) == 3, joins(page)
+
+
+def test_one_socket_serves_all_conversations_and_the_key_stands_in_its_first_frame_alone(room):
+    conversation = visitor(room, "olga", "quote hello")
+    page = studio(room, "try")
+    opened = []
+    page.on("websocket", lambda socket: opened.append(socket.url))
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    say(page, "quote first.")
+    finished(page)
+    page.evaluate(f"location.hash = '#/conversations/{conversation}'")
+    page.get_by_role("heading", name="olga").wait_for()
+    finished(page)
+    assert len(opened) == 1 and opened[0].endswith("/v1/ws"), opened
+    assert page.frames_sent[0]["type"] == "auth" and KEY not in json.dumps(page.frames_sent[1:])
+    assert not [url for url in opened + asked if KEY in url or "/stream" in url]
+    # The page that was left is heard no more.
+    left = [frame["conversation"] for frame in page.frames_sent if frame["type"] == "leave"]
+    assert left == [tried(page)], left
+
+
+def test_what_is_not_answered_yet_outlives_a_reload_and_goes_with_who_signs_out(room):
+    conversation = visitor(room, "pia", "quote hello")
+    page = studio(room, "try")
+    page.evaluate("localStorage.setItem('tertulia.studio.agent', 'Marta')")
+    say(page, "quote first.")
+    finished(page)
+    own = tried(page)
+    room.relay.stall()
+    say(page, "quote said before the reload.")
+    page.locator(".by-contact.sending").wait_for()
+    page.wait_for_timeout(300)
+    room.relay.refusing = True
+    room.relay.cut()
+    room.relay.refusing = False
+    room.relay.flow()
+    page.reload()
+    finished(page, 2)
+    assert room.node.messages(own, "contact") == ["quote first.", "quote said before the reload."]
+
+    page.evaluate(f"location.hash = '#/conversations/{conversation}'")
+    page.get_by_role("button", name="Take over").click()
+    page.get_by_text("You answer; the assistant is silent").wait_for()
+    room.relay.refusing = True
+    room.relay.cut()
+    page.get_by_text("Connection lost. Coming back").wait_for()
+    say(page, "Marta, on a dead line.")
+    page.locator(".by-human.sending").wait_for()
+    # By a line that was never cut, the page comes anew; the agent's words are the agent's again.
+    room.relay.refusing = False
+    page.reload()
+    page.locator(".by-human.sent").wait_for()
+    assert room.node.messages(conversation, "human") == ["Marta, on a dead line."]
+
+    room.relay.refusing = True
+    room.relay.cut()
+    page.get_by_text("Connection lost. Coming back").wait_for()
+    say(page, "never sent")
+    page.locator(".by-human.sending").wait_for()
+    assert "never sent" in page.evaluate("JSON.stringify({...sessionStorage})")
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_label("API key").wait_for()
+    assert "never sent" not in page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
+
+
+def test_a_key_that_is_replaced_ends_what_is_open(room):
+    room.expected.append("401")
+    with room.own_node() as (node, url):
+        context = room.context()
+        context.add_init_script(f"sessionStorage.getItem('signed') || sessionStorage.setItem('tertulia.studio.key', '{KEY}'); sessionStorage.setItem('signed', 'once')")
+        page = room.page(f"{url}/studio#/try", context)
+        page.locator("#page[data-page]").wait_for()
+        say(page, "quote first.")
+        finished(page)
+        node.rotate_key()
+        page.get_by_text("Your key is no longer valid").wait_for()
+        assert page.locator("textarea").count() == 0
 
 
 def test_what_is_said_while_the_line_is_down_is_said_once(room):
@@ -223,8 +308,7 @@ def test_what_is_said_while_the_line_is_down_is_said_once(room):
     page.wait_for_timeout(1500)
     room.relay.refusing = False
     finished(page, 2)
-    conversation = page.evaluate("sessionStorage.getItem('tertulia.studio.try')")
-    assert room.node.messages(conversation, "contact") == ["first", "said offline."]
+    assert room.node.messages(tried(page), "contact") == ["first", "said offline."]
 
 
 def test_what_is_said_before_there_is_a_conversation_is_said_in_order_or_given_back(room):
@@ -248,51 +332,59 @@ def test_what_is_said_before_there_is_a_conversation_is_said_in_order_or_given_b
     say(page, "quote four.")
     page.locator(".by-contact").nth(1).wait_for()
     finished(page)
-    wait_for(lambda: page.wait_for_timeout(20) or len(room.node.messages(page.evaluate("sessionStorage.getItem('tertulia.studio.try')"), "contact")) == 2, "both")
-    assert room.node.messages(page.evaluate("sessionStorage.getItem('tertulia.studio.try')"), "contact") == ["quote three.", "quote four."]
+    wait_for(lambda: page.wait_for_timeout(20) or len(room.node.messages(tried(page), "contact")) == 2, "both")
+    assert room.node.messages(tried(page), "contact") == ["quote three.", "quote four."]
 
 
 def test_who_goes_while_the_conversation_is_opened_has_said_it_and_listens_no_more(room):
     page = studio(room, "try")
     held = []
     page.route("**/v1/conversations", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
-    streams = []
-    page.on("request", lambda request: "/stream?" in request.url and streams.append(request))
-    page.on("requestfailed", lambda request: request in streams and streams.remove(request))
     say(page, "quote said on the way out.")
     wait_for(lambda: page.wait_for_timeout(20) or held, "the request")
     page.evaluate("location.hash = '#/teach'")
     page.locator("#page[data-page=teach]").wait_for()
     held[0].continue_()
-    opened = wait_for(lambda: page.wait_for_timeout(20) or page.evaluate("sessionStorage.getItem('tertulia.studio.try')"), "the conversation")
-    wait_for(lambda: room.node.messages(opened, "contact") == ["quote said on the way out."], "the message")
+    opened = wait_for(lambda: page.wait_for_timeout(20) or tried(page), "the conversation")
+    wait_for(lambda: page.wait_for_timeout(20) or room.node.messages(opened, "contact") == ["quote said on the way out."], "the message")
     page.wait_for_timeout(300)
-    assert not streams, "it still listens"
+    assert [frame["type"] for frame in page.frames_sent if frame.get("conversation") == opened] == ["join", "say", "leave"], "it still listens"
 
 
 def test_what_the_node_asked_to_wait_for_is_waited_for(room):
-    page = studio(room, "try")
+    context = room.context()
+    context.add_init_script(f"sessionStorage.setItem('tertulia.studio.key', '{KEY}')")
+    page = room.page(False, context)
+    said = []
+
+    def limited(socket):
+        server = socket.connect_to_server()
+
+        def sent(data):
+            frame = json.loads(data)
+            if frame["type"] != "say" or frame["text"] == "quote first.":
+                return server.send(data)
+            said.append(frame["text"])
+            if len(said) > 1:
+                return server.send(data)
+            error = {"code": "rate_limited", "message": "not so fast", "retry_after": 3}
+            socket.send(json.dumps({"type": "reply", "ref": frame["ref"], "error": error}))
+
+        socket.on_message(sent)
+
+    page.route_web_socket("**/v1/ws", limited)
+    page.goto(f"{room.url}/studio#/try")
     say(page, "quote first.")
     finished(page)
-    room.expected.append("Failed to load resource")
-    tried = []
-
-    def limited(route):
-        tried.append(route.request.post_data_json["text"])
-        if len(tried) > 1:
-            return route.continue_()
-        route.fulfill(status=429, json={"error": {"code": "rate_limited", "message": "not so fast", "retry_after": 3}})
-
-    page.route("**/messages", limited)
     for n in range(4):
         say(page, f"quote number {n}.")
-    # Another stream is no reason to try.
+    # Another socket is no reason to try.
     room.relay.cut()
     page.wait_for_timeout(1_500)
-    assert tried == ["quote number 0."], tried
+    assert said == ["quote number 0."], said
     assert page.locator(".by-contact.sending .note").all_inner_texts() == [page.locator(".by-contact.sending .note").first.inner_text()] * 4
-    wait_for(lambda: page.wait_for_timeout(20) or len(tried) == 5, "the others")
-    assert tried == ["quote number 0.", *(f"quote number {n}." for n in range(4))], tried
+    wait_for(lambda: page.wait_for_timeout(20) or len(said) == 5, "the others")
+    assert said == ["quote number 0.", *(f"quote number {n}." for n in range(4))], said
     page.wait_for_function("() => !document.querySelector('.by-contact.sending')")
 
 

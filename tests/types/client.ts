@@ -23,6 +23,7 @@ async function token(): Promise<TokenAnswer> {
 
 const options: Options = { url: 'https://chat.example', token, locale: 'pt-BR', storage: sessionStorage };
 const client = new Tertulia(options);
+const desk = new Tertulia({ token: 'v4.local.agent', agent: 'Zoe' });
 const quiet = new Tertulia({ token: 'v4.local.x', storage: null, locale: null, fetch, WebSocket, now: () => performance.now() });
 
 const words: Record<State, string> = {
@@ -87,6 +88,15 @@ const question: Entry | null = transcript.question(pending);
 const position: string | number = transcript.position;
 const missing: [number, number] | null = transcript.missing;
 console.log(question?.seq, position, missing?.[0], transcript.running?.turn, transcript.handoff === 'complaint');
+
+// An agent at work.
+export async function attend(id: string): Promise<number> {
+  const attended: Conversation = desk.join(id);
+  const { seq } = await attended.takeOver();
+  await attended.say('Zoe here.');
+  await attended.handBack({ agent: 'Zoe' });
+  return (await attended.close()).seq ?? seq ?? 0;
+}
 
 client.reconnect({ token: 'v4.local.y' });
 quiet.request('/v1/conversations', { method: 'POST', body: { locale: 'es' } }).then((made) => quiet.join(made.id).leave());

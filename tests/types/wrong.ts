@@ -13,6 +13,7 @@ conversation.addEventListener('joined', (event) => event.detail.opened.length); 
 conversation.addEventListener('caughtup', (event) => event.detail.head); // wrong: it carries nothing
 conversation.addEventListener('joind', (event) => event.detail); // wrong: mistyped event
 client.addEventListener('state', (event) => event.detail.retry_at); // wrong: it is `retryAt`
+conversation.takeOver('Zoe'); // wrong: the name stands in the options
 const entry: Entry | null = conversation.running;
 console.log(entry.text); // wrong: there may be none
 console.log(conversation.entries[0]?.sources[0]); // wrong: nor sources

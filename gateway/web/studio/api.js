@@ -1,5 +1,9 @@
-// The node's REST routes as the owner uses them, with the tenant's API key.
-// Invariant: the key leaves this module in the Authorization header only, and only to the node.
+// The node's REST routes as the owner uses them, with the tenant's API key, and the connection on which its
+// conversations are heard.
+// Invariant: the key leaves this module in the Authorization header and in the client's first frame only, and only to
+// the node.
+
+import { Tertulia } from '../tertulia.js';
 
 /** A request that was not answered as hoped. `code` is the node's, or `offline` when nothing came. */
 export class ApiError extends Error {
@@ -15,6 +19,8 @@ export class ApiError extends Error {
 /** A request that nobody answers for so long is given up; one that carries a file has longer. */
 const PATIENCE_MS = 20_000;
 const FILE_PATIENCE_MS = 300_000;
+/** The close code of a socket whose tenant is disabled. */
+const DISABLED = 4504;
 
 const TYPES = {
   md: 'text/markdown',
@@ -48,12 +54,18 @@ export class Api extends EventTarget {
     this.origin = origin;
   }
 
-  get authorization() {
-    return `Bearer ${this.#key}`;
+  /** A client with the same key. `storage` keeps what is said until it is answered. */
+  connect(storage) {
+    const client = new Tertulia({ url: this.origin, token: this.#key, storage });
+    client.addEventListener('state', ({ detail: { state, code, error } }) => {
+      if (!['refused', 'closed'].includes(state) || !error) return;
+      this.judge(code === DISABLED ? new ApiError(error.message, { code: 'tenant_disabled' }) : error);
+    });
+    return client;
   }
 
   async #call(method, path, { json, raw, type, signal } = {}) {
-    const headers = { Authorization: this.authorization };
+    const headers = { Authorization: `Bearer ${this.#key}` };
     if (json !== undefined) headers['Content-Type'] = 'application/json';
     if (type) headers['Content-Type'] = type;
     const patience = AbortSignal.timeout(raw ? FILE_PATIENCE_MS : PATIENCE_MS);
@@ -85,9 +97,9 @@ export class Api extends EventTarget {
     throw error;
   }
 
-  /** Tells when a failure, here or on a stream, means that the key is no longer taken. */
+  /** Tells when a failure, here or on the client's socket, means that the key is no longer taken. */
   judge(error) {
-    if (error.status === 401 || error.code === 'tenant_disabled')
+    if (error.status === 401 || ['unauthorized', 'tenant_disabled'].includes(error.code))
       this.dispatchEvent(new CustomEvent('refused', { detail: error }));
   }
 
@@ -214,22 +226,5 @@ export class Api extends EventTarget {
   /** Opens a conversation; `locale` is the language its contact reads. */
   open(contact, locale) {
     return this.#call('POST', '/v1/conversations', { json: { contact, locale } });
-  }
-
-  say(id, ref, text, agent) {
-    const json = agent ? { ref, text, agent } : { ref, text };
-    return this.#call('POST', `/v1/conversations/${id}/messages`, { json });
-  }
-
-  cancel(id) {
-    return this.#call('POST', `/v1/conversations/${id}/cancel`);
-  }
-
-  human(id, action, agent) {
-    return this.#call('POST', `/v1/conversations/${id}/human`, { json: { action, agent } });
-  }
-
-  close(id) {
-    return this.#call('POST', `/v1/conversations/${id}/close`);
   }
 }

@@ -3,11 +3,13 @@
 import { Api } from './api.js';
 import { fill, h, icon } from './dom.js';
 import { keys } from './keys.js';
+import { Line } from './line.js';
 import { notices } from './notices.js';
 import { patiently } from './patience.js';
 import { ProfileDraft } from './profile.js';
 import { signIn } from './signin.js';
 import { t } from './texts.js';
+import { unsent } from './unsent.js';
 import { answers } from './pages/answers.js';
 import { assistant } from './pages/assistant.js';
 import { conversations } from './pages/conversations.js';
@@ -53,7 +55,8 @@ function ask(trouble) {
 
 function enter(api, tenant) {
   const draft = new ProfileDraft(api, tenant);
-  studio = { api, draft, notice, t, go: (to) => (location.hash = to) };
+  const client = api.connect(unsent);
+  studio = { api, client, line: new Line(client), draft, notice, t, go: (to) => (location.hash = to) };
   api.addEventListener('refused', ({ detail }) =>
     leave(detail.code === 'tenant_disabled' ? detail.message : t('signin.refused')),
   );
@@ -76,6 +79,9 @@ function leave(trouble) {
   keys.forget();
   open?.page.leave?.();
   open = null;
+  studio.line.leave();
+  studio.client.close();
+  unsent.clear();
   studio = null;
   notice.clear();
   ask(trouble);

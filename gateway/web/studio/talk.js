@@ -3,7 +3,6 @@
 import { Composer } from '../ui/composer.js';
 import { Thread } from '../ui/thread.js';
 import { words } from '../ui/texts.js';
-import { t } from './texts.js';
 
 /** The chat's own words, some of them replaced. */
 function chatWords(others) {
@@ -18,11 +17,4 @@ export function thread({ words: others = {}, ...options }) {
 
 export function composer({ words: others, ...options }) {
   return new Composer({ words: chatWords(others), ...options });
-}
-
-/** What there is to say of the line to a conversation; nothing where it is simply there. */
-export function lineOf(feed) {
-  if (!feed.down) return '';
-  if (!navigator.onLine) return t('line.offline');
-  return t(feed.state === 'silent' ? 'line.silent' : 'line.lost');
 }

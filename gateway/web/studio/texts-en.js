@@ -435,6 +435,7 @@ export const english = {
   'line.lost': 'Connection lost. Coming back …',
   'line.unreached': 'The node does not answer. Trying again …',
   'line.silent': 'The connection does not answer. Trying again …',
+  'line.refused': 'Conversations are not sent to this page. Open the studio at the address that the node has for the world.',
   'line.offline': 'You are offline. What you write is sent when you are back.',
   'desk.lost': 'This conversation cannot be shown. It may belong to another tenant.',
   'desk.taken': 'Somebody else has this conversation now. {agent}',

@@ -1,10 +1,9 @@
 // One conversation, live: what is said, and a person's place in it: take over, answer, hand back, close.
 
-import { Feed } from '../../ui/feed.js';
 import { kept } from '../../ui/kept.js';
 import { button, field, fill, h, icon } from '../dom.js';
 import { glance, nameOf } from '../people.js';
-import { composer, lineOf, thread } from '../talk.js';
+import { composer, thread } from '../talk.js';
 import { t } from '../texts.js';
 import { verdicts } from '../verdicts.js';
 
@@ -14,8 +13,9 @@ const AGENT_CHARS_MAX = 80;
 
 /** `at` is the event to show first, where somebody comes for one; else it is the newest. */
 export function conversationDesk(studio, id, { at = 0, onChange }) {
-  const { api, notice } = studio;
-  const feed = new Feed(id, { url: api.origin, authorization: api.authorization });
+  const { api, client, line, notice } = studio;
+  const conversation = client.join(id);
+  const away = new AbortController();
   const title = h('h1', { tabindex: '-1', dir: 'auto' }, t('desk.title'));
   const stand = h('p', { class: 'stand', role: 'status' });
   const actions = h('div', { class: 'desk-actions' });
@@ -26,8 +26,8 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   const write = composer({
     words: names,
     draft: `studio:${id}`,
-    say: (text) => feed.say(text, { agent: feed.agent }).catch(() => {}),
-    typing: (on) => feed.typing(on),
+    say: (text) => conversation.say(text, { agent: conversation.agent }).catch(() => {}),
+    typing: (on) => conversation.typing(on),
   });
   const node = h(
     'section',
@@ -45,6 +45,10 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
 
   let busy = false;
   let shown = '';
+  /** Whether the log has been here; until then nothing is known of how it stands. */
+  let read = conversation.head > 0 && !conversation.replaying;
+  /** Whether it is gone, or was never there. */
+  let lost = false;
   /** From this event on it is known what was said of the replies. */
   let judged = Infinity;
 
@@ -52,19 +56,28 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     ({ contact }) => {
       names.someone = title.textContent = nameOf(contact);
       title.title = contact;
-      talk.show(feed);
+      show();
     },
-    () => talk.show(feed),
+    show,
   );
-  feed.addEventListener('caughtup', settle, { once: true });
+  const on = (target, type, act, once = false) => target.addEventListener(type, act, { signal: away.signal, once });
+  if (read) settle();
+  else on(conversation, 'caughtup', settle, true);
   // Earlier ones were fetched: what was said of them as well.
-  feed.addEventListener('change', ({ detail }) => detail.entry || judge());
-  feed.addEventListener('error', ({ detail }) => {
-    api.judge(detail);
+  on(conversation, 'change', ({ detail }) => detail.entry || judge());
+  on(conversation, 'error', ({ detail }) => {
+    lost ||= !detail.temporary && detail.code !== 'bad_position';
     if (detail.temporary) notice.fail(detail);
+    draw();
   });
-  for (const type of ['event', 'state', 'delta', 'caughtup']) feed.addEventListener(type, draw);
+  for (const type of ['event', 'change', 'caughtup']) on(conversation, type, draw);
+  on(line, 'change', draw);
   draw();
+
+  function show() {
+    // Who has gone meanwhile is not shown it.
+    if (!away.signal.aborted) talk.show(conversation);
+  }
 
   function decorate(entry, element) {
     element.dataset.seq = entry.seq ?? '';
@@ -72,38 +85,39 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   }
 
   function judge() {
-    const from = feed.entries.find(({ seq }) => seq)?.seq ?? Infinity;
-    if (feed.replaying || from >= judged) return;
-    const to = Math.min(feed.head, judged - 1);
+    const from = conversation.entries.find(({ seq }) => seq)?.seq ?? Infinity;
+    if (!read || from >= judged) return;
+    const to = Math.min(conversation.head, judged - 1);
     judged = from;
     said.load(from - 1, to).catch(() => {});
   }
 
   /** A long log is not sent from its start: how it stands today is asked for. */
   async function settle() {
+    read = true;
     judge();
     if (at) named.then(() => talk.lead(at));
-    if (!feed.missing) return;
+    if (!conversation.missing) return;
     const view = await api.conversation(id).catch(() => null);
-    if (view) Object.assign(feed, { owner: view.owner, agent: view.agent ?? null, status: view.status, handoff: view.handoff ?? null });
+    if (view) Object.assign(conversation, { owner: view.owner, agent: view.agent ?? null, status: view.status, handoff: view.handoff ?? null });
     draw();
   }
 
   function mine() {
-    return feed.owner === 'human' && feed.agent === agentName();
+    return conversation.owner === 'human' && conversation.agent === agentName();
   }
 
   function draw() {
-    const { owner, agent, status, state, running, replaying, handoff } = feed;
-    const line = lineOf(feed);
-    talk.waiting = Boolean(line);
-    const look = [owner, agent, status, state, line, Boolean(running), replaying, busy, handoff].join();
+    const { owner, agent, status, running, handoff } = conversation;
+    const { text } = line;
+    talk.waiting = line.down;
+    const look = [owner, agent, status, text, Boolean(running), read, lost, busy, handoff].join();
     // A token changes nothing here; only what is said does, and the thread shows that.
     if (look === shown) return;
     shown = look;
-    if (state === 'closed') stand.textContent = t('desk.lost');
-    else if (line) stand.textContent = line;
-    else if (replaying) stand.textContent = t('loading');
+    if (lost) stand.textContent = t('desk.lost');
+    else if (text) stand.textContent = text;
+    else if (!read) stand.textContent = t('loading');
     else if (owner === 'human') stand.textContent = mine() ? t('desk.mine') : t('desk.theirs', { agent });
     else if (handoff) stand.textContent = t(`desk.handoff.${handoff}`, {}, t('desk.handoff.asked'));
     else if (status === 'closed') stand.textContent = t('desk.closed');
@@ -116,23 +130,23 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     const typing = foot.contains(write.element);
     fill(
       actions,
-      !replaying && owner === 'assistant'
+      read && owner === 'assistant'
         ? button(t('desk.take'), { icon: 'person', kind: 'primary', 'aria-disabled': busy, on: { click: take } })
         : null,
       mine()
         ? button(t('desk.back.hand'), { icon: 'assistant', kind: 'primary', 'aria-disabled': busy, on: { click: handBack } })
         : null,
       running && owner === 'assistant'
-        ? button(t('desk.stop'), { icon: 'stop', on: { click: () => run(() => feed.cancel()) } })
+        ? button(t('desk.stop'), { icon: 'stop', on: { click: () => run(() => conversation.cancel()) } })
         : null,
-      !replaying && status === 'open'
+      read && status === 'open'
         ? button(t('desk.close'), { kind: 'plain', 'aria-disabled': busy, on: { click: close } })
         : null,
     );
     if (mine()) {
       if (!typing)
         fill(foot, write.element, h('p', { class: 'hint as' }, t('desk.as', { agent }), ' ', h('span', {}, t('desk.as.hint'))));
-    } else if (!replaying) {
+    } else if (read) {
       fill(
         foot,
         h(
@@ -156,7 +170,7 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
       return true;
     } catch (error) {
       notice.tell(
-        error.code === 'wrong_state' ? t('desk.taken', { agent: feed.agent ?? '' }) : t('problem', { reason: error.message }),
+        error.code === 'wrong_state' ? t('desk.taken', { agent: conversation.agent ?? '' }) : t('problem', { reason: error.message }),
         { bad: true },
       );
       return false;
@@ -169,23 +183,24 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   async function take() {
     const agent = agentName() ?? (await askName(notice));
     if (!agent) return;
-    if (await run(() => api.human(id, 'take', agent))) setTimeout(() => foot.contains(write.input) && write.input.focus());
+    if (await run(() => conversation.takeOver({ agent }))) setTimeout(() => foot.contains(write.input) && write.input.focus());
   }
 
   function handBack() {
-    return run(() => api.human(id, 'hand_back', feed.agent));
+    return run(() => conversation.handBack({ agent: conversation.agent }));
   }
 
   async function close() {
     // Closing loses nothing: the next word reopens it. It needs no question.
-    if (await run(() => api.close(id))) notice.tell(t('desk.closed.done'));
+    if (await run(() => conversation.close())) notice.tell(t('desk.closed.done'));
   }
 
   return {
     node,
     focus: () => title.focus(),
     leave: () => {
-      feed.leave();
+      away.abort();
+      conversation.leave();
       talk.show(null);
     },
   };

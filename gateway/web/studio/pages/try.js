@@ -1,12 +1,11 @@
 // A conversation of the owner's own with the assistant, beside what each answer was made from.
 
 import { localeOf } from '../../locale.js';
-import { Feed } from '../../ui/feed.js';
 import { kept as keep } from '../../ui/kept.js';
 import { button, fill, h, icon } from '../dom.js';
 import { patiently } from '../patience.js';
 import { TRYING } from '../people.js';
-import { composer, lineOf, thread } from '../talk.js';
+import { composer, thread } from '../talk.js';
 import { t } from '../texts.js';
 import { verdicts } from '../verdicts.js';
 import { inspector } from './try-inspector.js';
@@ -15,17 +14,17 @@ const KEPT = 'tertulia.studio.try';
 const tab = keep('sessionStorage');
 
 export function tryOut(studio) {
-  const { api, draft, notice } = studio;
+  const { api, client, line, draft, notice } = studio;
   const sources = inspector(studio);
-  const said = verdicts(studio, () => feed?.id);
+  const said = verdicts(studio, () => conversation?.id);
   const talk = thread({ name: draft.get('assistant.name'), all: true, decorate });
   const anew = button(t('try.new'), { icon: 'again', kind: 'plain', on: { click: begin } });
   const write = composer({
     words: { write: t('try.write'), placeholder: t('try.placeholder') },
     draft: 'studio:try',
     say,
-    typing: (on) => feed?.typing(on),
-    stop: () => feed?.cancel().catch(notice.fail),
+    typing: (on) => conversation?.typing(on),
+    stop: () => conversation?.cancel().catch(notice.fail),
   });
   const state = h('p', { class: 'stand', role: 'status' });
   const node = h(
@@ -54,14 +53,15 @@ export function tryOut(studio) {
       event.stopPropagation();
       const key = cited.closest('.entry').dataset.key;
       sources.show(
-        feed.entries.find((entry) => entry.key === key),
+        conversation.entries.find((entry) => entry.key === key),
         { asked: true, passage: Number(cited.textContent) },
       );
     },
     true,
   );
 
-  let feed = null;
+  let conversation = null;
+  let stop = null;
   /** What was said before there was a conversation to say it in. */
   let first = [];
   let gone = false;
@@ -72,8 +72,7 @@ export function tryOut(studio) {
 
   /** Puts the present conversation away; the next one is opened with its first word. */
   function begin(event) {
-    feed?.leave();
-    feed = null;
+    detach();
     tab.removeItem(KEPT);
     sources.show(null);
     state.textContent = '';
@@ -99,39 +98,48 @@ export function tryOut(studio) {
     if (event) write.focus();
   }
 
+  /** Listens no longer to the present conversation; what was said in it is still sent. */
+  function detach() {
+    stop?.abort();
+    conversation?.leave();
+    conversation = null;
+  }
+
   function attach(id) {
     said.clear();
-    const mine = (feed = new Feed(id, { url: api.origin, authorization: api.authorization }));
-    talk.show(feed);
+    stop = new AbortController();
+    const mine = (conversation = client.join(id));
+    const on = (target, type, act, once = false) => target.addEventListener(type, act, { signal: stop.signal, once });
+    talk.show(mine);
     anew.hidden = false;
     tab.setItem(KEPT, id);
-    feed.addEventListener('event', ({ detail }) => {
-      if (feed === mine && detail.type === 'message' && detail.turn)
-        sources.show(feed.entries.find(({ turn }) => turn === detail.turn));
+    on(mine, 'event', ({ detail }) => {
+      if (detail.type === 'message' && detail.turn) sources.show(mine.entries.find(({ turn }) => turn === detail.turn));
     });
-    feed.addEventListener('caughtup', () => feed === mine && said.load(0, mine.head).catch(() => {}), { once: true });
-    for (const type of ['event', 'delta', 'state', 'caughtup']) feed.addEventListener(type, () => feed === mine && draw());
-    feed.addEventListener('error', ({ detail }) => {
-      api.judge(detail);
+    on(mine, 'caughtup', () => said.load(0, mine.head).catch(() => {}), true);
+    for (const type of ['event', 'change', 'caughtup']) on(mine, type, draw);
+    on(line, 'change', draw);
+    on(mine, 'error', ({ detail }) => {
       // Kept from another tenant, or from a node that was set up anew.
-      if (detail.code !== 'unknown_conversation' || feed !== mine) return;
-      const unsent = feed.entries.filter(({ status }) => status === 'failed').map(({ text }) => text);
+      if (detail.code !== 'unknown_conversation') return;
+      const lost = mine.entries.filter(({ status }) => ['sending', 'failed'].includes(status)).map(({ text }) => text);
       begin();
-      write.giveBack(unsent.join('\n'));
+      write.giveBack(lost.join('\n'));
     });
+    draw();
   }
 
   function draw() {
-    const { running } = feed;
+    const { running } = conversation;
     write.running = Boolean(running);
-    state.textContent = lineOf(feed);
-    talk.waiting = feed.down;
+    state.textContent = line.text;
+    talk.waiting = line.down;
     if (running) sources.running(running);
   }
 
   function say(text) {
     write.focus();
-    if (feed) return void feed.say(text).catch(() => {});
+    if (conversation) return void conversation.say(text).catch(() => {});
     first.push(text);
     if (first.length === 1) open();
   }
@@ -140,9 +148,9 @@ export function tryOut(studio) {
     try {
       const { id } = await patiently(() => api.open(TRYING, localeOf(...navigator.languages)), (text) => (state.textContent = text));
       attach(id);
-      for (const text of first) feed.say(text).catch(() => {});
+      for (const text of first) conversation.say(text).catch(() => {});
       // Whoever went to another page meanwhile has said it all the same, and does not listen.
-      if (gone) feed.leave();
+      if (gone) detach();
     } catch (error) {
       notice.fail(error);
       write.giveBack(first.join('\n'));
@@ -168,7 +176,7 @@ export function tryOut(studio) {
     node,
     leave: () => {
       gone = true;
-      feed?.leave();
+      detach();
       talk.show(null);
       sources.leave();
     },
