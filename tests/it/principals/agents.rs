@@ -83,6 +83,28 @@ async fn each_may_over_http_what_its_row_says_and_nothing_else() {
             assert_eq!(came, may, "{method} {path} {body:?} {:?}: {}", who.key, answer.body);
         }
     }
+    // What would do more than this test wants, if it were done.
+    let nothing = format!("job_{}", "0".repeat(32));
+    for who in [&zoe, &ana] {
+        for (method, path, body) in [
+            ("POST", "/v1/knowledge/sites".to_owned(), json!({"url": "https://shop.example"})),
+            ("DELETE", "/v1/knowledge/sites?url=https://shop.example/".into(), Value::Null),
+            ("GET", format!("/v1/knowledge/jobs/{nothing}"), Value::Null),
+            ("POST", "/v1/knowledge/files?source=a.md".into(), json!({})),
+            ("POST", "/v1/answers".into(), json!({"questions": ["Open?"], "answer": "Yes."})),
+            ("DELETE", "/v1/unanswered/x".into(), Value::Null),
+        ] {
+            let answer = Api::send(who.request(method, &path).json(&body)).await;
+            assert_eq!(answer.failure(), (403, "forbidden"), "{method} {path} {:?}", who.key);
+        }
+    }
+    // No credential is taken from an address.
+    for credential in [key_of(&api), key_of(&zoe), key_of(&ana)] {
+        for name in ["token", "key", "access_token"] {
+            let answer = api.nobody().get(&format!("/v1/conversations?{name}={credential}")).await;
+            assert_eq!(answer.failure(), (401, "unauthorized"), "{name}");
+        }
+    }
     for who in [&api, &zoe, &ana] {
         for (method, path) in [("GET", "/v1/admin/tenants"), ("GET", "/v1/admin/plans")] {
             assert_eq!(who.call(method, path).await.failure(), (401, "unauthorized"), "{path} {:?}", who.key);
