@@ -12,7 +12,7 @@ mod pack;
 #[path = "src/web/sources.rs"]
 mod sources;
 
-use pack::Made;
+use pack::PackedFile;
 
 /// The best that there is: it is done once a build.
 const BROTLI_QUALITY: u32 = 11;
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Writes a file's content in all codings, and gives its row of the table.
-fn write(out: &Path, at: usize, made: &Made) -> Result<String, std::io::Error> {
+fn write(out: &Path, at: usize, made: &PackedFile) -> Result<String, std::io::Error> {
     let plain = made.content.as_bytes();
     let mut brotli = brotli::CompressorWriter::new(Vec::new(), BUFFER_BYTES, BROTLI_QUALITY, BROTLI_WINDOW_LOG2);
     brotli.write_all(plain)?;

@@ -32,7 +32,7 @@ use crate::banner::Banner;
 use crate::connection::{Door, Proxies, open_files, serve};
 use crate::datadir::{DataDir, DataDirError};
 use crate::http::{
-    Counting, Edge, EdgeParts, Places, Readiness, configure, cors, count, deliver, head, measure, only_metrics,
+    Counting, Edge, EdgeParts, ReadPlaces, Readiness, configure, cors, count, deliver, head, measure, only_metrics,
 };
 use crate::learning::Learning;
 use crate::session::{Presence, Sessions, follow};
@@ -217,7 +217,7 @@ impl Node {
             answers: Answers::new(knowledge.clone(), sqlite.clone()),
             knowledge,
             learning: learning.clone(),
-            places: Places::default(),
+            places: ReadPlaces::default(),
             readiness: Readiness::default(),
             metrics: metrics.clone(),
         });

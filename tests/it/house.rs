@@ -175,14 +175,14 @@ fn words(files: &[File]) -> Vec<String> {
     complaints
 }
 
-/// A list over HTTP holds a place until its client has it (`Listing`): else one address could have hundreds of pages
+/// A list over HTTP holds a place until its client has it (`Placed`): else one address could have hundreds of pages
 /// unread. The operator's may do without.
 fn listings(files: &[File]) -> Vec<String> {
     let mut complaints = Vec::new();
     for file in rust(files).filter(|file| file.path.starts_with("gateway/src/http/")) {
         for line in file.text.lines().filter(|line| line.contains("web::Json<") && line.contains("List>")) {
             if !line.contains("Operator") {
-                complaints.push(format!("{}: answer a list with its place, as `Listing`: {}", file.path, line.trim()));
+                complaints.push(format!("{}: answer a list with its place, as `Placed`: {}", file.path, line.trim()));
             }
         }
     }
@@ -386,7 +386,7 @@ mod tests_of_the_rules {
             (words, "engine/store/src/a.rs", "unimplemented!(\"later\")", true),
             (listings, "gateway/src/http/a.rs", ") -> Result<web::Json<TagList>, ApiError> {", true),
             (listings, "gateway/src/http/a.rs", "async fn list(_: Operator) -> web::Json<TagList> {", false),
-            (listings, "gateway/src/http/a.rs", ") -> Result<Listing<TagList>, ApiError> {", false),
+            (listings, "gateway/src/http/a.rs", ") -> Result<Placed<TagList>, ApiError> {", false),
             (machine_paths, "README.md", path.as_str(), true),
             (machine_paths, "README.md", within.as_str(), false),
             (lints, "engine/store/Cargo.toml", "[lints]\nworkspace = true", false),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use engine_privacy::FileKeys;
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Append, DueChange, Log, PageBounds, Projection, Projections};
-use schema::wire::{ConversationList, ConversationPage, HumanAction, Status};
+use schema::wire::{ConversationList, ConversationSummary, HumanAction, Status};
 use schema::{Author, ConversationId, ConversationKey, Event, Fact, HandoffReason};
 use serde_json::{Value, json};
 use tests::api::Api;
@@ -15,11 +15,11 @@ use tests::node::{Node, command, run};
 use tests::{PATIENCE, look_again};
 use tokio::time::timeout;
 
-async fn list(api: &Api, query: &str) -> Vec<ConversationPage> {
+async fn list(api: &Api, query: &str) -> Vec<ConversationSummary> {
     api.get(&format!("/v1/conversations{query}")).await.ok::<ConversationList>().conversations
 }
 
-async fn row(api: &Api, id: ConversationId) -> ConversationPage {
+async fn row(api: &Api, id: ConversationId) -> ConversationSummary {
     list(api, "").await.into_iter().find(|row| row.id == id).expect("it is listed")
 }
 

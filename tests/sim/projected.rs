@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use engine_store::{Behind, ConversationRow, ListQuery, LogCursor, Pending, Projection, Projections, StoreError};
-use schema::wire::ConversationPage;
+use schema::wire::ConversationSummary;
 use schema::{ConversationKey, Seq};
 use tokio::time::{Instant, sleep};
 
@@ -98,7 +98,7 @@ impl Projections for Way {
         self.write(move |disk| disk.project(key, expected, row))
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationSummary>> {
         self.look(move |disk| {
             let projected = disk.projected();
             let rows = projected.rows.iter().filter(|(key, _)| key.tenant == query.tenant);

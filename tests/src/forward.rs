@@ -100,7 +100,7 @@ macro_rules! forward {
             fn list(
                 &self,
                 query: engine_store::ListQuery,
-            ) -> engine_store::Pending<Vec<schema::wire::ConversationPage>> {
+            ) -> engine_store::Pending<Vec<schema::wire::ConversationSummary>> {
                 self.store.list(query)
             }
         }

@@ -11,7 +11,7 @@ use engine_store::{
     Append, Behind, Claim, ConversationRow, ListQuery, Log, LogCursor, Opening, Page, PageBounds, Pending, Projection,
     Projections, Record, RecordKeys, RecordName, Records, Scope, StoreError, Unspoken, UnspokenQuery,
 };
-use schema::wire::ConversationPage;
+use schema::wire::ConversationSummary;
 use schema::{ConversationKey, Seq};
 use tokio::sync::watch;
 
@@ -178,7 +178,7 @@ impl Projections for Moody {
         })
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationSummary>> {
         self.store.list(query)
     }
 }

@@ -7,7 +7,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, Auth, Operation, Request};
+use super::operation::{Response, Auth, Operation, Request};
 
 /// A generator whose references point into `components`.
 pub(super) fn generator() -> SchemaGenerator {
@@ -141,15 +141,15 @@ fn without_null(schema: &mut Value) {
 
 fn answer(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     match operation.answer {
-        Answer::Json(make) => {
+        Response::Json(make) => {
             json!({"description": "Done", "content": {"application/json": {"schema": make(generator)}}})
         }
-        Answer::Document(words) => {
+        Response::Document(words) => {
             json!({"description": words, "content": {"application/json": {"schema": {"type": "object"}}}})
         }
-        Answer::Media(media, words) => {
+        Response::Media(media, words) => {
             json!({"description": words, "content": {media: {"schema": {"type": "string"}}}})
         }
-        Answer::Done(words) => json!({"description": words}),
+        Response::Done(words) => json!({"description": words}),
     }
 }

@@ -25,7 +25,7 @@ pub struct Operation {
     pub(super) query: Option<Make>,
     pub(super) request: Request,
     pub(super) status: u16,
-    pub(super) answer: Answer,
+    pub(super) answer: Response,
 }
 
 /// A method of HTTP.
@@ -97,7 +97,7 @@ pub(super) enum Request {
 
 /// What the body of the answer is.
 #[derive(Clone, Copy)]
-pub(super) enum Answer {
+pub(super) enum Response {
     Json(Make),
     /// A document that describes itself.
     Document(&'static str),
@@ -127,7 +127,7 @@ pub(crate) const fn delete(path: &'static str, auth: Auth, summary: &'static str
 }
 
 const fn operation(method: Method, path: &'static str, auth: Auth, summary: &'static str, mount: Mount) -> Operation {
-    let (query, request, answer) = (None, Request::None, Answer::Done("Done"));
+    let (query, request, answer) = (None, Request::None, Response::Done("Done"));
     Operation { method, path, auth, summary, mount, places: &[], query, request, status: 204, answer }
 }
 
@@ -169,25 +169,25 @@ impl Operation {
 
     /// Status and body of the answer.
     pub(crate) const fn gives<T: JsonSchema>(mut self, status: u16) -> Self {
-        (self.status, self.answer) = (status, Answer::Json(schema_of::<T>()));
+        (self.status, self.answer) = (status, Response::Json(schema_of::<T>()));
         self
     }
 
     /// Answers with a description, as JSON.
     pub(crate) const fn gives_document(mut self, words: &'static str) -> Self {
-        (self.status, self.answer) = (200, Answer::Document(words));
+        (self.status, self.answer) = (200, Response::Document(words));
         self
     }
 
     /// Answers with something that is no JSON.
     pub(crate) const fn gives_media(mut self, media: &'static str, words: &'static str) -> Self {
-        (self.status, self.answer) = (200, Answer::Media(media, words));
+        (self.status, self.answer) = (200, Response::Media(media, words));
         self
     }
 
     /// Answers with a status alone: 204 where this is not said.
     pub(crate) const fn done(mut self, status: u16, words: &'static str) -> Self {
-        (self.status, self.answer) = (status, Answer::Done(words));
+        (self.status, self.answer) = (status, Response::Done(words));
         self
     }
 

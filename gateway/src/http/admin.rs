@@ -12,7 +12,7 @@ use super::body::{self, Json, to_the_end};
 use super::caller::{Operator, neighbour};
 use super::conversations::conversation;
 use super::edge::Edge;
-use super::places::Listing;
+use super::places::Placed;
 use crate::error::ApiError;
 
 #[derive(Deserialize, JsonSchema)]
@@ -27,10 +27,10 @@ pub(super) async fn list(
     edge: web::Data<Edge>,
     page: web::Query<ListParameters>,
     request: HttpRequest,
-) -> Result<Listing<TenantList>, ApiError> {
+) -> Result<Placed<TenantList>, ApiError> {
     let place = edge.parts.places.take(neighbour(&request), None).await?;
     let (tenants, next) = edge.parts.tenants.page(page.after, limits::PAGE_TENANTS_MAX).await?;
-    Ok(Listing(place, TenantList { tenants, next }))
+    Ok(Placed(place, TenantList { tenants, next }))
 }
 
 pub(super) async fn create(

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::body::{Json, to_the_end};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
-use super::places::Listing;
+use super::places::Placed;
 use crate::answers::made_id;
 use crate::auth::Action;
 use crate::error::ApiError;
@@ -36,7 +36,7 @@ pub(super) async fn list(
     edge: web::Data<Edge>,
     page: web::Query<ListParameters>,
     request: HttpRequest,
-) -> Result<Listing<AnswerList>, ApiError> {
+) -> Result<Placed<AnswerList>, ApiError> {
     caller.may(Action::Teach)?;
     let ListParameters { after, limit } = page.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_ANSWERS_MAX);
@@ -46,7 +46,7 @@ pub(super) async fn list(
     }
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let (answers, next) = edge.parts.answers.page(caller.tenant_id(), after, limit).await?;
-    Ok(Listing(place, AnswerList { answers, next }))
+    Ok(Placed(place, AnswerList { answers, next }))
 }
 
 pub(super) async fn put(

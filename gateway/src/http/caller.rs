@@ -16,7 +16,7 @@ use tracing::Span;
 
 use super::edge::Edge;
 use super::own::is_own;
-use super::places::Whose;
+use super::places::Share;
 use crate::access::{check_token_page, visit};
 use crate::auth::{Action, AuthError, CallingPage, Holder, bearer};
 use crate::connection::Meter;
@@ -39,9 +39,9 @@ pub(super) struct Operator(());
 
 impl Caller {
     /// The share of the node's places that it takes from.
-    pub(super) fn share(&self) -> Whose {
+    pub(super) fn share(&self) -> Share {
         let tenant = self.tenant_id();
-        if self.principal.visitor().is_some() { Whose::Visitors(tenant) } else { Whose::Key(tenant) }
+        if self.principal.visitor().is_some() { Share::Visitors(tenant) } else { Share::Key(tenant) }
     }
 
     /// # Errors

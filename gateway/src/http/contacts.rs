@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::body::{Json, parse, to_the_end};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
-use super::places::Listing;
+use super::places::Placed;
 use super::visitors::log_out_all;
 use crate::auth::Action;
 use crate::error::ApiError;
@@ -33,7 +33,7 @@ pub(super) async fn list(
     edge: web::Data<Edge>,
     page: web::Query<ListParameters>,
     request: HttpRequest,
-) -> Result<Listing<ContactList>, ApiError> {
+) -> Result<Placed<ContactList>, ApiError> {
     caller.may(Action::KeepContacts)?;
     let ListParameters { identity, after, limit } = page.into_inner();
     let limit = limit.unwrap_or(50);
@@ -43,10 +43,10 @@ pub(super) async fn list(
     }
     let (contacts, tenant) = (edge.system().contacts(), caller.tenant_id());
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
-    let Some(identity) = identity else { return Ok(Listing(place, contacts.list(tenant, after, limit).await?)) };
+    let Some(identity) = identity else { return Ok(Placed(place, contacts.list(tenant, after, limit).await?)) };
     let identity: Identity = parse(&identity, ErrorCode::BadField)?;
     let found = contacts.find(tenant, &identity).await?;
-    Ok(Listing(place, ContactList { contacts: found.into_iter().collect(), next: None }))
+    Ok(Placed(place, ContactList { contacts: found.into_iter().collect(), next: None }))
 }
 
 pub(super) async fn view(

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use engine_store::{ListCursor, ListQuery, PageBounds};
 use schema::wire::{
-    ConversationClosed, ConversationList, ConversationPage, ConversationView, Created, EventList, HumanAction, HumanIn,
+    ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, EventList, HumanAction, HumanIn,
     MessageIn, OpenIn, Said, Status, TurnStopped,
 };
 use schema::{Channel, Contact, ContactId, ConversationId, ErrorCode, Fact, Seq, TenantId, Timestamp, limits};
@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::body::{self, Json, Optional};
 use super::caller::{Caller, With, neighbour, unknown_conversation};
 use super::edge::Edge;
-use super::places::Listing;
+use super::places::Placed;
 use crate::auth::Action;
 use crate::commands;
 use crate::error::ApiError;
@@ -121,7 +121,7 @@ pub(super) async fn events(
     id: web::Path<String>,
     page: web::Query<EventsParameters>,
     request: HttpRequest,
-) -> Result<Listing<EventList>, ApiError> {
+) -> Result<Placed<EventList>, ApiError> {
     let id = conversation(&id)?;
     let limit = page.limit.unwrap_or(100);
     if !(1..=limits::PAGE_EVENTS_MAX).contains(&limit) {
@@ -148,7 +148,7 @@ pub(super) async fn events(
             }
         }
     }
-    Ok(Listing(place, EventList { events, head: read.head, verdicts }))
+    Ok(Placed(place, EventList { events, head: read.head, verdicts }))
 }
 
 pub(super) async fn cancel(
@@ -221,7 +221,7 @@ pub(super) async fn list(
     edge: web::Data<Edge>,
     page: web::Query<ListParameters>,
     request: HttpRequest,
-) -> Result<Listing<ConversationList>, ApiError> {
+) -> Result<Placed<ConversationList>, ApiError> {
     caller.may(Action::Read)?;
     let ListParameters { before, limit, contact } = page.into_inner();
     let limit = limit.unwrap_or(50);
@@ -243,22 +243,22 @@ pub(super) async fn list(
     if let Some(only) = caller.principal.visitor().and_then(|visitor| visitor.conversation) {
         // Not by way of the listing: even a page's cursor would name the contact's others.
         let conversations = if before.is_none() { row(&edge, &caller, only).await? } else { Vec::new() };
-        return Ok(Listing(place, ConversationList { conversations, next: None }));
+        return Ok(Placed(place, ConversationList { conversations, next: None }));
     }
     let query = ListQuery { tenant, contacts, before, limit };
     let mut conversations = edge.system().store().list(query).await?;
     let next = (conversations.len() == limit).then(|| conversations.last().map(write_cursor)).flatten();
     if !caller.principal.may(Action::ReadAsTeam) {
-        conversations = conversations.into_iter().map(ConversationPage::for_contact).collect();
+        conversations = conversations.into_iter().map(ConversationSummary::for_contact).collect();
     }
     for row in &mut conversations {
         (row.contact, row.contact_id) = name_of(&edge, tenant, row.contact_id).await?;
     }
-    Ok(Listing(place, ConversationList { conversations, next }))
+    Ok(Placed(place, ConversationList { conversations, next }))
 }
 
 /// One conversation of the contact's as the list shows it.
-async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<Vec<ConversationPage>, ApiError> {
+async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<Vec<ConversationSummary>, ApiError> {
     let (contact, ..) = glance(edge, caller, id).await?;
     let (store, tenant) = (edge.system().store(), caller.tenant_id());
     let row = match store.row(caller.key(id)).await? {
@@ -276,7 +276,7 @@ async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<Vec<Con
     Ok(vec![row])
 }
 
-fn write_cursor(row: &ConversationPage) -> String {
+fn write_cursor(row: &ConversationSummary) -> String {
     format!("{}:{}", row.last_at.as_millis(), row.id)
 }
 

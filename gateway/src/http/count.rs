@@ -64,7 +64,7 @@ impl Counting {
 pub(crate) async fn count<B: MessageBody>(
     mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<Answer<B>>>, Error> {
+) -> Result<ServiceResponse<EitherBody<CountedBody<B>>>, Error> {
     let meter = request.conn_data::<Rc<Meter>>().cloned();
     let counting = request.app_data::<web::Data<Counting>>().cloned();
     let (Some(meter), Some(counting)) = (meter, counting) else {
@@ -93,7 +93,7 @@ pub(crate) async fn count<B: MessageBody>(
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         meter.upgraded();
     }
-    Ok(response.map_body(|_, body| EitherBody::left(Answer { body, answering })))
+    Ok(response.map_body(|_, body| EitherBody::left(CountedBody { body, answering })))
 }
 
 /// The length of the body that comes with a request, as far as it is declared.
@@ -165,14 +165,14 @@ impl Drop for Answering {
 
 pin_project! {
     /// An answer's body, with which the answering ends.
-    pub(crate) struct Answer<B> {
+    pub(crate) struct CountedBody<B> {
         #[pin]
         body: B,
         answering: Answering,
     }
 }
 
-impl<B: MessageBody> MessageBody for Answer<B> {
+impl<B: MessageBody> MessageBody for CountedBody<B> {
     type Error = B::Error;
 
     fn size(&self) -> BodySize {

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::edge::Edge;
-use super::places::Place;
+use super::places::ReadPlace;
 use crate::metrics::{ANSWERS_CUT, ANSWERS_WAITING_BYTES};
 use crate::socket::WRITE_BUFFER_BYTES;
 
@@ -28,7 +28,7 @@ pub(crate) async fn deliver<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let edge = request.app_data::<web::Data<Edge>>().cloned();
     let mut response = next.call(request).await?;
-    let place = response.response_mut().extensions_mut().remove::<Place>();
+    let place = response.response_mut().extensions_mut().remove::<ReadPlace>();
     let Some(edge) = edge else { return Ok(response.map_into_boxed_body()) };
     let longest = edge.parts.config.server.answer_timeout;
     Ok(response.map_body(|_, body| match body.try_into_bytes() {
@@ -61,11 +61,11 @@ enum State {
 struct UnsentBody {
     rest: Bytes,
     whole: usize,
-    _place: Option<Place>,
+    _place: Option<ReadPlace>,
 }
 
 impl Delivery {
-    fn new(bytes: Bytes, place: Option<Place>, longest: Duration) -> Self {
+    fn new(bytes: Bytes, place: Option<ReadPlace>, longest: Duration) -> Self {
         let size = bytes.len() as u64;
         let state = Rc::new(RefCell::new(State::Waiting(UnsentBody::new(bytes, place))));
         let clock = actix_web::rt::spawn(cut_after(longest, Rc::downgrade(&state)));
@@ -111,7 +111,7 @@ impl MessageBody for Delivery {
 }
 
 impl UnsentBody {
-    fn new(rest: Bytes, place: Option<Place>) -> Self {
+    fn new(rest: Bytes, place: Option<ReadPlace>) -> Self {
         let whole = rest.len();
         metrics::gauge!(ANSWERS_WAITING_BYTES).increment(bytes(whole));
         Self { rest, whole, _place: place }

@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use schema::{Neighbour, Timestamp};
 
 use super::health::Readiness;
-use super::places::Places;
+use super::places::ReadPlaces;
 use crate::access::Access;
 use crate::answers::Answers;
 use crate::auth::{Holder, Tenants};
@@ -33,7 +33,7 @@ pub struct EdgeParts {
     /// Jobs that read files and sites into the documents.
     pub learning: Learning,
     /// Answers that are made of what is stored.
-    pub places: Places,
+    pub places: ReadPlaces,
     /// The last look at whether the node can work.
     pub readiness: Readiness,
     /// Renders the metrics.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::body;
 use super::caller::{Caller, neighbour};
 use super::edge::Edge;
-use super::places::Listing;
+use super::places::Placed;
 use crate::answers::is_answer;
 use crate::auth::Action;
 use crate::error::ApiError;
@@ -33,7 +33,7 @@ pub(super) async fn list(
     edge: web::Data<Edge>,
     page: web::Query<ListParameters>,
     request: HttpRequest,
-) -> Result<Listing<DocumentList>, ApiError> {
+) -> Result<Placed<DocumentList>, ApiError> {
     caller.may(Action::Teach)?;
     let ListParameters { after, limit } = page.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_DOCUMENTS_MAX);
@@ -49,7 +49,7 @@ pub(super) async fn list(
         documents.extend(page.into_iter().filter(|document| !is_answer(&document.source)));
         next = more;
         if documents.len() == limit || next.is_none() {
-            return Ok(Listing(place, DocumentList { documents, next }));
+            return Ok(Placed(place, DocumentList { documents, next }));
         }
     }
 }
@@ -100,7 +100,7 @@ pub(super) async fn document(
     edge: web::Data<Edge>,
     asked: web::Query<Passages>,
     request: HttpRequest,
-) -> Result<Listing<DocumentPage>, ApiError> {
+) -> Result<Placed<DocumentPage>, ApiError> {
     caller.may(Action::Teach)?;
     let Passages { source, after, limit } = asked.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_PASSAGES_MAX);
@@ -111,7 +111,7 @@ pub(super) async fn document(
     check_source(&source)?;
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let page = edge.parts.knowledge.document(caller.tenant_id(), source, after, limit).await?;
-    Ok(Listing(place, page.ok_or_else(never_learned)?))
+    Ok(Placed(place, page.ok_or_else(never_learned)?))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -129,13 +129,13 @@ pub(super) async fn markdown(
     edge: web::Data<Edge>,
     asked: web::Query<Piece>,
     request: HttpRequest,
-) -> Result<Listing<DocumentMarkdown>, ApiError> {
+) -> Result<Placed<DocumentMarkdown>, ApiError> {
     caller.may(Action::Teach)?;
     let Piece { source, after } = asked.into_inner();
     check_source(&source)?;
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let piece = edge.parts.knowledge.markdown(caller.tenant_id(), source, after).await?;
-    Ok(Listing(place, piece.ok_or_else(never_learned)?))
+    Ok(Placed(place, piece.ok_or_else(never_learned)?))
 }
 
 fn never_learned() -> ApiError {

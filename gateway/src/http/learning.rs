@@ -12,7 +12,7 @@ use super::body::{self, Json, parse};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::knowledge::check_source;
-use super::places::Listing;
+use super::places::Placed;
 use crate::auth::Action;
 use crate::error::ApiError;
 
@@ -55,11 +55,11 @@ pub(super) async fn sites(
     caller: Caller,
     edge: web::Data<Edge>,
     request: HttpRequest,
-) -> Result<Listing<SiteList>, ApiError> {
+) -> Result<Placed<SiteList>, ApiError> {
     caller.may(Action::Teach)?;
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let sites = edge.parts.learning.sites(caller.tenant_id()).await?;
-    Ok(Listing(place, SiteList { sites }))
+    Ok(Placed(place, SiteList { sites }))
 }
 
 #[derive(Deserialize, JsonSchema)]

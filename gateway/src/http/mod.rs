@@ -31,7 +31,7 @@ mod widget;
 pub use count::Counting;
 pub use edge::{Edge, EdgeParts};
 pub use operations::operations;
-pub use places::Places;
+pub use places::ReadPlaces;
 pub use routes::configure;
 
 pub(crate) use cors::cors;

@@ -1,4 +1,4 @@
-//! Places for answers that read the store: so many at once for an address, for a tenant's visitors,
+//! ReadPlaces for answers that read the store: so many at once for an address, for a tenant's visitors,
 //! for a tenant's key, and for the node.
 //! Invariant: whoever reads for an answer holds a place from before the reading until the client has taken it.
 
@@ -19,9 +19,9 @@ const WAIT_MAX: Duration = Duration::from_secs(5);
 /// Shares remembered before those of whom nobody holds anything are forgotten.
 const SHARES_TIDY: usize = 1_024;
 
-/// Whose share a place is taken from.
+/// Share share a place is taken from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Whose {
+pub(crate) enum Share {
     /// That of an address.
     Address(Neighbour),
     /// That of a tenant's visitors, known or not.
@@ -30,7 +30,7 @@ pub(crate) enum Whose {
     Key(TenantId),
 }
 
-impl Whose {
+impl Share {
     const fn places(self) -> usize {
         match self {
             Self::Address(_) => limits::LISTINGS_PER_ADDRESS_MAX,
@@ -41,33 +41,33 @@ impl Whose {
 }
 
 /// All places of the node.
-pub struct Places {
+pub struct ReadPlaces {
     node: Arc<Semaphore>,
-    shares: Mutex<HashMap<Whose, Weak<Semaphore>>>,
+    shares: Mutex<HashMap<Share, Weak<Semaphore>>>,
 }
 
 /// One place; given back when dropped.
-pub(crate) struct Place {
+pub(crate) struct ReadPlace {
     _node: OwnedSemaphorePermit,
     _address: OwnedSemaphorePermit,
     _share: Option<OwnedSemaphorePermit>,
 }
 
-impl Default for Places {
+impl Default for ReadPlaces {
     fn default() -> Self {
         Self { node: Arc::new(Semaphore::new(limits::LISTINGS_MAX)), shares: Mutex::default() }
     }
 }
 
-impl Places {
+impl ReadPlaces {
     /// Waits for a place, those of one share in the order in which they came; `whose` is the share of who asks
     /// beside that of their address.
     ///
     /// # Errors
     /// `busy` when none becomes free in time.
-    pub(crate) async fn take(&self, address: Neighbour, whose: Option<Whose>) -> Result<Place, Failure> {
+    pub(crate) async fn take(&self, address: Neighbour, whose: Option<Share>) -> Result<ReadPlace, Failure> {
         // All wait for their own share first: those behind them in the node's queue wait for nobody's but theirs.
-        let (address, share) = (self.of(Whose::Address(address)), whose.map(|whose| self.of(whose)));
+        let (address, share) = (self.of(Share::Address(address)), whose.map(|whose| self.of(whose)));
         let all = async {
             let address = address.acquire_owned().await.ok()?;
             let share = match share {
@@ -75,7 +75,7 @@ impl Places {
                 None => None,
             };
             let node = Arc::clone(&self.node).acquire_owned().await.ok()?;
-            Some(Place { _node: node, _address: address, _share: share })
+            Some(ReadPlace { _node: node, _address: address, _share: share })
         };
         let place = timeout(WAIT_MAX, all).await.ok().flatten();
         place.ok_or_else(|| {
@@ -84,7 +84,7 @@ impl Places {
         })
     }
 
-    fn of(&self, whose: Whose) -> Arc<Semaphore> {
+    fn of(&self, whose: Share) -> Arc<Semaphore> {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = shares.get(&whose).and_then(Weak::upgrade) {
             return known;
@@ -99,9 +99,9 @@ impl Places {
 }
 
 /// An answer that keeps its place until it is taken.
-pub(super) struct Listing<T>(pub(super) Place, pub(super) T);
+pub(super) struct Placed<T>(pub(super) ReadPlace, pub(super) T);
 
-impl<T: Serialize> Responder for Listing<T> {
+impl<T: Serialize> Responder for Placed<T> {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
@@ -119,7 +119,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_address_has_its_places_and_waits_for_no_other() {
-        let places = Places::default();
+        let places = ReadPlaces::default();
         let [one, same, other] =
             ["2001:db8::1", "2001:db8::2", "192.0.2.1"].map(|text| Neighbour::from(text.parse::<IpAddr>().unwrap()));
         let mut held = Vec::new();
@@ -136,26 +136,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_tenants_visitors_leave_places_to_its_key_and_both_to_others() {
-        let places = Places::default();
+        let places = ReadPlaces::default();
         let mut held = Vec::new();
         let mut addresses = (0_u32..).map(|n| Neighbour::from(IpAddr::from(n.to_be_bytes())));
         let [one, other] = [(); 2].map(|()| TenantId::generate());
         for (whose, count) in
-            [(Whose::Visitors(one), limits::LISTINGS_PER_VISITORS_MAX), (Whose::Key(one), limits::LISTINGS_PER_KEY_MAX)]
+            [(Share::Visitors(one), limits::LISTINGS_PER_VISITORS_MAX), (Share::Key(one), limits::LISTINGS_PER_KEY_MAX)]
         {
             for _ in 0..count {
                 held.push(places.take(addresses.next().unwrap(), Some(whose)).await.unwrap());
             }
             assert!(places.take(addresses.next().unwrap(), Some(whose)).await.is_err(), "{whose:?}");
         }
-        for whose in [Whose::Visitors(other), Whose::Key(other)] {
+        for whose in [Share::Visitors(other), Share::Key(other)] {
             held.push(places.take(addresses.next().unwrap(), Some(whose)).await.unwrap());
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_node_has_its_places_and_forgets_addresses() {
-        let places = Places::default();
+        let places = ReadPlaces::default();
         let address = |n: u32| Neighbour::from(IpAddr::from(n.to_be_bytes()));
         let mut held = Vec::new();
         for n in 0..limits::LISTINGS_MAX {

@@ -10,7 +10,7 @@ use super::body::{Json, to_the_end};
 use super::caller::{Caller, With, neighbour};
 use super::conversations::conversation;
 use super::edge::Edge;
-use super::places::Listing;
+use super::places::Placed;
 use crate::auth::Action;
 use crate::error::ApiError;
 
@@ -30,7 +30,7 @@ pub(super) async fn list(
     edge: web::Data<Edge>,
     page: web::Query<ListParameters>,
     request: HttpRequest,
-) -> Result<Listing<UnansweredList>, ApiError> {
+) -> Result<Placed<UnansweredList>, ApiError> {
     caller.may(Action::Teach)?;
     let ListParameters { after, limit } = page.into_inner();
     let limit = limit.unwrap_or(limits::PAGE_UNANSWERED_MAX);
@@ -42,7 +42,7 @@ pub(super) async fn list(
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let questions = edge.system().unanswered().page(caller.tenant_id(), after, limit).await?;
     let next = (questions.len() == limit).then(|| questions.last().map(write_cursor)).flatten();
-    Ok(Listing(place, UnansweredList { questions, next }))
+    Ok(Placed(place, UnansweredList { questions, next }))
 }
 
 pub(super) async fn dismiss(

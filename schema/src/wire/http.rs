@@ -208,7 +208,7 @@ pub struct RunningTurn {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ConversationList {
     /// At most `limit` conversations.
-    pub conversations: Vec<ConversationPage>,
+    pub conversations: Vec<ConversationSummary>,
     /// Give this as `?before=` to get the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
@@ -219,7 +219,7 @@ pub struct ConversationList {
 /// It is not written with the messages but a moment after them. Whoever lists sees all that was durable on this
 /// node when they asked, unless the list is more than a quarter of a second behind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ConversationPage {
+pub struct ConversationSummary {
     /// The conversation's id.
     pub id: ConversationId,
     /// Whom it is with: the tenant's own name for them where it has one, else their id.
@@ -262,7 +262,7 @@ pub struct ConversationPage {
     pub unread: Option<u32>,
 }
 
-impl ConversationPage {
+impl ConversationSummary {
     /// The row as the contact sees it: without what the team alone goes by.
     #[must_use]
     pub fn for_contact(self) -> Self {

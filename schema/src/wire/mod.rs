@@ -19,7 +19,7 @@ pub use documents::{
     LeftOutReason,
 };
 pub use http::{
-    ConversationClosed, ConversationList, ConversationPage, ConversationView, Created, ErrorBody, ErrorFace, EventList,
+    ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, ErrorBody, ErrorFace, EventList,
     HumanAction, HumanIn, KeyMade, Look, MessageIn, NodeState, OpenIn, PlanChoice, PlanList, PlanPut, PlanView,
     Released, RunningTurn, Said, Status, TenantIn, TenantList, TenantPut, TenantView, TurnStopped, VisitorIn,
     VisitorToken, WidgetIn, WidgetSession,

@@ -11,7 +11,7 @@ use engine_store::{Append, Claim, ConversationRow, DueChange, ListCursor, ListQu
 use futures_util::{StreamExt, stream};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use schema::wire::ConversationPage;
+use schema::wire::ConversationSummary;
 use schema::{
     Author, CloseReason, ContactId, ConversationId, ConversationKey, Event, Fact, HandoffReason, Seq, Timestamp,
 };
@@ -45,7 +45,7 @@ fn sweep(bench: &Bench) -> tokio::task::JoinHandle<()> {
     tokio::task::spawn_local(Arc::clone(bench.worker.system()).sweep())
 }
 
-async fn page(bench: &Bench, before: Option<ListCursor>, limit: usize) -> Vec<ConversationPage> {
+async fn page(bench: &Bench, before: Option<ListCursor>, limit: usize) -> Vec<ConversationSummary> {
     let query = ListQuery { tenant: bench.tenant, contacts: None, before, limit };
     bench.worker.system().store().list(query).await.unwrap()
 }

@@ -1,7 +1,7 @@
 //! Listing conversations.
 
 use engine_store::{Append, DueChange, ListCursor, ListQuery, SharedStore};
-use schema::wire::ConversationPage;
+use schema::wire::ConversationSummary;
 use schema::{ContactId, ConversationId, ConversationKey, TenantId, Timestamp};
 
 use super::Outcome;
@@ -101,7 +101,7 @@ fn all(tenant: TenantId) -> ListQuery {
     ListQuery { tenant, contacts: None, before: None, limit: 1_000 }
 }
 
-fn ids(pages: &[ConversationPage]) -> Vec<ConversationId> {
+fn ids(pages: &[ConversationSummary]) -> Vec<ConversationId> {
     pages.iter().map(|page| page.id).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schema::wire::ConversationPage;
+use schema::wire::ConversationSummary;
 use schema::{ConversationKey, Seq};
 
 use super::{MemoryStore, State};
@@ -103,7 +103,7 @@ impl Projections for MemoryStore {
         })
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationSummary>> {
         self.read(|state| {
             let rows = state.projected.rows.iter().filter(|(key, _)| key.tenant == query.tenant);
             let mut rows: Vec<(ConversationKey, ConversationRow)> = rows

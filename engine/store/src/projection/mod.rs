@@ -5,7 +5,7 @@ mod row;
 #[cfg(test)]
 mod row_tests;
 
-use schema::wire::ConversationPage;
+use schema::wire::ConversationSummary;
 use schema::{ContactId, ConversationId, ConversationKey, Seq, TenantId, Timestamp};
 
 pub use row::ConversationRow;
@@ -87,7 +87,7 @@ pub trait Projections: Send + Sync + 'static {
     fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()>;
 
     /// A tenant's conversations, newest activity first, strictly older than `before`.
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>>;
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationSummary>>;
 }
 
 /// Which conversations to list.

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use schema::wire::{ConversationPage, Status};
+use schema::wire::{ConversationSummary, Status};
 use schema::{
     AgentName, Author, Channel, CloseReason, Contact, ContactId, ConversationId, Event, Fact, HandoffReason, Locale,
     Seq, Text, Timestamp, limits,
@@ -116,10 +116,10 @@ impl ConversationRow {
 
     /// As it is sent, with all that the team sees.
     #[must_use]
-    pub fn page(self, id: ConversationId) -> ConversationPage {
+    pub fn page(self, id: ConversationId) -> ConversationSummary {
         let waiting_since = [self.unanswered_since, self.handoff.and_then(|handoff| handoff.since)];
         let unread = u32::try_from(self.open.len()).unwrap_or(u32::MAX).saturating_add(self.older);
-        ConversationPage {
+        ConversationSummary {
             id,
             contact: self.contact.map(Contact::from),
             contact_id: self.contact,

@@ -1,7 +1,7 @@
 //! What a row tells after a conversation's events, and that it does not matter how they come.
 
 use proptest::prelude::*;
-use schema::wire::{ConversationPage, Status};
+use schema::wire::{ConversationSummary, Status};
 use schema::{
     Author, Channel, CloseReason, ContactId, ConversationId, End, Event, Fact, HandoffReason, Made, Reply, Seq,
     Timestamp, limits,
@@ -61,7 +61,7 @@ fn folded(events: &[Event]) -> ConversationRow {
     row
 }
 
-fn page(row: &ConversationRow) -> ConversationPage {
+fn page(row: &ConversationRow) -> ConversationSummary {
     row.clone().page(ConversationId::from_bytes([7; 16]))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use schema::wire::ConversationPage;
+use schema::wire::ConversationSummary;
 use schema::{ConversationId, ConversationKey, TenantId};
 
 use super::projection_rows::{ROW, StoredRow};
@@ -109,9 +109,9 @@ pub(super) struct ListRead {
 }
 
 impl Read for ListRead {
-    type Output = Vec<ConversationPage>;
+    type Output = Vec<ConversationSummary>;
 
-    fn run(&self, connection: &Connection) -> Result<Vec<ConversationPage>, ReadError> {
+    fn run(&self, connection: &Connection) -> Result<Vec<ConversationSummary>, ReadError> {
         let query = &self.query;
         // One byte more than an id has, so that it comes after every id.
         let (last_at, id) = match &query.before {
@@ -139,7 +139,7 @@ impl Read for ListRead {
 }
 
 impl ListRead {
-    fn pages(&self, mut found: rusqlite::Rows<'_>) -> Result<Vec<ConversationPage>, ReadError> {
+    fn pages(&self, mut found: rusqlite::Rows<'_>) -> Result<Vec<ConversationSummary>, ReadError> {
         let mut pages = Vec::new();
         while let Some(row) = found.next()? {
             pages.push(shown(row, self.query.tenant, &self.sealing)?);
@@ -150,7 +150,7 @@ impl ListRead {
 
 /// A row for the list. One of another version, and one that cannot be read, shows what is known of it until it is
 /// made anew, and does not say how many messages are unread: it is not known.
-fn shown(row: &rusqlite::Row<'_>, tenant: TenantId, sealing: &Sealing) -> Result<ConversationPage, ReadError> {
+fn shown(row: &rusqlite::Row<'_>, tenant: TenantId, sealing: &Sealing) -> Result<ConversationSummary, ReadError> {
     let stored = StoredRow::of(row, tenant)?;
     let mut is_known = stored.is_ours;
     let read = if let Some(read) = stored.open(sealing)? {
@@ -160,7 +160,7 @@ fn shown(row: &rusqlite::Row<'_>, tenant: TenantId, sealing: &Sealing) -> Result
         stored.columns(ConversationRow::default())
     };
     let page = read.page(stored.key.conversation);
-    Ok(ConversationPage { unread: page.unread.filter(|_| is_known), ..page })
+    Ok(ConversationSummary { unread: page.unread.filter(|_| is_known), ..page })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use engine_privacy::{FileKeys, Installation, KeyNumber, Keys, KeysError};
 use futures_util::future;
-use schema::wire::ConversationPage;
+use schema::wire::ConversationSummary;
 use schema::{ConversationKey, Epoch, Seq, limits};
 use tokio::sync::oneshot;
 
@@ -327,7 +327,7 @@ impl Projections for SqliteStore {
         self.write_ready(ProjectWrite::new(&self.sealing, key, expected, row))
     }
 
-    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationPage>> {
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationSummary>> {
         self.read(ListRead { query, sealing: Arc::clone(&self.sealing) })
     }
 }

@@ -32,14 +32,14 @@ pub(super) struct Writer {
     queue: Arc<Queue<Box<dyn Job>>>,
     counters: Arc<Counters>,
     limits: BatchLimits,
-    desk: Desk,
+    database: Database,
     checkpoints: Checkpoints,
     damage: Damage,
     sealing: Arc<Sealing>,
 }
 
 /// Whether there is a connection to work with.
-enum Desk {
+enum Database {
     Open { connection: Connection, memory: Memory },
     Failed { why: String, retry_at: Instant },
 }
@@ -64,8 +64,8 @@ impl Writer {
         damage: Damage,
         sealing: Arc<Sealing>,
     ) -> Self {
-        let desk = Desk::Open { connection, memory: Memory::new(Arc::clone(&sealing)) };
-        Self { path, queue, counters, limits, desk, checkpoints: Checkpoints::default(), damage, sealing }
+        let database = Database::Open { connection, memory: Memory::new(Arc::clone(&sealing)) };
+        Self { path, queue, counters, limits, database, checkpoints: Checkpoints::default(), damage, sealing }
     }
 
     /// Works until the queue is closed and empty.
@@ -105,8 +105,8 @@ impl Writer {
 
     fn serve(&mut self, mut batch: Vec<Box<dyn Job>>) {
         self.reopen_if_due();
-        let Desk::Open { connection, memory } = &mut self.desk else {
-            let Desk::Failed { why, .. } = &self.desk else { return };
+        let Database::Open { connection, memory } = &mut self.database else {
+            let Database::Failed { why, .. } = &self.database else { return };
             return finish(batch, &Fate::NotDone(self.refusal(why.clone())));
         };
         let begun = Instant::now();
@@ -140,7 +140,7 @@ impl Writer {
     }
 
     fn reopen_if_due(&mut self) {
-        let Desk::Failed { retry_at, .. } = &self.desk else { return };
+        let Database::Failed { retry_at, .. } = &self.database else { return };
         if Instant::now() < *retry_at {
             return;
         }
@@ -161,9 +161,9 @@ impl Writer {
             Ok(connection) => {
                 tracing::warn!(path = %self.path.display(), "store writes again after a failure");
                 self.counters.reopened();
-                self.desk = Desk::Open { connection, memory: Memory::new(Arc::clone(&self.sealing)) };
+                self.database = Database::Open { connection, memory: Memory::new(Arc::clone(&self.sealing)) };
             }
-            Err(why) => self.desk = Desk::Failed { why, retry_at: Instant::now() + RETRY_AFTER },
+            Err(why) => self.database = Database::Failed { why, retry_at: Instant::now() + RETRY_AFTER },
         }
     }
 
@@ -175,16 +175,16 @@ impl Writer {
     // The first write after a failure tries again at once; only a second refusal brings a pause.
     fn fail(&mut self, why: String) {
         tracing::error!(path = %self.path.display(), %why, "store cannot write");
-        self.desk = Desk::Failed { why, retry_at: Instant::now() };
+        self.database = Database::Failed { why, retry_at: Instant::now() };
     }
 
     fn has_remains(&self) -> bool {
-        matches!(&self.desk, Desk::Open { memory, .. } if memory.remains)
+        matches!(&self.database, Database::Open { memory, .. } if memory.remains)
     }
 
     /// Removes one piece of what was erased: after each batch, so that it ends under load too.
     fn clear_remains(&mut self) {
-        let Desk::Open { connection, memory } = &mut self.desk else { return };
+        let Database::Open { connection, memory } = &mut self.database else { return };
         if !memory.remains {
             return;
         }
@@ -201,7 +201,7 @@ impl Writer {
     }
 
     fn checkpoint(&mut self, run: fn(&mut Checkpoints, &Connection) -> rusqlite::Result<()>) {
-        let Desk::Open { connection, memory } = &mut self.desk else { return };
+        let Database::Open { connection, memory } = &mut self.database else { return };
         // While a piece is left there is more to wipe.
         if !memory.remains && std::mem::take(&mut memory.erased) {
             self.checkpoints.erased();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::module::{Line, Module};
-use super::{Made, PackError, lasting, style};
+use super::{PackedFile, PackError, lasting, style};
 
 /// How a pack is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) struct Graph<'a> {
     sources: &'a BTreeMap<String, String>,
     modules: BTreeMap<String, Module>,
     /// Packs that other packs load later, by the module at which they begin.
-    loaded: BTreeMap<String, Made>,
+    loaded: BTreeMap<String, PackedFile>,
 }
 
 impl<'a> Graph<'a> {
@@ -70,7 +70,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The packs that others load.
-    pub(super) fn take_loaded(&mut self) -> Vec<Made> {
+    pub(super) fn take_loaded(&mut self) -> Vec<PackedFile> {
         std::mem::take(&mut self.loaded).into_values().collect()
     }
 
@@ -105,7 +105,7 @@ impl<'a> Graph<'a> {
             if path.ends_with(".js") && !self.loaded.contains_key(&path) {
                 let content = self.pack(&path, Kind::Module)?;
                 let name = format!("packs/{}", path.replace('/', "-"));
-                self.loaded.insert(path, Made { name, content });
+                self.loaded.insert(path, PackedFile { name, content });
             }
         }
         Ok(())

@@ -27,14 +27,14 @@ const OF_PAGES: &[&str] = &["chat/", "studio/", "widget/"];
 
 /// One file as it is served, by its path below `/web/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
+pub(crate) struct PackedFile {
     /// Its lasting name. `NAME.HASH.EXT` is the same file for ever, `NAME.EXT` the newest.
     pub(crate) name: String,
     /// What is served under that name, not yet compressed.
     pub(crate) content: String,
 }
 
-impl Made {
+impl PackedFile {
     /// What tells its content from any other: hexadecimal, [`NAME_HASH_LEN`] long.
     pub(crate) fn hash(&self) -> String {
         hash(&self.content)
@@ -79,14 +79,14 @@ pub(crate) enum PackError {
 ///
 /// # Errors
 /// Where a source is not written as the packer reads it.
-pub(crate) fn make(sources: &BTreeMap<String, String>) -> Result<Vec<Made>, PackError> {
+pub(crate) fn make(sources: &BTreeMap<String, String>) -> Result<Vec<PackedFile>, PackError> {
     let mut graph = graph::Graph::read(sources)?;
     let mut made = Vec::new();
     for (document, name) in PAGES {
         made.extend(page::make(sources, &mut graph, document, name)?);
     }
     for (name, entry) in SCRIPTS {
-        made.push(Made { name: (*name).to_owned(), content: graph.pack(entry, graph::Kind::Script)? });
+        made.push(PackedFile { name: (*name).to_owned(), content: graph.pack(entry, graph::Kind::Script)? });
     }
     made.extend(graph.take_loaded());
     let shared = |path: &str| !OF_PAGES.iter().any(|folder| path.starts_with(folder));
@@ -95,7 +95,7 @@ pub(crate) fn make(sources: &BTreeMap<String, String>) -> Result<Vec<Made>, Pack
             entry if CLIENT.contains(&entry) => graph.pack(entry, graph::Kind::Module)?,
             _ => text.clone(),
         };
-        made.push(Made { name: path.clone(), content });
+        made.push(PackedFile { name: path.clone(), content });
     }
     Ok(made)
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::graph::{Graph, Kind};
-use super::{Made, PackError, lasting, style};
+use super::{PackedFile, PackError, lasting, style};
 
 const SHEET: (&str, &str) = (r#"<link rel="stylesheet" href="/web/"#, r#"">"#);
 const SCRIPT: (&str, &str) = (r#"<script type="module" src="/web/"#, r#""></script>"#);
@@ -16,24 +16,24 @@ pub(super) fn make(
     graph: &mut Graph<'_>,
     path: &str,
     name: &str,
-) -> Result<[Made; 3], PackError> {
+) -> Result<[PackedFile; 3], PackError> {
     let source = |path: &str, by: &str| {
         sources.get(path).ok_or_else(|| PackError::Missing { by: by.to_owned(), path: path.to_owned() })
     };
     let document = source(path, "the packer")?;
-    let mut sheet = Made { name: format!("packs/{name}.css"), content: String::new() };
+    let mut sheet = PackedFile { name: format!("packs/{name}.css"), content: String::new() };
     for line in document.lines() {
         if let Some(of) = between(line, SHEET) {
             sheet.content.push_str(&style::packed(of, source(of, path)?)?);
             sheet.content.push('\n');
         }
     }
-    let mut script = Made { name: format!("packs/{name}.js"), content: String::new() };
+    let mut script = PackedFile { name: format!("packs/{name}.js"), content: String::new() };
     let mut lines = Vec::new();
     let mut with_sheet = false;
     for line in document.lines() {
         let indent = &line[..line.len() - line.trim_start().len()];
-        let put = |(start, end): (&str, &str), made: &Made| {
+        let put = |(start, end): (&str, &str), made: &PackedFile| {
             format!("{indent}{start}{}{end}", lasting(&made.name, &made.content))
         };
         if between(line, SHEET).is_some() {
@@ -47,13 +47,13 @@ pub(super) fn make(
             script.content = graph.pack(entry, Kind::Module)?;
             lines.push(put(SCRIPT, &script));
         } else if let Some(icon) = between(line, ICON) {
-            let icon = Made { name: icon.to_owned(), content: source(icon, path)?.clone() };
+            let icon = PackedFile { name: icon.to_owned(), content: source(icon, path)?.clone() };
             lines.push(put(ICON, &icon));
         } else {
             lines.push(line.to_owned());
         }
     }
-    let document = Made { name: path.to_owned(), content: lines.join("\n") + "\n" };
+    let document = PackedFile { name: path.to_owned(), content: lines.join("\n") + "\n" };
     // What is left would be asked for at every view.
     if lines_ask(&document.content) || script.content.is_empty() {
         return Err(PackError::File {

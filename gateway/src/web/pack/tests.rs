@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Made, PackError, hash, make};
+use super::{PackedFile, PackError, hash, make};
 
 /// A site on which everything is right; `changed` files take the place of its own.
 fn made(changed: &[(&str, &str)]) -> Result<BTreeMap<String, String>, PackError> {
@@ -32,7 +32,7 @@ fn made(changed: &[(&str, &str)]) -> Result<BTreeMap<String, String>, PackError>
     {
         sources.insert(path.to_owned(), text.to_owned());
     }
-    Ok(make(&sources)?.into_iter().map(|Made { name, content }| (name, content)).collect())
+    Ok(make(&sources)?.into_iter().map(|PackedFile { name, content }| (name, content)).collect())
 }
 
 #[test]
