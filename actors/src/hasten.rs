@@ -1,5 +1,5 @@
-//! A tenant's policy has become stricter: that its conversations are to look again, because something may be due
-//! sooner than their entries say, is written down first.
+//! When a tenant's policy becomes stricter, things may be due sooner than the entries of its conversations say. That
+//! all of them are to look again is written down before the policy is.
 //! Invariant: the intention is durable before the policy is, and is taken back only when every entry was moved: a
 //! crash in between costs looks and forgets nothing.
 

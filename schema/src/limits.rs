@@ -215,7 +215,7 @@ pub const SITE_PAGES_DEFAULT: usize = 200;
 pub const SITE_PAGES_MAX: usize = 2_000;
 /// Links from a site's first page to its last when nothing else is asked for.
 pub const SITE_DEPTH_DEFAULT: usize = 5;
-/// Most links from a site's first page to its last that may be asked for.
+/// The greatest depth that a site may be learned to: links from its first page to its last.
 pub const SITE_DEPTH_MAX: usize = 50;
 /// Pages of one path that differ in their query only, when nothing else is asked for.
 pub const SITE_QUERIES_DEFAULT: usize = 100;

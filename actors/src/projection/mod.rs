@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::metrics::{PROJECTION_LAG, PROJECTION_ROWS};
 use crate::pause::Pause;
 
-/// The shortest time from one batch to the next: whoever says much is one row in each.
+/// The shortest time from one batch to the next: a conversation in which much is said is one row in each.
 const BATCH_EVERY: Duration = Duration::from_millis(50);
 /// How long nothing may come before it is looked whether the node goes away.
 const IDLE_MAX: Duration = Duration::from_secs(1);

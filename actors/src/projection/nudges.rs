@@ -11,8 +11,8 @@ use tokio::sync::watch;
 /// What was said and is not done.
 ///
 /// A nudge is *waiting* for its batch, then *in hand*, then done; or it was *missed* for want of room, and a *look*
-/// that began later does it. `reached` rises only over numbers of which none is in one of these states, so that who
-/// waits for a number has everything said before it.
+/// that began later does it. `reached` is the highest number below which nothing is waiting, in hand or missed: whoever
+/// waits for a number finds everything done that was said before it.
 #[derive(Default)]
 pub(super) struct Nudges {
     state: Mutex<State>,

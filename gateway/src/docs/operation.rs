@@ -20,7 +20,7 @@ pub struct Operation {
     pub auth: Auth,
     pub(super) summary: &'static str,
     mount: Mount,
-    /// The kinds of what varies in the path; what is not among them is any text.
+    /// The schemas of the path's parameters; a parameter without one takes any text.
     pub(super) places: &'static [(&'static str, Make)],
     pub(super) query: Option<Make>,
     pub(super) request: Request,

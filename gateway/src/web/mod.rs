@@ -1,5 +1,5 @@
 //! The pages, the widget and the client that a node serves: packed and compressed when it is built,
-//! and kept by browsers under names that tell their content.
+//! and kept by browsers under names that contain a hash of the content.
 
 mod answer;
 #[cfg(any(debug_assertions, test))]

@@ -1,5 +1,5 @@
-// The element that holds the chat on a page: where the page's rules and scripts cannot reach what is in it,
-// above all that the page shows, and there again when the page has swapped its body.
+// The element that holds the chat on a page. The page's styles do not reach what is in it, it stands above everything
+// that the page shows, and it comes back when the page has swapped its body.
 
 import { h } from '../ui/dom.js';
 import tokens from '../ui/tokens.css' with { type: 'text' };
