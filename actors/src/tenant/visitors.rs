@@ -294,7 +294,7 @@ mod tests {
     }
 
     fn contact(n: usize) -> ContactId {
-        format!("anon_{n}").parse().unwrap()
+        ContactId::from_bytes((n as u128).to_be_bytes())
     }
 
     fn budget() -> VisitorBudget {

@@ -1,7 +1,7 @@
 //! A conversation that is erased while something runs, and what is told it afterwards.
 
 use expect_test::expect;
-use schema::{Channel, ConversationId, ConversationKey, FloorPolicy, TenantId, Timestamp};
+use schema::{Channel, ContactId, ConversationId, ConversationKey, FloorPolicy, TenantId, Timestamp};
 
 use super::super::*;
 use super::script::check;
@@ -49,14 +49,14 @@ fn nothing_that_was_said_is_left() {
         r#ref: "quetzal-ref".parse().unwrap(),
         text: text.into(),
     };
-    let open = Command::Open { contact: "quetzal-contact".parse().unwrap(), channel: Channel::Web, locale: None };
+    let open = Command::Open { contact: ContactId::from_bytes([0xab; 16]), channel: Channel::Web, locale: None };
     let now = Timestamp::from_millis(1);
     for command in [open, say("the quetzal"), Command::Take { agent: "Quetzal".into() }, Command::Erase] {
         conversation.apply(command, &policy, now, &mut effects);
     }
     assert!(conversation.is_erased() && conversation.floor() == &Floor::Idle);
     let left = serde_json::to_string(conversation.state()).unwrap();
-    assert!(!left.to_lowercase().contains("quetzal"), "{left}");
+    assert!(!left.to_lowercase().contains("quetzal") && !left.contains("abab"), "{left}");
     assert_eq!(*conversation.state(), State { head: conversation.state().head, ..State::default() });
     let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
     assert_eq!(conversation.snapshot(key), None);

@@ -110,8 +110,8 @@ fn what_is_another_versions_or_anothers_is_none() {
     let (header, state) = text.split_once('\n').unwrap();
     let other = ConversationId::from_bytes([8; 16]);
     for (what, bytes) in [
-        ("a newer one", text.replacen(r#""version":1"#, r#""version":2"#, 1)),
-        ("an older one", text.replacen(r#""version":1"#, r#""version":0"#, 1)),
+        ("a newer one", text.replacen(r#""version":2"#, r#""version":3"#, 1)),
+        ("an older one", text.replacen(r#""version":2"#, r#""version":1"#, 1)),
         ("another head", text.replacen(r#""head":16"#, r#""head":15"#, 1)),
         ("another's name", text.replacen(&key().conversation.to_string(), &other.to_string(), 1)),
         ("a field more", text.replacen('{', r#"{"form":1,"#, 1)),
