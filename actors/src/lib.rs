@@ -10,6 +10,7 @@ mod erase;
 mod failure;
 mod frames;
 mod hasten;
+mod loops;
 mod metrics;
 mod outbox;
 mod patience;
