@@ -123,7 +123,8 @@ mod tests {
         let mut last = Duration::ZERO;
         for _ in 0..12 {
             work.failed();
-            let (until, pause) = (work.standstill().until, work.pause_left());
+            let until = work.standstill().until;
+            let pause = work.pause_left();
             work.failed();
             assert_eq!(work.standstill().until, until, "failed together");
             assert!(pause > last || pause > STANDSTILL_MAX / 2, "{pause:?} after {last:?}");
