@@ -182,7 +182,10 @@ fn undone(n: usize, log: &[Event], hours: u32) -> Vec<String> {
                 wrong.push(format!("due: conversation {n} was closed after {quiet:?}"));
             }
         }
-        _ if state.status == Status::Open => wrong.push(format!("due: conversation {n} stays open, undone")),
+        // One in which nobody has spoken has nothing to close.
+        _ if state.status == Status::Open && log.len() > 1 => {
+            wrong.push(format!("due: conversation {n} stays open, undone"));
+        }
         _ => {}
     }
     wrong
