@@ -81,8 +81,8 @@ impl Eraser {
             match conversations.part(key) {
                 Parting::Erasing => return Err(Failure::restarting()),
                 Parting::Waking(waking) => {
-                    if waking.await.is_err() {
-                        conversations.forget_waking(key);
+                    if waking.clone().await.is_err() {
+                        conversations.forget_waking(key, &waking);
                     }
                 }
                 Parting::Awake(handle) => break (Some(handle), Subscribers::default(), Parted { eraser: self, key }),

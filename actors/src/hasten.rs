@@ -48,9 +48,18 @@ pub(crate) async fn intend(store: &SharedStore, tenant: TenantId, old: &FloorPol
     }
 }
 
-/// Intentions that stand, oldest tenant first; at most so many.
-pub(crate) async fn standing(store: &SharedStore, limit: usize) -> Result<Vec<Record>, StoreError> {
-    store.scan(Scope::Node, KIND, None, limit).await
+/// Intentions that stand, behind the record with this id, oldest tenant first; at most so many.
+pub(crate) async fn standing(
+    store: &SharedStore,
+    after: Option<String>,
+    limit: usize,
+) -> Result<Vec<Record>, StoreError> {
+    store.scan(Scope::Node, KIND, after, limit).await
+}
+
+/// The version of a tenant's intention, if one stands.
+pub(crate) async fn version(store: &SharedStore, tenant: TenantId) -> Result<Option<u64>, StoreError> {
+    Ok(store.get(name(tenant)).await?.map(|record| record.version))
 }
 
 /// What an intention says; none when it cannot be read.

@@ -12,6 +12,7 @@ mod erase;
 mod failure;
 mod frames;
 mod hasten;
+mod loops;
 mod memory;
 mod metrics;
 mod outbox;

@@ -21,6 +21,7 @@ pub(crate) const CONVERSATION_CRASHES: &str = "tertulia_conversation_crashes_tot
 pub(crate) const DUE_SCANNED: &str = "tertulia_due_scanned_total";
 pub(crate) const DUE_ATTENDED: &str = "tertulia_due_attended_total";
 pub(crate) const DUE_LAG: &str = "tertulia_due_lag_seconds";
+pub(crate) const LOOP_CRASHES: &str = "tertulia_loop_crashes_total";
 pub(crate) const SNAPSHOTS_UNUSABLE: &str = "tertulia_snapshots_unusable_total";
 pub(crate) const APPEND_WAIT: &str = "tertulia_append_wait_seconds";
 pub(crate) const SUBSCRIBERS: &str = "tertulia_subscribers";
@@ -74,7 +75,12 @@ pub fn describe() {
     );
     describe_counter!(DUE_SCANNED, "entries of the due index that looks have read");
     describe_counter!(DUE_ATTENDED, "conversations that were woken or told because something was due, by outcome");
-    describe_gauge!(DUE_LAG, Unit::Seconds, "how long ago the oldest entry of the due index was due, at the last look");
+    describe_gauge!(
+        DUE_LAG,
+        Unit::Seconds,
+        "how long ago that was due for which the last look has sent the first time; 0 when there was nothing new"
+    );
+    describe_counter!(LOOP_CRASHES, "panics of the node's own loops, which were begun anew, by loop");
     describe_histogram!(APPEND_WAIT, Unit::Seconds, "time from the decision of events until they are durable");
     describe_gauge!(SUBSCRIBERS, "sessions that listen to conversations");
     describe_counter!(RESUMES, "joins by how they were served: ring, log or partial");

@@ -1,5 +1,4 @@
-//! Repeats a call that the store surely did not do: within a budget, with pauses that grow and are not the same
-//! for everybody.
+//! Repeats a call that the store surely did not do: within a budget of time, with pauses between the tries.
 
 use std::future::Future;
 use std::time::Duration;
@@ -8,21 +7,23 @@ use engine_store::StoreError;
 use schema::limits;
 use tokio::time::Instant;
 
-/// The first pause; it doubles each time.
+use crate::pause::Pause;
+
+/// The first pause.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 /// What is left of a budget of tries.
 pub(crate) struct Patience {
     until: Instant,
-    pause: Duration,
-    jitter: fn() -> f64,
+    pause: Pause,
 }
 
 impl Patience {
     /// A whole budget. `jitter` gives numbers from 0 to 1 that spread the pauses.
     pub(crate) fn new(jitter: fn() -> f64) -> Self {
-        Self { until: Instant::now() + limits::APPEND_TRIES_FOR, pause: PAUSE_MIN, jitter }
+        let pause = Pause::between(PAUSE_MIN, PAUSE_MAX, jitter);
+        Self { until: Instant::now() + limits::APPEND_TRIES_FOR, pause }
     }
 
     /// Waits before the next try; false when there is to be none.
@@ -30,8 +31,7 @@ impl Patience {
         if Instant::now() >= self.until {
             return false;
         }
-        tokio::time::sleep(self.pause.mul_f64(0.5 + (self.jitter)() / 2.0)).await;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        self.pause.wait().await;
         true
     }
 }

@@ -6,14 +6,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use schema::{ConversationKey, ErrorCode, Locale, Seq};
+use schema::{ConversationKey, ErrorCode, Locale, Seq, TenantId};
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use crate::contacts::Standing;
 use crate::conversation::{
     ConversationHandle, Host, Keeper, Prepared, Pulse, Subscribers, WakeFailure, Waking, open, wake,
 };
-use crate::directory::{AfterCrash, Directory, Listening, Start, Unfound};
+use crate::directory::{AfterCrash, Directory, Start, Unfound};
 use crate::failure::Failure;
 use crate::metrics::CONVERSATION_CRASHES;
 use crate::runtime::spawn_local;
@@ -21,6 +22,10 @@ use crate::tenant::{KnownTenants, Tenant};
 
 /// The pause before a conversation whose store failed is tried again for those who listen.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// How often it is tried again, for those who listen, after an answer that says that trying again helps: that it was
+/// not known whether it was done, or that there was no room. A store that is not there is waited for as long as they
+/// are.
+const TRIES_MAX: u32 = 30;
 
 /// Where each conversation of the node is.
 pub(crate) type Conversations = Directory<ConversationHandle>;
@@ -48,6 +53,11 @@ impl Supervisor {
         wakes: Arc<Semaphore>,
     ) -> Self {
         Self { host, conversations, tenants, wakes }
+    }
+
+    /// A tenant, read if this node has not met it.
+    pub(crate) async fn tenant(&self, id: TenantId) -> Result<Arc<Tenant>, Failure> {
+        self.tenants.get(id).await
     }
 
     /// A conversation, started on this thread if it runs nowhere.
@@ -114,26 +124,46 @@ impl Supervisor {
                 given_up.tell(key.conversation, &Failure::quarantined());
             }
             AfterCrash::Erased => given_up.tell(key.conversation, &Failure::erased()),
+            AfterCrash::Succeeded => {
+                tracing::error!(%conversation, %tenant, "conversation crashed, and is started anew already");
+                given_up.tell(key.conversation, &Failure::restarting());
+            }
         }
     }
 
-    /// Starts a conversation after a pause. Those who listened wait for it in the directory, which
+    /// Starts a conversation that crashed after a pause. Those who listened wait for it in the directory, which
     /// gives them to whatever incarnation comes next, by this restart or by somebody's command.
     fn restart(self: &Rc<Self>, key: ConversationKey, pause: Duration) {
         let this = Rc::clone(self);
         spawn_local(async move {
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
             this.conversations.recovered(key);
-            let Err(failure) = this.find(key).await else { return };
-            if failure.code == ErrorCode::StoreUnavailable {
-                if this.conversations.is_awaited(key) {
-                    this.restart(key, this.store_pause());
-                }
-            } else {
-                // Nobody is left behind here if it crashed while waking: that has booked itself.
-                this.conversations.strand(key).tell(key.conversation, &failure);
-            }
+            this.start_again(key).await;
         });
+    }
+
+    /// Starts a conversation for those who wait for it, as often as that may help; then they are told.
+    async fn start_again(self: &Rc<Self>, key: ConversationKey) {
+        let mut tries = 0;
+        loop {
+            let Err(failure) = self.find(key).await else { return };
+            let helps = match failure.code {
+                ErrorCode::StoreUnavailable => true,
+                ErrorCode::Busy | ErrorCode::Restarting => {
+                    tries += 1;
+                    tries < TRIES_MAX
+                }
+                _ => false,
+            };
+            if !helps {
+                return self.conversations.strand(key).tell(key.conversation, &failure);
+            }
+            // Nobody is left behind here if it crashed while waking: that has booked itself.
+            if !self.conversations.is_awaited(key) {
+                return;
+            }
+            sleep(self.store_pause()).await;
+        }
     }
 
     fn store_pause(&self) -> Duration {
@@ -158,12 +188,14 @@ impl Keeper for Supervisor {
     /// That says nothing against the conversation: it may be found again at once, and is started again for those
     /// who listen.
     fn store_failed(self: Rc<Self>, key: ConversationKey, pulse: &Arc<Pulse>, listening: Subscribers) {
-        let awaited = !listening.is_empty();
-        if let Some(listening) = self.conversations.abandoned(key, pulse, listening) {
-            return listening.tell(key.conversation, &Failure::erased());
+        if let Err((unfound, listening)) = self.conversations.abandoned(key, pulse, listening) {
+            return listening.tell(key.conversation, &Failure::from(unfound));
         }
-        if awaited {
-            self.restart(key, self.store_pause());
+        if self.conversations.is_awaited(key) {
+            spawn_local(async move {
+                sleep(self.store_pause()).await;
+                self.start_again(key).await;
+            });
         }
     }
 }

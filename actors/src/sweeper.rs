@@ -33,7 +33,7 @@ struct Seen {
 
 impl Sweeper {
     /// Runs until the node closes.
-    pub(crate) async fn sweep(self) {
+    pub(crate) async fn sweep(&self) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut waiting = HashMap::new();

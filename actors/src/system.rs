@@ -21,9 +21,10 @@ use crate::contact_erasing::ContactErasing;
 use crate::contacts::Contacts;
 use crate::conversation::{ConversationHandle, Host};
 use crate::directory::Directory;
-use crate::due::{DueWork, Scanner};
+use crate::due::{DueWork, Hastener, Scanner};
 use crate::erase::Eraser;
 use crate::failure::Failure;
+use crate::loops::keep;
 use crate::phase::Phase;
 use crate::projection::Listing;
 use crate::reply::ReplyTo;
@@ -123,7 +124,7 @@ impl System {
             listing: Arc::new(Listing::new(Arc::clone(&store), options.jitter)),
             wakes: Arc::new(Semaphore::new(options.wakes_at_once.max(1))),
             // Clients that wake conversations come before what is due.
-            due: Arc::new(DueWork::new(options.wakes_at_once / DUE_PART)),
+            due: Arc::new(DueWork::new(options.wakes_at_once / DUE_PART, options.jitter)),
             admission: Arc::new(Admission::new(options.threads, options.work_min)),
             cool_downs: Arc::default(),
             workers: AtomicUsize::new(0),
@@ -140,10 +141,11 @@ impl System {
 
     /// Looks after idle, stuck and unspoken conversations, sends for those who have something to do
     /// ([`Worker::attend`](crate::Worker::attend) has it done), writes down what tenants have used, notes what was
-    /// not answered and keeps the list of conversations, until the system is closed.
+    /// not answered and keeps the list of conversations, until the system is closed. Each of these is a loop of its
+    /// own: one that crashes is begun anew, and the others do not notice.
     pub async fn sweep(self: Arc<Self>) {
-        let noting = self.unanswered.follow(|| self.phase.is_closing());
-        let listing = self.listing.follow(&*self.clock, || self.phase.is_closing());
+        let jitter = self.options.jitter;
+        let is_over = || self.phase.is_closing();
         let sweeper = Sweeper {
             conversations: Arc::clone(&self.conversations),
             phase: Arc::clone(&self.phase),
@@ -152,14 +154,30 @@ impl System {
         let scanner = Scanner {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock),
+            tenants: Arc::clone(&self.tenants),
             phase: Arc::clone(&self.phase),
             work: Arc::clone(&self.due),
-            jitter: self.options.jitter,
+            jitter,
             alone: self.options.alone,
         };
         let contacts = self.contact_erasing();
-        let erasing = contacts.go_on(|| self.phase.is_closing());
-        tokio::join!(sweeper.sweep(), self.eraser.age(), self.keep_usage(), noting, scanner.scan(), listing, erasing);
+        let hastener = Hastener {
+            store: Arc::clone(&self.store),
+            tenants: Arc::clone(&self.tenants),
+            clock: Arc::clone(&self.clock),
+            phase: Arc::clone(&self.phase),
+            jitter,
+        };
+        tokio::join!(
+            keep("sweeper", jitter, || sweeper.sweep()),
+            keep("eraser", jitter, || self.eraser.age()),
+            keep("contact_eraser", jitter, || contacts.go_on(is_over)),
+            keep("usage", jitter, || self.keep_usage()),
+            keep("unanswered", jitter, || self.unanswered.follow(is_over)),
+            keep("due", jitter, || scanner.scan()),
+            keep("hastening", jitter, || hastener.hasten()),
+            keep("listing", jitter, || self.listing.follow(&*self.clock, is_over)),
+        );
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends

@@ -41,7 +41,6 @@ impl Worker {
             supervisor: Rc::clone(&self.supervisor),
             work: Arc::clone(self.system.due_work()),
             phase: Arc::clone(&self.host.phase),
-            jitter: self.host.jitter,
         };
         attendant.attend().await;
     }

@@ -163,6 +163,8 @@ pub const PAGE_DUE_MAX: usize = 64;
 pub const DUE_WAITING_MAX: usize = 32;
 /// Conversations whose entry is remembered because it was looked at and stands there still.
 pub const DUE_REMEMBERED_MAX: usize = 4_096;
+/// Tenants for whom nothing can be done, and whose entries wait together for that reason.
+pub const DUE_TENANTS_HELD_MAX: usize = 1_024;
 
 /// A reply's unstored tail is stored once it is this long, in bytes …
 pub const CHECKPOINT_BYTES: usize = 1024;

@@ -27,14 +27,22 @@ async fn joined(thread: &Rc<Thread>, session: SessionId) -> Life {
     }
 }
 
+/// Whether one of the threads crashes it, and whether the directory hears of that late.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Crashes {
+    Never,
+    InTime,
+    Late,
+}
+
 /// What one thread does; gives the session that still listens at its end.
-async fn live(thread: Rc<Thread>, crashes: bool) -> SessionId {
+async fn live(thread: Rc<Thread>, crashes: Crashes) -> SessionId {
     let world = Arc::clone(&thread.world);
     for _ in 0..ROUNDS {
         let session = SessionId::generate();
         let life = joined(&thread, session).await;
-        if crashes {
-            life.crash(&thread);
+        if crashes != Crashes::Never {
+            life.crash(&thread, crashes == Crashes::Late).await;
         }
         yield_now().await;
         world.directory.leave(world.key, session);
@@ -49,12 +57,17 @@ fn begin(id: usize, world: &Arc<World>) -> Rc<Thread> {
     Rc::new(Thread { id, world: Arc::clone(world) })
 }
 
-fn lives(crashes: bool) {
+/// Those of the first thread alone.
+fn of(id: usize, crashes: Crashes) -> Crashes {
+    if id == 0 { crashes } else { Crashes::Never }
+}
+
+fn lives(crashes: Crashes) {
     let world = World::new();
     let threads: Vec<_> = (0..THREADS)
         .map(|id| {
             let world = Arc::clone(&world);
-            thread::spawn(move || block_on(live(begin(id, &world), crashes && id == 0)))
+            thread::spawn(move || block_on(live(begin(id, &world), of(id, crashes))))
         })
         .collect();
     let listening: Vec<SessionId> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
@@ -63,10 +76,10 @@ fn lives(crashes: bool) {
         loop {
             if let Ok(life) = thread.find().await {
                 let heard = life.listening();
-                if listening.iter().all(|session| heard.contains(session)) {
+                if listening.iter().all(|session| heard.contains(session) || world.has_told(*session)) {
                     return;
                 }
-                assert!(crashes, "{listening:?} listen, and {heard:?} are known");
+                assert!(crashes != Crashes::Never, "{listening:?} listen, and {heard:?} are known");
             }
             // A restart is on its way.
             yield_now().await;
@@ -93,13 +106,13 @@ async fn erase(world: Arc<World>) {
     world.directory.parted(key);
 }
 
-fn is_erased_meanwhile(crashes: bool) {
+fn is_erased_meanwhile(crashes: Crashes) {
     let world = World::new();
     let mut threads: Vec<_> = (0..THREADS)
         .map(|id| {
             let world = Arc::clone(&world);
             thread::spawn(move || {
-                let _ = block_on(live(begin(id, &world), crashes && id == 0));
+                let _ = block_on(live(begin(id, &world), of(id, crashes)));
             })
         })
         .collect();
@@ -115,20 +128,26 @@ fn is_erased_meanwhile(crashes: bool) {
 
 #[test]
 fn nobody_brings_it_to_life_while_it_is_erased() {
-    check(|| is_erased_meanwhile(false));
+    check(|| is_erased_meanwhile(Crashes::Never));
 }
 
 #[test]
 fn the_same_when_it_crashes_meanwhile() {
-    check(|| is_erased_meanwhile(true));
+    check(|| is_erased_meanwhile(Crashes::InTime));
 }
 
 #[test]
 fn one_lives_at_a_time_and_nobody_is_forgotten() {
-    check(|| lives(false));
+    check(|| lives(Crashes::Never));
 }
 
 #[test]
 fn the_same_when_it_crashes() {
-    check(|| lives(true));
+    check(|| lives(Crashes::InTime));
+}
+
+#[test]
+fn the_same_when_word_of_the_crash_comes_late() {
+    check(|| lives(Crashes::Late));
+    check(|| is_erased_meanwhile(Crashes::Late));
 }

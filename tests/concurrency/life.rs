@@ -15,6 +15,8 @@ pub(crate) struct World {
     pub(crate) key: ConversationKey,
     pub(crate) directory: Directory<Life>,
     alive: Mutex<usize>,
+    /// Those who were told to look for it again.
+    told: Mutex<Vec<SessionId>>,
 }
 
 /// One of its threads.
@@ -51,12 +53,17 @@ pub(crate) struct Life {
 impl World {
     pub(crate) fn new() -> Arc<Self> {
         let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
-        Arc::new(Self { key, directory: Directory::new(), alive: Mutex::new(0) })
+        Arc::new(Self { key, directory: Directory::new(), alive: Mutex::new(0), told: Mutex::default() })
     }
 
     /// How many lives it has just now.
     pub(crate) fn alive(&self) -> usize {
         *self.alive.lock().unwrap()
+    }
+
+    /// Whether a session was told to look for it again.
+    pub(crate) fn has_told(&self, session: SessionId) -> bool {
+        self.told.lock().unwrap().contains(&session)
     }
 }
 
@@ -83,8 +90,10 @@ impl Thread {
 
     /// Does what the directory has decided about a crash.
     fn after_crash(self: &Rc<Self>, decided: AfterCrash, given_up: &Names) {
-        if matches!(decided, AfterCrash::Erased) {
-            return;
+        match decided {
+            AfterCrash::Erased => return,
+            AfterCrash::Succeeded => return self.world.told.lock().unwrap().extend(&given_up.0),
+            AfterCrash::Restart(_) | AfterCrash::Quarantine => {}
         }
         assert!(matches!(decided, AfterCrash::Restart(_)) && given_up.is_empty(), "nobody is given up: {decided:?}");
         let thread = Rc::clone(self);
@@ -219,8 +228,9 @@ impl Life {
         self.doing().open = false;
     }
 
-    /// A handler panics. As in the runtime, the directory hears of it before the mailbox closes.
-    pub(crate) fn crash(&self, thread: &Rc<Thread>) {
+    /// A handler panics. As in the runtime, the directory hears of it before the mailbox closes; `late`, it hears of
+    /// it when another life may have begun.
+    pub(crate) async fn crash(&self, thread: &Rc<Thread>, late: bool) {
         let listening = {
             let mut doing = self.doing();
             if doing.over {
@@ -230,6 +240,10 @@ impl Life {
             std::mem::take(&mut doing.listening)
         };
         self.ends();
+        if late {
+            self.doing().open = false;
+            yield_now().await;
+        }
         let (decided, given_up) = self.world.directory.crashed(self.world.key, &self.mark, Names(listening), 0.0);
         thread.after_crash(decided, &given_up);
         self.doing().open = false;

@@ -1,6 +1,8 @@
 //! What is due is done without a client: after a kill in mid-reply, at a conversation's hour, and in a store that
 //! an earlier life has left.
 
+mod troubles;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,7 +97,10 @@ async fn a_node_closes_what_came_to_its_hour_while_none_ran() {
             let (at, contact) = (Timestamp::from_millis(at), ContactId::from_bytes([7; 16]));
             let claim = store.claim(key, Some(Opening { contact, is_anonymous: false, at })).await.unwrap();
             let fact = Fact::Opened { contact, channel: Channel::Web, locale: None };
-            let events = Arc::new([Event { seq: 1, at, author: Author::System, fact }]);
+            // One in which nobody has done anything has nothing to close.
+            let said = Fact::Message { text: "Hello.".into(), r#ref: None, agent: Some("Bo".into()), reply: None };
+            let events = [(1, Author::System, fact), (2, Author::Human, said)];
+            let events = Arc::new(events.map(|(seq, author, fact)| Event { seq, at, author, fact }));
             let due = DueChange::At(Timestamp::from_millis(due));
             store.append(Append { key, epoch: claim.epoch, head: claim.head, events, due }).await.unwrap();
         }
@@ -104,8 +109,8 @@ async fn a_node_closes_what_came_to_its_hour_while_none_ran() {
     let node = Node::start_in(root, &[]);
     let api = Api::new(node.address, api.key);
     let closed = event(&api, past.0.conversation, |event| event.fact.name() == "closed").await;
-    assert_eq!((closed.seq, closed.fact), (2, Fact::Closed { reason: CloseReason::Idle }));
-    assert_eq!(api.whole_log(not_yet.0.conversation).await.len(), 1, "its hour has not come");
+    assert_eq!((closed.seq, closed.fact), (3, Fact::Closed { reason: CloseReason::Idle }));
+    assert_eq!(api.whole_log(not_yet.0.conversation).await.len(), 2, "its hour has not come");
 }
 
 /// A clock that goes with tokio's.
@@ -133,6 +138,11 @@ async fn node(store: &SharedStore, tenant: TenantId, options: Options) -> std::r
     worker
 }
 
+/// An agent takes it over: where nobody has done anything there is nothing to close.
+async fn taken(worker: &Worker, key: ConversationKey) {
+    worker.submit(key, Command::Take { agent: "Bo".into() }).await.unwrap();
+}
+
 async fn facts(store: &SharedStore, key: ConversationKey) -> Vec<&'static str> {
     store.read(key, 0, PageBounds::FULL).await.unwrap().events.iter().map(|event| event.fact.name()).collect()
 }
@@ -150,15 +160,16 @@ async fn a_conversation_closes_at_its_hour_and_rests_again() {
         let tenant = TenantId::generate();
         let worker = node(&store, tenant, Options::default()).await;
         let (key, _) = worker.open(tenant, ContactId::from_bytes([7; 16]), None).await.unwrap();
+        taken(&worker, key).await;
         assert_eq!(entries(&store).await, 1);
         sleep(72 * HOUR - Duration::from_secs(60)).await;
-        assert_eq!(facts(&store, key).await, ["opened"]);
+        assert_eq!(facts(&store, key).await, ["opened", "taken_over"]);
         sleep(Duration::from_secs(62)).await;
-        assert_eq!(facts(&store, key).await, ["opened", "closed"]);
+        assert_eq!(facts(&store, key).await, ["opened", "taken_over", "closed"]);
         assert_eq!(entries(&store).await, 0);
         assert_eq!(worker.system().listeners(), 0);
         sleep(72 * HOUR).await;
-        assert_eq!(facts(&store, key).await.len(), 2, "once");
+        assert_eq!(facts(&store, key).await.len(), 3, "once");
     });
     story.await;
 }
@@ -170,17 +181,19 @@ async fn a_stricter_policy_closes_what_has_been_quiet_for_longer() {
         let (store, tenant) = (Arc::new(MemoryStore::default()) as SharedStore, TenantId::generate());
         let worker = node(&store, tenant, Options::default()).await;
         let (quiet, _) = worker.open(tenant, ContactId::from_bytes([7; 16]), None).await.unwrap();
+        taken(&worker, quiet).await;
         sleep(2 * HOUR).await;
         let (recent, _) = worker.open(tenant, ContactId::from_bytes([8; 16]), None).await.unwrap();
+        taken(&worker, recent).await;
         let actor = worker.tenant(tenant).await.unwrap();
         let mut profile = actor.profile();
         profile.floor.close_after_hours = 1;
         actor.put_profile(0, profile, &[]).await.unwrap();
         sleep(Duration::from_secs(60)).await;
-        assert_eq!(facts(&store, quiet).await, ["opened", "closed"]);
-        assert_eq!(facts(&store, recent).await, ["opened"]);
+        assert_eq!(facts(&store, quiet).await, ["opened", "taken_over", "closed"]);
+        assert_eq!(facts(&store, recent).await, ["opened", "taken_over"]);
         sleep(HOUR).await;
-        assert_eq!(facts(&store, recent).await, ["opened", "closed"]);
+        assert_eq!(facts(&store, recent).await, ["opened", "taken_over", "closed"]);
     });
     story.await;
 }
@@ -193,16 +206,17 @@ async fn while_the_store_takes_nothing_it_is_not_asked_all_the_time() {
         let store: SharedStore = Arc::new(moody.clone());
         let worker = node(&store, tenant, Options::default()).await;
         let (key, _) = worker.open(tenant, ContactId::from_bytes([7; 16]), None).await.unwrap();
+        taken(&worker, key).await;
         // For a quarter of an hour around its moment each append is refused.
         let tries = 10_000;
         moody.will(std::iter::repeat_n(Mood::Away, tries));
         sleep(72 * HOUR + Duration::from_secs(900)).await;
         let used = tries - moody.left();
         assert!((2..2_000).contains(&used), "{used} appends in a quarter of an hour");
-        assert_eq!(facts(&store, key).await, ["opened"]);
+        assert_eq!(facts(&store, key).await, ["opened", "taken_over"]);
         moody.forgets();
         sleep(Duration::from_secs(600)).await;
-        assert_eq!(facts(&store, key).await, ["opened", "closed"]);
+        assert_eq!(facts(&store, key).await, ["opened", "taken_over", "closed"]);
     });
     story.await;
 }

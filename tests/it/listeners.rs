@@ -189,6 +189,29 @@ async fn a_session_that_ended_on_its_way_in_is_no_listener() {
 }
 
 #[actix_web::test]
+async fn who_listens_hears_on_when_a_restart_does_not_go_well_at_once() {
+    use Mood::{Busy, Corrupt, Lost, Unanswered};
+    let store = Moody::default();
+    let bench = bench(&store, long_reply()).await;
+    let key = bench.open().await;
+    let mut ear = Ear::new();
+    join(&bench, key, &ear, 0).await;
+    ear.events(0, 1).await;
+    // The append is lost, and what is to be started again for those who listen cannot be claimed at first.
+    store.will([Corrupt]);
+    store.will_claim([Busy, Lost, Unanswered]);
+    bench.say(key, "r1").await.unwrap_err();
+    in_time(async {
+        while store.left() > 0 {
+            look_again().await;
+        }
+    })
+    .await;
+    let said = bench.say_until_taken(key, "r2").await;
+    ear.events(1, said).await;
+}
+
+#[actix_web::test]
 async fn a_listener_that_has_the_text_gets_checkpoints_without_it() {
     let store = Moody::default();
     let bench = bench(&store, long_reply()).await;

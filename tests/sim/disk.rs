@@ -12,7 +12,7 @@ use std::time::Duration;
 use engine_store::memory::MemoryStore;
 use engine_store::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Page, PageBounds, Pending, Record,
-    RecordKeys, RecordName, Records, Reschedule, Scope, StoreError, Unspoken, UnspokenQuery,
+    RecordName, Reschedule, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::{ConversationKey, Epoch, Event, Seq, Timestamp};
 use tokio::sync::{mpsc, oneshot};
@@ -38,8 +38,9 @@ pub(super) struct Disk {
     /// Before the logs, where both are locked.
     projected: Mutex<Projected>,
     rows: Mutex<BTreeMap<ConversationKey, Row>>,
-    /// Tenants and such: nothing here depends on their faults.
     pub(super) records: MemoryStore,
+    /// Profiles as they were before their last change, for a planted fault.
+    stale: Mutex<BTreeMap<RecordName, Record>>,
     pub(super) snapshots: Kept,
     plant: Option<Plant>,
 }
@@ -102,6 +103,10 @@ impl Disk {
 
     pub(super) const fn plant(&self) -> Option<Plant> {
         self.plant
+    }
+
+    pub(super) fn stale(&self) -> MutexGuard<'_, BTreeMap<RecordName, Record>> {
+        self.stale.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a conversation there that nobody runs, as earlier versions of a store leave one: due at once.
@@ -417,31 +422,5 @@ impl DueIndex for Way {
 
     fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
         self.write(move |disk| Ok(disk.hasten(hasten)))
-    }
-}
-
-impl Records for Way {
-    fn get(&self, name: RecordName) -> Pending<Option<Record>> {
-        self.disk.records.get(name)
-    }
-
-    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
-        self.disk.records.put(name, expected, body)
-    }
-
-    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
-        self.disk.records.put_with_keys(name, expected, body, keys)
-    }
-
-    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
-        self.disk.records.find(scope, kind, key)
-    }
-
-    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
-        self.disk.records.delete(name, expected)
-    }
-
-    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
-        self.disk.records.scan(scope, kind, after, limit)
     }
 }

@@ -17,6 +17,7 @@ mod past;
 mod plan;
 mod plant;
 mod projected;
+mod records;
 mod replay;
 mod seals;
 mod session;

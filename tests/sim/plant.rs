@@ -33,11 +33,13 @@ pub enum Plant {
     RescheduledBehind,
     /// A snapshot lacks a message.
     SnapshotForgets,
+    /// A profile is read as it was before its last change.
+    StaleProfile,
 }
 
 impl Plant {
     /// Every one of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NoCondition,
         Self::NoFence,
         Self::EarlyAcknowledgement,
@@ -52,6 +54,7 @@ impl Plant {
         Self::DueForgotten,
         Self::RescheduledBehind,
         Self::SnapshotForgets,
+        Self::StaleProfile,
     ];
 }
 
@@ -69,7 +72,7 @@ impl Plant {
             Self::CloseLost => "without a close",
             Self::NeverLeaves => "never rest",
             Self::NothingForgotten => "Memory",
-            Self::DueForgotten | Self::RescheduledBehind => "due:",
+            Self::DueForgotten | Self::RescheduledBehind | Self::StaleProfile => "due:",
         }
     }
 }

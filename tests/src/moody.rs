@@ -38,6 +38,9 @@ pub struct Moody {
     store: Arc<MemoryStore>,
     moods: Arc<Mutex<VecDeque<Mood>>>,
     reads: Arc<Mutex<VecDeque<Mood>>>,
+    claims: Arc<Mutex<VecDeque<Mood>>>,
+    puts: Arc<Mutex<VecDeque<Mood>>>,
+    gets: Arc<Mutex<VecDeque<Mood>>>,
     reads_held: Arc<watch::Sender<bool>>,
     rows: Arc<Mutex<VecDeque<Mood>>>,
     rows_held: Arc<watch::Sender<bool>>,
@@ -53,6 +56,21 @@ impl Moody {
     /// The same for reads of logs: [`Mood::Good`], [`Mood::Busy`], [`Mood::Away`].
     pub fn will_read(&self, moods: impl IntoIterator<Item = Mood>) {
         self.reads.lock().unwrap().extend(moods);
+    }
+
+    /// The same for claims of logs.
+    pub fn will_claim(&self, moods: impl IntoIterator<Item = Mood>) {
+        self.claims.lock().unwrap().extend(moods);
+    }
+
+    /// The same for writes of records.
+    pub fn will_put(&self, moods: impl IntoIterator<Item = Mood>) {
+        self.puts.lock().unwrap().extend(moods);
+    }
+
+    /// The same for reads of records: [`Mood::Good`], [`Mood::Away`].
+    pub fn will_get(&self, moods: impl IntoIterator<Item = Mood>) {
+        self.gets.lock().unwrap().extend(moods);
     }
 
     /// From now on, or no longer, what is read of records is told late: when it may not hold any more.
@@ -84,31 +102,18 @@ impl Moody {
     /// Moods that are still to come.
     #[must_use]
     pub fn left(&self) -> usize {
-        self.moods.lock().unwrap().len() + self.rows.lock().unwrap().len()
+        let left = |moods: &Mutex<VecDeque<Mood>>| moods.lock().unwrap().len();
+        [&self.moods, &self.rows, &self.claims, &self.puts, &self.gets].into_iter().map(|moods| left(moods)).sum()
     }
 }
 
 impl Log for Moody {
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
-        self.store.claim(key, open)
+        fare(&self.claims, || self.store.claim(key, open))
     }
 
     fn append(&self, append: Append) -> Pending<()> {
-        let unknown = || StoreError::Unknown("no answer came".into());
-        match self.moods.lock().unwrap().pop_front().unwrap_or(Mood::Good) {
-            Mood::Good => self.store.append(append),
-            Mood::Busy => Box::pin(async { Err(StoreError::Busy) }),
-            Mood::Away => Box::pin(async { Err(StoreError::Unavailable("away".into())) }),
-            Mood::Lost => Box::pin(async move { Err(unknown()) }),
-            Mood::Corrupt => Box::pin(async { Err(StoreError::Corrupt("as a test wants it".into())) }),
-            Mood::Unanswered => {
-                let stored = self.store.append(append);
-                Box::pin(async move {
-                    stored.await?;
-                    Err(unknown())
-                })
-            }
-        }
+        fare(&self.moods, || self.store.append(append))
     }
 
     fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
@@ -129,6 +134,25 @@ impl Log for Moody {
 
     fn probe(&self) -> Pending<()> {
         self.store.probe()
+    }
+}
+
+/// Does something as the next mood has it.
+fn fare<T: Send + 'static>(moods: &Mutex<VecDeque<Mood>>, done: impl FnOnce() -> Pending<T>) -> Pending<T> {
+    let unknown = || StoreError::Unknown("no answer came".into());
+    match moods.lock().unwrap().pop_front().unwrap_or(Mood::Good) {
+        Mood::Good => done(),
+        Mood::Busy => Box::pin(async { Err(StoreError::Busy) }),
+        Mood::Away => Box::pin(async { Err(StoreError::Unavailable("away".into())) }),
+        Mood::Lost => Box::pin(async move { Err(unknown()) }),
+        Mood::Corrupt => Box::pin(async { Err(StoreError::Corrupt("as a test wants it".into())) }),
+        Mood::Unanswered => {
+            let done = done();
+            Box::pin(async move {
+                done.await?;
+                Err(unknown())
+            })
+        }
     }
 }
 
@@ -185,7 +209,7 @@ impl Projections for Moody {
 
 impl Records for Moody {
     fn get(&self, name: RecordName) -> Pending<Option<Record>> {
-        let (read, mut held) = (self.store.get(name), self.reads_held.subscribe());
+        let (read, mut held) = (fare(&self.gets, || self.store.get(name)), self.reads_held.subscribe());
         Box::pin(async move {
             let read = read.await;
             held.wait_for(|held| !held).await.map_err(|_| StoreError::Unavailable("the test is over".into()))?;
@@ -194,7 +218,7 @@ impl Records for Moody {
     }
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
-        self.store.put(name, expected, body)
+        fare(&self.puts, || self.store.put(name, expected, body))
     }
 
     fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {

@@ -269,9 +269,14 @@ impl ConversationActor {
 
     /// The entry in the due index was moved, or was not: then it is too early, and found due again.
     fn on_moved(&mut self, ticket: u64, result: Result<(), StoreError>, execution: &mut Execution<'_, Self>) {
-        self.writer.moved(ticket, result.is_ok());
+        let is_newest = self.writer.moved(ticket, result.is_ok());
         if let Err(error) = result {
             tracing::debug!(conversation = %self.key.conversation, %error, "due entry not moved");
+            // Nothing was appended since: the log has another owner.
+            if is_newest && error == StoreError::Fenced {
+                self.give_up(&Failure::store(&error));
+                return self.abandon(execution);
+            }
         }
         self.flush(execution);
     }

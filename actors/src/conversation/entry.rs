@@ -93,11 +93,11 @@ impl Entry {
     }
 
     /// The change without an append has ended, well or not. Where it has not, the entry stays too early at worst,
-    /// and will be found due.
-    pub(crate) fn moved(&mut self, ticket: u64, well: bool) {
-        if let Some(Move { at, .. }) = self.moving.take_if(|moving| moving.ticket == ticket) {
-            self.known = if well { Known::Stands(at) } else { Known::Nothing };
-        }
+    /// and will be found due. Whether it was the newest: the answers to others say nothing.
+    pub(crate) fn moved(&mut self, ticket: u64, well: bool) -> bool {
+        let Some(Move { at, .. }) = self.moving.take_if(|moving| moving.ticket == ticket) else { return false };
+        self.known = if well { Known::Stands(at) } else { Known::Nothing };
+        true
     }
 
     /// Whether no change without an append is under way.
@@ -183,15 +183,15 @@ mod tests {
         assert!(!entry.is_settled());
         // Whether that one comes before or never: this one says how it is.
         assert_eq!(entry.with_append(Some(soon), now), DueChange::At(soon));
-        entry.moved(1, true);
+        assert!(!entry.moved(1, true));
         assert_eq!(entry.with_append(Some(soon), now), DueChange::Keep);
         entry.is_due();
         assert!(entry.is_to_be_looked_at());
         let second = Some(Move { ticket: 2, at: Some(soon) });
         assert_eq!(entry.alone(Some(soon), now), second, "found due: written whatever was known");
-        entry.moved(1, true);
+        assert!(!entry.moved(1, true));
         assert!(!entry.is_settled(), "that was the answer to the first");
-        entry.moved(2, false);
+        assert!(entry.moved(2, false));
         assert_eq!(entry.with_append(Some(soon), now), DueChange::At(soon), "no answer: it may not stand");
     }
 }

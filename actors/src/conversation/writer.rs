@@ -115,7 +115,7 @@ impl<H> Writer<H> {
         &mut self,
         due: &dyn Fn() -> (Option<Timestamp>, Timestamp),
     ) -> Option<impl Future<Output = Written> + use<H>> {
-        let (store, jitter) = (Arc::clone(&self.store), self.jitter);
+        // It is asked with each token: nothing is done before it is known that there is something to do.
         if let Some((head, events)) = self.gate.next_append() {
             self.in_flight = std::mem::take(&mut self.waiting);
             let (wanted, now) = due();
@@ -124,6 +124,7 @@ impl<H> Writer<H> {
             self.storing = std::mem::take(&mut self.deciding);
             let span = self.storing.get();
             span.record("head", append.head).record("events", append.events.len());
+            let (store, jitter) = (Arc::clone(&self.store), self.jitter);
             let written = async move { Written::Append(bring(store, append, jitter).await) };
             return Some(Either::Left(written.instrument(span)));
         }
@@ -133,6 +134,7 @@ impl<H> Writer<H> {
         let (wanted, now) = due();
         let Move { ticket, at } = self.entry.alone(wanted, now)?;
         let change = Reschedule { key: self.key, epoch: self.epoch, head: self.gate.durable(), at };
+        let (store, jitter) = (Arc::clone(&self.store), self.jitter);
         // Asked for now, not when it is first polled: an append that follows comes behind it.
         let first = store.reschedule(change);
         Some(Either::Right(async move {
@@ -146,9 +148,9 @@ impl<H> Writer<H> {
         }))
     }
 
-    /// The change of the entry alone has ended, well or not.
-    pub(crate) fn moved(&mut self, ticket: u64, well: bool) {
-        self.entry.moved(ticket, well);
+    /// The change of the entry alone has ended, well or not. Whether it was the newest: nothing was appended since.
+    pub(crate) fn moved(&mut self, ticket: u64, well: bool) -> bool {
+        self.entry.moved(ticket, well)
     }
 
     /// The append under way is durable. Gives its span, for what is let out now.

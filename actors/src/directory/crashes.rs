@@ -24,6 +24,8 @@ pub(crate) enum AfterCrash {
     Quarantine,
     /// Leave it: it is being erased.
     Erased,
+    /// Leave it: it runs again, or is about to. Those who are given back are to look for it again.
+    Succeeded,
 }
 
 impl CrashBook {

@@ -96,7 +96,16 @@ pub(crate) type Waking<I> = future::Shared<oneshot::Receiver<Answer<I>>>;
 pub(crate) struct Start<I: Incarnation> {
     key: ConversationKey,
     prepared: Option<I::Prepared>,
+    waking: Waking<I>,
     answer: oneshot::Sender<Answer<I>>,
+}
+
+/// Who tells of its end.
+enum Teller<'a, I: Incarnation> {
+    /// The incarnation with this mark.
+    Awake(&'a Arc<I::Mark>),
+    /// One that was to be started.
+    Waking(&'a Waking<I>),
 }
 
 impl<I: Incarnation> Start<I> {
@@ -141,18 +150,19 @@ impl<I: Incarnation> Directory<I> {
                         Place::Prepared(prepared, _) => Some(*prepared),
                         _ => None,
                     };
-                    (waking, Some(Start { key, prepared, answer }))
+                    let start = Start { key, prepared, waking: waking.clone(), answer };
+                    (waking, Some(start))
                 }
             }
         };
         if let Some(begin) = begin {
             start(begin);
         }
-        match waking.await {
+        match waking.clone().await {
             Ok(found) => found,
             Err(_) => {
                 // The task that woke it is gone without an answer.
-                self.forget_waking(key);
+                self.forget_waking(key, &waking);
                 Err(Unfound::Restarting)
             }
         }
@@ -183,13 +193,13 @@ impl<I: Incarnation> Directory<I> {
 
     /// It could not be started, and asking again may help.
     pub(crate) fn not_started(&self, start: Start<I>, failure: I::Failure) {
-        self.forget_waking(start.key);
+        self.forget_waking(start.key, &start.waking);
         start.answer(Err(Unfound::Failed(failure)));
     }
 
     /// It could not be started from its log: a crash like any other.
     pub(crate) fn crashed_at_start(&self, start: Start<I>, jitter: f64) -> (AfterCrash, I::Listening) {
-        let decided = self.book(start.key, None, I::Listening::default(), jitter);
+        let decided = self.book(start.key, &Teller::Waking(&start.waking), I::Listening::default(), jitter);
         start.answer(Err(Unfound::Restarting));
         decided
     }
@@ -210,11 +220,11 @@ impl<I: Incarnation> Directory<I> {
         }
     }
 
-    /// The task that woke a conversation is gone without an answer.
-    pub(crate) fn forget_waking(&self, key: ConversationKey) {
+    /// The task that woke a conversation is gone without an answer. Another may wake it by now.
+    pub(crate) fn forget_waking(&self, key: ConversationKey, waking: &Waking<I>) {
         let mut shard = self.shard(key);
         if let Some(entry) = shard.get_mut(&key)
-            && matches!(entry.place, Place::Waking(..))
+            && entry.is_waking(waking)
         {
             entry.place = Place::Absent(entry.place.take_listening());
         }
@@ -231,23 +241,33 @@ impl<I: Incarnation> Directory<I> {
     }
 
     /// The actor has ended because the store failed it: it may be found again at once, and those
-    /// who listened stay with it. They come back out if it is being erased.
+    /// who listened wait for that.
+    ///
+    /// # Errors
+    /// Those for whom nothing comes here, and what they are to be told: it is being erased, out of service, or runs
+    /// again already.
     pub(crate) fn abandoned(
         &self,
         key: ConversationKey,
         mark: &Arc<I::Mark>,
         listening: I::Listening,
-    ) -> Option<I::Listening> {
+    ) -> Result<(), (Unfound<I::Failure>, I::Listening)> {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_insert_with(Entry::new);
-        if matches!(entry.place, Place::Erasing) {
-            return Some(listening);
-        }
         if entry.is(mark) {
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
+            entry.place = Place::Absent(listening);
+            return Ok(());
         }
-        entry.place = Place::Absent(listening);
-        None
+        match &mut entry.place {
+            Place::Waking(_, waiting) | Place::Down(waiting) | Place::Absent(waiting) => {
+                waiting.absorb(listening);
+                Ok(())
+            }
+            Place::Awake(_) | Place::Prepared(..) => Err((Unfound::Restarting, listening)),
+            Place::Quarantined => Err((Unfound::Quarantined, listening)),
+            Place::Erasing => Err((Unfound::Erasing, listening)),
+        }
     }
 
     /// Takes a conversation out of reach, to be erased; [`Directory::parted`] is to follow.
@@ -292,7 +312,7 @@ impl<I: Incarnation> Directory<I> {
     }
 
     /// The actor has crashed. What to do about it, and those who listened if nothing will be started for them.
-    /// To be told before its mailbox closes: a closed one may have a successor, which this would forget.
+    /// To be told before its mailbox closes: a closed one may have a successor, which this leaves alone.
     pub(crate) fn crashed(
         &self,
         key: ConversationKey,
@@ -300,22 +320,35 @@ impl<I: Incarnation> Directory<I> {
         listening: I::Listening,
         jitter: f64,
     ) -> (AfterCrash, I::Listening) {
-        self.book(key, Some(mark), listening, jitter)
+        self.book(key, &Teller::Awake(mark), listening, jitter)
     }
 
     fn book(
         &self,
         key: ConversationKey,
-        mark: Option<&Arc<I::Mark>>,
+        teller: &Teller<'_, I>,
         mut listening: I::Listening,
         jitter: f64,
     ) -> (AfterCrash, I::Listening) {
         let mut shard = self.shard(key);
         let entry = shard.entry(key).or_insert_with(Entry::new);
-        if matches!(entry.place, Place::Erasing) {
-            return (AfterCrash::Erased, listening);
+        let is_known = match teller {
+            Teller::Awake(mark) => entry.is(mark),
+            Teller::Waking(waking) => entry.is_waking(waking),
+        };
+        match &mut entry.place {
+            Place::Erasing => return (AfterCrash::Erased, listening),
+            Place::Absent(_) => {}
+            _ if is_known => {}
+            // Word of it comes late.
+            Place::Waking(_, waiting) | Place::Down(waiting) => {
+                waiting.absorb(listening);
+                return (AfterCrash::Succeeded, I::Listening::default());
+            }
+            Place::Awake(_) | Place::Prepared(..) => return (AfterCrash::Succeeded, listening),
+            Place::Quarantined => return (AfterCrash::Quarantine, listening),
         }
-        if mark.is_some_and(|mark| entry.is(mark)) {
+        if matches!(entry.place, Place::Awake(_)) {
             metrics::gauge!(CONVERSATIONS_AWAKE).decrement(1);
         }
         listening.absorb(entry.place.take_listening());
@@ -326,7 +359,8 @@ impl<I: Incarnation> Directory<I> {
                 metrics::gauge!(CONVERSATIONS_QUARANTINED).increment(1);
                 (Place::Quarantined, listening)
             }
-            AfterCrash::Erased => (Place::Erasing, listening),
+            // A book decides neither.
+            AfterCrash::Erased | AfterCrash::Succeeded => return (decided, listening),
         };
         entry.place = place;
         (decided, told)
@@ -420,6 +454,11 @@ impl<I: Incarnation> Entry<I> {
     /// Whether it is the incarnation with this shared part.
     fn is(&self, mark: &Arc<I::Mark>) -> bool {
         matches!(&self.place, Place::Awake(incarnation) if incarnation.is(mark))
+    }
+
+    /// Whether this very start of it is under way.
+    fn is_waking(&self, waking: &Waking<I>) -> bool {
+        matches!(&self.place, Place::Waking(known, _) if known.ptr_eq(waking))
     }
 }
 

@@ -5,25 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_store::{DueEntry, DueQuery, SharedStore, StoreError};
-use schema::limits;
+use schema::{ConversationId, ConversationKey, TenantId, Timestamp, limits};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::DueWork;
-use super::hastening::Hastening;
-use super::remembered::Remembered;
+use super::remembered::{Remembered, Turn};
+use super::{DueWork, Sent};
 use crate::clock::Clock;
 use crate::metrics::{DUE_LAG, DUE_SCANNED};
 use crate::phase::Phase;
+use crate::tenant::KnownTenants;
 
 /// Between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Between two pages of a look: three hundred conversations in a second at most, so that those who talk feel
 /// nothing of what has piled up.
 const PAGE_PAUSE: Duration = Duration::from_millis(200);
+/// The same after a page of which nobody was sent for.
+const SKIP_PAUSE: Duration = Duration::from_millis(20);
 /// Longest wait for a page.
 const PAGE_MAX: Duration = Duration::from_secs(10);
 /// How often, while the workers are busy, it is looked whether the node drains.
 const GLANCE_EVERY: Duration = Duration::from_millis(250);
+/// Pages of the round in one look.
+const ROUND_PAGES: usize = 8;
+/// What came due so long ago was seen when it did, unless it was written later than that: then the round finds it.
+const FRONT_MARGIN: Duration = Duration::from_secs(30);
 
 /// Why a look ended before it had seen everything.
 enum Cut {
@@ -33,12 +39,15 @@ enum Cut {
 
 /// Looks through the index for one node.
 ///
-/// The system runs one from its start until it drains. A look reads all that is due by now, page by page; it ends
-/// with the index, with a store that does not answer (all then pause), or with the drain. It may send for a
+/// The system runs one from its start until it drains. A look reads what has come due since the last one, all of it,
+/// and some pages of the *round*, which goes through everything that is due and then begins again: what stands there
+/// and cannot be done holds up nothing that is newer. Usually all of it is one page, and each look a whole round. A
+/// look ends early with a store that does not answer (all then pause), or with the drain. It may send for a
 /// conversation once too often, which asks the conversation for nothing new; it never takes an entry away.
 pub(crate) struct Scanner {
     pub(crate) store: SharedStore,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tenants: Arc<KnownTenants>,
     pub(crate) phase: Arc<Phase>,
     pub(crate) work: Arc<DueWork>,
     /// Numbers from 0 to 1 that spread pauses.
@@ -47,55 +56,140 @@ pub(crate) struct Scanner {
     pub(crate) alone: bool,
 }
 
+/// Where the scanner stands, from one look to the next.
+#[derive(Default)]
+struct Place {
+    remembered: Remembered,
+    /// The round has come to here.
+    round: Option<DueEntry>,
+    /// All up to here was seen when it came due.
+    front: Option<DueEntry>,
+    /// How far ahead of the clock is looked.
+    ahead: Duration,
+    /// How late the latest of those came whom this look has sent for the first time.
+    lag: Duration,
+}
+
+/// What a page was.
+struct Page {
+    last: Option<DueEntry>,
+    /// Whether there may be more behind it.
+    is_full: bool,
+    /// Whether somebody was sent for.
+    has_sent: bool,
+}
+
+impl Page {
+    const fn pause(&self) -> Duration {
+        if self.has_sent { PAGE_PAUSE } else { SKIP_PAUSE }
+    }
+}
+
 impl Scanner {
     /// Sends for those who are due, until the node drains.
     pub(crate) async fn scan(&self) {
-        let (mut remembered, mut hastening) = (Remembered::default(), Hastening::default());
-        let mut ahead = if self.alone { limits::DUE_AHEAD_AT_START } else { Duration::ZERO };
+        let mut place = Place::default();
+        if self.alone {
+            place.ahead = limits::DUE_AHEAD_AT_START;
+        }
         while !self.phase.is_draining() {
-            remembered.begin();
-            match self.look(&mut remembered, ahead).await {
-                Ok(()) => {
-                    remembered.end();
-                    ahead = Duration::ZERO;
-                }
+            match self.look(&mut place).await {
+                Ok(()) => place.ahead = Duration::ZERO,
                 Err(Cut::Draining) => return,
                 Err(Cut::Store(error)) => {
                     tracing::warn!(index = "due", %error, "what is due could not be looked for; it is tried again");
-                    self.work.failed((self.jitter)());
+                    self.work.failed();
                 }
-            }
-            if let Err(error) = hastening.go_on(self).await {
-                tracing::warn!(index = "hastening", %error, "conversations could not be told of a new policy; it is tried again");
             }
             sleep(LOOK_EVERY.max(self.work.pause_left())).await;
         }
     }
 
-    async fn look(&self, remembered: &mut Remembered, ahead: Duration) -> Result<(), Cut> {
-        let mut after: Option<DueEntry> = None;
-        loop {
-            let now = self.clock.now();
-            let query = DueQuery { before: now.plus(ahead), after, limit: limits::PAGE_DUE_MAX };
-            let page = timeout(PAGE_MAX, self.store.due(query)).await;
-            let page = page.unwrap_or_else(|_| Err(StoreError::Unavailable("no page came in time".into())));
-            let page = page.map_err(Cut::Store)?;
-            metrics::counter!(DUE_SCANNED).increment(page.len() as u64);
-            if after.is_none() {
-                let lag = page.first().map_or(Duration::ZERO, |oldest| now.since(oldest.at));
-                metrics::gauge!(DUE_LAG).set(lag.as_secs_f64());
+    async fn look(&self, place: &mut Place) -> Result<(), Cut> {
+        place.remembered.begin();
+        place.lag = Duration::ZERO;
+        for pages in 0..ROUND_PAGES {
+            let from = place.round;
+            let page = self.page(place, from).await?;
+            if !page.is_full {
+                place.round = None;
+                place.remembered.end_round();
+                break;
             }
-            for entry in &page {
-                if remembered.is_to_be_sent(*entry, Instant::now(), (self.jitter)()) {
-                    self.send(*entry).await?;
-                }
+            place.round = page.last;
+            sleep(page.pause()).await;
+            if pages == 0 {
+                self.front(place).await?;
             }
-            match page.last() {
-                Some(last) if page.len() == limits::PAGE_DUE_MAX => after = Some(*last),
-                _ => return Ok(()),
-            }
-            sleep(PAGE_PAUSE).await;
         }
+        metrics::gauge!(DUE_LAG).set(place.lag.as_secs_f64());
+        Ok(())
+    }
+
+    /// What has come due since the last look.
+    async fn front(&self, place: &mut Place) -> Result<(), Cut> {
+        // A clock that was set back, or another node's, may write what is due a little earlier.
+        let margin = i64::try_from(FRONT_MARGIN.as_millis()).unwrap_or(i64::MAX);
+        let latest = before(Timestamp::from_millis(self.clock.now().as_millis().saturating_sub(margin)));
+        let mut from = place.front.map(|front| front.min(latest));
+        loop {
+            let page = self.page(place, from).await?;
+            from = page.last.or(from);
+            place.front = from;
+            if !page.is_full {
+                return Ok(());
+            }
+            sleep(page.pause()).await;
+        }
+    }
+
+    /// Reads a page, and sends for those on it whose turn it is.
+    async fn page(&self, place: &mut Place, after: Option<DueEntry>) -> Result<Page, Cut> {
+        let now = self.clock.now();
+        let query = DueQuery { before: now.plus(place.ahead), after, limit: limits::PAGE_DUE_MAX };
+        let entries = timeout(PAGE_MAX, self.store.due(query)).await;
+        let entries = entries.unwrap_or_else(|_| Err(StoreError::Unavailable("no page came in time".into())));
+        let entries = entries.map_err(Cut::Store)?;
+        metrics::counter!(DUE_SCANNED).increment(entries.len() as u64);
+        let mut has_sent = false;
+        for entry in &entries {
+            // What is due for a tenant that is not served waits until it is.
+            let is_disabled = self.tenants.known(entry.key.tenant).is_some_and(|tenant| tenant.is_disabled());
+            if !is_disabled && self.take(place, *entry, now).await? {
+                has_sent = true;
+            }
+        }
+        Ok(Page { last: entries.last().copied(), is_full: entries.len() == limits::PAGE_DUE_MAX, has_sent })
+    }
+
+    /// Whether the entry's conversation was sent for.
+    async fn take(&self, place: &mut Place, entry: DueEntry, now: Timestamp) -> Result<bool, Cut> {
+        let admits = || self.work.held().admits(entry.key.tenant, Instant::now());
+        match place.remembered.turn(entry, Instant::now()) {
+            Turn::NotYet => return Ok(false),
+            Turn::First => {
+                if !admits() {
+                    return Ok(false);
+                }
+                let late = now.since(entry.at);
+                if late > place.lag {
+                    place.lag = late;
+                    metrics::gauge!(DUE_LAG).set(late.as_secs_f64());
+                }
+                self.send(entry).await?;
+            }
+            // Nobody new waits for those that could not be done before: they take what room is left.
+            Turn::Again => {
+                let Ok(room) = Arc::clone(&self.work.again).try_acquire_owned() else { return Ok(false) };
+                let Ok(place) = self.work.waiting.try_reserve() else { return Ok(false) };
+                if !self.work.pause_left().is_zero() || !admits() {
+                    return Ok(false);
+                }
+                place.send(Sent { entry, _again: Some(room) });
+            }
+        }
+        place.remembered.sent(entry, Instant::now(), (self.jitter)());
+        Ok(true)
     }
 
     /// Gives an entry to the next worker that has a hand free.
@@ -109,9 +203,20 @@ impl Scanner {
             if !pause.is_zero() {
                 sleep(pause.min(GLANCE_EVERY)).await;
             } else if let Ok(Ok(place)) = timeout(GLANCE_EVERY, work.waiting.reserve()).await {
-                place.send(entry);
+                place.send(Sent { entry, _again: None });
                 return Ok(());
             }
         }
     }
 }
+
+/// Before all entries of a moment.
+fn before(at: Timestamp) -> DueEntry {
+    let key =
+        ConversationKey { tenant: TenantId::from_bytes([0; 16]), conversation: ConversationId::from_bytes([0; 16]) };
+    DueEntry { at, key }
+}
+
+#[cfg(test)]
+#[path = "scanner_tests.rs"]
+mod tests;

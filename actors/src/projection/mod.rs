@@ -72,6 +72,9 @@ impl Listing {
 
     /// Keeps the list until `is_over`.
     pub(crate) async fn follow(&self, clock: &dyn Clock, is_over: impl Fn() -> bool) {
+        // Of one that crashed before this one: what it had in hand has to be looked for.
+        self.nudges.failed();
+        self.nudges.looked(false);
         tokio::join!(self.take_in(clock, &is_over), self.look(clock, &is_over));
     }
 

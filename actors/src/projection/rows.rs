@@ -1,6 +1,8 @@
 //! Brings rows on to the ends of their logs: reads what is missing in bounded pages, folds it, and writes a batch
 //! of rows together, so that they share a transaction.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use engine_store::{ConversationRow, Page, PageBounds, SharedStore, StoreError};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
@@ -97,7 +99,9 @@ async fn longer(store: &SharedStore, key: ConversationKey) -> Result<Option<Long
     loop {
         let Page { events, head, .. } = store.read(key, row.head, PageBounds::FULL).await?;
         oldest = oldest.or_else(|| events.first().map(|event| event.at));
-        events.iter().for_each(|event| row.fold(event));
+        // As when it wakes: one log that makes the fold panic is not to end the list of all.
+        let folded = catch_unwind(AssertUnwindSafe(|| events.iter().for_each(|event| row.fold(event))));
+        folded.map_err(|_| StoreError::Corrupt("its events cannot be folded".into()))?;
         if row.head >= head || events.is_empty() {
             break;
         }

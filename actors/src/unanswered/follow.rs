@@ -1,6 +1,7 @@
 //! Notes the replies that are due: from the actors' reports as they come, from the due records after a crash.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -43,8 +44,9 @@ impl Unanswered {
         self.catch_up().await;
         let mut looked = Instant::now();
         while !is_over() {
+            let Some(reported) = &mut inbox.notes else { return };
             let mut notes = Vec::with_capacity(TOGETHER_MAX);
-            if timeout(LOOK_EVERY, inbox.recv_many(&mut notes, TOGETHER_MAX)).await.is_ok() {
+            if timeout(LOOK_EVERY, reported.recv_many(&mut notes, TOGETHER_MAX)).await.is_ok() {
                 self.note(notes).await;
             }
             if looked.elapsed() >= CATCH_UP_EVERY && self.behind.swap(false, Ordering::Relaxed) {
@@ -208,5 +210,7 @@ async fn question(store: &SharedStore, key: ConversationKey, event: Event) -> Re
         events.extend(page.events);
     }
     events.push(event);
-    Ok(asked(&events, seq))
+    // As when it wakes: one log that makes the fold panic is not to end the notes of all.
+    let asked = catch_unwind(AssertUnwindSafe(|| asked(&events, seq)));
+    asked.map_err(|_| StoreError::Corrupt("its events cannot be folded".into()))
 }

@@ -104,7 +104,20 @@ impl Unanswered {
         }
     }
 
-    fn take_inbox(&self) -> Option<mpsc::Receiver<Note>> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn take_inbox(&self) -> Option<Inbox<'_>> {
+        let notes = self.inbox.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(Inbox { notes: Some(notes), home: &self.inbox })
+    }
+}
+
+/// What was reported, in the hands of whoever notes it. Dropped, as by a crash, it goes back to where it was.
+struct Inbox<'a> {
+    notes: Option<mpsc::Receiver<Note>>,
+    home: &'a Mutex<Option<mpsc::Receiver<Note>>>,
+}
+
+impl Drop for Inbox<'_> {
+    fn drop(&mut self) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = self.notes.take();
     }
 }
