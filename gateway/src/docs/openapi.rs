@@ -7,7 +7,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::operation::{Response, Auth, Operation, Request};
+use super::operation::{Auth, Operation, Request, Response};
 
 /// A generator whose references point into `components`.
 pub(super) fn generator() -> SchemaGenerator {

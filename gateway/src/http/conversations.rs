@@ -4,8 +4,8 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use engine_store::{ListCursor, ListQuery, PageBounds};
 use schema::wire::{
-    ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, EventList, HumanAction, HumanIn,
-    MessageIn, OpenIn, Said, Status, TurnStopped,
+    ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, EventList, HumanAction,
+    HumanIn, MessageIn, OpenIn, Said, Status, TurnStopped,
 };
 use schema::{Channel, Contact, ContactId, ConversationId, ErrorCode, Fact, Seq, TenantId, Timestamp, limits};
 use schemars::JsonSchema;

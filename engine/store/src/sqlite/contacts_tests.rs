@@ -103,7 +103,8 @@ async fn names_become_identities_and_stand_nowhere_else() {
         let page = store.read(key(tenant, row), 0, PageBounds::FULL).await.unwrap();
         let Fact::Opened { contact: opened, locale, .. } = &page.events[0].fact else { panic!("it was opened") };
         assert_eq!((*opened, locale.is_some()), (contact, true), "{row}");
-        let theirs = ListQuery { tenant: key(tenant, row).tenant, contacts: Some(vec![contact]), before: None, limit: 9 };
+        let theirs =
+            ListQuery { tenant: key(tenant, row).tenant, contacts: Some(vec![contact]), before: None, limit: 9 };
         let listed = store.list(theirs).await.unwrap();
         assert!(listed.iter().any(|page| page.id == key(tenant, row).conversation), "{row}");
         assert_eq!(store.snapshot(key(tenant, row)).await, Ok(None), "{row}");

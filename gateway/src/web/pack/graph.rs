@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use super::module::{Line, Module};
-use super::{PackedFile, PackError, lasting, style};
+use super::{PackError, PackedFile, lasting, style};
 
 /// How a pack is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::graph::{Graph, Kind};
-use super::{PackedFile, PackError, lasting, style};
+use super::{PackError, PackedFile, lasting, style};
 
 const SHEET: (&str, &str) = (r#"<link rel="stylesheet" href="/web/"#, r#"">"#);
 const SCRIPT: (&str, &str) = (r#"<script type="module" src="/web/"#, r#""></script>"#);

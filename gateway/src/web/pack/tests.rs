@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{PackedFile, PackError, hash, make};
+use super::{PackError, PackedFile, hash, make};
 
 /// A site on which everything is right; `changed` files take the place of its own.
 fn made(changed: &[(&str, &str)]) -> Result<BTreeMap<String, String>, PackError> {
