@@ -3,7 +3,7 @@
 use engine_store::memory::MemoryStore;
 use engine_store::{Opening, Reschedule};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use schema::Contact;
+use schema::ContactId;
 
 use super::*;
 use crate::clock::SystemClock;
@@ -13,7 +13,8 @@ const UNDONE: usize = 20 * limits::PAGE_DUE_MAX;
 
 async fn entry(store: &SharedStore, tenant: TenantId, at: Timestamp) -> ConversationKey {
     let key = ConversationKey { tenant, conversation: ConversationId::generate() };
-    let claim = store.claim(key, Some(Opening { contact: Contact::anonymous(), at })).await.unwrap();
+    let claim =
+        store.claim(key, Some(Opening { contact: ContactId::generate(), is_anonymous: true, at })).await.unwrap();
     store.reschedule(Reschedule { key, epoch: claim.epoch, head: claim.head, at: Some(at) }).await.unwrap();
     key
 }

@@ -15,7 +15,7 @@ async fn lives(story: impl Future<Output = ()>) {
 /// A conversation that has nothing to do, at rest.
 async fn sleeper(store: &SharedStore, tenant: TenantId, due: Option<Timestamp>) -> ConversationKey {
     let key = ConversationKey { tenant, conversation: ConversationId::generate() };
-    let opening = Opening { contact: Contact::anonymous(), at: Timestamp::default() };
+    let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::default() };
     let claim = store.claim(key, Some(opening)).await.unwrap();
     store.reschedule(Reschedule { key, epoch: claim.epoch, head: claim.head, at: due }).await.unwrap();
     key
@@ -111,7 +111,7 @@ async fn what_is_due_for_a_tenant_that_cannot_be_read_holds_up_nobody() {
         let cut = sleeper(&store, poor, None).await;
         mended(&store, record, poor).await;
         let claim = store.claim(cut, None).await.unwrap();
-        let opened = Fact::Opened { contact: Contact::anonymous(), channel: Channel::Web, locale: None };
+        let opened = Fact::Opened { contact: ContactId::generate(), channel: Channel::Web, locale: None };
         let said = Fact::Message { text: "Hello.".into(), r#ref: None, agent: Some("Bo".into()), reply: None };
         let events = [(1, Author::System, opened), (2, Author::Human, said)];
         let events = events.map(|(seq, author, fact)| Event { seq, at: Timestamp::default(), author, fact });
