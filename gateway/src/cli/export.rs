@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use schema::{Author, Event, Fact, Seq, limits};
+use schema::{Author, Contact, ContactId, Event, Fact, PersonName, Seq, limits};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -21,6 +21,14 @@ struct RawPage {
 #[derive(Deserialize)]
 struct Numbered {
     seq: Seq,
+}
+
+/// As the tenant knows a contact; the log has the id alone.
+#[derive(Deserialize)]
+struct Known {
+    contact: Contact,
+    #[serde(default)]
+    name: Option<PersonName>,
 }
 
 pub(super) async fn run(client: &Client, export: &Export, out: &mut dyn Write) -> Result<(), CliError> {
@@ -49,7 +57,7 @@ pub(super) async fn run(client: &Client, export: &Export, out: &mut dyn Write) -
             }
             match format {
                 Format::Json => writeln!(out, "{}{}", if after == 0 { "" } else { "," }, plain_json(event.get()))?,
-                Format::Markdown => write_markdown(event, out)?,
+                Format::Markdown => write_markdown(client, event, out).await?,
             }
             after = seq;
         }
@@ -62,11 +70,20 @@ pub(super) async fn run(client: &Client, export: &Export, out: &mut dyn Write) -
     }
 }
 
-fn write_markdown(event: &RawValue, out: &mut dyn Write) -> Result<(), CliError> {
+/// Whom a conversation is with, by name where the tenant knows one. What cannot be asked now is no reason to give up.
+async fn named(client: &Client, contact: ContactId) -> String {
+    match client.get::<Known>(&format!("/v1/contacts/{contact}")).await {
+        Ok(Known { contact, name: Some(name) }) => format!("{name} ({contact})"),
+        Ok(Known { contact, name: None }) => contact.to_string(),
+        Err(_) => contact.to_string(),
+    }
+}
+
+async fn write_markdown(client: &Client, event: &RawValue, out: &mut Plain<&mut dyn Write>) -> Result<(), CliError> {
     // A kind of event that a later version added has nothing that could be shown here.
     let Ok(Event { at, author, fact, .. }) = serde_json::from_str(event.get()) else { return Ok(()) };
     match fact {
-        Fact::Opened { contact, .. } => writeln!(out, "\nwith {contact}, opened {at}")?,
+        Fact::Opened { contact, .. } => writeln!(out, "\nwith {}, opened {at}", named(client, contact).await)?,
         Fact::Message { text, agent, reply, .. } => {
             let name = match (&agent, author) {
                 (Some(agent), _) => &**agent,

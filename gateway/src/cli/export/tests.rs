@@ -24,7 +24,9 @@ fn pages() -> Vec<(String, u16, String)> {
     ];
     let page = |events: &[String]| format!(r#"{{"events":[{}],"head":5}}"#, events.join(","));
     let path = |after| format!("GET /v1/conversations/{CONVERSATION}/events?after={after}&limit=500");
-    vec![(path(0), 200, page(&first)), (path(2), 200, page(&second))]
+    let contact = r#"{"id":"ct_018f00000000700080000000000000aa","contact":"ana","name":"Ana María","version":1}"#;
+    let known = ("GET /v1/contacts/ct_018f00000000700080000000000000aa".to_owned(), 200, contact.to_owned());
+    vec![(path(0), 200, page(&first)), (path(2), 200, page(&second)), known]
 }
 
 async fn export(script: &[(String, u16, String)], format: Format) -> Result<String, CliError> {
@@ -55,7 +57,7 @@ async fn json_has_every_event_as_it_was_stored() {
 async fn markdown_has_what_was_said_and_from_what() {
     let text = export(&pages(), Format::Markdown).await.unwrap();
     for part in [
-        "with ct_018f00000000700080000000000000aa, opened 2024",
+        "with Ana María (ana), opened 2024",
         "**Contact** · 2024",
         "> Hours?\n> Please\n",
         "> Nine [1].",
