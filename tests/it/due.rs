@@ -10,7 +10,6 @@ use actors::{Clock, Options, System, TenantRecord, Worker};
 use engine_conversation::{Command, Speaker};
 use engine_model::{ModelSettings, Registry};
 use engine_store::memory::MemoryStore;
-use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Append, DueChange, DueQuery, Log, Opening, PageBounds, Reschedule, SharedStore, StoreError};
 use schema::{
     Author, Channel, CloseReason, ContactId, ConversationId, ConversationKey, End, Event, Fact, TenantId, Timestamp,
@@ -84,7 +83,6 @@ async fn a_node_closes_what_came_to_its_hour_while_none_ran() {
     let (api, tenant) = (node.api(), node.api().tenant().await.id);
     node.signal("TERM");
     assert!(node.ended().await.success());
-    let file = node.data().join("tertulia.db");
     let hours = |hours: i64| hours * 3_600_000;
     let now = actors::SystemClock.now().as_millis();
     let [past, not_yet] = [(hours(80), hours(8)), (hours(70), -hours(2))].map(|(spoken, due)| {
@@ -92,7 +90,7 @@ async fn a_node_closes_what_came_to_its_hour_while_none_ran() {
         (key, now - spoken, now - due)
     });
     {
-        let store = SqliteStore::open(&file, SqliteOptions::default()).unwrap();
+        let store = node.store();
         for (key, at, due) in [past, not_yet] {
             let (at, contact) = (Timestamp::from_millis(at), ContactId::from_bytes([7; 16]));
             let claim = store.claim(key, Some(Opening { contact, is_anonymous: false, at })).await.unwrap();

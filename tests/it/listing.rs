@@ -4,8 +4,6 @@ mod consumer;
 
 use std::sync::Arc;
 
-use engine_privacy::FileKeys;
-use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Append, DueChange, Log, PageBounds, Projection, Projections};
 use schema::wire::{ConversationList, ConversationSummary, HumanAction, Status};
 use schema::{Author, ConversationId, ConversationKey, Event, Fact, HandoffReason};
@@ -140,7 +138,7 @@ async fn a_row_that_a_kill_has_prevented_comes_by_itself() {
 
 /// Appends to a conversation in the store of a node that has ended; gives its head.
 async fn append_untold(node: &Node, key: ConversationKey) -> u64 {
-    let store = open_store(node);
+    let store = node.store();
     let claim = store.claim(key, None).await.unwrap();
     let at = store.read(key, claim.head - 1, PageBounds::FULL).await.unwrap().events[0].at;
     let fact = Fact::Message { text: "untold".into(), r#ref: None, agent: None, reply: None };
@@ -148,12 +146,6 @@ async fn append_untold(node: &Node, key: ConversationKey) -> u64 {
     let (events, due) = (Arc::new([event]), DueChange::Keep);
     store.append(Append { key, epoch: claim.epoch, head: claim.head, events, due }).await.unwrap();
     claim.head + 1
-}
-
-fn open_store(node: &Node) -> SqliteStore {
-    let keys = node.data().join("keys/conversations.keys");
-    let unlock = |wanted| FileKeys::open(&keys, wanted).map(|keys| Arc::new(keys) as _);
-    SqliteStore::open_with(&node.data().join("tertulia.db"), SqliteOptions::default(), unlock).unwrap()
 }
 
 #[tokio::test]
@@ -192,7 +184,7 @@ async fn the_list_is_made_anew_by_one_command_and_is_the_same() {
     node.signal("TERM");
     assert!(node.ended().await.success());
     // As after a mistake in the rows that nothing but the command would find.
-    let store = open_store(&node);
+    let store = node.store();
     let key = ConversationKey { tenant, conversation: ids[0] };
     let right = store.row(key).await.unwrap().unwrap();
     let mut wrong = right.clone();

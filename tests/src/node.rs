@@ -12,6 +12,8 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use engine_privacy::FileKeys;
+use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -163,6 +165,18 @@ impl Node {
     #[must_use]
     pub fn data(&self) -> PathBuf {
         data_in(self.root.path())
+    }
+
+    /// Its store with its keys, once it has ended.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    #[must_use]
+    pub fn store(&self) -> SqliteStore {
+        let keys = self.data().join("keys/conversations.keys");
+        let unlock = |wanted| FileKeys::open(&keys, wanted).map(|keys| Arc::new(keys) as _);
+        SqliteStore::open_with(&self.data().join("tertulia.db"), SqliteOptions::default(), unlock)
+            .unwrap_or_else(|error| panic!("the store of the ended node: {error}"))
     }
 
     /// What holds its data directory, to start another one on it.

@@ -23,7 +23,7 @@ async fn sleeper(store: &SharedStore, tenant: TenantId, due: Option<Timestamp>) 
 
 /// One that somebody has taken over.
 async fn opened(worker: &Worker, tenant: TenantId) -> ConversationKey {
-    let (key, _) = worker.open(tenant, "ana".parse().unwrap(), None).await.unwrap();
+    let (key, _) = worker.open(tenant, ContactId::generate(), None).await.unwrap();
     taken(worker, key).await;
     key
 }
