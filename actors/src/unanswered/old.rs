@@ -27,19 +27,27 @@ impl Unanswered {
         if self.store.get(done.clone()).await?.is_some() {
             return Ok(());
         }
-        let mut after = None;
+        let (mut after, mut is_all) = (None, true);
         loop {
             let page = TenantRecord::list_after(&*self.store, after, PAGE_TENANTS).await?;
             let full = page.len() == PAGE_TENANTS;
             after = page.last().map(|tenant| tenant.id);
             for tenant in page {
-                // Reading a board seals what is in the clear on it.
-                self.boards.slot(tenant.id).lock().await.board(&self.store, tenant.id).await?;
-                self.seal_verdicts(tenant.id).await?;
+                // Reading a board seals what is in the clear on it. One tenant's damage must not keep others in the clear.
+                let board = self.boards.slot(tenant.id).lock().await.board(&self.store, tenant.id).await.map(drop);
+                for sealed in [board, self.seal_verdicts(tenant.id).await] {
+                    if let Err(error) = sealed {
+                        is_all = false;
+                        tracing::warn!(tenant = %tenant.id, %error, "a tenant's notes from an earlier version are not sealed yet");
+                    }
+                }
             }
             if !full {
                 break;
             }
+        }
+        if !is_all {
+            return Ok(());
         }
         match self.store.put(done, 0, Vec::new()).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
@@ -48,17 +56,22 @@ impl Unanswered {
     }
 
     async fn seal_verdicts(&self, tenant: TenantId) -> Result<(), StoreError> {
-        let mut after = None;
+        let (mut after, mut unread) = (None, None);
         loop {
             let page = self.store.scan(Scope::Tenant(tenant), verdicts::KIND, after, PAGE_RECORDS).await?;
             let full = page.len() == PAGE_RECORDS;
             after = page.last().map(|record| record.id.clone());
             for record in page {
                 let conversation = record.id.split(':').next().and_then(|id| id.parse().ok());
-                let (Some(verdict), Some(conversation)) = (stored::read_clear_verdict(&record.body)?, conversation)
-                else {
-                    continue;
+                let verdict = match stored::read_clear_verdict(&record.body) {
+                    Ok(verdict) => verdict,
+                    // Whoever reads it is told so; those behind it are sealed all the same.
+                    Err(error) => {
+                        unread.get_or_insert(error);
+                        continue;
+                    }
                 };
+                let (Some(verdict), Some(conversation)) = (verdict, conversation) else { continue };
                 let key = ConversationKey { tenant, conversation };
                 let body = match stored::write_verdict(&self.store, key, &verdict).await {
                     Ok(body) => body,
@@ -74,7 +87,7 @@ impl Unanswered {
                 }
             }
             if !full {
-                return Ok(());
+                return unread.map_or(Ok(()), Err);
             }
         }
     }

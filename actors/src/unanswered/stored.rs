@@ -96,6 +96,10 @@ pub(super) async fn write_group(
     serde_json::to_vec(&StoredGroup { count, places }).map(Some).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
+fn unreadable(tenant: TenantId, conversation: ConversationId, error: &StoreError) {
+    tracing::warn!(%conversation, %tenant, %error, "what was noted of an unanswered question cannot be read and is left out");
+}
+
 /// What records say of groups, in their order. A place whose conversation was erased is left out. Also says of each
 /// whether an earlier version has left words in the clear in it.
 pub(super) async fn read_groups(
@@ -111,8 +115,11 @@ pub(super) async fn read_groups(
     }
     let mut notes: HashMap<ConversationId, Vec<Note>> = HashMap::new();
     for place in stored.iter().flat_map(|group| &group.places) {
-        if let Some(note) = place.words.note(place.seq)? {
-            notes.entry(place.conversation).or_default().push(note);
+        match place.words.note(place.seq) {
+            Ok(Some(note)) => notes.entry(place.conversation).or_default().push(note),
+            Ok(None) => {}
+            // As one whose key has ended: a damaged place must not take the whole board with it.
+            Err(error) => unreadable(tenant, place.conversation, &error),
         }
     }
     let opened = notes.into_iter().map(|(conversation, notes)| {
@@ -122,7 +129,14 @@ pub(super) async fn read_groups(
     let mut words: HashMap<(ConversationId, Seq), String> = HashMap::new();
     let mut opened = std::pin::pin!(stream::iter(opened).buffer_unordered(AT_ONCE));
     while let Some((conversation, notes)) = opened.next().await {
-        for Note { seq, bytes } in notes?.unwrap_or_default() {
+        let notes = match notes {
+            Err(error @ StoreError::Corrupt(_)) => {
+                unreadable(tenant, conversation, &error);
+                None
+            }
+            notes => notes?,
+        };
+        for Note { seq, bytes } in notes.unwrap_or_default() {
             words.insert((conversation, seq), String::from_utf8_lossy(&bytes).into_owned());
         }
     }

@@ -53,11 +53,23 @@ export function conversationList(studio) {
   async function page(before) {
     const answer = await api.conversations({ before, limit: PAGE, signal: abort.signal });
     for (const one of answer.conversations) take(one);
+    if (!before) drop(answer);
     if (before || next === null) {
       next = answer.next ?? '';
       more.hidden = next === '';
     }
     arrange();
+  }
+
+  /** What would stand on the first page and does not was erased: its words go from the screen, too. */
+  function drop({ conversations, next: more }) {
+    const there = new Set(conversations.map(({ id }) => id));
+    const oldest = more ? Date.parse(conversations.at(-1)?.last_at) : -Infinity;
+    for (const row of rows.values()) {
+      if (there.has(row.id) || !(row.at > oldest)) continue;
+      rows.delete(row.id);
+      row.item.remove();
+    }
   }
 
   function take({ id, head, last_at: at, last_words: words, waiting_since: waiting, contact, owner, agent, handoff, status }) {
