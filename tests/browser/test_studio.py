@@ -405,6 +405,17 @@ def visitor(room, contact, words):
     return conversation
 
 
+def test_an_erased_conversation_leaves_the_list(room):
+    page = studio(room, "conversations")
+    kept, erased = (visitor(room, contact, f"quote from {contact}") for contact in ("clara", "dora"))
+    rows = [page.get_by_role("link", name=re.compile(f"^{contact}")) for contact in ("clara", "dora")]
+    for row in rows:
+        row.wait_for()
+    room.node.call("DELETE", f"/v1/conversations/{erased}")
+    rows[1].wait_for(state="detached")
+    assert rows[0].is_visible() and "dora" not in page.locator(".rows").inner_text(), kept
+
+
 def test_conversations_appear_and_stream_as_they_happen(room):
     page = studio(room, "conversations")
     conversation = visitor(room, "berta", "quote hello")
