@@ -33,6 +33,9 @@ pub fn init_logs(log: &Log) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // A line that cannot be written would be told of on standard error, by a macro that panics when that is what
+        // cannot be written: a full disk under the log must not end the node.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let set = match log.format {
         LogFormat::Text => builder.with_target(false).try_init(),

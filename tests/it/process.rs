@@ -1,11 +1,13 @@
 //! The program as a process: how it starts, refuses to start, drains, and comes back after a cut.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 
 use schema::wire::ServerFrame;
 use schema::{ConversationId, End};
 use serde_json::{Value, json};
+use tests::api::Api;
 use tests::client::Socket;
 use tests::node::{Node, Ran, command, data_in, fresh, run};
 use tests::stream::{reply_of, text_of};
@@ -42,6 +44,24 @@ async fn the_first_start_makes_a_key_and_later_ones_keep_it() {
     assert!(!named.banner.iter().any(|line| line.contains(own)), "who gave it knows it: {:?}", named.banner);
     assert_eq!(named.api().showing(own).view(id).await.head, 1);
     assert_eq!(named.api().get("/v1/tenant").await.failure(), (401, "unauthorized"), "the generated one is off");
+}
+
+/// Nothing takes its log: a full disk under it, in the end.
+#[tokio::test]
+async fn a_log_that_cannot_be_written_ends_nothing() {
+    let root = fresh();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut node = command(root.path(), &[("TERTULIA_LOG__LEVEL", "trace")]).stderr(full).spawn().unwrap();
+    let mut banner = BufReader::new(node.stdout.take().unwrap()).lines();
+    let address = banner.find_map(|line| line.unwrap().split("listens on http://").nth(1).map(str::to_owned)).unwrap();
+    let api = Api::new(address.parse().unwrap(), None);
+    for path in ["/livez", "/readyz", "/v1/tenant", "/nowhere"] {
+        let answer = api.get(path).await;
+        assert!(answer.status < 500, "{path}: {answer:?}");
+    }
+    assert!(node.try_wait().unwrap().is_none(), "it runs");
+    node.kill().unwrap();
+    node.wait().unwrap();
 }
 
 #[tokio::test]
