@@ -60,19 +60,35 @@ impl ContactErasing<'_> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !is_over() {
             ticks.tick().await;
-            let asked = match self.contacts.asked_to_erase().await {
-                Ok(asked) => asked,
-                Err(error) => {
-                    tracing::warn!(%error, "contacts to be erased could not be looked for; the next look tries again");
-                    continue;
+            let mut after = None;
+            loop {
+                let asked = match self.contacts.asked_to_erase(after).await {
+                    Ok(asked) => asked,
+                    Err(error) => {
+                        let message = "contacts to be erased could not be looked for; the next look tries again";
+                        tracing::warn!(%error, "{message}");
+                        break;
+                    }
+                };
+                for (tenant, contact) in asked.contacts {
+                    if let Err(failure) = self.go_on_with(tenant, contact).await {
+                        let message = "a contact was not erased; the next look tries again";
+                        tracing::warn!(%tenant, %contact, %failure, "{message}");
+                    }
                 }
-            };
-            for (tenant, contact) in asked {
-                if let Err(failure) = self.erase(tenant, contact).await {
-                    tracing::warn!(%tenant, %contact, %failure, "a contact was not erased; the next look tries again");
+                after = asked.next;
+                if after.is_none() || is_over() {
+                    break;
                 }
             }
         }
+    }
+
+    async fn go_on_with(&self, tenant: TenantId, contact: ContactId) -> Result<(), Failure> {
+        if self.contacts.is_to_be_erased(tenant, contact).await? {
+            self.erase(tenant, contact).await?;
+        }
+        Ok(())
     }
 
     async fn listed(&self, tenant: TenantId, family: &[ContactId]) -> Result<Vec<ConversationKey>, Failure> {

@@ -82,8 +82,8 @@ impl Worker {
         self.supervisor.find_here(key).await
     }
 
-    /// A new conversation with a contact, or with the one that it was merged into; `locale` is what the contact's page or app says of its language. It is durable when
-    /// this completes, with its first event as its head.
+    /// A new conversation with a contact, or with the one that it was merged into; `locale` is what the contact's page
+    /// or app says of its language. It is durable when this completes, with its first event as its head.
     ///
     /// # Errors
     /// `draining`, or why it could not be stored.
@@ -128,11 +128,29 @@ impl Worker {
         if !self.host.admission.admits(tenant.share()) {
             return Err(Failure::overloaded((self.host.jitter)()));
         }
-        let whom = self.system.contacts().standing(key.tenant, contact).await?;
+        let contacts = self.system.contacts();
+        let erased = contacts.erased();
+        let whom = contacts.standing(key.tenant, contact).await?;
         if whom.is_erasing {
             return Err(ContactsError::Erasing.into());
         }
-        self.supervisor.open(&tenant, key, &whom, locale).await
+        let head = self.supervisor.open(&tenant, key, &whom, locale).await?;
+        // An erasure that began meanwhile may have looked for their conversations before this one was there.
+        let refused = match contacts.may_be_erased(key.tenant, &whom, erased).await {
+            Ok(false) => return Ok(head),
+            Ok(true) => ContactsError::Erasing.into(),
+            Err(error) => Failure::from(error),
+        };
+        match self.system.erase(key).await {
+            Ok(()) => Err(refused),
+            // The erasure has found it, or is at it.
+            Err(gone) if matches!(gone.code, ErrorCode::UnknownConversation | ErrorCode::Restarting) => Err(refused),
+            Err(failure) => {
+                let ConversationKey { tenant, conversation } = key;
+                tracing::error!(%tenant, %conversation, %failure, "a conversation of an erased contact was not erased");
+                Err(failure)
+            }
+        }
     }
 
     /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken

@@ -80,6 +80,7 @@ mod tests {
         let zoe = holder(Kind::Agent(Agent { name: "Zoe".into(), origin: None, expires_at: at, generation }));
         let ana = holder(Kind::Visitor(Visitor {
             contact: ContactId::generate(),
+            sealed_for: ContactId::generate(),
             conversation: None,
             origin: None,
             expires_at: at,

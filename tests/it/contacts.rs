@@ -2,12 +2,15 @@
 
 mod steps;
 
-use schema::wire::{ContactList, ContactView, ConversationList, VisitorToken};
+use schema::wire::{Close, ContactList, ContactView, ConversationList, VisitorToken};
 use schema::{ContactId, ConversationId, Fact, IdentityKind};
 use serde_json::{Value, json};
 use tests::api::Api;
 use tests::client::Socket;
 use tests::node::Node;
+
+/// The close of a socket that comes back as whom its visitor stands for now.
+const COME_BACK: u16 = Close::NOT_NOW.code;
 
 async fn by_identity(api: &Api, identity: &str) -> Option<ContactView> {
     let query = format!("/v1/contacts?identity={}", identity.replace('+', "%2B").replace('@', "%40"));
@@ -164,6 +167,7 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     let pages = visitor.open().await;
     let mut socket = Socket::open(node.address, &page.token).await;
     socket.join(pages, 0).await;
+    let mut bos = Socket::open(node.address, &api.visitor(json!({"contact": "Bo"})).await.token).await;
     let (ana, bo) = (by_identity(&api, "external:Ana").await.unwrap(), by_identity(&api, "external:Bo").await.unwrap());
     for token in [&visitor] {
         assert_eq!(token.get(&format!("/v1/conversations/{anas}")).await.failure(), (404, "unknown_conversation"));
@@ -171,6 +175,10 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     let merge = format!("/v1/contacts/{}/merge", ana.id);
     api.post(&merge, &json!({"other": bo.id})).await.ok::<ContactView>();
     let merged: ContactView = api.post(&merge, &json!({"other": page.contact_id})).await.ok();
+    // What they have open comes back as whom they stand for now.
+    for socket in [&mut socket, &mut bos] {
+        assert_eq!(socket.closed().await.0, COME_BACK);
+    }
     assert_eq!(api.post(&merge, &json!({"other": page.contact_id})).await.ok::<ContactView>(), merged, "twice is once");
     assert_eq!(
         (keys(&merged), merged.merged.clone()),
@@ -190,6 +198,8 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     assert_eq!(visitor.say(anas, "r1", "It is me.").await, 2);
     let own: ConversationList = visitor.get("/v1/conversations").await.ok();
     assert_eq!(own.conversations.len(), all.len());
+    let mut socket = Socket::open(node.address, &page.token).await;
+    socket.join(pages, 0).await;
     socket.say(pages, "r1", "And here, too.").await;
     let late: VisitorToken = visitor.post("/v1/visitors", &json!({})).await.ok();
     assert_eq!((late.contact.as_str(), late.contact_id), ("Ana", ana.id));
@@ -203,11 +213,27 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     assert_eq!(listed(&api, "Bo").await.len(), 4);
 
     let split = format!("/v1/contacts/{}/split", ana.id);
+    // Renewed meanwhile, and on a socket that reads with both.
+    let mut socket = Socket::open(node.address, &late.token).await;
+    socket.join(anas, 0).await;
+    // What is refused disturbs nobody.
+    assert_eq!(api.post(&split, &json!({"contact": ana.id})).await.failure(), (409, "wrong_state"));
+    socket.join(pages, 0).await;
     let undone: ContactView = api.post(&split, &json!({"contact": page.contact_id})).await.ok();
     assert_eq!((undone.id, keys(&undone).len()), (page.contact_id, 0));
     assert_eq!(listed(&api, &page.contact_id.to_string()).await, [pages]);
-    let visitor = api.showing(page.token);
-    assert_eq!(visitor.get(&format!("/v1/conversations/{anas}")).await.failure(), (404, "unknown_conversation"));
+    assert_eq!(socket.closed().await.0, COME_BACK);
+    let again: VisitorToken = api.showing(late.token.clone()).post("/v1/visitors", &json!({})).await.ok();
+    assert_eq!(again.contact_id, page.contact_id);
+    for token in [page.token, late.token, again.token] {
+        let mut socket = Socket::open(node.address, &token).await;
+        let visitor = api.showing(token);
+        assert_eq!(visitor.get(&format!("/v1/conversations/{anas}")).await.failure(), (404, "unknown_conversation"));
+        let own: ConversationList = visitor.get("/v1/conversations").await.ok();
+        assert_eq!(own.conversations.into_iter().map(|row| row.id).collect::<Vec<_>>(), [pages]);
+        let join = json!({"type": "join", "ref": "j", "conversation": anas, "after": 0});
+        assert!(socket.call(join).await.is_err());
+    }
     // An identity alone goes to somebody new; conversations stay where they were held.
     let new: ContactView = api.post(&split, &json!({"identities": [{"kind": "external", "value": "Bo"}]})).await.ok();
     assert!(![ana.id, bo.id].contains(&new.id));
@@ -215,11 +241,50 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     let left = view(&api, ana.id).await;
     assert_eq!((keys(&left), left.merged), (vec!["external:Ana".into()], vec![bo.id]));
     assert_eq!(left.changes.len(), 4, "each is remembered");
-    for body in
-        [json!({}), json!({"contact": page.contact_id}), json!({"identities": [{"kind": "external", "value": "Bo"}]})]
-    {
-        assert_eq!(api.post(&split, &body).await.failure(), (409, "wrong_state"), "{body}");
+    for (body, failure) in [
+        (json!({}), (400, "bad_field")),
+        (json!({"contact": page.contact_id, "identities": [{"kind": "external", "value": "Ana"}]}), (400, "bad_field")),
+        (json!({"contact": page.contact_id}), (409, "wrong_state")),
+        (json!({"identities": [{"kind": "external", "value": "Bo"}]}), (409, "wrong_state")),
+    ] {
+        assert_eq!(api.post(&split, &body).await.failure(), failure, "{body}");
     }
+    let attributes: serde_json::Map<_, _> = (0..65).map(|n| (format!("a{n}"), json!("v"))).collect();
+    let change = json!({"version": view(&api, ana.id).await.version, "attributes": attributes});
+    assert_eq!(api.patch(&format!("/v1/contacts/{}", ana.id), &change).await.failure(), (400, "bad_field"));
+}
+
+#[tokio::test]
+async fn what_a_merge_brought_goes_with_whom_it_came_with_and_a_log_out_makes_nobody() {
+    const CANARY: &str = "canary-merged-8a2e";
+    let mut node = Node::start(&[]);
+    let api = node.api();
+    let (ana, bo): (VisitorToken, VisitorToken) =
+        (api.visitor(json!({"contact": "Ana"})).await, api.visitor(json!({"contact": "Bo"})).await);
+    assert_eq!(api.call("DELETE", "/v1/visitors?contact=Nobody").await.status, 204);
+    assert!(by_identity(&api, "external:Nobody").await.is_none());
+    let [anas, bos] = [&ana, &bo].map(|token| format!("/v1/contacts/{}", token.contact_id));
+    let known = json!({"version": 1, "name": CANARY, "language": "gl", "attributes": {"plan": CANARY, "size": CANARY},
+        "consents": {"news": {"given": true, "how": CANARY}}});
+    api.patch(&bos, &known).await.ok::<ContactView>();
+    api.patch(&anas, &json!({"version": 1, "attributes": {"plan": "pro"}})).await.ok::<ContactView>();
+    let merged: ContactView = api.post(&format!("{anas}/merge"), &json!({"other": bo.contact_id})).await.ok();
+    assert_eq!(merged.name.as_ref().map(schema::PersonName::as_str), Some(CANARY));
+    api.post(&format!("{anas}/split"), &json!({"contact": bo.contact_id})).await.ok::<ContactView>();
+    let left = view(&api, ana.contact_id).await;
+    assert!(!serde_json::to_string(&left).unwrap().contains(CANARY), "{left:?}");
+    assert_eq!((left.name, left.language, left.changes.len()), (None, None, 2));
+    assert_eq!(api.call("DELETE", &bos).await.status, 204);
+    node.signal("TERM");
+    node.ended().await;
+    let mut looked = 0;
+    for file in std::fs::read_dir(node.data()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
+    {
+        let bytes = std::fs::read(&file).unwrap();
+        looked += usize::from(bytes.starts_with(b"SQLite"));
+        assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{}", file.display());
+    }
+    assert!(looked > 0, "the store was looked at");
 }
 
 #[tokio::test]

@@ -59,9 +59,17 @@ impl From<ContactsError> for Failure {
         let code = match &error {
             ContactsError::Store(error) => return Self::store(error),
             ContactsError::Version { .. } => ErrorCode::VersionConflict,
+            // Something else has to be asked for: no other state of the records helps.
+            ContactsError::Identity(_)
+            | ContactsError::Refused(
+                ContactError::Identities
+                | ContactError::Attributes
+                | ContactError::Consents
+                | ContactError::Merged
+                | ContactError::NothingToSplit,
+            ) => ErrorCode::BadField,
             // What may be done depends on what stands in the records already.
             ContactsError::Held { .. } | ContactsError::Erasing | ContactsError::Refused(_) => ErrorCode::WrongState,
-            ContactsError::Identity(_) => ErrorCode::BadField,
         };
         Self::new(code, error.to_string())
     }

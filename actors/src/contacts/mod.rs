@@ -7,6 +7,7 @@ mod error;
 mod steps;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use engine_store::{Record, RecordKeys, RecordName, Records, Scope, StoreError};
 use schema::wire::{ContactList, ContactView};
@@ -34,6 +35,17 @@ pub struct Contacts {
     records: Arc<dyn Records>,
     clock: Arc<dyn Clock>,
     standings: Memory<(TenantId, ContactId), Standing>,
+    /// Erasures that have come to their end.
+    erased: AtomicU64,
+}
+
+/// Whom somebody speaks of who shows a name or an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Meant {
+    /// The contact whose name or id it is, and will be when a merge is undone.
+    pub own: ContactId,
+    /// The contact whom that one stands for now: itself, or the one that it was merged into.
+    pub id: ContactId,
 }
 
 /// Whom an id stands for now.
@@ -62,7 +74,7 @@ impl Contacts {
     /// Contacts whose records are in `records`.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, clock: Arc<dyn Clock>) -> Self {
-        Self { records, clock, standings: Memory::default() }
+        Self { records, clock, standings: Memory::default(), erased: AtomicU64::new(0) }
     }
 
     /// Whom an id stands for. One that nobody has given out stands for somebody of whom nothing is known.
@@ -88,15 +100,18 @@ impl Contacts {
     /// The contact whom a request names, made where the tenant has not used the name before.
     ///
     /// # Errors
-    /// What the store says; a name that cannot be one.
+    /// [`ContactsError::Erasing`] while the contact is being erased; what the store says; a name that cannot be one.
     pub async fn named(&self, tenant: TenantId, name: &Contact) -> Result<ContactId, ContactsError> {
         if let Some(id) = name.id() {
-            return Ok(self.standing(tenant, id).await?.id);
+            let Standing { id, is_erasing, .. } = self.standing(tenant, id).await?;
+            return if is_erasing { Err(ContactsError::Erasing) } else { Ok(id) };
         }
         let identity = Identity::try_from(name)?;
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(kept) = self.by_identity(tenant, &identity).await? {
-                return Ok(kept.id);
+            match self.by_identity(tenant, &identity).await? {
+                Some(kept) if kept.record.is_erasing() => return Err(ContactsError::Erasing),
+                Some(kept) => return Ok(kept.id),
+                None => {}
             }
             let at = self.clock.now();
             let provenance = Provenance { at, by: ChangedBy::system(), way: Way::Named, from: None };
@@ -109,6 +124,22 @@ impl Contacts {
             }
         }
         Err(StoreError::Busy.into())
+    }
+
+    /// The contact whom a token or a request names, if there is one by that name; nobody is made. An id that nobody has
+    /// given out is there.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn meant(&self, tenant: TenantId, name: &Contact) -> Result<Option<Meant>, ContactsError> {
+        if let Some(own) = name.id() {
+            return Ok(Some(Meant { own, id: self.standing(tenant, own).await?.id }));
+        }
+        let Ok(identity) = Identity::try_from(name) else { return Ok(None) };
+        let Some(Kept { id, record, .. }) = self.by_identity(tenant, &identity).await? else { return Ok(None) };
+        let theirs = record.identities.iter().find(|known| known.identity == identity);
+        let came_with = theirs.and_then(|known| known.provenance.from).filter(|from| record.merged.contains(from));
+        Ok(Some(Meant { own: came_with.unwrap_or(id), id }))
     }
 
     /// The contact whom a request names, if there is one by that name, with all who were merged into it.

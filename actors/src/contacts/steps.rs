@@ -1,6 +1,6 @@
 //! Changes of two records, step by step: merge, split, and a merge undone.
-//! Invariant: each step is one conditional write; what was stopped between two of them is gone on with by the next who
-//! reads the record that goes on, and by the next who reads the other one as soon as it points there.
+//! Invariant: each step is one conditional write. Whoever next reads either record finishes a change that was interrupted;
+//! the other one leads there as soon as it points to the one that goes on.
 
 use schema::wire::{ContactView, SplitIn};
 use schema::{Begun, ChangedBy, ContactError, ContactId, ContactRecord, Identity, Step, TenantId};
@@ -147,14 +147,28 @@ impl Contacts {
         (by, at): (&ChangedBy, schema::Timestamp),
     ) -> Result<Kept, ContactsError> {
         let id = kept.id;
-        if let Some(mut theirs) = self.load(tenant, other).await? {
-            // One that was merged by way of a third stands for itself again, too.
-            if theirs.record.merged_into.is_some() {
-                theirs.record.stand_alone(other, id, &kept.record, by, at);
-                theirs = self.put(tenant, theirs, Some(id)).await?;
+        let theirs = match self.load(tenant, other).await? {
+            Some(mut theirs) => {
+                // One that was merged by way of a third stands for itself again, too.
+                if theirs.record.merged_into.is_some() {
+                    theirs.record.stand_alone(other, id, &kept.record, by, at);
+                    theirs = self.put(tenant, theirs, Some(id)).await?;
+                }
+                theirs.record
             }
-            kept.record.let_go(other, &theirs.record, by, at);
+            // It stood for itself and was erased before anybody came to this.
+            None => ContactRecord::new(at),
+        };
+        // A third, by way of which it came, has what came with it, too.
+        for third in kept.record.merged.iter().filter(|third| **third != other) {
+            if let Some(mut third) = self.load(tenant, *third).await?
+                && third.record.merged.contains(&other)
+            {
+                third.record.let_go(other, &theirs, by, at);
+                self.put_pointer(tenant, third).await?;
+            }
         }
+        kept.record.let_go(other, &theirs, by, at);
         kept.record.end();
         let kept = self.put(tenant, kept, None).await?;
         self.standings.forget(&(tenant, other));

@@ -110,6 +110,7 @@ mod tests {
         let (tokens, tenant) = (tokens(1), TenantId::generate());
         let visitor = Visitor {
             contact: ContactId::generate(),
+            sealed_for: ContactId::generate(),
             conversation: None,
             origin: None,
             expires_at: at(60),

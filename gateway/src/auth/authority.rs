@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actors::{Contacts, TenantRecord};
-use schema::{ContactId, TenantId, Timestamp};
+use actors::{Contacts, Meant, TenantRecord};
+use schema::{TenantId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
@@ -57,12 +57,9 @@ impl Authority {
             Err(TokenError::Invalid) => self.tokens.open_agent(credential, now)?,
             shown => {
                 let shown = shown?;
-                let contact = self.contacts.named(shown.tenant, &shown.contact).await?;
-                // One that was merged into another since may have been logged out before that.
-                if let Some(sealed) = shown.contact.id().filter(|sealed| *sealed != contact) {
-                    self.logouts.check(shown.tenant, sealed, shown.since, now).await?;
-                }
-                shown.holder(contact)
+                // A name that nobody has any longer is one whose contact was erased.
+                let whom = self.contacts.meant(shown.tenant, &shown.contact).await?.ok_or(AuthError::LoggedOut)?;
+                shown.holder(whom)
             }
         };
         self.holds(&holder, now).await?;
@@ -77,10 +74,17 @@ impl Authority {
     pub async fn holds(&self, principal: &Holder, now: Timestamp) -> Result<(), AuthError> {
         let body = self.standing(principal.tenant, now).await?.ok_or(AuthError::Unauthorized)?;
         admits(&body, &principal.kind)?;
-        match principal.visitor() {
-            Some(visitor) => self.logouts.check(principal.tenant, visitor.contact, visitor.since, now).await,
-            None => Ok(()),
-        }
+        let Some(visitor) = principal.visitor() else { return Ok(()) };
+        self.in_force(principal.tenant, visitor.whom(), visitor.since, now).await?;
+        // Merges, and their ends, tell all who are present; whoever came in after that looks here.
+        let standing = self.contacts.standing(principal.tenant, visitor.sealed_for).await?;
+        if standing.id == visitor.contact { Ok(()) } else { Err(AuthError::Changed) }
+    }
+
+    /// One that was merged into another may have been logged out before that, and the other one, too.
+    async fn in_force(&self, tenant: TenantId, whom: Meant, since: Timestamp, now: Timestamp) -> Result<(), AuthError> {
+        self.logouts.check(tenant, whom.own, since, now).await?;
+        if whom.id == whom.own { Ok(()) } else { self.logouts.check(tenant, whom.id, since, now).await }
     }
 
     /// How a tenant stands, for many of its sessions at once; none when it is gone.
@@ -95,22 +99,14 @@ impl Authority {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn returning(
-        &self,
-        tenant: TenantId,
-        secret: &str,
-        now: Timestamp,
-    ) -> Result<Option<ContactId>, AuthError> {
+    pub async fn returning(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Result<Option<Meant>, AuthError> {
         let Some((name, made_at)) = self.tokens.recognise(tenant, secret, now) else { return Ok(None) };
-        let contact = self.contacts.named(tenant, &name).await?;
-        for whom in [name.id().unwrap_or(contact), contact] {
-            match self.logouts.check(tenant, whom, made_at, now).await {
-                Ok(()) => {}
-                Err(AuthError::LoggedOut) => return Ok(None),
-                Err(error) => return Err(error),
-            }
+        let Some(whom) = self.contacts.meant(tenant, &name).await? else { return Ok(None) };
+        match self.in_force(tenant, whom, made_at, now).await {
+            Ok(()) => Ok(Some(whom)),
+            Err(AuthError::LoggedOut) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(Some(contact))
     }
 
     /// Logs visitors out.
@@ -139,7 +135,9 @@ mod tests {
     use std::time::Duration;
 
     use engine_store::memory::MemoryStore;
-    use schema::ChangedBy;
+    use engine_store::{Records, Scope};
+    use schema::wire::SplitIn;
+    use schema::{ChangedBy, ContactId};
     use secrecy::SecretBox;
 
     use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};
@@ -179,8 +177,10 @@ mod tests {
         let (tenants, keys) = tenants_on(&records, &dir);
         let (tenant, key) = tenants.create("acme", NOW).await.unwrap();
         let authority = authority(keys, records);
+        let anybody = ContactId::generate();
         let made = |by| Visitor {
-            contact: ContactId::generate(),
+            contact: anybody,
+            sealed_for: anybody,
             conversation: None,
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
@@ -211,26 +211,88 @@ mod tests {
         let (tenants, keys) = tenants_on(&records, &dir);
         let tenant = tenants.create("acme", NOW).await.unwrap().0.id;
         let store = Arc::<MemoryStore>::default();
-        let contacts = Arc::new(Contacts::new(store, Arc::new(actors::SystemClock)));
+        let contacts = Arc::new(Contacts::new(store.clone(), Arc::new(actors::SystemClock)));
         let authority = authority_with(keys, records, Arc::clone(&contacts));
         let whose = async |name: &str| {
             let [token, secret] = sealed_for_a_name(authority.tokens(), tenant, name, NOW);
-            let principal = authority.principal(&token, NOW).await.ok()?.holder().unwrap();
             let returning = authority.returning(tenant, &secret, NOW).await.unwrap();
-            assert_eq!(returning, Some(principal.visitor().unwrap().contact), "{name}");
-            returning
+            let principal = match authority.principal(&token, NOW).await {
+                Ok(principal) => Some(principal.holder().unwrap()),
+                Err(AuthError::LoggedOut) => None,
+                Err(error) => panic!("{name}: {error}"),
+            };
+            let shows = principal.as_ref().map(|holder| holder.visitor().unwrap().whom());
+            assert_eq!(returning, shows, "{name}");
+            returning.map(|whom| whom.id)
         };
         let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap();
         let anonymous = ContactId::generate();
         let before_ids = format!("anon_{}", &anonymous.to_string()[3..]);
         assert_eq!((whose("ana").await, whose(&before_ids).await), (Some(ana), Some(anonymous)));
-        let bo = whose("bo").await;
-        assert!(bo.is_some() && bo == whose("bo").await, "made once");
+        // Nobody is made by a look.
+        let count = async || store.scan(Scope::Tenant(tenant), "contact", None, 9).await.unwrap().len();
+        assert_eq!((whose("bo").await, count().await), (None, 1));
         // Merged, it speaks for the one who goes on, unless it was logged out before.
         contacts.merge(tenant, ana, anonymous, &ChangedBy::system()).await.unwrap();
         assert_eq!(whose(&before_ids).await, Some(ana));
         authority.logouts().log_out(tenant, anonymous, &At(NOW)).await.unwrap();
         assert_eq!((whose(&before_ids).await, whose("ana").await), (None, Some(ana)));
+    }
+
+    #[tokio::test]
+    async fn what_was_sealed_before_or_during_a_merge_speaks_for_its_own_when_that_is_undone() {
+        let records = Arc::<MemoryRecords>::default();
+        let dir = tempfile::tempdir().unwrap();
+        let (tenants, keys) = tenants_on(&records, &dir);
+        let tenant = tenants.create("acme", NOW).await.unwrap().0.id;
+        let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
+        let authority = authority_with(keys, records, Arc::clone(&contacts));
+        let tokens = authority.tokens();
+        let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap();
+        let bo = contacts.named(tenant, &"bo".parse().unwrap()).await.unwrap();
+        let holder = async |token: &str| authority.principal(token, NOW).await.unwrap().holder().unwrap();
+        let contact = async |token: &str| holder(token).await.visitor().unwrap().contact;
+        let visitor = Visitor {
+            contact: bo,
+            sealed_for: bo,
+            conversation: None,
+            origin: None,
+            expires_at: NOW.plus(Duration::from_secs(60)),
+            since: NOW,
+            by: MadeBy::Page,
+        };
+        let (first, _) = tokens.seal(tenant, visitor, NOW).unwrap();
+        let [by_name, _] = sealed_for_a_name(tokens, tenant, "bo", NOW);
+        let secret = tokens.remember(tenant, bo, NOW).unwrap();
+        let alone = holder(&first).await;
+        contacts.merge(tenant, ana, bo, &ChangedBy::system()).await.unwrap();
+        // Whoever was in stays until told, and comes in as before no more.
+        assert!(matches!(authority.holds(&alone, NOW).await, Err(AuthError::Changed)));
+        let mut all = vec![first.clone(), by_name.clone()];
+        for token in [&first, &by_name] {
+            let merged = holder(token).await;
+            assert!(authority.holds(&merged, NOW).await.is_ok());
+            assert_eq!(merged.visitor().unwrap().whom(), Meant { own: bo, id: ana });
+            assert!(alone.has_rights_of(&merged));
+            all.push(tokens.seal(tenant, merged.visitor().unwrap().clone(), NOW).unwrap().0);
+        }
+        let back = authority.returning(tenant, &secret, NOW).await.unwrap().unwrap();
+        assert_eq!(back, Meant { own: bo, id: ana });
+        let secret = tokens.remember(tenant, back.own, NOW).unwrap();
+        let merged = holder(&first).await;
+        let undone = SplitIn { identities: Vec::new(), contact: Some(bo) };
+        contacts.split(tenant, ana, undone, &ChangedBy::system()).await.unwrap();
+        for token in &all {
+            assert_eq!(contact(token).await, bo);
+        }
+        assert_eq!(authority.returning(tenant, &secret, NOW).await.unwrap(), Some(Meant { own: bo, id: bo }));
+        assert!(matches!(authority.holds(&merged, NOW).await, Err(AuthError::Changed)));
+        // Logged out is who the token was made for, and who that one stands for.
+        contacts.merge(tenant, ana, bo, &ChangedBy::system()).await.unwrap();
+        authority.logouts().log_out(tenant, ana, &At(NOW)).await.unwrap();
+        for token in &all {
+            assert!(matches!(authority.principal(token, NOW).await, Err(AuthError::LoggedOut)));
+        }
     }
 
     struct At(Timestamp);
@@ -250,8 +312,10 @@ mod tests {
 
         let server = ask(key.expose_secret()).await.unwrap();
         assert_eq!((server.tenant, server.may(Action::Configure)), (tenant.id, true));
+        let anybody = ContactId::generate();
         let visitor = Visitor {
-            contact: ContactId::generate(),
+            contact: anybody,
+            sealed_for: anybody,
             conversation: None,
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),

@@ -28,6 +28,8 @@ pub enum AuthError {
     LoggedOut,
     #[error("this token cannot be renewed any longer; get a new one from the page's server")]
     Lapsed,
+    #[error("whom this visitor's contact stands for has just changed; come back")]
+    Changed,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -43,6 +45,7 @@ impl AuthError {
             Self::Expired | Self::Rotated | Self::LoggedOut | Self::Lapsed => ErrorCode::TokenExpired,
             Self::Disabled => ErrorCode::TenantDisabled,
             Self::Origin => ErrorCode::OriginRefused,
+            Self::Changed => ErrorCode::Busy,
             Self::Store(error) => store_code(error),
         }
     }
@@ -52,6 +55,7 @@ impl From<AuthError> for Failure {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Store(error) => Self::store(&error),
+            AuthError::Changed => Self::store(&StoreError::Busy),
             error => Self::new(error.code(), error.to_string()),
         }
     }

@@ -1,7 +1,7 @@
 //! Who acts, as a key or token proves it, and the questions that are asked about them.
 //! Invariant: what somebody may do is in the table of `permissions`; outside this folder nobody decides by a kind.
 
-use actors::{Audience, Generation, KeyId};
+use actors::{Audience, Generation, KeyId, Meant};
 use schema::{AgentName, Author, ChangedBy, ContactId, ConversationId, Origin, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +62,11 @@ pub struct Agent {
 /// What a visitor's token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Visitor {
-    /// The contact they are in their tenant's conversations.
+    /// The contact they are in their tenant's conversations, as it is known now: `sealed_for`, or the one that it was
+    /// merged into.
     pub contact: ContactId,
+    /// The contact for whom their token was made, and every token that follows it: merges come and go.
+    pub sealed_for: ContactId,
     /// The only conversation it opens; none: all of the contact's.
     pub conversation: Option<ConversationId>,
     /// The only page it may be used from; none: it was made for an app.
@@ -74,6 +77,14 @@ pub struct Visitor {
     pub since: Timestamp,
     /// Who made that first one.
     pub by: MadeBy,
+}
+
+impl Visitor {
+    /// For whom their token was made, and who that is now.
+    #[must_use]
+    pub const fn whom(&self) -> Meant {
+        Meant { own: self.sealed_for, id: self.contact }
+    }
 }
 
 /// By what right a visitor's token was made. With that right the token ends, and all its renewals.
@@ -246,7 +257,7 @@ impl Holder {
                 (Kind::ApiKey { .. }, Kind::ApiKey { .. }) => true,
                 (Kind::Agent(old), Kind::Agent(new)) => old.name == new.name,
                 (Kind::Visitor(old), Kind::Visitor(new)) => {
-                    old.contact == new.contact && old.conversation == new.conversation
+                    old.sealed_for == new.sealed_for && old.conversation == new.conversation
                 }
                 (Kind::ApiKey { .. } | Kind::Agent(_) | Kind::Visitor(_), _) => false,
             }
@@ -269,10 +280,11 @@ mod tests {
             kind: Kind::Agent(Agent { name: name.into(), origin: None, expires_at: at, generation }),
         };
         let zoe = agent("Zoe");
-        let visitor = |conversation| Holder {
+        let visitor_as = |contact, sealed_for, conversation| Holder {
             tenant,
             kind: Kind::Visitor(Visitor {
-                contact: mine,
+                contact,
+                sealed_for,
                 conversation,
                 origin: None,
                 expires_at: at,
@@ -280,6 +292,7 @@ mod tests {
                 by: MadeBy::Page,
             }),
         };
+        let visitor = |conversation| visitor_as(mine, mine, conversation);
         for (who, conversation, contact, sees) in [
             (&key, first, mine, true),
             (&key, first, other, true),
@@ -319,6 +332,9 @@ mod tests {
             (&visitor(None), &visitor(None), true),
             (&visitor(Some(first)), &visitor(None), false),
             (&visitor(None), &visitor(Some(first)), false),
+            // Who it was made for counts, and not whom that one stands for at the moment.
+            (&visitor_as(mine, mine, None), &visitor_as(mine, other, None), false),
+            (&visitor_as(mine, other, None), &visitor_as(other, other, None), true),
             (&key, &zoe, false),
             (&zoe, &key, false),
             (&zoe, &visitor(None), false),

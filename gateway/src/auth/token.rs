@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use actors::Meant;
 use pasetors::Local;
 use pasetors::keys::SymmetricKey;
 use pasetors::token::UntrustedToken;
@@ -96,9 +97,10 @@ pub struct Shown {
 impl Shown {
     /// Who shows it, once it is known whom its contact stands for.
     #[must_use]
-    pub fn holder(self, contact: ContactId) -> Holder {
+    pub fn holder(self, whom: Meant) -> Holder {
         let Self { tenant, conversation, origin, expires_at, since, by, .. } = self;
-        let visitor = Visitor { contact, conversation, origin, expires_at, since, by };
+        let Meant { own: sealed_for, id: contact } = whom;
+        let visitor = Visitor { contact, sealed_for, conversation, origin, expires_at, since, by };
         Holder { tenant, kind: Kind::Visitor(visitor) }
     }
 }
@@ -129,7 +131,7 @@ impl Tokens {
     /// [`TokenError::Lapsed`] when that life is over, [`TokenError::Expired`] when it would never be
     /// valid, [`TokenError::Invalid`] when it cannot be sealed.
     pub fn seal(&self, tenant: TenantId, visitor: Visitor, now: Timestamp) -> Result<(String, Timestamp), TokenError> {
-        let Visitor { contact, conversation, origin, expires_at, since, by } = visitor;
+        let Visitor { contact: _, sealed_for, conversation, origin, expires_at, since, by } = visitor;
         let lapses_at = since.plus(self.session_max);
         if lapses_at <= now {
             return Err(TokenError::Lapsed);
@@ -139,7 +141,7 @@ impl Tokens {
             return Err(TokenError::Expired);
         }
         let (since, jti) = (Some(since), SessionId::generate());
-        let contact = contact.into();
+        let contact = sealed_for.into();
         let claims = Claims { tenant, contact, conversation, origin, iat: now, exp, since, by, jti };
         Ok((self.sealed(&claims, PURPOSE)?, exp))
     }
@@ -156,7 +158,8 @@ impl Tokens {
         Ok(Shown { tenant, contact, since, conversation, origin, expires_at: exp, by })
     }
 
-    /// A secret by which `contact` is known again for 90 days. It is no token: it opens nothing.
+    /// A secret by which `contact` is known again for 90 days: the one for whom the visitor's token is sealed. It is no
+    /// token: it opens nothing.
     ///
     /// # Errors
     /// [`TokenError::Invalid`] when it cannot be sealed.
@@ -232,12 +235,17 @@ mod tests {
     fn visitor(expires_at: Timestamp) -> Visitor {
         Visitor {
             contact: ContactId::from_bytes([7; 16]),
+            sealed_for: ContactId::from_bytes([7; 16]),
             conversation: Some(ConversationId::generate()),
             origin: Some("https://shop.example".parse().unwrap()),
             expires_at,
             since: at(0),
             by: MadeBy::Key(Generation::default()),
         }
+    }
+
+    fn itself(id: ContactId) -> Meant {
+        Meant { own: id, id }
     }
 
     #[test]
@@ -259,7 +267,7 @@ mod tests {
             assert_eq!(opened.as_ref().map(|_| ()).map_err(|error| *error), answer, "{now}");
             if let Ok(shown) = opened {
                 assert_eq!(shown.contact.id(), Some(ana.contact));
-                assert_eq!(shown.holder(ana.contact), Holder { tenant, kind: Kind::Visitor(ana.clone()) });
+                assert_eq!(shown.holder(itself(ana.contact)), Holder { tenant, kind: Kind::Visitor(ana.clone()) });
             }
         }
     }
@@ -311,7 +319,7 @@ mod tests {
         let token = LocalToken::encrypt(&tokens(1).key, claims.as_bytes(), None, Some(PURPOSE)).unwrap();
         let opened = tokens(1).open(&token, at(8)).unwrap();
         assert_eq!(opened.contact.as_str(), "ana");
-        let holder = opened.holder(ContactId::from_bytes([7; 16]));
+        let holder = opened.holder(itself(ContactId::from_bytes([7; 16])));
         let visitor = holder.visitor().unwrap();
         assert_eq!((visitor.since, visitor.by), (at(7), MadeBy::Key(Generation::default())));
     }

@@ -1,9 +1,10 @@
 //! Contacts over HTTP: for the tenant's API key alone.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use actors::ContactsError;
 use engine_store::ListQuery;
 use schema::wire::{ContactList, ContactView, MergeIn, SplitIn};
-use schema::{ContactChange, ContactId, ErrorCode, Identity, TenantId, identity_pattern, limits};
+use schema::{ContactChange, ContactError, ContactId, ErrorCode, Identity, TenantId, identity_pattern, limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -75,7 +76,16 @@ pub(super) async fn merge(
 ) -> Result<web::Json<ContactView>, ApiError> {
     let by = caller.changed_by()?;
     let (tenant, id) = (caller.tenant_id(), contact(&id)?);
-    to_the_end(async move { Ok(web::Json(edge.system().contacts().merge(tenant, id, other, &by).await?)) }).await
+    to_the_end(async move {
+        let contacts = edge.system().contacts();
+        let touched = [contacts.family_of(tenant, id).await?, contacts.family_of(tenant, other).await?].concat();
+        let merged = contacts.merge(tenant, id, other, &by).await;
+        if may_have_begun(&merged) {
+            edge.sessions.presence().resolve_anew(tenant, &touched);
+        }
+        Ok(web::Json(merged?))
+    })
+    .await
 }
 
 pub(super) async fn split(
@@ -85,7 +95,16 @@ pub(super) async fn split(
 ) -> Result<web::Json<ContactView>, ApiError> {
     let by = caller.changed_by()?;
     let (tenant, id) = (caller.tenant_id(), contact(&id)?);
-    to_the_end(async move { Ok(web::Json(edge.system().contacts().split(tenant, id, asked, &by).await?)) }).await
+    to_the_end(async move {
+        let contacts = edge.system().contacts();
+        let touched = contacts.family_of(tenant, id).await?;
+        let split = contacts.split(tenant, id, asked, &by).await;
+        if may_have_begun(&split) {
+            edge.sessions.presence().resolve_anew(tenant, &touched);
+        }
+        Ok(web::Json(split?))
+    })
+    .await
 }
 
 pub(super) async fn erase(
@@ -118,6 +137,14 @@ async fn known(edge: &Edge, tenant: TenantId, id: ContactId) -> Result<ContactVi
         return Err(unknown());
     }
     Ok(ContactView::new(id, 0, None))
+}
+
+/// Whether contacts may stand for others now: also when it failed, because whoever reads next goes on with what has begun.
+fn may_have_begun<T>(changed: &Result<T, ContactsError>) -> bool {
+    match changed {
+        Err(ContactsError::Refused(why)) => *why == ContactError::Busy,
+        _ => true,
+    }
 }
 
 /// The id in a path. One that cannot be an id is one that does not exist.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
+use actors::Meant;
 use schema::wire::{VisitorIn, VisitorToken};
 use schema::{Contact, ContactId, ErrorCode, TenantId};
 use schemars::JsonSchema;
@@ -35,7 +36,7 @@ pub(super) async fn make(
             if !origin_allowed {
                 return Err(AuthError::Origin.into());
             }
-            let contact = match asked.conversation {
+            let Meant { own: sealed_for, id: contact } = match asked.conversation {
                 // A token for a conversation is a token for whom it is with.
                 Some(id) => {
                     let with = edge.worker.find(caller.key(id)).await?.contact();
@@ -47,15 +48,21 @@ pub(super) async fn make(
                         let message = "`conversation` is with another contact";
                         return Err(ApiError::new(ErrorCode::BadField, message));
                     }
-                    contacts.standing(tenant, with).await?.id
+                    Meant { own: with, id: contacts.standing(tenant, with).await?.id }
                 }
                 None => match &asked.contact {
-                    Some(contact) => contacts.named(tenant, contact).await?,
-                    None => ContactId::generate(),
+                    Some(name) => {
+                        let id = contacts.named(tenant, name).await?;
+                        contacts.meant(tenant, name).await?.unwrap_or(Meant { own: id, id })
+                    }
+                    None => {
+                        let id = ContactId::generate();
+                        Meant { own: id, id }
+                    }
                 },
             };
-            let by = MadeBy::Key(caller.generation()?);
-            Visitor { contact, conversation: asked.conversation, origin: asked.origin, expires_at, since, by }
+            let (conversation, origin, by) = (asked.conversation, asked.origin, MadeBy::Key(caller.generation()?));
+            Visitor { contact, sealed_for, conversation, origin, expires_at, since, by }
         }
     };
     let contact_id = visitor.contact;
@@ -95,8 +102,8 @@ pub(super) async fn log_out(
     let tenant = caller.tenant_id();
     to_the_end(async move {
         let contacts = edge.system().contacts();
-        let id = contacts.named(tenant, &contact).await?;
-        log_out_all(&edge, tenant, &contacts.family_of(tenant, id).await?).await?;
+        // Nobody has a token for a name that nobody has.
+        log_out_all(&edge, tenant, &contacts.family(tenant, &contact).await?).await?;
         Ok(HttpResponse::NoContent().finish())
     })
     .await

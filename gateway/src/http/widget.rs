@@ -2,6 +2,7 @@
 //! secret that brings the visitor back, and the look of the chat. The page's origin is the key.
 
 use actix_web::{HttpRequest, web};
+use actors::Meant;
 use schema::ContactId;
 use schema::wire::{Look, WidgetIn, WidgetSession};
 
@@ -38,23 +39,25 @@ pub(super) async fn session(
         Some(secret) => authority.returning(tenant.id(), &secret, now).await?,
         None => None,
     };
-    let contact = match returning {
-        Some(contact) => {
-            edge.parts.access.limiter.visitor(tenant.id(), contact)?;
-            contact
+    let Meant { own: sealed_for, id: contact } = match returning {
+        Some(whom) => {
+            edge.parts.access.limiter.visitor(tenant.id(), whom.id)?;
+            whom
         }
         None => {
             edge.parts.access.limiter.new_visitor(neighbour(&request))?;
             tenant.visitor_comes()?;
-            ContactId::generate()
+            let id = ContactId::generate();
+            Meant { own: id, id }
         }
     };
     edge.parts.access.limiter.of_tenant(&tenant, true)?;
     // Made anew each time: whoever comes often enough is never forgotten.
-    let visitor = tokens.remember(tenant.id(), contact, now).map_err(AuthError::from)?;
+    let visitor = tokens.remember(tenant.id(), sealed_for, now).map_err(AuthError::from)?;
     let expires_at = now.plus(edge.parts.config.limits.visitor_token_ttl);
     let origin = page.origin();
-    let seal = Visitor { contact, conversation: None, origin, expires_at, since: now, by: MadeBy::Page };
+    let by = MadeBy::Page;
+    let seal = Visitor { contact, sealed_for, conversation: None, origin, expires_at, since: now, by };
     let (token, expires_at) = tokens.seal(tenant.id(), seal, now).map_err(AuthError::from)?;
     let whom = edge.system().contacts().standing(tenant.id(), contact).await?;
     let profile = tenant.view().profile;

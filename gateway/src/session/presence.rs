@@ -122,9 +122,19 @@ impl Presence {
     /// A session's owner has shown a newer token.
     pub(super) fn renew(&self, id: SessionId, principal: Arc<Holder>) {
         let mut tenants = lock(&self.tenants);
-        let members = tenants.get_mut(&principal.tenant);
-        if let Some(member) = members.and_then(|members| members.sessions.get_mut(&id)) {
-            member.principal = principal;
+        let Some(members) = tenants.get_mut(&principal.tenant) else { return };
+        let Some(member) = members.sessions.get_mut(&id) else { return };
+        let contact = |holder: &Holder| holder.visitor().map(|visitor| visitor.contact);
+        let (before, after) = (contact(&member.principal), contact(&principal));
+        member.principal = principal;
+        // What the token was made for may stand for another contact since.
+        if before != after {
+            if let Some(before) = before {
+                members.no_longer_of(before, id);
+            }
+            if let Some(after) = after {
+                members.visitors.entry(after).or_default().sessions.push(id);
+            }
         }
     }
 
@@ -132,13 +142,8 @@ impl Presence {
         let mut tenants = lock(&self.tenants);
         let Some(members) = tenants.get_mut(&tenant) else { return };
         let Some(member) = members.sessions.remove(&id) else { return };
-        if let Some(contact) = member.principal.visitor().map(|visitor| visitor.contact)
-            && let Some(own) = members.visitors.get_mut(&contact)
-        {
-            own.sessions.retain(|other| *other != id);
-            if own.sessions.is_empty() {
-                members.visitors.remove(&contact);
-            }
+        if let Some(visitor) = member.principal.visitor() {
+            members.no_longer_of(visitor.contact, id);
         }
         if members.sessions.is_empty() {
             tenants.remove(&tenant);
@@ -184,7 +189,17 @@ impl Presence {
     pub(crate) fn log_out(&self, tenant: TenantId, contact: ContactId, at: Timestamp) {
         self.end_those(tenant, |member| {
             let visitor = member.principal.visitor()?;
-            (visitor.contact == contact && visitor.since <= at).then_some(Close::TOKEN_EXPIRED)
+            let is_theirs = [visitor.contact, visitor.sealed_for].contains(&contact);
+            (is_theirs && visitor.since <= at).then_some(Close::TOKEN_EXPIRED)
+        });
+    }
+
+    /// Ends the sessions of contacts who may stand for others now: they come back as whom they stand for.
+    pub(crate) fn resolve_anew(&self, tenant: TenantId, contacts: &[ContactId]) {
+        self.end_those(tenant, |member| {
+            let visitor = member.principal.visitor()?;
+            let is_theirs = [visitor.contact, visitor.sealed_for].iter().any(|id| contacts.contains(id));
+            is_theirs.then_some(Close::NOT_NOW)
         });
     }
 
@@ -199,6 +214,16 @@ impl Presence {
             if let Some(close) = why(member) {
                 member.outbox.end(close);
             }
+        }
+    }
+}
+
+impl Members {
+    fn no_longer_of(&mut self, contact: ContactId, id: SessionId) {
+        let Some(own) = self.visitors.get_mut(&contact) else { return };
+        own.sessions.retain(|other| *other != id);
+        if own.sessions.is_empty() {
+            self.visitors.remove(&contact);
         }
     }
 }
@@ -240,7 +265,12 @@ mod tests {
     use crate::auth::{Kind, MadeBy, Visitor};
 
     fn visitor(tenant: TenantId, contact: ContactId, since: Timestamp) -> Member {
-        let visitor = Visitor { contact, conversation: None, origin: None, expires_at: since, since, by: MadeBy::Page };
+        visitor_as(tenant, contact, contact, since)
+    }
+
+    fn visitor_as(tenant: TenantId, contact: ContactId, sealed_for: ContactId, since: Timestamp) -> Member {
+        let (expires_at, by) = (since, MadeBy::Page);
+        let visitor = Visitor { contact, sealed_for, conversation: None, origin: None, expires_at, since, by };
         let principal = Arc::new(Holder { tenant, kind: Kind::Visitor(visitor) });
         Member { principal, page: None, outbox: Outbox::new(), format: Format::Socket }
     }
@@ -265,6 +295,39 @@ mod tests {
         assert!(presence.enter_from(address).is_err());
         (0..2).for_each(|_| presence.leave_from(address));
         assert!(lock(&presence.addresses).is_empty());
+    }
+
+    #[test]
+    fn who_stands_for_another_comes_back_and_nobody_else_is_disturbed() {
+        let presence = Presence::new(9, 9);
+        let [tenant, elsewhere] = [TenantId::generate(), TenantId::generate()];
+        let [a, b, c] = [1, 2, 3].map(|n| ContactId::from_bytes([n; 16]));
+        let now = Timestamp::from_millis(0);
+        let mut all = Vec::new();
+        for (tenant, contact, sealed_for, ends) in [
+            (tenant, a, a, true),
+            (tenant, a, b, true),
+            // It was renewed before its sessions were told.
+            (tenant, c, b, true),
+            (tenant, c, c, false),
+            (elsewhere, a, b, false),
+        ] {
+            let (id, member) = (SessionId::generate(), visitor_as(tenant, contact, sealed_for, now));
+            let outbox = Arc::clone(&member.outbox);
+            presence.enter(id, member).unwrap();
+            all.push((tenant, id, outbox, ends));
+        }
+        presence.resolve_anew(tenant, &[a, b]);
+        for (_, _, outbox, ends) in &all {
+            assert_eq!(outbox.is_open(), !ends);
+        }
+        assert!(Close::NOT_NOW.come_back());
+        // One that has shown a newer token, which stands for another, leaves nothing behind.
+        presence.renew(all[1].1, Arc::clone(&visitor_as(tenant, b, b, now).principal));
+        for (tenant, id, ..) in &all {
+            presence.leave(*tenant, *id);
+        }
+        assert!(presence.tenants().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -89,13 +89,18 @@ impl ContactRecord {
     pub fn change(&mut self, change: ContactChange, by: &ChangedBy, now: Timestamp) -> Result<(), ContactError> {
         let mut next = self.clone();
         let from_api = |at| Provenance { at, by: by.clone(), way: Way::Api, from: None };
-        if let Some(name) = change.name
-            && name != next.name
-        {
-            let before = std::mem::replace(&mut next.name, name);
-            next.note(now, by, ChangeKind::Renamed { before });
+        if let Some(name) = change.name {
+            let provenance = name.is_some().then(|| from_api(now));
+            let provenance = std::mem::replace(&mut next.name_provenance, provenance);
+            if name != next.name {
+                let before = std::mem::replace(&mut next.name, name);
+                // A note would keep it when the one with whom it came is no part of this contact any more.
+                let before = before.filter(|_| provenance.is_none_or(|provenance| provenance.from.is_none()));
+                next.note(now, by, ChangeKind::Renamed { before });
+            }
         }
         if let Some(language) = change.language {
+            next.language_provenance = language.is_some().then(|| from_api(now));
             next.language = language;
         }
         for identity in change.remove_identities {

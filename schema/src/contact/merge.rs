@@ -1,11 +1,13 @@
 //! Two contacts that are one person, and one contact that is two: the steps of each, one record at a time.
 //!
 //! Each change of two records is three writes: the record that goes on says what has begun; the other one is written,
-//! and with it the matter is decided; the record that goes on takes in what came of it. Whoever meets a record in the
-//! middle does the rest, and doing a step twice does no more than doing it once.
+//! and with it the matter is decided; the record that goes on takes in what came of it. Whoever next reads either record
+//! finishes a change that was interrupted, and doing a step twice does no more than doing it once.
+//!
+//! What came with another contact says so (`from`), wherever it stands: it goes with them, and none of it stays in a note.
 
-use super::{Begun, ChangeKind, Consent, ContactError, ContactRecord, KnownIdentity, Provenance, Step};
-use crate::{ChangedBy, ContactId, Identity, Timestamp, limits};
+use super::{Begun, ChangeKind, Consent, ContactError, ContactRecord, KnownIdentity, Provenance, Step, Way};
+use crate::{ChangedBy, ContactId, Identity, PersonName, Timestamp, limits};
 
 impl ContactRecord {
     /// Says that a change of two records, or the erasure of this one, begins.
@@ -55,8 +57,8 @@ impl ContactRecord {
         self.note(at, by, ChangeKind::MergedInto { into });
     }
 
-    /// Takes in what is known of a contact that points here. What both have stays as it is here; what of the other's
-    /// is put aside for it is noted.
+    /// Takes in what is known of a contact that points here. Where both have something, this contact's stays, and the
+    /// other's own is noted. What the other had from a third contact is not noted: it stands in the third one's record.
     pub fn take_in(&mut self, other: ContactId, theirs: &Self, by: &ChangedBy, at: Timestamp) {
         if self.merged.contains(&other) {
             return;
@@ -79,7 +81,7 @@ impl ContactRecord {
                     attribute.provenance = with_them(&attribute.provenance);
                     self.attributes.insert(name.clone(), attribute);
                 }
-                Some(mine) if mine.value != attribute.value => {
+                Some(mine) if mine.value != attribute.value && attribute.provenance.from.is_none() => {
                     aside.insert(name.clone(), attribute.value.clone());
                 }
                 Some(_) => {}
@@ -96,12 +98,18 @@ impl ContactRecord {
         for (state, provenance) in &theirs.states {
             self.states.entry(*state).or_insert_with(|| with_them(provenance));
         }
-        let name = theirs.name.clone().filter(|name| self.name.as_ref().is_some_and(|mine| mine != name));
-        if self.name.is_none() {
+        let unknown = Provenance { at, by: by.clone(), way: Way::Migration, from: None };
+        let came = |provenance: &Option<Provenance>| Some(with_them(provenance.as_ref().unwrap_or(&unknown)));
+        let is_own = theirs.name_provenance.as_ref().is_none_or(|provenance| provenance.from.is_none());
+        let noted = |name: &PersonName| is_own && self.name.as_ref().is_some_and(|mine| mine != name);
+        let name = theirs.name.clone().filter(noted);
+        if self.name.is_none() && theirs.name.is_some() {
             self.name.clone_from(&theirs.name);
+            self.name_provenance = came(&theirs.name_provenance);
         }
-        if self.language.is_none() {
+        if self.language.is_none() && theirs.language.is_some() {
             self.language.clone_from(&theirs.language);
+            self.language_provenance = came(&theirs.language_provenance);
         }
         self.merged.push(other);
         for older in &theirs.merged {
@@ -135,6 +143,14 @@ impl ContactRecord {
         new.attributes.retain(|_, attribute| goes(&attribute.provenance));
         new.consents = self.consents.clone();
         new.consents.retain(|_, consent| goes(&consent.provenance));
+        if let Some(provenance) = self.name_provenance.as_ref().filter(|provenance| goes(provenance)) {
+            new.name.clone_from(&self.name);
+            new.name_provenance = Some(Provenance { from: None, ..provenance.clone() });
+        }
+        if let Some(provenance) = self.language_provenance.as_ref().filter(|provenance| goes(provenance)) {
+            new.language.clone_from(&self.language);
+            new.language_provenance = Some(Provenance { from: None, ..provenance.clone() });
+        }
         for known in &mut new.identities {
             known.provenance.from = None;
         }
@@ -151,10 +167,8 @@ impl ContactRecord {
     /// These identities, and what came with them, are another contact's now.
     pub fn give_away(&mut self, into: ContactId, identities: &[Identity], by: &ChangedBy, at: Timestamp) {
         let came_with = self.came_with(identities);
-        let stays = |provenance: &Provenance| provenance.from.is_none_or(|from| !came_with.contains(&from));
         self.identities.retain(|known| !identities.contains(&known.identity));
-        self.attributes.retain(|_, attribute| stays(&attribute.provenance));
-        self.consents.retain(|_, consent| stays(&consent.provenance));
+        self.forget_what_came_with(&came_with);
         self.note(at, by, ChangeKind::Split { into });
     }
 
@@ -187,10 +201,31 @@ impl ContactRecord {
         let family = theirs.family(other);
         let stays = |provenance: &Provenance| provenance.from.is_none_or(|from| !family.contains(&from));
         self.identities.retain(|known| stays(&known.provenance));
-        self.attributes.retain(|_, attribute| stays(&attribute.provenance));
-        self.consents.retain(|_, consent| stays(&consent.provenance));
         self.states.retain(|_, provenance| stays(provenance));
+        self.forget_what_came_with(&family);
         self.merged.retain(|merged| !family.contains(merged));
         self.note(at, by, ChangeKind::Unmerged { other });
+    }
+
+    /// Drops what came with these contacts, but identities and states, and empties the notes of their merges: that they
+    /// were merged, and when, stays.
+    fn forget_what_came_with(&mut self, gone: &[ContactId]) {
+        let stays = |provenance: &Provenance| provenance.from.is_none_or(|from| !gone.contains(&from));
+        self.attributes.retain(|_, attribute| stays(&attribute.provenance));
+        self.consents.retain(|_, consent| stays(&consent.provenance));
+        if self.name_provenance.as_ref().is_some_and(|provenance| !stays(provenance)) {
+            (self.name, self.name_provenance) = (None, None);
+        }
+        if self.language_provenance.as_ref().is_some_and(|provenance| !stays(provenance)) {
+            (self.language, self.language_provenance) = (None, None);
+        }
+        for changed in &mut self.changes {
+            if let ChangeKind::Merged { other, name, attributes } = &mut changed.change
+                && gone.contains(other)
+            {
+                *name = None;
+                attributes.clear();
+            }
+        }
     }
 }

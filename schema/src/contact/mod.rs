@@ -136,7 +136,7 @@ pub struct Changed {
 pub enum ChangeKind {
     /// The name became another one.
     Renamed {
-        /// The name before; absent when there was none.
+        /// The name before; absent when there was none, or it had come with a merged contact.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<PersonName>,
     },
@@ -144,10 +144,11 @@ pub enum ChangeKind {
     Merged {
         /// The other contact.
         other: ContactId,
-        /// The other's name, where this contact has another one and keeps it.
+        /// The other's own name, where this contact has another one and keeps it. Absent again, as are the
+        /// attributes, once the other one is no part of this contact.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<PersonName>,
-        /// The other's attributes of which this contact has its own and keeps them.
+        /// The other's own attributes of which this contact has its own and keeps them.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         attributes: BTreeMap<AttributeName, AttributeValue>,
     },
@@ -224,9 +225,15 @@ pub struct ContactRecord {
     /// What the person is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<PersonName>,
+    /// Where the name came from; records of earlier programs do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_provenance: Option<Provenance>,
     /// The person's language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Locale>,
+    /// Where the language came from; records of earlier programs do not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language_provenance: Option<Provenance>,
     /// By what the person is known; of those that came with a merged contact, too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<KnownIdentity>,
@@ -264,7 +271,9 @@ impl ContactRecord {
             format: Self::FORMAT,
             created_at: at,
             name: None,
+            name_provenance: None,
             language: None,
+            language_provenance: None,
             identities: Vec::new(),
             attributes: BTreeMap::new(),
             consents: BTreeMap::new(),

@@ -209,3 +209,85 @@ fn of_two_records_one_change_goes_on_at_a_time() {
     ana.point_to(other, &by(), at(2));
     assert_eq!(ana.begin(Step::Merge { other }, &by(), at(2)), Err(ContactError::Busy));
 }
+
+/// Somebody of whom everything is known, each value with the mark in it.
+fn marked(mark: &str) -> ContactRecord {
+    let mut record = record(&[&format!("external:{mark}")], &[("plan", mark), (&format!("only {mark}"), "1")]);
+    let change = ContactChange {
+        name: Some(Some(mark.parse().unwrap())),
+        language: Some(Some("gl".parse().unwrap())),
+        consents: [("news".parse().unwrap(), ConsentIn { given: false, how: Some(mark.parse().unwrap()), at: None })]
+            .into(),
+        ..ContactChange::default()
+    };
+    record.change(change, &by(), at(0)).unwrap();
+    record
+}
+
+fn has(record: &ContactRecord, mark: &str) -> bool {
+    String::from_utf8(serde_json::to_vec(record).unwrap()).unwrap().contains(mark)
+}
+
+#[test]
+fn nothing_of_a_contact_stays_with_the_one_whom_they_leave() {
+    let [a, b, c, n] = [1, 2, 3, 9].map(|n| ContactId::from_bytes([n; 16]));
+    let nothing_own = || record(&["external:ana"], &[]);
+    let all_own = || marked("own-7c1e");
+    let renamed = |record: &mut ContactRecord| {
+        let name = Some(Some("another".parse().unwrap()));
+        record.change(ContactChange { name, ..ContactChange::default() }, &by(), at(4)).unwrap();
+    };
+    for (case, mine) in [("nothing", nothing_own()), ("all", all_own())] {
+        for is_renamed in [false, true] {
+            let mut ana = mine.clone();
+            let bo = marked("canary-b-55aa");
+            ana.take_in(b, &bo, &by(), at(3));
+            assert!(has(&ana, "canary-b-55aa"), "{case}");
+            assert_eq!(ana.language.as_ref().map(Locale::as_str), Some("gl"));
+            if is_renamed {
+                renamed(&mut ana);
+            }
+            let mut split = ana.clone();
+            ana.let_go(b, &bo, &by(), at(5));
+            assert!(!has(&ana, "canary-b-55aa"), "{case}: {ana:?}");
+            assert_eq!(ana.language, mine.language, "{case}");
+            assert!(is_renamed || ana.name == mine.name, "{case}");
+            let is_noted = |changed: &Changed| matches!(changed.change, ChangeKind::Merged { other, .. } if other == b);
+            assert!(ana.changes.iter().any(|changed| is_noted(changed) && changed.at == at(3)), "{case}");
+            // The same when all by which they were known goes to somebody new.
+            let goes = [identity("external:canary-b-55aa")];
+            let new = split.split_off(a, &goes, &by(), at(5));
+            split.give_away(n, &goes, &by(), at(5));
+            assert!(!has(&split, "canary-b-55aa"), "{case}: {split:?}");
+            if case == "nothing" && !is_renamed {
+                assert_eq!((&new.name, &new.language), (&bo.name, &bo.language));
+                assert!(new.name_provenance.is_some_and(|provenance| provenance.from.is_none()));
+            }
+        }
+        // One who came by way of another leaves alone.
+        let (mut ana, mut bo, cy) = (mine.clone(), record(&["external:bo"], &[]), marked("canary-c-91d0"));
+        bo.take_in(c, &cy, &by(), at(2));
+        ana.take_in(b, &bo, &by(), at(3));
+        ana.let_go(c, &cy, &by(), at(5));
+        assert!(!has(&ana, "canary-c-91d0") && ana.merged == [b], "{case}: {ana:?}");
+    }
+}
+
+#[test]
+fn a_record_that_does_not_say_where_its_name_came_from_is_read_and_keeps_it() {
+    let b = ContactId::from_bytes([2; 16]);
+    let mut kept = serde_json::to_value(marked("bo")).unwrap();
+    for part in ["name_provenance", "language_provenance"] {
+        assert!(kept.as_object_mut().unwrap().remove(part).is_some());
+    }
+    let mut bo: ContactRecord = serde_json::from_value(kept).unwrap();
+    let (name, language) = (bo.name.clone(), bo.language.clone());
+    assert!(name.is_some() && language.is_some() && bo.name_provenance.is_none());
+    let mut ana = record(&["external:ana"], &[]);
+    ana.take_in(b, &bo, &by(), at(3));
+    assert_eq!((&ana.name, &ana.language), (&name, &language));
+    ana.let_go(b, &bo, &by(), at(4));
+    assert_eq!((&ana.name, &ana.language), (&None, &None));
+    bo.let_go(ContactId::from_bytes([3; 16]), &record(&[], &[]), &by(), at(5));
+    assert_eq!((bo.name, bo.language), (name, language));
+}

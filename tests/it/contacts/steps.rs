@@ -1,5 +1,6 @@
 //! Merges, splits and erasures that are stopped in the middle: the next who reads goes on with them.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -310,8 +311,8 @@ async fn erasure_stopped_at(nth: usize) -> bool {
     };
     let next = start();
     if first.is_err() {
-        // The first write says that it was asked for.
-        if nth > 0 {
+        // The first write says that it was asked for, the second that it has begun: without both, it is asked for again.
+        if nth > 1 {
             let look = async {
                 while !erased(&next).await {
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -330,4 +331,60 @@ async fn erasure_stopped_at(nth: usize) -> bool {
     assert!(next.contacts().find(tenant, &identity("external:Cy")).await.unwrap().is_some());
     assert_eq!(next.contacts().find(tenant, &identity("phone:+34600123456")).await, Ok(None));
     first.is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_opened_while_its_contact_is_erased_is_erased_or_not_opened() {
+    let (mut refused, mut opened) = (0, 0);
+    for is_known in [true, false] {
+        for (erases_after, opens_after) in [(0, 0), (0, 1), (1, 0), (0, 20), (20, 0)] {
+            for slow in 0..8 {
+                let case = format!("known: {is_known}, {erases_after}, {opens_after}, write {slow} is slow");
+                let opens = opened_while_erased(is_known, (erases_after, opens_after), slow);
+                let [is_opened, is_left, was_over] = LocalSet::new().run_until(Box::pin(opens)).await;
+                // By the id of one who was gone already somebody of whom nothing is known opens one.
+                assert!(!is_left || is_opened && was_over, "{case}");
+                opened += usize::from(is_opened);
+                refused += usize::from(!is_opened);
+            }
+        }
+    }
+    println!("refused {refused}, opened {opened}");
+    assert!(refused > 0 && opened > 0, "refused {refused}, opened {opened}");
+}
+
+/// Whether a conversation was opened with somebody who is erased meanwhile, whether it is left, and whether the erasure
+/// was over when somebody asked for it.
+async fn opened_while_erased(is_known: bool, after: (u64, u64), slow: usize) -> [bool; 3] {
+    let store = Arc::<MemoryStore>::default();
+    let shared: SharedStore = store.clone();
+    let tenant = TenantId::generate();
+    TenantRecord::new(tenant, "shop", Timestamp::default()).save(&*shared, 0).await.unwrap();
+    let system = System::new(Arc::clone(&shared), Arc::new(Nothing), Arc::new(SystemClock), Options::default());
+    let worker = Worker::new(Arc::clone(&system), Registry::unchecked(ModelSettings::default(), None));
+    let contacts = system.contacts();
+    let ana = if is_known { contacts.named(tenant, &name("Ana")).await.unwrap() } else { ContactId::generate() };
+    let conversation = schema::ConversationId::generate();
+    let key = schema::ConversationKey { tenant, conversation };
+    // It is remembered who Ana is.
+    contacts.standing(tenant, ana).await.unwrap();
+    let write = Scripted { delay: Duration::from_millis(10), outcome: Outcome::AsAsked };
+    store.script(std::iter::repeat_n(Scripted::default(), slow).chain([write]));
+    let is_over = Cell::new(false);
+    let wait = |millis| tokio::time::sleep(Duration::from_millis(millis));
+    let erase = async {
+        wait(after.0).await;
+        let erased = system.erase_contact(tenant, ana).await;
+        is_over.set(true);
+        erased
+    };
+    let open = async {
+        wait(after.1).await;
+        let was_over = is_over.get();
+        (worker.open_as(key, ana, None).await.is_ok(), was_over)
+    };
+    let (erased, (is_opened, was_over)) = tokio::join!(erase, open);
+    erased.unwrap();
+    let is_left = system.store().read(key, 0, PageBounds::HEAD).await.is_ok();
+    [is_opened, is_left, was_over]
 }
