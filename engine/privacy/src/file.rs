@@ -7,7 +7,8 @@ mod header;
 mod tests;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,28 +16,37 @@ use self::header::{HEADER_BYTES, Header};
 use crate::{Installation, Key, KeyNumber, Keys, KeysError};
 
 const SLOT_BYTES: u64 = 32;
-/// Slots filled at a time, with two syncs.
-const BLOCK_SLOTS: u64 = 4_096;
+/// Slots filled at a time, with two syncs: so many at first, since a process that is killed wastes what is left …
+const FIRST_BLOCK_SLOTS: u64 = 256;
+/// … and twice as many each time, up to this.
+const BLOCK_SLOTS_MAX: u64 = 4_096;
 
 /// Keys in a file of their own, for its owner alone. One process at a time has it.
 ///
 /// Ending a key overwrites its slot in place and syncs the file. A disk or file system that keeps what was
 /// overwritten (snapshots of a volume, backups of this file) keeps the key as well: the README says how to back the
 /// file up.
+///
+/// Opening a key waits for no sync, whoever has begun one.
 pub struct FileKeys {
     path: PathBuf,
+    file: File,
     installation: Installation,
-    state: Mutex<State>,
+    /// Held for moments: never while something is synced.
+    numbers: Mutex<Numbers>,
+    /// Slots to fill next time. Held while they are filled.
+    block: Mutex<u64>,
+    sync: Syncing,
 }
 
-struct State {
-    file: File,
+/// How the file is made durable.
+type Syncing = Box<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
+
+struct Numbers {
     /// The number that is given out next.
     next: u64,
-    /// Numbers below this one are given out, as the file says it.
+    /// Numbers below this one have filled slots, and the file says of them that they are given out.
     noted: u64,
-    /// Slots in the file.
-    slots: u64,
 }
 
 impl FileKeys {
@@ -53,28 +63,61 @@ impl FileKeys {
             (false, None) => make(path).map_err(failed("make"))?,
             (true, _) => {}
         }
-        let mut file = OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(failed("open"))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(KeysError::InUse { path: path.into() }),
             Err(TryLockError::Error(problem)) => return Err(failed("lock")(problem)),
         }
-        let header = Header::read(path, &mut file)?;
+        let header = Header::read(path, &file)?;
         if let Some(wanted) = wanted.filter(|wanted| *wanted != header.installation) {
             let found = header.installation;
             return Err(KeysError::Foreign { path: path.into(), found, wanted });
         }
         let length = file.metadata().map_err(failed("look at"))?.len();
-        let slots = length.saturating_sub(HEADER_BYTES) / SLOT_BYTES;
-        if header.next > slots + 1 {
+        // What stands behind the header's number counts for nothing: after a power loss the file may be longer than
+        // what was written to it.
+        let slots = header.next - 1;
+        if slots > length.saturating_sub(HEADER_BYTES) / SLOT_BYTES {
             return Err(KeysError::Damaged { path: path.into(), problem: "is shorter than it was" });
         }
-        let state = State { file, next: header.next, noted: header.next, slots };
-        Ok(Self { path: path.into(), installation: header.installation, state: Mutex::new(state) })
+        Ok(Self {
+            path: path.into(),
+            file,
+            installation: header.installation,
+            numbers: Mutex::new(Numbers { next: header.next, noted: header.next }),
+            block: Mutex::new(FIRST_BLOCK_SLOTS),
+            sync: Box::new(File::sync_data),
+        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Numbers whose slots are filled; none when there is no such number.
+    fn take(&self, count: usize) -> Option<Vec<KeyNumber>> {
+        let mut numbers = lock(&self.numbers);
+        let end = numbers.noted.min(numbers.next.saturating_add(count.max(1) as u64));
+        if numbers.next >= end {
+            return None;
+        }
+        let taken = (numbers.next..end).map(KeyNumber).collect();
+        numbers.next = end;
+        Some(taken)
+    }
+
+    /// Fills the slots behind those that are given out, and has the header say that they are given out, too: after a
+    /// crash nobody knows which of them were.
+    fn reserve(&self, slots: u64) -> io::Result<()> {
+        let first = lock(&self.numbers).noted;
+        let mut block = vec![0; usize::try_from(slots * SLOT_BYTES).unwrap_or(0)];
+        random(&mut block)?;
+        let written = self.file.write_all_at(&block, place(KeyNumber(first)));
+        block.fill(0);
+        written?;
+        (self.sync)(&self.file)?;
+        let noted = first + slots;
+        Header { installation: self.installation, next: noted }.write(&self.file)?;
+        (self.sync)(&self.file)?;
+        lock(&self.numbers).noted = noted;
+        Ok(())
     }
 
     fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> KeysError {
@@ -82,35 +125,20 @@ impl FileKeys {
     }
 }
 
-impl State {
-    /// Where a key's slot is.
-    fn seek(&mut self, id: KeyNumber) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(HEADER_BYTES + (id.0 - 1) * SLOT_BYTES)).map(drop)
-    }
-
+impl Numbers {
     /// Whether a number was given out, now or in an earlier life.
     const fn has(&self, id: KeyNumber) -> bool {
         0 < id.0 && id.0 < self.next
     }
+}
 
-    /// Fills slots until there is a block of them behind `next`, and has the header say that all are given out: after
-    /// a crash nobody knows which of them were.
-    fn reserve(&mut self, installation: Installation) -> io::Result<()> {
-        let wanted = self.next.saturating_sub(1) + BLOCK_SLOTS;
-        if self.slots < wanted {
-            let mut block = vec![0; usize::try_from((wanted - self.slots) * SLOT_BYTES).unwrap_or(0)];
-            random(&mut block)?;
-            self.seek(KeyNumber(self.slots + 1))?;
-            self.file.write_all(&block)?;
-            block.fill(0);
-            self.file.sync_data()?;
-            self.slots = wanted;
-        }
-        Header { installation, next: self.slots + 1 }.write(&mut self.file)?;
-        self.file.sync_data()?;
-        self.noted = self.slots + 1;
-        Ok(())
-    }
+/// Where a key's slot is.
+const fn place(id: KeyNumber) -> u64 {
+    HEADER_BYTES + (id.0 - 1) * SLOT_BYTES
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Keys for FileKeys {
@@ -119,45 +147,53 @@ impl Keys for FileKeys {
     }
 
     fn allot(&self, count: usize) -> Result<Vec<KeyNumber>, KeysError> {
-        let mut state = self.lock();
-        if state.next >= state.noted {
-            state.reserve(self.installation).map_err(self.failed("add keys to"))?;
+        if let Some(taken) = self.take(count) {
+            return Ok(taken);
         }
-        let end = state.noted.min(state.next.saturating_add(count.max(1) as u64));
-        let allotted = (state.next..end).map(KeyNumber).collect();
-        state.next = end;
-        Ok(allotted)
+        let mut block = lock(&self.block);
+        loop {
+            // Somebody else may have filled some meanwhile, or have taken those that were.
+            if let Some(taken) = self.take(count) {
+                return Ok(taken);
+            }
+            self.reserve(*block).map_err(self.failed("add keys to"))?;
+            *block = block.saturating_mul(2).min(BLOCK_SLOTS_MAX);
+        }
     }
 
     fn open(&self, id: KeyNumber) -> Result<Key, KeysError> {
-        let mut state = self.lock();
-        if !state.has(id) {
+        // Held while the slot is read, so that it is not half of one that is being ended.
+        let numbers = lock(&self.numbers);
+        if !numbers.has(id) {
             return Err(KeysError::Unknown(id));
         }
         let mut key = [0; 32];
-        state.seek(id).and_then(|()| state.file.read_exact(&mut key)).map_err(self.failed("read"))?;
+        self.file.read_exact_at(&mut key, place(id)).map_err(self.failed("read"))?;
+        drop(numbers);
         if key == [0; 32] { Err(KeysError::Ended) } else { Ok(Key::new(key)) }
     }
 
     fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError> {
-        let mut state = self.lock();
-        if let Some(unknown) = ids.iter().find(|id| !state.has(**id)) {
+        let numbers = lock(&self.numbers);
+        if let Some(unknown) = ids.iter().find(|id| !numbers.has(**id)) {
             return Err(KeysError::Unknown(*unknown));
         }
         for id in ids {
-            state.seek(*id).and_then(|()| state.file.write_all(&[0; 32])).map_err(self.failed("end a key in"))?;
+            self.file.write_all_at(&[0; 32], place(*id)).map_err(self.failed("end a key in"))?;
         }
-        state.file.sync_data().map_err(self.failed("end a key in"))
+        // From here on they cannot be opened.
+        drop(numbers);
+        (self.sync)(&self.file).map_err(self.failed("end a key in"))
     }
 }
 
 impl Drop for FileKeys {
     /// The next start need not pass over the keys that were not given out. Should this not reach the disk, it does.
     fn drop(&mut self) {
-        let mut state = self.lock();
-        if state.next < state.noted {
-            let header = Header { installation: self.installation, next: state.next };
-            drop(header.write(&mut state.file));
+        let numbers = lock(&self.numbers);
+        if numbers.next < numbers.noted {
+            let header = Header { installation: self.installation, next: numbers.next };
+            drop(header.write(&self.file));
         }
     }
 }
@@ -177,10 +213,10 @@ fn make(path: &Path) -> io::Result<()> {
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&begun)?;
+    let file = options.open(&begun)?;
     let mut installation = [0; 16];
     random(&mut installation)?;
-    Header { installation: Installation(installation), next: 1 }.write(&mut file)?;
+    Header { installation: Installation(installation), next: 1 }.write(&file)?;
     file.sync_all()?;
     fs::rename(&begun, path)?;
     File::open(folder)?.sync_all()

@@ -1,7 +1,8 @@
 //! The first bytes of a key file: what it is, whose, and how far its numbers were given out.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::{Installation, KeysError};
@@ -21,11 +22,10 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn read(path: &Path, file: &mut File) -> Result<Self, KeysError> {
+    pub(super) fn read(path: &Path, file: &File) -> Result<Self, KeysError> {
         let damaged = |problem| KeysError::Damaged { path: path.into(), problem };
         let mut bytes = [0; HEADER_BYTES as usize];
-        let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_exact(&mut bytes));
-        match read {
+        match file.read_exact_at(&mut bytes, 0) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return Err(damaged("is no key file of Tertulia"));
             }
@@ -44,12 +44,11 @@ impl Header {
         if next == 0 { Err(damaged("has a damaged header")) } else { Ok(Self { installation, next }) }
     }
 
-    pub(super) fn write(&self, file: &mut File) -> io::Result<()> {
+    pub(super) fn write(&self, file: &File) -> io::Result<()> {
         let mut bytes =
             [MAGIC.as_slice(), &FORMAT.to_le_bytes(), &self.installation.0, &self.next.to_le_bytes()].concat();
         bytes.resize(HEADER_BYTES as usize, 0);
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(&bytes)
+        file.write_all_at(&bytes, 0)
     }
 }
 

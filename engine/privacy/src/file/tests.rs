@@ -1,6 +1,9 @@
 //! Key files that are made, filled, opened again, spoilt, lost and mixed up.
 
 use std::collections::HashSet;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use super::*;
 
@@ -28,7 +31,7 @@ fn a_number_is_given_out_once_across_stops_and_crashes() {
         known.truncate(64);
         // A crash: what the drop would have noted is not.
         if round % 2 == 1 {
-            keys.lock().noted = 0;
+            lock(&keys.numbers).noted = 0;
         }
     }
     let distinct: HashSet<_> = known.iter().map(|(_, key)| *key).collect();
@@ -46,7 +49,7 @@ fn a_stop_in_good_order_wastes_no_key() {
         assert_eq!(id, KeyNumber(last + 1), "round {round}");
         last = id.0;
     }
-    assert!(fs::metadata(&path).unwrap().len() <= HEADER_BYTES + (BLOCK_SLOTS + 50) * SLOT_BYTES);
+    assert!(fs::metadata(&path).unwrap().len() <= HEADER_BYTES + (FIRST_BLOCK_SLOTS + 50) * SLOT_BYTES);
 }
 
 #[test]
@@ -119,4 +122,80 @@ fn only_its_owner_may_look() {
     FileKeys::open(&path, None).unwrap().allot(1).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
+}
+
+#[test]
+fn who_opens_a_key_waits_for_no_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut keys = FileKeys::open(&folder.path().join("k"), None).unwrap();
+    let ids = keys.allot(2).unwrap();
+    let (entered, inside) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let released = Mutex::new(released);
+    keys.sync = Box::new(move |file| {
+        entered.send(()).unwrap();
+        lock(&released).recv().unwrap();
+        file.sync_data()
+    });
+    let keys = Arc::new(keys);
+    let patience = Duration::from_secs(30);
+    let opened = || {
+        let (done, opened) = mpsc::channel();
+        let (keys, ids) = (Arc::clone(&keys), ids.clone());
+        thread::spawn(move || done.send(ids.iter().map(|id| keys.open(*id).is_ok()).collect::<Vec<_>>()));
+        opened.recv_timeout(patience).expect("it waits for the sync")
+    };
+    let with = |act: fn(&FileKeys, KeyNumber)| {
+        let (keys, id) = (Arc::clone(&keys), ids[0]);
+        thread::spawn(move || act(&keys, id))
+    };
+
+    let ends = with(|keys, id| keys.end(&[id]).unwrap());
+    inside.recv_timeout(patience).unwrap();
+    assert_eq!(opened(), [false, true], "what is being ended opens no more");
+    release.send(()).unwrap();
+    ends.join().unwrap();
+
+    let fills = with(|keys, _| while keys.allot(100).unwrap()[0].0 <= FIRST_BLOCK_SLOTS {});
+    for _ in 0..2 {
+        inside.recv_timeout(patience).unwrap();
+        assert_eq!(opened(), [false, true]);
+        release.send(()).unwrap();
+    }
+    fills.join().unwrap();
+}
+
+#[test]
+fn what_a_power_loss_left_behind_the_last_number_is_no_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let keys = FileKeys::open(&path, None).unwrap();
+    let before = keys.allot(3).unwrap();
+    drop(keys);
+    // The file's length was durable, and what was written there was not.
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    let length = HEADER_BYTES + 3 * SLOT_BYTES;
+    file.set_len(length).unwrap();
+    file.set_len(length + 10_000 * SLOT_BYTES).unwrap();
+    drop(file);
+    let keys = FileKeys::open(&path, None).unwrap();
+    let (mut numbers, mut seen) = (before, HashSet::new());
+    while numbers.len() < 12_000 {
+        numbers.extend(keys.allot(5_000).unwrap());
+    }
+    assert!(numbers.iter().all(|id| seen.insert(bytes_of(&keys, *id))), "each is a key of its own");
+}
+
+#[test]
+fn a_process_that_is_killed_wastes_few_keys_when_it_has_used_few() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    for round in 0..3 {
+        let keys = FileKeys::open(&path, None).unwrap();
+        assert_eq!(keys.allot(1).unwrap(), [KeyNumber(round * 256 + 1)], "round {round}");
+        lock(&keys.numbers).noted = 0;
+    }
+    let keys = FileKeys::open(&path, None).unwrap();
+    let blocks: Vec<_> = (0..7).map(|_| keys.allot(9_999).unwrap().len()).collect();
+    assert_eq!(blocks, [256, 512, 1_024, 2_048, 4_096, 4_096, 4_096], "many come with few syncs");
 }
