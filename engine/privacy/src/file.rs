@@ -1,14 +1,14 @@
 //! Keys in one file: a header, and a slot of 32 bytes for each key.
-//! Invariant: a slot holds random bytes that were synced before its number was given out, or zeros once its key has
-//! ended. The header names the first number that may not have been given out, and never one that was.
+//! Invariant: a slot holds random bytes that were synced before its number was given out, or [`ENDED`] once its
+//! key has ended. The header names the first number that may not have been given out, and never one that was.
 
 mod header;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +16,8 @@ use self::header::{HEADER_BYTES, Header};
 use crate::{Installation, Key, KeyNumber, Keys, KeysError};
 
 const SLOT_BYTES: u64 = 32;
+/// What stands in the slot of a key that has ended. Zeros would not do: they are what damage looks like.
+const ENDED: [u8; 32] = *b"tertulia: this key was ended\0\0\0\0";
 /// Slots filled at a time, with two syncs: so many at first, since a process that is killed wastes what is left …
 const FIRST_BLOCK_SLOTS: u64 = 256;
 /// … and twice as many each time, up to this.
@@ -120,6 +122,21 @@ impl FileKeys {
         Ok(())
     }
 
+    /// Another file may have been put in its place, by an editor or a restore: what is done to the one that is open is
+    /// then done to no file that anybody keeps.
+    fn is_in_place(&self) -> Result<(), KeysError> {
+        let identity = |found: Metadata| (found.dev(), found.ino());
+        let open = self.file.metadata().map(identity).map_err(self.failed("look at"))?;
+        match fs::metadata(&self.path).map(identity) {
+            Ok(named) if named == open => Ok(()),
+            Ok(_) => Err(KeysError::Replaced { path: self.path.clone() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(KeysError::Replaced { path: self.path.clone() })
+            }
+            Err(error) => Err(self.failed("look at")(error)),
+        }
+    }
+
     fn failed(&self, doing: &'static str) -> impl Fn(io::Error) -> KeysError {
         move |problem| KeysError::Io { path: self.path.clone(), doing, problem }
     }
@@ -156,6 +173,7 @@ impl Keys for FileKeys {
             if let Some(taken) = self.take(count) {
                 return Ok(taken);
             }
+            self.is_in_place()?;
             self.reserve(*block).map_err(self.failed("add keys to"))?;
             *block = block.saturating_mul(2).min(BLOCK_SLOTS_MAX);
         }
@@ -170,7 +188,15 @@ impl Keys for FileKeys {
         let mut key = [0; 32];
         self.file.read_exact_at(&mut key, place(id)).map_err(self.failed("read"))?;
         drop(numbers);
-        if key == [0; 32] { Err(KeysError::Ended) } else { Ok(Key::new(key)) }
+        match key {
+            ENDED => Err(KeysError::Ended),
+            // What a power cut, a bad disk or half a restore leaves: were it taken for an end, what the key seals
+            // would be removed.
+            [0, rest @ ..] if rest == [0; 31] => {
+                Err(KeysError::Damaged { path: self.path.clone(), problem: "has zeros where a key was" })
+            }
+            key => Ok(Key::new(key)),
+        }
     }
 
     fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError> {
@@ -178,8 +204,9 @@ impl Keys for FileKeys {
         if let Some(unknown) = ids.iter().find(|id| !numbers.has(**id)) {
             return Err(KeysError::Unknown(*unknown));
         }
+        self.is_in_place()?;
         for id in ids {
-            self.file.write_all_at(&[0; 32], place(*id)).map_err(self.failed("end a key in"))?;
+            self.file.write_all_at(&ENDED, place(*id)).map_err(self.failed("end a key in"))?;
         }
         // From here on they cannot be opened.
         drop(numbers);

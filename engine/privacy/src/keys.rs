@@ -127,6 +127,14 @@ pub enum KeysError {
         /// The damage.
         problem: &'static str,
     },
+    #[error(
+        "another file stands where the key file {} was when the node started: start the node again, or put it back",
+        .path.display()
+    )]
+    Replaced {
+        /// Where it was.
+        path: PathBuf,
+    },
     #[error("the keys cannot be used: cannot {doing} {}: {problem}", .path.display())]
     Io {
         /// The file.

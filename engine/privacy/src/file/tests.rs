@@ -199,3 +199,35 @@ fn a_process_that_is_killed_wastes_few_keys_when_it_has_used_few() {
     let blocks: Vec<_> = (0..7).map(|_| keys.allot(9_999).unwrap().len()).collect();
     assert_eq!(blocks, [256, 512, 1_024, 2_048, 4_096, 4_096, 4_096], "many come with few syncs");
 }
+
+#[test]
+fn a_hole_in_the_file_is_damage_and_no_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let keys = FileKeys::open(&path, None).unwrap();
+    let ids = keys.allot(3).unwrap();
+    let kept = bytes_of(&keys, ids[2]);
+    keys.end(&ids[..1]).unwrap();
+    keys.file.write_all_at(&[0; 32], place(ids[1])).unwrap();
+    assert!(matches!(keys.open(ids[0]), Err(KeysError::Ended)));
+    assert!(matches!(keys.open(ids[1]), Err(KeysError::Damaged { .. })));
+    assert_eq!(bytes_of(&keys, ids[2]), kept);
+    // Who erases what it sealed may do so all the same.
+    keys.end(&ids[1..2]).unwrap();
+    assert!(matches!(keys.open(ids[1]), Err(KeysError::Ended)));
+}
+
+#[test]
+fn nothing_is_ended_in_a_file_that_is_not_in_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let keys = FileKeys::open(&path, None).unwrap();
+    let ids = keys.allot(1).unwrap();
+    let copy = folder.path().join("copy");
+    fs::copy(&path, &copy).unwrap();
+    fs::rename(&copy, &path).unwrap();
+    let told = keys.end(&ids).unwrap_err();
+    assert!(matches!(told, KeysError::Replaced { .. }) && told.to_string().contains("start the node again"), "{told}");
+    fs::remove_file(&path).unwrap();
+    assert!(matches!(keys.end(&ids), Err(KeysError::Replaced { .. })));
+}

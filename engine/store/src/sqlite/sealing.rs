@@ -163,7 +163,7 @@ impl Sealable {
 /// What a store answers when its keys cannot be used.
 pub(super) fn refusal(error: KeysError) -> StoreError {
     match error {
-        KeysError::Unknown(_) => StoreError::Corrupt(error.to_string()),
+        KeysError::Unknown(_) | KeysError::Damaged { .. } => StoreError::Corrupt(error.to_string()),
         error => StoreError::Unavailable(error.to_string()),
     }
 }
