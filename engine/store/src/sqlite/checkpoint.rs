@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::connect::LOCK_PATIENCE;
+use super::LOCK_PATIENCE;
 use crate::metrics::CHECKPOINT_SECONDS;
 
 /// Pages not yet copied that make a checkpoint due even under load (64 MiB).
@@ -20,6 +20,21 @@ const RESTART_PAGES: i64 = 4 * DUE_PAGES;
 const WIPE_AFTER: Duration = Duration::from_secs(2);
 /// … and the wait for readers of the log then: nobody's write is to stand behind it for long.
 const WIPE_PATIENCE: Duration = Duration::from_millis(20);
+
+/// Tidies up a log that is larger than any that comes of serving, while nobody waits: else the first quiet moment would
+/// copy all of it at once. Behind a new version of the schema nobody reads yet.
+pub(super) fn after_opening(connection: &Connection, is_new_version: bool) -> rusqlite::Result<()> {
+    let mut checkpoints = Checkpoints::default();
+    if is_new_version {
+        return checkpoints.copy(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
+    }
+    checkpoints.look(connection, "PRAGMA wal_checkpoint(NOOP)")?;
+    if checkpoints.waiting >= DUE_PAGES {
+        // An earlier process ended before it could. Others of ours may read, and are not waited for.
+        return checkpoints.copy(connection, "PRAGMA wal_checkpoint(PASSIVE)");
+    }
+    Ok(())
+}
 
 /// What is known of the log.
 #[derive(Default)]

@@ -4,19 +4,16 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::failure;
 use super::migrate::{self, MigrateError};
+use super::{LOCK_PATIENCE, checkpoint, failure};
 
 /// `PRAGMA application_id` of our files: the letters `Tert`.
 const APPLICATION_ID: i64 = 0x5465_7274;
 /// Statements kept prepared on each connection; more than there are in this module's children.
 const STATEMENTS_MAX: usize = 48;
-/// How long a connection waits for another one of ours, for example while the log is recovered.
-pub(super) const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why a database cannot be used. One line, for the person who started the node.
 #[derive(Debug, thiserror::Error)]
@@ -107,8 +104,9 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
         )
         .map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
-    migrate::migrate(&mut connection, migrate::STEPS)
+    let steps = migrate::migrate(&mut connection, migrate::STEPS)
         .map_err(|error| OpenError::Migrate { path: path.into(), error })?;
+    checkpoint::after_opening(&connection, steps > 0).map_err(sqlite)?;
     Ok(connection)
 }
 

@@ -3,16 +3,43 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// Every step there ever was, oldest first. A step that has been released is never edited.
-pub(super) const STEPS: &[&str] = &[
-    include_str!("migrations/0001_log_and_records.sql"),
-    include_str!("migrations/0002_erasing.sql"),
-    include_str!("migrations/0003_document_texts.sql"),
-    include_str!("migrations/0004_due.sql"),
-    include_str!("migrations/0005_snapshots.sql"),
-    include_str!("migrations/0006_projections.sql"),
-    include_str!("migrations/0007_contacts.sql"),
-    include_str!("migrations/0008_keys.sql"),
+use super::contact_names;
+
+/// A step from one version of the schema to the next. What it needs of memory does not grow with the file: SQLite keeps
+/// the old form of each page that one statement of a transaction changes until that statement ends.
+pub(super) struct Step {
+    /// What is done before the step's transaction, where statements keep no pages; done again after a crash.
+    first: &'static str,
+    sql: &'static str,
+    /// What no single statement is to do, between `sql` and `last`.
+    rows: fn(&Connection) -> rusqlite::Result<()>,
+    last: &'static str,
+}
+
+impl Step {
+    const fn sql(sql: &'static str) -> Self {
+        Self { first: "", sql, rows: |_| Ok(()), last: "" }
+    }
+}
+
+/// Every step there ever was, oldest first. What a step that has been released leaves behind never changes.
+pub(super) const STEPS: &[Step] = &[
+    Step::sql(include_str!("migrations/0001_log_and_records.sql")),
+    Step::sql(include_str!("migrations/0002_erasing.sql")),
+    Step::sql(include_str!("migrations/0003_document_texts.sql")),
+    Step::sql(include_str!("migrations/0004_due.sql")),
+    Step::sql(include_str!("migrations/0005_snapshots.sql")),
+    Step {
+        first: "DROP INDEX IF EXISTS conversations_by_activity; DROP INDEX IF EXISTS conversations_by_contact",
+        ..Step::sql(include_str!("migrations/0006_projections.sql"))
+    },
+    Step {
+        rows: contact_names::replace,
+        last: include_str!("migrations/0007_contacts_named.sql"),
+        ..Step::sql(include_str!("migrations/0007_contacts.sql"))
+    },
+    Step::sql(include_str!("migrations/0008_keys.sql")),
+    Step::sql(include_str!("migrations/0009_keys_to.sql")),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.
@@ -30,17 +57,25 @@ pub(super) enum MigrateError {
     Version(#[from] rusqlite::Error),
 }
 
-/// Applies the steps the database does not have yet, each in its own transaction.
-pub(super) fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), MigrateError> {
+/// Applies the steps the database does not have yet, each in its own transaction. Gives their number.
+pub(super) fn migrate(connection: &mut Connection, steps: &[Step]) -> Result<usize, MigrateError> {
     let found = version(connection)?;
     if found > steps.len() {
         return Err(MigrateError::TooNew { found, known: steps.len() });
     }
-    for (index, sql) in steps.iter().enumerate().skip(found) {
-        let step = index + 1;
-        apply(connection, step, sql).map_err(|error| MigrateError::Step { step, error })?;
+    // Of a new file there is nothing to tell.
+    let is_told = 0 < found && found < steps.len();
+    if is_told {
+        tracing::info!(from = found, to = steps.len(), "bringing the database forward");
     }
-    Ok(())
+    for (index, todo) in steps.iter().enumerate().skip(found) {
+        let step = index + 1;
+        apply(connection, step, todo).map_err(|error| MigrateError::Step { step, error })?;
+        if is_told {
+            tracing::info!(version = step, "the database is at the next version");
+        }
+    }
+    Ok(steps.len() - found)
 }
 
 /// How many steps the database has. 0 for an empty one.
@@ -49,10 +84,13 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<usize> {
     Ok(version as usize)
 }
 
-fn apply(connection: &mut Connection, step: usize, sql: &str) -> rusqlite::Result<()> {
+fn apply(connection: &mut Connection, number: usize, step: &Step) -> rusqlite::Result<()> {
+    connection.execute_batch(step.first)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(sql)?;
-    transaction.execute_batch(&format!("PRAGMA user_version = {step}"))?;
+    transaction.execute_batch(step.sql)?;
+    (step.rows)(&transaction)?;
+    transaction.execute_batch(step.last)?;
+    transaction.execute_batch(&format!("PRAGMA user_version = {number}"))?;
     transaction.commit()
 }
 
@@ -63,11 +101,11 @@ mod tests {
     #[test]
     fn steps_are_applied_once_and_in_order() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let steps = ["CREATE TABLE a (x INTEGER) STRICT", "ALTER TABLE a ADD y INTEGER"];
-        migrate(&mut connection, &steps[..1]).unwrap();
+        let steps = ["CREATE TABLE a (x INTEGER) STRICT", "ALTER TABLE a ADD y INTEGER"].map(Step::sql);
+        assert_eq!(migrate(&mut connection, &steps[..1]).unwrap(), 1);
         assert_eq!(version(&connection).unwrap(), 1);
-        migrate(&mut connection, &steps).unwrap();
-        migrate(&mut connection, &steps).unwrap();
+        assert_eq!(migrate(&mut connection, &steps).unwrap(), 1);
+        assert_eq!(migrate(&mut connection, &steps).unwrap(), 0);
         assert_eq!(version(&connection).unwrap(), 2);
         connection.execute("INSERT INTO a (x, y) VALUES (1, 2)", []).unwrap();
     }
@@ -75,7 +113,8 @@ mod tests {
     #[test]
     fn a_step_that_fails_leaves_the_version_before_it() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let error = migrate(&mut connection, &["CREATE TABLE a (x)", "CREATE TABLE b (x); nonsense"]).unwrap_err();
+        let steps = ["CREATE TABLE a (x)", "CREATE TABLE b (x); nonsense"].map(Step::sql);
+        let error = migrate(&mut connection, &steps).unwrap_err();
         assert!(matches!(error, MigrateError::Step { step: 2, .. }), "{error}");
         assert_eq!(version(&connection).unwrap(), 1);
         let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod connect;
+mod contact_names;
 #[cfg(test)]
 mod contacts_tests;
 mod damage;
@@ -18,6 +19,8 @@ mod keys_tests;
 mod log_reads;
 mod log_writes;
 mod migrate;
+#[cfg(test)]
+mod migrate_tests;
 mod old_events;
 mod projection_reads;
 mod projection_rows;
@@ -41,7 +44,12 @@ mod sync;
 mod tests;
 mod writer;
 
+use std::time::Duration;
+
 use crate::metrics;
 
 pub use stats::StoreStats;
 pub use store::{SqliteOptions, SqliteStore};
+
+/// How long a connection waits for another one of ours, for example while the log is recovered.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);

@@ -6,7 +6,7 @@ CREATE TABLE projections (
 ) STRICT, WITHOUT ROWID;
 
 -- The list of conversations, each under its conversation's `row_id`. It has the indexes that stood on
--- `conversations`, where each append had to write to them.
+-- `conversations`, where each append had to write to them; those are dropped before this.
 CREATE TABLE conversation_rows (
   conversation INTEGER PRIMARY KEY,
   tenant       BLOB    NOT NULL,
@@ -22,5 +22,3 @@ CREATE INDEX conversation_rows_by_contact ON conversation_rows (tenant, contact,
 -- What the list has shown so far it goes on showing, until the logs have been read.
 INSERT INTO conversation_rows (conversation, tenant, id, contact, head, last_at, version, body)
   SELECT row_id, tenant, id, contact, head, last_at, 0, '{}' FROM conversations WHERE head > 0 AND tenant <> x'';
-DROP INDEX conversations_by_activity;
-DROP INDEX conversations_by_contact;

@@ -10,14 +10,15 @@ CREATE INDEX record_keys_by_record ON record_keys (scope, kind, id);
 
 -- A conversation is with a contact, whom an id names. Until now it was with a name: each name becomes an identity in
 -- the record of a contact with a new id, and stands nowhere else any more. The names of anonymous contacts have their
--- id in them, and need no record.
-CREATE TEMP TABLE names (tenant BLOB NOT NULL, name TEXT NOT NULL, PRIMARY KEY (tenant, name)) WITHOUT ROWID;
+-- id in them, and need no record. The two tables stand in the file until the step ends: in memory they would take as
+-- much as there are names.
+CREATE TABLE names (tenant BLOB NOT NULL, name TEXT NOT NULL, PRIMARY KEY (tenant, name)) WITHOUT ROWID;
 INSERT OR IGNORE INTO names SELECT tenant, contact FROM conversations WHERE tenant <> x'' AND contact <> '';
 INSERT OR IGNORE INTO names SELECT scope, id FROM records WHERE kind = 'logout' AND scope <> x'';
 INSERT OR IGNORE INTO names
   SELECT scope, visitor.key FROM records, json_each(CAST(body AS TEXT), '$.visitors') AS visitor
   WHERE kind = 'usage' AND scope <> x'' AND json_valid(CAST(body AS TEXT));
-CREATE TEMP TABLE named (
+CREATE TABLE named (
   tenant       BLOB    NOT NULL,
   name         TEXT    NOT NULL,
   id           TEXT    NOT NULL,
@@ -47,31 +48,3 @@ INSERT INTO record_keys (scope, kind, key, id)
 -- Whether nobody has named the contact when the conversation was opened.
 ALTER TABLE conversations ADD COLUMN anonymous INTEGER NOT NULL DEFAULT 0;
 DROP INDEX conversations_unspoken;
-UPDATE conversations SET anonymous = named.is_anonymous, contact = named.id FROM named
-  WHERE named.tenant = conversations.tenant AND named.name = conversations.contact;
-CREATE INDEX conversations_unspoken ON conversations (last_at, tenant, id)
-  WHERE (head = 0 OR head = 1 AND anonymous = 1);
-UPDATE conversation_rows SET contact = conversations.contact FROM conversations
-  WHERE conversations.row_id = conversation_rows.conversation;
--- By way of the conversations: the first event of each, and no others are read.
-UPDATE events SET body = json_set(body, '$.contact', (SELECT contact FROM conversations WHERE row_id = conversation))
-  WHERE row_id IN (
-      SELECT opened.row_id FROM conversations CROSS JOIN events AS opened
-        ON opened.conversation = conversations.row_id AND opened.seq = 1
-      WHERE conversations.contact <> ''
-    )
-    AND CASE WHEN json_valid(body) THEN json_extract(body, '$.type') = 'opened' ELSE 0 END;
--- They have the name, too, and are made anew.
-DELETE FROM snapshots;
-
-UPDATE OR REPLACE records SET id = named.id FROM named
-  WHERE records.kind = 'logout' AND named.tenant = records.scope AND named.name = records.id;
-UPDATE records SET body = CAST(json_set(CAST(body AS TEXT), '$.visitors', json((
-    SELECT json_group_object(named.id, visitor.value)
-    FROM json_each(CAST(records.body AS TEXT), '$.visitors') AS visitor
-    JOIN named ON named.tenant = records.scope AND named.name = visitor.key
-  ))) AS BLOB)
-  WHERE kind = 'usage' AND scope <> x'' AND json_valid(CAST(body AS TEXT))
-    AND json_type(CAST(body AS TEXT), '$.visitors') = 'object';
-DROP TABLE named;
-DROP TABLE names;
