@@ -123,8 +123,9 @@ pub(super) fn clear(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
-/// Keys whose end was noted.
+/// The next keys whose end was noted.
 pub(super) struct EndingRead {
+    pub(super) after: KeyNumber,
     pub(super) limit: usize,
 }
 
@@ -132,8 +133,10 @@ impl Read for EndingRead {
     type Output = Vec<KeyNumber>;
 
     fn run(&self, connection: &Connection) -> Result<Vec<KeyNumber>, ReadError> {
-        let mut statement = connection.prepare_cached("SELECT key_id FROM ending_keys ORDER BY key_id LIMIT ?1")?;
-        let found = statement.query_map([integer(self.limit as u64)], |row| row.get(0).map(natural).map(KeyNumber))?;
+        let mut statement =
+            connection.prepare_cached("SELECT key_id FROM ending_keys WHERE key_id > ?1 ORDER BY key_id LIMIT ?2")?;
+        let (after, limit) = (integer(self.after.0), integer(self.limit as u64));
+        let found = statement.query_map([after, limit], |row| row.get(0).map(natural).map(KeyNumber))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 }

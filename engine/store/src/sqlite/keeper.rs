@@ -48,6 +48,17 @@ enum Chore {
     Rest,
 }
 
+impl Chore {
+    /// What comes after it, whether or not all of it could be done.
+    const fn next(self) -> Self {
+        match self {
+            Self::End => Self::Remove(0),
+            Self::Remove(_) => Self::Seal,
+            Self::Seal | Self::Rest => Self::Rest,
+        }
+    }
+}
+
 /// What the keeper's thread owns.
 pub(super) struct Keeper {
     queue: Arc<Queue<Work>>,
@@ -55,7 +66,7 @@ pub(super) struct Keeper {
     sealing: Arc<Sealing>,
     runtime: Runtime,
     chore: Chore,
-    /// Keys that were noted may not have ended: not a reason to begin all chores anew.
+    /// Keys whose end was noted may not have ended. They are ended between two pieces of the chore.
     owes: bool,
     pause: Duration,
 }
@@ -70,7 +81,7 @@ impl Keeper {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             tracing::error!(chore = ?self.chore, "the keeper of the store's keys panicked");
             // Should it be a chore's, it does not come again and again; the next start tries it.
-            self.chore = Chore::Rest;
+            self.chore = self.chore.next();
         }
     }
 
@@ -114,16 +125,25 @@ impl Keeper {
         if ended.is_empty() {
             return;
         }
-        let done = self.sealing.end(&ended);
-        match &done {
-            Ok(()) => self.forget(ended),
-            Err(error) => {
-                tracing::error!(keys = ended.len(), %error, "keys of erased conversations cannot be ended; trying again");
-                (self.owes, self.pause) = (true, RETRY_AFTER);
-            }
+        let done = self.end(&ended);
+        let failed = done.iter().filter_map(|done| done.as_ref().err());
+        if let Some(error) = failed.clone().next() {
+            tracing::error!(keys = failed.count(), %error, "keys of erased conversations cannot be ended; trying again");
+            (self.owes, self.pause) = (true, RETRY_AFTER);
         }
-        for reply in waiting {
-            drop(reply.send(done.clone()));
+        self.forget(ended.into_iter().zip(&done).filter(|(_, done)| done.is_ok()).map(|(id, _)| id).collect());
+        for (reply, done) in waiting.into_iter().zip(done) {
+            drop(reply.send(done));
+        }
+    }
+
+    /// Ends keys, and says of each what came of it: one that does not fit holds up no other.
+    fn end(&self, ids: &[KeyNumber]) -> Vec<Result<(), StoreError>> {
+        match self.sealing.end(ids) {
+            Err(StoreError::Corrupt(_)) if ids.len() > 1 => {
+                ids.iter().map(|id| self.sealing.end(std::slice::from_ref(id))).collect()
+            }
+            done => vec![done; ids.len()],
         }
     }
 
@@ -135,6 +155,9 @@ impl Keeper {
 
     /// These keys have ended: nobody need be reminded of them.
     fn forget(&mut self, ended: Vec<KeyNumber>) {
+        if ended.is_empty() {
+            return;
+        }
         // One too many in the list is ended once more by the next start.
         if let Err(error) = self.runtime.block_on(self.queues.write(EndedWrite(ended))) {
             tracing::debug!(%error, "ended keys stay on the list of those to end");
@@ -142,16 +165,19 @@ impl Keeper {
     }
 
     fn go_on(&mut self) {
-        let chore = self.chore;
-        let done = if self.owes { self.end_noted() } else { self.piece() };
+        let (chore, owes) = (self.chore, self.owes);
+        let done = if owes { self.end_noted() } else { self.piece() };
         self.pause = PIECE_PAUSE;
         match done {
             Ok(()) => {}
-            // It does not mend by waiting. What comes after it may still be done.
+            // It does not mend by waiting. What comes after it is still done.
             Err(error @ StoreError::Corrupt(_)) => {
-                tracing::error!(?chore, %error, "the store's keys do not fit its data");
-                self.owes = false;
-                self.chore = Chore::Rest;
+                tracing::error!(?chore, owes, %error, "the store's keys do not fit its data");
+                if owes {
+                    self.owes = false;
+                } else {
+                    self.chore = chore.next();
+                }
             }
             Err(error) => {
                 tracing::warn!(?chore, %error, "looking after the store's keys failed; trying again");
@@ -164,15 +190,15 @@ impl Keeper {
         match self.chore {
             Chore::End => {
                 self.end_noted()?;
-                self.chore = Chore::Remove(0);
+                self.chore = self.chore.next();
             }
             Chore::Remove(after) => {
-                let next = self.remove_ended(after)?;
-                self.chore = next.map_or(Chore::Seal, Chore::Remove);
+                let reached = self.remove_ended(after)?;
+                self.chore = reached.map_or(self.chore.next(), Chore::Remove);
             }
             Chore::Seal => {
                 if self.seal_old()? {
-                    self.chore = Chore::Rest;
+                    self.chore = self.chore.next();
                 }
             }
             Chore::Rest => {}
@@ -180,16 +206,27 @@ impl Keeper {
         Ok(())
     }
 
-    /// Ends all keys whose end was noted.
+    /// Ends all keys whose end was noted. One that does not fit stays noted.
     fn end_noted(&mut self) -> Result<(), StoreError> {
+        let (mut after, mut misfit) = (KeyNumber(0), Ok(()));
         loop {
-            let noted = self.runtime.block_on(self.queues.read(EndingRead { limit: PIECE_CONVERSATIONS }))?;
-            if noted.is_empty() {
+            let noted = self.runtime.block_on(self.queues.read(EndingRead { after, limit: PIECE_CONVERSATIONS }))?;
+            let Some(last) = noted.last() else {
                 self.owes = false;
-                return Ok(());
+                return misfit;
+            };
+            after = *last;
+            let mut ended = Vec::with_capacity(noted.len());
+            for (id, done) in noted.iter().zip(self.end(&noted)) {
+                match done {
+                    Ok(()) => ended.push(*id),
+                    Err(StoreError::Corrupt(why)) => misfit = Err(StoreError::Corrupt(why)),
+                    Err(error) => return Err(error),
+                }
             }
-            self.sealing.end(&noted)?;
-            self.runtime.block_on(self.queues.write(EndedWrite(noted)))?;
+            if !ended.is_empty() {
+                self.runtime.block_on(self.queues.write(EndedWrite(ended)))?;
+            }
         }
     }
 
@@ -198,10 +235,17 @@ impl Keeper {
     fn remove_ended(&mut self, after: i64) -> Result<Option<i64>, StoreError> {
         let found = self.runtime.block_on(self.queues.read(KeyedRead { after, limit: PIECE_CONVERSATIONS }))?;
         for Keyed { key, id, .. } in &found {
-            if self.sealing.has_ended(*id)? {
+            let ConversationKey { tenant, conversation } = key;
+            let has_ended = match self.sealing.has_ended(*id) {
+                Err(error @ StoreError::Corrupt(_)) => {
+                    tracing::error!(%conversation, %tenant, %error, "the key of a conversation does not fit");
+                    continue;
+                }
+                has_ended => has_ended?,
+            };
+            if has_ended {
                 match self.runtime.block_on(self.queues.write(EraseWrite { key: *key, head: None })) {
                     Ok(_) => {
-                        let ConversationKey { tenant, conversation } = key;
                         tracing::info!(%conversation, %tenant, "a conversation that was erased came back with a backup and was removed");
                         self.forget(vec![*id]);
                     }

@@ -164,7 +164,9 @@ async fn a_key_ends_though_the_process_stops_before() {
     let is_open = || FileKeys::open(&keys, None).unwrap().open(id).is_ok();
     assert!(is_open());
     let store = open_in(&scratch.file(), &keys).unwrap();
-    let noted = async || store.queues.read(super::erase::EndingRead { limit: 9 }).await.unwrap();
+    let noted = async || {
+        store.queues.read(super::erase::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 }).await.unwrap()
+    };
     let begun = Instant::now();
     while !noted().await.is_empty() {
         assert!(begun.elapsed() < PATIENCE);
@@ -184,7 +186,7 @@ async fn who_appends_without_knowing_the_key_is_sealed_for_all_the_same() {
     store.sealing.forget(key);
     append(&store, key, 0, &[WORD]).await.unwrap();
     // What is remembered may be another conversation's, which was erased and opened again.
-    store.sealing.remember(key, store.sealing.known(stranger).unwrap());
+    store.sealing.publish([(key, store.sealing.known(stranger))]);
     append(&store, key, 1, &["zopilote"]).await.unwrap();
     assert_eq!(words_of(&store, key).await, [WORD, "zopilote"]);
     assert!(!holds(&folder(&scratch), WORD) && !holds(&folder(&scratch), "zopilote"));
@@ -243,4 +245,79 @@ async fn keys_that_do_not_fit_are_refused_in_words() {
     }
     assert!(!keys.with_extension("lost").exists(), "nothing was put in its place");
     assert!(open_in(&scratch.file(), &keys).is_ok());
+}
+
+#[tokio::test]
+async fn keys_older_than_any_number_in_use_are_refused() {
+    let (scratch, other) = (Scratch::new("older"), Scratch::new("older-keys"));
+    let file = Connection::open(scratch.file()).unwrap();
+    file.execute_batch(migrate::VERSION_1).unwrap();
+    drop(file);
+    let (keys, early) = (other.file(), other.file().with_extension("early"));
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    opened(&store, fresh()).await;
+    drop(store);
+    fs::copy(&keys, &early).unwrap();
+    // An older conversation gets a later key than the newest one has.
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    let key = ConversationKey {
+        tenant: "ten_018f0000000070008000000000000001".parse().unwrap(),
+        conversation: "conv_018f00000000700080000000000000c2".parse().unwrap(),
+    };
+    store.claim(key, None).await.unwrap();
+    drop(store);
+    let Err(error) = open_in(&scratch.file(), &early) else { panic!("its next numbers are in use") };
+    assert!(error.to_string().contains("the keys are older than the data"), "{error}");
+    assert!(open_in(&scratch.file(), &keys).is_ok());
+}
+
+#[tokio::test]
+async fn how_far_keys_are_in_use_is_noted_once_for_all_that_are_spare() {
+    let (scratch, other) = (Scratch::new("noted"), Scratch::new("noted-keys"));
+    let store = open_in(&scratch.file(), &other.file()).unwrap();
+    let noted = || -> u64 {
+        let connection = Connection::open(scratch.file()).unwrap();
+        connection
+            .query_row("SELECT keys_to FROM installation", [], |row| row.get::<_, i64>(0))
+            .unwrap()
+            .cast_unsigned()
+    };
+    assert_eq!(noted(), 0);
+    let mut raised = std::collections::BTreeSet::new();
+    for _ in 0..300 {
+        let key = fresh();
+        opened(&store, key).await;
+        let id = store.sealing.known(key).unwrap().0;
+        raised.insert(noted());
+        assert!(raised.last().is_some_and(|to| id <= *to), "{id} is in use: {raised:?}");
+    }
+    assert!(raised.len() <= 4, "{raised:?}");
+}
+
+#[tokio::test]
+async fn one_key_that_does_not_fit_holds_up_no_other() {
+    let (scratch, other) = (Scratch::new("one-misfit"), Scratch::new("one-misfit-keys"));
+    let keys = other.file();
+    let ending = FileKeys::open(&keys, None).unwrap().allot(1).unwrap()[0];
+    let mut file = Connection::open(scratch.file()).unwrap();
+    file.execute_batch(migrate::VERSION_1).unwrap();
+    migrate::migrate(&mut file, migrate::STEPS).unwrap();
+    file.execute_batch(
+        "UPDATE conversations SET key_id = 999999 WHERE row_id = 2;
+         INSERT INTO ending_keys VALUES (1), (888888);",
+    )
+    .unwrap();
+    drop(file);
+    assert_eq!(ending.0, 1);
+    let word = "abierto";
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    let begun = Instant::now();
+    while holds(&folder(&scratch), word) {
+        assert!(begun.elapsed() < PATIENCE, "what is in the clear is not sealed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let left = super::erase::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 };
+    assert_eq!(store.queues.read(left).await, Ok(vec![engine_privacy::KeyNumber(888_888)]), "it stays noted");
+    drop(store);
+    assert!(matches!(FileKeys::open(&keys, None).unwrap().open(ending), Err(KeysError::Ended)));
 }

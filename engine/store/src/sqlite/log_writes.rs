@@ -36,7 +36,7 @@ impl Write for ClaimWrite {
                 Ok(Ok(Claim { epoch, head: row.head, due: row.due }))
             }
             (None, Some(opening)) => {
-                let id = match rows.memory.sealing.take_spare() {
+                let id = match rows.take_key()? {
                     Ok(id) => id,
                     Err(error) => return Ok(Err(error)),
                 };

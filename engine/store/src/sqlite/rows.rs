@@ -10,6 +10,7 @@ use schema::{ConversationKey, Epoch, Seq, Timestamp};
 
 use crate::Opening;
 
+use super::installation;
 use super::sealing::Sealing;
 use crate::StoreError;
 
@@ -19,6 +20,10 @@ const REMEMBERED_MAX: usize = 65_536;
 /// What the writer remembers between transactions.
 pub(super) struct Memory {
     rows: HashMap<ConversationKey, Row>,
+    /// Keys as they will be when the transaction is committed: nobody else may use one before.
+    uncommitted: HashMap<ConversationKey, Option<KeyNumber>>,
+    /// Keys up to this one are noted in the file as in use.
+    keys_to: KeyNumber,
     /// The conversations' keys.
     pub(super) sealing: Arc<Sealing>,
     /// Events of erased conversations may still be in the file.
@@ -47,18 +52,33 @@ pub(super) struct Rows<'a> {
 impl Memory {
     pub(super) fn new(sealing: Arc<Sealing>) -> Self {
         // What an earlier process has left behind is found by looking.
-        Self { rows: HashMap::new(), sealing, remains: true, erased: false }
+        Self {
+            rows: HashMap::new(),
+            uncommitted: HashMap::new(),
+            keys_to: KeyNumber(0),
+            sealing,
+            remains: true,
+            erased: false,
+        }
     }
 
     /// Forgets everything: the transaction that made it is gone.
     pub(super) fn forget(&mut self) {
         self.rows.clear();
+        self.uncommitted.clear();
+        self.keys_to = KeyNumber(0);
+    }
+
+    /// The transaction is committed: others may use its keys.
+    pub(super) fn publish(&mut self) {
+        self.sealing.publish(self.uncommitted.drain());
     }
 
     /// The conversation is no more.
     pub(super) fn remove(&mut self, key: ConversationKey) {
         self.rows.remove(&key);
         self.sealing.forget(key);
+        self.uncommitted.insert(key, None);
     }
 
     pub(super) fn remember(&mut self, key: ConversationKey, row: Row) {
@@ -66,7 +86,7 @@ impl Memory {
             self.rows.clear();
         }
         if let Some(id) = row.key_id {
-            self.sealing.remember(key, id);
+            self.uncommitted.insert(key, Some(id));
         }
         self.rows.insert(key, row);
     }
@@ -117,6 +137,20 @@ impl Rows<'_> {
         Ok(row)
     }
 
+    /// A key that no conversation has. The file notes, one time for all that are spare now, that it may be in use.
+    pub(super) fn take_key(&mut self) -> rusqlite::Result<Result<KeyNumber, StoreError>> {
+        let id = match self.memory.sealing.take_spare() {
+            Ok(id) => id,
+            Err(error) => return Ok(Err(error)),
+        };
+        if id > self.memory.keys_to {
+            let to = self.memory.sealing.highest_spare().map_or(id, |highest| highest.max(id));
+            installation::raise_keys_to(self.connection, to)?;
+            self.memory.keys_to = to;
+        }
+        Ok(Ok(id))
+    }
+
     /// The conversation's key; it gets one now if an earlier version has left it without.
     pub(super) fn ensure_key(
         &mut self,
@@ -126,7 +160,7 @@ impl Rows<'_> {
         if let Some(id) = row.key_id {
             return Ok(Ok((row, id)));
         }
-        let id = match self.memory.sealing.take_spare() {
+        let id = match self.take_key()? {
             Ok(id) => id,
             Err(error) => return Ok(Err(error)),
         };

@@ -1,7 +1,7 @@
 //! What the store's threads and callers know of keys: which conversation has which, which are spare, and what is
 //! sealed under them.
-//! Invariant: a caller seals under the key that it knows of; the writer, which knows better, seals again where that
-//! is not the conversation's.
+//! Invariant: a caller seals under the key that is remembered for the conversation. The writer looks the key up, and
+//! seals anew what was sealed under another one. A key is remembered once the file has it.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -25,7 +25,7 @@ pub(super) struct Sealing {
     ciphers: Ciphers,
     known: Mutex<HashMap<ConversationKey, KeyNumber>>,
     spare: Mutex<VecDeque<KeyNumber>>,
-    /// Keys were noted to end of which the keeper was not told.
+    /// Some keys are on the list of those to end, and the keeper does not know it.
     owed: AtomicBool,
 }
 
@@ -44,12 +44,19 @@ impl Sealing {
         lock(&self.known).get(&key).copied()
     }
 
-    pub(super) fn remember(&self, key: ConversationKey, id: KeyNumber) {
+    /// Remembers keys that the file has from now on, and forgets those of conversations that have none any more.
+    pub(super) fn publish(&self, changes: impl IntoIterator<Item = (ConversationKey, Option<KeyNumber>)>) {
         let mut known = lock(&self.known);
-        if known.len() >= KNOWN_MAX {
-            known.clear();
+        for (key, id) in changes {
+            let Some(id) = id else {
+                known.remove(&key);
+                continue;
+            };
+            if known.len() >= KNOWN_MAX {
+                known.clear();
+            }
+            known.insert(key, id);
         }
-        known.insert(key, id);
     }
 
     pub(super) fn forget(&self, key: ConversationKey) {
@@ -63,6 +70,11 @@ impl Sealing {
             spare.extend(self.ciphers.keys().allot(SPARE_KEYS).map_err(refusal)?);
         }
         spare.pop_front().ok_or_else(|| StoreError::Unavailable("no keys were allotted".into()))
+    }
+
+    /// The highest number among those that will be taken next, if there are some.
+    pub(super) fn highest_spare(&self) -> Option<KeyNumber> {
+        lock(&self.spare).iter().copied().max()
     }
 
     /// Whether it is time for [`Sealing::refill`].

@@ -1,6 +1,6 @@
 //! What only the inside of the SQLite store can show: old files, foreign files, a writer in trouble.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -11,8 +11,8 @@ use super::rows::Rows;
 use super::scratch::Scratch;
 use super::{SqliteOptions, SqliteStore, connect, migrate};
 use crate::{
-    Append, Behind, Claim, ConversationRow, DueChange, ListQuery, Log, LogCursor, Opening, PageBounds, Projection,
-    Projections, RecordName, Records, Scope, Snapshots, StoreError,
+    Append, Behind, Claim, ConversationRow, DueChange, ListQuery, Log, LogCursor, Note, Opening, PageBounds,
+    Projection, Projections, RecordName, Records, Scope, Seals, Snapshots, StoreError,
 };
 
 #[tokio::test]
@@ -92,6 +92,35 @@ async fn a_panic_while_writing_leaves_nobody_waiting() {
     assert_eq!(store.get(record("before")).await, Ok(None));
     assert_eq!(store.put(record("before"), 0, vec![]).await, Ok(1), "the next write finds a new connection");
     assert_eq!(store.stats().reopened, 1);
+}
+
+#[tokio::test]
+async fn nothing_is_sealed_under_a_key_that_no_conversation_has() {
+    // The batch is undone by a panic, or its commit fails.
+    for by_panic in [true, false] {
+        let scratch = Scratch::new("no-row");
+        let store = open(&scratch);
+        let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+        let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::from_millis(0) };
+        let note = || vec![Note { seq: 1, bytes: b"words".to_vec() }];
+        let release = hold(&store);
+        let claim = store.claim(key, Some(opening.clone()));
+        let (inside, go_on) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+        let paused = store.write(Paused { inside: Arc::clone(&inside), go_on: Arc::clone(&go_on) });
+        let fails = if by_panic { store.write(Panics) } else { store.write(Sql("ROLLBACK")) };
+        release.send(()).unwrap();
+        inside.wait();
+        // In the middle of the transaction.
+        let early = store.seal(key, note());
+        go_on.wait();
+        assert!(claim.await.is_err() && paused.await.is_err() && fails.await.is_err());
+        assert!(early.await.is_err(), "{by_panic}: sealed under a key that may never be the conversation's");
+        store.probe().await.unwrap();
+        assert_eq!(store.seal(key, note()).await, Err(StoreError::NotFound), "{by_panic}");
+        store.claim(key, Some(opening)).await.unwrap();
+        let sealed = store.seal(key, note()).await.unwrap();
+        assert_eq!(store.unseal(key, sealed).await, Ok(Some(note())), "{by_panic}");
+    }
 }
 
 #[tokio::test]
@@ -319,6 +348,26 @@ impl Write for Held {
         let held = self.0.lock().unwrap();
         held.0.send(()).unwrap();
         held.1.recv().unwrap();
+        Ok(Ok(()))
+    }
+
+    fn cost(&self) -> (usize, usize) {
+        (1, 0)
+    }
+}
+
+/// A write that stops in the middle of its transaction.
+struct Paused {
+    inside: Arc<Barrier>,
+    go_on: Arc<Barrier>,
+}
+
+impl Write for Paused {
+    type Output = ();
+
+    fn apply(&self, _: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
+        self.inside.wait();
+        self.go_on.wait();
         Ok(Ok(()))
     }
 

@@ -231,10 +231,17 @@ fn transact(
         return Err(if whole { Failure::Contradiction(why) } else { Failure::NotDone(why) });
     }
     let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
-    committed.map(drop).map_err(|error| {
-        damage.look(&error);
-        Failure::Unknown(failure::words(&error))
-    })
+    match committed {
+        Ok(_) => {
+            memory.publish();
+            Ok(())
+        }
+        Err(error) => {
+            damage.look(&error);
+            memory.forget();
+            Err(Failure::Unknown(failure::words(&error)))
+        }
+    }
 }
 
 fn apply(connection: &Connection, memory: &mut Memory, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
