@@ -374,17 +374,18 @@ async fn opened_while_erased(is_known: bool, after: (u64, u64), slow: usize) -> 
     let wait = |millis| tokio::time::sleep(Duration::from_millis(millis));
     let erase = async {
         wait(after.0).await;
-        let erased = system.erase_contact(tenant, ana).await;
+        // It fails where whoever has opened one erases it at the moment.
+        while system.erase_contact(tenant, ana).await.is_err() {
+            wait(1).await;
+        }
         is_over.set(true);
-        erased
     };
     let open = async {
         wait(after.1).await;
         let was_over = is_over.get();
         (worker.open_as(key, ana, None).await.is_ok(), was_over)
     };
-    let (erased, (is_opened, was_over)) = tokio::join!(erase, open);
-    erased.unwrap();
+    let ((), (is_opened, was_over)) = tokio::join!(erase, open);
     let is_left = system.store().read(key, 0, PageBounds::HEAD).await.is_ok();
     [is_opened, is_left, was_over]
 }
