@@ -167,7 +167,7 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     let pages = visitor.open().await;
     let mut socket = Socket::open(node.address, &page.token).await;
     socket.join(pages, 0).await;
-    let mut bos = Socket::open(node.address, &api.visitor(json!({"contact": "Bo"})).await.token).await;
+    let mut listens = Socket::open(node.address, &api.visitor(json!({"contact": "Bo"})).await.token).await;
     let (ana, bo) = (by_identity(&api, "external:Ana").await.unwrap(), by_identity(&api, "external:Bo").await.unwrap());
     for token in [&visitor] {
         assert_eq!(token.get(&format!("/v1/conversations/{anas}")).await.failure(), (404, "unknown_conversation"));
@@ -176,7 +176,7 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     api.post(&merge, &json!({"other": bo.id})).await.ok::<ContactView>();
     let merged: ContactView = api.post(&merge, &json!({"other": page.contact_id})).await.ok();
     // What they have open comes back as whom they stand for now.
-    for socket in [&mut socket, &mut bos] {
+    for socket in [&mut socket, &mut listens] {
         assert_eq!(socket.closed().await.0, COME_BACK);
     }
     assert_eq!(api.post(&merge, &json!({"other": page.contact_id})).await.ok::<ContactView>(), merged, "twice is once");
