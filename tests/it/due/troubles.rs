@@ -8,8 +8,8 @@ use schema::ErrorCode;
 use super::*;
 
 /// In a world of its own, in virtual time.
-async fn lives(story: impl Future<Output = ()>) {
-    LocalSet::new().run_until(story).await;
+async fn lives(story: impl AsyncFnOnce()) {
+    LocalSet::new().run_until(Box::pin(story())).await;
 }
 
 /// A conversation that has nothing to do, at rest.
@@ -47,7 +47,7 @@ async fn put_hours(worker: &Worker, tenant: TenantId, hours: u32) -> Result<(), 
 
 #[tokio::test(start_paused = true)]
 async fn while_many_are_told_of_a_new_policy_others_are_not_late() {
-    lives(async {
+    lives(async || {
         let store = Arc::new(MemoryStore::default()) as SharedStore;
         let (large, small) = (TenantId::generate(), TenantId::generate());
         let worker = node(&store, small, Options::default()).await;
@@ -68,7 +68,7 @@ async fn while_many_are_told_of_a_new_policy_others_are_not_late() {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_whose_answer_was_lost_is_carried_out_as_it_stands() {
-    lives(async {
+    lives(async || {
         let (moody, tenant) = (Moody::default(), TenantId::generate());
         let store: SharedStore = Arc::new(moody.clone());
         let worker = node(&store, tenant, Options::default()).await;
@@ -92,7 +92,7 @@ async fn a_policy_whose_answer_was_lost_is_carried_out_as_it_stands() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_due_for_a_tenant_that_cannot_be_read_holds_up_nobody() {
-    lives(async {
+    lives(async || {
         let store = Arc::new(MemoryStore::default()) as SharedStore;
         let (poor, tenant) = (TenantId::generate(), TenantId::generate());
         let worker = node(&store, tenant, Options::default()).await;
@@ -131,7 +131,7 @@ async fn mended(store: &SharedStore, record: RecordName, tenant: TenantId) {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_asked_for_a_disabled_tenant_and_its_entries_wait() {
-    lives(async {
+    lives(async || {
         let (store, tenant) = (Arc::new(MemoryStore::default()) as SharedStore, TenantId::generate());
         let worker = node(&store, tenant, Options::default()).await;
         let key = opened(&worker, tenant).await;
@@ -153,7 +153,7 @@ async fn nothing_is_asked_for_a_disabled_tenant_and_its_entries_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn an_owner_that_learns_from_its_entry_that_it_is_none_ends() {
-    lives(async {
+    lives(async || {
         let (store, tenant) = (Arc::new(MemoryStore::default()) as SharedStore, TenantId::generate());
         let worker = node(&store, tenant, Options::default()).await;
         let key = opened(&worker, tenant).await;
