@@ -97,7 +97,7 @@ def test_a_chat_that_was_removed_while_it_loads_opens_no_connection(room):
     held = []
     page.route("**/web/packs/widget-chat.*", lambda route: held.append(route))
     sockets = []
-    page.on("websocket", sockets.append)
+    page.on("websocket", lambda socket: sockets.append(socket))
     page.reload()
     page.locator(".launcher").wait_for()
     wait_for(lambda: page.wait_for_timeout(20) or held, "the rest of it")

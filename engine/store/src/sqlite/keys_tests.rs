@@ -186,7 +186,7 @@ async fn who_appends_without_knowing_the_key_is_sealed_for_all_the_same() {
     store.sealing.forget(key);
     append(&store, key, 0, &[WORD]).await.unwrap();
     // What is remembered may be another conversation's, which was erased and opened again.
-    store.sealing.publish([(key, store.sealing.known(stranger))]);
+    store.sealing.make_known([(key, store.sealing.known(stranger))]);
     append(&store, key, 1, &["zopilote"]).await.unwrap();
     assert_eq!(words_of(&store, key).await, [WORD, "zopilote"]);
     assert!(!holds(&folder(&scratch), WORD) && !holds(&folder(&scratch), "zopilote"));

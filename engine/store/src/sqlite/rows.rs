@@ -70,8 +70,8 @@ impl Memory {
     }
 
     /// The transaction is committed: others may use its keys.
-    pub(super) fn publish(&mut self) {
-        self.sealing.publish(self.uncommitted.drain());
+    pub(super) fn make_known(&mut self) {
+        self.sealing.make_known(self.uncommitted.drain());
     }
 
     /// The conversation is no more.

@@ -45,7 +45,7 @@ impl Sealing {
     }
 
     /// Remembers keys that the file has from now on, and forgets those of conversations that have none any more.
-    pub(super) fn publish(&self, changes: impl IntoIterator<Item = (ConversationKey, Option<KeyNumber>)>) {
+    pub(super) fn make_known(&self, changes: impl IntoIterator<Item = (ConversationKey, Option<KeyNumber>)>) {
         let mut known = lock(&self.known);
         for (key, id) in changes {
             let Some(id) = id else {

@@ -233,7 +233,7 @@ fn transact(
     let committed = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
     match committed {
         Ok(_) => {
-            memory.publish();
+            memory.make_known();
             Ok(())
         }
         Err(error) => {
