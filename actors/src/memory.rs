@@ -68,6 +68,13 @@ impl<K: Eq + Hash, V: Clone> Memory<K, V> {
         inner.forgotten += 1;
     }
 
+    /// The same of all that `is_untrue` names.
+    pub fn forget_all(&self, is_untrue: impl Fn(&K) -> bool) {
+        let mut inner = self.lock();
+        inner.entries.retain(|key, _| !is_untrue(key));
+        inner.forgotten += 1;
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner<K, V>> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_store::Opening;
 use schema::{ConversationKey, ErrorCode, Locale, Seq, TenantId};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use crate::contacts::Standing;
 use crate::conversation::{
     ConversationHandle, Host, Keeper, Prepared, Pulse, Subscribers, WakeFailure, Waking, open, wake,
 };
@@ -75,10 +75,10 @@ impl Supervisor {
         &self,
         tenant: &Tenant,
         key: ConversationKey,
-        whom: &Standing,
+        opening: Opening,
         locale: Option<Locale>,
     ) -> Result<Seq, Failure> {
-        let prepared = open(&self.host, tenant, key, whom, locale).await?;
+        let prepared = open(&self.host, tenant, key, opening, locale).await?;
         let head = prepared.machine.state().head;
         self.conversations.opened(key, prepared);
         Ok(head)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use engine_conversation::{Command, Outcome};
 use engine_model::Registry;
+use engine_store::Opening;
 use schema::{ContactId, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
 
 use crate::contacts::ContactsError;
@@ -82,7 +83,7 @@ impl Worker {
         self.supervisor.find_here(key).await
     }
 
-    /// A new conversation with a contact, or with the one that it was merged into; `locale` is what the contact's page
+    /// A new conversation with a contact, whose own it stays when merges come and go; `locale` is what the contact's page
     /// or app says of its language. It is durable when this completes, with its first event as its head.
     ///
     /// # Errors
@@ -134,9 +135,10 @@ impl Worker {
         if whom.is_erasing {
             return Err(ContactsError::Erasing.into());
         }
-        let head = self.supervisor.open(&tenant, key, &whom, locale).await?;
+        let opening = Opening { contact, is_anonymous: !whom.is_known, at: self.host.clock.now() };
+        let head = self.supervisor.open(&tenant, key, opening, locale).await?;
         // An erasure that began meanwhile may have looked for their conversations before this one was there.
-        let refused = match contacts.may_be_erased(key.tenant, &whom, erased).await {
+        let refused = match contacts.may_be_erased(key.tenant, contact, &whom, erased).await {
             Ok(false) => return Ok(head),
             Ok(true) => ContactsError::Erasing.into(),
             Err(error) => Failure::from(error),

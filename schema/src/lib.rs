@@ -24,7 +24,7 @@ pub mod wire;
 
 pub use contact::{
     Attribute, Begun, ChangeKind, Changed, Consent, ConsentIn, ContactChange, ContactError, ContactRecord,
-    ContactState, KnownIdentity, Provenance, StatesIn, Step, Way,
+    ContactState, Family, KnownIdentity, Provenance, Refusals, StatesIn, Step, StoredContact, Way,
 };
 pub use counted::{Counted, counted};
 pub use error::ErrorCode;

@@ -1,5 +1,6 @@
 //! Contacts of the real program: who is who over HTTP and sockets, in lists and for visitors, and their end.
 
+mod crowd;
 mod steps;
 
 use schema::wire::{Close, ContactList, ContactView, ConversationList, VisitorToken};
@@ -205,6 +206,8 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     assert_eq!((late.contact.as_str(), late.contact_id), ("Ana", ana.id));
     let opened = visitor.open().await;
     assert_eq!(api.view(opened).await.contact_id, Some(ana.id));
+    let first = api.log(opened).await.events.remove(0).fact;
+    assert!(matches!(first, Fact::Opened { contact, .. } if contact == page.contact_id), "it is their own: {first:?}");
     // After a restart it is as it was.
     node.signal("TERM");
     node.ended().await;
@@ -221,7 +224,9 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     socket.join(pages, 0).await;
     let undone: ContactView = api.post(&split, &json!({"contact": page.contact_id})).await.ok();
     assert_eq!((undone.id, keys(&undone).len()), (page.contact_id, 0));
-    assert_eq!(listed(&api, &page.contact_id.to_string()).await, [pages]);
+    let mut theirs = vec![pages, opened];
+    theirs.sort_unstable();
+    assert_eq!(listed(&api, &page.contact_id.to_string()).await, theirs);
     assert_eq!(socket.closed().await.0, COME_BACK);
     let again: VisitorToken = api.showing(late.token.clone()).post("/v1/visitors", &json!({})).await.ok();
     assert_eq!(again.contact_id, page.contact_id);
@@ -230,7 +235,9 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
         let visitor = api.showing(token);
         assert_eq!(visitor.get(&format!("/v1/conversations/{anas}")).await.failure(), (404, "unknown_conversation"));
         let own: ConversationList = visitor.get("/v1/conversations").await.ok();
-        assert_eq!(own.conversations.into_iter().map(|row| row.id).collect::<Vec<_>>(), [pages]);
+        let mut own: Vec<_> = own.conversations.into_iter().map(|row| row.id).collect();
+        own.sort_unstable();
+        assert_eq!(own, theirs);
         let join = json!({"type": "join", "ref": "j", "conversation": anas, "after": 0});
         assert!(socket.call(join).await.is_err());
     }
@@ -240,7 +247,11 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     assert_eq!((keys(&new), listed(&api, "Bo").await), (vec!["external:Bo".into()], vec![]));
     let left = view(&api, ana.id).await;
     assert_eq!((keys(&left), left.merged), (vec!["external:Ana".into()], vec![bo.id]));
-    assert_eq!(left.changes.len(), 4, "each is remembered");
+    assert_eq!(left.changes.len(), 3, "each is remembered");
+    for (from, other) in [(ana.id, ContactId::generate()), (ContactId::generate(), ana.id)] {
+        let answer = api.post(&format!("/v1/contacts/{from}/merge"), &json!({"other": other})).await;
+        assert_eq!(answer.failure(), (404, "not_found"));
+    }
     for (body, failure) in [
         (json!({}), (400, "bad_field")),
         (json!({"contact": page.contact_id, "identities": [{"kind": "external", "value": "Ana"}]}), (400, "bad_field")),
@@ -285,6 +296,57 @@ async fn what_a_merge_brought_goes_with_whom_it_came_with_and_a_log_out_makes_no
         assert!(!bytes.windows(CANARY.len()).any(|part| part == CANARY.as_bytes()), "{}", file.display());
     }
     assert!(looked > 0, "the store was looked at");
+}
+
+#[tokio::test]
+async fn what_somebody_has_refused_stays_refused_whoever_they_turn_out_to_be() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    let (ana, bo): (VisitorToken, VisitorToken) =
+        (api.visitor(json!({"contact": "Ana"})).await, api.visitor(json!({"contact": "Bo"})).await);
+    let [anas, bos] = [&ana, &bo].map(|token| format!("/v1/contacts/{}", token.contact_id));
+    let change = async |path: &str, mut change: Value| {
+        let before: ContactView = api.get(path).await.ok();
+        change["version"] = before.version.into();
+        api.patch(path, &change).await.ok::<ContactView>()
+    };
+    let has_refused = |view: &ContactView| {
+        let said = |(purpose, given)| {
+            let purpose = serde_json::from_value(Value::String(purpose)).unwrap();
+            view.consents.get::<schema::Purpose>(&purpose).is_some_and(|consent| consent.given == given)
+        };
+        (said(("news".into(), false)), said(("ads".into(), false)), view.states.len())
+    };
+    change(&anas, json!({"consents": {"news": {"given": true}, "ads": {"given": true}}})).await;
+    change(
+        &bos,
+        json!({"add_identities": [{"kind": "phone", "value": "+34600123456"}],
+        "consents": {"news": {"given": false}}}),
+    )
+    .await;
+    let merged: ContactView = api.post(&format!("{anas}/merge"), &json!({"other": bo.contact_id})).await.ok();
+    assert_eq!(has_refused(&merged), (true, false, 0));
+    let from = merged.consents.values().filter_map(|consent| consent.provenance.from).collect::<Vec<_>>();
+    assert_eq!(from, [bo.contact_id]);
+    // Said while they are one: of both.
+    let said = change(&bos, json!({"consents": {"ads": {"given": false}}, "states": {"opted_out": true}})).await;
+    assert_eq!((has_refused(&said), said.id), ((true, true, 1), ana.contact_id));
+    let phone = json!({"identities": [{"kind": "phone", "value": "+34600123456"}]});
+    let new: ContactView = api.post(&format!("{anas}/split"), &phone).await.ok();
+    assert_eq!((has_refused(&new), keys(&new)), ((true, true, 1), vec!["phone:+34600123456".to_owned()]));
+    let several = json!({"identities": [{"kind": "external", "value": "Ana"}, {"kind": "external", "value": "Bo"}]});
+    let refused = api.post(&format!("{anas}/split"), &several).await;
+    assert_eq!(refused.failure(), (409, "wrong_state"));
+    assert!(refused.body.contains("undo the merge"), "{}", refused.body);
+    api.post(&format!("{anas}/split"), &json!({"contact": bo.contact_id})).await.ok::<ContactView>();
+    assert_eq!(has_refused(&view(&api, ana.contact_id).await), (false, true, 1));
+    assert_eq!(has_refused(&view(&api, bo.contact_id).await), (true, true, 1));
+    // An identity that another contact has is refused before anything is written.
+    let before = view(&api, ana.contact_id).await;
+    let held =
+        json!({"version": before.version, "name": "X", "add_identities": [{"kind": "phone", "value": "+34600123456"}]});
+    assert_eq!(api.patch(&anas, &held).await.failure(), (409, "wrong_state"));
+    assert_eq!(view(&api, ana.contact_id).await, before);
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! What of a contact's erasure stands in records: that it was asked for, and the end of the record.
-//! Invariant: what was asked for is done to a contact who stands for itself and whose own record says so, and to nobody
-//! else.
+//! Invariant: what was asked for is done to a contact whose own record says so, and to those whose pointers led to it when
+//! their records said so, too; to nobody else.
 
 use std::sync::atomic::Ordering;
 
 use engine_store::{RecordName, Scope, StoreError};
-use schema::{ChangedBy, ContactId, Step, TenantId};
+use schema::{Begun, ChangedBy, ContactId, Step, TenantId};
 
 use super::{ATTEMPTS_MAX, Contacts, ContactsError, Standing, name};
 
@@ -23,7 +23,7 @@ pub(crate) struct Asked {
 
 impl Contacts {
     /// Writes down that a contact is to be erased; from then on nothing is begun with them. Gives the contact that the
-    /// id stands for, and all who were merged into it.
+    /// id stands for, and before all who are erased with it.
     pub(crate) async fn begin_erasing(
         &self,
         tenant: TenantId,
@@ -31,19 +31,61 @@ impl Contacts {
     ) -> Result<(ContactId, Vec<ContactId>), ContactsError> {
         for _ in 0..ATTEMPTS_MAX {
             let now = self.clock.now();
-            let mut kept = self.settled_or_new(tenant, id, now).await?;
-            self.ask_to_erase(tenant, kept.id).await?;
-            if !kept.record.is_erasing() {
-                kept.record.begin(Step::Erase, &ChangedBy::system(), now)?;
-                kept = match self.put(tenant, kept, None).await {
-                    // Somebody else has changed it.
-                    Err(ContactsError::Version { .. }) => continue,
-                    put => put?,
-                };
-                // Whoever looked before the record said so has taken back that it was asked for.
-                self.ask_to_erase(tenant, kept.id).await?;
+            let family = self.settled_or_new(tenant, id, now).await?;
+            let id = family.root().id;
+            self.ask_to_erase(tenant, id).await?;
+            let members = match &family.root().record.begun {
+                Some(Begun { step: Step::Erase { members }, .. }) => members.clone(),
+                _ => {
+                    let members: Vec<_> = family.ids().into_iter().filter(|member| *member != id).collect();
+                    let mut root = family.into_root();
+                    root.record.begin(Step::Erase { members: members.clone() }, &ChangedBy::system(), now)?;
+                    match self.put(tenant, root).await {
+                        // Somebody else has changed it.
+                        Err(ContactsError::Version { .. }) => continue,
+                        put => put.map(|_| ())?,
+                    }
+                    // Whoever looked before the record said so has taken back that it was asked for.
+                    self.ask_to_erase(tenant, id).await?;
+                    members
+                }
+            };
+            let mut erased = vec![id];
+            // Those nearest to the contact come first: who was parted from it in the meantime keeps their own.
+            for member in members {
+                if self.is_erased_along(tenant, member, &erased).await? {
+                    erased.push(member);
+                }
             }
-            return Ok((kept.id, kept.record.family(kept.id)));
+            return Ok((id, erased));
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// Whether a contact is still a part of those who are erased; then their record says, too, that it ends, so that
+    /// nobody can part them any more.
+    async fn is_erased_along(
+        &self,
+        tenant: TenantId,
+        member: ContactId,
+        erased: &[ContactId],
+    ) -> Result<bool, ContactsError> {
+        for _ in 0..ATTEMPTS_MAX {
+            // Without a record: they were removed before a stop, and their conversations may be looked for once more.
+            let Some(mut stored) = self.current(tenant, member).await? else { return Ok(true) };
+            if stored.record.is_erasing() {
+                return Ok(true);
+            }
+            if stored.record.merged_into.is_none_or(|into| !erased.contains(&into)) {
+                return Ok(false);
+            }
+            let step = Step::Erase { members: Vec::new() };
+            stored.record.begin(step, &ChangedBy::system(), self.clock.now())?;
+            match self.put(tenant, stored).await {
+                Ok(_) => return Ok(true),
+                Err(ContactsError::Version { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Err(StoreError::Busy.into())
     }
@@ -53,14 +95,14 @@ impl Contacts {
         &self,
         tenant: TenantId,
         id: ContactId,
-        family: &[ContactId],
+        erased: &[ContactId],
     ) -> Result<(), ContactsError> {
         // Before the records go: who finds none knows by it that there may have been one.
         self.erased.fetch_add(1, Ordering::SeqCst);
-        // Those that point to the contact go before it, or they would stand for themselves.
-        for gone in family.iter().rev() {
+        // Those that point to the contact go before it: it says who goes with it.
+        for gone in erased.iter().rev() {
             self.remove(name(tenant, *gone)).await?;
-            self.standings.forget(&(tenant, *gone));
+            self.forget(tenant);
         }
         Ok(self.remove(asked(tenant, id)).await?)
     }
@@ -106,22 +148,23 @@ impl Contacts {
         self.erased.load(Ordering::SeqCst)
     }
 
-    /// Whether a contact is being erased, or may have been since `whom` was looked up, when so many were `erased`. One
-    /// of whom nothing was known leaves no trace: any erasure may have been theirs.
+    /// Whether a contact is being erased, or may have been since it was looked up whom its `id` stands for, when so many
+    /// were `erased`. One of whom nothing was known leaves no trace: any erasure may have been theirs.
     pub(crate) async fn may_be_erased(
         &self,
         tenant: TenantId,
+        id: ContactId,
         whom: &Standing,
         erased: u64,
     ) -> Result<bool, ContactsError> {
-        let now = self.standing(tenant, whom.id).await?;
+        let now = self.standing(tenant, id).await?;
         let may_be_gone = !now.is_known && (whom.is_known || self.erased() != erased);
         Ok(now.is_erasing || may_be_gone)
     }
 
     async fn says_that_it_ends(&self, tenant: TenantId, id: ContactId) -> Result<bool, ContactsError> {
         let found = self.load(tenant, id).await?;
-        Ok(found.is_some_and(|kept| kept.record.merged_into.is_none() && kept.record.is_erasing()))
+        Ok(found.is_some_and(|stored| stored.record.is_erasing()))
     }
 
     async fn ask_to_erase(&self, tenant: TenantId, id: ContactId) -> Result<(), StoreError> {
@@ -148,6 +191,7 @@ mod tests {
     use engine_store::Records;
     use engine_store::memory::{MemoryStore, Outcome, Scripted};
     use schema::Contact;
+    use schema::wire::SplitIn;
 
     use super::*;
     use crate::clock::SystemClock;
@@ -159,6 +203,10 @@ mod tests {
 
     fn name(text: &str) -> Contact {
         text.parse().unwrap()
+    }
+
+    fn undo(contact: ContactId) -> SplitIn {
+        SplitIn { contact: Some(contact), ..SplitIn::default() }
     }
 
     /// All pages; a page that comes twice is none that ends.
@@ -179,9 +227,9 @@ mod tests {
     async fn one_whose_record_does_not_say_so_is_not_erased_whomever_it_stands_for() {
         let (store, contacts, tenant) = contacts();
         let [ana, bo, cy] = [name("Ana"), name("Bo"), name("Cy")];
-        let ana = contacts.named(tenant, &ana).await.unwrap();
-        let bo = contacts.named(tenant, &bo).await.unwrap();
-        let cy = contacts.named(tenant, &cy).await.unwrap();
+        let ana = contacts.named(tenant, &ana).await.unwrap().own;
+        let bo = contacts.named(tenant, &bo).await.unwrap().own;
+        let cy = contacts.named(tenant, &cy).await.unwrap().own;
         // It was asked for, and Bo's record could not say so; then Bo was merged.
         let lost = Scripted { outcome: Outcome::LostUnknown, ..Scripted::default() };
         store.script([Scripted::default(), lost]);
@@ -197,6 +245,60 @@ mod tests {
         // Whoever is erased is nobody whom one may name.
         assert_eq!(contacts.named(tenant, &name("Cy")).await, Err(ContactsError::Erasing));
         assert_eq!(contacts.named(tenant, &cy.into()).await, Err(ContactsError::Erasing));
+    }
+
+    /// Who was in a merge when its end was asked for, and is parted from it before that is known everywhere.
+    #[tokio::test]
+    async fn who_was_parted_in_time_is_not_erased_with_the_other() {
+        let (_, contacts, tenant) = contacts();
+        let mut ids = Vec::new();
+        for n in 0..4 {
+            ids.push(contacts.named(tenant, &name(&format!("c{n}"))).await.unwrap().own);
+        }
+        let by = ChangedBy::system();
+        let [a, b, c, d] = ids[..] else { panic!("there are four") };
+        // C in B, B and D in A.
+        for (into, other) in [(b, c), (a, b), (a, d)] {
+            contacts.merge(tenant, into, other, &by).await.unwrap();
+        }
+        let mut root = contacts.settled(tenant, a).await.unwrap().unwrap().into_root();
+        root.record.begin(Step::Erase { members: vec![b, d, c] }, &by, contacts.clock.now()).unwrap();
+        contacts.put(tenant, root).await.unwrap();
+        assert_eq!(contacts.split(tenant, a, undo(b), &by).await, Err(ContactsError::Erasing), "nobody parts them now");
+        // One that was on its way.
+        let mut parted = contacts.load(tenant, b).await.unwrap().unwrap();
+        parted.record.stand_alone(&by, contacts.clock.now());
+        contacts.put(tenant, parted).await.unwrap();
+        assert_eq!(contacts.begin_erasing(tenant, d).await, Ok((a, vec![a, d])));
+        let mut late = contacts.load(tenant, d).await.unwrap().unwrap();
+        late.version -= 1;
+        late.record.stand_alone(&by, contacts.clock.now());
+        assert!(matches!(contacts.put(tenant, late).await, Err(ContactsError::Version { .. })));
+        contacts.end_erasing(tenant, a, &[a, d]).await.unwrap();
+        assert_eq!(contacts.family_of(tenant, b).await, Ok(vec![b, c]));
+        for (n, is_left) in [(0, false), (1, true), (2, true), (3, false)] {
+            let found = contacts.meant(tenant, &name(&format!("c{n}"))).await.unwrap();
+            assert_eq!(found.is_some(), is_left, "{n}");
+        }
+    }
+
+    /// Who points to somebody who is gone stands for itself.
+    #[tokio::test]
+    async fn a_pointer_to_nobody_leads_nowhere() {
+        let (_, contacts, tenant) = contacts();
+        let by = ChangedBy::system();
+        let ana = contacts.named(tenant, &name("Ana")).await.unwrap().own;
+        let bo = contacts.named(tenant, &name("Bo")).await.unwrap().own;
+        contacts.merge(tenant, ana, bo, &by).await.unwrap();
+        contacts.remove(super::super::name(tenant, ana)).await.unwrap();
+        contacts.forget(tenant);
+        assert_eq!(contacts.meant(tenant, &name("Bo")).await, Ok(Some(super::super::Meant { own: bo, id: bo })));
+        assert_eq!(contacts.list(tenant, None, 9).await.unwrap().contacts.len(), 1);
+        let cy = contacts.named(tenant, &name("Cy")).await.unwrap().own;
+        contacts.merge(tenant, cy, bo, &by).await.unwrap();
+        assert_eq!(contacts.family_of(tenant, bo).await, Ok(vec![cy, bo]));
+        contacts.begin_erasing(tenant, bo).await.unwrap();
+        assert_eq!(contacts.is_to_be_erased(tenant, cy).await, Ok(true));
     }
 
     #[tokio::test]
@@ -217,8 +319,8 @@ mod tests {
         let (store, contacts, tenant) = contacts();
         assert_eq!(contacts.meant(tenant, &name("Ana")).await, Ok(None));
         assert!(store.scan(Scope::Tenant(tenant), super::super::KIND, None, 9).await.unwrap().is_empty());
-        let ana = contacts.named(tenant, &name("Ana")).await.unwrap();
-        let bo = contacts.named(tenant, &name("Bo")).await.unwrap();
+        let ana = contacts.named(tenant, &name("Ana")).await.unwrap().own;
+        let bo = contacts.named(tenant, &name("Bo")).await.unwrap().own;
         contacts.merge(tenant, ana, bo, &ChangedBy::system()).await.unwrap();
         for bos in [name("Bo"), bo.into()] {
             let meant = contacts.meant(tenant, &bos).await.unwrap().unwrap();

@@ -4,7 +4,8 @@
 
 mod erasing;
 mod error;
-mod steps;
+mod merges;
+mod splits;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -12,7 +13,8 @@ use std::sync::atomic::AtomicU64;
 use engine_store::{Record, RecordKeys, RecordName, Records, Scope, StoreError};
 use schema::wire::{ContactList, ContactView};
 use schema::{
-    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Identity, Provenance, TenantId, Timestamp, Way, limits,
+    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Family, Identity, Provenance, StoredContact, TenantId,
+    Timestamp, Way, limits,
 };
 
 use crate::clock::Clock;
@@ -29,8 +31,8 @@ const ATTEMPTS_MAX: usize = 16;
 ///
 /// One for the node. Somebody of whom nothing is known has no record and costs no write. What stands in records is read
 /// through [`Contacts::standing`], which remembers it for a few seconds and follows merges; every change forgets what it
-/// makes untrue. Changes of two records are done in steps, see [`schema::Step`]: whoever reads a record in the middle of
-/// one goes on with it.
+/// may make untrue. A merge is one pointer, see [`schema::Family`]; other changes of several records are done in steps,
+/// see [`schema::Step`]: whoever reads a record in the middle of one goes on with it.
 pub struct Contacts {
     records: Arc<dyn Records>,
     clock: Arc<dyn Clock>,
@@ -61,15 +63,6 @@ pub struct Standing {
     pub is_erasing: bool,
 }
 
-/// A record that goes on, and where it stands.
-#[derive(Clone)]
-struct Kept {
-    id: ContactId,
-    /// 0: it is not stored yet.
-    version: u64,
-    record: ContactRecord,
-}
-
 impl Contacts {
     /// Contacts whose records are in `records`.
     #[must_use]
@@ -88,9 +81,12 @@ impl Contacts {
         }
         let look = self.standings.look();
         let standing = match self.settled(tenant, id).await? {
-            Some(Kept { id, record, .. }) => {
-                Standing { id, shown: record.shown(id), is_known: true, is_erasing: record.is_erasing() }
-            }
+            Some(family) => Standing {
+                id: family.root().id,
+                shown: family.shown(),
+                is_known: true,
+                is_erasing: family.is_erasing(),
+            },
             None => Standing { id, shown: id.into(), is_known: false, is_erasing: false },
         };
         self.standings.put((tenant, id), standing.clone(), now, look);
@@ -101,23 +97,23 @@ impl Contacts {
     ///
     /// # Errors
     /// [`ContactsError::Erasing`] while the contact is being erased; what the store says; a name that cannot be one.
-    pub async fn named(&self, tenant: TenantId, name: &Contact) -> Result<ContactId, ContactsError> {
-        if let Some(id) = name.id() {
-            let Standing { id, is_erasing, .. } = self.standing(tenant, id).await?;
-            return if is_erasing { Err(ContactsError::Erasing) } else { Ok(id) };
+    pub async fn named(&self, tenant: TenantId, name: &Contact) -> Result<Meant, ContactsError> {
+        if let Some(own) = name.id() {
+            let Standing { id, is_erasing, .. } = self.standing(tenant, own).await?;
+            return if is_erasing { Err(ContactsError::Erasing) } else { Ok(Meant { own, id }) };
         }
         let identity = Identity::try_from(name)?;
         for _ in 0..ATTEMPTS_MAX {
             match self.by_identity(tenant, &identity).await? {
-                Some(kept) if kept.record.is_erasing() => return Err(ContactsError::Erasing),
-                Some(kept) => return Ok(kept.id),
+                Some((_, family)) if family.is_erasing() => return Err(ContactsError::Erasing),
+                Some((own, family)) => return Ok(Meant { own, id: family.root().id }),
                 None => {}
             }
             let at = self.clock.now();
             let provenance = Provenance { at, by: ChangedBy::system(), way: Way::Named, from: None };
             let record = ContactRecord::known_by(identity.clone(), provenance);
-            match self.put(tenant, Kept { id: ContactId::generate(), version: 0, record }, None).await {
-                Ok(kept) => return Ok(kept.id),
+            match self.put(tenant, StoredContact { id: ContactId::generate(), version: 0, record }).await {
+                Ok(StoredContact { id, .. }) => return Ok(Meant { own: id, id }),
                 // Somebody else was quicker, and is found now.
                 Err(ContactsError::Held { .. }) => {}
                 Err(error) => return Err(error),
@@ -136,10 +132,8 @@ impl Contacts {
             return Ok(Some(Meant { own, id: self.standing(tenant, own).await?.id }));
         }
         let Ok(identity) = Identity::try_from(name) else { return Ok(None) };
-        let Some(Kept { id, record, .. }) = self.by_identity(tenant, &identity).await? else { return Ok(None) };
-        let theirs = record.identities.iter().find(|known| known.identity == identity);
-        let came_with = theirs.and_then(|known| known.provenance.from).filter(|from| record.merged.contains(from));
-        Ok(Some(Meant { own: came_with.unwrap_or(id), id }))
+        let found = self.by_identity(tenant, &identity).await?;
+        Ok(found.map(|(own, family)| Meant { own, id: family.root().id }))
     }
 
     /// The contact whom a request names, if there is one by that name, with all who were merged into it.
@@ -154,7 +148,7 @@ impl Contacts {
                 Err(_) => None,
             },
         };
-        Ok(found.map(|kept| kept.record.family(kept.id)).unwrap_or_default())
+        Ok(found.map(|(_, family)| family.ids()).unwrap_or_default())
     }
 
     /// A contact with all who were merged into it: in conversations of any of them they are who it is with.
@@ -163,7 +157,7 @@ impl Contacts {
     /// What the store says.
     pub async fn family_of(&self, tenant: TenantId, id: ContactId) -> Result<Vec<ContactId>, ContactsError> {
         let found = self.settled(tenant, id).await?;
-        Ok(found.map_or_else(|| vec![id], |kept| kept.record.family(kept.id)))
+        Ok(found.map_or_else(|| vec![id], |family| family.ids()))
     }
 
     /// What is known of a contact; none when there is no record.
@@ -171,7 +165,7 @@ impl Contacts {
     /// # Errors
     /// What the store says.
     pub async fn view(&self, tenant: TenantId, id: ContactId) -> Result<Option<ContactView>, ContactsError> {
-        Ok(self.settled(tenant, id).await?.filter(|kept| !kept.record.is_erasing()).map(Kept::view))
+        Ok(self.settled(tenant, id).await?.as_ref().and_then(shown))
     }
 
     /// The contact who has an identity.
@@ -179,10 +173,10 @@ impl Contacts {
     /// # Errors
     /// What the store says.
     pub async fn find(&self, tenant: TenantId, identity: &Identity) -> Result<Option<ContactView>, ContactsError> {
-        Ok(self.by_identity(tenant, identity).await?.filter(|kept| !kept.record.is_erasing()).map(Kept::view))
+        Ok(self.by_identity(tenant, identity).await?.and_then(|(_, family)| shown(&family)))
     }
 
-    /// Contacts with a record, by id, after `after`.
+    /// Contacts with a record, by id, after `after`. One whose record cannot be read is left out, and the log says so.
     ///
     /// # Errors
     /// What the store says.
@@ -194,15 +188,34 @@ impl Contacts {
     ) -> Result<ContactList, ContactsError> {
         let after = after.map(|id| id.to_string());
         let page = self.records.scan(Scope::Tenant(tenant), KIND, after, limit).await?;
-        let (mut contacts, mut last, is_full) = (Vec::new(), None, page.len() == limit);
+        let next = page.last().filter(|_| page.len() == limit).map(|record| record.id.parse()).transpose();
+        let next = next.map_err(|_| unreadable())?;
+        let mut contacts = Vec::new();
         for record in &page {
-            let kept = read(record)?;
-            last = Some(kept.id);
-            if kept.record.merged_into.is_none() && !kept.record.is_erasing() {
-                contacts.push(kept.view());
+            match self.listed(tenant, record).await {
+                Ok(view) => contacts.extend(view),
+                Err(ContactsError::Store(StoreError::Corrupt(error))) => {
+                    let contact = &record.id;
+                    tracing::warn!(%tenant, %contact, %error, "a contact is left out of the list");
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(ContactList { contacts, next: last.filter(|_| is_full) })
+        Ok(ContactList { contacts, next })
+    }
+
+    async fn listed(&self, tenant: TenantId, record: &Record) -> Result<Option<ContactView>, ContactsError> {
+        let stored = read(record)?;
+        let id = stored.id;
+        // Most have nothing to do with others.
+        let is_alone =
+            |record: &ContactRecord| record.merged_into.is_none() && record.merged.is_empty() && record.begun.is_none();
+        let family = if is_alone(&stored.record) {
+            Some(Family::new(stored, Vec::new()))
+        } else {
+            self.settled(tenant, id).await?
+        };
+        Ok(family.filter(|family| family.root().id == id).as_ref().and_then(shown))
     }
 
     /// Changes a contact's record if it is still at the version that the change was made from.
@@ -218,98 +231,154 @@ impl Contacts {
         by: &ChangedBy,
     ) -> Result<ContactView, ContactsError> {
         let now = self.clock.now();
-        let mut kept = self.settled_or_new(tenant, id, now).await?;
-        if kept.version != change.version {
-            return Err(ContactsError::Version { found: kept.version });
+        let family = self.settled_or_new(tenant, id, now).await?;
+        let found = family.root().version;
+        if found != change.version {
+            return Err(ContactsError::Version { found });
         }
-        if kept.record.is_erasing() {
-            return Err(schema::ContactError::Erasing.into());
+        for identity in &change.add_identities {
+            // Before the first of several records is written.
+            if let Some(by) = self.anothers(tenant, &family, identity).await? {
+                return Err(ContactsError::Held { by });
+            }
         }
-        kept.record.change(change, by, now)?;
-        Ok(self.put(tenant, kept, None).await?.view())
+        let mut root = family.root().id;
+        for changed in family.change(change, by, now)? {
+            root = self.put(tenant, changed).await?.id;
+        }
+        self.view(tenant, root).await?.ok_or(ContactsError::Erasing)
     }
 
-    async fn by_identity(&self, tenant: TenantId, identity: &Identity) -> Result<Option<Kept>, ContactsError> {
-        match self.records.find(Scope::Tenant(tenant), KIND, identity.key()).await? {
-            Some(record) => self.settled(tenant, read(&record)?.id).await,
-            None => Ok(None),
-        }
+    /// Who else has an identity.
+    async fn anothers(
+        &self,
+        tenant: TenantId,
+        family: &Family,
+        identity: &Identity,
+    ) -> Result<Option<ContactId>, ContactsError> {
+        let found = self.records.find(Scope::Tenant(tenant), KIND, identity.key()).await?;
+        let holder = found.as_ref().map(read).transpose()?.map(|stored| stored.id);
+        Ok(holder.filter(|holder| family.member(*holder).is_none()))
     }
 
-    /// The record that an id stands for, after everything that has begun with it is done.
-    async fn settled(&self, tenant: TenantId, id: ContactId) -> Result<Option<Kept>, ContactsError> {
-        let mut next = id;
+    /// In whose record an identity stands, and whom that one stands for.
+    async fn by_identity(
+        &self,
+        tenant: TenantId,
+        identity: &Identity,
+    ) -> Result<Option<(ContactId, Family)>, ContactsError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let Some(record) = self.records.find(Scope::Tenant(tenant), KIND, identity.key()).await? else {
+                return Ok(None);
+            };
+            if let Some(family) = self.settled(tenant, read(&record)?.id).await?
+                && let Some(own) = family.holder(identity).map(|stored| stored.id)
+            {
+                return Ok(Some((own, family)));
+            }
+            // It was just given to somebody else, perhaps by what was gone on with here.
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// The contact whom an id stands for, after everything that has begun with the records on the way there is done;
+    /// none when there is no record. Whose pointer leads to nobody stands for itself: that one was erased.
+    async fn settled(&self, tenant: TenantId, id: ContactId) -> Result<Option<Family>, ContactsError> {
+        let Some(mut root) = self.current(tenant, id).await? else { return Ok(None) };
         for _ in 0..limits::MERGE_STEPS_MAX {
-            let Some(kept) = self.load(tenant, next).await? else { return Ok(None) };
-            let Some(kept) = self.gone_on_with(tenant, kept).await? else { return Ok(None) };
-            match kept.record.merged_into {
-                Some(into) => next = into,
-                None => return Ok(Some(kept)),
+            let into = match root.record.merged_into {
+                Some(into) => self.current(tenant, into).await?,
+                None => None,
+            };
+            match into {
+                Some(into) => root = into,
+                None => return Ok(Some(self.family_at(tenant, root).await?)),
             }
         }
         Err(StoreError::Corrupt(format!("{tenant}/{id} was merged in a circle")).into())
     }
 
-    /// The same, or a record that is not stored yet.
-    async fn settled_or_new(&self, tenant: TenantId, id: ContactId, now: Timestamp) -> Result<Kept, ContactsError> {
-        let new = || Kept { id, version: 0, record: ContactRecord::new(now) };
-        Ok(self.settled(tenant, id).await?.unwrap_or_else(new))
+    /// All whose pointers lead to a record, those of the fewest steps first.
+    async fn family_at(&self, tenant: TenantId, root: StoredContact) -> Result<Family, ContactsError> {
+        let mut members: Vec<StoredContact> = Vec::new();
+        let mut looked = 0;
+        let mut next = Some(&root);
+        while let Some(StoredContact { id: into, record, .. }) = next {
+            let (into, expected) = (*into, record.merged.clone());
+            for id in expected {
+                if id == root.id || members.iter().any(|member| member.id == id) {
+                    continue;
+                }
+                let pointing = self.current(tenant, id).await?;
+                members.extend(pointing.filter(|stored| stored.record.merged_into == Some(into)));
+            }
+            next = members.get(looked);
+            looked += 1;
+        }
+        Ok(Family::new(root, members))
     }
 
-    async fn load(&self, tenant: TenantId, id: ContactId) -> Result<Option<Kept>, ContactsError> {
+    /// The same as [`Self::settled`], or a record that is not stored yet.
+    async fn settled_or_new(&self, tenant: TenantId, id: ContactId, now: Timestamp) -> Result<Family, ContactsError> {
+        let new = || StoredContact { id, version: 0, record: ContactRecord::new(now) };
+        Ok(self.settled(tenant, id).await?.unwrap_or_else(|| Family::new(new(), Vec::new())))
+    }
+
+    /// A record after what has begun with it is done.
+    async fn current(&self, tenant: TenantId, id: ContactId) -> Result<Option<StoredContact>, ContactsError> {
+        match self.load(tenant, id).await? {
+            Some(stored) => self.gone_on_with(tenant, stored).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn load(&self, tenant: TenantId, id: ContactId) -> Result<Option<StoredContact>, ContactsError> {
         let found = self.records.get(name(tenant, id)).await?;
         found.as_ref().map(read).transpose()
     }
 
-    /// Writes a record where it stands, with its keys; `taken_from` gives up those that it had. Gives it as it stands
-    /// then.
-    async fn put(
+    /// Writes a record where it stands, with its keys. Gives it as it stands then.
+    async fn put(&self, tenant: TenantId, stored: StoredContact) -> Result<StoredContact, ContactsError> {
+        self.put_taking(tenant, stored, None).await
+    }
+
+    /// The same; its keys are taken from another record, which has them all.
+    async fn put_taking(
         &self,
         tenant: TenantId,
-        mut kept: Kept,
+        mut stored: StoredContact,
         taken_from: Option<ContactId>,
-    ) -> Result<Kept, ContactsError> {
-        let body = serde_json::to_vec(&kept.record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let keys = RecordKeys { keys: kept.record.keys(), taken_from: taken_from.map(|id| id.to_string()) };
-        let written = self.records.put_with_keys(name(tenant, kept.id), kept.version, body, keys).await;
-        // Also where it is not known whether it was written.
-        self.forget(tenant, &kept);
-        kept.version = written?;
-        Ok(kept)
+    ) -> Result<StoredContact, ContactsError> {
+        let body = serde_json::to_vec(&stored.record).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let keys = RecordKeys { keys: stored.record.keys(), taken_from: taken_from.map(|id| id.to_string()) };
+        let written = self.records.put_with_keys(name(tenant, stored.id), stored.version, body, keys).await;
+        // Also where it is not known whether it was written. Who stands for whom follows from several records.
+        self.forget(tenant);
+        stored.version = written?;
+        Ok(stored)
     }
 
-    /// The same without its keys, which another record is about to have.
-    async fn put_pointer(&self, tenant: TenantId, mut kept: Kept) -> Result<Kept, ContactsError> {
-        let written = record_body::save(&*self.records, name(tenant, kept.id), kept.version, &kept.record).await;
-        self.forget(tenant, &kept);
-        kept.version = written?;
-        Ok(kept)
-    }
-
-    fn forget(&self, tenant: TenantId, kept: &Kept) {
-        for id in kept.record.family(kept.id) {
-            self.standings.forget(&(tenant, id));
-        }
+    fn forget(&self, tenant: TenantId) {
+        self.standings.forget_all(|(of, _)| *of == tenant);
     }
 }
 
-impl Kept {
-    fn view(self) -> ContactView {
-        ContactView::new(self.id, self.version, Some(self.record))
-    }
+/// A contact as it is shown, unless it is being erased.
+fn shown(family: &Family) -> Option<ContactView> {
+    (!family.is_erasing()).then(|| ContactView::of(family))
 }
 
 fn name(tenant: TenantId, id: ContactId) -> RecordName {
     RecordName { scope: Scope::Tenant(tenant), kind: KIND, id: id.to_string() }
 }
 
-fn read(record: &Record) -> Result<Kept, ContactsError> {
+fn read(record: &Record) -> Result<StoredContact, ContactsError> {
     let (version, body) = record_body::read::<ContactRecord>(KIND, record).map_err(|_| unreadable())?;
     if body.is_newer() {
         return Err(StoreError::Corrupt("a contact's record was written by a newer program".into()).into());
     }
     let id = record.id.parse().map_err(|_| unreadable())?;
-    Ok(Kept { id, version, record: body })
+    Ok(StoredContact { id, version, record: body })
 }
 
 // What serde says may quote the record.

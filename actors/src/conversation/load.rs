@@ -20,7 +20,6 @@ use super::pulse::Pulse;
 use super::ring::{Encoded, Ring};
 use super::snapshots;
 use super::writer::bring;
-use crate::contacts::Standing;
 use crate::failure::Failure;
 use crate::metrics::{CONVERSATION_WAKE, CONVERSATION_WAKES};
 use crate::runtime::{Bounds, Sender, spawn};
@@ -40,13 +39,11 @@ pub(crate) async fn open(
     host: &Host,
     tenant: &Tenant,
     key: ConversationKey,
-    whom: &Standing,
+    opening: Opening,
     locale: Option<Locale>,
 ) -> Result<Prepared, Failure> {
-    let now = host.clock.now();
+    let Opening { contact, at: now, .. } = opening;
     let failed = |error: StoreError| Failure::store(&error);
-    let contact = whom.id;
-    let opening = Opening { contact, is_anonymous: !whom.is_known, at: now };
     let claim = host.store.claim(key, Some(opening)).await.map_err(failed)?;
     let mut machine = Machine::default();
     let mut effects = Vec::new();

@@ -322,9 +322,12 @@ impl Records for MemoryStore {
             check(&state.records, &name, expected)?;
             let RecordName { scope, kind, id } = name.clone();
             for key in &keys.keys {
-                let by = state.keys.get(&(scope, kind, key.clone()));
-                if let Some(by) = by.filter(|by| **by != id && Some(*by) != keys.taken_from.as_ref()) {
-                    return Err(StoreError::Held { by: by.clone() });
+                match state.keys.get(&(scope, kind, key.clone())) {
+                    Some(by) if *by != id && Some(by) != keys.taken_from.as_ref() => {
+                        return Err(StoreError::Held { by: by.clone() });
+                    }
+                    None if keys.taken_from.is_some() => return Err(StoreError::NotFound),
+                    _ => {}
                 }
             }
             state.forget_keys(&name);

@@ -20,7 +20,7 @@ pub trait Records: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] with the version found; [`StoreError::Held`] with the id of another record of the same
-    /// scope and kind which has one of the keys.
+    /// scope and kind which has one of the keys; [`StoreError::NotFound`] when nobody has one that is to be taken over.
     fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64>;
 
     /// The record of this scope and kind that has the key.
@@ -61,7 +61,7 @@ pub struct RecordName {
 pub struct RecordKeys {
     /// All of them, each once.
     pub keys: Vec<String>,
-    /// A record of the same scope and kind that gives up those of its keys which are among them.
+    /// A record of the same scope and kind that gives them up: it has all of them, or this one has them already.
     pub taken_from: Option<String>,
 }
 

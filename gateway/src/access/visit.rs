@@ -11,5 +11,5 @@ use crate::auth::{Holder, MadeBy};
 pub(crate) fn visit(principal: &Holder, tenant: &Arc<Tenant>, from: Neighbour) -> Option<Visit> {
     let visitor = principal.visitor()?;
     let from = (visitor.by == MadeBy::Page).then_some(from);
-    Some(Visit::new(Arc::clone(tenant), visitor.contact, from))
+    Some(Visit::new(Arc::clone(tenant), visitor.sealed_for, from))
 }

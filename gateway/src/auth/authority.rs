@@ -225,7 +225,7 @@ mod tests {
             assert_eq!(returning, shows, "{name}");
             returning.map(|whom| whom.id)
         };
-        let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap();
+        let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap().own;
         let anonymous = ContactId::generate();
         let before_ids = format!("anon_{}", &anonymous.to_string()[3..]);
         assert_eq!((whose("ana").await, whose(&before_ids).await), (Some(ana), Some(anonymous)));
@@ -248,8 +248,8 @@ mod tests {
         let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
         let authority = authority_with(keys, records, Arc::clone(&contacts));
         let tokens = authority.tokens();
-        let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap();
-        let bo = contacts.named(tenant, &"bo".parse().unwrap()).await.unwrap();
+        let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap().own;
+        let bo = contacts.named(tenant, &"bo".parse().unwrap()).await.unwrap().own;
         let holder = async |token: &str| authority.principal(token, NOW).await.unwrap().holder().unwrap();
         let contact = async |token: &str| holder(token).await.visitor().unwrap().contact;
         let visitor = Visitor {

@@ -163,8 +163,8 @@ impl Holder {
     }
 
     /// Whom a new conversation is with when this principal opens it and asks for `wanted`; none
-    /// when it may not. A visitor opens conversations as itself only, and none with a token that
-    /// is bound to one.
+    /// when it may not. A visitor opens conversations as itself only, whomever it stands for now, and
+    /// none with a token that is bound to one.
     #[must_use]
     pub fn opens_as(&self, wanted: Option<ContactId>) -> Option<ContactId> {
         if !self.may(Action::Open) {
@@ -173,8 +173,8 @@ impl Holder {
         match self.visitor() {
             None => self.may(Action::OpenForAnybody).then(|| wanted.unwrap_or_else(ContactId::generate)),
             Some(visitor) => {
-                let itself = wanted.is_none_or(|wanted| wanted == visitor.contact);
-                (itself && visitor.conversation.is_none()).then_some(visitor.contact)
+                let itself = wanted.is_none_or(|wanted| wanted == visitor.sealed_for);
+                (itself && visitor.conversation.is_none()).then_some(visitor.sealed_for)
             }
         }
     }

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actors::ContactsError;
 use engine_store::ListQuery;
 use schema::wire::{ContactList, ContactView, MergeIn, SplitIn};
-use schema::{ContactChange, ContactError, ContactId, ErrorCode, Identity, TenantId, identity_pattern, limits};
+use schema::{ContactChange, ContactId, ErrorCode, Identity, TenantId, identity_pattern, limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -77,10 +77,13 @@ pub(super) async fn merge(
     let by = caller.changed_by()?;
     let (tenant, id) = (caller.tenant_id(), contact(&id)?);
     to_the_end(async move {
+        for id in [id, other] {
+            known(&edge, tenant, id).await?;
+        }
         let contacts = edge.system().contacts();
         let touched = [contacts.family_of(tenant, id).await?, contacts.family_of(tenant, other).await?].concat();
         let merged = contacts.merge(tenant, id, other, &by).await;
-        if may_have_begun(&merged) {
+        if may_be_done(&merged) {
             edge.sessions.presence().resolve_anew(tenant, &touched);
         }
         Ok(web::Json(merged?))
@@ -99,7 +102,7 @@ pub(super) async fn split(
         let contacts = edge.system().contacts();
         let touched = contacts.family_of(tenant, id).await?;
         let split = contacts.split(tenant, id, asked, &by).await;
-        if may_have_begun(&split) {
+        if may_be_done(&split) {
             edge.sessions.presence().resolve_anew(tenant, &touched);
         }
         Ok(web::Json(split?))
@@ -136,15 +139,12 @@ async fn known(edge: &Edge, tenant: TenantId, id: ContactId) -> Result<ContactVi
     if edge.system().store().list(query).await?.is_empty() {
         return Err(unknown());
     }
-    Ok(ContactView::new(id, 0, None))
+    Ok(ContactView::unknown(id))
 }
 
-/// Whether contacts may stand for others now: also when it failed, because whoever reads next goes on with what has begun.
-fn may_have_begun<T>(changed: &Result<T, ContactsError>) -> bool {
-    match changed {
-        Err(ContactsError::Refused(why)) => *why == ContactError::Busy,
-        _ => true,
-    }
+/// Whether contacts may stand for others now: also where it is not known whether it was done.
+const fn may_be_done<T>(changed: &Result<T, ContactsError>) -> bool {
+    !matches!(changed, Err(ContactsError::Refused(_)))
 }
 
 /// The id in a path. One that cannot be an id is one that does not exist.

@@ -2,7 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use engine_store::{ListCursor, ListQuery, PageBounds};
+use actors::ContactsError;
+use engine_store::{ListCursor, ListQuery, PageBounds, StoreError};
 use schema::wire::{
     ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, EventList, HumanAction,
     HumanIn, MessageIn, OpenIn, Said, Status, TurnStopped,
@@ -28,7 +29,7 @@ pub(super) async fn open(
     let (tenant, visitor) = (caller.tenant_id(), caller.principal.visitor());
     let wanted = match (contact, visitor) {
         (None, _) => None,
-        (Some(name), None) => Some(contacts.named(tenant, &name).await?),
+        (Some(name), None) => Some(contacts.named(tenant, &name).await?.own),
         // A visitor makes nobody, and names nobody but itself.
         (Some(name), Some(visitor)) => {
             let family = contacts.family(tenant, &name).await?;
@@ -36,7 +37,7 @@ pub(super) async fn open(
                 let message = "a visitor's token opens conversations with its own contact only";
                 return Err(ApiError::new(ErrorCode::Forbidden, message));
             }
-            Some(visitor.contact)
+            Some(visitor.sealed_for)
         }
     };
     let contact = caller.principal.opens_as(wanted).ok_or_else(|| {
@@ -307,15 +308,19 @@ async fn named(edge: &Edge, caller: &Caller, view: ConversationView) -> Result<C
     Ok(ConversationView { contact, contact_id, ..view })
 }
 
-/// Whom a conversation is with now, by the tenant's own name where there is one.
+/// Whom a conversation is with now, by the tenant's own name where there is one. A contact whose record cannot be read
+/// is named by the id: that is no reason to show nothing of the conversation.
 async fn name_of(
     edge: &Edge,
     tenant: TenantId,
     contact: Option<ContactId>,
 ) -> Result<(Option<Contact>, Option<ContactId>), ApiError> {
     let Some(contact) = contact else { return Ok((None, None)) };
-    let whom = edge.system().contacts().standing(tenant, contact).await?;
-    Ok((Some(whom.shown), Some(whom.id)))
+    match edge.system().contacts().standing(tenant, contact).await {
+        Ok(whom) => Ok((Some(whom.shown), Some(whom.id))),
+        Err(ContactsError::Store(StoreError::Corrupt(_))) => Ok((Some(contact.into()), Some(contact))),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Looks at a conversation without waking it.

@@ -51,10 +51,7 @@ pub(super) async fn make(
                     Meant { own: with, id: contacts.standing(tenant, with).await?.id }
                 }
                 None => match &asked.contact {
-                    Some(name) => {
-                        let id = contacts.named(tenant, name).await?;
-                        contacts.meant(tenant, name).await?.unwrap_or(Meant { own: id, id })
-                    }
+                    Some(name) => contacts.named(tenant, name).await?,
                     None => {
                         let id = ContactId::generate();
                         Meant { own: id, id }

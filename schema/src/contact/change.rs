@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{
-    Attribute, ChangeKind, Consent, ContactError, ContactRecord, ContactState, KnownIdentity, Provenance, Way,
-};
+use super::{Attribute, ChangeKind, Consent, ContactRecord, ContactState, KnownIdentity, Provenance, Way};
 use crate::{
     AttributeName, AttributeValue, ChangedBy, ConsentMeans, Identity, Locale, PersonName, Purpose, Timestamp, limits,
 };
@@ -82,63 +80,72 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 }
 
 impl ContactRecord {
-    /// Takes a change in, or stays as it is.
-    ///
-    /// # Errors
-    /// A bound that would be passed, or an identity that the contact does not have.
-    pub fn change(&mut self, change: ContactChange, by: &ChangedBy, now: Timestamp) -> Result<(), ContactError> {
-        let mut next = self.clone();
-        let from_api = |at| Provenance { at, by: by.clone(), way: Way::Api, from: None };
-        if let Some(name) = change.name {
-            let provenance = name.is_some().then(|| from_api(now));
-            let provenance = std::mem::replace(&mut next.name_provenance, provenance);
-            if name != next.name {
-                let before = std::mem::replace(&mut next.name, name);
-                // A note would keep it when the one with whom it came is no part of this contact any more.
-                let before = before.filter(|_| provenance.is_none_or(|provenance| provenance.from.is_none()));
-                next.note(now, by, ChangeKind::Renamed { before });
-            }
+    /// Takes a change in. Whether it has the identities that are taken away, and the bounds, are checked for all of a
+    /// contact's records together: see [`super::Family::change`].
+    pub(super) fn change(&mut self, change: ContactChange, by: &ChangedBy, now: Timestamp) {
+        self.take_away(&change, by, now);
+        self.say(&change, by, now);
+        if let Some(Some(name)) = change.name
+            && self.name.as_ref() != Some(&name)
+        {
+            let before = self.name.replace(name);
+            self.note(now, by, ChangeKind::Renamed { before });
         }
-        if let Some(language) = change.language {
-            next.language_provenance = language.is_some().then(|| from_api(now));
-            next.language = language;
-        }
-        for identity in change.remove_identities {
-            let before = next.identities.len();
-            next.identities.retain(|known| known.identity != identity);
-            if next.identities.len() == before {
-                return Err(ContactError::NotTheirs);
-            }
+        if let Some(Some(language)) = change.language {
+            self.language = Some(language);
         }
         for identity in change.add_identities {
-            if next.identities.iter().all(|known| known.identity != identity) {
-                next.identities.push(KnownIdentity { identity, provenance: from_api(now) });
+            if !self.has(&identity) {
+                self.identities.push(KnownIdentity { identity, provenance: from_api(by, now) });
             }
         }
         for (name, value) in change.attributes {
-            match value {
-                Some(value) => next.attributes.insert(name, Attribute { value, provenance: from_api(now) }),
-                None => next.attributes.remove(&name),
-            };
+            if let Some(value) = value {
+                self.attributes.insert(name, Attribute { value, provenance: from_api(by, now) });
+            }
         }
-        for (purpose, ConsentIn { given, how, at }) in change.consents {
-            let provenance = from_api(at.unwrap_or(now));
-            next.consents.insert(purpose, Consent { given, how, provenance });
+    }
+
+    /// Takes in what of a change holds for those, too, who were merged into the contact: what is taken away, and what
+    /// was agreed to or refused.
+    pub(super) fn follow(&mut self, change: &ContactChange, by: &ChangedBy, now: Timestamp) {
+        self.take_away(change, by, now);
+        self.say(change, by, now);
+    }
+
+    fn take_away(&mut self, change: &ContactChange, by: &ChangedBy, now: Timestamp) {
+        if change.name == Some(None)
+            && let Some(before) = self.name.take()
+        {
+            self.note(now, by, ChangeKind::Renamed { before: Some(before) });
+        }
+        if change.language == Some(None) {
+            self.language = None;
+        }
+        self.identities.retain(|known| !change.remove_identities.contains(&known.identity));
+        self.attributes.retain(|name, _| change.attributes.get(name) != Some(&None));
+    }
+
+    fn say(&mut self, change: &ContactChange, by: &ChangedBy, now: Timestamp) {
+        for (purpose, ConsentIn { given, how, at }) in &change.consents {
+            let provenance = from_api(by, at.unwrap_or(now));
+            self.consents.insert(purpose.clone(), Consent { given: *given, how: how.clone(), provenance });
         }
         let StatesIn { blocked, opted_out } = change.states;
         for (state, begins) in [(ContactState::Blocked, blocked), (ContactState::OptedOut, opted_out)] {
             match begins {
                 Some(true) => {
-                    next.states.entry(state).or_insert_with(|| from_api(now));
+                    self.states.entry(state).or_insert_with(|| from_api(by, now));
                 }
                 Some(false) => {
-                    next.states.remove(&state);
+                    self.states.remove(&state);
                 }
                 None => {}
             }
         }
-        next.check()?;
-        *self = next;
-        Ok(())
     }
+}
+
+fn from_api(by: &ChangedBy, at: Timestamp) -> Provenance {
+    Provenance { at, by: by.clone(), way: Way::Api, from: None }
 }

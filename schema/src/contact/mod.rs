@@ -3,7 +3,8 @@
 //! Invariant: a record is bounded in number and bytes, and has each identity once.
 
 mod change;
-mod merge;
+mod family;
+mod split;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use change::{ConsentIn, ContactChange, StatesIn};
+pub use family::{Family, StoredContact};
 
 /// Why a record does not change as asked.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -38,6 +40,11 @@ pub enum ContactError {
     Itself,
     #[error("the contact does not have that identity")]
     NotTheirs,
+    #[error(
+        "the identities are of several contacts that were merged: undo the merge with `contact`, or name those of one of \
+         them, which have the same `from`"
+    )]
+    OfSeveral,
     #[error("that contact was not merged into this one")]
     NotMerged,
     #[error("name `identities` that go to a new contact, or the `contact` whose merge is undone")]
@@ -57,7 +64,8 @@ pub struct Provenance {
     pub by: ChangedBy,
     /// By which way it came in.
     pub way: Way,
-    /// The contact that it came with in a merge; absent for what is the contact's own.
+    /// The merged contact in whose record it stands; absent for what stands in the record of the contact itself, and
+    /// wherever it is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ContactId>,
 }
@@ -136,7 +144,7 @@ pub struct Changed {
 pub enum ChangeKind {
     /// The name became another one.
     Renamed {
-        /// The name before; absent when there was none, or it had come with a merged contact.
+        /// The name before; absent when there was none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<PersonName>,
     },
@@ -144,13 +152,6 @@ pub enum ChangeKind {
     Merged {
         /// The other contact.
         other: ContactId,
-        /// The other's own name, where this contact has another one and keeps it. Absent again, as are the
-        /// attributes, once the other one is no part of this contact.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        name: Option<PersonName>,
-        /// The other's own attributes of which this contact has its own and keeps them.
-        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-        attributes: BTreeMap<AttributeName, AttributeValue>,
     },
     /// This contact was merged into another one.
     MergedInto {
@@ -174,8 +175,8 @@ pub enum ChangeKind {
     },
 }
 
-/// A change of two records that has begun. Whoever reads a record with one does what is still to do, so that the end
-/// of a node in the middle of it leaves nothing half done.
+/// A change of more than one record that has begun. Whoever reads a record with one does what is still to do, so that the
+/// end of a node in the middle of it leaves nothing half done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Begun {
     /// When it began.
@@ -187,36 +188,44 @@ pub struct Begun {
     pub step: Step,
 }
 
-/// Which change of two records has begun.
+/// Which change of more than one record has begun.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub enum Step {
-    /// `other` is being merged into this contact.
-    Merge {
-        /// The contact that will point to this one.
-        other: ContactId,
-    },
     /// Identities are going to a new contact.
     Split {
         /// The new contact's id.
         into: ContactId,
         /// The identities.
         identities: Vec<Identity>,
-    },
-    /// The merge of `other` into this contact is being undone.
-    Unmerge {
-        /// The contact that will stand for itself again.
-        other: ContactId,
+        /// What the new contact has refused from the first.
+        #[serde(default)]
+        refusals: Refusals,
     },
     /// The contact is being erased: its conversations first, the record last.
-    Erase,
+    Erase {
+        /// Who was merged into it when that began: they are erased with it, if they still are then.
+        #[serde(default)]
+        members: Vec<ContactId>,
+    },
+}
+
+/// What a person does not want, to be kept wherever their identities go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// Consents that were withdrawn.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub consents: BTreeMap<Purpose, Consent>,
+    /// States that keep the tenant from writing to them, or them from writing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub states: BTreeMap<ContactState, Provenance>,
 }
 
 /// What a tenant knows of a contact. A contact of whom nothing is known needs no record.
 ///
 /// It is changed by compare-and-set. Of two contacts that turn out to be one person, one is merged into the other: its
-/// record goes on to exist and points to the one that goes on, so that it can be undone and old tokens and logs, which
-/// name it, stay right. The identities are found by one index, which has each for one record.
+/// record stays as it is and points to the one that goes on, see [`Family`], so that it can be undone and old tokens and
+/// logs, which name it, stay right. The identities are found by one index, which has each for one record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactRecord {
     format: u32,
@@ -225,16 +234,10 @@ pub struct ContactRecord {
     /// What the person is called.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<PersonName>,
-    /// Where the name came from; records of earlier programs do not say it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name_provenance: Option<Provenance>,
     /// The person's language.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<Locale>,
-    /// Where the language came from; records of earlier programs do not say it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub language_provenance: Option<Provenance>,
-    /// By what the person is known; of those that came with a merged contact, too.
+    /// By what the person is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<KnownIdentity>,
     /// What else is known.
@@ -246,13 +249,13 @@ pub struct ContactRecord {
     /// What the person is, beside who.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub states: BTreeMap<ContactState, Provenance>,
-    /// The contacts that were merged into this one, and those that were merged into them before.
+    /// Contacts whose pointers may lead here, directly: where to look, not who was merged.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub merged: Vec<ContactId>,
     /// The contact into which this one was merged: it stands for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged_into: Option<ContactId>,
-    /// A change that is not at its end.
+    /// A change of more than this record that is not at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begun: Option<Begun>,
     /// What was done to it, oldest first; bounded, so that the oldest go.
@@ -261,8 +264,9 @@ pub struct ContactRecord {
 }
 
 impl ContactRecord {
-    /// The newest way in which records are written.
-    pub const FORMAT: u32 = 1;
+    /// The newest way in which records are written. In the first one a merge copied what was known into the record of
+    /// the one who went on.
+    pub const FORMAT: u32 = 2;
 
     /// A record of somebody of whom nothing is known yet.
     #[must_use]
@@ -271,9 +275,7 @@ impl ContactRecord {
             format: Self::FORMAT,
             created_at: at,
             name: None,
-            name_provenance: None,
             language: None,
-            language_provenance: None,
             identities: Vec::new(),
             attributes: BTreeMap::new(),
             consents: BTreeMap::new(),
@@ -302,7 +304,33 @@ impl ContactRecord {
     /// Whether it is being erased, so that nothing more is written into it or said in its name.
     #[must_use]
     pub fn is_erasing(&self) -> bool {
-        self.begun.as_ref().is_some_and(|begun| begun.step == Step::Erase)
+        matches!(self.begun, Some(Begun { step: Step::Erase { .. }, .. }))
+    }
+
+    /// Says that a change of more than this record begins.
+    ///
+    /// # Errors
+    /// [`ContactError::Busy`] while another one has begun, [`ContactError::Erasing`] when it is being erased.
+    pub fn begin(&mut self, step: Step, by: &ChangedBy, at: Timestamp) -> Result<(), ContactError> {
+        if self.is_erasing() {
+            return Err(ContactError::Erasing);
+        }
+        if self.begun.is_some() {
+            return Err(ContactError::Busy);
+        }
+        self.begun = Some(Begun { at, by: by.clone(), step });
+        Ok(())
+    }
+
+    /// What has begun is done.
+    pub fn end(&mut self) {
+        self.begun = None;
+    }
+
+    /// Whether it has the identity.
+    #[must_use]
+    pub fn has(&self, identity: &Identity) -> bool {
+        self.identities.iter().any(|known| known.identity == *identity)
     }
 
     /// The keys by which the index finds this record.
@@ -311,20 +339,12 @@ impl ContactRecord {
         self.identities.iter().map(|known| known.identity.key()).collect()
     }
 
-    /// As answers name the contact: by the tenant's own name where it has one, else by its id.
+    /// The tenant's own name for the contact, where it has one.
     #[must_use]
-    pub fn shown(&self, id: ContactId) -> Contact {
-        let mut names = self.identities.iter().map(|known| &known.identity);
-        let external = names.find(|identity| identity.kind() == IdentityKind::External);
-        external.and_then(|identity| identity.value().parse().ok()).unwrap_or_else(|| id.into())
-    }
-
-    /// This contact, and all that were merged into it: in conversations of any of them they are who it is with.
-    #[must_use]
-    pub fn family(&self, id: ContactId) -> Vec<ContactId> {
-        let mut family = vec![id];
-        family.extend(self.merged.iter().filter(|other| **other != id));
-        family
+    pub fn external(&self) -> Option<Contact> {
+        let mut identities = self.identities.iter().map(|known| &known.identity);
+        let external = identities.find(|identity| identity.kind() == IdentityKind::External)?;
+        external.value().parse().ok()
     }
 
     /// Checks the bounds of all that was added.
@@ -341,8 +361,6 @@ impl ContactRecord {
             Err(ContactError::Attributes)
         } else if self.consents.len() > limits::CONSENTS_MAX {
             Err(ContactError::Consents)
-        } else if self.merged.len() > limits::MERGED_MAX {
-            Err(ContactError::Merged)
         } else {
             Ok(())
         }

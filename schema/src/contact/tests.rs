@@ -25,8 +25,29 @@ fn record(identities: &[&str], attributes: &[(&str, &str)]) -> ContactRecord {
             .collect(),
         ..ContactChange::default()
     };
-    record.change(change, &by(), at(0)).unwrap();
+    record.change(change, &by(), at(0));
     record
+}
+
+fn id(n: u8) -> ContactId {
+    ContactId::from_bytes([n; 16])
+}
+
+fn stored(n: u8, record: ContactRecord) -> StoredContact {
+    StoredContact { id: id(n), version: 1, record }
+}
+
+/// The first one, with the others merged into it.
+fn family(records: &[&ContactRecord]) -> Family {
+    let mut all = (1..).zip(records).map(|(n, record)| stored(n, (*record).clone()));
+    Family::new(all.next().unwrap(), all.collect())
+}
+
+/// A change of one who is alone.
+fn changed(record: &ContactRecord, change: ContactChange, now: Timestamp) -> Result<ContactRecord, ContactError> {
+    let mut changed = family(&[record]).change(change, &by(), now)?;
+    assert_eq!(changed.len(), 1);
+    Ok(changed.remove(0).record)
 }
 
 fn keys(record: &ContactRecord) -> Vec<String> {
@@ -47,7 +68,7 @@ fn a_change_says_what_changes_and_leaves_the_rest() {
             "consents":{"news":{"given":true,"how":"form"}},"states":{"blocked":true,"opted_out":false}}"#,
     )
     .unwrap();
-    ana.change(change, &by(), at(5)).unwrap();
+    ana = changed(&ana, change, at(5)).unwrap();
     assert_eq!(keys(&ana), ["external:ana", "email:ana@example.com"]);
     assert_eq!(values(&ana), [("size", "L")]);
     assert_eq!((ana.identities[0].provenance.at, ana.identities[1].provenance.at), (at(0), at(5)));
@@ -55,14 +76,15 @@ fn a_change_says_what_changes_and_leaves_the_rest() {
     assert!(ana.consents.values().all(|consent| consent.given && consent.provenance.at == at(5)));
     assert_eq!(ana.name.as_ref().map(PersonName::as_str), Some("Ana"));
     let (name, language) = (ana.name.clone(), ana.language.clone());
-    ana.change(ContactChange::default(), &by(), at(6)).unwrap();
+    ana = changed(&ana, ContactChange::default(), at(6)).unwrap();
     assert_eq!((ana.name.clone(), ana.language.clone()), (name.clone(), language));
-    ana.change(serde_json::from_str(r#"{"version":2,"name":null,"language":null}"#).unwrap(), &by(), at(7)).unwrap();
+    let nameless = serde_json::from_str(r#"{"version":2,"name":null,"language":null}"#).unwrap();
+    ana = changed(&ana, nameless, at(7)).unwrap();
     assert_eq!((ana.name.as_ref(), ana.language.as_ref()), (None, None));
     assert_eq!(ana.changes.last().map(|changed| &changed.change), Some(&ChangeKind::Renamed { before: name }));
     let kept = serde_json::to_vec(&ana).unwrap();
     assert_eq!(serde_json::from_slice::<ContactRecord>(&kept).unwrap(), ana);
-    assert_eq!(ana.shown(ContactId::generate()).as_str(), "ana");
+    assert_eq!(family(&[&ana]).shown().as_str(), "ana");
 }
 
 #[test]
@@ -90,124 +112,211 @@ fn a_record_stays_within_its_bounds_and_as_it_was() {
         (ContactChange { consents: consents(limits::CONSENTS_MAX + 1), ..none() }, Some(ContactError::Consents)),
         (ContactChange { remove_identities: vec![identity("external:bo")], ..none() }, Some(ContactError::NotTheirs)),
     ] {
-        let mut ana = record(&["external:ana"], &[]);
-        let before = ana.clone();
-        assert_eq!(ana.change(change, &by(), at(1)).err(), refused);
-        assert_eq!(ana == before, refused.is_some());
+        let ana = record(&["external:ana"], &[]);
+        assert_eq!(changed(&ana, change, at(1)).err(), refused);
     }
     let mut ana = record(&[], &[]);
     for n in 0..2 * limits::CONTACT_CHANGES_MAX {
         let name = format!("{n:0>200}").parse().ok();
-        ana.change(ContactChange { name: Some(name), ..none() }, &by(), at(1)).unwrap();
+        ana = changed(&ana, ContactChange { name: Some(name), ..none() }, at(1)).unwrap();
     }
     assert_eq!(ana.changes.len(), limits::CONTACT_CHANGES_MAX);
-    for n in 0..6 {
-        let id = ContactId::from_bytes([n; 16]);
-        let long: Vec<_> = (0..15).map(|n| (format!("a{n}"), "é".repeat(500))).collect();
-        let long: Vec<_> = long.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let mut mine = record(&[], &long);
-        std::mem::swap(&mut mine.changes, &mut ana.changes);
-        let theirs: Vec<_> = long.iter().map(|(name, value)| (*name, value.replacen('é', "e", 1))).collect();
-        let theirs: Vec<_> = theirs.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        mine.take_in(id, &record(&[], &theirs), &by(), at(2));
-        ana = mine;
-        assert!(serde_json::to_vec(&ana.changes).unwrap().len() <= limits::CONTACT_CHANGES_BYTES_MAX + 2_048);
-        assert!(matches!(ana.changes.last().unwrap().change, ChangeKind::Merged { other, .. } if other == id));
+    let wide = "\u{1F56F}".repeat(limits::PERSON_NAME_CHARS_MAX - 3);
+    for n in 0..2 * limits::CONTACT_CHANGES_MAX {
+        let name = format!("{wide}{n:03}").parse().ok();
+        ana = changed(&ana, ContactChange { name: Some(name), ..none() }, at(1)).unwrap();
     }
+    assert!(
+        ana.changes.len() > 9
+            && serde_json::to_vec(&ana.changes).unwrap().len() <= limits::CONTACT_CHANGES_BYTES_MAX + 66
+    );
 }
 
 #[test]
-fn a_merge_keeps_what_the_one_who_goes_on_has_and_can_be_undone() {
-    let [a, b, c] = [1, 2, 3].map(|n| ContactId::from_bytes([n; 16]));
-    let mut ana = record(&["external:ana"], &[("plan", "pro")]);
-    let mut bo = record(&["external:bo", "phone:+34600123456"], &[("plan", "free"), ("size", "M")]);
-    let cy = record(&["email:cy@example.com"], &[("city", "Vigo")]);
-    let consent = |given| ContactChange {
+fn those_who_are_one_are_shown_as_one_and_keep_their_own() {
+    let ana = record(&["external:ana"], &[("plan", "pro")]);
+    let bo = record(&["external:bo", "phone:+34600123456"], &[("plan", "free"), ("size", "M")]);
+    let cy = marked("cy");
+    let said = |given| ContactChange {
         consents: [("news".parse().unwrap(), ConsentIn { given, how: None, at: None })].into(),
         ..ContactChange::default()
     };
-    ana.change(consent(true), &by(), at(1)).unwrap();
-    bo.change(consent(false), &by(), at(1)).unwrap();
-    bo.take_in(c, &cy, &by(), at(2));
-    let before = ana.clone();
-    assert_eq!(ana.may_take_in(a, b, &bo), Ok(()));
-    ana.take_in(b, &bo, &by(), at(3));
-    let once = ana.clone();
-    ana.take_in(b, &bo, &by(), at(4));
-    assert_eq!(ana, once, "twice is once");
-    bo.point_to(a, &by(), at(3));
-    assert_eq!(keys(&ana), ["external:ana", "external:bo", "phone:+34600123456", "email:cy@example.com"]);
-    assert_eq!(values(&ana), [("city", "Vigo"), ("plan", "pro"), ("size", "M")]);
-    assert_eq!(ana.family(a), [a, b, c]);
-    assert!(ana.consents.values().all(|consent| !consent.given), "either's no is a no");
-    let Some(ChangeKind::Merged { other, attributes, .. }) = ana.changes.last().map(|changed| &changed.change) else {
-        panic!("a merge is noted");
+    let ana = changed(&ana, said(true), at(1)).unwrap();
+    let all = family(&[&ana, &bo, &cy]);
+    let one = all.as_one();
+    assert_eq!(keys(&one), ["external:ana", "external:bo", "phone:+34600123456", "external:cy"]);
+    assert_eq!(values(&one), [("only cy", "1"), ("plan", "pro"), ("size", "M")]);
+    let from = |provenance: &Provenance| provenance.from;
+    assert_eq!(
+        one.identities.iter().map(|known| from(&known.provenance)).collect::<Vec<_>>(),
+        [None, Some(id(2)), Some(id(2)), Some(id(3))]
+    );
+    assert_eq!((one.name.as_ref(), one.language.as_ref()), (cy.name.as_ref(), cy.language.as_ref()));
+    let news = &one.consents[&"news".parse().unwrap()];
+    assert!(!news.given && from(&news.provenance) == Some(id(3)), "either's no is a no");
+    assert_eq!((all.ids(), one.merged), (vec![id(1), id(2), id(3)], vec![id(2), id(3)]));
+    // Without the last of them nothing of them is left.
+    let rest = family(&[&ana, &bo]);
+    assert!(!has(&rest.as_one(), "cy") && rest.as_one().name.is_none(), "{rest:?}");
+    assert!(rest.as_one().consents[&"news".parse().unwrap()].given);
+}
+
+#[test]
+fn what_is_said_while_they_are_one_holds_for_each_and_what_is_new_is_the_ones_who_goes_on() {
+    let mut ana = record(&["external:ana"], &[("plan", "pro")]);
+    ana.expect(id(2));
+    let mut bo = marked("bo");
+    bo.point_to(id(1), &by(), at(1));
+    let change = |json: &str| serde_json::from_str::<ContactChange>(json).unwrap();
+    for (asked, written, anas, bos) in [
+        // (what is asked for, whose records are written, what is in them then)
+        (r#"{"version":1,"name":"New"}"#, &[1][..], "\"name\":\"New\"", "\"name\":\"bo\""),
+        (r#"{"version":1,"name":null}"#, &[2, 1], "", "\"change\":\"renamed\",\"before\":\"bo\""),
+        (r#"{"version":1,"attributes":{"plan":null}}"#, &[2, 1], "\"merged\"", "only bo"),
+        (r#"{"version":1,"attributes":{"plan":"free"}}"#, &[1], "\"free\"", "\"plan\":{\"value\":\"bo\""),
+        (r#"{"version":1,"states":{"opted_out":true}}"#, &[2, 1], "opted_out", "opted_out"),
+        (r#"{"version":1,"consents":{"ads":{"given":false}}}"#, &[2, 1], "ads", "ads"),
+        (r#"{"version":1,"consents":{"news":{"given":true}}}"#, &[2, 1], "\"given\":true", "\"given\":true"),
+        (r#"{"version":1,"remove_identities":[{"kind":"external","value":"bo"}]}"#, &[2, 1], "external", ""),
+        (r#"{"version":1,"add_identities":[{"kind":"external","value":"bo"}]}"#, &[1], "external", "external"),
+    ] {
+        let records = family(&[&ana, &bo]).change(change(asked), &by(), at(2)).unwrap();
+        let ids: Vec<_> = records.iter().map(|stored| stored.id).collect();
+        assert_eq!(ids, written.iter().map(|n| id(*n)).collect::<Vec<_>>(), "{asked}");
+        let [one, other] = [(1, &ana, anas), (2, &bo, bos)].map(|(n, before, wanted)| {
+            let changed = records.iter().find(|stored| stored.id == id(n)).map_or(before, |stored| &stored.record);
+            assert!(has(changed, wanted), "{asked}: {changed:?}");
+            changed.clone()
+        });
+        let both = family(&[&one, &other]).as_one();
+        let mut names = keys(&both);
+        names.dedup();
+        assert_eq!(names.len(), both.identities.len(), "{asked}: each once");
+    }
+    for (asked, refused) in
+        [(r#"{"version":1,"remove_identities":[{"kind":"external","value":"cy"}]}"#, ContactError::NotTheirs)]
+    {
+        assert_eq!(family(&[&ana, &bo]).change(change(asked), &by(), at(2)), Err(refused));
+    }
+    ana.begin(Step::Erase { members: vec![id(2)] }, &by(), at(3)).unwrap();
+    assert_eq!(family(&[&ana, &bo]).change(ContactChange::default(), &by(), at(4)), Err(ContactError::Erasing));
+}
+
+#[test]
+fn a_merge_is_refused_where_there_is_no_room_or_they_are_one() {
+    let ana = record(&["external:ana"], &[]);
+    let many = |count: usize, from: usize| {
+        let texts: Vec<_> = (from..from + count).map(|n| format!("external:{n}")).collect();
+        record(&texts.iter().map(String::as_str).collect::<Vec<_>>(), &[])
     };
-    assert_eq!((*other, attributes.values().next().map(AttributeValue::as_str)), (b, Some("free")));
-    for (mine, other, theirs, refused) in [
-        (&ana, a, &before, ContactError::Itself),
-        (&ana, b, &bo, ContactError::Itself),
-        (&before, b, &bo, ContactError::Busy),
-    ] {
-        assert_eq!(mine.may_take_in(a, other, theirs), Err(refused));
+    let alone = |n, record: &ContactRecord| Family::new(stored(n, record.clone()), Vec::new());
+    let half = limits::IDENTITIES_MAX / 2;
+    let mut looked_for = ana.clone();
+    for n in 100..100 + limits::MERGED_MAX {
+        looked_for.expect(id(u8::try_from(n).unwrap()));
     }
-
-    let mut again = bo.clone();
-    again.stand_alone(b, a, &ana, &by(), at(5));
-    ana.let_go(b, &bo, &by(), at(5));
-    assert_eq!((keys(&ana), values(&ana)), (keys(&before), values(&before)));
-    assert_eq!((ana.merged.as_slice(), again.merged_into, again.merged.as_slice()), (&[][..], None, &[c][..]));
-    assert_eq!(keys(&again), ["external:bo", "phone:+34600123456", "email:cy@example.com"]);
-    assert_eq!(values(&again), [("city", "Vigo"), ("plan", "free"), ("size", "M")]);
+    let mut again = looked_for.clone();
+    again.merged[0] = id(9);
+    let erasing = {
+        let mut record = ana.clone();
+        record.begin(Step::Erase { members: Vec::new() }, &by(), at(1)).unwrap();
+        record
+    };
+    let splitting = {
+        let mut record = ana.clone();
+        let step = Step::Split { into: id(7), identities: Vec::new(), refusals: Refusals::default() };
+        record.begin(step, &by(), at(1)).unwrap();
+        record
+    };
+    for (case, mine, other, refused) in [
+        ("two", alone(1, &ana), alone(9, &many(1, 0)), None),
+        ("as many as fit", alone(1, &many(half, 0)), alone(9, &many(half, half)), None),
+        ("one too many", alone(1, &many(half, 0)), alone(9, &many(half + 1, half)), Some(ContactError::Identities)),
+        ("looked for too many", alone(1, &looked_for), alone(9, &ana), Some(ContactError::Merged)),
+        ("looked for before", alone(1, &again), alone(9, &many(1, 0)), None),
+        ("they are one", family(&[&ana, &ana]), alone(2, &ana), Some(ContactError::Itself)),
+        ("itself", alone(1, &ana), alone(1, &ana), Some(ContactError::Itself)),
+        ("it ends", alone(1, &erasing), alone(9, &ana), Some(ContactError::Erasing)),
+        ("the other ends", alone(1, &ana), alone(9, &erasing), Some(ContactError::Erasing)),
+        ("something has begun", alone(1, &ana), alone(9, &splitting), Some(ContactError::Busy)),
+    ] {
+        assert_eq!(mine.may_take_in(&other).err(), refused, "{case}");
+    }
+    let crowd: Vec<_> = (0..=limits::MERGED_MAX).map(|_| ContactRecord::new(at(0))).collect();
+    let crowd = family(&crowd.iter().collect::<Vec<_>>());
+    assert_eq!(crowd.may_take_in(&alone(200, &ana)), Err(ContactError::Merged));
 }
 
 #[test]
-fn a_split_takes_identities_and_what_came_with_them() {
-    let [a, b, n] = [1, 2, 9].map(|n| ContactId::from_bytes([n; 16]));
-    let mut ana = record(&["external:ana", "email:ana@example.com"], &[("plan", "pro")]);
-    ana.take_in(b, &record(&["external:bo", "phone:+34600123456"], &[("size", "M")]), &by(), at(1));
-    for (identities, refused) in [
-        (&[][..], ContactError::NothingToSplit),
-        (&["external:cy"][..], ContactError::NotTheirs),
-        (&["external:ana", "external:cy"][..], ContactError::NotTheirs),
-    ] {
-        let identities: Vec<_> = identities.iter().map(|text| identity(text)).collect();
-        assert_eq!(ana.may_split(&identities), Err(refused));
+fn a_pointer_is_noted_once_at_either_end_and_only_the_pointer_goes() {
+    let (mut ana, mut bo) = (record(&["external:ana"], &[]), marked("bo"));
+    let before = bo.clone();
+    ana.expect(id(2));
+    ana.expect(id(2));
+    assert!(ana.expects(id(2)) && ana.merged.len() == 1);
+    bo.point_to(id(1), &by(), at(1));
+    for (leads_here, is_noted) in [(true, true), (true, false), (false, true), (false, false), (true, true)] {
+        let before = ana.changes.len();
+        assert_eq!(ana.note_pointer(id(2), leads_here, &by(), at(2)), is_noted);
+        assert_eq!(ana.changes.len(), before + usize::from(is_noted));
     }
-    for (identities, new_keys, new_values, left) in [
-        (&["email:ana@example.com"][..], &["email:ana@example.com"][..], &[][..], 3),
-        // What came with somebody goes with the last identity that came with them.
-        (&["external:bo"], &["external:bo"], &[], 3),
-        (&["external:bo", "phone:+34600123456"], &["external:bo", "phone:+34600123456"], &[("size", "M")], 2),
-    ] {
-        let identities: Vec<_> = identities.iter().map(|text| identity(text)).collect();
-        assert_eq!(ana.may_split(&identities), Ok(()));
-        let new = ana.split_off(a, &identities, &by(), at(2));
-        assert_eq!(
-            (keys(&new).as_slice(), values(&new).as_slice()),
-            (&*new_keys.iter().map(ToString::to_string).collect::<Vec<_>>(), new_values)
-        );
-        let mut rest = ana.clone();
-        rest.give_away(n, &identities, &by(), at(2));
-        assert_eq!(rest.identities.len(), left);
-        assert_eq!(values(&rest).len() + new_values.len(), values(&ana).len());
-    }
+    bo.stand_alone(&by(), at(3));
+    bo.stand_alone(&by(), at(4));
+    let said: Vec<_> = bo.changes.iter().map(|changed| (changed.at, &changed.change)).collect();
+    let [into, other] = [id(1); 2];
+    assert_eq!(
+        said[said.len() - 2..],
+        [(at(1), &ChangeKind::MergedInto { into }), (at(3), &ChangeKind::Unmerged { other })]
+    );
+    bo.changes.clone_from(&before.changes);
+    assert_eq!(bo, before);
 }
 
 #[test]
-fn of_two_records_one_change_goes_on_at_a_time() {
-    let other = ContactId::generate();
+fn a_split_takes_identities_of_one_and_every_refusal() {
+    let (ana, mut bo) = (record(&["external:ana", "email:ana@example.com"], &[("plan", "pro")]), marked("bo"));
+    let out = ContactChange { states: StatesIn { opted_out: Some(true), blocked: None }, ..ContactChange::default() };
+    bo = changed(&bo, out, at(1)).unwrap();
+    let all = family(&[&ana, &bo]);
+    for (identities, found) in [
+        (&[][..], Err(ContactError::NothingToSplit)),
+        (&["external:cy"][..], Err(ContactError::NotTheirs)),
+        (&["external:ana", "external:cy"][..], Err(ContactError::NotTheirs)),
+        (&["external:ana", "external:bo"][..], Err(ContactError::OfSeveral)),
+        (&["external:bo"][..], Ok(id(2))),
+        (&["email:ana@example.com"][..], Ok(id(1))),
+    ] {
+        let identities: Vec<_> = identities.iter().map(|text| identity(text)).collect();
+        assert_eq!(all.holder_of(&identities).map(|stored| stored.id), found, "{identities:?}");
+    }
+    let goes = [identity("email:ana@example.com")];
+    let new = ana.split_off(id(1), &goes, &all.refusals(), &by(), at(2));
+    assert_eq!((keys(&new), values(&new)), (vec!["email:ana@example.com".to_owned()], vec![]));
+    assert!(new.consents.values().all(|consent| !consent.given && consent.provenance.from.is_none()));
+    assert_eq!((new.consents.len(), new.states.keys().copied().collect::<Vec<_>>()), (1, vec![ContactState::OptedOut]));
+    let mut rest = ana.clone();
+    rest.give_away(id(9), &goes, &by(), at(2));
+    assert_eq!((keys(&rest), values(&rest)), (vec!["external:ana".to_owned()], values(&ana)));
+    assert!(matches!(rest.changes.last().unwrap().change, ChangeKind::Split { into } if into == id(9)));
+}
+
+#[test]
+fn of_a_record_one_change_goes_on_at_a_time() {
     let mut ana = record(&["external:ana"], &[]);
-    ana.begin(Step::Merge { other }, &by(), at(1)).unwrap();
+    let split =
+        || Step::Split { into: id(9), identities: vec![identity("external:ana")], refusals: Refusals::default() };
+    ana.begin(split(), &by(), at(1)).unwrap();
     let kept = serde_json::to_vec(&ana).unwrap();
     assert_eq!(serde_json::from_slice::<ContactRecord>(&kept).unwrap(), ana);
-    assert_eq!(ana.begin(Step::Unmerge { other }, &by(), at(1)), Err(ContactError::Busy));
-    ana.begin(Step::Erase, &by(), at(1)).unwrap();
-    assert!(ana.is_erasing());
-    assert_eq!(ana.begin(Step::Merge { other }, &by(), at(1)), Err(ContactError::Erasing));
+    assert_eq!(ana.begin(split(), &by(), at(1)), Err(ContactError::Busy));
+    let erase = || Step::Erase { members: vec![id(2)] };
+    assert_eq!(ana.begin(erase(), &by(), at(1)), Err(ContactError::Busy));
     ana.end();
-    ana.point_to(other, &by(), at(2));
-    assert_eq!(ana.begin(Step::Merge { other }, &by(), at(2)), Err(ContactError::Busy));
+    ana.begin(erase(), &by(), at(1)).unwrap();
+    assert!(ana.is_erasing());
+    assert_eq!(ana.begin(split(), &by(), at(1)), Err(ContactError::Erasing));
+    // As an earlier program wrote it.
+    assert_eq!(serde_json::from_str::<Step>(r#"{"step":"erase"}"#).unwrap(), Step::Erase { members: Vec::new() });
 }
 
 /// Somebody of whom everything is known, each value with the mark in it.
@@ -220,74 +329,10 @@ fn marked(mark: &str) -> ContactRecord {
             .into(),
         ..ContactChange::default()
     };
-    record.change(change, &by(), at(0)).unwrap();
+    record.change(change, &by(), at(0));
     record
 }
 
 fn has(record: &ContactRecord, mark: &str) -> bool {
     String::from_utf8(serde_json::to_vec(record).unwrap()).unwrap().contains(mark)
-}
-
-#[test]
-fn nothing_of_a_contact_stays_with_the_one_whom_they_leave() {
-    let [a, b, c, n] = [1, 2, 3, 9].map(|n| ContactId::from_bytes([n; 16]));
-    let nothing_own = || record(&["external:ana"], &[]);
-    let all_own = || marked("own-7c1e");
-    let renamed = |record: &mut ContactRecord| {
-        let name = Some(Some("another".parse().unwrap()));
-        record.change(ContactChange { name, ..ContactChange::default() }, &by(), at(4)).unwrap();
-    };
-    for (case, mine) in [("nothing", nothing_own()), ("all", all_own())] {
-        for is_renamed in [false, true] {
-            let mut ana = mine.clone();
-            let bo = marked("canary-b-55aa");
-            ana.take_in(b, &bo, &by(), at(3));
-            assert!(has(&ana, "canary-b-55aa"), "{case}");
-            assert_eq!(ana.language.as_ref().map(Locale::as_str), Some("gl"));
-            if is_renamed {
-                renamed(&mut ana);
-            }
-            let mut split = ana.clone();
-            ana.let_go(b, &bo, &by(), at(5));
-            assert!(!has(&ana, "canary-b-55aa"), "{case}: {ana:?}");
-            assert_eq!(ana.language, mine.language, "{case}");
-            assert!(is_renamed || ana.name == mine.name, "{case}");
-            let is_noted = |changed: &Changed| matches!(changed.change, ChangeKind::Merged { other, .. } if other == b);
-            assert!(ana.changes.iter().any(|changed| is_noted(changed) && changed.at == at(3)), "{case}");
-            // The same when all by which they were known goes to somebody new.
-            let goes = [identity("external:canary-b-55aa")];
-            let new = split.split_off(a, &goes, &by(), at(5));
-            split.give_away(n, &goes, &by(), at(5));
-            assert!(!has(&split, "canary-b-55aa"), "{case}: {split:?}");
-            if case == "nothing" && !is_renamed {
-                assert_eq!((&new.name, &new.language), (&bo.name, &bo.language));
-                assert!(new.name_provenance.is_some_and(|provenance| provenance.from.is_none()));
-            }
-        }
-        // One who came by way of another leaves alone.
-        let (mut ana, mut bo, cy) = (mine.clone(), record(&["external:bo"], &[]), marked("canary-c-91d0"));
-        bo.take_in(c, &cy, &by(), at(2));
-        ana.take_in(b, &bo, &by(), at(3));
-        ana.let_go(c, &cy, &by(), at(5));
-        assert!(!has(&ana, "canary-c-91d0") && ana.merged == [b], "{case}: {ana:?}");
-    }
-}
-
-#[test]
-fn a_record_that_does_not_say_where_its_name_came_from_is_read_and_keeps_it() {
-    let b = ContactId::from_bytes([2; 16]);
-    let mut kept = serde_json::to_value(marked("bo")).unwrap();
-    for part in ["name_provenance", "language_provenance"] {
-        assert!(kept.as_object_mut().unwrap().remove(part).is_some());
-    }
-    let mut bo: ContactRecord = serde_json::from_value(kept).unwrap();
-    let (name, language) = (bo.name.clone(), bo.language.clone());
-    assert!(name.is_some() && language.is_some() && bo.name_provenance.is_none());
-    let mut ana = record(&["external:ana"], &[]);
-    ana.take_in(b, &bo, &by(), at(3));
-    assert_eq!((&ana.name, &ana.language), (&name, &language));
-    ana.let_go(b, &bo, &by(), at(4));
-    assert_eq!((&ana.name, &ana.language), (&None, &None));
-    bo.let_go(ContactId::from_bytes([3; 16]), &record(&[], &[]), &by(), at(5));
-    assert_eq!((bo.name, bo.language), (name, language));
 }

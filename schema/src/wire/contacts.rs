@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contact::{Attribute, Changed, Consent, ContactRecord, ContactState, KnownIdentity, Provenance};
+use crate::contact::{
+    Attribute, Changed, Consent, ContactRecord, ContactState, Family, KnownIdentity, Provenance, StoredContact,
+};
 use crate::{AttributeName, Contact, ContactId, Identity, Locale, PersonName, Purpose, Timestamp, limits};
 
 /// `GET /v1/contacts/{id}`: a contact, by its own id or that of a contact which was merged into it.
@@ -43,13 +45,15 @@ pub struct ContactView {
 }
 
 impl ContactView {
-    /// A record as it is shown; none is shown as one in which nothing stands.
+    /// A contact as it is shown, with what is known of those who were merged into it.
     #[must_use]
-    pub fn new(id: ContactId, version: u64, record: Option<ContactRecord>) -> Self {
-        let created_at = record.as_ref().map(|record| record.created_at);
-        let record = record.unwrap_or_else(|| ContactRecord::new(Timestamp::default()));
-        let contact = record.shown(id);
-        let ContactRecord { name, language, identities, attributes, consents, states, merged, changes, .. } = record;
+    pub fn of(family: &Family) -> Self {
+        let StoredContact { id, version, .. } = *family.root();
+        let contact = family.shown();
+        let ContactRecord {
+            created_at, name, language, identities, attributes, consents, states, merged, changes, ..
+        } = family.as_one();
+        let created_at = Some(created_at);
         Self {
             id,
             contact,
@@ -63,6 +67,25 @@ impl ContactView {
             states,
             merged,
             changes,
+        }
+    }
+
+    /// Somebody of whom nothing is known.
+    #[must_use]
+    pub fn unknown(id: ContactId) -> Self {
+        Self {
+            id,
+            contact: id.into(),
+            version: 0,
+            created_at: None,
+            name: None,
+            language: None,
+            identities: Vec::new(),
+            attributes: BTreeMap::new(),
+            consents: BTreeMap::new(),
+            states: BTreeMap::new(),
+            merged: Vec::new(),
+            changes: Vec::new(),
         }
     }
 }
@@ -89,7 +112,7 @@ pub struct MergeIn {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitIn {
-    /// Identities that go to a new contact, with what came in with them.
+    /// Identities that go to a new contact; of contacts that were merged, those of one of them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = limits::IDENTITIES_MAX))]
     pub identities: Vec<Identity>,

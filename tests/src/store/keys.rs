@@ -58,6 +58,9 @@ pub(super) async fn keys_are_taken_over_from_the_record_that_is_named(store: Sha
     let held = StoreError::Held { by: "two".into() };
     refused("more than it has", put(&store, scope, "new", 0, &["a", "c"], Some("one")).await, &held)?;
     same("so nothing moved", &found(&store, scope, "a").await?, &Some("one".into()))?;
+    let gone = put(&store, scope, "new", 0, &["a", "d"], Some("one")).await;
+    refused("what nobody has", gone, &StoreError::NotFound)?;
+    same("so nothing moved again", &found(&store, scope, "d").await?, &None)?;
     put(&store, scope, "new", 0, &["a"], Some("one")).await?;
     for (key, whose) in [("a", "new"), ("b", "one"), ("c", "two")] {
         same(key, &found(&store, scope, key).await?, &Some(whose.into()))?;

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::contact_names;
+use super::{contact_names, contact_records};
 
 /// A step from one version of the schema to the next. What it needs of memory does not grow with the file: SQLite keeps
 /// the old form of each page that one statement of a transaction changes until that statement ends.
@@ -40,6 +40,7 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step::sql(include_str!("migrations/0008_keys.sql")),
     Step::sql(include_str!("migrations/0009_keys_to.sql")),
+    Step { rows: contact_records::part, ..Step::sql("") },
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.

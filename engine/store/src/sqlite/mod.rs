@@ -4,6 +4,7 @@
 mod checkpoint;
 mod connect;
 mod contact_names;
+mod contact_records;
 #[cfg(test)]
 mod contacts_tests;
 mod damage;

@@ -58,11 +58,12 @@ impl Write for PutWithKeysWrite {
             rows.connection.prepare_cached("SELECT id FROM record_keys WHERE scope = ?1 AND kind = ?2 AND key = ?3")?;
         for key in &self.keys.keys {
             let by: Option<String> = holder.query_row(params![bytes(scope), kind, key], |row| row.get(0)).optional()?;
-            if let Some(by) = by
-                && by != *id
-                && Some(&by) != self.keys.taken_from.as_ref()
-            {
-                return Ok(Err(StoreError::Held { by }));
+            match by {
+                Some(by) if by != *id && Some(&by) != self.keys.taken_from.as_ref() => {
+                    return Ok(Err(StoreError::Held { by }));
+                }
+                None if self.keys.taken_from.is_some() => return Ok(Err(StoreError::NotFound)),
+                _ => {}
             }
         }
         drop(holder);
