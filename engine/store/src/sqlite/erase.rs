@@ -7,6 +7,7 @@ use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationId, ConversationKey, Seq, TenantId, limits};
 
+use super::installation;
 use super::job::Write;
 use super::reader::{Read, ReadError};
 use super::rows::{Row, Rows, integer, natural};
@@ -142,21 +143,26 @@ impl Read for EndingRead {
 }
 
 /// Keys that have ended.
-pub(super) struct EndedWrite(pub(super) Vec<KeyNumber>);
+pub(super) struct EndedWrite {
+    pub(super) ids: Vec<KeyNumber>,
+    /// How many ends there were, with theirs.
+    pub(super) ended: u64,
+}
 
 impl Write for EndedWrite {
     type Output = ();
 
     fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
         let mut delete = rows.connection.prepare_cached("DELETE FROM ending_keys WHERE key_id = ?1")?;
-        for id in &self.0 {
+        for id in &self.ids {
             delete.execute([integer(id.0)])?;
         }
+        installation::raise_keys_ended(rows.connection, self.ended)?;
         Ok(Ok(()))
     }
 
     fn cost(&self) -> (usize, usize) {
-        (self.0.len(), 0)
+        (self.ids.len(), 0)
     }
 }
 

@@ -159,9 +159,13 @@ impl Keeper {
             return;
         }
         // One too many in the list is ended once more by the next start.
-        if let Err(error) = self.runtime.block_on(self.queues.write(EndedWrite(ended))) {
+        if let Err(error) = self.runtime.block_on(self.queues.write(self.forgetting(ended))) {
             tracing::debug!(%error, "ended keys stay on the list of those to end");
         }
+    }
+
+    fn forgetting(&self, ids: Vec<KeyNumber>) -> EndedWrite {
+        EndedWrite { ids, ended: self.sealing.ended() }
     }
 
     fn go_on(&mut self) {
@@ -225,7 +229,7 @@ impl Keeper {
                 }
             }
             if !ended.is_empty() {
-                self.runtime.block_on(self.queues.write(EndedWrite(ended)))?;
+                self.runtime.block_on(self.queues.write(self.forgetting(ended)))?;
             }
         }
     }

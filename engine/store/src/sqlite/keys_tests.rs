@@ -164,6 +164,13 @@ async fn a_key_ends_though_the_process_stops_before() {
     let is_open = || FileKeys::open(&keys, None).unwrap().open(id).is_ok();
     assert!(is_open());
     let store = open_in(&scratch.file(), &keys).unwrap();
+    all_have_ended(&store).await;
+    drop(store);
+    assert!(!is_open(), "the next start has ended it");
+}
+
+/// Waits until no key is on the list of those to end.
+async fn all_have_ended(store: &SqliteStore) {
     let noted = async || {
         store.queues.read(super::erase::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 }).await.unwrap()
     };
@@ -172,8 +179,67 @@ async fn a_key_ends_though_the_process_stops_before() {
         assert!(begun.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test]
+async fn keys_from_before_an_erasure_are_refused_under_what_came_after_it() {
+    let (scratch, other) = (Scratch::new("revived"), Scratch::new("revived-keys"));
+    let (keys, early) = (other.file(), other.file().with_extension("early"));
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    let (key, kept) = (fresh(), fresh());
+    talk(&store, key).await;
+    talk(&store, kept).await;
+    fs::copy(&keys, &early).unwrap();
+    let old_data = back_up(&scratch, "revived-backup");
+    store.erase(key, None).await.unwrap();
     drop(store);
-    assert!(!is_open(), "the next start has ended it");
+
+    let refused = |data: &Scratch| {
+        let Err(error) = open_in(&data.file(), &early) else { panic!("ended keys are open again") };
+        let line = error.to_string();
+        for words in ["the keys are older than the data", "put back the newest keys"] {
+            assert!(line.contains(words) && !line.contains('\n'), "{line}");
+        }
+    };
+    refused(&scratch);
+    // Both from before the erasure: a whole backup of another day.
+    assert_eq!(words_of(&open_in(&old_data.file(), &early).unwrap(), key).await[0], WORD);
+    // Older data with newer keys, and from then on with no older ones.
+    let store = open_in(&old_data.file(), &keys).unwrap();
+    assert_eq!(store.claim(key, None).await, Err(StoreError::NotFound));
+    assert_eq!(words_of(&store, kept).await[0], WORD);
+    drop(store);
+    refused(&old_data);
+    assert_eq!(words_of(&open_in(&scratch.file(), &keys).unwrap(), kept).await[0], WORD);
+}
+
+#[tokio::test]
+async fn a_stop_between_the_two_notes_of_an_end_refuses_the_right_keys_in_no_case_and_older_ones_never_open_it() {
+    let (scratch, other) = (Scratch::new("between"), Scratch::new("between-keys"));
+    let (keys, early) = (other.file(), other.file().with_extension("early"));
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    let (key, kept) = (fresh(), fresh());
+    talk(&store, key).await;
+    talk(&store, kept).await;
+    fs::copy(&keys, &early).unwrap();
+    // Its key ends, and the file does not learn that it has.
+    let id = store.write(EraseWrite { key, head: None }).await.unwrap().unwrap();
+    store.sealing.end(&[id]).unwrap();
+    drop(store);
+    let copy = back_up(&scratch, "between-backup");
+
+    let store = open_in(&scratch.file(), &keys).expect("these are the right ones");
+    all_have_ended(&store).await;
+    assert_eq!(words_of(&store, kept).await[0], WORD);
+    drop(store);
+    assert!(open_in(&scratch.file(), &early).is_err(), "and from now on the only ones");
+
+    // Under the same data, keys from before: they open what is there, and the end is done in them, too.
+    let store = open_in(&copy.file(), &early).unwrap();
+    all_have_ended(&store).await;
+    assert_eq!(words_of(&store, kept).await[0], WORD);
+    drop(store);
+    assert!(matches!(FileKeys::open(&early, None).unwrap().open(id), Err(KeysError::Ended)));
 }
 
 #[tokio::test]

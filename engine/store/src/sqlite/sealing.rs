@@ -110,6 +110,11 @@ impl Sealing {
         self.ciphers.end(ids).map_err(refusal)
     }
 
+    /// How many ends there were.
+    pub(super) fn ended(&self) -> u64 {
+        self.ciphers.keys().ended()
+    }
+
     /// The keeper has to look which keys were noted to end.
     pub(super) fn owe(&self) {
         self.owed.store(true, Ordering::Relaxed);
