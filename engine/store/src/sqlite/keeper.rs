@@ -11,7 +11,8 @@ use schema::ConversationKey;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use super::erase::{EndedWrite, EndingRead, EraseWrite, Keyed, KeyedRead};
+use super::ending::{EndedWrite, EndingRead};
+use super::erase::{EraseWrite, Keyed, KeyedRead};
 use super::old_events::{EnsureKeysWrite, OldEvents, OldRead, SealWrite, SealedToRead};
 use super::queue::{BatchLimits, Queue, Taken};
 use super::queues::Queues;
@@ -29,8 +30,8 @@ const PIECE_CONVERSATIONS: usize = 1_000;
 
 /// What others want of the keeper.
 pub(super) enum Work {
-    /// A conversation is on its way out: once `written` gives its key, that ends.
-    End { written: Pending<Option<KeyNumber>>, reply: oneshot::Sender<Result<(), StoreError>> },
+    /// A conversation is on its way out: once `written` gives its keys, they end.
+    End { written: Pending<Vec<KeyNumber>>, reply: oneshot::Sender<Result<(), StoreError>> },
     /// Spare keys are few.
     Refill,
 }
@@ -103,37 +104,40 @@ impl Keeper {
     }
 
     fn serve(&mut self, batch: Vec<Work>) {
-        let (mut ended, mut waiting) = (Vec::new(), Vec::new());
+        let mut waiting = Vec::new();
         for work in batch {
             let Work::End { written, reply } = work else {
                 self.refill();
                 continue;
             };
             match self.runtime.block_on(written) {
-                Ok(Some(id)) => {
-                    ended.push(id);
-                    waiting.push(reply);
-                }
                 // Whoever asked may have gone; the erasure is done all the same.
-                Ok(None) => drop(reply.send(Ok(()))),
+                Ok(ids) if ids.is_empty() => drop(reply.send(Ok(()))),
+                Ok(ids) => waiting.push((ids, reply)),
                 Err(error) => {
                     self.owes |= matches!(error, StoreError::Unknown(_));
                     drop(reply.send(Err(error)));
                 }
             }
         }
-        if ended.is_empty() {
+        if waiting.is_empty() {
             return;
         }
-        let done = self.end(&ended);
+        let ending: Vec<KeyNumber> = waiting.iter().flat_map(|(ids, _)| ids).copied().collect();
+        let done = self.end(&ending);
         let failed = done.iter().filter_map(|done| done.as_ref().err());
         if let Some(error) = failed.clone().next() {
             tracing::error!(keys = failed.count(), %error, "keys of erased conversations cannot be ended; trying again");
             (self.owes, self.pause) = (true, RETRY_AFTER);
         }
-        self.forget(ended.into_iter().zip(&done).filter(|(_, done)| done.is_ok()).map(|(id, _)| id).collect());
-        for (reply, done) in waiting.into_iter().zip(done) {
-            drop(reply.send(done));
+        self.forget(ending.into_iter().zip(&done).filter(|(_, done)| done.is_ok()).map(|(id, _)| id).collect());
+        let mut done = done.into_iter();
+        for (ids, reply) in waiting {
+            let theirs: Result<(), StoreError> = done.by_ref().take(ids.len()).collect();
+            drop(reply.send(theirs.map_err(|error| match error {
+                StoreError::Unavailable(why) => StoreError::Ending(why),
+                error => error,
+            })));
         }
     }
 

@@ -159,7 +159,7 @@ async fn a_key_ends_though_the_process_stops_before() {
     let key = fresh();
     talk(&store, key).await;
     // The rows are gone and the key is noted; nobody has told the keeper.
-    let id = store.write(EraseWrite { key, head: None }).await.unwrap().unwrap();
+    let id = store.write(EraseWrite { key, head: None }).await.unwrap()[0];
     drop(store);
     let is_open = || FileKeys::open(&keys, None).unwrap().open(id).is_ok();
     assert!(is_open());
@@ -172,7 +172,7 @@ async fn a_key_ends_though_the_process_stops_before() {
 /// Waits until no key is on the list of those to end.
 async fn all_have_ended(store: &SqliteStore) {
     let noted = async || {
-        store.queues.read(super::erase::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 }).await.unwrap()
+        store.queues.read(super::ending::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 }).await.unwrap()
     };
     let begun = Instant::now();
     while !noted().await.is_empty() {
@@ -223,7 +223,7 @@ async fn a_stop_between_the_two_notes_of_an_end_refuses_the_right_keys_in_no_cas
     talk(&store, kept).await;
     fs::copy(&keys, &early).unwrap();
     // Its key ends, and the file does not learn that it has.
-    let id = store.write(EraseWrite { key, head: None }).await.unwrap().unwrap();
+    let id = store.write(EraseWrite { key, head: None }).await.unwrap()[0];
     store.sealing.end(&[id]).unwrap();
     drop(store);
     let copy = back_up(&scratch, "between-backup");
@@ -370,7 +370,7 @@ async fn one_key_that_does_not_fit_holds_up_no_other() {
     migrate::migrate(&mut file, migrate::STEPS).unwrap();
     file.execute_batch(
         "UPDATE conversations SET key_id = 999999 WHERE row_id = 2;
-         INSERT INTO ending_keys VALUES (1), (888888);",
+         INSERT INTO ending_keys (key_id) VALUES (1), (888888);",
     )
     .unwrap();
     drop(file);
@@ -382,7 +382,7 @@ async fn one_key_that_does_not_fit_holds_up_no_other() {
         assert!(begun.elapsed() < PATIENCE, "what is in the clear is not sealed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let left = super::erase::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 };
+    let left = super::ending::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 };
     assert_eq!(store.queues.read(left).await, Ok(vec![engine_privacy::KeyNumber(888_888)]), "it stays noted");
     drop(store);
     assert!(matches!(FileKeys::open(&keys, None).unwrap().open(ending), Err(KeysError::Ended)));

@@ -41,6 +41,7 @@ pub(super) const STEPS: &[Step] = &[
     Step::sql(include_str!("migrations/0008_keys.sql")),
     Step::sql(include_str!("migrations/0009_keys_to.sql")),
     Step::sql(include_str!("migrations/0010_keys_ended.sql")),
+    Step::sql(include_str!("migrations/0011_ending_of.sql")),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.

@@ -8,6 +8,7 @@ mod contact_names;
 mod contacts_tests;
 mod damage;
 mod due;
+mod ending;
 mod erase;
 mod event_bodies;
 mod failure;
@@ -16,6 +17,8 @@ mod job;
 mod keeper;
 #[cfg(test)]
 mod keys_tests;
+#[cfg(test)]
+mod keys_trouble_tests;
 mod log_reads;
 mod log_writes;
 mod migrate;

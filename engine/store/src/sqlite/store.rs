@@ -8,12 +8,13 @@ use std::thread::{self, JoinHandle};
 use engine_privacy::{FileKeys, Installation, KeyNumber, Keys, KeysError};
 use futures_util::future;
 use schema::wire::ConversationSummary;
-use schema::{ConversationKey, Epoch, Seq, limits};
+use schema::{ContactId, ConversationKey, Epoch, Seq, TenantId, limits};
 use tokio::sync::oneshot;
 
 use super::connect::{self, OpenError};
 use super::damage::Damage;
 use super::due::{DueRead, HastenWrite, RescheduleWrite};
+use super::ending::EndingWithRead;
 use super::erase::EraseWrite;
 use super::installation;
 use super::job::{Nothing, Write};
@@ -235,6 +236,10 @@ impl Log for SqliteStore {
                 Box::pin(async { Err(StoreError::Unknown("too many conversations are being erased".into())) })
             }
         }
+    }
+
+    fn ending(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
+        self.read(EndingWithRead { tenant, contacts, limit })
     }
 
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
