@@ -38,8 +38,11 @@ pub(super) fn adopt(connection: &Connection, keys: &dyn Keys) -> rusqlite::Resul
     let ours = keys.installation();
     match named(connection)? {
         None => {
-            connection
-                .execute("INSERT INTO installation (id, sealed_to, keys_to) VALUES (?1, 0, 0)", params![ours.0])?;
+            connection.execute(
+                "INSERT INTO installation (id, sealed_to, keys_to, wiped) VALUES (?1, 0, 0,
+                     CASE WHEN EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM records) THEN 0 ELSE 2 END)",
+                params![ours.0],
+            )?;
         }
         Some(wanted) if wanted != ours => {
             let why = format!("the keys are of installation {ours}, and the data of {wanted}");

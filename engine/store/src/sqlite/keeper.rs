@@ -1,5 +1,5 @@
 //! The thread that looks after keys: ends those of erased conversations, keeps some spare, and in quiet moments seals
-//! what an earlier version has left and removes what was erased after this file was copied.
+//! what an earlier version has left, rewrites the file, and removes what was erased after this file was copied.
 //! Invariant: an erasure is answered when its key has ended; a key whose end was noted ends, whatever happens between.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,6 +17,7 @@ use super::old_events::{EnsureKeysWrite, OldEvents, OldRead, SealWrite, SealedTo
 use super::queue::{BatchLimits, Queue, Taken};
 use super::queues::Queues;
 use super::sealing::Sealing;
+use super::wipe::StripWrite;
 use crate::{Pending, StoreError};
 
 /// Erasures whose keys end with one sync.
@@ -25,6 +26,8 @@ const TOGETHER: BatchLimits = BatchLimits { weight_max: 256, bytes_max: usize::M
 const PIECE_PAUSE: Duration = Duration::from_millis(20);
 /// After a failure, until it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The same for rewriting the file: it takes long, and mostly what it lacks is room.
+const WIPE_AFTER: Duration = Duration::from_secs(300);
 /// Conversations looked at in one piece.
 const PIECE_CONVERSATIONS: usize = 1_000;
 
@@ -34,6 +37,8 @@ pub(super) enum Work {
     End { written: Pending<Vec<KeyNumber>>, reply: oneshot::Sender<Result<(), StoreError>> },
     /// Spare keys are few.
     Refill,
+    /// The file is to be rewritten.
+    Wipe,
 }
 
 /// What is done in quiet moments, one after the other.
@@ -45,6 +50,10 @@ enum Chore {
     Remove(i64),
     /// Seals events that an earlier version has left in the clear.
     Seal,
+    /// Takes the words out of the list's rows, behind this one, that an earlier version has left.
+    Strip(i64),
+    /// Rewrites the file, so that nothing of these is left in it.
+    Wipe,
     /// Nothing is left.
     Rest,
 }
@@ -55,7 +64,9 @@ impl Chore {
         match self {
             Self::End => Self::Remove(0),
             Self::Remove(_) => Self::Seal,
-            Self::Seal | Self::Rest => Self::Rest,
+            Self::Seal => Self::Strip(0),
+            Self::Strip(_) => Self::Wipe,
+            Self::Wipe | Self::Rest => Self::Rest,
         }
     }
 }
@@ -106,9 +117,19 @@ impl Keeper {
     fn serve(&mut self, batch: Vec<Work>) {
         let mut waiting = Vec::new();
         for work in batch {
-            let Work::End { written, reply } = work else {
-                self.refill();
-                continue;
+            let (written, reply) = match work {
+                Work::End { written, reply } => (written, reply),
+                Work::Refill => {
+                    self.refill();
+                    continue;
+                }
+                Work::Wipe => {
+                    // Else it comes to that by itself.
+                    if self.chore == Chore::Rest {
+                        self.chore = Chore::Strip(0);
+                    }
+                    continue;
+                }
             };
             match self.runtime.block_on(written) {
                 // Whoever asked may have gone; the erasure is done all the same.
@@ -189,7 +210,7 @@ impl Keeper {
             }
             Err(error) => {
                 tracing::warn!(?chore, %error, "looking after the store's keys failed; trying again");
-                self.pause = RETRY_AFTER;
+                self.pause = if chore == Chore::Wipe && !owes { WIPE_AFTER } else { RETRY_AFTER };
             }
         }
     }
@@ -208,6 +229,14 @@ impl Keeper {
                 if self.seal_old()? {
                     self.chore = self.chore.next();
                 }
+            }
+            Chore::Strip(after) => {
+                let reached = self.runtime.block_on(self.queues.write(StripWrite { after }))?;
+                self.chore = reached.map_or(self.chore.next(), Chore::Strip);
+            }
+            Chore::Wipe => {
+                self.runtime.block_on(self.queues.wipe())?;
+                self.chore = self.chore.next();
             }
             Chore::Rest => {}
         }

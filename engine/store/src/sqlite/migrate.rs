@@ -42,6 +42,7 @@ pub(super) const STEPS: &[Step] = &[
     Step::sql(include_str!("migrations/0009_keys_to.sql")),
     Step::sql(include_str!("migrations/0010_keys_ended.sql")),
     Step::sql(include_str!("migrations/0011_ending_of.sql")),
+    Step::sql(include_str!("migrations/0012_wiped.sql")),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.

@@ -45,6 +45,9 @@ mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod wipe;
+#[cfg(test)]
+mod wipe_tests;
 mod writer;
 
 use std::time::Duration;

@@ -32,6 +32,7 @@ use super::sealing::{Sealing, refusal};
 use super::seals::{UnsealRead, seal};
 use super::snapshots::{SnapshotRead, SnapshotWrite};
 use super::stats::{Counters, StoreStats};
+use super::wipe::WantedWrite;
 use super::writer::Writer;
 use crate::{
     Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
@@ -344,6 +345,16 @@ impl Seals for SqliteStore {
         }
         let ensured = self.write(EnsureKeysWrite(vec![key]));
         Box::pin(Self::seal_unknown(Arc::clone(&self.sealing), ensured, key, notes))
+    }
+
+    fn wipe(&self) -> Pending<()> {
+        let (noted, keeper) = (self.write(WantedWrite), Arc::clone(&self.keeper));
+        Box::pin(async move {
+            noted.await?;
+            // If it has no room, the next start does it.
+            let _ = keeper.push(Work::Wipe, 0);
+            Ok(())
+        })
     }
 
     fn unseal(&self, key: ConversationKey, notes: Vec<Note>) -> Pending<Option<Vec<Note>>> {
