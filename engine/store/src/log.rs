@@ -56,7 +56,7 @@ pub trait Log: Send + Sync + 'static {
     /// whoever opened them got no answer; or with an anonymous contact and nothing but their opening.
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>>;
 
-    /// Whether a write would be taken now, as far as can be known without writing. After a failed write
+    /// Whether a write would be taken now, and a conversation be opened, as far as can be known without writing. After a failed write
     /// it also tries what the next write would try to recover.
     ///
     /// # Errors

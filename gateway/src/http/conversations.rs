@@ -2,7 +2,8 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use engine_store::{ListCursor, ListQuery, PageBounds};
+use actors::ContactsError;
+use engine_store::{ListCursor, ListQuery, PageBounds, StoreError};
 use schema::wire::{
     ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, EventList, HumanAction,
     HumanIn, MessageIn, OpenIn, Said, Status, TurnStopped,
@@ -314,7 +315,12 @@ async fn name_of(
     contact: Option<ContactId>,
 ) -> Result<(Option<Contact>, Option<ContactId>), ApiError> {
     let Some(contact) = contact else { return Ok((None, None)) };
-    let whom = edge.system().contacts().standing(tenant, contact).await?;
+    let whom = match edge.system().contacts().standing(tenant, contact).await {
+        Ok(whom) => whom,
+        // One damaged record must not take the list with it: of that contact the id is known.
+        Err(ContactsError::Store(StoreError::Corrupt(_))) => return Ok((None, Some(contact))),
+        Err(error) => return Err(error.into()),
+    };
     Ok((Some(whom.shown), Some(whom.id)))
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::ending::{EndedWrite, EndingRead};
 use super::erase::{EraseWrite, Keyed, KeyedRead};
+use super::lasting::Lasting;
 use super::old_events::{EnsureKeysWrite, OldEvents, OldRead, SealWrite, SealedToRead};
 use super::queue::{BatchLimits, Queue, Taken};
 use super::queues::Queues;
@@ -27,7 +28,7 @@ const PIECE_PAUSE: Duration = Duration::from_millis(20);
 /// After a failure, until it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The same for rewriting the file: it takes long, and mostly what it lacks is room.
-const WIPE_AFTER: Duration = Duration::from_secs(300);
+const WIPE_AFTER: Duration = Duration::from_secs(60);
 /// Conversations looked at in one piece.
 const PIECE_CONVERSATIONS: usize = 1_000;
 
@@ -81,11 +82,16 @@ pub(super) struct Keeper {
     /// Keys whose end was noted may not have ended. They are ended between two pieces of the chore.
     owes: bool,
     pause: Duration,
+    ending: Lasting,
+    making: Lasting,
+    tidying: Lasting,
 }
 
 impl Keeper {
-    pub(super) const fn new(queue: Arc<Queue<Work>>, queues: Queues, sealing: Arc<Sealing>, runtime: Runtime) -> Self {
-        Self { queue, queues, sealing, runtime, chore: Chore::End, owes: false, pause: PIECE_PAUSE }
+    pub(super) fn new(queue: Arc<Queue<Work>>, queues: Queues, sealing: Arc<Sealing>, runtime: Runtime) -> Self {
+        let [ending, making, tidying] = ["ending", "making", "tidying"].map(Lasting::new);
+        let (chore, owes, pause) = (Chore::End, false, PIECE_PAUSE);
+        Self { queue, queues, sealing, runtime, chore, owes, pause, ending, making, tidying }
     }
 
     /// Works until the queue is closed and empty.
@@ -99,7 +105,7 @@ impl Keeper {
 
     fn work(&mut self) {
         loop {
-            let rests = self.chore == Chore::Rest && !self.owes;
+            let rests = self.chore == Chore::Rest && !self.owes && self.sealing.lack().is_none();
             let taken = if rests { self.queue.take() } else { self.queue.take_within(self.pause) };
             match taken {
                 Taken::Item(first) => {
@@ -146,10 +152,17 @@ impl Keeper {
         }
         let ending: Vec<KeyNumber> = waiting.iter().flat_map(|(ids, _)| ids).copied().collect();
         let done = self.end(&ending);
-        let failed = done.iter().filter_map(|done| done.as_ref().err());
-        if let Some(error) = failed.clone().next() {
-            tracing::error!(keys = failed.count(), %error, "keys of erased conversations cannot be ended; trying again");
-            (self.owes, self.pause) = (true, RETRY_AFTER);
+        let is_misfit = |error: &&StoreError| matches!(error, StoreError::Corrupt(_));
+        if let Some(error) = done.iter().filter_map(|done| done.as_ref().err()).find(is_misfit) {
+            tracing::error!(%error, "the key of an erased conversation does not fit the data, and cannot be ended");
+        }
+        match done.iter().filter_map(|done| done.as_ref().err()).find(|error| !is_misfit(error)) {
+            Some(error) => {
+                self.ending.failed(error);
+                (self.owes, self.pause) = (true, RETRY_AFTER);
+            }
+            None if !self.owes => self.ending.done(),
+            None => {}
         }
         self.forget(ending.into_iter().zip(&done).filter(|(_, done)| done.is_ok()).map(|(id, _)| id).collect());
         let mut done = done.into_iter();
@@ -172,9 +185,10 @@ impl Keeper {
         }
     }
 
-    fn refill(&self) {
-        if let Err(error) = self.sealing.refill() {
-            tracing::warn!(%error, "no spare keys could be made; the next conversation tries again");
+    fn refill(&mut self) {
+        match self.sealing.refill() {
+            Ok(()) => self.making.done(),
+            Err(error) => self.making.failed(&error),
         }
     }
 
@@ -194,14 +208,19 @@ impl Keeper {
     }
 
     fn go_on(&mut self) {
+        if self.sealing.lack().is_some() {
+            self.refill();
+        }
         let (chore, owes) = (self.chore, self.owes);
         let done = if owes { self.end_noted() } else { self.piece() };
-        self.pause = PIECE_PAUSE;
+        let lasting = if owes || chore == Chore::End { &mut self.ending } else { &mut self.tidying };
+        self.pause = if self.chore == Chore::Rest { RETRY_AFTER } else { PIECE_PAUSE };
         match done {
-            Ok(()) => {}
+            Ok(()) => lasting.done(),
             // It does not mend by waiting. What comes after it is still done.
             Err(error @ StoreError::Corrupt(_)) => {
                 tracing::error!(?chore, owes, %error, "the store's keys do not fit its data");
+                lasting.done();
                 if owes {
                     self.owes = false;
                 } else {
@@ -209,7 +228,7 @@ impl Keeper {
                 }
             }
             Err(error) => {
-                tracing::warn!(?chore, %error, "looking after the store's keys failed; trying again");
+                lasting.failed(&error);
                 self.pause = if chore == Chore::Wipe && !owes { WIPE_AFTER } else { RETRY_AFTER };
             }
         }

@@ -158,6 +158,7 @@ async fn a_key_ends_though_the_process_stops_before() {
     let store = open_in(&scratch.file(), &keys).unwrap();
     let key = fresh();
     talk(&store, key).await;
+    at_rest(&store).await;
     // The rows are gone and the key is noted; nobody has told the keeper.
     let id = store.write(EraseWrite { key, head: None }).await.unwrap()[0];
     drop(store);
@@ -167,6 +168,15 @@ async fn a_key_ends_though_the_process_stops_before() {
     all_have_ended(&store).await;
     drop(store);
     assert!(!is_open(), "the next start has ended it");
+}
+
+/// Waits until the keeper has done all its chores: what comes now it does not find by itself.
+async fn at_rest(store: &SqliteStore) {
+    let begun = Instant::now();
+    while store.queues.read(super::old_events::SealedToRead).await != Ok(i64::MAX) {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Waits until no key is on the list of those to end.
@@ -222,6 +232,7 @@ async fn a_stop_between_the_two_notes_of_an_end_refuses_the_right_keys_in_no_cas
     talk(&store, key).await;
     talk(&store, kept).await;
     fs::copy(&keys, &early).unwrap();
+    at_rest(&store).await;
     // Its key ends, and the file does not learn that it has.
     let id = store.write(EraseWrite { key, head: None }).await.unwrap()[0];
     store.sealing.end(&[id]).unwrap();

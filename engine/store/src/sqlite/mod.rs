@@ -19,6 +19,7 @@ mod keeper;
 mod keys_tests;
 #[cfg(test)]
 mod keys_trouble_tests;
+mod lasting;
 mod log_reads;
 mod log_writes;
 mod migrate;
@@ -45,6 +46,7 @@ mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod wipe;
 #[cfg(test)]
 mod wipe_tests;

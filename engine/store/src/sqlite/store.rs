@@ -115,8 +115,8 @@ impl SqliteStore {
         let keys = unlock(installation::named(&connection).map_err(sqlite)?).map_err(refusal)?;
         installation::adopt(&connection, &*keys).map_err(sqlite)??;
         let sealing = Arc::new(Sealing::new(keys));
-        // Before anybody waits for one.
-        sealing.refill()?;
+        // Before anybody waits for one. Without, what is there goes on; the keeper tells it, and tries again.
+        let _ = sealing.refill();
         let store = Self {
             queues: Queues::new(options.writer_queue_max),
             keeper: Arc::new(Queue::new("keeper", options.writer_queue_max, usize::MAX)),
@@ -249,6 +249,11 @@ impl Log for SqliteStore {
 
     fn probe(&self) -> Pending<()> {
         if let Some(error) = self.damage.error() {
+            return Box::pin(future::ready(Err(error)));
+        }
+        if let Some(error) = self.sealing.is_out() {
+            // Nobody need open a conversation for it to find out that it can.
+            let _ = self.keeper.push(Work::Refill, 0);
             return Box::pin(future::ready(Err(error)));
         }
         self.write(Nothing)
