@@ -51,6 +51,7 @@ impl ContactErasing<'_> {
                 }
             }
         }
+        self.have_ended(tenant, &family).await?;
         Ok(self.contacts.end_erasing(tenant, id, &family).await?)
     }
 
@@ -87,6 +88,21 @@ impl ContactErasing<'_> {
     async fn go_on_with(&self, tenant: TenantId, contact: ContactId) -> Result<(), Failure> {
         if self.contacts.is_to_be_erased(tenant, contact).await? {
             self.erase(tenant, contact).await?;
+        }
+        Ok(())
+    }
+
+    /// Sees that the keys of all that was removed have ended, also of what an earlier try has removed.
+    async fn have_ended(&self, tenant: TenantId, family: &[ContactId]) -> Result<(), Failure> {
+        let ending = self.store.ending(tenant, family.to_vec(), AT_ONCE).await;
+        for key in ending.map_err(|error| Failure::store(&error))? {
+            match self.eraser.erase(key).await {
+                Ok(()) => {}
+                Err(failure) if failure.code == ErrorCode::UnknownConversation => {}
+                // A number that no key has will never end; what is known of the contact is to go all the same.
+                Err(failure) if failure.code == ErrorCode::StoreCorrupt => {}
+                Err(failure) => return Err(failure),
+            }
         }
         Ok(())
     }

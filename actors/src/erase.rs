@@ -19,6 +19,7 @@
 //! Indexes hold documents alone, logs and metrics no words.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine_store::{SharedStore, StoreError, Unspoken, UnspokenQuery};
@@ -107,10 +108,10 @@ impl Eraser {
             }
             Err(error) => Err(error),
         };
-        let erased = erased.map_err(|error| Failure::store(&error));
         // Until it is erased it is not gone: those who listen may find it again.
-        listening.tell(key.conversation, &if erased.is_ok() { Failure::erased() } else { Failure::restarting() });
-        erased
+        let is_gone = matches!(erased, Ok(()) | Err(StoreError::Ending(_)));
+        listening.tell(key.conversation, &if is_gone { Failure::erased() } else { Failure::restarting() });
+        erased.map_err(|error| Failure::store(&error))
     }
 
     /// Erases a conversation if it still ends with `head` and nobody needs it here.
@@ -161,8 +162,17 @@ impl Eraser {
 
 impl Parted<'_> {
     async fn erase(self, head: Option<Seq>) -> Result<(), StoreError> {
-        let store = &self.eraser.store;
-        patiently(self.eraser.jitter, || store.erase(self.key, head)).await?;
+        let (store, is_ending) = (&self.eraser.store, &AtomicBool::new(false));
+        let erased = patiently(self.eraser.jitter, || async move {
+            let erased = store.erase(self.key, head).await;
+            is_ending.fetch_or(matches!(erased, Err(StoreError::Ending(_))), Ordering::Relaxed);
+            erased
+        });
+        match erased.await {
+            // Between two tries the store has ended the key by itself.
+            Err(StoreError::NotFound) if is_ending.load(Ordering::Relaxed) => {}
+            erased => erased?,
+        }
         metrics::counter!(CONVERSATIONS_ERASED).increment(1);
         Ok(())
     }

@@ -88,6 +88,11 @@ impl Failure {
                 ErrorCode::StoreCorrupt,
                 "the stored data is damaged; the operator has to restore it from a backup",
             ),
+            StoreError::Ending(_) => Self::later(
+                ErrorCode::StoreUnavailable,
+                "it is removed, and its key cannot be ended yet: until it is, copies can be read; ask again",
+                Duration::from_secs(2),
+            ),
             StoreError::Unavailable(_) => Self::later(
                 ErrorCode::StoreUnavailable,
                 "the store cannot do this now; nothing acknowledged was lost",

@@ -47,7 +47,7 @@ where
     let mut patience = Patience::new(jitter);
     loop {
         let answer = ask().await;
-        let passes = matches!(answer, Err(StoreError::Busy | StoreError::Unavailable(_)));
+        let passes = matches!(answer, Err(StoreError::Busy | StoreError::Unavailable(_) | StoreError::Ending(_)));
         if !passes || !patience.wait().await {
             return answer;
         }

@@ -147,3 +147,48 @@ async fn a_node_without_its_keys_says_so_and_does_not_start() {
     fs::rename(&aside, &keys).unwrap();
     assert_eq!(Node::start_in(node.root(), &[]).api().view(id).await.head, 1, "put back, all is there");
 }
+
+/// An erasure that takes as long as it must: it is not done before its key has ended, however often it is asked for.
+#[tokio::test]
+async fn an_erasure_is_refused_as_long_as_its_key_cannot_end() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    let open = async || api.open_with(&format!("Ana {}", schema::ContactId::generate())).await;
+    let (asked_for, waited_for) = (open().await, open().await);
+    let contact = api.view(open().await).await.contact_id.unwrap();
+    let paths = [format!("/v1/conversations/{asked_for}"), format!("/v1/contacts/{contact}")];
+    let delete = async |path: &str| api.call("DELETE", path).await;
+    let (keys, aside) = (node.data().join("keys/conversations.keys"), node.root().path().join("aside"));
+    let ended = |path: &Path| u64::from_le_bytes(fs::read(path).unwrap()[40..48].try_into().unwrap());
+
+    fs::rename(&keys, &aside).unwrap();
+    for round in 0..2 {
+        for answer in futures_util::future::join_all(paths.iter().map(|path| delete(path))).await {
+            assert_eq!(answer.failure(), (503, "store_unavailable"), "round {round}: {}", answer.body);
+            assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1), "{answer:?}");
+        }
+    }
+    assert_eq!(ended(&aside), 0);
+    // What is removed is not there, and is not gone for good either.
+    assert_eq!(api.get(&paths[0]).await.failure(), (404, "unknown_conversation"));
+    // One who waits for the answer is told so as soon as the key has ended.
+    let path = format!("/v1/conversations/{waited_for}");
+    let put_back = async {
+        while api.get(&path).await.status != 404 {
+            look_again().await;
+        }
+        fs::rename(&aside, &keys).unwrap();
+    };
+    assert_eq!(tokio::join!(delete(&path), put_back).0.status, 204);
+    // The others' keys end without anybody's asking.
+    while ended(&keys) < 3 {
+        look_again().await;
+    }
+    for path in &paths {
+        let answer = delete(path).await;
+        assert!([204, 404].contains(&answer.status), "{path}: {}", answer.body);
+    }
+    while api.get(&paths[1]).await.status != 404 {
+        look_again().await;
+    }
+}

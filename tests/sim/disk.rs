@@ -14,7 +14,7 @@ use engine_store::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Page, PageBounds, Pending, Record,
     RecordName, Reschedule, StoreError, Unspoken, UnspokenQuery,
 };
-use schema::{ConversationKey, Epoch, Event, Seq, Timestamp};
+use schema::{ContactId, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -388,6 +388,10 @@ impl Log for Way {
 
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
         self.write(move |disk| disk.erase(key, head))
+    }
+
+    fn ending(&self, _: TenantId, _: Vec<ContactId>, _: usize) -> Pending<Vec<ConversationKey>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn unspoken(&self, _: UnspokenQuery) -> Pending<Vec<Unspoken>> {

@@ -52,6 +52,10 @@ macro_rules! forward {
             ) -> engine_store::Pending<Option<Vec<engine_store::Note>>> {
                 self.store.unseal(key, notes)
             }
+
+            fn wipe(&self) -> engine_store::Pending<()> {
+                self.store.wipe()
+            }
         }
     };
     (Projections for $store:ty) => {

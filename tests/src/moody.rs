@@ -128,6 +128,15 @@ impl Log for Moody {
         self.store.erase(key, head)
     }
 
+    fn ending(
+        &self,
+        tenant: schema::TenantId,
+        contacts: Vec<schema::ContactId>,
+        limit: usize,
+    ) -> Pending<Vec<ConversationKey>> {
+        self.store.ending(tenant, contacts, limit)
+    }
+
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
         self.store.unspoken(query)
     }

@@ -212,6 +212,7 @@ pub(super) async fn bring(store: SharedStore, append: Append, jitter: fn() -> f6
             | StoreError::NotFound
             | StoreError::Conflict { .. }
             | StoreError::Held { .. }
+            | StoreError::Ending(_)
             | StoreError::Corrupt(_) => {
                 return Err(error);
             }

@@ -84,7 +84,11 @@ impl Brought {
                 let ConversationKey { tenant, conversation } = key;
                 tracing::warn!(%conversation, %tenant, %error, "a conversation cannot be listed anew");
             }
-            StoreError::Conflict { .. } | StoreError::Unknown(_) | StoreError::Busy | StoreError::Unavailable(_) => {
+            StoreError::Conflict { .. }
+            | StoreError::Unknown(_)
+            | StoreError::Busy
+            | StoreError::Unavailable(_)
+            | StoreError::Ending(_) => {
                 self.failure.get_or_insert(error);
             }
         }

@@ -128,6 +128,10 @@ mod tests {
         fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError> {
             self.keys.end(ids)
         }
+
+        fn ended(&self) -> u64 {
+            self.keys.ended()
+        }
     }
 
     #[test]

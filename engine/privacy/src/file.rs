@@ -1,6 +1,7 @@
 //! Keys in one file: a header, and a slot of 32 bytes for each key.
 //! Invariant: a slot holds random bytes that were synced before its number was given out, or [`ENDED`] once its
-//! key has ended. The header names the first number that may not have been given out, and never one that was.
+//! key has ended. The header names the first number that may not have been given out, and never one that was. Its
+//! count of ends rises with each end, behind the slots, so that no copy of the file shows the count without the end.
 
 mod header;
 #[cfg(test)]
@@ -12,7 +13,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use self::header::{HEADER_BYTES, Header};
+use self::header::{HEADER_BYTES, Header, read_ended, write_ended, write_next};
 use crate::{Installation, Key, KeyNumber, Keys, KeysError};
 
 const SLOT_BYTES: u64 = 32;
@@ -22,6 +23,8 @@ const ENDED: [u8; 32] = *b"tertulia: this key was ended\0\0\0\0";
 const FIRST_BLOCK_SLOTS: u64 = 256;
 /// … and twice as many each time, up to this.
 const BLOCK_SLOTS_MAX: u64 = 4_096;
+/// Slots read at a time, where all are looked at.
+const LOOK_SLOTS: u64 = 2_048;
 
 /// Keys in a file of their own, for its owner alone. One process at a time has it.
 ///
@@ -49,6 +52,11 @@ struct Numbers {
     next: u64,
     /// Numbers below this one have filled slots, and the file says of them that they are given out.
     noted: u64,
+    /// Ends that the disk surely has.
+    ended: u64,
+    /// Ends that the file may show: as many, or more that are being synced or failed. None of these numbers is used
+    /// again, or a copy from in between would pass for what came later.
+    counted: u64,
 }
 
 impl FileKeys {
@@ -83,11 +91,20 @@ impl FileKeys {
         if slots > length.saturating_sub(HEADER_BYTES) / SLOT_BYTES {
             return Err(KeysError::Damaged { path: path.into(), problem: "is shorter than it was" });
         }
+        let ended = match header.ended {
+            Some(ended) => ended,
+            None => {
+                let ended = ended_among(&file, slots).map_err(failed("read"))?;
+                let header = Header { ended: Some(ended), ..header };
+                header.write(&file).and_then(|()| file.sync_data()).map_err(failed("bring forward"))?;
+                ended
+            }
+        };
         Ok(Self {
             path: path.into(),
             file,
             installation: header.installation,
-            numbers: Mutex::new(Numbers { next: header.next, noted: header.next }),
+            numbers: Mutex::new(Numbers { next: header.next, noted: header.next, ended, counted: ended }),
             block: Mutex::new(FIRST_BLOCK_SLOTS),
             sync: Box::new(File::sync_data),
         })
@@ -116,7 +133,7 @@ impl FileKeys {
         written?;
         (self.sync)(&self.file)?;
         let noted = first + slots;
-        Header { installation: self.installation, next: noted }.write(&self.file)?;
+        write_next(&self.file, noted)?;
         (self.sync)(&self.file)?;
         lock(&self.numbers).noted = noted;
         Ok(())
@@ -200,17 +217,36 @@ impl Keys for FileKeys {
     }
 
     fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError> {
-        let numbers = lock(&self.numbers);
+        let failed = || self.failed("end a key in");
+        let mut numbers = lock(&self.numbers);
         if let Some(unknown) = ids.iter().find(|id| !numbers.has(**id)) {
             return Err(KeysError::Unknown(*unknown));
         }
-        self.is_in_place()?;
-        for id in ids {
-            self.file.write_all_at(&ENDED, place(*id)).map_err(self.failed("end a key in"))?;
+        if ids.is_empty() {
+            return Ok(());
         }
+        self.is_in_place()?;
+        // An older copy may have been written over it, too.
+        let shown = read_ended(&self.file).map_err(self.failed("read"))?;
+        if !(numbers.ended..=numbers.counted).contains(&shown) {
+            return Err(KeysError::Replaced { path: self.path.clone() });
+        }
+        for id in ids {
+            self.file.write_all_at(&ENDED, place(*id)).map_err(failed())?;
+        }
+        numbers.counted = numbers.counted.saturating_add(ids.len() as u64);
+        let counted = numbers.counted;
+        write_ended(&self.file, counted).map_err(failed())?;
         // From here on they cannot be opened.
         drop(numbers);
-        (self.sync)(&self.file).map_err(self.failed("end a key in"))
+        (self.sync)(&self.file).map_err(failed())?;
+        let mut numbers = lock(&self.numbers);
+        numbers.ended = numbers.ended.max(counted);
+        Ok(())
+    }
+
+    fn ended(&self) -> u64 {
+        lock(&self.numbers).ended
     }
 }
 
@@ -219,8 +255,7 @@ impl Drop for FileKeys {
     fn drop(&mut self) {
         let numbers = lock(&self.numbers);
         if numbers.next < numbers.noted {
-            let header = Header { installation: self.installation, next: numbers.next };
-            drop(header.write(&self.file));
+            drop(write_next(&self.file, numbers.next));
         }
     }
 }
@@ -243,10 +278,24 @@ fn make(path: &Path) -> io::Result<()> {
     let file = options.open(&begun)?;
     let mut installation = [0; 16];
     random(&mut installation)?;
-    Header { installation: Installation(installation), next: 1 }.write(&file)?;
+    Header { installation: Installation(installation), next: 1, ended: Some(0) }.write(&file)?;
     file.sync_all()?;
     fs::rename(&begun, path)?;
     File::open(folder)?.sync_all()
+}
+
+/// How many of the first slots are of keys that have ended.
+fn ended_among(file: &File, slots: u64) -> io::Result<u64> {
+    let (mut ended, mut seen) = (0, 0);
+    while seen < slots {
+        let piece = LOOK_SLOTS.min(slots - seen);
+        let mut bytes = vec![0; usize::try_from(piece * SLOT_BYTES).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, HEADER_BYTES + seen * SLOT_BYTES)?;
+        ended += bytes.chunks_exact(ENDED.len()).filter(|slot| **slot == ENDED).count() as u64;
+        bytes.fill(0);
+        seen += piece;
+    }
+    Ok(ended)
 }
 
 fn random(bytes: &mut [u8]) -> io::Result<()> {

@@ -69,12 +69,16 @@ pub trait Keys: Send + Sync + 'static {
     /// [`KeysError::Io`] when it cannot be read now.
     fn open(&self, id: KeyNumber) -> Result<Key, KeysError>;
 
-    /// Destroys keys. When this returns, none of them can be opened any more, whatever happens to the machine. One
-    /// that has ended before is no error.
+    /// Destroys keys. When this returns, none of them can be opened any more, whatever happens to the machine, and
+    /// [`Keys::ended`] has risen. One that has ended before is no error, and counts again.
     ///
     /// # Errors
     /// As [`Keys::open`], but never [`KeysError::Ended`]. Some of the keys may have ended: end them again.
     fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError>;
+
+    /// How many ends there were, durable: a number that only rises. Whoever has noted it and meets a lower one later
+    /// has been given older keys, in which what has ended since is open.
+    fn ended(&self) -> u64;
 }
 
 /// Why keys cannot be used, in one line for the person who runs the node.
@@ -84,6 +88,17 @@ pub enum KeysError {
     Ended,
     #[error("there is no key {}: the keys are older than the data; put back the newest ones", .0.0)]
     Unknown(KeyNumber),
+    #[error(
+        "the keys are older than the data: {wanted} ends of keys are noted with the data and {found} with the keys, so \
+         that what was erased since could be read again; put back the newest keys, or, if these are lost, a backup of \
+         the data that is as old as the keys"
+    )]
+    Older {
+        /// Ends that the keys know of.
+        found: u64,
+        /// Ends that were noted.
+        wanted: u64,
+    },
     #[error(
         "the key file {} is missing, and without it nothing that was said can be read: put it back from its own \
          backup, or say where it is with store.keys",

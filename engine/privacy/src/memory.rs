@@ -1,5 +1,6 @@
 //! Keys in memory: for tests and simulations. They end with the process, and so does what they seal.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Installation, Key, KeyNumber, Keys, KeysError};
@@ -9,13 +10,14 @@ pub struct MemoryKeys {
     installation: Installation,
     /// By number, from 1; none where it has ended.
     keys: Mutex<Vec<Option<[u8; 32]>>>,
+    ended: AtomicU64,
 }
 
 impl MemoryKeys {
     /// No key yet.
     #[must_use]
     pub const fn new(installation: Installation) -> Self {
-        Self { installation, keys: Mutex::new(Vec::new()) }
+        Self { installation, keys: Mutex::new(Vec::new()), ended: AtomicU64::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Option<[u8; 32]>>> {
@@ -68,6 +70,11 @@ impl Keys for MemoryKeys {
         for id in ids {
             *keys.get_mut(place(*id)?).ok_or(KeysError::Unknown(*id))? = None;
         }
+        self.ended.fetch_add(ids.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
     }
 }

@@ -27,6 +27,8 @@ pub enum StoreError {
     Unknown(String),
     #[error("the store's queue is full")]
     Busy,
+    #[error("it is removed, and its key cannot be ended yet: {0}")]
+    Ending(String),
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     #[error("stored data cannot be read: {0}")]

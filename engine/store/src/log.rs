@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use schema::{ContactId, ConversationKey, Epoch, Event, Seq, Timestamp, limits};
+use schema::{ContactId, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
 
 use crate::Pending;
 use crate::due::DueChange;
@@ -44,14 +44,19 @@ pub trait Log: Send + Sync + 'static {
     /// [`StoreError::NotFound`] when there is no such conversation;
     /// [`StoreError::Fenced`] when its head is another one;
     /// [`StoreError::Unknown`] when it may or may not have been removed: ask again;
-    /// [`StoreError::Unavailable`] also when it is removed and its key cannot be ended yet: the store goes on trying.
+    /// [`StoreError::Ending`] when it is removed and its key cannot be ended yet: the store goes on trying, and whoever
+    /// asks again is told the same until the key has ended.
     fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()>;
+
+    /// Conversations with these contacts that are removed and whose keys have not ended yet, `limit` at most: their
+    /// erasures are to be asked for again.
+    fn ending(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>>;
 
     /// Conversations of all tenants that nobody will miss, oldest first: with nothing in their logs, because
     /// whoever opened them got no answer; or with an anonymous contact and nothing but their opening.
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>>;
 
-    /// Whether a write would be taken now, as far as can be known without writing. After a failed write
+    /// Whether a write would be taken now, and a conversation be opened, as far as can be known without writing. After a failed write
     /// it also tries what the next write would try to recover.
     ///
     /// # Errors

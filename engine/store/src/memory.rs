@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine_privacy::{KeyNumber, Keys, MemoryKeys};
-use schema::{ConversationKey, Epoch, Event, Seq, Timestamp, limits};
+use schema::{ContactId, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
 use tokio::time::{Instant, sleep_until};
 
 use self::projections::Projected;
@@ -208,6 +208,11 @@ impl Log for MemoryStore {
             state.projected.erased(key);
             Ok(())
         })
+    }
+
+    // Its keys end whenever they are asked to.
+    fn ending(&self, _: TenantId, _: Vec<ContactId>, _: usize) -> Pending<Vec<ConversationKey>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {

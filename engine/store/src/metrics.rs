@@ -16,6 +16,11 @@ pub const ERRORS: &str = "tertulia_store_errors_total";
 /// One run of copying the write-ahead log into the database.
 pub const CHECKPOINT_SECONDS: &str = "tertulia_store_checkpoint_seconds";
 
+/// Rows of the list that were met and could not be read, and were shown without their words.
+pub const ROWS_UNREADABLE: &str = "tertulia_store_rows_unreadable_total";
+/// 1 while keys cannot be looked after, by what is `doing`: `ending` those of erased conversations, `making` spare ones,
+/// or a chore, `tidying`, which seals what is old and rewrites the file.
+pub const KEYS_FAILING: &str = "tertulia_store_keys_failing";
 /// 1 from when the database file was found damaged until the node is started anew.
 pub const DAMAGED: &str = "tertulia_store_damaged";
 
@@ -26,6 +31,12 @@ pub fn describe() {
     describe_gauge!(QUEUE_DEPTH, Unit::Count, "commands that wait for the store, by queue");
     describe_histogram!(QUEUE_WAIT_SECONDS, Unit::Seconds, "how long a command waited for its turn, by queue");
     describe_counter!(ERRORS, Unit::Count, "commands that failed in the store, by kind");
+    describe_counter!(ROWS_UNREADABLE, "rows of the list that were shown without words, as they cannot be read");
+    describe_gauge!(
+        KEYS_FAILING,
+        Unit::Count,
+        "1 while keys cannot be ended, made or tidied, else 0, by what is doing"
+    );
     describe_gauge!(DAMAGED, Unit::Count, "1 from when the database file was found damaged, else 0");
     describe_histogram!(
         CHECKPOINT_SECONDS,

@@ -19,6 +19,10 @@ pub trait Seals: Send + Sync + 'static {
     /// [`StoreError::Corrupt`](crate::StoreError::Corrupt) when one of them was not sealed for this conversation and
     /// this event.
     fn unseal(&self, key: ConversationKey, notes: Vec<Note>) -> Pending<Option<Vec<Note>>>;
+
+    /// To be called once documents in the clear were replaced by sealed ones: the store sees that nothing of what they
+    /// said is left in its files. Answered when that is noted; it is done by and by, and gone on with after a crash.
+    fn wipe(&self) -> Pending<()>;
 }
 
 /// Words about an event, in the clear or sealed.

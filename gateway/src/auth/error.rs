@@ -122,7 +122,7 @@ impl TenantError {
 const fn store_code(error: &StoreError) -> ErrorCode {
     match error {
         StoreError::Busy => ErrorCode::Busy,
-        StoreError::Unavailable(_) | StoreError::Unknown(_) => ErrorCode::StoreUnavailable,
+        StoreError::Unavailable(_) | StoreError::Unknown(_) | StoreError::Ending(_) => ErrorCode::StoreUnavailable,
         StoreError::Corrupt(_) => ErrorCode::StoreCorrupt,
         StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } | StoreError::Held { .. } => {
             ErrorCode::Internal

@@ -1,4 +1,5 @@
-//! The first bytes of a key file: what it is, whose, and how far its numbers were given out.
+//! The first bytes of a key file: what it is, whose, how far its numbers were given out, and how many ends there were.
+//! Invariant: each of the two numbers is written by itself, so that who raises one does not take back the other.
 
 use std::fs::File;
 use std::io;
@@ -7,18 +8,23 @@ use std::path::Path;
 
 use crate::{Installation, KeysError};
 
-/// A header's room: 12 letters, the format (u32), the installation (16 bytes) and `next` (u64), little-endian; the
-/// rest is zeros.
+/// A header's room: 12 letters, the format (u32), the installation (16 bytes), `next` and `ended` (u64 each),
+/// little-endian; the rest is zeros.
 pub(super) const HEADER_BYTES: u64 = 64;
 
 const MAGIC: &[u8; 12] = b"tertulia key";
-const FORMAT: u32 = 1;
+/// Format 1 did not count ends.
+const FORMAT: u32 = 2;
+const NEXT_AT: u64 = 32;
+const ENDED_AT: u64 = 40;
 
 /// What a header says.
 pub(super) struct Header {
     pub(super) installation: Installation,
     /// The first number that may not have been given out.
     pub(super) next: u64,
+    /// Ends of keys; none in a file of format 1.
+    pub(super) ended: Option<u64>,
 }
 
 impl Header {
@@ -41,15 +47,32 @@ impl Header {
             return Err(KeysError::TooNew { path: path.into(), found: format, known: FORMAT });
         }
         let (installation, next) = (Installation(take(&mut rest)), u64::from_le_bytes(take(&mut rest)));
-        if next == 0 { Err(damaged("has a damaged header")) } else { Ok(Self { installation, next }) }
+        let ended = Some(u64::from_le_bytes(take(&mut rest))).filter(|_| format > 1);
+        if next == 0 { Err(damaged("has a damaged header")) } else { Ok(Self { installation, next, ended }) }
     }
 
+    /// The whole of it, in this program's format.
     pub(super) fn write(&self, file: &File) -> io::Result<()> {
-        let mut bytes =
-            [MAGIC.as_slice(), &FORMAT.to_le_bytes(), &self.installation.0, &self.next.to_le_bytes()].concat();
+        let (next, ended) = (self.next.to_le_bytes(), self.ended.unwrap_or_default().to_le_bytes());
+        let mut bytes = [MAGIC.as_slice(), &FORMAT.to_le_bytes(), &self.installation.0, &next, &ended].concat();
         bytes.resize(HEADER_BYTES as usize, 0);
         file.write_all_at(&bytes, 0)
     }
+}
+
+pub(super) fn write_next(file: &File, next: u64) -> io::Result<()> {
+    file.write_all_at(&next.to_le_bytes(), NEXT_AT)
+}
+
+pub(super) fn write_ended(file: &File, ended: u64) -> io::Result<()> {
+    file.write_all_at(&ended.to_le_bytes(), ENDED_AT)
+}
+
+/// What the file says now, whatever was read of it before.
+pub(super) fn read_ended(file: &File) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    file.read_exact_at(&mut bytes, ENDED_AT)?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 /// The next bytes of what is left; zeros past its end.

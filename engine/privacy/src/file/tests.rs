@@ -92,7 +92,7 @@ fn a_file_that_does_not_fit_is_refused_in_words() {
     assert!(!folder.path().join("lost").exists(), "nothing was put in its place");
     assert!(refusal(&path, Some(other)).contains(&format!("is of installation {ours}")));
     let mut newer = whole.clone();
-    newer[12] = 2;
+    newer[12] = 3;
     for (bytes, words) in [
         (&b""[..], "no key file"),
         (b"dear diary, it is a long day today and nothing happens, so I write all of it down", "no key file"),
@@ -230,4 +230,80 @@ fn nothing_is_ended_in_a_file_that_is_not_in_its_place() {
     assert!(matches!(told, KeysError::Replaced { .. }) && told.to_string().contains("start the node again"), "{told}");
     fs::remove_file(&path).unwrap();
     assert!(matches!(keys.end(&ids), Err(KeysError::Replaced { .. })));
+}
+
+#[test]
+fn the_count_of_ends_only_rises_and_outlives_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let mut counts = vec![];
+    for round in 0..3 {
+        let keys = FileKeys::open(&path, None).unwrap();
+        counts.push(keys.ended());
+        let ids = keys.allot(3).unwrap();
+        keys.end(&ids[..2]).unwrap();
+        counts.push(keys.ended());
+        // Who ends one again, after a crash, must not be taken for the file from before.
+        keys.end(&ids[..1]).unwrap();
+        keys.end(&[]).unwrap();
+        counts.push(keys.ended());
+        keys.allot(5_000).unwrap();
+        if round == 1 {
+            lock(&keys.numbers).noted = 0;
+        }
+    }
+    assert_eq!(counts, [0, 2, 3, 3, 5, 6, 6, 8, 9]);
+}
+
+#[test]
+fn ends_are_counted_once_the_disk_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let mut keys = FileKeys::open(&path, None).unwrap();
+    let ids = keys.allot(2).unwrap();
+    keys.sync = Box::new(|_| Err(io::Error::other("as a test wants it")));
+    assert!(matches!(keys.end(&ids[..1]), Err(KeysError::Io { .. })));
+    assert_eq!(keys.ended(), 0, "nobody may note what a power cut can take back");
+    keys.sync = Box::new(File::sync_data);
+    keys.end(&ids).unwrap();
+    assert_eq!(keys.ended(), 3, "a copy from in between shows 1, and does not pass for this");
+    drop(keys);
+    assert_eq!(FileKeys::open(&path, None).unwrap().ended(), 3);
+}
+
+#[test]
+fn nothing_is_ended_in_a_file_over_which_an_older_one_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let keys = FileKeys::open(&path, None).unwrap();
+    let ids = keys.allot(2).unwrap();
+    let before = fs::read(&path).unwrap();
+    keys.end(&ids[..1]).unwrap();
+    OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&before, 0).unwrap();
+    assert!(matches!(keys.end(&ids[1..]), Err(KeysError::Replaced { .. })));
+}
+
+#[test]
+fn a_file_that_did_not_count_its_ends_is_counted_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let keys = FileKeys::open(&path, None).unwrap();
+    let mut ids = vec![];
+    while ids.len() < 5_000 {
+        ids.extend(keys.allot(5_000).unwrap());
+    }
+    let ended: Vec<_> = ids.iter().copied().filter(|id| id.0 % 7 == 0).collect();
+    keys.end(&ended).unwrap();
+    keys.end(&ended).unwrap();
+    drop(keys);
+    let mut first_format = fs::read(&path).unwrap();
+    first_format[12] = 1;
+    first_format[40..48].fill(0);
+    fs::write(&path, first_format).unwrap();
+    for _ in 0..2 {
+        let keys = FileKeys::open(&path, None).unwrap();
+        assert_eq!(keys.ended(), ended.len() as u64);
+        assert!(matches!(keys.open(ended[0]), Err(KeysError::Ended)));
+    }
+    assert_eq!(fs::read(&path).unwrap()[12], 2, "a program that does not count refuses it");
 }

@@ -7,6 +7,7 @@ use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationId, ConversationKey, Seq, TenantId, limits};
 
+use super::ending;
 use super::job::Write;
 use super::reader::{Read, ReadError};
 use super::rows::{Row, Rows, integer, natural};
@@ -25,20 +26,22 @@ pub(super) struct EraseWrite {
 }
 
 impl Write for EraseWrite {
-    /// The key that has to end; it is noted in the same transaction, so that a crash does not forget it.
-    type Output = Option<KeyNumber>;
+    /// The keys that have to end: one that is noted in the same transaction, so that a crash does not forget it, or
+    /// those that were noted when it was removed, and which have not ended yet.
+    type Output = Vec<KeyNumber>;
 
-    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Option<KeyNumber>, StoreError>> {
-        let Some(row) = rows.find(self.key)? else { return Ok(Err(StoreError::NotFound)) };
+    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Vec<KeyNumber>, StoreError>> {
+        let Some(row) = rows.find(self.key)? else {
+            let noted = ending::of(rows.connection, self.key)?;
+            return Ok(if noted.is_empty() { Err(StoreError::NotFound) } else { Ok(noted) });
+        };
         if self.head.is_some_and(|head| head != row.head) {
             return Ok(Err(StoreError::Fenced));
         }
         rows.set_due(self.key, row, None)?;
         snapshots::remove(rows.connection, row.row_id)?;
         if let Some(id) = row.key_id {
-            rows.connection
-                .prepare_cached("INSERT OR IGNORE INTO ending_keys (key_id) VALUES (?1)")?
-                .execute([integer(id.0)])?;
+            ending::note(rows.connection, id, row.row_id)?;
         }
         if row.head <= AT_ONCE_MAX {
             remove(rows.connection, row)?;
@@ -48,7 +51,7 @@ impl Write for EraseWrite {
             rows.memory.remains = true;
         }
         rows.memory.remove(self.key);
-        Ok(Ok(row.key_id))
+        Ok(Ok(row.key_id.into_iter().collect()))
     }
 
     fn cost(&self) -> (usize, usize) {
@@ -121,43 +124,6 @@ pub(super) fn clear(connection: &Connection) -> rusqlite::Result<bool> {
     }
     transaction.commit()?;
     Ok(true)
-}
-
-/// The next keys whose end was noted.
-pub(super) struct EndingRead {
-    pub(super) after: KeyNumber,
-    pub(super) limit: usize,
-}
-
-impl Read for EndingRead {
-    type Output = Vec<KeyNumber>;
-
-    fn run(&self, connection: &Connection) -> Result<Vec<KeyNumber>, ReadError> {
-        let mut statement =
-            connection.prepare_cached("SELECT key_id FROM ending_keys WHERE key_id > ?1 ORDER BY key_id LIMIT ?2")?;
-        let (after, limit) = (integer(self.after.0), integer(self.limit as u64));
-        let found = statement.query_map([after, limit], |row| row.get(0).map(natural).map(KeyNumber))?;
-        Ok(found.collect::<rusqlite::Result<_>>()?)
-    }
-}
-
-/// Keys that have ended.
-pub(super) struct EndedWrite(pub(super) Vec<KeyNumber>);
-
-impl Write for EndedWrite {
-    type Output = ();
-
-    fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<(), StoreError>> {
-        let mut delete = rows.connection.prepare_cached("DELETE FROM ending_keys WHERE key_id = ?1")?;
-        for id in &self.0 {
-            delete.execute([integer(id.0)])?;
-        }
-        Ok(Ok(()))
-    }
-
-    fn cost(&self) -> (usize, usize) {
-        (self.0.len(), 0)
-    }
 }
 
 /// A conversation and its key.

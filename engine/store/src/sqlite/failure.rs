@@ -42,7 +42,7 @@ pub(super) fn is_contradiction(error: &rusqlite::Error) -> bool {
 pub(super) fn count(error: &StoreError) {
     let kind = match error {
         StoreError::Busy => "busy",
-        StoreError::Unavailable(_) => "unavailable",
+        StoreError::Unavailable(_) | StoreError::Ending(_) => "unavailable",
         StoreError::Unknown(_) => "unknown",
         StoreError::Corrupt(_) => "corrupt",
         StoreError::NotFound | StoreError::Fenced | StoreError::Conflict { .. } | StoreError::Held { .. } => return,

@@ -1,5 +1,5 @@
 //! The thread that looks after keys: ends those of erased conversations, keeps some spare, and in quiet moments seals
-//! what an earlier version has left and removes what was erased after this file was copied.
+//! what an earlier version has left, rewrites the file, and removes what was erased after this file was copied.
 //! Invariant: an erasure is answered when its key has ended; a key whose end was noted ends, whatever happens between.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,11 +11,14 @@ use schema::ConversationKey;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use super::erase::{EndedWrite, EndingRead, EraseWrite, Keyed, KeyedRead};
+use super::ending::{EndedWrite, EndingRead};
+use super::erase::{EraseWrite, Keyed, KeyedRead};
+use super::lasting::Lasting;
 use super::old_events::{EnsureKeysWrite, OldEvents, OldRead, SealWrite, SealedToRead};
 use super::queue::{BatchLimits, Queue, Taken};
 use super::queues::Queues;
 use super::sealing::Sealing;
+use super::wipe::StripWrite;
 use crate::{Pending, StoreError};
 
 /// Erasures whose keys end with one sync.
@@ -24,15 +27,19 @@ const TOGETHER: BatchLimits = BatchLimits { weight_max: 256, bytes_max: usize::M
 const PIECE_PAUSE: Duration = Duration::from_millis(20);
 /// After a failure, until it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The same for rewriting the file: it takes long, and mostly what it lacks is room.
+const WIPE_AFTER: Duration = Duration::from_secs(60);
 /// Conversations looked at in one piece.
 const PIECE_CONVERSATIONS: usize = 1_000;
 
 /// What others want of the keeper.
 pub(super) enum Work {
-    /// A conversation is on its way out: once `written` gives its key, that ends.
-    End { written: Pending<Option<KeyNumber>>, reply: oneshot::Sender<Result<(), StoreError>> },
+    /// A conversation is on its way out: once `written` gives its keys, they end.
+    End { written: Pending<Vec<KeyNumber>>, reply: oneshot::Sender<Result<(), StoreError>> },
     /// Spare keys are few.
     Refill,
+    /// The file is to be rewritten.
+    Wipe,
 }
 
 /// What is done in quiet moments, one after the other.
@@ -44,6 +51,10 @@ enum Chore {
     Remove(i64),
     /// Seals events that an earlier version has left in the clear.
     Seal,
+    /// Takes the words out of the list's rows, behind this one, that an earlier version has left.
+    Strip(i64),
+    /// Rewrites the file, so that nothing of these is left in it.
+    Wipe,
     /// Nothing is left.
     Rest,
 }
@@ -54,7 +65,9 @@ impl Chore {
         match self {
             Self::End => Self::Remove(0),
             Self::Remove(_) => Self::Seal,
-            Self::Seal | Self::Rest => Self::Rest,
+            Self::Seal => Self::Strip(0),
+            Self::Strip(_) => Self::Wipe,
+            Self::Wipe | Self::Rest => Self::Rest,
         }
     }
 }
@@ -69,11 +82,16 @@ pub(super) struct Keeper {
     /// Keys whose end was noted may not have ended. They are ended between two pieces of the chore.
     owes: bool,
     pause: Duration,
+    ending: Lasting,
+    making: Lasting,
+    tidying: Lasting,
 }
 
 impl Keeper {
-    pub(super) const fn new(queue: Arc<Queue<Work>>, queues: Queues, sealing: Arc<Sealing>, runtime: Runtime) -> Self {
-        Self { queue, queues, sealing, runtime, chore: Chore::End, owes: false, pause: PIECE_PAUSE }
+    pub(super) fn new(queue: Arc<Queue<Work>>, queues: Queues, sealing: Arc<Sealing>, runtime: Runtime) -> Self {
+        let [ending, making, tidying] = ["ending", "making", "tidying"].map(Lasting::new);
+        let (chore, owes, pause) = (Chore::End, false, PIECE_PAUSE);
+        Self { queue, queues, sealing, runtime, chore, owes, pause, ending, making, tidying }
     }
 
     /// Works until the queue is closed and empty.
@@ -87,7 +105,7 @@ impl Keeper {
 
     fn work(&mut self) {
         loop {
-            let rests = self.chore == Chore::Rest && !self.owes;
+            let rests = self.chore == Chore::Rest && !self.owes && self.sealing.lack().is_none();
             let taken = if rests { self.queue.take() } else { self.queue.take_within(self.pause) };
             match taken {
                 Taken::Item(first) => {
@@ -103,37 +121,57 @@ impl Keeper {
     }
 
     fn serve(&mut self, batch: Vec<Work>) {
-        let (mut ended, mut waiting) = (Vec::new(), Vec::new());
+        let mut waiting = Vec::new();
         for work in batch {
-            let Work::End { written, reply } = work else {
-                self.refill();
-                continue;
+            let (written, reply) = match work {
+                Work::End { written, reply } => (written, reply),
+                Work::Refill => {
+                    self.refill();
+                    continue;
+                }
+                Work::Wipe => {
+                    // Else it comes to that by itself.
+                    if self.chore == Chore::Rest {
+                        self.chore = Chore::Strip(0);
+                    }
+                    continue;
+                }
             };
             match self.runtime.block_on(written) {
-                Ok(Some(id)) => {
-                    ended.push(id);
-                    waiting.push(reply);
-                }
                 // Whoever asked may have gone; the erasure is done all the same.
-                Ok(None) => drop(reply.send(Ok(()))),
+                Ok(ids) if ids.is_empty() => drop(reply.send(Ok(()))),
+                Ok(ids) => waiting.push((ids, reply)),
                 Err(error) => {
                     self.owes |= matches!(error, StoreError::Unknown(_));
                     drop(reply.send(Err(error)));
                 }
             }
         }
-        if ended.is_empty() {
+        if waiting.is_empty() {
             return;
         }
-        let done = self.end(&ended);
-        let failed = done.iter().filter_map(|done| done.as_ref().err());
-        if let Some(error) = failed.clone().next() {
-            tracing::error!(keys = failed.count(), %error, "keys of erased conversations cannot be ended; trying again");
-            (self.owes, self.pause) = (true, RETRY_AFTER);
+        let ending: Vec<KeyNumber> = waiting.iter().flat_map(|(ids, _)| ids).copied().collect();
+        let done = self.end(&ending);
+        let is_misfit = |error: &&StoreError| matches!(error, StoreError::Corrupt(_));
+        if let Some(error) = done.iter().filter_map(|done| done.as_ref().err()).find(is_misfit) {
+            tracing::error!(%error, "the key of an erased conversation does not fit the data, and cannot be ended");
         }
-        self.forget(ended.into_iter().zip(&done).filter(|(_, done)| done.is_ok()).map(|(id, _)| id).collect());
-        for (reply, done) in waiting.into_iter().zip(done) {
-            drop(reply.send(done));
+        match done.iter().filter_map(|done| done.as_ref().err()).find(|error| !is_misfit(error)) {
+            Some(error) => {
+                self.ending.failed(error);
+                (self.owes, self.pause) = (true, RETRY_AFTER);
+            }
+            None if !self.owes => self.ending.done(),
+            None => {}
+        }
+        self.forget(ending.into_iter().zip(&done).filter(|(_, done)| done.is_ok()).map(|(id, _)| id).collect());
+        let mut done = done.into_iter();
+        for (ids, reply) in waiting {
+            let theirs: Result<(), StoreError> = done.by_ref().take(ids.len()).collect();
+            drop(reply.send(theirs.map_err(|error| match error {
+                StoreError::Unavailable(why) => StoreError::Ending(why),
+                error => error,
+            })));
         }
     }
 
@@ -147,9 +185,10 @@ impl Keeper {
         }
     }
 
-    fn refill(&self) {
-        if let Err(error) = self.sealing.refill() {
-            tracing::warn!(%error, "no spare keys could be made; the next conversation tries again");
+    fn refill(&mut self) {
+        match self.sealing.refill() {
+            Ok(()) => self.making.done(),
+            Err(error) => self.making.failed(&error),
         }
     }
 
@@ -159,20 +198,29 @@ impl Keeper {
             return;
         }
         // One too many in the list is ended once more by the next start.
-        if let Err(error) = self.runtime.block_on(self.queues.write(EndedWrite(ended))) {
+        if let Err(error) = self.runtime.block_on(self.queues.write(self.forgetting(ended))) {
             tracing::debug!(%error, "ended keys stay on the list of those to end");
         }
     }
 
+    fn forgetting(&self, ids: Vec<KeyNumber>) -> EndedWrite {
+        EndedWrite { ids, ended: self.sealing.ended() }
+    }
+
     fn go_on(&mut self) {
+        if self.sealing.lack().is_some() {
+            self.refill();
+        }
         let (chore, owes) = (self.chore, self.owes);
         let done = if owes { self.end_noted() } else { self.piece() };
-        self.pause = PIECE_PAUSE;
+        let lasting = if owes || chore == Chore::End { &mut self.ending } else { &mut self.tidying };
+        self.pause = if self.chore == Chore::Rest { RETRY_AFTER } else { PIECE_PAUSE };
         match done {
-            Ok(()) => {}
+            Ok(()) => lasting.done(),
             // It does not mend by waiting. What comes after it is still done.
             Err(error @ StoreError::Corrupt(_)) => {
                 tracing::error!(?chore, owes, %error, "the store's keys do not fit its data");
+                lasting.done();
                 if owes {
                     self.owes = false;
                 } else {
@@ -180,8 +228,8 @@ impl Keeper {
                 }
             }
             Err(error) => {
-                tracing::warn!(?chore, %error, "looking after the store's keys failed; trying again");
-                self.pause = RETRY_AFTER;
+                lasting.failed(&error);
+                self.pause = if chore == Chore::Wipe && !owes { WIPE_AFTER } else { RETRY_AFTER };
             }
         }
     }
@@ -200,6 +248,14 @@ impl Keeper {
                 if self.seal_old()? {
                     self.chore = self.chore.next();
                 }
+            }
+            Chore::Strip(after) => {
+                let reached = self.runtime.block_on(self.queues.write(StripWrite { after }))?;
+                self.chore = reached.map_or(self.chore.next(), Chore::Strip);
+            }
+            Chore::Wipe => {
+                self.runtime.block_on(self.queues.wipe())?;
+                self.chore = self.chore.next();
             }
             Chore::Rest => {}
         }
@@ -225,7 +281,7 @@ impl Keeper {
                 }
             }
             if !ended.is_empty() {
-                self.runtime.block_on(self.queues.write(EndedWrite(ended)))?;
+                self.runtime.block_on(self.queues.write(self.forgetting(ended)))?;
             }
         }
     }

@@ -158,22 +158,99 @@ async fn a_key_ends_though_the_process_stops_before() {
     let store = open_in(&scratch.file(), &keys).unwrap();
     let key = fresh();
     talk(&store, key).await;
+    at_rest(&store).await;
     // The rows are gone and the key is noted; nobody has told the keeper.
-    let id = store.write(EraseWrite { key, head: None }).await.unwrap().unwrap();
+    let id = store.write(EraseWrite { key, head: None }).await.unwrap()[0];
     drop(store);
     let is_open = || FileKeys::open(&keys, None).unwrap().open(id).is_ok();
     assert!(is_open());
     let store = open_in(&scratch.file(), &keys).unwrap();
+    all_have_ended(&store).await;
+    drop(store);
+    assert!(!is_open(), "the next start has ended it");
+}
+
+/// Waits until the keeper has done all its chores: what comes now it does not find by itself.
+async fn at_rest(store: &SqliteStore) {
+    let begun = Instant::now();
+    while store.queues.read(super::old_events::SealedToRead).await != Ok(i64::MAX) {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until no key is on the list of those to end.
+async fn all_have_ended(store: &SqliteStore) {
     let noted = async || {
-        store.queues.read(super::erase::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 }).await.unwrap()
+        store.queues.read(super::ending::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 }).await.unwrap()
     };
     let begun = Instant::now();
     while !noted().await.is_empty() {
         assert!(begun.elapsed() < PATIENCE);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+#[tokio::test]
+async fn keys_from_before_an_erasure_are_refused_under_what_came_after_it() {
+    let (scratch, other) = (Scratch::new("revived"), Scratch::new("revived-keys"));
+    let (keys, early) = (other.file(), other.file().with_extension("early"));
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    let (key, kept) = (fresh(), fresh());
+    talk(&store, key).await;
+    talk(&store, kept).await;
+    fs::copy(&keys, &early).unwrap();
+    let old_data = back_up(&scratch, "revived-backup");
+    store.erase(key, None).await.unwrap();
     drop(store);
-    assert!(!is_open(), "the next start has ended it");
+
+    let refused = |data: &Scratch| {
+        let Err(error) = open_in(&data.file(), &early) else { panic!("ended keys are open again") };
+        let line = error.to_string();
+        for words in ["the keys are older than the data", "put back the newest keys"] {
+            assert!(line.contains(words) && !line.contains('\n'), "{line}");
+        }
+    };
+    refused(&scratch);
+    // Both from before the erasure: a whole backup of another day.
+    assert_eq!(words_of(&open_in(&old_data.file(), &early).unwrap(), key).await[0], WORD);
+    // Older data with newer keys, and from then on with no older ones.
+    let store = open_in(&old_data.file(), &keys).unwrap();
+    assert_eq!(store.claim(key, None).await, Err(StoreError::NotFound));
+    assert_eq!(words_of(&store, kept).await[0], WORD);
+    drop(store);
+    refused(&old_data);
+    assert_eq!(words_of(&open_in(&scratch.file(), &keys).unwrap(), kept).await[0], WORD);
+}
+
+#[tokio::test]
+async fn a_stop_between_the_two_notes_of_an_end_refuses_the_right_keys_in_no_case_and_older_ones_never_open_it() {
+    let (scratch, other) = (Scratch::new("between"), Scratch::new("between-keys"));
+    let (keys, early) = (other.file(), other.file().with_extension("early"));
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    let (key, kept) = (fresh(), fresh());
+    talk(&store, key).await;
+    talk(&store, kept).await;
+    fs::copy(&keys, &early).unwrap();
+    at_rest(&store).await;
+    // Its key ends, and the file does not learn that it has.
+    let id = store.write(EraseWrite { key, head: None }).await.unwrap()[0];
+    store.sealing.end(&[id]).unwrap();
+    drop(store);
+    let copy = back_up(&scratch, "between-backup");
+
+    let store = open_in(&scratch.file(), &keys).expect("these are the right ones");
+    all_have_ended(&store).await;
+    assert_eq!(words_of(&store, kept).await[0], WORD);
+    drop(store);
+    assert!(open_in(&scratch.file(), &early).is_err(), "and from now on the only ones");
+
+    // Under the same data, keys from before: they open what is there, and the end is done in them, too.
+    let store = open_in(&copy.file(), &early).unwrap();
+    all_have_ended(&store).await;
+    assert_eq!(words_of(&store, kept).await[0], WORD);
+    drop(store);
+    assert!(matches!(FileKeys::open(&early, None).unwrap().open(id), Err(KeysError::Ended)));
 }
 
 #[tokio::test]
@@ -304,7 +381,7 @@ async fn one_key_that_does_not_fit_holds_up_no_other() {
     migrate::migrate(&mut file, migrate::STEPS).unwrap();
     file.execute_batch(
         "UPDATE conversations SET key_id = 999999 WHERE row_id = 2;
-         INSERT INTO ending_keys VALUES (1), (888888);",
+         INSERT INTO ending_keys (key_id) VALUES (1), (888888);",
     )
     .unwrap();
     drop(file);
@@ -316,7 +393,7 @@ async fn one_key_that_does_not_fit_holds_up_no_other() {
         assert!(begun.elapsed() < PATIENCE, "what is in the clear is not sealed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let left = super::erase::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 };
+    let left = super::ending::EndingRead { after: engine_privacy::KeyNumber(0), limit: 9 };
     assert_eq!(store.queues.read(left).await, Ok(vec![engine_privacy::KeyNumber(888_888)]), "it stays noted");
     drop(store);
     assert!(matches!(FileKeys::open(&keys, None).unwrap().open(ending), Err(KeysError::Ended)));

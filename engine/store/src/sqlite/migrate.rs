@@ -41,6 +41,9 @@ pub(super) const STEPS: &[Step] = &[
     Step::sql(include_str!("migrations/0008_keys.sql")),
     Step::sql(include_str!("migrations/0009_keys_to.sql")),
     Step { rows: contact_records::part, ..Step::sql("") },
+    Step::sql(include_str!("migrations/0011_keys_ended.sql")),
+    Step::sql(include_str!("migrations/0012_ending_of.sql")),
+    Step::sql(include_str!("migrations/0013_wiped.sql")),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.

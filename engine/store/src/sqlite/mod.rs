@@ -9,6 +9,7 @@ mod contact_records;
 mod contacts_tests;
 mod damage;
 mod due;
+mod ending;
 mod erase;
 mod event_bodies;
 mod failure;
@@ -17,6 +18,9 @@ mod job;
 mod keeper;
 #[cfg(test)]
 mod keys_tests;
+#[cfg(test)]
+mod keys_trouble_tests;
+mod lasting;
 mod log_reads;
 mod log_writes;
 mod migrate;
@@ -43,6 +47,10 @@ mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod unreadable;
+mod wipe;
+#[cfg(test)]
+mod wipe_tests;
 mod writer;
 
 use std::time::Duration;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use schema::wire::ConversationSummary;
 use schema::{ConversationId, ConversationKey, TenantId};
 
+use super::failure;
 use super::projection_rows::{ROW, StoredRow};
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
@@ -92,15 +93,16 @@ impl Read for RowRead {
     }
 }
 
-// `CROSS` keeps the rows' order: the log's table is only asked for each row's key.
+// `CROSS` keeps the rows' order: the log's table is only asked for each row's key. Whoever reads stops where the page
+// is full: one that is passed over must not make it shorter.
 const LIST: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body, row.sealed, log.key_id
     FROM conversation_rows AS row CROSS JOIN conversations AS log ON log.row_id = row.conversation
-    WHERE row.tenant = ?1 AND (row.last_at, row.id) < (?2, ?3) ORDER BY row.last_at DESC, row.id DESC LIMIT ?4";
+    WHERE row.tenant = ?1 AND (row.last_at, row.id) < (?2, ?3) ORDER BY row.last_at DESC, row.id DESC";
 const LIST_OF_CONTACT: &str = "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body, row.sealed,
       log.key_id
     FROM conversation_rows AS row CROSS JOIN conversations AS log ON log.row_id = row.conversation
-    WHERE row.tenant = ?1 AND row.contact = ?5 AND (row.last_at, row.id) < (?2, ?3)
-    ORDER BY row.last_at DESC, row.id DESC LIMIT ?4";
+    WHERE row.tenant = ?1 AND row.contact = ?4 AND (row.last_at, row.id) < (?2, ?3)
+    ORDER BY row.last_at DESC, row.id DESC";
 
 /// A page of the list of conversations.
 pub(super) struct ListRead {
@@ -118,16 +120,16 @@ impl Read for ListRead {
             Some(cursor) => (cursor.last_at.as_millis(), cursor.id.as_bytes().to_vec()),
             None => (i64::MAX, vec![u8::MAX; 17]),
         };
-        let (tenant, limit) = (query.tenant.as_bytes(), integer(query.limit as u64));
+        let tenant = query.tenant.as_bytes();
         let Some(contacts) = &query.contacts else {
             let mut statement = connection.prepare_cached(LIST)?;
-            return self.pages(statement.query(params![tenant, last_at, id, limit])?);
+            return self.pages(statement.query(params![tenant, last_at, id])?);
         };
         // Each by its index; the page is the newest of all that these give.
         let mut statement = connection.prepare_cached(LIST_OF_CONTACT)?;
         let mut found = Vec::new();
         for contact in contacts {
-            found.extend(self.pages(statement.query(params![tenant, last_at, id, limit, contact.to_string()])?)?);
+            found.extend(self.pages(statement.query(params![tenant, last_at, id, contact.to_string()])?)?);
         }
         if contacts.len() > 1 {
             found.sort_by_key(|page| std::cmp::Reverse((page.last_at, page.id)));
@@ -141,24 +143,44 @@ impl Read for ListRead {
 impl ListRead {
     fn pages(&self, mut found: rusqlite::Rows<'_>) -> Result<Vec<ConversationSummary>, ReadError> {
         let mut pages = Vec::new();
-        while let Some(row) = found.next()? {
-            pages.push(shown(row, self.query.tenant, &self.sealing)?);
+        while pages.len() < self.query.limit
+            && let Some(row) = found.next()?
+        {
+            match shown(row, self.query.tenant, &self.sealing) {
+                Ok(page) => pages.push(page),
+                // A row without an id, or with words where a number belongs: there is nothing that could be shown.
+                Err(error) if failure::is_contradiction(&error) => {
+                    let nobody = ConversationKey {
+                        tenant: self.query.tenant,
+                        conversation: ConversationId::from_bytes([0; 16]),
+                    };
+                    self.sealing.unreadable.met(nobody, &failure::words(&error));
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(pages)
     }
 }
 
 /// A row for the list. One of another version, and one that cannot be read, shows what is known of it until it is
-/// made anew, and does not say how many messages are unread: it is not known.
-fn shown(row: &rusqlite::Row<'_>, tenant: TenantId, sealing: &Sealing) -> Result<ConversationSummary, ReadError> {
+/// made anew, and does not say how many messages are unread: it is not known. So does one whose key cannot be used: the
+/// others of the tenant are shown all the same.
+fn shown(row: &rusqlite::Row<'_>, tenant: TenantId, sealing: &Sealing) -> rusqlite::Result<ConversationSummary> {
     let stored = StoredRow::of(row, tenant)?;
     let mut is_known = stored.is_ours;
-    let read = if let Some(read) = stored.open(sealing)? {
-        read
-    } else {
+    let read = match stored.open(sealing) {
+        Ok(read) => read,
+        Err(ReadError::Sqlite(error)) => return Err(error),
+        Err(ReadError::Store(error)) => {
+            sealing.unreadable.met(stored.key, &error);
+            None
+        }
+    };
+    let read = read.unwrap_or_else(|| {
         is_known = false;
         stored.columns(ConversationRow::default())
-    };
+    });
     let page = read.page(stored.key.conversation);
     Ok(ConversationSummary { unread: page.unread.filter(|_| is_known), ..page })
 }

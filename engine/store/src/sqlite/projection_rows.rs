@@ -36,14 +36,15 @@ pub(super) struct StoredRow<'a> {
 }
 
 impl<'a> StoredRow<'a> {
+    /// What is damaged in it is empty here, and found so by [`StoredRow::open`]. Without its id it is nobody's.
     pub(super) fn of(row: &'a rusqlite::Row<'_>, tenant: TenantId) -> Result<Self, rusqlite::Error> {
         Ok(Self {
             key: ConversationKey { tenant, conversation: ConversationId::from_bytes(row.get(0)?) },
-            contact: row.get_ref(1)?.as_str()?,
+            contact: row.get_ref(1)?.as_str().unwrap_or_default(),
             head: natural(row.get(2)?),
             last_at: Timestamp::from_millis(row.get(3)?),
-            is_ours: row.get::<_, u32>(4)? == Projection::Conversations.version(),
-            body: row.get_ref(5)?.as_str()?,
+            is_ours: row.get::<_, i64>(4)? == i64::from(Projection::Conversations.version()),
+            body: row.get_ref(5)?.as_str().unwrap_or_default(),
             sealed: row.get_ref(6)?.as_blob_or_null()?,
             key_id: row.get::<_, Option<i64>>(7)?.map(|id| KeyNumber(natural(id))),
         })
@@ -51,14 +52,14 @@ impl<'a> StoredRow<'a> {
 
     /// The whole row; without its words when its key has ended. None when it cannot be read, and is to be made anew.
     pub(super) fn open(&self, sealing: &Sealing) -> Result<Option<ConversationRow>, ReadError> {
-        let Ok(read) = serde_json::from_str::<ConversationRow>(self.body) else { return Ok(self.unreadable()) };
+        let Ok(read) = serde_json::from_str::<ConversationRow>(self.body) else { return Ok(self.unreadable(sealing)) };
         let mut read = self.columns(read);
         if let (Some(sealed), Some(id), true) = (self.sealed, self.key_id, self.is_ours)
             && let Some(cipher) = sealing.cipher(id)?
         {
             let texts = cipher.open(&label(self.key, self.head), sealed);
             let Some(texts) = texts.ok().and_then(|texts| serde_json::from_slice(&texts).ok()) else {
-                return Ok(self.unreadable());
+                return Ok(self.unreadable(sealing));
             };
             read.put_texts(texts);
         }
@@ -74,10 +75,9 @@ impl<'a> StoredRow<'a> {
     }
 
     // What serde says may quote it.
-    fn unreadable<T>(&self) -> Option<T> {
+    fn unreadable<T>(&self, sealing: &Sealing) -> Option<T> {
         if self.is_ours {
-            let ConversationKey { tenant, conversation } = self.key;
-            tracing::warn!(%conversation, %tenant, "a row of the list cannot be read; the next event makes it anew");
+            sealing.unreadable.met(self.key, &"it is damaged; the next event makes it anew");
         }
         None
     }

@@ -6,6 +6,7 @@ use super::failure;
 use super::job::{Job, Write, job};
 use super::queue::{Queue, Refused};
 use super::reader::{Question, Read, question};
+use super::wipe::Wipe;
 use crate::{Pending, StoreError};
 
 /// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
@@ -33,6 +34,17 @@ impl Queues {
         let (job, pending) = job(write);
         match self.writer.push(job, bytes) {
             Ok(()) => pending,
+            Err(refused) => refuse(&refused),
+        }
+    }
+
+    /// Has the file rewritten.
+    pub(super) fn wipe(&self) -> Pending<()> {
+        let (job, answer) = Wipe::new();
+        match self.writer.push(job, 0) {
+            Ok(()) => Box::pin(async {
+                answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer ended before".into())))
+            }),
             Err(refused) => refuse(&refused),
         }
     }

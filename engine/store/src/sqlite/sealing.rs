@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use engine_privacy::{Cipher, Ciphers, KeyNumber, Keys, KeysError, Label, SealError};
 use schema::ConversationKey;
 
+use super::unreadable::Unreadable;
 use crate::StoreError;
 
 /// Conversations whose keys are remembered; past it the memory starts anew, and the writer seals for them once.
@@ -25,8 +26,12 @@ pub(super) struct Sealing {
     ciphers: Ciphers,
     known: Mutex<HashMap<ConversationKey, KeyNumber>>,
     spare: Mutex<VecDeque<KeyNumber>>,
+    /// None, if the last ones that were wanted could be made.
+    lack: Mutex<Option<StoreError>>,
     /// Some keys are on the list of those to end, and the keeper does not know it.
     owed: AtomicBool,
+    /// What could not be opened.
+    pub(super) unreadable: Unreadable,
 }
 
 impl Sealing {
@@ -35,7 +40,9 @@ impl Sealing {
             ciphers: Ciphers::new(keys),
             known: Mutex::default(),
             spare: Mutex::default(),
+            lack: Mutex::default(),
             owed: AtomicBool::new(false),
+            unreadable: Unreadable::default(),
         }
     }
 
@@ -67,7 +74,7 @@ impl Sealing {
     pub(super) fn take_spare(&self) -> Result<KeyNumber, StoreError> {
         let mut spare = lock(&self.spare);
         if spare.is_empty() {
-            spare.extend(self.ciphers.keys().allot(SPARE_KEYS).map_err(refusal)?);
+            spare.extend(self.allot()?);
         }
         spare.pop_front().ok_or_else(|| StoreError::Unavailable("no keys were allotted".into()))
     }
@@ -85,10 +92,26 @@ impl Sealing {
     /// Gets more spare keys, while nobody waits for one.
     pub(super) fn refill(&self) -> Result<(), StoreError> {
         if self.is_low() {
-            let more = self.ciphers.keys().allot(SPARE_KEYS).map_err(refusal)?;
+            let more = self.allot()?;
             lock(&self.spare).extend(more);
         }
         Ok(())
+    }
+
+    fn allot(&self) -> Result<Vec<KeyNumber>, StoreError> {
+        let allotted = self.ciphers.keys().allot(SPARE_KEYS).map_err(refusal);
+        *lock(&self.lack) = allotted.as_ref().err().cloned();
+        allotted
+    }
+
+    /// Why the last keys that were wanted could not be made.
+    pub(super) fn lack(&self) -> Option<StoreError> {
+        lock(&self.lack).clone()
+    }
+
+    /// Why no conversation can be opened now.
+    pub(super) fn is_out(&self) -> Option<StoreError> {
+        self.lack().filter(|_| lock(&self.spare).is_empty())
     }
 
     /// A key ready for use; none once it has ended.
@@ -108,6 +131,11 @@ impl Sealing {
     /// Ends keys for good.
     pub(super) fn end(&self, ids: &[KeyNumber]) -> Result<(), StoreError> {
         self.ciphers.end(ids).map_err(refusal)
+    }
+
+    /// How many ends there were.
+    pub(super) fn ended(&self) -> u64 {
+        self.ciphers.keys().ended()
     }
 
     /// The keeper has to look which keys were noted to end.

@@ -8,12 +8,13 @@ use std::thread::{self, JoinHandle};
 use engine_privacy::{FileKeys, Installation, KeyNumber, Keys, KeysError};
 use futures_util::future;
 use schema::wire::ConversationSummary;
-use schema::{ConversationKey, Epoch, Seq, limits};
+use schema::{ContactId, ConversationKey, Epoch, Seq, TenantId, limits};
 use tokio::sync::oneshot;
 
 use super::connect::{self, OpenError};
 use super::damage::Damage;
 use super::due::{DueRead, HastenWrite, RescheduleWrite};
+use super::ending::EndingWithRead;
 use super::erase::EraseWrite;
 use super::installation;
 use super::job::{Nothing, Write};
@@ -31,6 +32,7 @@ use super::sealing::{Sealing, refusal};
 use super::seals::{UnsealRead, seal};
 use super::snapshots::{SnapshotRead, SnapshotWrite};
 use super::stats::{Counters, StoreStats};
+use super::wipe::WantedWrite;
 use super::writer::Writer;
 use crate::{
     Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
@@ -113,8 +115,8 @@ impl SqliteStore {
         let keys = unlock(installation::named(&connection).map_err(sqlite)?).map_err(refusal)?;
         installation::adopt(&connection, &*keys).map_err(sqlite)??;
         let sealing = Arc::new(Sealing::new(keys));
-        // Before anybody waits for one.
-        sealing.refill()?;
+        // Before anybody waits for one. Without, what is there goes on; the keeper tells it, and tries again.
+        let _ = sealing.refill();
         let store = Self {
             queues: Queues::new(options.writer_queue_max),
             keeper: Arc::new(Queue::new("keeper", options.writer_queue_max, usize::MAX)),
@@ -237,12 +239,21 @@ impl Log for SqliteStore {
         }
     }
 
+    fn ending(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
+        self.read(EndingWithRead { tenant, contacts, limit })
+    }
+
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
         self.read(UnspokenRead(query))
     }
 
     fn probe(&self) -> Pending<()> {
         if let Some(error) = self.damage.error() {
+            return Box::pin(future::ready(Err(error)));
+        }
+        if let Some(error) = self.sealing.is_out() {
+            // Nobody need open a conversation for it to find out that it can.
+            let _ = self.keeper.push(Work::Refill, 0);
             return Box::pin(future::ready(Err(error)));
         }
         self.write(Nothing)
@@ -339,6 +350,16 @@ impl Seals for SqliteStore {
         }
         let ensured = self.write(EnsureKeysWrite(vec![key]));
         Box::pin(Self::seal_unknown(Arc::clone(&self.sealing), ensured, key, notes))
+    }
+
+    fn wipe(&self) -> Pending<()> {
+        let (noted, keeper) = (self.write(WantedWrite), Arc::clone(&self.keeper));
+        Box::pin(async move {
+            noted.await?;
+            // If it has no room, the next start does it.
+            let _ = keeper.push(Work::Wipe, 0);
+            Ok(())
+        })
     }
 
     fn unseal(&self, key: ConversationKey, notes: Vec<Note>) -> Pending<Option<Vec<Note>>> {

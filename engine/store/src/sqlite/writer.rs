@@ -17,7 +17,7 @@ use super::queue::{BatchLimits, Queue, Taken};
 use super::rows::{Memory, Rows};
 use super::sealing::Sealing;
 use super::stats::Counters;
-use super::{erase, failure};
+use super::{erase, failure, wipe};
 use crate::StoreError;
 use crate::metrics::{BATCH_WRITES, COMMIT_SECONDS};
 
@@ -89,7 +89,10 @@ impl Writer {
                 Taken::Item(first) => {
                     let mut batch = vec![first];
                     self.queue.drain_into(&mut batch, self.limits, |job| job.cost());
+                    let wiped: Vec<_> = batch.iter_mut().filter_map(|job| job.wipes()).collect();
                     self.serve(batch);
+                    // Behind the answers, as it takes a while.
+                    wiped.into_iter().for_each(|reply| drop(reply.send(self.wipe())));
                     self.clear_remains();
                     self.checkpoint(Checkpoints::after_commit);
                 }
@@ -198,6 +201,19 @@ impl Writer {
                 self.fail(format!("removing what was erased: {}", failure::words(&error)));
             }
         }
+    }
+
+    fn wipe(&mut self) -> Result<(), StoreError> {
+        let connection = match &self.database {
+            Database::Open { connection, .. } => connection,
+            Database::Failed { why, .. } => return Err(self.refusal(why.clone())),
+        };
+        wipe::wipe(connection, &self.path).unwrap_or_else(|error| {
+            self.damage.look(&error);
+            let why = failure::words(&error);
+            self.fail(format!("rewriting it: {why}"));
+            Err(self.refusal(why))
+        })
     }
 
     fn checkpoint(&mut self, run: fn(&mut Checkpoints, &Connection) -> rusqlite::Result<()>) {

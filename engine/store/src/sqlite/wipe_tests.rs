@@ -1,0 +1,154 @@
+//! A process that seals what an earlier version has left is killed again and again: once it says that nothing is left
+//! in the clear, nothing is, in none of its files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags, params};
+use schema::{ConversationKey, Seq};
+
+use super::scratch::Scratch;
+use super::{SqliteOptions, SqliteStore, migrate};
+use crate::{Log, PageBounds};
+
+/// Longer than anything that is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Names the file to the process that is killed.
+const VICTIM: &str = "TERTULIA_TEST_STORE";
+const WORD: &str = "quetzalcoatl";
+const EVENTS: i64 = 3_000;
+
+/// No test by itself: it is what is killed. The parent says with which file.
+#[test]
+fn the_process_that_is_killed() {
+    let Some(path) = std::env::var_os(VICTIM) else { return };
+    let _store = SqliteStore::open(Path::new(&path), SqliteOptions::default()).unwrap();
+    loop {
+        thread::park();
+    }
+}
+
+/// Killed and waited for when it is dropped.
+struct Victim(Child);
+
+impl Victim {
+    fn start(path: &Path) -> Self {
+        let test = "sqlite::wipe_tests::the_process_that_is_killed";
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", test]).env(VICTIM, path).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A file of version 1 with messages of very different lengths, so that its pages are rebuilt as they are sealed.
+fn old(name: &str) -> Scratch {
+    let scratch = Scratch::new(name);
+    let file = Connection::open(scratch.file()).unwrap();
+    file.execute_batch(migrate::VERSION_1).unwrap();
+    file.execute_batch("BEGIN").unwrap();
+    let insert = "INSERT INTO events (conversation, seq, w_epoch, format, body) VALUES (1, ?1, 1, 1, ?2)";
+    let mut insert = file.prepare(insert).unwrap();
+    for seq in 4..=EVENTS {
+        let text = format!("{seq} {}", WORD.repeat(usize::try_from(seq * 7_919 % 97).unwrap().pow(2) / 60));
+        let at = r#""at":"2023-11-14T22:13:23.000Z","author":"contact","type":"message""#;
+        insert.execute(params![seq, format!(r#"{{"seq":{seq},{at},"text":"{text}"}}"#)]).unwrap();
+    }
+    drop(insert);
+    file.execute("UPDATE conversations SET head = ?1 WHERE row_id = 1", [EVENTS]).unwrap();
+    file.execute_batch("COMMIT").unwrap();
+    scratch
+}
+
+fn holding(scratch: &Scratch) -> Vec<PathBuf> {
+    let files = fs::read_dir(scratch.file().parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+    let holds = |path: &PathBuf| fs::read(path).unwrap().windows(WORD.len()).any(|part| part == WORD.as_bytes());
+    files.filter(holds).collect()
+}
+
+/// How far it is, as its file says: sealed up to this event, and rewritten or not.
+fn state(path: &Path) -> Option<(i64, i64)> {
+    let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    file.query_row("SELECT sealed_to, wiped FROM installation", [], |row| Ok((row.get(0)?, row.get(1)?))).ok()
+}
+
+fn wait_for(path: &Path, reached: impl Fn((i64, i64)) -> bool) {
+    let begun = Instant::now();
+    while !state(path).is_some_and(&reached) {
+        assert!(begun.elapsed() < PATIENCE, "it came to {:?}", state(path));
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+type Moment = fn((i64, i64)) -> bool;
+
+#[tokio::test]
+async fn nothing_is_left_in_the_clear_wherever_it_was_killed() {
+    let moments: [&[Moment]; 3] = [
+        &[|(to, _)| to > 0, |(to, _)| to > EVENTS / 2, |(to, _)| to == i64::MAX],
+        &[|(to, _)| to > EVENTS / 4, |(to, _)| to > EVENTS * 3 / 4, |(to, _)| to == i64::MAX, |(to, _)| to == i64::MAX],
+        &[],
+    ];
+    for (round, moments) in moments.into_iter().enumerate() {
+        let scratch = old(&format!("wiped-{round}"));
+        for moment in moments {
+            let victim = Victim::start(&scratch.file());
+            wait_for(&scratch.file(), moment);
+            drop(victim);
+            let is_told = state(&scratch.file()).is_some_and(|(_, wiped)| wiped == 1);
+            assert!(!is_told || holding(&scratch).is_empty(), "round {round}");
+        }
+        let victim = Victim::start(&scratch.file());
+        wait_for(&scratch.file(), |(_, wiped)| wiped == 1);
+        drop(victim);
+        assert_eq!(holding(&scratch), Vec::<PathBuf>::new(), "round {round}");
+
+        // What was said is there, and it is not rewritten again until somebody wants it.
+        let store = SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap();
+        let key = ConversationKey {
+            tenant: "ten_018f0000000070008000000000000001".parse().unwrap(),
+            conversation: "conv_018f00000000700080000000000000c1".parse().unwrap(),
+        };
+        let page = store.read(key, EVENTS.cast_unsigned() - 2, PageBounds::FULL).await.unwrap();
+        assert_eq!((page.head, page.events.len()), (EVENTS.cast_unsigned() as Seq, 2), "round {round}");
+        assert!(serde_json::to_string(&page.events).unwrap().contains(WORD));
+    }
+}
+
+#[tokio::test]
+async fn documents_that_were_sealed_are_wiped_when_it_is_asked_for() {
+    use crate::{RecordName, Records, Scope, Seals};
+    let scratch = old("wiped-documents");
+    let name = |n: usize| RecordName { scope: Scope::Node, kind: "document", id: format!("{n}") };
+    let store = SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap();
+    wait_for(&scratch.file(), |(_, wiped)| wiped == 1);
+    for n in 0..300 {
+        store.put(name(n), 0, WORD.repeat(n * 7 % 90).into()).await.unwrap();
+    }
+    assert!(!holding(&scratch).is_empty());
+    for n in 0..300 {
+        store.put(name(n), 1, vec![7; n % 5 * 100]).await.unwrap();
+    }
+    store.wipe().await.unwrap();
+    assert_eq!(state(&scratch.file()).unwrap().0, i64::MAX);
+    wait_for(&scratch.file(), |(_, wiped)| wiped == 1);
+    assert_eq!(holding(&scratch), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_new_file_is_never_rewritten() {
+    use crate::Seals;
+    let scratch = Scratch::new("wiped-never");
+    let store = SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap();
+    store.wipe().await.unwrap();
+    assert_eq!(state(&scratch.file()).unwrap().1, 2);
+}
