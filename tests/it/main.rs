@@ -14,6 +14,7 @@ mod glossary;
 mod hostile;
 mod house;
 mod isolation;
+mod keys;
 mod learning;
 mod listeners;
 mod listing;

@@ -40,7 +40,7 @@ impl Queues {
 
     /// Has the file rewritten.
     pub(super) fn wipe(&self) -> Pending<()> {
-        let (job, answer) = Wipe::new();
+        let (job, answer) = Wipe::asked();
         match self.writer.push(job, 0) {
             Ok(()) => Box::pin(async {
                 answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer ended before".into())))

@@ -69,7 +69,7 @@ impl Write for WantedWrite {
 pub(super) struct Wipe(Option<oneshot::Sender<Result<(), StoreError>>>);
 
 impl Wipe {
-    pub(super) fn new() -> (Box<dyn Job>, oneshot::Receiver<Result<(), StoreError>>) {
+    pub(super) fn asked() -> (Box<dyn Job>, oneshot::Receiver<Result<(), StoreError>>) {
         let (reply, answer) = oneshot::channel();
         (Box::new(Self(Some(reply))), answer)
     }
