@@ -70,7 +70,7 @@ mod tests {
     use schema::{ContactId, TenantId, Timestamp};
 
     use super::*;
-    use crate::auth::{Agent, Kind, MadeBy, Visitor};
+    use crate::auth::{Agent, Kind, Made, MadeBy, Visitor};
 
     #[test]
     fn who_acts_as_whom() {
@@ -85,6 +85,7 @@ mod tests {
             origin: None,
             expires_at: at,
             since: at,
+            made: Made::At(at),
             by: MadeBy::Page,
         }));
         let agent = |name: &str| Some(AgentName::from(name));

@@ -62,6 +62,7 @@ mod tests {
     use schema::{ContactId, limits};
     use secrecy::SecretBox;
 
+    use super::super::logouts::Made;
     use super::super::principal::{MadeBy, Visitor};
     use super::*;
 
@@ -115,6 +116,7 @@ mod tests {
             origin: None,
             expires_at: at(60),
             since: at(0),
+            made: Made::At(at(0)),
             by: MadeBy::Page,
         };
         let (visitors, _) = tokens.seal(tenant, visitor, at(0)).unwrap();

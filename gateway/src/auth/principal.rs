@@ -6,6 +6,7 @@ use schema::{AgentName, Author, ChangedBy, ContactId, ConversationId, Origin, Te
 use serde::{Deserialize, Serialize};
 
 use super::error::AuthError;
+use super::logouts::Made;
 use super::permissions::{Action, Role};
 
 /// Who acts, as far as a credential proves it: made by the door alone, from something that was checked.
@@ -75,6 +76,8 @@ pub struct Visitor {
     pub expires_at: Timestamp,
     /// When the first of its line was made, of which it is a renewal; its own beginning if it is none.
     pub since: Timestamp,
+    /// The same, as far as log-outs go.
+    pub made: Made,
     /// Who made that first one.
     pub by: MadeBy,
 }
@@ -289,6 +292,7 @@ mod tests {
                 origin: None,
                 expires_at: at,
                 since: at,
+                made: Made::At(at),
                 by: MadeBy::Page,
             }),
         };

@@ -13,6 +13,7 @@ const TENANT_NAME: &str = "tenant_name";
 const API_KEY: &str = "api_key";
 /// See [`super::logouts`].
 pub(super) const LOGOUT: &str = "logout";
+const LOGOUT_COUNT: &str = "logout_count";
 
 /// An API key, as stored: enough to recognise it, not enough to use it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,4 +39,9 @@ pub(super) fn api_key(id: KeyId) -> RecordName {
 /// The record of a contact that was logged out; its id is the contact's.
 pub(super) fn logout(tenant: TenantId, contact: ContactId) -> RecordName {
     RecordName { scope: Scope::Tenant(tenant), kind: LOGOUT, id: contact.to_string() }
+}
+
+/// The record that counts a tenant's log-outs.
+pub(super) fn logout_count(tenant: TenantId) -> RecordName {
+    RecordName { scope: Scope::Tenant(tenant), kind: LOGOUT_COUNT, id: "all".into() }
 }
