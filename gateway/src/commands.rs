@@ -57,9 +57,11 @@ fn acting(who: &Holder, action: Action, named: Option<AgentName>) -> Result<Agen
     who.allow(action)?;
     match (who.agent(), named) {
         (Some(own), None) => Ok(own.name.clone()),
-        (Some(own), Some(named)) if named == own.name => Ok(named),
+        (Some(own), Some(named)) if named == own.name || named.checked().as_ref() == Ok(&own.name) => {
+            Ok(own.name.clone())
+        }
         (Some(_), Some(_)) => Err(Failure::new(ErrorCode::Forbidden, "an agent's token acts as that agent only")),
-        (None, Some(named)) => check_agent(named),
+        (None, Some(named)) => check_agent(&named),
         (None, None) => Err(Failure::new(ErrorCode::BadField, "`agent` is missing: with an API key it says who acts")),
     }
 }

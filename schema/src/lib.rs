@@ -20,6 +20,7 @@ mod price;
 mod profile;
 mod text;
 mod time;
+mod visible;
 pub mod wire;
 
 pub use contact::{
@@ -48,6 +49,7 @@ pub use profile::{
 };
 pub use text::{AgentName, Text, is_invisible};
 pub use time::Timestamp;
+pub use visible::{VisibleError, visible};
 
 /// An event's number in its conversation: 1, 2, 3 … without gaps. 0 means "before the first".
 pub type Seq = u64;

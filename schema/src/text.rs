@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::limits;
+use crate::{VisibleError, limits, visible};
 
 /// A piece of conversation, shared without copying. Its `Debug` shows the length only.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -56,6 +56,16 @@ impl Text {
 pub struct AgentName(
     #[schemars(length(min = 1, max = limits::AGENT_CHARS_MAX), regex(pattern = limits::LINE_PATTERN))] String,
 );
+
+impl AgentName {
+    /// The name in its one spelling, as somebody takes it from now on; what is stored stays as it is.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn checked(&self) -> Result<Self, VisibleError> {
+        visible(&self.0, limits::AGENT_CHARS_MAX).map(Self)
+    }
+}
 
 impl std::ops::Deref for AgentName {
     type Target = str;

@@ -12,7 +12,8 @@ use std::sync::atomic::AtomicU64;
 use engine_store::{Record, RecordKeys, RecordName, Records, Scope, StoreError};
 use schema::wire::{ContactList, ContactView};
 use schema::{
-    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Identity, Provenance, TenantId, Timestamp, Way, limits,
+    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Identity, IdentityKind, Provenance, TenantId,
+    Timestamp, Way, limits,
 };
 
 use crate::clock::Clock;
@@ -106,7 +107,7 @@ impl Contacts {
             let Standing { id, is_erasing, .. } = self.standing(tenant, id).await?;
             return if is_erasing { Err(ContactsError::Erasing) } else { Ok(id) };
         }
-        let identity = Identity::try_from(name)?;
+        let identity = self.spelt(tenant, name).await?;
         for _ in 0..ATTEMPTS_MAX {
             match self.by_identity(tenant, &identity).await? {
                 Some(kept) if kept.record.is_erasing() => return Err(ContactsError::Erasing),
@@ -135,7 +136,10 @@ impl Contacts {
         if let Some(own) = name.id() {
             return Ok(Some(Meant { own, id: self.standing(tenant, own).await?.id }));
         }
-        let Ok(identity) = Identity::try_from(name) else { return Ok(None) };
+        let identity = match self.spelt(tenant, name).await {
+            Err(ContactsError::Identity(_)) => return Ok(None),
+            identity => identity?,
+        };
         let Some(Kept { id, record, .. }) = self.by_identity(tenant, &identity).await? else { return Ok(None) };
         let theirs = record.identities.iter().find(|known| known.identity == identity);
         let came_with = theirs.and_then(|known| known.provenance.from).filter(|from| record.merged.contains(from));
@@ -149,9 +153,10 @@ impl Contacts {
     pub async fn family(&self, tenant: TenantId, name: &Contact) -> Result<Vec<ContactId>, ContactsError> {
         let found = match name.id() {
             Some(id) => return self.family_of(tenant, id).await,
-            None => match Identity::try_from(name) {
+            None => match self.spelt(tenant, name).await {
                 Ok(identity) => self.by_identity(tenant, &identity).await?,
-                Err(_) => None,
+                Err(ContactsError::Identity(_)) => None,
+                Err(error) => return Err(error),
             },
         };
         Ok(found.map(|kept| kept.record.family(kept.id)).unwrap_or_default())
@@ -227,6 +232,18 @@ impl Contacts {
         }
         kept.record.change(change, by, now)?;
         Ok(self.put(tenant, kept, None).await?.view())
+    }
+
+    /// A tenant's own name for somebody as it stands in the index: as an earlier program took it where one did, and
+    /// else in its one spelling.
+    async fn spelt(&self, tenant: TenantId, name: &Contact) -> Result<Identity, ContactsError> {
+        let one = Identity::try_from(name);
+        match Identity::as_before(IdentityKind::External, name.as_str()) {
+            Some(before) if one.as_ref() != Ok(&before) && self.by_identity(tenant, &before).await?.is_some() => {
+                Ok(before)
+            }
+            _ => Ok(one?),
+        }
     }
 
     async fn by_identity(&self, tenant: TenantId, identity: &Identity) -> Result<Option<Kept>, ContactsError> {

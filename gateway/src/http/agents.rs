@@ -18,7 +18,7 @@ pub(super) async fn make(
 ) -> Result<HttpResponse, ApiError> {
     caller.may(Action::LetIn)?;
     let AgentIn { agent, origin, ttl_seconds } = asked;
-    let name = check_agent(agent)?;
+    let name = check_agent(&agent)?;
     if origin.as_ref().is_some_and(|origin| !caller.tenant.allows_origin(origin.as_str())) {
         return Err(AuthError::Origin.into());
     }

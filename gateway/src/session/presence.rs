@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actors::{Failure, Format, Outbox, Tenant, TenantRecord};
 use schema::wire::{Close, ServerFrame};
-use schema::{ContactId, ErrorCode, Neighbour, SessionId, TenantId, Timestamp, limits};
+use schema::{ContactId, ErrorCode, Neighbour, SessionId, TenantId, limits};
 use tokio::time::Instant;
 
 use super::refusal;
@@ -260,6 +260,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
+
+    use schema::Timestamp;
 
     use super::*;
     use crate::auth::{Kind, Made, MadeBy, Visitor};
