@@ -135,10 +135,12 @@ async fn each_may_on_a_socket_what_it_may_over_http() {
     for (frame_of, may) in [
         (of("take", json!({"agent": "Zoe"})), [yes, yes, no]),
         (of("say", json!({"text": "Here.", "agent": "Zoe"})), [yes, yes, no]),
-        (of("take", json!({"agent": "Yan"})), ["wrong_state", no, no]),
+        (of("say", json!({"text": "Here.", "agent": "Yan"})), ["wrong_state", no, no]),
+        (of("take", json!({"agent": "Yan"})), [yes, no, no]),
         (of("say", json!({"text": "Here.", "agent": "Yan"})), [yes, no, no]),
         (of("take", json!({})), ["bad_field", yes, no]),
         (of("say", json!({"text": "As whom?"})), [yes, yes, yes]),
+        (of("take", json!({"agent": "Zoe"})), [yes, yes, no]),
         (of("cancel", json!({})), [yes, yes, yes]),
         (of("hand_back", json!({"agent": "Yan"})), [yes, no, no]),
         (of("hand_back", json!({})), ["bad_field", yes, no]),
