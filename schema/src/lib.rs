@@ -20,7 +20,6 @@ mod price;
 mod profile;
 mod text;
 mod time;
-mod visible;
 pub mod wire;
 
 pub use contact::{
@@ -47,9 +46,8 @@ pub use price::Price;
 pub use profile::{
     Assistant, Business, FloorPolicy, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
 };
-pub use text::{AgentName, Text, is_invisible};
+pub use text::{AgentName, Text, VisibleError, is_invisible, visible};
 pub use time::Timestamp;
-pub use visible::{VisibleError, visible};
 
 /// An event's number in its conversation: 1, 2, 3 … without gaps. 0 means "before the first".
 pub type Seq = u64;

@@ -1,12 +1,16 @@
 //! What people and models said. Invariant: it cannot reach a log by way of `Debug`.
 
+mod visible;
+
 use std::fmt;
 
 use bytestring::ByteString;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{VisibleError, limits, visible};
+use crate::limits;
+
+pub use visible::{VisibleError, is_invisible, visible};
 
 /// A piece of conversation, shared without copying. Its `Debug` shows the length only.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -141,18 +145,6 @@ impl JsonSchema for Text {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string" })
     }
-}
-
-/// Whether a character shows nothing by itself: it joins, turns or colours what stands beside it, or fills
-/// room. Neither white space nor control characters are meant.
-#[must_use]
-pub const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 #[cfg(test)]

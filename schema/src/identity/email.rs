@@ -4,7 +4,7 @@
 use url::Host;
 
 use super::IdentityError;
-use crate::{VisibleError, limits, text::is_invisible, visible};
+use crate::{VisibleError, is_invisible, limits, visible};
 
 const SCHEME: &str = "mailto:";
 

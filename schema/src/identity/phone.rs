@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use unicode_normalization::UnicodeNormalization;
 
 use super::IdentityError;
-use crate::text::is_invisible;
+use crate::is_invisible;
 
 /// Digits of a number, without its plus.
 pub(super) const DIGITS: RangeInclusive<usize> = 7..=15;

@@ -4,8 +4,6 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 
-use crate::text::is_invisible;
-
 /// Why something is no name that people can read and tell apart.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum VisibleError {
@@ -45,9 +43,20 @@ pub fn visible(written: &str, chars_max: usize) -> Result<String, VisibleError> 
     if name.chars().count() > chars_max { Err(VisibleError::TooLong(chars_max)) } else { Ok(name.to_owned()) }
 }
 
-/// Whether a character shows nothing by itself, or nobody knows what it shows.
+/// Whether a character shows nothing by itself: it joins, turns or colours what stands beside it, or fills
+/// room. Neither white space nor control characters are meant.
 #[must_use]
-pub(crate) fn is_hidden(c: char) -> bool {
+pub const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Whether a character shows nothing by itself, or nobody knows what it shows.
+fn is_hidden(c: char) -> bool {
     use GeneralCategory::{Control, Format, LineSeparator, ParagraphSeparator, PrivateUse, Surrogate, Unassigned};
     let category = c.general_category();
     matches!(
