@@ -79,7 +79,13 @@ mod tests {
         let (tenant, generation, at) = (TenantId::generate(), Generation::default(), Timestamp::from_millis(0));
         let holder = |kind| Holder { tenant, kind };
         let key = holder(Kind::ApiKey { key: KeyId::of(&[7; 32]), generation });
-        let zoe = holder(Kind::Agent(Agent { name: "Zoe".into(), origin: None, expires_at: at, generation }));
+        let zoe = holder(Kind::Agent(Agent {
+            name: "Zoe".into(),
+            origin: None,
+            expires_at: at,
+            generation,
+            made: Made::At(at),
+        }));
         let ana = holder(Kind::Visitor(Visitor {
             contact: ContactId::generate(),
             sealed_for: ContactId::generate(),

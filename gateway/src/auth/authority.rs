@@ -9,8 +9,8 @@ use subtle::ConstantTimeEq;
 
 use super::error::AuthError;
 use super::keys::ApiKeys;
-use super::logouts::{Logouts, Made};
-use super::principal::{Holder, Principal};
+use super::logouts::{Logouts, Made, Whom};
+use super::principal::{Agent, Holder, Principal};
 use super::standing::admits;
 use super::token::{TokenError, Tokens, is_token};
 
@@ -74,6 +74,9 @@ impl Authority {
     pub async fn holds(&self, principal: &Holder, now: Timestamp) -> Result<(), AuthError> {
         let body = self.standing(principal.tenant, now).await?.ok_or(AuthError::Unauthorized)?;
         admits(&body, &principal.kind)?;
+        if let Some(Agent { name, made, .. }) = principal.agent() {
+            return self.logouts.check(principal.tenant, Whom::Agent(name.clone()), *made, now).await;
+        }
         let Some(visitor) = principal.visitor() else { return Ok(()) };
         self.in_force(principal.tenant, visitor.whom(), visitor.made, now).await?;
         // Merges, and their ends, tell all who are present; whoever came in after that looks here.
@@ -83,8 +86,8 @@ impl Authority {
 
     /// One that was merged into another may have been logged out before that, and the other one, too.
     async fn in_force(&self, tenant: TenantId, whom: Meant, made: Made, now: Timestamp) -> Result<(), AuthError> {
-        self.logouts.check(tenant, whom.own, made, now).await?;
-        if whom.id == whom.own { Ok(()) } else { self.logouts.check(tenant, whom.id, made, now).await }
+        self.logouts.check(tenant, Whom::Contact(whom.own), made, now).await?;
+        if whom.id == whom.own { Ok(()) } else { self.logouts.check(tenant, Whom::Contact(whom.id), made, now).await }
     }
 
     /// How a tenant stands, for many of its sessions at once; none when it is gone.
@@ -109,7 +112,7 @@ impl Authority {
         }
     }
 
-    /// Logs visitors out, and says how many were before what is made.
+    /// Logs visitors and agents out, and says how many were before what is made.
     #[must_use]
     pub const fn logouts(&self) -> &Logouts {
         &self.logouts
@@ -142,7 +145,7 @@ mod tests {
 
     use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};
     use super::super::token::sealed_for_a_name;
-    use super::super::{Action, Agent, Kind, MadeBy, Visitor};
+    use super::super::{Action, Kind, MadeBy, Visitor};
     use super::*;
 
     #[test]
@@ -191,7 +194,13 @@ mod tests {
         let seal = |by| authority.tokens().seal(tenant.id, made(by), NOW).unwrap().0;
         let holder = authority.principal(key.expose_secret(), NOW).await.unwrap().holder().unwrap();
         let Kind::ApiKey { generation, .. } = holder.kind else { panic!("an API key") };
-        let zoe = Agent { name: "Zoe".into(), origin: None, expires_at: NOW.plus(Duration::from_secs(60)), generation };
+        let zoe = Agent {
+            name: "Zoe".into(),
+            origin: None,
+            expires_at: NOW.plus(Duration::from_secs(60)),
+            generation,
+            made: Made::At(NOW),
+        };
         let (agents, _) = authority.tokens().seal_agent(tenant.id, zoe, NOW).unwrap();
         let (by_key, by_page) = (seal(MadeBy::Key(generation)), seal(MadeBy::Page));
         // Anything but new keys leaves it as it is.
@@ -236,7 +245,7 @@ mod tests {
         // Merged, it speaks for the one who goes on, unless it was logged out before.
         contacts.merge(tenant, ana, anonymous, &ChangedBy::system()).await.unwrap();
         assert_eq!(whose(&before_ids).await, Some(ana));
-        authority.logouts().log_out(tenant, anonymous, &At(NOW)).await.unwrap();
+        authority.logouts().log_out(tenant, &Whom::Contact(anonymous), &At(NOW)).await.unwrap();
         assert_eq!((whose(&before_ids).await, whose("ana").await), (None, Some(ana)));
     }
 
@@ -291,7 +300,7 @@ mod tests {
         assert!(matches!(authority.holds(&merged, NOW).await, Err(AuthError::Changed)));
         // Logged out is who the token was made for, and who that one stands for.
         contacts.merge(tenant, ana, bo, &ChangedBy::system()).await.unwrap();
-        authority.logouts().log_out(tenant, ana, &At(NOW)).await.unwrap();
+        authority.logouts().log_out(tenant, &Whom::Contact(ana), &At(NOW)).await.unwrap();
         for token in &all {
             assert!(matches!(authority.principal(token, NOW).await, Err(AuthError::LoggedOut)));
         }
@@ -327,7 +336,7 @@ mod tests {
                 assert_eq!(holds(both).await, (true, true));
             }
             let clock = At(Timestamp::from_millis(NOW.as_millis() + days * 24 * 3_600_000));
-            logouts.log_out(tenant, ana, &clock).await.unwrap();
+            logouts.log_out(tenant, &Whom::Contact(ana), &clock).await.unwrap();
             for both in &before {
                 assert_eq!(holds(both).await, (false, false), "{days}");
             }

@@ -58,6 +58,8 @@ pub struct Agent {
     pub expires_at: Timestamp,
     /// The generation of the API keys that made it: it ends with them.
     pub generation: Generation,
+    /// When it was made, as far as log-outs go.
+    pub made: Made,
 }
 
 /// What a visitor's token says.
@@ -280,7 +282,13 @@ mod tests {
         let key = Holder { tenant, kind: Kind::ApiKey { key: KeyId::of(&[7; 32]), generation } };
         let agent = |name: &str| Holder {
             tenant,
-            kind: Kind::Agent(Agent { name: name.into(), origin: None, expires_at: at, generation }),
+            kind: Kind::Agent(Agent {
+                name: name.into(),
+                origin: None,
+                expires_at: at,
+                generation,
+                made: Made::At(at),
+            }),
         };
         let zoe = agent("Zoe");
         let visitor_as = |contact, sealed_for, conversation| Holder {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::body::{Optional, parse, to_the_end};
 use super::caller::{Caller, With};
 use super::edge::Edge;
-use crate::auth::{Action, AuthError, MadeBy, TOKEN_TTL_MAX, Visitor};
+use crate::auth::{Action, AuthError, MadeBy, TOKEN_TTL_MAX, Visitor, Whom};
 use crate::error::ApiError;
 
 pub(super) async fn make(
@@ -113,7 +113,13 @@ pub(super) async fn log_out(
 /// Logs a contact out, with those who were merged into it: a token may name any of them.
 pub(super) async fn log_out_all(edge: &Edge, tenant: TenantId, family: &[ContactId]) -> Result<(), ApiError> {
     for contact in family {
-        let logout = edge.parts.access.authority.logouts().log_out(tenant, *contact, edge.system().clock()).await?;
+        let logout = edge
+            .parts
+            .access
+            .authority
+            .logouts()
+            .log_out(tenant, &Whom::Contact(*contact), edge.system().clock())
+            .await?;
         edge.sessions.presence().log_out(tenant, *contact, logout);
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actors::{Failure, Format, Outbox, Tenant, TenantRecord};
 use schema::wire::{Close, ServerFrame};
-use schema::{ContactId, ErrorCode, Neighbour, SessionId, TenantId, limits};
+use schema::{AgentName, ContactId, ErrorCode, Neighbour, SessionId, TenantId, limits};
 use tokio::time::Instant;
 
 use super::refusal;
@@ -191,6 +191,14 @@ impl Presence {
             let visitor = member.principal.visitor()?;
             let is_theirs = [visitor.contact, visitor.sealed_for].contains(&contact);
             (is_theirs && logout.ends(visitor.made)).then_some(Close::TOKEN_EXPIRED)
+        });
+    }
+
+    /// Ends the sessions of an agent who was logged out.
+    pub(crate) fn log_out_agent(&self, tenant: TenantId, name: &AgentName, logout: Logout) {
+        self.end_those(tenant, |member| {
+            let agent = member.principal.agent()?;
+            (agent.name == *name && logout.ends(agent.made)).then_some(Close::TOKEN_EXPIRED)
         });
     }
 
