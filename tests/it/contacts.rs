@@ -61,6 +61,15 @@ async fn two_writings_of_one_identity_are_one_contact_and_what_cannot_be_seen_is
     ]});
     let added: ContactView = api.patch(&path, &add).await.ok();
     assert_eq!(added.name.unwrap().as_str(), "José M.");
+    // The team is told what they are called, and nobody else.
+    let visitor = api.showing(api.visitor(json!({"contact": id})).await.token);
+    for (who, called) in [(&api, Some("José M.")), (&visitor, None)] {
+        let rows: ConversationList = who.get("/v1/conversations").await.ok();
+        let listed = rows.conversations.iter().find(|row| row.id == opened).unwrap().contact_name.clone();
+        for name in [listed, who.view(opened).await.contact_name] {
+            assert_eq!(name.as_ref().map(schema::PersonName::as_str), called);
+        }
+    }
     for written in [
         "phone:+34600123456",
         "phone:\u{202a}+34 600 123 456",

@@ -12,8 +12,8 @@ use std::sync::atomic::AtomicU64;
 use engine_store::{Record, RecordKeys, RecordName, Records, Scope, StoreError};
 use schema::wire::{ContactList, ContactView};
 use schema::{
-    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Identity, IdentityKind, Provenance, TenantId,
-    Timestamp, Way, limits,
+    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Identity, IdentityKind, PersonName, Provenance,
+    TenantId, Timestamp, Way, limits,
 };
 
 use crate::clock::Clock;
@@ -56,6 +56,8 @@ pub struct Standing {
     pub id: ContactId,
     /// As answers name the contact.
     pub shown: Contact,
+    /// What the person is called.
+    pub name: Option<PersonName>,
     /// Something is known of the contact; else there is no record.
     pub is_known: bool,
     /// The contact is being erased: nothing new is begun with them.
@@ -90,9 +92,10 @@ impl Contacts {
         let look = self.standings.look();
         let standing = match self.settled(tenant, id).await? {
             Some(Kept { id, record, .. }) => {
-                Standing { id, shown: record.shown(id), is_known: true, is_erasing: record.is_erasing() }
+                let (shown, is_erasing) = (record.shown(id), record.is_erasing());
+                Standing { id, shown, name: record.name, is_known: true, is_erasing }
             }
-            None => Standing { id, shown: id.into(), is_known: false, is_erasing: false },
+            None => Standing { id, shown: id.into(), name: None, is_known: false, is_erasing: false },
         };
         self.standings.put((tenant, id), standing.clone(), now, look);
         Ok(standing)
