@@ -104,6 +104,9 @@ impl Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self::new(refusal.code, refusal.message)
+        match refusal.held_by {
+            Some(agent) => Self::new(refusal.code, format!("{agent} has this conversation: {}", refusal.message)),
+            None => Self::new(refusal.code, refusal.message),
+        }
     }
 }

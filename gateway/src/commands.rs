@@ -57,9 +57,11 @@ fn acting(who: &Holder, action: Action, named: Option<AgentName>) -> Result<Agen
     who.allow(action)?;
     match (who.agent(), named) {
         (Some(own), None) => Ok(own.name.clone()),
-        (Some(own), Some(named)) if named == own.name => Ok(named),
+        (Some(own), Some(named)) if named == own.name || named.checked().as_ref() == Ok(&own.name) => {
+            Ok(own.name.clone())
+        }
         (Some(_), Some(_)) => Err(Failure::new(ErrorCode::Forbidden, "an agent's token acts as that agent only")),
-        (None, Some(named)) => check_agent(named),
+        (None, Some(named)) => check_agent(&named),
         (None, None) => Err(Failure::new(ErrorCode::BadField, "`agent` is missing: with an API key it says who acts")),
     }
 }
@@ -70,14 +72,20 @@ mod tests {
     use schema::{ContactId, TenantId, Timestamp};
 
     use super::*;
-    use crate::auth::{Agent, Kind, MadeBy, Visitor};
+    use crate::auth::{Agent, Kind, Made, MadeBy, Visitor};
 
     #[test]
     fn who_acts_as_whom() {
         let (tenant, generation, at) = (TenantId::generate(), Generation::default(), Timestamp::from_millis(0));
         let holder = |kind| Holder { tenant, kind };
         let key = holder(Kind::ApiKey { key: KeyId::of(&[7; 32]), generation });
-        let zoe = holder(Kind::Agent(Agent { name: "Zoe".into(), origin: None, expires_at: at, generation }));
+        let zoe = holder(Kind::Agent(Agent {
+            name: "Zoe".into(),
+            origin: None,
+            expires_at: at,
+            generation,
+            made: Made::At(at),
+        }));
         let ana = holder(Kind::Visitor(Visitor {
             contact: ContactId::generate(),
             sealed_for: ContactId::generate(),
@@ -85,6 +93,7 @@ mod tests {
             origin: None,
             expires_at: at,
             since: at,
+            made: Made::At(at),
             by: MadeBy::Page,
         }));
         let agent = |name: &str| Some(AgentName::from(name));

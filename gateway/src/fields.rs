@@ -16,13 +16,13 @@ pub(crate) fn check_text(text: &Text) -> Result<(), Failure> {
     Ok(())
 }
 
+/// An agent's name in its one spelling.
+///
 /// # Errors
-/// When it is no name.
-pub(crate) fn check_agent(agent: AgentName) -> Result<AgentName, Failure> {
-    let chars = agent.chars().count();
-    if chars == 0 || chars > limits::AGENT_CHARS_MAX || agent.chars().any(char::is_control) {
-        let message = format!("`agent` is a name of 1 to {} characters", limits::AGENT_CHARS_MAX);
-        return Err(Failure::new(ErrorCode::BadField, message));
-    }
-    Ok(agent)
+/// When it is no name that people can read and tell apart.
+pub(crate) fn check_agent(agent: &AgentName) -> Result<AgentName, Failure> {
+    agent.checked().map_err(|error| {
+        let message = format!("`agent` is a name of 1 to {} characters: {error}", limits::AGENT_CHARS_MAX);
+        Failure::new(ErrorCode::BadField, message)
+    })
 }

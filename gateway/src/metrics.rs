@@ -3,6 +3,7 @@
 use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
 
 pub(crate) const BUILD: &str = "tertulia_build_info";
+pub(crate) const LOGOUTS: &str = "tertulia_logouts_total";
 pub(crate) const RATE_LIMITED: &str = "tertulia_rate_limited_total";
 pub(crate) const CONNECTIONS_REFUSED: &str = "tertulia_connections_refused_total";
 pub(crate) const CONNECTIONS_ENDED: &str = "tertulia_connections_ended_total";
@@ -20,6 +21,7 @@ pub(crate) const ANSWERS_CUT: &str = "tertulia_answers_cut_total";
 /// Tells the recorder what each name means.
 pub(crate) fn describe() {
     describe_gauge!(BUILD, "1, with the version that runs");
+    describe_counter!(LOGOUTS, "contacts and agents whose tokens were ended, by who: visitor or agent");
     describe_counter!(RATE_LIMITED, "requests and frames refused, by the limit they exceeded");
     describe_counter!(CONNECTIONS_REFUSED, "connections turned away unread, because their address has too many");
     describe_counter!(

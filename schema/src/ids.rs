@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::limits;
+use crate::{VisibleError, limits, visible};
 
 /// Why a string is not an id.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -243,6 +243,16 @@ impl Contact {
 impl From<ContactId> for Contact {
     fn from(id: ContactId) -> Self {
         Self(id.to_string().into())
+    }
+}
+
+impl PersonName {
+    /// The name in its one spelling, as somebody is called from now on; what is stored stays as it is.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn checked(&self) -> Result<Self, VisibleError> {
+        visible(&self.0, limits::PERSON_NAME_CHARS_MAX).map(|name| Self(name.into()))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What people and models said. Invariant: it cannot reach a log by way of `Debug`.
 
+mod visible;
+
 use std::fmt;
 
 use bytestring::ByteString;
@@ -7,6 +9,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits;
+
+pub use visible::{VisibleError, is_invisible, visible};
 
 /// A piece of conversation, shared without copying. Its `Debug` shows the length only.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -56,6 +60,16 @@ impl Text {
 pub struct AgentName(
     #[schemars(length(min = 1, max = limits::AGENT_CHARS_MAX), regex(pattern = limits::LINE_PATTERN))] String,
 );
+
+impl AgentName {
+    /// The name in its one spelling, as somebody takes it from now on; what is stored stays as it is.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn checked(&self) -> Result<Self, VisibleError> {
+        visible(&self.0, limits::AGENT_CHARS_MAX).map(Self)
+    }
+}
 
 impl std::ops::Deref for AgentName {
     type Target = str;
@@ -131,18 +145,6 @@ impl JsonSchema for Text {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string" })
     }
-}
-
-/// Whether a character shows nothing by itself: it joins, turns or colours what stands beside it, or fills
-/// room. Neither white space nor control characters are meant.
-#[must_use]
-pub const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}' | '\u{ffa0}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 #[cfg(test)]

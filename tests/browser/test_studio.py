@@ -463,7 +463,6 @@ def test_what_a_colleague_has_is_read_only(room):
     page.get_by_role("button", name="Take over").wait_for()
     room.node.call("POST", f"/v1/conversations/{conversation}/human", {"action": "take", "agent": "Ines"})
     page.get_by_text("Ines answers; the assistant is silent").wait_for()
-    assert page.get_by_role("button", name="Take over").count() == 0
     assert page.locator("textarea").count() == 0
     page.locator(".row", has_text="dora").locator(".badge", has_text="Ines").wait_for()
 

@@ -36,6 +36,69 @@ fn keys(contact: &ContactView) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn two_writings_of_one_identity_are_one_contact_and_what_cannot_be_seen_is_refused() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    let opened = api.open_with("Jose\u{301} ").await;
+    let jose = by_identity(&api, "external:José").await.unwrap();
+    assert_eq!((jose.contact.as_str(), api.view(opened).await.contact_id), ("José", Some(jose.id)));
+    let id = jose.id;
+    for written in [" José", "Jos\u{e9}", "Jose\u{301}\u{a0}"] {
+        assert_eq!(api.view(api.open_with(written).await).await.contact_id, Some(id), "{written:?}");
+        assert_eq!(api.visitor(json!({"contact": written})).await.contact_id, id, "{written:?}");
+    }
+    for (contact, says) in [("Jos\u{200b}é", "U+200B"), ("\u{3164}", "U+3164"), ("\u{202e}é", "U+202E"), (" ", "seen")]
+    {
+        for path in ["/v1/conversations", "/v1/visitors"] {
+            let refused = api.post(path, &json!({"contact": contact})).await;
+            assert_eq!(refused.failure(), (400, "bad_field"), "{path} {contact:?}");
+            assert!(refused.body.to_string().contains(says), "{}", refused.body);
+        }
+    }
+    let path = format!("/v1/contacts/{id}");
+    let add = json!({"version": 1, "name": " Jose\u{301}\u{a0}M. ", "add_identities": [
+        {"kind": "phone", "value": "tel:+34 (0) 600-123-456"},
+        {"kind": "email", "value": "mailto:Jose\u{301}@Bu\u{308}cher.example"},
+    ]});
+    let added: ContactView = api.patch(&path, &add).await.ok();
+    assert_eq!(added.name.unwrap().as_str(), "José M.");
+    // The team is told what they are called, and nobody else.
+    let visitor = api.showing(api.visitor(json!({"contact": id})).await.token);
+    for (who, called) in [(&api, Some("José M.")), (&visitor, None)] {
+        let rows: ConversationList = who.get("/v1/conversations").await.ok();
+        let listed = rows.conversations.iter().find(|row| row.id == opened).unwrap().contact_name.clone();
+        for name in [listed, who.view(opened).await.contact_name] {
+            assert_eq!(name.as_ref().map(schema::PersonName::as_str), called);
+        }
+    }
+    for written in [
+        "phone:+34600123456",
+        "phone:\u{202a}+34 600 123 456",
+        "email:josé@xn--bcher-kva.example",
+        "email:JOSÉ@bücher.example",
+    ] {
+        assert_eq!(by_identity(&api, written).await.map(|found| found.id), Some(id), "{written}");
+    }
+    for (written, says) in
+        [("phone:+34600123456", "%2B"), ("email:jose+shop@example.com", "%2B"), ("external:Jos%E2%80%8B", "U+200B")]
+    {
+        // A plus in an address is a blank.
+        let refused = api.get(&format!("/v1/contacts?identity={written}")).await;
+        assert_eq!(refused.failure(), (400, "bad_field"), "{written}");
+        assert!(refused.body.to_string().contains(says), "{}", refused.body);
+    }
+    for (field, value) in [
+        ("name", json!("Jos\u{200b}é")),
+        ("add_identities", json!([{"kind": "external", "value": "Jos\u{200b}é"}])),
+        ("add_identities", json!([{"kind": "email", "value": "jos\u{200b}e@example.com"}])),
+    ] {
+        let refused = api.patch(&path, &json!({"version": 2, field: value})).await;
+        assert_eq!(refused.failure(), (400, "bad_field"), "{field}");
+        assert!(refused.body.to_string().contains("U+200B"), "{}", refused.body);
+    }
+}
+
+#[tokio::test]
 async fn a_name_is_one_identity_of_one_contact_whoever_uses_it() {
     let node = Node::start(&[]);
     let api = node.api();

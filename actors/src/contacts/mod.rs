@@ -13,8 +13,8 @@ use std::sync::atomic::AtomicU64;
 use engine_store::{Record, RecordKeys, RecordName, Records, Scope, StoreError};
 use schema::wire::{ContactList, ContactView};
 use schema::{
-    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Family, Identity, Provenance, StoredContact, TenantId,
-    Timestamp, Way, limits,
+    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Family, Identity, IdentityKind, PersonName,
+    Provenance, StoredContact, TenantId, Timestamp, Way, limits,
 };
 
 use crate::clock::Clock;
@@ -57,6 +57,8 @@ pub struct Standing {
     pub id: ContactId,
     /// As answers name the contact.
     pub shown: Contact,
+    /// What the person is called.
+    pub name: Option<PersonName>,
     /// Something is known of the contact; else there is no record.
     pub is_known: bool,
     /// The contact is being erased: nothing new is begun with them.
@@ -84,10 +86,11 @@ impl Contacts {
             Some(family) => Standing {
                 id: family.root().id,
                 shown: family.shown(),
+                name: family.name().cloned(),
                 is_known: true,
                 is_erasing: family.is_erasing(),
             },
-            None => Standing { id, shown: id.into(), is_known: false, is_erasing: false },
+            None => Standing { id, shown: id.into(), name: None, is_known: false, is_erasing: false },
         };
         self.standings.put((tenant, id), standing.clone(), now, look);
         Ok(standing)
@@ -102,7 +105,7 @@ impl Contacts {
             let Standing { id, is_erasing, .. } = self.standing(tenant, own).await?;
             return if is_erasing { Err(ContactsError::Erasing) } else { Ok(Meant { own, id }) };
         }
-        let identity = Identity::try_from(name)?;
+        let identity = self.spelt(tenant, name).await?;
         for _ in 0..ATTEMPTS_MAX {
             match self.by_identity(tenant, &identity).await? {
                 Some((_, family)) if family.is_erasing() => return Err(ContactsError::Erasing),
@@ -131,7 +134,10 @@ impl Contacts {
         if let Some(own) = name.id() {
             return Ok(Some(Meant { own, id: self.standing(tenant, own).await?.id }));
         }
-        let Ok(identity) = Identity::try_from(name) else { return Ok(None) };
+        let identity = match self.spelt(tenant, name).await {
+            Err(ContactsError::Identity(_)) => return Ok(None),
+            identity => identity?,
+        };
         let found = self.by_identity(tenant, &identity).await?;
         Ok(found.map(|(own, family)| Meant { own, id: family.root().id }))
     }
@@ -143,9 +149,10 @@ impl Contacts {
     pub async fn family(&self, tenant: TenantId, name: &Contact) -> Result<Vec<ContactId>, ContactsError> {
         let found = match name.id() {
             Some(id) => return self.family_of(tenant, id).await,
-            None => match Identity::try_from(name) {
+            None => match self.spelt(tenant, name).await {
                 Ok(identity) => self.by_identity(tenant, &identity).await?,
-                Err(_) => None,
+                Err(ContactsError::Identity(_)) => None,
+                Err(error) => return Err(error),
             },
         };
         Ok(found.map(|(_, family)| family.ids()).unwrap_or_default())
@@ -243,7 +250,7 @@ impl Contacts {
             }
         }
         let mut root = family.root().id;
-        for changed in family.change(change, by, now)? {
+        for changed in family.change(&change, by, now)? {
             root = self.put(tenant, changed).await?.id;
         }
         self.view(tenant, root).await?.ok_or(ContactsError::Erasing)
@@ -259,6 +266,18 @@ impl Contacts {
         let found = self.records.find(Scope::Tenant(tenant), KIND, identity.key()).await?;
         let holder = found.as_ref().map(read).transpose()?.map(|stored| stored.id);
         Ok(holder.filter(|holder| family.member(*holder).is_none()))
+    }
+
+    /// A tenant's own name for somebody as it stands in the index: as an earlier program took it where one did, and
+    /// else in its one spelling.
+    async fn spelt(&self, tenant: TenantId, name: &Contact) -> Result<Identity, ContactsError> {
+        let one = Identity::try_from(name);
+        match Identity::as_before(IdentityKind::External, name.as_str()) {
+            Some(before) if one.as_ref() != Ok(&before) && self.by_identity(tenant, &before).await?.is_some() => {
+                Ok(before)
+            }
+            _ => Ok(one?),
+        }
     }
 
     /// In whose record an identity stands, and whom that one stands for.

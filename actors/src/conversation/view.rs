@@ -32,6 +32,7 @@ pub(super) fn view(machine: &Conversation, around: Around) -> ConversationView {
         id,
         contact: state.contact.map(schema::Contact::from),
         contact_id: state.contact,
+        contact_name: None,
         channel: state.channel,
         locale: state.locale.clone(),
         status: state.status,

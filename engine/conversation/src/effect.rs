@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use schema::{ErrorCode, Event, Seq, Text, Timestamp, Turn};
+use schema::{AgentName, ErrorCode, Event, Seq, Text, Timestamp, Turn};
 
 /// One thing to do. What follows an `Append` and is seen by someone waits until it is durable.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,10 +62,12 @@ pub struct Refusal {
     pub code: ErrorCode,
     /// For people.
     pub message: &'static str,
+    /// The agent who has the conversation, where that is the reason.
+    pub held_by: Option<AgentName>,
 }
 
 impl Refusal {
     pub(super) const fn new(code: ErrorCode, message: &'static str) -> Self {
-        Self { code, message }
+        Self { code, message, held_by: None }
     }
 }

@@ -2,7 +2,7 @@
 
 use schema::{Author, ErrorCode, Event, Fact, Timestamp};
 
-use super::{Command, Effect, Floor, Outcome, Policy, Refusal, State};
+use super::{Command, Effect, Floor, Outcome, Owner, Policy, Refusal, State};
 
 /// A conversation that is awake.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -95,5 +95,14 @@ impl Call<'_> {
 
     pub(super) fn refuse(&mut self, code: ErrorCode, message: &'static str) {
         self.out.push(Effect::Reply(Err(Refusal::new(code, message))));
+    }
+
+    /// The same for who does not have the conversation.
+    pub(super) fn refuse_as_taken(&mut self, message: &'static str, owner: &Owner) {
+        let held_by = match owner {
+            Owner::Human { agent } => Some(agent.clone()),
+            Owner::Assistant => None,
+        };
+        self.out.push(Effect::Reply(Err(Refusal { held_by, ..Refusal::new(ErrorCode::WrongState, message) })));
     }
 }

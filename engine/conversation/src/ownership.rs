@@ -1,7 +1,7 @@
 //! A human agent is asked for, takes the conversation over, and hands it back.
 //! Invariant: each change raises the ownership number, and no reply outlives a taking.
 
-use schema::{AgentName, Author, ErrorCode, Fact, HandoffReason};
+use schema::{AgentName, Author, Fact, HandoffReason};
 
 use super::machine::Call;
 use super::{Conversation, Floor, Outcome, Owner};
@@ -16,13 +16,10 @@ impl Conversation {
     }
 
     pub(super) fn on_take(&mut self, agent: AgentName, call: &mut Call<'_>) {
-        match &self.state.owner {
-            Owner::Human { agent: owner } if *owner == agent => return call.reply(Outcome::default()),
-            Owner::Human { .. } => {
-                return call.refuse(ErrorCode::WrongState, "another human agent has taken this conversation");
-            }
-            Owner::Assistant => {}
+        if self.has(&agent) {
+            return call.reply(Outcome::default());
         }
+        // From another agent, too: the log says who has it from now on.
         if self.floor.running().is_some() {
             self.cancel_turn(call);
         }
@@ -30,6 +27,19 @@ impl Conversation {
         let ownership = self.state.ownership + 1;
         self.record(Author::Human, Fact::TakenOver { agent, ownership }, call);
         call.reply(Outcome { seq: Some(self.state.head), turn: None });
+    }
+
+    /// Whether it is this agent's. Only who has it writes in it, so that the contact hears one voice.
+    pub(super) fn has(&self, agent: &AgentName) -> bool {
+        matches!(&self.state.owner, Owner::Human { agent: owner } if owner == agent)
+    }
+
+    /// Nobody sees to a conversation that was closed: when the contact comes back, the assistant answers.
+    pub(super) fn give_back(&mut self, call: &mut Call<'_>) {
+        if let Owner::Human { agent } = &self.state.owner {
+            let (agent, ownership) = (agent.clone(), self.state.ownership + 1);
+            self.record(Author::System, Fact::HandedBack { agent, ownership }, call);
+        }
     }
 
     pub(super) fn on_hand_back(&mut self, agent: AgentName, call: &mut Call<'_>) {

@@ -22,11 +22,17 @@ impl Conversation {
             }
             Seen::New => {}
         }
-        if author == Author::Human && self.state.owner == Owner::Assistant {
-            return call.refuse(ErrorCode::WrongState, "take the conversation over before writing in it");
+        if let Speaker::Agent(agent) = &speaker
+            && !self.has(agent)
+        {
+            return call.refuse_as_taken("take the conversation over before writing in it", &self.state.owner);
         }
         if self.state.status == Status::Closed {
             self.record(Author::System, Fact::Reopened {}, call);
+            // Whoever had it was done with it.
+            if author == Author::Contact {
+                self.give_back(call);
+            }
         }
         let short = is_short(&text);
         let agent = match speaker {

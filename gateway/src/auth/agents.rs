@@ -5,8 +5,9 @@ use actors::Generation;
 use schema::{AgentName, Origin, SessionId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::logouts::{LogoutNumber, Made};
 use super::principal::{Agent, Holder, Kind};
-use super::token::{TOKEN_TTL_MAX, TokenError, Tokens, check_time};
+use super::token::{TOKEN_TTL_MAX, TokenError, Tokens, check_time, counted};
 
 /// Binds these tokens to their purpose: sealed under the same key for another one, they are invalid.
 const PURPOSE: &[u8] = b"tertulia agent v1";
@@ -21,6 +22,9 @@ struct Claims {
     iat: Timestamp,
     exp: Timestamp,
     generation: Generation,
+    /// Left out in tokens of programs that did not count log-outs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    logouts: Option<LogoutNumber>,
     /// The token's own name, so that no two are alike.
     jti: SessionId,
 }
@@ -37,21 +41,24 @@ impl Tokens {
         agent: Agent,
         now: Timestamp,
     ) -> Result<(String, Timestamp), TokenError> {
-        let Agent { name, origin, expires_at, generation } = agent;
+        let Agent { name, origin, expires_at, generation, made } = agent;
         let exp = expires_at.min(now.plus(TOKEN_TTL_MAX));
         if exp <= now {
             return Err(TokenError::Expired);
         }
-        let claims = Claims { tenant, agent: name, origin, iat: now, exp, generation, jti: SessionId::generate() };
+        let (logouts, jti) = (counted(made), SessionId::generate());
+        let claims = Claims { tenant, agent: name, origin, iat: now, exp, generation, logouts, jti };
         Ok((self.sealed(&claims, PURPOSE)?, exp))
     }
 
     /// Which agent shows this token.
     pub(super) fn open_agent(&self, token: &str, now: Timestamp) -> Result<Holder, TokenError> {
         let claims: Claims = self.opened(token, PURPOSE).ok_or(TokenError::Invalid)?;
-        let Claims { tenant, agent, origin, iat, exp, generation, .. } = claims;
+        let Claims { tenant, agent, origin, iat, exp, generation, logouts, .. } = claims;
         check_time(iat, exp, now)?;
-        Ok(Holder { tenant, kind: Kind::Agent(Agent { name: agent, origin, expires_at: exp, generation }) })
+        let made = logouts.map_or(Made::At(iat), Made::After);
+        let agent = Agent { name: agent, origin, expires_at: exp, generation, made };
+        Ok(Holder { tenant, kind: Kind::Agent(agent) })
     }
 }
 
@@ -79,6 +86,7 @@ mod tests {
             origin: Some("https://desk.example".parse().unwrap()),
             expires_at,
             generation: Generation::default().next(),
+            made: Made::After(LogoutNumber::default()),
         }
     }
 
@@ -91,8 +99,8 @@ mod tests {
         for (key, now, answer) in [
             (1, -6, Err(TokenError::Invalid)),
             (1, 0, Ok(())),
-            (1, 64, Ok(())),
-            (1, 65, Err(TokenError::Expired)),
+            (1, 59, Ok(())),
+            (1, 60, Err(TokenError::Expired)),
             (2, 0, Err(TokenError::Invalid)),
         ] {
             let opened = tokens(key).open_agent(&token, at(now));
@@ -101,6 +109,12 @@ mod tests {
                 assert_eq!(holder, Holder { tenant, kind: Kind::Agent(zoe(at(60))) });
             }
         }
+        // One of a program that did not count log-outs is compared by its moment.
+        let claims = serde_json::json!({
+            "tenant": tenant, "agent": "Zoe", "iat": at(0), "exp": at(60), "generation": 1, "jti": SessionId::generate()
+        });
+        let earlier = tokens(1).sealed(&claims, PURPOSE).unwrap();
+        assert_eq!(tokens(1).open_agent(&earlier, at(1)).unwrap().agent().unwrap().made, Made::At(at(0)));
         assert_eq!(tokens(1).seal_agent(tenant, zoe(at(100_000)), at(0)).unwrap().1, at(3600));
         assert_eq!(tokens(1).seal_agent(tenant, zoe(at(0)), at(0)), Err(TokenError::Expired));
     }
@@ -115,6 +129,7 @@ mod tests {
             origin: None,
             expires_at: at(60),
             since: at(0),
+            made: Made::At(at(0)),
             by: MadeBy::Page,
         };
         let (visitors, _) = tokens.seal(tenant, visitor, at(0)).unwrap();

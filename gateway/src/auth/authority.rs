@@ -9,8 +9,8 @@ use subtle::ConstantTimeEq;
 
 use super::error::AuthError;
 use super::keys::ApiKeys;
-use super::logouts::Logouts;
-use super::principal::{Holder, Principal};
+use super::logouts::{Logouts, Made, Whom};
+use super::principal::{Agent, Holder, Principal};
 use super::standing::admits;
 use super::token::{TokenError, Tokens, is_token};
 
@@ -74,17 +74,20 @@ impl Authority {
     pub async fn holds(&self, principal: &Holder, now: Timestamp) -> Result<(), AuthError> {
         let body = self.standing(principal.tenant, now).await?.ok_or(AuthError::Unauthorized)?;
         admits(&body, &principal.kind)?;
+        if let Some(Agent { name, made, .. }) = principal.agent() {
+            return self.logouts.check(principal.tenant, Whom::Agent(name.clone()), *made, now).await;
+        }
         let Some(visitor) = principal.visitor() else { return Ok(()) };
-        self.in_force(principal.tenant, visitor.whom(), visitor.since, now).await?;
+        self.in_force(principal.tenant, visitor.whom(), visitor.made, now).await?;
         // Merges, and their ends, tell all who are present; whoever came in after that looks here.
         let standing = self.contacts.standing(principal.tenant, visitor.sealed_for).await?;
         if standing.id == visitor.contact { Ok(()) } else { Err(AuthError::Changed) }
     }
 
     /// One that was merged into another may have been logged out before that, and the other one, too.
-    async fn in_force(&self, tenant: TenantId, whom: Meant, since: Timestamp, now: Timestamp) -> Result<(), AuthError> {
-        self.logouts.check(tenant, whom.own, since, now).await?;
-        if whom.id == whom.own { Ok(()) } else { self.logouts.check(tenant, whom.id, since, now).await }
+    async fn in_force(&self, tenant: TenantId, whom: Meant, made: Made, now: Timestamp) -> Result<(), AuthError> {
+        self.logouts.check(tenant, Whom::Contact(whom.own), made, now).await?;
+        if whom.id == whom.own { Ok(()) } else { self.logouts.check(tenant, Whom::Contact(whom.id), made, now).await }
     }
 
     /// How a tenant stands, for many of its sessions at once; none when it is gone.
@@ -100,16 +103,16 @@ impl Authority {
     /// # Errors
     /// What the store says.
     pub async fn returning(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Result<Option<Meant>, AuthError> {
-        let Some((name, made_at)) = self.tokens.recognise(tenant, secret, now) else { return Ok(None) };
+        let Some((name, made)) = self.tokens.recognise(tenant, secret, now) else { return Ok(None) };
         let Some(whom) = self.contacts.meant(tenant, &name).await? else { return Ok(None) };
-        match self.in_force(tenant, whom, made_at, now).await {
+        match self.in_force(tenant, whom, made, now).await {
             Ok(()) => Ok(Some(whom)),
             Err(AuthError::LoggedOut) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Logs visitors out.
+    /// Logs visitors and agents out, and says how many were before what is made.
     #[must_use]
     pub const fn logouts(&self) -> &Logouts {
         &self.logouts
@@ -142,7 +145,7 @@ mod tests {
 
     use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};
     use super::super::token::sealed_for_a_name;
-    use super::super::{Action, Agent, Kind, MadeBy, Visitor};
+    use super::super::{Action, Kind, MadeBy, Visitor};
     use super::*;
 
     #[test]
@@ -185,12 +188,19 @@ mod tests {
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
             since: NOW,
+            made: Made::At(NOW),
             by,
         };
         let seal = |by| authority.tokens().seal(tenant.id, made(by), NOW).unwrap().0;
         let holder = authority.principal(key.expose_secret(), NOW).await.unwrap().holder().unwrap();
         let Kind::ApiKey { generation, .. } = holder.kind else { panic!("an API key") };
-        let zoe = Agent { name: "Zoe".into(), origin: None, expires_at: NOW.plus(Duration::from_secs(60)), generation };
+        let zoe = Agent {
+            name: "Zoe".into(),
+            origin: None,
+            expires_at: NOW.plus(Duration::from_secs(60)),
+            generation,
+            made: Made::At(NOW),
+        };
         let (agents, _) = authority.tokens().seal_agent(tenant.id, zoe, NOW).unwrap();
         let (by_key, by_page) = (seal(MadeBy::Key(generation)), seal(MadeBy::Page));
         // Anything but new keys leaves it as it is.
@@ -235,7 +245,7 @@ mod tests {
         // Merged, it speaks for the one who goes on, unless it was logged out before.
         contacts.merge(tenant, ana, anonymous, &ChangedBy::system()).await.unwrap();
         assert_eq!(whose(&before_ids).await, Some(ana));
-        authority.logouts().log_out(tenant, anonymous, &At(NOW)).await.unwrap();
+        authority.logouts().log_out(tenant, &Whom::Contact(anonymous), &At(NOW)).await.unwrap();
         assert_eq!((whose(&before_ids).await, whose("ana").await), (None, Some(ana)));
     }
 
@@ -259,11 +269,12 @@ mod tests {
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
             since: NOW,
+            made: Made::At(NOW),
             by: MadeBy::Page,
         };
         let (first, _) = tokens.seal(tenant, visitor, NOW).unwrap();
         let [by_name, _] = sealed_for_a_name(tokens, tenant, "bo", NOW);
-        let secret = tokens.remember(tenant, bo, NOW).unwrap();
+        let secret = tokens.remember(tenant, bo, Made::At(NOW), NOW).unwrap();
         let alone = holder(&first).await;
         contacts.merge(tenant, ana, bo, &ChangedBy::system()).await.unwrap();
         // Whoever was in stays until told, and comes in as before no more.
@@ -278,7 +289,7 @@ mod tests {
         }
         let back = authority.returning(tenant, &secret, NOW).await.unwrap().unwrap();
         assert_eq!(back, Meant { own: bo, id: ana });
-        let secret = tokens.remember(tenant, back.own, NOW).unwrap();
+        let secret = tokens.remember(tenant, back.own, Made::At(NOW), NOW).unwrap();
         let merged = holder(&first).await;
         let undone = SplitIn { identities: Vec::new(), contact: Some(bo) };
         contacts.split(tenant, ana, undone, &ChangedBy::system()).await.unwrap();
@@ -289,10 +300,49 @@ mod tests {
         assert!(matches!(authority.holds(&merged, NOW).await, Err(AuthError::Changed)));
         // Logged out is who the token was made for, and who that one stands for.
         contacts.merge(tenant, ana, bo, &ChangedBy::system()).await.unwrap();
-        authority.logouts().log_out(tenant, ana, &At(NOW)).await.unwrap();
+        authority.logouts().log_out(tenant, &Whom::Contact(ana), &At(NOW)).await.unwrap();
         for token in &all {
             assert!(matches!(authority.principal(token, NOW).await, Err(AuthError::LoggedOut)));
         }
+    }
+
+    #[tokio::test]
+    async fn a_log_out_by_a_clock_that_was_ahead_ends_what_was_made_before_it_and_nothing_else() {
+        let records = Arc::<MemoryRecords>::default();
+        let dir = tempfile::tempdir().unwrap();
+        let (tenants, keys) = tenants_on(&records, &dir);
+        let tenant = tenants.create("acme", NOW).await.unwrap().0.id;
+        let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
+        let authority = authority_with(keys, records, Arc::clone(&contacts));
+        let (tokens, logouts) = (authority.tokens(), authority.logouts());
+        let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap().own;
+        let made = async || {
+            let (made, expires_at) = (logouts.now(tenant).await.unwrap(), NOW.plus(Duration::from_secs(60)));
+            let (contact, sealed_for, by) = (ana, ana, MadeBy::Page);
+            let visitor =
+                Visitor { contact, sealed_for, conversation: None, origin: None, expires_at, since: NOW, made, by };
+            [tokens.seal(tenant, visitor, NOW).unwrap().0, tokens.remember(tenant, ana, made, NOW).unwrap()]
+        };
+        let holds = async |[token, secret]: &[String; 2]| {
+            let (token, secret) =
+                (authority.principal(token, NOW).await, authority.returning(tenant, secret, NOW).await.unwrap());
+            assert!(matches!(&token, Ok(_) | Err(AuthError::LoggedOut)), "{token:?}");
+            (token.is_ok(), secret.is_some())
+        };
+        let earlier_program = sealed_for_a_name(tokens, tenant, "ana", NOW);
+        let mut before = vec![earlier_program, made().await];
+        for days in [365, -365] {
+            for both in &before {
+                assert_eq!(holds(both).await, (true, true));
+            }
+            let clock = At(Timestamp::from_millis(NOW.as_millis() + days * 24 * 3_600_000));
+            logouts.log_out(tenant, &Whom::Contact(ana), &clock).await.unwrap();
+            for both in &before {
+                assert_eq!(holds(both).await, (false, false), "{days}");
+            }
+            before = vec![made().await];
+        }
+        assert_eq!(holds(&before[0]).await, (true, true));
     }
 
     struct At(Timestamp);
@@ -320,6 +370,7 @@ mod tests {
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
             since: NOW,
+            made: Made::At(NOW),
             by: MadeBy::Key(tenant.generation),
         };
         let (token, _) = authority.tokens().seal(tenant.id, visitor.clone(), NOW).unwrap();

@@ -4,7 +4,7 @@ use std::io;
 
 use actors::{ContactsError, Failure};
 use engine_store::StoreError;
-use schema::{ErrorCode, PlanError};
+use schema::{ErrorCode, PlanError, VisibleError};
 
 use super::permissions::{Action, Role};
 use super::token::TokenError;
@@ -84,8 +84,10 @@ pub enum TenantError {
     NotFound,
     #[error("there is a tenant of this name already")]
     NameTaken,
-    #[error("a tenant's name has 1 to 80 characters on one line, all of which can be seen")]
-    Name,
+    #[error("a tenant's name has 1 to 80 characters on one line, all of which can be seen: {0}")]
+    Name(VisibleError),
+    #[error("a tenant's name does not begin as tenants' ids do")]
+    NameIsId,
     #[error("this API key is mistyped, or belongs to another tenant")]
     Key,
     #[error("it was changed meanwhile: it is at version {found}")]
@@ -111,7 +113,7 @@ impl TenantError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound | Self::NoPlan => ErrorCode::NotFound,
-            Self::NameTaken | Self::Name | Self::Key | Self::Plan(_) => ErrorCode::BadField,
+            Self::NameTaken | Self::Name(_) | Self::NameIsId | Self::Key | Self::Plan(_) => ErrorCode::BadField,
             Self::Version { .. } => ErrorCode::VersionConflict,
             Self::KeyFile(_) | Self::Random(_) => ErrorCode::Internal,
             Self::Store(error) => store_code(error),

@@ -18,7 +18,7 @@ mod token;
 pub use authority::{Authority, bearer};
 pub use error::{AuthError, TenantError};
 pub use keys::ApiKeys;
-pub use logouts::Logouts;
+pub use logouts::{Logout, Logouts, Made, Whom};
 pub use page::CallingPage;
 pub use permissions::{Action, Role};
 pub use plans::Plans;

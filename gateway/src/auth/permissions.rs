@@ -29,10 +29,12 @@ pub enum Action {
     Judge,
     /// Read and change contacts' records, and erase contacts.
     KeepContacts,
-    /// Make tokens for visitors and agents, and log visitors out.
+    /// Make tokens for visitors and agents, and log them out.
     LetIn,
     /// Get a newer token for one's own.
     Renew,
+    /// Be told which agent one's token speaks for.
+    KnowOneself,
     /// Act from one of the node's own pages with a credential that names no page.
     UseOwnPages,
     /// Open a conversation.
@@ -68,6 +70,7 @@ const fn row(action: Action) -> [bool; 4] {
         Action::RunNode => [YES, NO, NO, NO],
         Action::Configure | Action::Teach | Action::Judge | Action::KeepContacts | Action::LetIn => [NO, YES, NO, NO],
         Action::Renew => [NO, NO, NO, YES],
+        Action::KnowOneself => [NO, NO, YES, NO],
         Action::UseOwnPages => [NO, YES, YES, NO],
         Action::Open => [NO, YES, NO, YES],
         Action::OpenForAnybody => [NO, YES, NO, NO],
@@ -114,8 +117,9 @@ impl fmt::Display for Action {
             Self::Teach => "see or change what the assistant knows",
             Self::Judge => "judge replies",
             Self::KeepContacts => "see or change contacts",
-            Self::LetIn => "make tokens or log visitors out",
+            Self::LetIn => "make tokens or log anybody out",
             Self::Renew => "be renewed",
+            Self::KnowOneself => "be an agent's",
             Self::UseOwnPages => "be used on the node's own pages",
             Self::Open => "open conversations",
             Self::OpenForAnybody => "open conversations for others",
@@ -139,8 +143,8 @@ mod tests {
     #[test]
     fn each_role_may_do_what_is_written_here_and_nothing_else() {
         use Action::{
-            Cancel, Close, Configure, Erase, Judge, KeepContacts, LetIn, Open, OpenForAnybody, Read, ReadAsTeam, Renew,
-            RunNode, Signal, SpeakAsAgent, SpeakAsContact, Take, Teach, UseOwnPages,
+            Cancel, Close, Configure, Erase, Judge, KeepContacts, KnowOneself, LetIn, Open, OpenForAnybody, Read,
+            ReadAsTeam, Renew, RunNode, Signal, SpeakAsAgent, SpeakAsContact, Take, Teach, UseOwnPages,
         };
         let all = [
             RunNode,
@@ -150,6 +154,7 @@ mod tests {
             KeepContacts,
             LetIn,
             Renew,
+            KnowOneself,
             UseOwnPages,
             Open,
             OpenForAnybody,
@@ -185,7 +190,7 @@ mod tests {
         let rows: [(Role, &[Action]); 4] = [
             (Role::Operator, &[RunNode]),
             (Role::Key, &key),
-            (Role::Agent, &[UseOwnPages, Read, ReadAsTeam, SpeakAsAgent, Signal, Cancel, Take, Close]),
+            (Role::Agent, &[KnowOneself, UseOwnPages, Read, ReadAsTeam, SpeakAsAgent, Signal, Cancel, Take, Close]),
             (Role::Visitor, &[Renew, Open, Read, SpeakAsContact, Signal, Cancel]),
         ];
         for (role, may) in rows {

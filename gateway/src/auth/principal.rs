@@ -6,6 +6,7 @@ use schema::{AgentName, Author, ChangedBy, ContactId, ConversationId, Origin, Te
 use serde::{Deserialize, Serialize};
 
 use super::error::AuthError;
+use super::logouts::Made;
 use super::permissions::{Action, Role};
 
 /// Who acts, as far as a credential proves it: made by the door alone, from something that was checked.
@@ -57,6 +58,8 @@ pub struct Agent {
     pub expires_at: Timestamp,
     /// The generation of the API keys that made it: it ends with them.
     pub generation: Generation,
+    /// When it was made, as far as log-outs go.
+    pub made: Made,
 }
 
 /// What a visitor's token says.
@@ -75,6 +78,8 @@ pub struct Visitor {
     pub expires_at: Timestamp,
     /// When the first of its line was made, of which it is a renewal; its own beginning if it is none.
     pub since: Timestamp,
+    /// The same, as far as log-outs go.
+    pub made: Made,
     /// Who made that first one.
     pub by: MadeBy,
 }
@@ -277,7 +282,13 @@ mod tests {
         let key = Holder { tenant, kind: Kind::ApiKey { key: KeyId::of(&[7; 32]), generation } };
         let agent = |name: &str| Holder {
             tenant,
-            kind: Kind::Agent(Agent { name: name.into(), origin: None, expires_at: at, generation }),
+            kind: Kind::Agent(Agent {
+                name: name.into(),
+                origin: None,
+                expires_at: at,
+                generation,
+                made: Made::At(at),
+            }),
         };
         let zoe = agent("Zoe");
         let visitor_as = |contact, sealed_for, conversation| Holder {
@@ -289,6 +300,7 @@ mod tests {
                 origin: None,
                 expires_at: at,
                 since: at,
+                made: Made::At(at),
                 by: MadeBy::Page,
             }),
         };

@@ -3,8 +3,11 @@
 
 use actors::KeyId;
 use engine_store::{RecordName, Scope};
-use schema::{ContactId, TenantId, Timestamp};
+use schema::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::logouts::Whom;
 
 /// The format of the bodies below.
 pub(super) const FORMAT: u32 = 1;
@@ -12,7 +15,9 @@ pub(super) const FORMAT: u32 = 1;
 const TENANT_NAME: &str = "tenant_name";
 const API_KEY: &str = "api_key";
 /// See [`super::logouts`].
-pub(super) const LOGOUT: &str = "logout";
+const LOGOUT: &str = "logout";
+const AGENT_LOGOUT: &str = "agent_logout";
+const LOGOUT_COUNT: &str = "logout_count";
 
 /// An API key, as stored: enough to recognise it, not enough to use it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,7 +40,16 @@ pub(super) fn api_key(id: KeyId) -> RecordName {
     RecordName { scope: Scope::Node, kind: API_KEY, id: id.to_string() }
 }
 
-/// The record of a contact that was logged out; its id is the contact's.
-pub(super) fn logout(tenant: TenantId, contact: ContactId) -> RecordName {
-    RecordName { scope: Scope::Tenant(tenant), kind: LOGOUT, id: contact.to_string() }
+/// The record of somebody who was logged out. Its id is a contact's, or says no agent's name in plain words.
+pub(super) fn logout(tenant: TenantId, whom: &Whom) -> RecordName {
+    let (kind, id) = match whom {
+        Whom::Contact(contact) => (LOGOUT, contact.to_string()),
+        Whom::Agent(name) => (AGENT_LOGOUT, hex::encode(Sha256::digest(name.as_bytes()))),
+    };
+    RecordName { scope: Scope::Tenant(tenant), kind, id }
+}
+
+/// The record that counts a tenant's log-outs.
+pub(super) fn logout_count(tenant: TenantId) -> RecordName {
+    RecordName { scope: Scope::Tenant(tenant), kind: LOGOUT_COUNT, id: "all".into() }
 }

@@ -68,7 +68,7 @@ impl Tenants {
     /// calling again.
     ///
     /// # Errors
-    /// [`TenantError::NameTaken`], [`TenantError::Name`], or what the store says.
+    /// [`TenantError::NameTaken`], [`TenantError::Name`], [`TenantError::NameIsId`], or what the store says.
     pub async fn create(&self, name: &str, now: Timestamp) -> Result<(TenantRecord, SecretString), TenantError> {
         self.create_on(name, DEFAULT_PLAN, now).await
     }
@@ -243,11 +243,9 @@ impl Tenants {
         key: &str,
         now: Timestamp,
     ) -> Result<TenantRecord, TenantError> {
-        let name = name.trim();
-        let count = name.chars().take(NAME_CHARS_MAX + 1).count();
-        // A name that reads as an id would hide the tenant with that id.
-        if count == 0 || count > NAME_CHARS_MAX || name.chars().any(is_hidden) || name.starts_with(TenantId::PREFIX) {
-            return Err(TenantError::Name);
+        let name = &schema::visible(name, NAME_CHARS_MAX).map_err(TenantError::Name)?;
+        if name.starts_with(TenantId::PREFIX) {
+            return Err(TenantError::NameIsId);
         }
         let id = self.reserve(name).await?;
         match ProfileRecord::save(&*self.records, id, 0, &Profile::default()).await {
@@ -363,11 +361,6 @@ impl Tenants {
         let written = tokio::task::spawn_blocking(move || private_file::write_line(&file, &key)).await;
         written.map_err(std::io::Error::other).and_then(|written| written).map_err(TenantError::KeyFile)
     }
-}
-
-/// Whether a character would let two names look alike, or one fill more than a line.
-fn is_hidden(c: char) -> bool {
-    c.is_control() || schema::is_invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::logouts::{LogoutNumber, Made};
 use super::principal::{Holder, Kind, MadeBy, Visitor};
 use crate::secret::Key;
 
@@ -21,7 +22,7 @@ use crate::secret::Key;
 pub const TOKEN_TTL_MAX: Duration = Duration::from_secs(3600);
 /// What every token begins with; no API key does.
 const HEADER: &str = LocalToken::HEADER;
-/// How far the clocks of two nodes may be apart.
+/// How far the clock of the node that makes a token may be ahead of the clock of the one that is shown it.
 const LEEWAY: Duration = Duration::from_secs(5);
 /// The largest token there is: its parts at their largest take 1.7 KiB.
 const TOKEN_BYTES_MAX: usize = 2048;
@@ -74,6 +75,9 @@ struct Claims {
     /// Left out in tokens of earlier programs, which are their own beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<Timestamp>,
+    /// Left out in tokens of programs that did not count log-outs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    logouts: Option<LogoutNumber>,
     #[serde(default)]
     by: MadeBy,
     /// The token's own name, so that no two are alike.
@@ -88,6 +92,8 @@ pub struct Shown {
     pub contact: Contact,
     /// When the first token of its line was made.
     pub since: Timestamp,
+    /// The same, as far as log-outs go.
+    pub made: Made,
     conversation: Option<ConversationId>,
     origin: Option<Origin>,
     expires_at: Timestamp,
@@ -98,9 +104,9 @@ impl Shown {
     /// Who shows it, once it is known whom its contact stands for.
     #[must_use]
     pub fn holder(self, whom: Meant) -> Holder {
-        let Self { tenant, conversation, origin, expires_at, since, by, .. } = self;
+        let Self { tenant, conversation, origin, expires_at, since, made, by, .. } = self;
         let Meant { own: sealed_for, id: contact } = whom;
-        let visitor = Visitor { contact, sealed_for, conversation, origin, expires_at, since, by };
+        let visitor = Visitor { contact, sealed_for, conversation, origin, expires_at, since, made, by };
         Holder { tenant, kind: Kind::Visitor(visitor) }
     }
 }
@@ -112,6 +118,9 @@ struct Returning {
     tenant: TenantId,
     contact: Contact,
     exp: Timestamp,
+    /// Left out in those of programs that did not count log-outs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    logouts: Option<LogoutNumber>,
 }
 
 impl Tokens {
@@ -131,7 +140,7 @@ impl Tokens {
     /// [`TokenError::Lapsed`] when that life is over, [`TokenError::Expired`] when it would never be
     /// valid, [`TokenError::Invalid`] when it cannot be sealed.
     pub fn seal(&self, tenant: TenantId, visitor: Visitor, now: Timestamp) -> Result<(String, Timestamp), TokenError> {
-        let Visitor { contact: _, sealed_for, conversation, origin, expires_at, since, by } = visitor;
+        let Visitor { contact: _, sealed_for, conversation, origin, expires_at, since, made, by } = visitor;
         let lapses_at = since.plus(self.session_max);
         if lapses_at <= now {
             return Err(TokenError::Lapsed);
@@ -140,9 +149,9 @@ impl Tokens {
         if exp <= now {
             return Err(TokenError::Expired);
         }
-        let (since, jti) = (Some(since), SessionId::generate());
+        let (since, logouts, jti) = (Some(since), counted(made), SessionId::generate());
         let contact = sealed_for.into();
-        let claims = Claims { tenant, contact, conversation, origin, iat: now, exp, since, by, jti };
+        let claims = Claims { tenant, contact, conversation, origin, iat: now, exp, since, logouts, by, jti };
         Ok((self.sealed(&claims, PURPOSE)?, exp))
     }
 
@@ -152,10 +161,11 @@ impl Tokens {
     /// Expired, or anything else that is wrong with it.
     pub fn open(&self, token: &str, now: Timestamp) -> Result<Shown, TokenError> {
         let claims: Claims = self.opened(token, PURPOSE).ok_or(TokenError::Invalid)?;
-        let Claims { tenant, contact, conversation, origin, iat, exp, since, by, .. } = claims;
+        let Claims { tenant, contact, conversation, origin, iat, exp, since, logouts, by, .. } = claims;
         check_time(iat, exp, now)?;
         let since = since.unwrap_or(iat);
-        Ok(Shown { tenant, contact, since, conversation, origin, expires_at: exp, by })
+        let made = logouts.map_or(Made::At(since), Made::After);
+        Ok(Shown { tenant, contact, since, made, conversation, origin, expires_at: exp, by })
     }
 
     /// A secret by which `contact` is known again for 90 days: the one for whom the visitor's token is sealed. It is no
@@ -163,19 +173,26 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokenError::Invalid`] when it cannot be sealed.
-    pub fn remember(&self, tenant: TenantId, contact: ContactId, now: Timestamp) -> Result<String, TokenError> {
+    pub fn remember(
+        &self,
+        tenant: TenantId,
+        contact: ContactId,
+        made: Made,
+        now: Timestamp,
+    ) -> Result<String, TokenError> {
         let contact = contact.into();
-        let claims = Returning { tenant, contact, exp: now.plus(RETURN_TTL) };
+        let claims = Returning { tenant, contact, exp: now.plus(RETURN_TTL), logouts: counted(made) };
         self.sealed(&claims, RETURN_PURPOSE)
     }
 
     /// The contact of `tenant` who shows this secret, if it has not expired, and when it was made.
     #[must_use]
-    pub fn recognise(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Option<(Contact, Timestamp)> {
+    pub fn recognise(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Option<(Contact, Made)> {
         let claims: Returning = self.opened(secret, RETURN_PURPOSE)?;
         let life = i64::try_from(RETURN_TTL.as_millis()).unwrap_or(i64::MAX);
         let made_at = Timestamp::from_millis(claims.exp.as_millis().saturating_sub(life));
-        (claims.tenant == tenant && now < claims.exp).then_some((claims.contact, made_at))
+        let made = claims.logouts.map_or(Made::At(made_at), Made::After);
+        (claims.tenant == tenant && now < claims.exp).then_some((claims.contact, made))
     }
 
     pub(super) fn sealed(&self, claims: &impl Serialize, purpose: &[u8]) -> Result<String, TokenError> {
@@ -197,12 +214,21 @@ impl Tokens {
     }
 }
 
+/// What a token says of when it was made; a renewal of one that did not count goes on not to.
+pub(super) const fn counted(made: Made) -> Option<LogoutNumber> {
+    match made {
+        Made::After(number) => Some(number),
+        Made::At(_) => None,
+    }
+}
+
 /// Whether a token that was made at `iat` until `exp` holds now.
 pub(super) fn check_time(iat: Timestamp, exp: Timestamp, now: Timestamp) -> Result<(), TokenError> {
     if exp.since(iat) > TOKEN_TTL_MAX || iat > now.plus(LEEWAY) {
         return Err(TokenError::Invalid);
     }
-    if now >= exp.plus(LEEWAY) { Err(TokenError::Expired) } else { Ok(()) }
+    // To the moment: what it has open ends then, too, and whoever makes it knows that it is renewed in time.
+    if now >= exp { Err(TokenError::Expired) } else { Ok(()) }
 }
 
 /// A token and a page's secret as earlier programs sealed them: for a name.
@@ -240,6 +266,7 @@ mod tests {
             origin: Some("https://shop.example".parse().unwrap()),
             expires_at,
             since: at(0),
+            made: Made::After(LogoutNumber::default()),
             by: MadeBy::Key(Generation::default()),
         }
     }
@@ -259,8 +286,8 @@ mod tests {
             (-6, Err(TokenError::Invalid)),
             (-5, Ok(())),
             (0, Ok(())),
-            (64, Ok(())),
-            (65, Err(TokenError::Expired)),
+            (59, Ok(())),
+            (60, Err(TokenError::Expired)),
             (1_000_000, Err(TokenError::Expired)),
         ] {
             let opened = tokens(1).open(&token, at(now));
@@ -322,6 +349,12 @@ mod tests {
         let holder = opened.holder(itself(ContactId::from_bytes([7; 16])));
         let visitor = holder.visitor().unwrap();
         assert_eq!((visitor.since, visitor.by), (at(7), MadeBy::Key(Generation::default())));
+        // Its renewals are as it is: nothing shows whether they were made before a log-out.
+        let (renewed, _) =
+            tokens(1).seal(holder.tenant, Visitor { expires_at: at(90), ..visitor.clone() }, at(9)).unwrap();
+        for shown in [tokens(1).open(&token, at(9)), tokens(1).open(&renewed, at(9))] {
+            assert_eq!(shown.unwrap().made, Made::At(at(7)));
+        }
     }
 
     #[test]
@@ -374,7 +407,7 @@ mod tests {
     fn a_returning_visitor_is_known_by_a_secret_that_opens_nothing() {
         let (tenant, other) = (TenantId::generate(), TenantId::generate());
         let contact = ContactId::generate();
-        let secret = tokens(1).remember(tenant, contact, at(0)).unwrap();
+        let secret = tokens(1).remember(tenant, contact, visitor(at(0)).made, at(0)).unwrap();
         let day = 24 * 3600;
         for (key, tenant, now, known) in [
             (1, tenant, 0, true),
@@ -384,7 +417,7 @@ mod tests {
             (2, tenant, 0, false),
         ] {
             let found = tokens(key).recognise(tenant, &secret, at(now));
-            assert_eq!(found, known.then(|| (Contact::from(contact), at(0))), "{now}");
+            assert_eq!(found, known.then(|| (Contact::from(contact), visitor(at(0)).made)), "{now}");
         }
         assert_eq!(tokens(1).open(&secret, at(1)).err(), Some(TokenError::Invalid));
         let (token, _) = tokens(1).seal(tenant, visitor(at(60)), at(0)).unwrap();

@@ -45,8 +45,14 @@ pub(super) async fn list(
     let (contacts, tenant) = (edge.system().contacts(), caller.tenant_id());
     let place = edge.parts.places.take(neighbour(&request), Some(caller.share())).await?;
     let Some(identity) = identity else { return Ok(Placed(place, contacts.list(tenant, after, limit).await?)) };
-    let identity: Identity = parse(&identity, ErrorCode::BadField)?;
-    let found = contacts.find(tenant, &identity).await?;
+    let found = match Identity::read_as_before(&identity) {
+        Some(as_before) => contacts.find(tenant, &as_before).await?,
+        None => None,
+    };
+    let found = match found {
+        Some(found) => Some(found),
+        None => contacts.find(tenant, &parse(&identity, ErrorCode::BadField)?).await?,
+    };
     Ok(Placed(place, ContactList { contacts: found.into_iter().collect(), next: None }))
 }
 
@@ -60,11 +66,12 @@ pub(super) async fn view(
 }
 
 pub(super) async fn change(
-    With(caller, Json(change)): With<Json<ContactChange>>,
+    With(caller, Json(mut change)): With<Json<ContactChange>>,
     edge: web::Data<Edge>,
     id: web::Path<String>,
 ) -> Result<web::Json<ContactView>, ApiError> {
     let by = caller.changed_by()?;
+    spell(&mut change)?;
     let id = contact(&id)?;
     Ok(web::Json(edge.system().contacts().change(caller.tenant_id(), id, change, &by).await?))
 }
@@ -127,6 +134,19 @@ pub(super) async fn erase(
         Ok(HttpResponse::NoContent().finish())
     })
     .await
+}
+
+/// Brings what a contact gets into its one spelling. What it has no longer is named as it is stored.
+fn spell(change: &mut ContactChange) -> Result<(), ApiError> {
+    let refused =
+        |field: &str, error: &dyn std::fmt::Display| ApiError::new(ErrorCode::BadField, format!("`{field}`: {error}"));
+    if let Some(Some(name)) = &mut change.name {
+        *name = name.checked().map_err(|error| refused("name", &error))?;
+    }
+    for identity in &mut change.add_identities {
+        *identity = identity.checked().map_err(|error| refused("add_identities", &error))?;
+    }
+    Ok(())
 }
 
 /// What is known of a contact. Somebody of whom nothing is known is there when there are conversations with them.

@@ -8,7 +8,7 @@ use schema::wire::{
     ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, EventList, HumanAction,
     HumanIn, MessageIn, OpenIn, Said, Status, TurnStopped,
 };
-use schema::{Channel, Contact, ContactId, ConversationId, ErrorCode, Fact, Seq, TenantId, Timestamp, limits};
+use schema::{Channel, Contact, ContactId, ConversationId, ErrorCode, Fact, PersonName, Seq, Timestamp, limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tracing::Instrument;
@@ -73,6 +73,7 @@ fn quarantined(id: ConversationId, contact: ContactId, head: Seq, last_at: Times
         id,
         contact: Some(contact.into()),
         contact_id: Some(contact),
+        contact_name: None,
         channel: Channel::default(),
         locale: None,
         status: Status::Open,
@@ -253,7 +254,8 @@ pub(super) async fn list(
         conversations = conversations.into_iter().map(ConversationSummary::for_contact).collect();
     }
     for row in &mut conversations {
-        (row.contact, row.contact_id) = name_of(&edge, tenant, row.contact_id).await?;
+        let whom = name_of(&edge, &caller, row.contact_id).await?;
+        (row.contact, row.contact_id, row.contact_name) = (whom.contact, whom.id, whom.name);
     }
     Ok(Placed(place, ConversationList { conversations, next }))
 }
@@ -273,7 +275,8 @@ async fn row(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<Vec<Con
     };
     let Some(row) = row else { return Ok(Vec::new()) };
     let mut row = row.for_contact();
-    (row.contact, row.contact_id) = name_of(edge, tenant, row.contact_id).await?;
+    let whom = name_of(edge, caller, row.contact_id).await?;
+    (row.contact, row.contact_id, row.contact_name) = (whom.contact, whom.id, whom.name);
     Ok(vec![row])
 }
 
@@ -304,23 +307,32 @@ async fn seen(edge: &Edge, caller: &Caller, id: ConversationId) -> Result<(), Ap
 
 /// A conversation's state with its contact named as answers do: the log knows the id alone.
 async fn named(edge: &Edge, caller: &Caller, view: ConversationView) -> Result<ConversationView, ApiError> {
-    let (contact, contact_id) = name_of(edge, caller.tenant_id(), view.contact_id).await?;
-    Ok(ConversationView { contact, contact_id, ..view })
+    let Named { contact, id: contact_id, name: contact_name } = name_of(edge, caller, view.contact_id).await?;
+    Ok(ConversationView { contact, contact_id, contact_name, ..view })
 }
 
-/// Whom a conversation is with now, by the tenant's own name where there is one. A contact whose record cannot be read
-/// is named by the id: that is no reason to show nothing of the conversation.
-async fn name_of(
-    edge: &Edge,
-    tenant: TenantId,
-    contact: Option<ContactId>,
-) -> Result<(Option<Contact>, Option<ContactId>), ApiError> {
-    let Some(contact) = contact else { return Ok((None, None)) };
-    match edge.system().contacts().standing(tenant, contact).await {
-        Ok(whom) => Ok((Some(whom.shown), Some(whom.id))),
-        Err(ContactsError::Store(StoreError::Corrupt(_))) => Ok((Some(contact.into()), Some(contact))),
-        Err(error) => Err(error.into()),
-    }
+/// Whom a conversation is with now.
+#[derive(Default)]
+struct Named {
+    /// The tenant's own name for them where there is one.
+    contact: Option<Contact>,
+    id: Option<ContactId>,
+    /// What they are called: for the team's eyes.
+    name: Option<PersonName>,
+}
+
+async fn name_of(edge: &Edge, caller: &Caller, contact: Option<ContactId>) -> Result<Named, ApiError> {
+    let Some(contact) = contact else { return Ok(Named::default()) };
+    let whom = match edge.system().contacts().standing(caller.tenant_id(), contact).await {
+        Ok(whom) => whom,
+        // One damaged record takes nothing else with it: of that contact the id is known.
+        Err(ContactsError::Store(StoreError::Corrupt(_))) => {
+            return Ok(Named { contact: Some(contact.into()), id: Some(contact), name: None });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let name = whom.name.filter(|_| caller.principal.may(Action::ReadAsTeam));
+    Ok(Named { contact: Some(whom.shown), id: Some(whom.id), name })
 }
 
 /// Looks at a conversation without waking it.

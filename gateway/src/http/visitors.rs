@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::body::{Optional, parse, to_the_end};
 use super::caller::{Caller, With};
 use super::edge::Edge;
-use crate::auth::{Action, AuthError, MadeBy, TOKEN_TTL_MAX, Visitor};
+use crate::auth::{Action, AuthError, MadeBy, TOKEN_TTL_MAX, Visitor, Whom};
 use crate::error::ApiError;
 
 pub(super) async fn make(
@@ -23,6 +23,7 @@ pub(super) async fn make(
     let ttl = life(&edge, asked.ttl_seconds)?;
     let (contacts, tenant) = (edge.system().contacts(), caller.tenant_id());
     let since = edge.now();
+    let made = edge.parts.access.authority.logouts().now(tenant).await.map_err(AuthError::from)?;
     let expires_at = since.plus(ttl);
     let visitor = match caller.principal.visitor() {
         Some(visitor) => {
@@ -59,7 +60,7 @@ pub(super) async fn make(
                 },
             };
             let (conversation, origin, by) = (asked.conversation, asked.origin, MadeBy::Key(caller.generation()?));
-            Visitor { contact, sealed_for, conversation, origin, expires_at, since, by }
+            Visitor { contact, sealed_for, conversation, origin, expires_at, since, made, by }
         }
     };
     let contact_id = visitor.contact;
@@ -109,8 +110,14 @@ pub(super) async fn log_out(
 /// Logs a contact out, with those who were merged into it: a token may name any of them.
 pub(super) async fn log_out_all(edge: &Edge, tenant: TenantId, family: &[ContactId]) -> Result<(), ApiError> {
     for contact in family {
-        let at = edge.parts.access.authority.logouts().log_out(tenant, *contact, edge.system().clock()).await?;
-        edge.sessions.presence().log_out(tenant, *contact, at);
+        let logout = edge
+            .parts
+            .access
+            .authority
+            .logouts()
+            .log_out(tenant, &Whom::Contact(*contact), edge.system().clock())
+            .await?;
+        edge.sessions.presence().log_out(tenant, *contact, logout);
     }
     Ok(())
 }

@@ -35,6 +35,7 @@ pub(super) async fn session(
     let now = edge.now();
     let authority = &edge.parts.access.authority;
     let tokens = authority.tokens();
+    let made = authority.logouts().now(tenant.id()).await.map_err(AuthError::from)?;
     let returning = match visitor {
         Some(secret) => authority.returning(tenant.id(), &secret, now).await?,
         None => None,
@@ -53,11 +54,11 @@ pub(super) async fn session(
     };
     edge.parts.access.limiter.of_tenant(&tenant, true)?;
     // Made anew each time: whoever comes often enough is never forgotten.
-    let visitor = tokens.remember(tenant.id(), sealed_for, now).map_err(AuthError::from)?;
+    let visitor = tokens.remember(tenant.id(), sealed_for, made, now).map_err(AuthError::from)?;
     let expires_at = now.plus(edge.parts.config.limits.visitor_token_ttl);
     let origin = page.origin();
     let by = MadeBy::Page;
-    let seal = Visitor { contact, sealed_for, conversation: None, origin, expires_at, since: now, by };
+    let seal = Visitor { contact, sealed_for, conversation: None, origin, expires_at, since: now, made, by };
     let (token, expires_at) = tokens.seal(tenant.id(), seal, now).map_err(AuthError::from)?;
     let whom = edge.system().contacts().standing(tenant.id(), contact).await?;
     let profile = tenant.view().profile;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use actors::{Failure, Format, Outbox, Tenant, TenantRecord};
 use schema::wire::{Close, ServerFrame};
-use schema::{ContactId, ErrorCode, Neighbour, SessionId, TenantId, Timestamp, limits};
+use schema::{AgentName, ContactId, ErrorCode, Neighbour, SessionId, TenantId, limits};
 use tokio::time::Instant;
 
 use super::refusal;
 use crate::access::check_page;
-use crate::auth::{CallingPage, Holder, admits};
+use crate::auth::{CallingPage, Holder, Logout, admits};
 
 /// When one that finds no place may try again.
 const FULL_RETRY: Duration = Duration::from_secs(5);
@@ -185,12 +185,20 @@ impl Presence {
         });
     }
 
-    /// Ends the sessions of a contact that was logged out at this moment.
-    pub(crate) fn log_out(&self, tenant: TenantId, contact: ContactId, at: Timestamp) {
+    /// Ends the sessions of a contact that was logged out.
+    pub(crate) fn log_out(&self, tenant: TenantId, contact: ContactId, logout: Logout) {
         self.end_those(tenant, |member| {
             let visitor = member.principal.visitor()?;
             let is_theirs = [visitor.contact, visitor.sealed_for].contains(&contact);
-            (is_theirs && visitor.since <= at).then_some(Close::TOKEN_EXPIRED)
+            (is_theirs && logout.ends(visitor.made)).then_some(Close::TOKEN_EXPIRED)
+        });
+    }
+
+    /// Ends the sessions of an agent who was logged out.
+    pub(crate) fn log_out_agent(&self, tenant: TenantId, name: &AgentName, logout: Logout) {
+        self.end_those(tenant, |member| {
+            let agent = member.principal.agent()?;
+            (agent.name == *name && logout.ends(agent.made)).then_some(Close::TOKEN_EXPIRED)
         });
     }
 
@@ -261,16 +269,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::net::IpAddr;
 
+    use schema::Timestamp;
+
     use super::*;
-    use crate::auth::{Kind, MadeBy, Visitor};
+    use crate::auth::{Kind, Made, MadeBy, Visitor};
 
     fn visitor(tenant: TenantId, contact: ContactId, since: Timestamp) -> Member {
         visitor_as(tenant, contact, contact, since)
     }
 
     fn visitor_as(tenant: TenantId, contact: ContactId, sealed_for: ContactId, since: Timestamp) -> Member {
-        let (expires_at, by) = (since, MadeBy::Page);
-        let visitor = Visitor { contact, sealed_for, conversation: None, origin: None, expires_at, since, by };
+        let (expires_at, made, by) = (since, Made::At(since), MadeBy::Page);
+        let visitor = Visitor { contact, sealed_for, conversation: None, origin: None, expires_at, since, made, by };
         let principal = Arc::new(Holder { tenant, kind: Kind::Visitor(visitor) });
         Member { principal, page: None, outbox: Outbox::new(), format: Format::Socket }
     }
@@ -378,7 +388,7 @@ mod tests {
             .collect();
         let open = || outboxes.iter().filter(|outbox| outbox.is_open()).count();
         let began = Instant::now();
-        presence.log_out(tenant, contacts[7], now);
+        presence.log_out(tenant, contacts[7], Logout::until(now));
         let one = began.elapsed();
         assert_eq!((open(), outboxes[7].is_open()), (9_999, false));
         presence.end_those(tenant, |_| Some(Close::UNAUTHORIZED));

@@ -1,4 +1,4 @@
-// The node's REST routes as the owner uses them, with the tenant's API key, and the connection on which its
+// The node's REST routes as the owner uses them, with the tenant's API key or an agent's token, and the connection on which its
 // conversations are heard.
 // Invariant: the key leaves this module in the Authorization header and in the client's first frame only, and only to
 // the node.
@@ -19,6 +19,8 @@ export class ApiError extends Error {
 /** A request that nobody answers for so long is given up; one that carries a file has longer. */
 const PATIENCE_MS = 20_000;
 const FILE_PATIENCE_MS = 300_000;
+/** How every token begins, and no key does. */
+const TOKEN = 'v4.local.';
 /** The close code of a socket whose tenant is disabled. */
 const DISABLED = 4504;
 
@@ -52,6 +54,13 @@ export class Api extends EventTarget {
     super();
     this.#key = key;
     this.origin = origin;
+    /** Whether it is an agent's, who sees conversations and nothing else. */
+    this.isAgents = key.startsWith(TOKEN);
+  }
+
+  /** What the key or token opens: the tenant, and for an agent's token the agent. */
+  async opens() {
+    return this.isAgents ? agentsView(await this.#call('GET', '/v1/agents')) : { tenant: await this.tenant() };
   }
 
   /** A client with the same key. `storage` keeps what is said until it is answered. */
@@ -99,7 +108,7 @@ export class Api extends EventTarget {
 
   /** Tells when a failure, here or on the client's socket, means that the key is no longer taken. */
   judge(error) {
-    if (error.status === 401 || ['unauthorized', 'tenant_disabled'].includes(error.code))
+    if (error.status === 401 || ['unauthorized', 'token_expired', 'tenant_disabled'].includes(error.code))
       this.dispatchEvent(new CustomEvent('refused', { detail: error }));
   }
 
@@ -227,4 +236,9 @@ export class Api extends EventTarget {
   open(contact, locale) {
     return this.#call('POST', '/v1/conversations', { json: { contact, locale } });
   }
+}
+
+/** As much of a tenant as an agent is shown, in a tenant's form. */
+function agentsView({ agent, tenant: name, assistant }) {
+  return { agent, tenant: { name, profile: { assistant: { name: assistant } } } };
 }

@@ -20,6 +20,9 @@ import { website } from './pages/website.js';
 // In the order in which a new owner needs them.
 const PAGES = { teach, try: tryOut, answers, assistant, website, conversations };
 
+/** What there is for an agent. */
+const AGENTS_PAGES = ['conversations'];
+
 const root = document.getElementById('studio');
 const notice = notices();
 document.body.append(notice.node);
@@ -41,7 +44,7 @@ async function begin() {
   fill(root, told);
   const api = new Api(key);
   try {
-    enter(api, await patiently(() => api.tenant(), (text) => (told.textContent = text || t('opening'))));
+    enter(api, await patiently(() => api.opens(), (text) => (told.textContent = text || t('opening'))));
   } catch (error) {
     if (error.status === 401 || error.status === 403) keys.forget();
     ask(error.status === 401 ? t('signin.outdated') : t('problem', { reason: error.message }));
@@ -53,12 +56,13 @@ function ask(trouble) {
   fill(root, signIn({ trouble, onEnter: enter }));
 }
 
-function enter(api, tenant) {
+function enter(api, { tenant, agent = null }) {
   const draft = new ProfileDraft(api, tenant);
   const client = api.connect(unsent);
-  studio = { api, client, line: new Line(client), draft, notice, t, go: (to) => (location.hash = to) };
+  const pages = agent === null ? Object.keys(PAGES) : AGENTS_PAGES;
+  studio = { api, client, line: new Line(client), draft, notice, t, agent, pages, go: (to) => (location.hash = to) };
   api.addEventListener('refused', ({ detail }) =>
-    leave(detail.code === 'tenant_disabled' ? detail.message : t('signin.refused')),
+    leave(detail.code === 'tenant_disabled' ? detail.message : t(api.isAgents ? 'signin.refused.token' : 'signin.refused')),
   );
   fill(root, frame(tenant));
   show(true);
@@ -90,7 +94,7 @@ function leave(trouble) {
 let main;
 
 function frame(tenant) {
-  const tabs = Object.keys(PAGES).map((name) =>
+  const tabs = studio.pages.map((name) =>
     h('li', {}, h('a', { href: `#/${name}`, data: { page: name } }, icon(name), h('span', {}, t(`nav.${name}`)))),
   );
   main = h('main', { id: 'page', tabindex: '-1' });
@@ -114,11 +118,11 @@ function frame(tenant) {
       { class: 'top' },
       h(
         'a',
-        { class: 'brand', href: '#/teach' },
+        { class: 'brand', href: `#/${studio.pages[0]}` },
         h('img', { src: import.meta.resolve('../ui/icon.svg'), alt: '', width: 28, height: 28 }),
         h('span', {}, t('brand')),
       ),
-      h('p', { class: 'tenant' }, h('span', { class: 'unseen' }, t('tenant')), tenant.name),
+      h('p', { class: 'tenant' }, h('span', { class: 'unseen' }, t('tenant')), h('bdi', {}, tenant.name), studio.agent === null ? null : [' · ', h('bdi', {}, studio.agent)]),
       h(
         'a',
         { class: 'button plain', href: `${tenant.public_url ?? ''}/?tenant=${encodeURIComponent(tenant.name)}`, target: '_blank', rel: 'noopener' },
@@ -135,7 +139,7 @@ function frame(tenant) {
 /** Shows the page that the address names. */
 function show(first = false) {
   const [name, ...rest] = location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
-  const page = PAGES[name] ? name : 'teach';
+  const page = studio.pages.includes(name) ? name : studio.pages[0];
   if (open?.name === page && open.page.update) return open.page.update(rest);
   open?.page.leave?.();
   const shown = PAGES[page](studio, rest);

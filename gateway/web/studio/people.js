@@ -52,8 +52,12 @@ function glimpse(text) {
     .trim();
 }
 
-/** A name to show: generated ones are long and say nothing, so only their end is shown. */
-export function nameOf(contact) {
+/**
+ * A name to show: what the person is called, where that is known. Generated names are long and say nothing, so only
+ * their end is shown.
+ */
+export function nameOf(contact, called) {
+  if (called) return called;
   if (!contact) return '';
   if (contact === TRYING) return t('people.trying');
   const generated = /^(?:ct|anon)_[0-9a-f]*([0-9a-f]{4})$/.exec(contact);

@@ -5,7 +5,7 @@ import { field, h } from './dom.js';
 import { keys } from './keys.js';
 import { t } from './texts.js';
 
-/** `onEnter` gets the API and the tenant that the key opens. */
+/** `onEnter` gets the API and what the key or token opens. */
 export function signIn({ trouble, onEnter }) {
   const input = h('input', {
     type: 'password',
@@ -33,14 +33,14 @@ export function signIn({ trouble, onEnter }) {
     submit.setAttribute('aria-disabled', 'true');
     const api = new Api(text);
     try {
-      const tenant = await api.tenant();
+      const opened = await api.opens();
       keys.keep(text, remember.checked);
-      onEnter(api, tenant);
+      onEnter(api, opened);
     } catch (error) {
       submit.removeAttribute('aria-disabled');
       const reason =
         error.status === 401
-          ? t('signin.wrong')
+          ? t(api.isAgents ? 'signin.wrong.token' : 'signin.wrong')
           : error.status === 403
             ? t('signin.forbidden', { reason: error.message })
             : t('problem', { reason: error.message });

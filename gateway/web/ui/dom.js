@@ -16,6 +16,15 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
+/** Stands for a name in a sentence; no name has it. */
+const MARK = '\u0000';
+
+/** A sentence with a name in it, which keeps its own direction. `sentence` gives the sentence for a name. */
+export function naming(sentence, name) {
+  const [before, after = ''] = sentence(MARK).split(MARK);
+  return [before, h('bdi', {}, name ?? ''), after];
+}
+
 /**
  * Whether a key belongs to an input method: while a word is composed from several keys, Enter takes the word
  * and Escape gives it up. Safari ends the composition before that Enter and marks it by its code alone.

@@ -1,6 +1,6 @@
 // One entry of a conversation on the page: who said it, the words, where they are from, how it went.
 
-import { h, icon } from './dom.js';
+import { h, icon, naming } from './dom.js';
 import { Markdown, plain } from './markdown.js';
 import { isOwn, titleOf } from './source.js';
 import { Sources } from './sources.js';
@@ -43,7 +43,7 @@ export class Entry {
     this.entry = entry;
     const { words, own, decorate } = this.#options;
     if (entry.kind !== 'message') {
-      this.body.textContent = words(CHANGES[entry.kind], { name: entry.agent });
+      this.body.replaceChildren(...naming((name) => words(CHANGES[entry.kind], { name }), entry.agent));
     } else {
       this.element.className = `entry by-${entry.author} ${entry.status}${entry.author === own ? ' own' : ''}${this.element.matches('.led') ? ' led' : ''}`;
       this.#name(entry);

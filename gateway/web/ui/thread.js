@@ -1,7 +1,7 @@
 // A conversation's entries on the page, kept in step with it. For tokens only the reply that runs
 // is touched; the view goes along with it while the reader is at the end.
 
-import { h, icon } from './dom.js';
+import { h, icon, naming } from './dom.js';
 import { Entry } from './entry.js';
 import { Follow } from './follow.js';
 
@@ -226,7 +226,8 @@ export class Thread {
     const on = signal?.signal === 'typing' && signal.on && signal.author === other;
     if (signal && (signal.signal !== 'typing' || signal.author !== other)) return;
     this.signs.hidden = !on;
-    this.signs.textContent = on ? this.#words('typing', { name: (other === 'human' && this.#conversation.agent) || this.#words('someone') }) : '';
+    const who = (other === 'human' && this.#conversation?.agent) || this.#words('someone');
+    this.signs.replaceChildren(...(on ? naming((name) => this.#words('typing', { name }), who) : []));
     if (on) this.#typing = setTimeout(() => this.#sign(null), TYPING_MS);
     if (on) this.#follow.settle();
   }

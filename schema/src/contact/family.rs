@@ -3,7 +3,7 @@
 //! leaves has what they had and leaves nothing behind.
 
 use super::{ChangeKind, Changed, ContactChange, ContactError, ContactRecord, Provenance, Refusals};
-use crate::{ChangedBy, Contact, ContactId, Identity, Timestamp, limits};
+use crate::{ChangedBy, Contact, ContactId, Identity, PersonName, Timestamp, limits};
 
 /// A record, whose it is, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,12 @@ impl Family {
     #[must_use]
     pub fn shown(&self) -> Contact {
         self.all().find_map(|stored| stored.record.external()).unwrap_or_else(|| self.root.id.into())
+    }
+
+    /// What the person is called.
+    #[must_use]
+    pub fn name(&self) -> Option<&PersonName> {
+        self.all().find_map(|stored| stored.record.name.as_ref())
     }
 
     /// Whether the contact is being erased, so that nothing more is written or said in their name.
@@ -156,7 +162,7 @@ impl Family {
     /// A bound that would be passed, an identity that nobody of them has, or that the contact is being erased.
     pub fn change(
         mut self,
-        change: ContactChange,
+        change: &ContactChange,
         by: &ChangedBy,
         now: Timestamp,
     ) -> Result<Vec<StoredContact>, ContactError> {
@@ -179,7 +185,7 @@ impl Family {
         let mut changed = Vec::new();
         for member in &mut self.members {
             let before = member.record.clone();
-            member.record.follow(&change, by, now);
+            member.record.follow(change, by, now);
             if member.record != before {
                 changed.push(member.clone());
             }

@@ -44,7 +44,7 @@ fn family(records: &[&ContactRecord]) -> Family {
 }
 
 /// A change of one who is alone.
-fn changed(record: &ContactRecord, change: ContactChange, now: Timestamp) -> Result<ContactRecord, ContactError> {
+fn changed(record: &ContactRecord, change: &ContactChange, now: Timestamp) -> Result<ContactRecord, ContactError> {
     let mut changed = family(&[record]).change(change, &by(), now)?;
     assert_eq!(changed.len(), 1);
     Ok(changed.remove(0).record)
@@ -68,7 +68,7 @@ fn a_change_says_what_changes_and_leaves_the_rest() {
             "consents":{"news":{"given":true,"how":"form"}},"states":{"blocked":true,"opted_out":false}}"#,
     )
     .unwrap();
-    ana = changed(&ana, change, at(5)).unwrap();
+    ana = changed(&ana, &change, at(5)).unwrap();
     assert_eq!(keys(&ana), ["external:ana", "email:ana@example.com"]);
     assert_eq!(values(&ana), [("size", "L")]);
     assert_eq!((ana.identities[0].provenance.at, ana.identities[1].provenance.at), (at(0), at(5)));
@@ -76,10 +76,10 @@ fn a_change_says_what_changes_and_leaves_the_rest() {
     assert!(ana.consents.values().all(|consent| consent.given && consent.provenance.at == at(5)));
     assert_eq!(ana.name.as_ref().map(PersonName::as_str), Some("Ana"));
     let (name, language) = (ana.name.clone(), ana.language.clone());
-    ana = changed(&ana, ContactChange::default(), at(6)).unwrap();
+    ana = changed(&ana, &ContactChange::default(), at(6)).unwrap();
     assert_eq!((ana.name.clone(), ana.language.clone()), (name.clone(), language));
     let nameless = serde_json::from_str(r#"{"version":2,"name":null,"language":null}"#).unwrap();
-    ana = changed(&ana, nameless, at(7)).unwrap();
+    ana = changed(&ana, &nameless, at(7)).unwrap();
     assert_eq!((ana.name.as_ref(), ana.language.as_ref()), (None, None));
     assert_eq!(ana.changes.last().map(|changed| &changed.change), Some(&ChangeKind::Renamed { before: name }));
     let kept = serde_json::to_vec(&ana).unwrap();
@@ -113,18 +113,18 @@ fn a_record_stays_within_its_bounds_and_as_it_was() {
         (ContactChange { remove_identities: vec![identity("external:bo")], ..none() }, Some(ContactError::NotTheirs)),
     ] {
         let ana = record(&["external:ana"], &[]);
-        assert_eq!(changed(&ana, change, at(1)).err(), refused);
+        assert_eq!(changed(&ana, &change, at(1)).err(), refused);
     }
     let mut ana = record(&[], &[]);
     for n in 0..2 * limits::CONTACT_CHANGES_MAX {
         let name = format!("{n:0>200}").parse().ok();
-        ana = changed(&ana, ContactChange { name: Some(name), ..none() }, at(1)).unwrap();
+        ana = changed(&ana, &ContactChange { name: Some(name), ..none() }, at(1)).unwrap();
     }
     assert_eq!(ana.changes.len(), limits::CONTACT_CHANGES_MAX);
     let wide = "\u{1F56F}".repeat(limits::PERSON_NAME_CHARS_MAX - 3);
     for n in 0..2 * limits::CONTACT_CHANGES_MAX {
         let name = format!("{wide}{n:03}").parse().ok();
-        ana = changed(&ana, ContactChange { name: Some(name), ..none() }, at(1)).unwrap();
+        ana = changed(&ana, &ContactChange { name: Some(name), ..none() }, at(1)).unwrap();
     }
     assert!(
         ana.changes.len() > 9
@@ -141,7 +141,7 @@ fn those_who_are_one_are_shown_as_one_and_keep_their_own() {
         consents: [("news".parse().unwrap(), ConsentIn { given, how: None, at: None })].into(),
         ..ContactChange::default()
     };
-    let ana = changed(&ana, said(true), at(1)).unwrap();
+    let ana = changed(&ana, &said(true), at(1)).unwrap();
     let all = family(&[&ana, &bo, &cy]);
     let one = all.as_one();
     assert_eq!(keys(&one), ["external:ana", "external:bo", "phone:+34600123456", "external:cy"]);
@@ -180,7 +180,7 @@ fn what_is_said_while_they_are_one_holds_for_each_and_what_is_new_is_the_ones_wh
         (r#"{"version":1,"remove_identities":[{"kind":"external","value":"bo"}]}"#, &[2, 1], "external", ""),
         (r#"{"version":1,"add_identities":[{"kind":"external","value":"bo"}]}"#, &[1], "external", "external"),
     ] {
-        let records = family(&[&ana, &bo]).change(change(asked), &by(), at(2)).unwrap();
+        let records = family(&[&ana, &bo]).change(&change(asked), &by(), at(2)).unwrap();
         let ids: Vec<_> = records.iter().map(|stored| stored.id).collect();
         assert_eq!(ids, written.iter().map(|n| id(*n)).collect::<Vec<_>>(), "{asked}");
         let [one, other] = [(1, &ana, anas), (2, &bo, bos)].map(|(n, before, wanted)| {
@@ -193,13 +193,10 @@ fn what_is_said_while_they_are_one_holds_for_each_and_what_is_new_is_the_ones_wh
         names.dedup();
         assert_eq!(names.len(), both.identities.len(), "{asked}: each once");
     }
-    for (asked, refused) in
-        [(r#"{"version":1,"remove_identities":[{"kind":"external","value":"cy"}]}"#, ContactError::NotTheirs)]
-    {
-        assert_eq!(family(&[&ana, &bo]).change(change(asked), &by(), at(2)), Err(refused));
-    }
+    let of_nobody = change(r#"{"version":1,"remove_identities":[{"kind":"external","value":"cy"}]}"#);
+    assert_eq!(family(&[&ana, &bo]).change(&of_nobody, &by(), at(2)), Err(ContactError::NotTheirs));
     ana.begin(Step::Erase { members: vec![id(2)] }, &by(), at(3)).unwrap();
-    assert_eq!(family(&[&ana, &bo]).change(ContactChange::default(), &by(), at(4)), Err(ContactError::Erasing));
+    assert_eq!(family(&[&ana, &bo]).change(&ContactChange::default(), &by(), at(4)), Err(ContactError::Erasing));
 }
 
 #[test]
@@ -276,7 +273,7 @@ fn a_pointer_is_noted_once_at_either_end_and_only_the_pointer_goes() {
 fn a_split_takes_identities_of_one_and_every_refusal() {
     let (ana, mut bo) = (record(&["external:ana", "email:ana@example.com"], &[("plan", "pro")]), marked("bo"));
     let out = ContactChange { states: StatesIn { opted_out: Some(true), blocked: None }, ..ContactChange::default() };
-    bo = changed(&bo, out, at(1)).unwrap();
+    bo = changed(&bo, &out, at(1)).unwrap();
     let all = family(&[&ana, &bo]);
     for (identities, found) in [
         (&[][..], Err(ContactError::NothingToSplit)),

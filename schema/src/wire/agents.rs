@@ -20,6 +20,19 @@ pub struct AgentIn {
     pub ttl_seconds: Option<u32>,
 }
 
+/// The answer to `GET /v1/agents`: whom the agent's token that was shown speaks for.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AgentView {
+    /// The agent.
+    pub agent: AgentName,
+    /// When the token stops being valid.
+    pub expires_at: Timestamp,
+    /// The name of the tenant, of whose team the agent is.
+    pub tenant: String,
+    /// What the tenant's assistant is called.
+    pub assistant: String,
+}
+
 /// The answer to `POST /v1/agents`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct AgentToken {

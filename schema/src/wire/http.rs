@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::VerdictView;
 use crate::{
     AgentName, Channel, Contact, ContactId, ConversationId, DEFAULT_PLAN, Epoch, ErrorCode, Event, HandoffReason,
-    Locale, Origin, Ownership, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget, limits,
+    Locale, Origin, Ownership, PersonName, Plan, Profile, Ref, Seq, TenantId, Text, Timestamp, Turn, Widget, limits,
 };
 
 /// The body of every answer that is a failure.
@@ -154,6 +154,9 @@ pub struct ConversationView {
     /// The id of that contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<ContactId>,
+    /// What that person is called, where their record says it. Not shown to visitors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_name: Option<PersonName>,
     /// The channel by which the contact came.
     pub channel: Channel,
     /// Language of the contact's page or app, where it said so.
@@ -228,6 +231,9 @@ pub struct ConversationSummary {
     /// The id of that contact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<ContactId>,
+    /// What that person is called, where their record says it. Not shown to visitors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_name: Option<PersonName>,
     /// How they came.
     #[serde(default)]
     pub channel: Channel,
@@ -266,7 +272,7 @@ impl ConversationSummary {
     /// The row as the contact sees it: without what the team alone goes by.
     #[must_use]
     pub fn for_contact(self) -> Self {
-        Self { handoff: None, waiting_since: None, unread: None, ..self }
+        Self { contact_name: None, handoff: None, waiting_since: None, unread: None, ..self }
     }
 }
 

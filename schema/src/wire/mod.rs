@@ -10,7 +10,7 @@ mod improve;
 mod learning;
 mod server;
 
-pub use agents::{AgentIn, AgentToken};
+pub use agents::{AgentIn, AgentToken, AgentView};
 pub use client::ClientFrame;
 pub use close::Close;
 pub use contacts::{ContactList, ContactView, MergeIn, SplitIn};

@@ -1,7 +1,7 @@
 //! Conversations over HTTP: opened, said in, listed, read, stopped, taken over, closed.
 
 use schema::wire::{ConversationList, ConversationView, Created, EventList, HumanAction, Said, Status};
-use schema::{ConversationId, Fact, Seq};
+use schema::{Author, ConversationId, Fact, Seq};
 use serde_json::{Value, json};
 use tests::node::Node;
 use tests::stream::{reply_of, text_of};
@@ -145,21 +145,69 @@ async fn a_human_silences_the_assistant_until_they_hand_back() {
     assert_eq!(taken.floor, "human");
     let again: ConversationView = api.human(id, HumanAction::Take, "Zoe").await.ok();
     assert_eq!(again.ownership, 1, "she has it already");
-    assert_eq!(api.human(id, HumanAction::Take, "Yan").await.failure(), (409, "wrong_state"));
     api.say(id, "c1", "Is anybody there? I have a question.").await;
     assert_eq!(as_agent("a1").await.status, 200);
+    let by_yan = json!({"ref": "y1", "text": "Yan here.", "agent": "Yan"});
+    let refused = api.post(&messages, &by_yan).await;
+    assert_eq!(refused.failure(), (409, "wrong_state"), "one writes at a time");
+    assert!(refused.body.to_string().contains("Zoe has this conversation"), "{}", refused.body);
+    // A colleague may take it from her, and she from him; the log says so.
+    assert_eq!(api.human(id, HumanAction::Take, "Yan").await.ok::<Value>()["ownership"], 2);
+    assert_eq!(as_agent("a2").await.failure(), (409, "wrong_state"));
+    assert_eq!(api.post(&messages, &by_yan).await.status, 200);
+    assert_eq!(api.human(id, HumanAction::Take, "Zoe").await.ok::<Value>()["agent"], "Zoe");
     let asked = api.say(id, "c2", "What do you know?").await;
 
     let back: ConversationView = api.human(id, HumanAction::HandBack, "Zoe").await.ok();
-    assert_eq!((back.owner.as_str(), back.agent, back.ownership), ("assistant", None, 2));
+    assert_eq!((back.owner.as_str(), back.agent, back.ownership), ("assistant", None, 4));
     api.reply(id, asked).await;
     let names: Vec<_> = api.log(id).await.events.iter().map(|event| event.fact.name()).collect();
     assert_eq!(
         names,
-        ["opened", "taken_over", "message", "message", "message", "handed_back", "turn_started", "message"],
+        [
+            "opened",
+            "taken_over",
+            "message",
+            "message",
+            "taken_over",
+            "message",
+            "taken_over",
+            "message",
+            "handed_back",
+            "turn_started",
+            "message"
+        ],
         "not a word of the assistant's while a human had it"
     );
-    assert_eq!(api.human(id, HumanAction::Take, "Yan").await.ok::<Value>()["ownership"], 3);
+    assert_eq!(api.human(id, HumanAction::Take, "Yan").await.ok::<Value>()["ownership"], 5);
+}
+
+#[tokio::test]
+async fn what_an_agent_closed_is_answered_by_the_assistant_when_the_contact_writes() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    let id = api.open().await;
+    assert_eq!(api.human(id, HumanAction::Take, "Zoe").await.status, 200);
+    api.post(&format!("/v1/conversations/{id}/close"), &json!({})).await.ok::<Value>();
+    let asked = api.say(id, "c1", "Are you still there? I have a question.").await;
+    api.reply(id, asked).await;
+    let events = api.log(id).await.events;
+    let said: Vec<_> = events.iter().map(|event| (event.author, event.fact.name())).collect();
+    assert_eq!(
+        said,
+        [
+            (Author::System, "opened"),
+            (Author::Human, "taken_over"),
+            (Author::System, "closed"),
+            (Author::System, "reopened"),
+            (Author::System, "handed_back"),
+            (Author::Contact, "message"),
+            (Author::Assistant, "turn_started"),
+            (Author::Assistant, "message"),
+        ]
+    );
+    let view = api.view(id).await;
+    assert_eq!((view.owner.as_str(), view.agent, view.ownership), ("assistant", None, 2));
 }
 
 #[tokio::test]

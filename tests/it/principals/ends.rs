@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use schema::wire::{KeyMade, VisitorToken};
+use schema::wire::{AgentToken, KeyMade, VisitorToken};
 use serde_json::{Value, json};
 use tests::client::Socket;
 use tests::node::Node;
@@ -163,6 +163,56 @@ async fn a_visitor_who_is_logged_out_is_out_everywhere_and_after_a_restart() {
         // Whoever the page's server lets in again is in again.
         let again = api.visitor(json!({"contact": name})).await.token;
         assert_eq!(api.showing(again).view(id).await.head, 1, "{round}");
+        node.kill();
+        node = Node::start_in(root.clone(), &[]);
+    }
+}
+
+#[tokio::test]
+async fn an_agents_tokens_are_ended_and_nobody_elses_and_stay_so_after_a_restart() {
+    let mut node = Node::start(&[]);
+    let api = node.api();
+    let id = api.open_with("Ana").await;
+    let token = async |api: &tests::api::Api, name: &str| {
+        api.post("/v1/agents", &json!({"agent": name})).await.ok::<AgentToken>().token
+    };
+    // The name is one in whichever way it is written.
+    let (zoes, others, yans) =
+        (token(&api, "Zoe\u{308}").await, token(&api, " Zo\u{eb}").await, token(&api, "Yan").await);
+    let mut sockets = [Socket::open(node.address, &zoes).await, Socket::open(node.address, &others).await];
+    let mut stream = api.showing(zoes.clone()).stream(id, "1").await;
+    let mut yan = Socket::open(node.address, &yans).await;
+    for socket in &mut sockets {
+        socket.join(id, 0).await;
+    }
+    for refused in ["/v1/agents", "/v1/agents?agent=", "/v1/agents?agent=Zo%E2%80%8Be"] {
+        assert_eq!(api.call("DELETE", refused).await.failure(), (400, "bad_field"), "{refused}");
+    }
+    let out = "/v1/agents?agent=Zo%C3%AB";
+    assert_eq!(api.showing(yans.clone()).call("DELETE", out).await.failure(), (403, "forbidden"));
+    let began = Instant::now();
+    assert_eq!(api.call("DELETE", out).await.status, 204);
+    for socket in &mut sockets {
+        assert_eq!(socket.closed().await.0, 4401);
+    }
+    assert!(stream.next().await.is_none());
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    assert_eq!(api.call("DELETE", "/v1/agents?agent=Nobody").await.status, 204);
+    assert_eq!(yan.call(json!({"type": "ping"})).await, Ok(json!({})), "others are not touched");
+    assert_eq!(api.metric("tertulia_logouts_total{who=\"agent\"}").await, 2.0);
+    let root = node.root();
+    for round in ["at once", "after a restart"] {
+        let api = node.api();
+        for ended in [&zoes, &others] {
+            assert_eq!(
+                api.showing(ended.clone()).get("/v1/conversations").await.failure(),
+                (401, "token_expired"),
+                "{round}"
+            );
+        }
+        assert_eq!(api.showing(yans.clone()).get("/v1/conversations").await.status, 200, "{round}");
+        let again = token(&api, "Zo\u{eb}").await;
+        assert_eq!(api.showing(again).get("/v1/conversations").await.status, 200, "{round}: a new one is good");
         node.kill();
         node = Node::start_in(root.clone(), &[]);
     }

@@ -108,19 +108,19 @@ fn a_person_is_asked_for_once_until_one_has_answered() {
               reply 17
             > say I have another one!
               18 reopened
-              19 message Contact "I have another one!"
-              reply 19
-            > back
-              20 handed_back
+              19 handed_back
+              20 message Contact "I have another one!"
               reply 20
               21 turn_started
               ask t4 #1
+            > back
+              reply 0
             > text Hm.
               delta t4@0 Hm.
             > wants complaint
               22 handoff_requested
             > end completed
-              23 message Assistant "Hm." t4 completed answers 19
+              23 message Assistant "Hm." t4 completed answers 20
         "#]],
     );
 }

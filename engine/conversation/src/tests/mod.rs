@@ -3,6 +3,7 @@
 mod due;
 mod erase;
 mod handoff;
+mod ownership;
 mod redacted;
 mod replay;
 mod scenarios;

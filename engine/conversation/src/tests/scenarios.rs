@@ -200,50 +200,6 @@ fn cancel_keeps_what_was_said_and_is_idempotent() {
 }
 
 #[test]
-fn a_human_silences_the_assistant_until_hand_back() {
-    check(
-        &FloorPolicy::default(),
-        "agent hello | say a refund, please! | text Sure | take Bo | take Cy | text late | agent I am Bo | say thanks! | back | text You are welcome. | end completed | back",
-        &expect![[r#"
-            > agent hello
-              refuse wrong_state
-            > say a refund, please!
-              2 message Contact "a refund, please!"
-              reply 2
-              3 turn_started
-              ask t1 #1
-            > text Sure
-              delta t1@0 Sure
-            > take Bo
-              stop
-              4 message Assistant "Sure" t1 cancelled answers 2
-              5 taken_over
-              reply 5
-            > take Cy
-              refuse wrong_state
-            > text late
-            > agent I am Bo
-              6 message Human "I am Bo"
-              reply 6
-            > say thanks!
-              7 message Contact "thanks!"
-              reply 7
-            > back
-              8 handed_back
-              reply 8
-              9 turn_started
-              ask t2 #1
-            > text You are welcome.
-              delta t2@0 You are welcome.
-            > end completed
-              10 message Assistant "You are welcome." t2 completed answers 7
-            > back
-              reply 0
-        "#]],
-    );
-}
-
-#[test]
 fn a_closed_conversation_reopens_when_somebody_speaks() {
     check(
         &FloorPolicy::default(),

@@ -123,6 +123,7 @@ impl ConversationRow {
             id,
             contact: self.contact.map(Contact::from),
             contact_id: self.contact,
+            contact_name: None,
             channel: self.channel,
             locale: self.locale,
             status: self.status,

@@ -1,8 +1,8 @@
 //! Conversations, and the visitors who hold them.
 
 use schema::wire::{
-    AgentIn, AgentToken, ConversationClosed, ConversationList, ConversationView, Created, EventList, HumanIn,
-    MessageIn, OpenIn, Said, TurnStopped, VerdictIn, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
+    AgentIn, AgentToken, AgentView, ConversationClosed, ConversationList, ConversationView, Created, EventList,
+    HumanIn, MessageIn, OpenIn, Said, TurnStopped, VerdictIn, VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 use schema::{ConversationId, Seq};
 
@@ -96,6 +96,16 @@ pub(super) static ALL: &[Operation] = &[
     post("/v1/agents", Auth::Key, "Make a short-lived token for one person of the team", |to| to.to(agents::make))
         .takes::<AgentIn>()
         .gives::<AgentToken>(201),
+    get("/v1/agents", Auth::Team, "Whom the agent's token that is shown speaks for", |to| to.to(agents::view))
+        .gives::<AgentView>(200),
+    delete(
+        "/v1/agents",
+        Auth::Key,
+        "End an agent's tokens, and what they have open, at once and for good",
+        |to| to.to(agents::log_out),
+    )
+    .query::<agents::Which>()
+    .done(204, "Ended"),
     post(
         "/v1/visitors",
         Auth::Caller,

@@ -1,5 +1,6 @@
 // One conversation, live: what is said, and a person's place in it: take over, answer, hand back, close.
 
+import { naming } from '../../ui/dom.js';
 import { kept } from '../../ui/kept.js';
 import { button, field, fill, h, icon } from '../dom.js';
 import { nameOf } from '../people.js';
@@ -14,13 +15,16 @@ const AGENT_CHARS_MAX = 80;
 /** `at` is the event to show first, where somebody comes for one; else it is the newest. */
 export function conversationDesk(studio, id, { at = 0, onChange }) {
   const { api, client, line, notice } = studio;
+  /** As whom this person answers: a token says it; with a key they choose. */
+  const ownName = () => studio.agent ?? device.getItem(AGENT);
   const conversation = client.join(id);
   const away = new AbortController();
   const title = h('h1', { tabindex: '-1', dir: 'auto' }, t('desk.title'));
   const stand = h('p', { class: 'stand', role: 'status' });
   const actions = h('div', { class: 'desk-actions' });
   const names = { someone: t('desk.title'), write: t('desk.write'), placeholder: t('desk.placeholder') };
-  const said = verdicts(studio, () => id);
+  // Who judges replies is the owner.
+  const said = studio.agent === null ? verdicts(studio, () => id) : null;
   const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human', all: true, decorate });
   const foot = h('div', { class: 'desk-foot' });
   const write = composer({
@@ -47,14 +51,14 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   let shown = '';
   /** Whether the log has been here; until then nothing is known of how it stands. */
   let read = conversation.head > 0 && !conversation.replaying;
-  /** Whether it is gone, or was never there. */
-  let lost = false;
+  /** Why it cannot be shown: it is gone (`erased`), or was never there (`lost`). */
+  let gone = '';
   /** From this event on it is known what was said of the replies. */
   let judged = Infinity;
 
   const named = api.conversation(id).then(
-    ({ contact }) => {
-      names.someone = title.textContent = nameOf(contact);
+    ({ contact, contact_name: called }) => {
+      names.someone = title.textContent = nameOf(contact, called);
       title.title = contact;
       show();
     },
@@ -66,8 +70,8 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   // Earlier ones were fetched: what was said of them as well.
   on(conversation, 'change', ({ detail }) => detail.entry || judge());
   on(conversation, 'error', ({ detail }) => {
-    lost ||= !detail.temporary && detail.code !== 'bad_position';
     if (detail.temporary) notice.fail(detail);
+    else if (detail.code !== 'bad_position') end(detail);
     draw();
   });
   for (const type of ['event', 'change', 'caughtup']) on(conversation, type, draw);
@@ -79,14 +83,25 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     if (!away.signal.aborted) talk.show(conversation);
   }
 
+  /** What was shown before was erased: its words go from the screen, too, and what was still being written. */
+  function end({ code }) {
+    if (gone) return;
+    gone = read && code === 'unknown_conversation' ? 'erased' : 'lost';
+    if (gone === 'lost') return;
+    talk.show(null);
+    write.input.value = '';
+    write.input.dispatchEvent(new Event('input', { bubbles: true }));
+    onChange();
+  }
+
   function decorate(entry, element) {
     element.dataset.seq = entry.seq ?? '';
-    said.decorate(entry, element);
+    said?.decorate(entry, element);
   }
 
   function judge() {
     const from = conversation.entries.find(({ seq }) => seq)?.seq ?? Infinity;
-    if (!read || from >= judged) return;
+    if (!said || !read || from >= judged) return;
     const to = Math.min(conversation.head, judged - 1);
     judged = from;
     said.load(from - 1, to).catch(() => {});
@@ -104,57 +119,54 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   }
 
   function mine() {
-    return conversation.owner === 'human' && conversation.agent === agentName();
+    return conversation.owner === 'human' && conversation.agent === ownName();
   }
 
   function draw() {
     const { owner, agent, status, running, handoff } = conversation;
     const { text } = line;
     talk.waiting = line.down;
-    const look = [owner, agent, status, text, Boolean(running), read, lost, busy, handoff].join();
+    const look = [owner, agent, status, text, Boolean(running), read, gone, busy, handoff].join();
     // A token changes nothing here; only what is said does, and the thread shows that.
     if (look === shown) return;
     shown = look;
-    if (lost) stand.textContent = t('desk.lost');
+    if (gone) stand.textContent = t(`desk.${gone}`);
     else if (text) stand.textContent = text;
     else if (!read) stand.textContent = t('loading');
-    else if (owner === 'human') stand.textContent = mine() ? t('desk.mine') : t('desk.theirs', { agent });
+    else if (owner === 'human') fill(stand, mine() ? t('desk.mine') : naming((agent) => t('desk.theirs', { agent }), agent));
     else if (handoff) stand.textContent = t(`desk.handoff.${handoff}`, {}, t('desk.handoff.asked'));
     else if (status === 'closed') stand.textContent = t('desk.closed');
     else stand.textContent = t(running ? 'desk.answering' : 'desk.assistant');
-    node.dataset.owner = mine() ? 'me' : owner;
+    node.dataset.owner = gone ? '' : mine() ? 'me' : owner;
     node.dataset.wanted = String(Boolean(handoff) && owner !== 'human');
 
     const had = document.activeElement;
     const within = actions.contains(had) || foot.contains(had);
     const typing = foot.contains(write.element);
+    const there = read && !gone;
     fill(
       actions,
-      read && owner === 'assistant'
+      there && !mine()
         ? button(t('desk.take'), { icon: 'person', kind: 'primary', 'aria-disabled': busy, on: { click: take } })
         : null,
-      mine()
+      there && mine()
         ? button(t('desk.back.hand'), { icon: 'assistant', kind: 'primary', 'aria-disabled': busy, on: { click: handBack } })
         : null,
-      running && owner === 'assistant'
+      there && running && owner === 'assistant'
         ? button(t('desk.stop'), { icon: 'stop', on: { click: () => run(() => conversation.cancel()) } })
         : null,
-      read && status === 'open'
+      there && status === 'open'
         ? button(t('desk.close'), { kind: 'plain', 'aria-disabled': busy, on: { click: close } })
         : null,
     );
-    if (mine()) {
-      if (!typing)
-        fill(foot, write.element, h('p', { class: 'hint as' }, t('desk.as', { agent }), ' ', h('span', {}, t('desk.as.hint'))));
+    if (there && mine()) {
+      const named = h('span', {}, naming((agent) => t('desk.as', { agent }), agent));
+      if (!typing) fill(foot, write.element, h('p', { class: 'hint as' }, named, ' ', h('span', {}, t('desk.as.hint'))));
+    } else if (gone) {
+      fill(foot, h('p', {}, h('a', { href: '#/conversations' }, t('desk.back'))));
     } else if (read) {
-      fill(
-        foot,
-        h(
-          'p',
-          { class: 'hint' },
-          owner === 'human' ? t('desk.foot.theirs', { agent }) : t(status === 'closed' ? 'desk.foot.closed' : 'desk.foot'),
-        ),
-      );
+      const hint = t(status === 'closed' ? 'desk.foot.closed' : 'desk.foot');
+      fill(foot, h('p', { class: 'hint' }, owner === 'human' ? naming((agent) => t('desk.foot.theirs', { agent }), agent) : hint));
     }
     // Who pressed the button that went away stays where they were.
     if (within && !had.isConnected) (mine() ? write.input : (actions.querySelector('button') ?? title)).focus();
@@ -181,7 +193,7 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   }
 
   async function take() {
-    const agent = agentName() ?? (await askName(notice));
+    const agent = ownName() ?? (await askName(notice));
     if (!agent) return;
     if (await run(() => conversation.takeOver({ agent }))) setTimeout(() => foot.contains(write.input) && write.input.focus());
   }
@@ -204,10 +216,6 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
       talk.show(null);
     },
   };
-}
-
-function agentName() {
-  return device.getItem(AGENT);
 }
 
 /** Customers see who answers them, so the name is the person's own choice. */

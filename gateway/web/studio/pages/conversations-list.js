@@ -2,6 +2,7 @@
 // Invariant: it reads logs only. Asking how a conversation stands would wake it, and looking at a list must not wake
 // all that is in it.
 
+import { naming } from '../../ui/dom.js';
 import { button, fill, h, icon } from '../dom.js';
 import { glance, nameOf } from '../people.js';
 import { ago, moment, t } from '../texts.js';
@@ -24,8 +25,12 @@ export function conversationList(studio) {
     { class: 'blank', hidden: true },
     icon('conversations'),
     h('p', { class: 'blank-title' }, t('list.empty')),
-    h('p', {}, t('list.empty.text')),
-    h('p', {}, h('a', { class: 'button', href: '#/website' }, icon('website'), h('span', {}, t('list.empty.action')))),
+    studio.agent === null
+      ? [
+          h('p', {}, t('list.empty.text')),
+          h('p', {}, h('a', { class: 'button', href: '#/website' }, icon('website'), h('span', {}, t('list.empty.action')))),
+        ]
+      : null,
   );
   const more = button(t('list.more'), { kind: 'plain', hidden: true, on: { click: () => page(next) } });
   const node = h('section', { class: 'list' }, heading, h('p', { class: 'lede' }, t('list.lede')), trouble, empty, items, more);
@@ -72,13 +77,13 @@ export function conversationList(studio) {
     }
   }
 
-  function take({ id, head, last_at: at, last_words: words, waiting_since: waiting, contact, owner, agent, handoff, status }) {
+  function take({ id, head, last_at: at, last_words: words, waiting_since: waiting, contact, contact_name: called, owner, agent, handoff, status }) {
     const row = rows.get(id) ?? build(id);
     row.at = Date.parse(at);
     row.waiting = waiting ? Date.parse(waiting) : null;
     // The list knows this much; the log has the last words of everybody.
-    row.seen ??= { contact, owner, agent, handoff, status, last: words ? { author: 'contact', text: words } : null };
-    row.seen.contact = contact;
+    row.seen ??= { contact, called, owner, agent, handoff, status, last: words ? { author: 'contact', text: words } : null };
+    Object.assign(row.seen, { contact, called });
     if (row.head === head) return;
     row.wanted = head;
     if (!row.queued) {
@@ -124,13 +129,14 @@ export function conversationList(studio) {
     row.time.dateTime = new Date(at).toISOString();
     row.time.title = moment(at);
     if (!seen) return;
-    row.who.textContent = nameOf(seen.contact);
-    row.said.textContent = seen.last
-      ? `${t(`list.by.${seen.last.author}`, { agent: seen.last.agent })} ${seen.last.text}`
-      : t('list.silent');
+    row.who.textContent = nameOf(seen.contact, seen.called);
+    // Who said it does not decide in which direction it is read.
+    const by = seen.last && naming((agent) => t(`list.by.${seen.last.author}`, { agent }), seen.last.agent);
+    const apart = (part) => (typeof part === 'string' && /\p{L}/u.test(part) ? h('bdi', {}, part) : part);
+    fill(row.said, seen.last ? [by.map(apart), ' ', seen.last.text] : t('list.silent'));
     const badges = [];
-    if (seen.owner === 'human') badges.push(h('span', { class: 'badge person' }, icon('person'), seen.agent));
-    else if (seen.handoff) badges.push(h('span', { class: 'badge wanted' }, icon('person'), t(`list.handoff.${seen.handoff}`, {}, t('list.handoff.asked'))));
+    if (seen.owner === 'human') badges.push(h('span', { class: 'badge person' }, icon('person'), h('span', { dir: 'auto' }, seen.agent)));
+    else if (seen.handoff) badges.push(h('span', { class: 'badge wanted' }, icon('person'), h('span', {}, t(`list.handoff.${seen.handoff}`, {}, t('list.handoff.asked')))));
     else if (seen.running) badges.push(h('span', { class: 'badge live' }, t('list.answering')));
     const asked = seen.owner === 'human' || seen.handoff;
     if (asked && row.waiting) badges.push(h('span', { class: 'badge', title: moment(row.waiting) }, t('list.waiting', { since: ago(row.waiting) })));

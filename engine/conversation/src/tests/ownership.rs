@@ -1,0 +1,121 @@
+//! Who answers: agents who take a conversation, from the assistant and from each other, and give it back.
+
+use expect_test::expect;
+use schema::FloorPolicy;
+
+use super::script::check;
+
+#[test]
+fn a_human_silences_the_assistant_until_hand_back() {
+    check(
+        &FloorPolicy::default(),
+        "agent hello | say a refund, please! | text Sure | take Bo | take Cy | text late | agent I am Bo | say thanks! | back | text You are welcome. | end completed | back",
+        &expect![[r#"
+            > agent hello
+              refuse wrong_state
+            > say a refund, please!
+              2 message Contact "a refund, please!"
+              reply 2
+              3 turn_started
+              ask t1 #1
+            > text Sure
+              delta t1@0 Sure
+            > take Bo
+              stop
+              4 message Assistant "Sure" t1 cancelled answers 2
+              5 taken_over
+              reply 5
+            > take Cy
+              6 taken_over
+              reply 6
+            > text late
+            > agent I am Bo
+              refuse wrong_state
+            > say thanks!
+              7 message Contact "thanks!"
+              reply 7
+            > back
+              8 handed_back
+              reply 8
+              9 turn_started
+              ask t2 #1
+            > text You are welcome.
+              delta t2@0 You are welcome.
+            > end completed
+              10 message Assistant "You are welcome." t2 completed answers 7
+            > back
+              reply 0
+        "#]],
+    );
+}
+
+#[test]
+fn one_agent_writes_at_a_time_and_another_takes_it_first() {
+    check(
+        &FloorPolicy::default(),
+        "take Bo | other I am Cy | agent I am Bo | take Cy | take Cy | agent still Bo | other I am Cy | back",
+        &expect![[r#"
+            > take Bo
+              2 taken_over
+              reply 2
+            > other I am Cy
+              refuse wrong_state
+            > agent I am Bo
+              3 message Human "I am Bo"
+              reply 3
+            > take Cy
+              4 taken_over
+              reply 4
+            > take Cy
+              reply 0
+            > agent still Bo
+              refuse wrong_state
+            > other I am Cy
+              5 message Human "I am Cy"
+              reply 5
+            > back
+              6 handed_back
+              reply 6
+        "#]],
+    );
+}
+
+#[test]
+fn what_an_agent_closed_goes_back_to_the_assistant_when_the_contact_writes() {
+    check(
+        &FloorPolicy::default(),
+        "take Bo | agent Done. | close | agent One more thing. | close | say are you there? | text Yes. | end completed \
+         | other me, too",
+        &expect![[r#"
+            > take Bo
+              2 taken_over
+              reply 2
+            > agent Done.
+              3 message Human "Done."
+              reply 3
+            > close
+              4 closed
+              reply 4
+            > agent One more thing.
+              5 reopened
+              6 message Human "One more thing."
+              reply 6
+            > close
+              7 closed
+              reply 7
+            > say are you there?
+              8 reopened
+              9 handed_back
+              10 message Contact "are you there?"
+              reply 10
+              11 turn_started
+              ask t1 #1
+            > text Yes.
+              delta t1@0 Yes.
+            > end completed
+              12 message Assistant "Yes." t1 completed answers 10
+            > other me, too
+              refuse wrong_state
+        "#]],
+    );
+}

@@ -1,0 +1,118 @@
+//! Tests of identities: one spelling for each, and what earlier programs stored.
+
+use super::*;
+
+#[test]
+fn each_identity_has_one_spelling() {
+    let long = format!("external:{}", "é".repeat(limits::CONTACT_CHARS_MAX));
+    for (written, found) in [
+        ("external:Ana María", Some("external:Ana María")),
+        (long.as_str(), Some(long.as_str())),
+        (&format!("{long}é"), None),
+        ("external:", None),
+        ("external:a\nb", None),
+        ("external:a:b", Some("external:a:b")),
+        ("external:ct_018f00000000700080000000000000c1", None),
+        ("external:anon_018f00000000700080000000000000c1", None),
+        ("phone:+34 (600) 12-34.56", Some("phone:+34600123456")),
+        ("phone:+34600123456", Some("phone:+34600123456")),
+        ("phone:0034600123456", None),
+        ("phone:+0600123456", None),
+        ("phone:+123456", None),
+        ("phone:+1234567890123456", None),
+        ("phone:+34six", None),
+        ("email: Ana@Example.COM ", Some("email:ana@example.com")),
+        ("email:ana", None),
+        ("email:@example.com", None),
+        ("email:ana@", None),
+        ("email:a b@example.com", None),
+        ("email:ana@bo@example.com", None),
+        ("email:ana@example..com", None),
+        ("external: Jose\u{301} ", Some("external:José")),
+        ("external:Ana\u{200b}", None),
+        ("external:\u{3164}", None),
+        ("external: ct_018f00000000700080000000000000c1", None),
+        ("phone:tel:+34-600-123-456", Some("phone:+34600123456")),
+        ("phone:TEL:+34600123456", Some("phone:+34600123456")),
+        ("phone:+34 (0) 600 123 456", Some("phone:+34600123456")),
+        ("phone:+44 (0)20 7946 0958", Some("phone:+442079460958")),
+        ("phone:+39 06 1234 5678", Some("phone:+390612345678")),
+        ("phone:\u{202a}+34\u{a0}600\u{2011}123\u{200b}456\u{202c}", Some("phone:+34600123456")),
+        ("phone:\u{ff0b}\u{ff13}\u{ff14}600123456", Some("phone:+34600123456")),
+        ("phone:+34600123456;ext=7", None),
+        ("email:mailto:ana@example.com", Some("email:ana@example.com")),
+        ("email:MailTo:Ana@example.com", Some("email:ana@example.com")),
+        ("email:ana@example.com\u{200b}", Some("email:ana@example.com")),
+        ("email:a\u{200b}na@example.com", None),
+        ("email:jose\u{301}@example.com", Some("email:josé@example.com")),
+        ("email:ana@bu\u{308}cher.example", Some("email:ana@xn--bcher-kva.example")),
+        ("email:ana@XN--bcher-kva.example", Some("email:ana@xn--bcher-kva.example")),
+        ("email:ana+shop@example.com", Some("email:ana+shop@example.com")),
+        ("email:ana@192.0.2.1", None),
+        ("email:ana@%61.example", None),
+        ("email:ana@example.com?subject=hello", None),
+        ("whatsapp:\u{202a}+34 (0)600 123 456", Some("whatsapp:34600123456")),
+        ("whatsapp:+34 600 123 456", Some("whatsapp:34600123456")),
+        ("whatsapp:34600123456", Some("whatsapp:34600123456")),
+        ("messenger:1234567890", Some("messenger:1234567890")),
+        ("instagram:17841400000000000", Some("instagram:17841400000000000")),
+        ("telegram:-100123", Some("telegram:-100123")),
+        ("telegram:a b", None),
+        ("fax:1", None),
+        ("ana", None),
+    ] {
+        let read = written.parse::<Identity>().ok();
+        assert_eq!(read.as_ref().map(Identity::key).as_deref(), found, "{written}");
+        if let Some(identity) = read {
+            let json = serde_json::to_string(&identity).unwrap();
+            assert_eq!(serde_json::from_str::<Identity>(&json).unwrap(), identity, "{json}");
+            assert_eq!(identity.key().parse(), Ok(identity.clone()));
+            assert!(!format!("{identity:?}").contains(identity.value()));
+        }
+    }
+}
+
+#[test]
+fn kinds_are_named_alike_everywhere() {
+    for kind in IdentityKind::ALL {
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        assert!(IdentityKind::NAMES.contains(kind.name()));
+    }
+}
+
+#[test]
+fn a_refusal_says_what_to_change() {
+    for (written, says) in [
+        ("phone: 34600123456", "%2B"),
+        ("phone:34600123456", "E.164"),
+        ("email:ana shop@example.com", "%2B"),
+        ("email:a\u{200b}b@example.com", "U+200B"),
+        ("external:Ana\u{202e}", "U+202E"),
+        ("external: \u{2003}", "nothing that can be seen"),
+    ] {
+        let error = written.parse::<Identity>().unwrap_err().to_string();
+        assert!(error.contains(says), "{written}: {error}");
+    }
+}
+
+#[test]
+fn what_earlier_programs_stored_is_read_as_it_is() {
+    for (kind, value, now) in [
+        (IdentityKind::External, "Ana\u{200b}", None),
+        (IdentityKind::External, "Jose\u{301}", Some("José")),
+        (IdentityKind::External, " Ana ", Some("Ana")),
+        (IdentityKind::Email, "mailto:ana@example.com", Some("ana@example.com")),
+        (IdentityKind::Email, "ana@b\u{fc}cher.example", Some("ana@xn--bcher-kva.example")),
+        (IdentityKind::Email, "a\u{200b}b@example.com", None),
+        (IdentityKind::Phone, "+34600123456", Some("+34600123456")),
+    ] {
+        let json = serde_json::json!({"kind": kind, "value": value});
+        let stored: Identity = serde_json::from_value(json).unwrap();
+        assert_eq!(stored.value(), value);
+        assert_eq!(Identity::read_as_before(&stored.key()), Some(stored.clone()));
+        assert_eq!(stored.checked().ok().as_ref().map(Identity::value), now, "{value:?}");
+    }
+    // What they would have refused or spelt in another way is spelt as now.
+    let written = serde_json::json!({"kind": "phone", "value": "+34 (0) 600 123 456"});
+    assert_eq!(serde_json::from_value::<Identity>(written).unwrap().value(), "+34600123456");
+}
