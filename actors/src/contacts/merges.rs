@@ -59,9 +59,10 @@ impl Contacts {
     ) -> Result<(), ContactsError> {
         let now = self.clock.now();
         family.may_take_in(&theirs)?;
+        let lead_here = family.ids();
         let (mut root, mut other) = (family.into_root(), theirs.into_root());
         // Written although it may stand there: the new version is what ends a merge the other way round.
-        root.record.expect(other.id);
+        root.record.expect(other.id, &lead_here);
         let root = self.put(tenant, root).await?;
         other.record.point_to(root.id, by, now);
         let other = self.put(tenant, other).await?;
@@ -115,6 +116,24 @@ impl Contacts {
         Err(StoreError::Busy.into())
     }
 
+    /// Has a record look for a pointer that leads there and that it does not look for.
+    pub(super) async fn look_for(
+        &self,
+        tenant: TenantId,
+        into: ContactId,
+        other: ContactId,
+    ) -> Result<(), ContactsError> {
+        let Some(root) = self.current(tenant, into).await? else { return Ok(()) };
+        let family = self.family_at(tenant, root).await?;
+        let lead_here = family.ids();
+        let mut root = family.into_root();
+        root.record.expect(other, &lead_here);
+        match self.put(tenant, root).await {
+            Ok(_) | Err(ContactsError::Version { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Notes in a record that another one's pointer leads there now, or does no longer.
     async fn note_pointer(
         &self,
@@ -129,8 +148,15 @@ impl Contacts {
             let Some(StoredContact { id, version, mut record }) = self.current(tenant, into).await? else {
                 return Ok(());
             };
-            if record.is_erasing() || !record.note_pointer(other, leads_there, by, self.clock.now()) {
+            let is_looked_for = record.expects(other);
+            let is_noted = !record.note_pointer(other, leads_there, by, self.clock.now());
+            if record.is_erasing() || is_noted && (is_looked_for || !leads_there) {
                 return Ok(());
+            }
+            if leads_there {
+                // Another merge may have taken its place.
+                let lead_here = self.family_of(tenant, into).await?;
+                record.expect(other, &lead_here);
             }
             match self.put(tenant, StoredContact { id, version, record }).await {
                 Err(ContactsError::Version { .. }) => {}

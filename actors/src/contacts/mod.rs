@@ -6,6 +6,7 @@ mod erasing;
 mod error;
 mod merges;
 mod splits;
+mod steps;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,8 +14,8 @@ use std::sync::atomic::AtomicU64;
 use engine_store::{Record, RecordKeys, RecordName, Records, Scope, StoreError};
 use schema::wire::{ContactList, ContactView};
 use schema::{
-    ChangedBy, Contact, ContactChange, ContactId, ContactRecord, Family, Identity, IdentityKind, PersonName,
-    Provenance, StoredContact, TenantId, Timestamp, Way, limits,
+    ChangedBy, Contact, ContactChange, ContactError, ContactId, ContactRecord, Family, Identity, IdentityKind,
+    PersonName, Provenance, StoredContact, TenantId, Timestamp, Way, limits,
 };
 
 use crate::clock::Clock;
@@ -49,6 +50,9 @@ pub struct Meant {
     /// The contact whom that one stands for now: itself, or the one that it was merged into.
     pub id: ContactId,
 }
+
+/// A pointer that is not looked for where it leads: from whom and to whom.
+type Unexpected = Option<(ContactId, ContactId)>;
 
 /// Whom an id stands for now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -239,33 +243,17 @@ impl Contacts {
     ) -> Result<ContactView, ContactsError> {
         let now = self.clock.now();
         let family = self.settled_or_new(tenant, id, now).await?;
+        if family.is_erasing() {
+            return Err(ContactError::Erasing.into());
+        }
         let found = family.root().version;
         if found != change.version {
             return Err(ContactsError::Version { found });
         }
-        for identity in &change.add_identities {
-            // Before the first of several records is written.
-            if let Some(by) = self.anothers(tenant, &family, identity).await? {
-                return Err(ContactsError::Held { by });
-            }
-        }
-        let mut root = family.root().id;
-        for changed in family.change(&change, by, now)? {
-            root = self.put(tenant, changed).await?.id;
-        }
+        let changed = self.put(tenant, family.change(change, by, now)?).await?;
+        let root = changed.id;
+        self.gone_on_with(tenant, changed).await?;
         self.view(tenant, root).await?.ok_or(ContactsError::Erasing)
-    }
-
-    /// Who else has an identity.
-    async fn anothers(
-        &self,
-        tenant: TenantId,
-        family: &Family,
-        identity: &Identity,
-    ) -> Result<Option<ContactId>, ContactsError> {
-        let found = self.records.find(Scope::Tenant(tenant), KIND, identity.key()).await?;
-        let holder = found.as_ref().map(read).transpose()?.map(|stored| stored.id);
-        Ok(holder.filter(|holder| family.member(*holder).is_none()))
     }
 
     /// A tenant's own name for somebody as it stands in the index: as an earlier program took it where one did, and
@@ -286,16 +274,23 @@ impl Contacts {
         tenant: TenantId,
         identity: &Identity,
     ) -> Result<Option<(ContactId, Family)>, ContactsError> {
+        let mut before = None;
         for _ in 0..ATTEMPTS_MAX {
             let Some(record) = self.records.find(Scope::Tenant(tenant), KIND, identity.key()).await? else {
                 return Ok(None);
             };
-            if let Some(family) = self.settled(tenant, read(&record)?.id).await?
+            let found = read(&record)?;
+            if let Some(family) = self.settled(tenant, found.id).await?
                 && let Some(own) = family.holder(identity).map(|stored| stored.id)
             {
                 return Ok(Some((own, family)));
             }
-            // It was just given to somebody else, perhaps by what was gone on with here.
+            // It was just given to somebody else, perhaps by what was gone on with here; or else nobody changes it.
+            let found = Some((found.id, found.version));
+            if before == found {
+                return Err(StoreError::Corrupt("a contact is found by what its record does not have".into()).into());
+            }
+            before = found;
         }
         Err(StoreError::Busy.into())
     }
@@ -303,16 +298,37 @@ impl Contacts {
     /// The contact whom an id stands for, after everything that has begun with the records on the way there is done;
     /// none when there is no record. Whose pointer leads to nobody stands for itself: that one was erased.
     async fn settled(&self, tenant: TenantId, id: ContactId) -> Result<Option<Family>, ContactsError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let Some((root, first)) = self.at_the_end(tenant, id).await? else { return Ok(None) };
+            let family = self.family_at(tenant, root).await?;
+            match first {
+                // Its place was given to another one while its pointer was on its way, and who wrote that went.
+                Some((child, parent)) if family.member(id).is_none() => self.look_for(tenant, parent, child).await?,
+                _ => return Ok(Some(family)),
+            }
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// The record at the end of the pointers that begin with an id, and the last pointer that its own record does not
+    /// look for: from whom and to whom.
+    async fn at_the_end(
+        &self,
+        tenant: TenantId,
+        id: ContactId,
+    ) -> Result<Option<(StoredContact, Unexpected)>, ContactsError> {
         let Some(mut root) = self.current(tenant, id).await? else { return Ok(None) };
+        let mut unexpected = None;
         for _ in 0..limits::MERGE_STEPS_MAX {
             let into = match root.record.merged_into {
                 Some(into) => self.current(tenant, into).await?,
                 None => None,
             };
-            match into {
-                Some(into) => root = into,
-                None => return Ok(Some(self.family_at(tenant, root).await?)),
+            let Some(into) = into else { return Ok(Some((root, unexpected))) };
+            if !into.record.expects(root.id) {
+                unexpected = Some((root.id, into.id));
             }
+            root = into;
         }
         Err(StoreError::Corrupt(format!("{tenant}/{id} was merged in a circle")).into())
     }

@@ -4,7 +4,7 @@
 
 use engine_store::StoreError;
 use schema::wire::{ContactView, SplitIn};
-use schema::{Begun, ChangedBy, ContactError, ContactId, Identity, Step, StoredContact, TenantId};
+use schema::{ChangedBy, ContactError, ContactId, Identity, Refusals, Step, StoredContact, TenantId, Timestamp};
 
 use super::{ATTEMPTS_MAX, Contacts, ContactsError};
 
@@ -39,7 +39,7 @@ impl Contacts {
             if family.is_erasing() {
                 return Err(ContactsError::Erasing);
             }
-            let mut holder = family.holder_of(identities)?.clone();
+            let (root, mut holder) = (family.root().id, family.holder_of(identities)?.clone());
             let (into, identities, refusals) = (ContactId::generate(), identities.to_vec(), family.refusals());
             holder.record.begin(Step::Split { into, identities, refusals }, by, self.clock.now())?;
             let begun = match self.put(tenant, holder).await {
@@ -47,51 +47,68 @@ impl Contacts {
                 Err(ContactsError::Version { .. }) => continue,
                 Err(error) => return Err(error),
             };
+            let is_anothers = begun.id != root;
             self.gone_on_with(tenant, begun).await?;
+            if is_anothers {
+                self.note_split(tenant, root, into, by).await?;
+            }
             return self.view(tenant, into).await?.ok_or(ContactsError::Erasing);
         }
         Err(StoreError::Busy.into())
     }
 
-    /// Does what is still to do of a split that has begun with a record, and gives the record after that; none when it
-    /// was erased meanwhile.
-    pub(super) async fn gone_on_with(
+    /// Does what is still to do of a split that has begun with a record.
+    pub(super) async fn go_on_splitting(
         &self,
         tenant: TenantId,
-        stored: StoredContact,
-    ) -> Result<Option<StoredContact>, ContactsError> {
-        let mut stored = stored;
+        mut stored: StoredContact,
+        going: Going<'_>,
+    ) -> Result<StoredContact, ContactsError> {
+        let Going { into, identities, refusals, by, at } = going;
+        let record = stored.record.split_off(stored.id, identities, refusals, by, at);
+        let new = StoredContact { id: into, version: 0, record };
+        match self.put_taking(tenant, new, Some(stored.id)).await {
+            // Where it is there, or the index has the identities for somebody else or nobody, it was made, and much may
+            // have happened to it since.
+            Ok(_)
+            | Err(
+                ContactsError::Version { .. } | ContactsError::Held { .. } | ContactsError::Store(StoreError::NotFound),
+            ) => {}
+            Err(error) => return Err(error),
+        }
+        stored.record.give_away(into, identities, by, at);
+        stored.record.end();
+        self.put(tenant, stored).await
+    }
+
+    /// Notes in the record of the one who stands for all what went from the record of another one of them.
+    async fn note_split(
+        &self,
+        tenant: TenantId,
+        root: ContactId,
+        into: ContactId,
+        by: &ChangedBy,
+    ) -> Result<(), ContactsError> {
         for _ in 0..ATTEMPTS_MAX {
-            let Some(Begun { at, by, step: Step::Split { into, identities, refusals } }) = stored.record.begun.clone()
+            let Some(mut stored) = self.current(tenant, root).await?.filter(|stored| !stored.record.is_erasing())
             else {
-                return Ok(Some(stored));
+                return Ok(());
             };
-            let record = stored.record.split_off(stored.id, &identities, &refusals, &by, at);
-            let new = StoredContact { id: into, version: 0, record };
-            match self.put_taking(tenant, new, Some(stored.id)).await {
-                // Where it is there, or the index has the identities for somebody else or nobody, it was made, and much
-                // may have happened to it since.
-                Ok(_)
-                | Err(
-                    ContactsError::Version { .. }
-                    | ContactsError::Held { .. }
-                    | ContactsError::Store(StoreError::NotFound),
-                ) => {}
-                Err(error) => return Err(error),
-            }
-            let id = stored.id;
-            stored.record.give_away(into, &identities, &by, at);
-            stored.record.end();
+            stored.record.note_split(into, by, self.clock.now());
             match self.put(tenant, stored).await {
-                Ok(done) => return Ok(Some(done)),
-                // Somebody else goes on with it, too: look where it stands.
-                Err(ContactsError::Version { .. }) => match self.load(tenant, id).await? {
-                    Some(found) => stored = found,
-                    None => return Ok(None),
-                },
-                Err(error) => return Err(error),
+                Err(ContactsError::Version { .. }) => {}
+                noted => return noted.map(|_| ()),
             }
         }
         Err(StoreError::Busy.into())
     }
+}
+
+/// What goes to a new contact, as the step says.
+pub(super) struct Going<'a> {
+    pub(super) into: ContactId,
+    pub(super) identities: &'a [Identity],
+    pub(super) refusals: &'a Refusals,
+    pub(super) by: &'a ChangedBy,
+    pub(super) at: Timestamp,
 }

@@ -82,35 +82,35 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 impl ContactRecord {
     /// Takes a change in. Whether it has the identities that are taken away, and the bounds, are checked for all of a
     /// contact's records together: see [`super::Family::change`].
-    pub(super) fn change(&mut self, change: ContactChange, by: &ChangedBy, now: Timestamp) {
-        self.take_away(&change, by, now);
-        self.say(&change, by, now);
-        if let Some(Some(name)) = change.name
-            && self.name.as_ref() != Some(&name)
+    pub(super) fn change(&mut self, change: &ContactChange, by: &ChangedBy, now: Timestamp) {
+        self.follow(change, by, now);
+        if let Some(Some(name)) = &change.name
+            && self.name.as_ref() != Some(name)
         {
-            let before = self.name.replace(name);
+            let before = self.name.replace(name.clone());
             self.note(now, by, ChangeKind::Renamed { before });
         }
-        if let Some(Some(language)) = change.language {
-            self.language = Some(language);
+        if let Some(Some(language)) = &change.language {
+            self.language = Some(language.clone());
         }
-        for identity in change.add_identities {
-            if !self.has(&identity) {
-                self.identities.push(KnownIdentity { identity, provenance: from_api(by, now) });
-            }
+        for identity in &change.add_identities {
+            self.identities.push(KnownIdentity { identity: identity.clone(), provenance: from_api(by, now) });
         }
-        for (name, value) in change.attributes {
+        for (name, value) in &change.attributes {
             if let Some(value) = value {
-                self.attributes.insert(name, Attribute { value, provenance: from_api(by, now) });
+                let attribute = Attribute { value: value.clone(), provenance: from_api(by, now) };
+                self.attributes.insert(name.clone(), attribute);
             }
         }
     }
 
     /// Takes in what of a change holds for those, too, who were merged into the contact: what is taken away, and what
-    /// was agreed to or refused.
-    pub(super) fn follow(&mut self, change: &ContactChange, by: &ChangedBy, now: Timestamp) {
+    /// was agreed to or refused. Doing it twice does no more than doing it once. Gives whether anything has changed.
+    pub fn follow(&mut self, change: &ContactChange, by: &ChangedBy, now: Timestamp) -> bool {
+        let before = self.clone();
         self.take_away(change, by, now);
         self.say(change, by, now);
+        *self != before
     }
 
     fn take_away(&mut self, change: &ContactChange, by: &ChangedBy, now: Timestamp) {

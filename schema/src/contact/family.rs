@@ -2,7 +2,7 @@
 //! Invariant: each record keeps what is its own; what is shown for all of them is put together on reading, so that who
 //! leaves has what they had and leaves nothing behind.
 
-use super::{ChangeKind, Changed, ContactChange, ContactError, ContactRecord, Provenance, Refusals};
+use super::{ChangeKind, Changed, ContactChange, ContactError, ContactRecord, Provenance, Refusals, Step};
 use crate::{ChangedBy, Contact, ContactId, Identity, PersonName, Timestamp, limits};
 
 /// A record, whose it is, and where it stands.
@@ -20,8 +20,8 @@ pub struct StoredContact {
 ///
 /// The pointer in a record (`merged_into`) is the only truth about who is merged into whom. It is written and taken away
 /// by one conditional write of one record, so a merge, and the end of one, has happened or has not. The list `merged` says
-/// where to look for pointers that lead here: an id enters it before the pointer is written and stays, so that it may name
-/// too many and never too few. As entering it is a write, too, two merges that would close a circle cannot both succeed:
+/// where to look for pointers that lead here: an id enters it before the pointer is written and stays at least as long as
+/// the pointer, so that it may name too many and not too few. As entering it is a write, too, two merges that would close a circle cannot both succeed:
 /// the one's entry changes the very record whose version the other one's pointer expects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
@@ -144,56 +144,49 @@ impl Family {
         if self.all().chain(other.all()).any(|stored| stored.record.begun.is_some()) {
             return Err(ContactError::Busy);
         }
-        let looked_for = self.root.record.merged.len() + usize::from(!self.root.record.expects(other.root.id));
-        if looked_for > limits::MERGED_MAX || self.members.len() + other.all().count() > limits::MERGED_MAX {
+        if self.members.len() + other.all().count() > limits::MERGED_MAX {
             return Err(ContactError::Merged);
         }
         let members = self.members.iter().chain(other.all()).cloned().collect();
         Self::new(self.root.clone(), members).as_one().check()
     }
 
-    /// Takes a change in. Gives the records that were changed by it, in the order in which they are to be written: the
-    /// one's who stands for all comes last, and is always among them, so that its version tells of each change.
+    /// Takes a change in. Gives the record of the one who stands for all, which says what has begun where others have
+    /// something to take in, too: with its writing the change is decided, and its version tells of it.
     ///
     /// What is new stands in the record of the one who goes on. What is taken away is taken from all. A yes or a no is
-    /// said by all of them, so that it holds for each, whoever leaves later.
+    /// said by all of them, so that it holds for each, whoever leaves later. An identity that is both added and taken away
+    /// stays where it is.
     ///
     /// # Errors
     /// A bound that would be passed, an identity that nobody of them has, or that the contact is being erased.
     pub fn change(
         mut self,
-        change: &ContactChange,
+        mut change: ContactChange,
         by: &ChangedBy,
         now: Timestamp,
-    ) -> Result<Vec<StoredContact>, ContactError> {
-        if self.is_erasing() {
-            return Err(ContactError::Erasing);
-        }
-        if self.all().any(|stored| stored.record.begun.is_some()) {
-            return Err(ContactError::Busy);
-        }
+    ) -> Result<StoredContact, ContactError> {
         let has = |identity: &Identity| self.holder(identity).is_some();
         if !change.remove_identities.iter().all(has) {
             return Err(ContactError::NotTheirs);
         }
-        let mut for_root = change.clone();
-        let is_anothers = |identity: &Identity| self.members.iter().any(|member| member.record.has(identity));
         // What one of them has already is nothing new.
-        for_root
-            .add_identities
-            .retain(|identity| !is_anothers(identity) || change.remove_identities.contains(identity));
-        let mut changed = Vec::new();
+        let added: Vec<Identity> =
+            change.add_identities.iter().filter(|identity| self.holder(identity).is_none()).cloned().collect();
+        change.remove_identities.retain(|identity| !change.add_identities.contains(identity));
+        change.add_identities = added;
+        let mut members = Vec::new();
         for member in &mut self.members {
-            let before = member.record.clone();
-            member.record.follow(change, by, now);
-            if member.record != before {
-                changed.push(member.clone());
+            if member.record.follow(&change, by, now) {
+                members.push(member.id);
             }
         }
-        self.root.record.change(for_root, by, now);
+        self.root.record.change(&change, by, now);
         self.as_one().check()?;
-        changed.push(self.root);
-        Ok(changed)
+        if self.root.record.begun.is_some() || !members.is_empty() {
+            self.root.record.begin(Step::Change { change: Box::new(change), members }, by, now)?;
+        }
+        Ok(self.root)
     }
 
     /// In whose record these identities stand, so that they can go to a new contact.
@@ -229,11 +222,16 @@ impl ContactRecord {
         self.merged.contains(&other)
     }
 
-    /// From now on a pointer of `other` is looked for from here.
-    pub fn expect(&mut self, other: ContactId) {
-        if !self.expects(other) {
-            self.merged.push(other);
+    /// From now on a pointer of `other` is looked for from here. Where there is no room for it, those go whose pointers
+    /// do not lead here now; if one is on its way here, whoever has written it enters it again.
+    pub fn expect(&mut self, other: ContactId, lead_here: &[ContactId]) {
+        if self.expects(other) {
+            return;
         }
+        if self.merged.len() >= limits::MERGED_MAX {
+            self.merged.retain(|looked_for| lead_here.contains(looked_for));
+        }
+        self.merged.push(other);
     }
 
     /// This contact is a part of another one from now on.

@@ -202,6 +202,13 @@ pub enum Step {
         #[serde(default)]
         refusals: Refusals,
     },
+    /// Those who were merged into the contact take in what of a change of it holds for them, too.
+    Change {
+        /// The change, which the contact's own record has already.
+        change: Box<ContactChange>,
+        /// Who has something to take in.
+        members: Vec<ContactId>,
+    },
     /// The contact is being erased: its conversations first, the record last.
     Erase {
         /// Who was merged into it when that began: they are erased with it, if they still are then.

@@ -31,6 +31,11 @@ impl ContactRecord {
     /// These identities are another contact's now.
     pub fn give_away(&mut self, into: ContactId, identities: &[Identity], by: &ChangedBy, at: Timestamp) {
         self.identities.retain(|known| !identities.contains(&known.identity));
+        self.note_split(into, by, at);
+    }
+
+    /// Notes that identities went to a new contact, from here or from one who was merged into this contact.
+    pub fn note_split(&mut self, into: ContactId, by: &ChangedBy, at: Timestamp) {
         self.note(at, by, ChangeKind::Split { into });
     }
 }
