@@ -27,6 +27,14 @@ pub(crate) struct ContactErasing<'a> {
 }
 
 impl ContactErasing<'_> {
+    /// Writes down that a contact is to be erased; gives who is erased with it. From then on these do not change.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn begin(&self, tenant: TenantId, id: ContactId) -> Result<Vec<ContactId>, Failure> {
+        Ok(self.contacts.begin_erasing(tenant, id).await?.1)
+    }
+
     /// Erases a contact, and all that were merged into it.
     ///
     /// # Errors

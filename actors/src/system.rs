@@ -328,6 +328,14 @@ impl System {
         self.contact_erasing().erase(tenant, contact).await
     }
 
+    /// Writes down that a contact is to be erased, and gives who is erased with it: nobody joins them from then on.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn begin_erasing_contact(&self, tenant: TenantId, contact: ContactId) -> Result<Vec<ContactId>, Failure> {
+        self.contact_erasing().begin(tenant, contact).await
+    }
+
     fn contact_erasing(&self) -> ContactErasing<'_> {
         ContactErasing { contacts: &self.contacts, store: &self.store, eraser: &self.eraser, listing: &self.listing }
     }

@@ -46,6 +46,8 @@ pub const PURPOSE_CHARS_MAX: usize = 64;
 pub const CONSENT_MEANS_CHARS_MAX: usize = 200;
 /// Who changed a contact's record, in characters.
 pub const CHANGED_BY_CHARS_MAX: usize = 80;
+/// How far the clock of whoever tells of a moment may be ahead of the node's.
+pub const CLOCKS_APART_MAX: Duration = Duration::from_secs(300);
 /// Changes that a contact's record remembers; the oldest go first …
 pub const CONTACT_CHANGES_MAX: usize = 64;
 /// … as they do when all together have more bytes of JSON than this.

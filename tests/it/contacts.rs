@@ -311,10 +311,13 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     let left = view(&api, ana.id).await;
     assert_eq!((keys(&left), left.merged), (vec!["external:Ana".into()], vec![bo.id]));
     assert_eq!(left.changes.len(), 3, "each is remembered");
-    for (from, other) in [(ana.id, ContactId::generate()), (ContactId::generate(), ana.id)] {
-        let answer = api.post(&format!("/v1/contacts/{from}/merge"), &json!({"other": other})).await;
-        assert_eq!(answer.failure(), (404, "not_found"));
-    }
+    let unknown = format!("/v1/contacts/{}/merge", ContactId::generate());
+    assert_eq!(api.post(&unknown, &json!({"other": ana.id})).await.failure(), (404, "not_found"));
+    // Somebody who has a token, has written nothing yet, and signs in.
+    let new: VisitorToken = api.visitor(json!({})).await;
+    api.post(&merge, &json!({"other": new.contact_id})).await.ok::<ContactView>();
+    let own: ConversationList = api.showing(new.token).get("/v1/conversations").await.ok();
+    assert_eq!(own.conversations.len(), listed(&api, "Ana").await.len());
     for (body, failure) in [
         (json!({}), (400, "bad_field")),
         (json!({"contact": page.contact_id, "identities": [{"kind": "external", "value": "Ana"}]}), (400, "bad_field")),

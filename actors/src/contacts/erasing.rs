@@ -99,6 +99,12 @@ impl Contacts {
     ) -> Result<(), ContactsError> {
         // Before the records go: who finds none knows by it that there may have been one.
         self.erased.fetch_add(1, Ordering::SeqCst);
+        // Who came too late to be erased along is on no list but this one, and stays.
+        if let Some(root) = self.load(tenant, id).await? {
+            for late in root.record.merged.iter().filter(|other| !erased.contains(other)) {
+                self.let_go(tenant, *late, id).await?;
+            }
+        }
         // Those that point to the contact go before it: it says who goes with it.
         for gone in erased.iter().rev() {
             self.remove(name(tenant, *gone)).await?;
@@ -293,6 +299,7 @@ mod tests {
         contacts.remove(super::super::name(tenant, ana)).await.unwrap();
         contacts.forget(tenant);
         assert_eq!(contacts.meant(tenant, &name("Bo")).await, Ok(Some(super::super::Meant { own: bo, id: bo })));
+        assert_eq!(contacts.load(tenant, bo).await.unwrap().unwrap().record.merged_into, None, "it is ended");
         assert_eq!(contacts.list(tenant, None, 9).await.unwrap().contacts.len(), 1);
         let cy = contacts.named(tenant, &name("Cy")).await.unwrap().own;
         contacts.merge(tenant, cy, bo, &by).await.unwrap();

@@ -65,6 +65,7 @@ impl From<ContactsError> for Failure {
                 ContactError::Identities
                 | ContactError::Attributes
                 | ContactError::Consents
+                | ContactError::Future
                 | ContactError::Merged
                 | ContactError::NothingToSplit,
             ) => ErrorCode::BadField,

@@ -66,7 +66,13 @@ impl Contacts {
         let root = self.put(tenant, root).await?;
         other.record.point_to(root.id, by, now);
         let other = self.put(tenant, other).await?;
-        self.note_pointer(tenant, root.id, other.id, true, by).await
+        self.note_pointer(tenant, root.id, other.id, true, by).await?;
+        // An erasure that began before the pointer was there knows nothing of it, and leaves nobody whom it could lead to.
+        let is_over = self.load(tenant, root.id).await?.is_none_or(|root| root.record.is_erasing());
+        if is_over && self.let_go(tenant, other.id, root.id).await? {
+            return Err(ContactsError::Erasing);
+        }
+        Ok(())
     }
 
     /// Notes what an earlier request did that ended before it could note it.
@@ -112,6 +118,28 @@ impl Contacts {
             }
             self.note_pointer(tenant, into, other, false, by).await?;
             return self.view(tenant, other).await?.ok_or(ContactsError::Erasing);
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    /// Takes a pointer away that leads to somebody who is erased without the one who points there; gives whether it did.
+    pub(super) async fn let_go(
+        &self,
+        tenant: TenantId,
+        pointing: ContactId,
+        into: ContactId,
+    ) -> Result<bool, ContactsError> {
+        for _ in 0..ATTEMPTS_MAX {
+            let Some(mut stored) = self.load(tenant, pointing).await? else { return Ok(false) };
+            // One that is erased, too, keeps it: it says with whom.
+            if stored.record.merged_into != Some(into) || stored.record.is_erasing() {
+                return Ok(false);
+            }
+            stored.record.stand_alone(&ChangedBy::system(), self.clock.now());
+            match self.put(tenant, stored).await {
+                Err(ContactsError::Version { .. }) => {}
+                put => return put.map(|_| true),
+            }
         }
         Err(StoreError::Busy.into())
     }

@@ -296,7 +296,8 @@ impl Contacts {
     }
 
     /// The contact whom an id stands for, after everything that has begun with the records on the way there is done;
-    /// none when there is no record. Whose pointer leads to nobody stands for itself: that one was erased.
+    /// none when there is no record. Whose pointer leads to nobody, because that one was erased, stands for itself,
+    /// and has no pointer any more.
     async fn settled(&self, tenant: TenantId, id: ContactId) -> Result<Option<Family>, ContactsError> {
         for _ in 0..ATTEMPTS_MAX {
             let Some((root, first)) = self.at_the_end(tenant, id).await? else { return Ok(None) };
@@ -324,7 +325,15 @@ impl Contacts {
                 Some(into) => self.current(tenant, into).await?,
                 None => None,
             };
-            let Some(into) = into else { return Ok(Some((root, unexpected))) };
+            let Some(into) = into else {
+                // Ended, so that it leads nowhere when the id is used again.
+                if let Some(nobody) = root.record.merged_into
+                    && self.let_go(tenant, root.id, nobody).await?
+                {
+                    return Ok(self.load(tenant, root.id).await?.map(|root| (root, unexpected)));
+                }
+                return Ok(Some((root, unexpected)));
+            };
             if !into.record.expects(root.id) {
                 unexpected = Some((root.id, into.id));
             }

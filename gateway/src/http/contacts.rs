@@ -84,9 +84,8 @@ pub(super) async fn merge(
     let by = caller.changed_by()?;
     let (tenant, id) = (caller.tenant_id(), contact(&id)?);
     to_the_end(async move {
-        for id in [id, other] {
-            known(&edge, tenant, id).await?;
-        }
+        // The other may be somebody of whom nothing is known yet: a page's visitor who signs in.
+        known(&edge, tenant, id).await?;
         let contacts = edge.system().contacts();
         let touched = [contacts.family_of(tenant, id).await?, contacts.family_of(tenant, other).await?].concat();
         let merged = contacts.merge(tenant, id, other, &by).await;
@@ -128,8 +127,9 @@ pub(super) async fn erase(
         known(&edge, tenant, id).await?;
     }
     to_the_end(async move {
-        // First, so that nobody comes back as them meanwhile.
+        // First, so that nobody comes back as them meanwhile; and again with those who came in before it had begun.
         log_out_all(&edge, tenant, &edge.system().contacts().family_of(tenant, id).await?).await?;
+        log_out_all(&edge, tenant, &edge.system().begin_erasing_contact(tenant, id).await?).await?;
         edge.system().erase_contact(tenant, id).await?;
         Ok(HttpResponse::NoContent().finish())
     })

@@ -69,7 +69,7 @@ pub struct ConsentIn {
     /// In which way: a form, a message, a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<ConsentMeans>,
-    /// When that was; left out, now.
+    /// When that was; left out, now. Where something was said later, that stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
 }
@@ -129,6 +129,10 @@ impl ContactRecord {
     fn say(&mut self, change: &ContactChange, by: &ChangedBy, now: Timestamp) {
         for (purpose, ConsentIn { given, how, at }) in &change.consents {
             let provenance = from_api(by, at.unwrap_or(now));
+            // An import may come with what was said long before.
+            if self.consents.get(purpose).is_some_and(|said| said.provenance.at > provenance.at) {
+                continue;
+            }
             self.consents.insert(purpose.clone(), Consent { given: *given, how: how.clone(), provenance });
         }
         let StatesIn { blocked, opted_out } = change.states;

@@ -2,7 +2,7 @@
 //! Invariant: each record keeps what is its own; what is shown for all of them is put together on reading, so that who
 //! leaves has what they had and leaves nothing behind.
 
-use super::{ChangeKind, Changed, ContactChange, ContactError, ContactRecord, Provenance, Refusals, Step};
+use super::{ChangeKind, Changed, ConsentIn, ContactChange, ContactError, ContactRecord, Provenance, Refusals, Step};
 use crate::{ChangedBy, Contact, ContactId, Identity, PersonName, Timestamp, limits};
 
 /// A record, whose it is, and where it stands.
@@ -166,6 +166,10 @@ impl Family {
         by: &ChangedBy,
         now: Timestamp,
     ) -> Result<StoredContact, ContactError> {
+        let is_to_come = |said: &ConsentIn| said.at.is_some_and(|at| at > now.plus(limits::CLOCKS_APART_MAX));
+        if change.consents.values().any(is_to_come) {
+            return Err(ContactError::Future);
+        }
         let has = |identity: &Identity| self.holder(identity).is_some();
         if !change.remove_identities.iter().all(has) {
             return Err(ContactError::NotTheirs);

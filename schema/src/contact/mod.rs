@@ -34,6 +34,8 @@ pub enum ContactError {
     Attributes,
     #[error("a contact has consents for at most {} purposes", limits::CONSENTS_MAX)]
     Consents,
+    #[error("the moment of a consent lies in the future")]
+    Future,
     #[error("at most {} contacts are merged into one", limits::MERGED_MAX)]
     Merged,
     #[error("a contact is not merged into itself, nor into one that was merged into it")]
@@ -111,7 +113,7 @@ pub struct Consent {
     /// In which way they said so, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub how: Option<ConsentMeans>,
-    /// Where that came from; its moment is when the consent was given or withdrawn.
+    /// Where that came from; its moment is when the consent was given or withdrawn: what was said later stands.
     #[serde(flatten)]
     pub provenance: Provenance,
 }

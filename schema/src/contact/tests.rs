@@ -25,7 +25,7 @@ fn record(identities: &[&str], attributes: &[(&str, &str)]) -> ContactRecord {
             .collect(),
         ..ContactChange::default()
     };
-    record.change(change, &by(), at(0));
+    record.change(&change, &by(), at(0));
     record
 }
 
@@ -45,9 +45,9 @@ fn family(records: &[&ContactRecord]) -> Family {
 
 /// A change of one who is alone.
 fn changed(record: &ContactRecord, change: &ContactChange, now: Timestamp) -> Result<ContactRecord, ContactError> {
-    let mut changed = family(&[record]).change(change, &by(), now)?;
-    assert_eq!(changed.len(), 1);
-    Ok(changed.remove(0).record)
+    let root = family(&[record]).change(change.clone(), &by(), now)?;
+    assert!(root.record.begun.is_none(), "nobody else has to follow");
+    Ok(root.record)
 }
 
 fn keys(record: &ContactRecord) -> Vec<String> {
@@ -164,39 +164,74 @@ fn those_who_are_one_are_shown_as_one_and_keep_their_own() {
 #[test]
 fn what_is_said_while_they_are_one_holds_for_each_and_what_is_new_is_the_ones_who_goes_on() {
     let mut ana = record(&["external:ana"], &[("plan", "pro")]);
-    ana.expect(id(2));
+    ana.expect(id(2), &[]);
     let mut bo = marked("bo");
     bo.point_to(id(1), &by(), at(1));
     let change = |json: &str| serde_json::from_str::<ContactChange>(json).unwrap();
-    for (asked, written, anas, bos) in [
-        // (what is asked for, whose records are written, what is in them then)
-        (r#"{"version":1,"name":"New"}"#, &[1][..], "\"name\":\"New\"", "\"name\":\"bo\""),
-        (r#"{"version":1,"name":null}"#, &[2, 1], "", "\"change\":\"renamed\",\"before\":\"bo\""),
-        (r#"{"version":1,"attributes":{"plan":null}}"#, &[2, 1], "\"merged\"", "only bo"),
-        (r#"{"version":1,"attributes":{"plan":"free"}}"#, &[1], "\"free\"", "\"plan\":{\"value\":\"bo\""),
-        (r#"{"version":1,"states":{"opted_out":true}}"#, &[2, 1], "opted_out", "opted_out"),
-        (r#"{"version":1,"consents":{"ads":{"given":false}}}"#, &[2, 1], "ads", "ads"),
-        (r#"{"version":1,"consents":{"news":{"given":true}}}"#, &[2, 1], "\"given\":true", "\"given\":true"),
-        (r#"{"version":1,"remove_identities":[{"kind":"external","value":"bo"}]}"#, &[2, 1], "external", ""),
-        (r#"{"version":1,"add_identities":[{"kind":"external","value":"bo"}]}"#, &[1], "external", "external"),
+    for (asked, is_followed, anas, bos) in [
+        // (what is asked for, whether Bo's record follows, what is in them then)
+        (r#"{"version":1,"name":"New"}"#, false, "\"name\":\"New\"", "\"name\":\"bo\""),
+        (r#"{"version":1,"name":null}"#, true, "", "\"change\":\"renamed\",\"before\":\"bo\""),
+        (r#"{"version":1,"attributes":{"plan":null}}"#, true, "\"merged\"", "only bo"),
+        (r#"{"version":1,"attributes":{"plan":"free"}}"#, false, "\"free\"", "\"plan\":{\"value\":\"bo\""),
+        (r#"{"version":1,"states":{"opted_out":true}}"#, true, "opted_out", "opted_out"),
+        (r#"{"version":1,"consents":{"ads":{"given":false}}}"#, true, "ads", "ads"),
+        (r#"{"version":1,"consents":{"news":{"given":true}}}"#, true, "\"given\":true", "\"given\":true"),
+        (r#"{"version":1,"remove_identities":[{"kind":"external","value":"bo"}]}"#, true, "external", ""),
+        (r#"{"version":1,"add_identities":[{"kind":"external","value":"bo"}]}"#, false, "external", "external"),
+        (
+            r#"{"version":1,"add_identities":[{"kind":"external","value":"bo"}],
+                "remove_identities":[{"kind":"external","value":"bo"}]}"#,
+            false,
+            "external",
+            "external",
+        ),
     ] {
-        let records = family(&[&ana, &bo]).change(&change(asked), &by(), at(2)).unwrap();
-        let ids: Vec<_> = records.iter().map(|stored| stored.id).collect();
-        assert_eq!(ids, written.iter().map(|n| id(*n)).collect::<Vec<_>>(), "{asked}");
-        let [one, other] = [(1, &ana, anas), (2, &bo, bos)].map(|(n, before, wanted)| {
-            let changed = records.iter().find(|stored| stored.id == id(n)).map_or(before, |stored| &stored.record);
-            assert!(has(changed, wanted), "{asked}: {changed:?}");
-            changed.clone()
-        });
-        let both = family(&[&one, &other]).as_one();
-        let mut names = keys(&both);
+        let root = family(&[&ana, &bo]).change(change(asked), &by(), at(2)).unwrap();
+        let kept = serde_json::to_vec(&root.record).unwrap();
+        let mut one: ContactRecord = serde_json::from_slice(&kept).unwrap();
+        assert_eq!(one, root.record, "{asked}");
+        let mut other = bo.clone();
+        match one.begun.take().map(|begun| begun.step) {
+            Some(Step::Change { change, members }) => {
+                assert!(is_followed && members == [id(2)], "{asked}");
+                assert!(other.follow(&change, &by(), at(2)), "{asked}");
+                assert!(!other.follow(&change, &by(), at(2)), "{asked}: twice is once");
+            }
+            begun => assert!(!is_followed && begun.is_none(), "{asked}"),
+        }
+        assert!(has(&one, anas) && has(&other, bos), "{asked}: {one:?} {other:?}");
+        let mut names = keys(&family(&[&one, &other]).as_one());
+        let count = names.len();
+        names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), both.identities.len(), "{asked}: each once");
+        assert_eq!(names.len(), count, "{asked}: each once");
     }
     let of_nobody = change(r#"{"version":1,"remove_identities":[{"kind":"external","value":"cy"}]}"#);
-    assert_eq!(family(&[&ana, &bo]).change(&of_nobody, &by(), at(2)), Err(ContactError::NotTheirs));
+    assert_eq!(family(&[&ana, &bo]).change(of_nobody, &by(), at(2)), Err(ContactError::NotTheirs));
     ana.begin(Step::Erase { members: vec![id(2)] }, &by(), at(3)).unwrap();
-    assert_eq!(family(&[&ana, &bo]).change(&ContactChange::default(), &by(), at(4)), Err(ContactError::Erasing));
+    assert_eq!(family(&[&ana, &bo]).change(ContactChange::default(), &by(), at(4)), Err(ContactError::Erasing));
+}
+
+#[test]
+fn what_was_said_last_stands_whenever_it_comes_in() {
+    let said = |given, moment| ContactChange {
+        consents: [("news".parse().unwrap(), ConsentIn { given, how: None, at: moment })].into(),
+        ..ContactChange::default()
+    };
+    let now = at(1_000);
+    let later = now.plus(limits::CLOCKS_APART_MAX).plus(std::time::Duration::from_millis(1));
+    for (first, second, given) in [
+        (said(false, None), said(true, Some(at(1))), false),
+        (said(false, Some(at(1))), said(true, None), true),
+        (said(false, Some(at(1))), said(true, Some(at(1))), true),
+        (said(true, Some(at(2))), said(false, Some(at(1))), true),
+    ] {
+        let ana = changed(&record(&[], &[]), &first, now).unwrap();
+        let ana = changed(&ana, &second, now).unwrap();
+        assert_eq!(ana.consents.values().next().map(|said| said.given), Some(given), "{first:?} {second:?}");
+    }
+    assert_eq!(changed(&record(&[], &[]), &said(true, Some(later)), now), Err(ContactError::Future));
 }
 
 #[test]
@@ -210,10 +245,13 @@ fn a_merge_is_refused_where_there_is_no_room_or_they_are_one() {
     let half = limits::IDENTITIES_MAX / 2;
     let mut looked_for = ana.clone();
     for n in 100..100 + limits::MERGED_MAX {
-        looked_for.expect(id(u8::try_from(n).unwrap()));
+        looked_for.expect(id(u8::try_from(n).unwrap()), &[]);
     }
-    let mut again = looked_for.clone();
-    again.merged[0] = id(9);
+    // Where there is no room, those go who are not there.
+    assert_eq!(looked_for.merged.len(), limits::MERGED_MAX);
+    let there = looked_for.merged[3];
+    looked_for.expect(id(9), &[there]);
+    assert_eq!(looked_for.merged, [there, id(9)]);
     let erasing = {
         let mut record = ana.clone();
         record.begin(Step::Erase { members: Vec::new() }, &by(), at(1)).unwrap();
@@ -229,8 +267,6 @@ fn a_merge_is_refused_where_there_is_no_room_or_they_are_one() {
         ("two", alone(1, &ana), alone(9, &many(1, 0)), None),
         ("as many as fit", alone(1, &many(half, 0)), alone(9, &many(half, half)), None),
         ("one too many", alone(1, &many(half, 0)), alone(9, &many(half + 1, half)), Some(ContactError::Identities)),
-        ("looked for too many", alone(1, &looked_for), alone(9, &ana), Some(ContactError::Merged)),
-        ("looked for before", alone(1, &again), alone(9, &many(1, 0)), None),
         ("they are one", family(&[&ana, &ana]), alone(2, &ana), Some(ContactError::Itself)),
         ("itself", alone(1, &ana), alone(1, &ana), Some(ContactError::Itself)),
         ("it ends", alone(1, &erasing), alone(9, &ana), Some(ContactError::Erasing)),
@@ -248,8 +284,8 @@ fn a_merge_is_refused_where_there_is_no_room_or_they_are_one() {
 fn a_pointer_is_noted_once_at_either_end_and_only_the_pointer_goes() {
     let (mut ana, mut bo) = (record(&["external:ana"], &[]), marked("bo"));
     let before = bo.clone();
-    ana.expect(id(2));
-    ana.expect(id(2));
+    ana.expect(id(2), &[]);
+    ana.expect(id(2), &[]);
     assert!(ana.expects(id(2)) && ana.merged.len() == 1);
     bo.point_to(id(1), &by(), at(1));
     for (leads_here, is_noted) in [(true, true), (true, false), (false, true), (false, false), (true, true)] {
@@ -326,7 +362,7 @@ fn marked(mark: &str) -> ContactRecord {
             .into(),
         ..ContactChange::default()
     };
-    record.change(change, &by(), at(0));
+    record.change(&change, &by(), at(0));
     record
 }
 

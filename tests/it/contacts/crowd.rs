@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Contacts, ContactsError, SystemClock};
+use actors::{Contacts, ContactsError, Options, System, SystemClock};
 use engine_store::memory::{MemoryStore, Outcome, Scripted};
+use engine_store::{RecordName, Scope, SharedStore};
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use schema::wire::{ContactView, SplitIn};
-use schema::{ChangedBy, ContactChange, ContactId, TenantId};
+use schema::{ChangedBy, ContactChange, ContactId, ContactRecord, ContactState, StatesIn, TenantId, limits};
+
+use super::steps::Nothing;
 
 struct Crowd {
     store: Arc<MemoryStore>,
@@ -160,4 +163,118 @@ async fn however_many_ask_at_once_nobody_is_lost_and_there_is_no_circle() {
         let crowd = Crowd { contacts: fresh, ..crowd };
         crowd.is_as(&arrows, &format!("seed {seed}")).await;
     }
+}
+
+/// Who is merged into somebody who is erased at the same moment is erased along, or stands for itself; and the erased
+/// id, used again, is nobody's part and has nobody.
+#[tokio::test(start_paused = true)]
+async fn a_merge_that_meets_an_erasure_leaves_no_pointer_behind() {
+    let mut met = [0; 2];
+    for seed in 0..200 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let crowd = Crowd::new(2).await;
+        let delays = (0..64)
+            .map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..4)), outcome: Outcome::AsAsked });
+        crowd.store.script(delays.collect::<Vec<_>>());
+        let shared: SharedStore = crowd.store.clone();
+        let system = System::new(shared, Arc::new(Nothing), Arc::new(SystemClock), Options::default());
+        let start = Duration::from_millis(random.random_range(0..12));
+        let (merged, erased) = tokio::join!(
+            async {
+                tokio::time::sleep(start).await;
+                crowd.merge(0, 1).await
+            },
+            system.erase_contact(crowd.tenant, crowd.ids[0])
+        );
+        crowd.store.forget_script();
+        erased.unwrap();
+        let fresh = Contacts::new(crowd.store.clone(), Arc::new(SystemClock));
+        let [gone, other] = [crowd.ids[0], crowd.ids[1]];
+        let is_left = fresh.meant(crowd.tenant, &"c1".parse().unwrap()).await.unwrap().is_some();
+        met[usize::from(is_left)] += 1;
+        // Used again, by who has kept the id.
+        let again = ContactChange {
+            version: fresh.view(crowd.tenant, gone).await.unwrap().map_or(0, |view| view.version),
+            name: Some("New".parse().ok()),
+            ..ContactChange::default()
+        };
+        fresh.change(crowd.tenant, gone, again, &by()).await.unwrap();
+        let case = format!("seed {seed}: {merged:?}");
+        if is_left && merged.is_err() {
+            assert_eq!(fresh.family_of(crowd.tenant, other).await, Ok(vec![other]), "{case}");
+            assert_eq!(fresh.family_of(crowd.tenant, gone).await, Ok(vec![gone]), "{case}");
+        }
+        fresh.merge(crowd.tenant, other, gone, &by()).await.unwrap();
+        let family = fresh.family_of(crowd.tenant, gone).await.unwrap();
+        assert_eq!(family.len(), 2, "{case}");
+        fresh
+            .split(crowd.tenant, family[0], SplitIn { contact: Some(family[1]), ..SplitIn::default() }, &by())
+            .await
+            .unwrap();
+    }
+    println!("erased along or before {}, left {}", met[0], met[1]);
+    assert!(met[1] > 0, "{met:?}");
+}
+
+/// However many write about one contact at once, each who was answered was right, and all records of it agree.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_those_who_are_one_is_said_of_all_or_of_nobody() {
+    for seed in 0..100 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let crowd = Crowd::new(3).await;
+        crowd.merge(1, 2).await.unwrap();
+        crowd.merge(0, 1).await.unwrap();
+        let version = crowd.contacts.view(crowd.tenant, crowd.ids[0]).await.unwrap().unwrap().version;
+        let delays = (0..128)
+            .map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..4)), outcome: Outcome::AsAsked });
+        crowd.store.script(delays.collect::<Vec<_>>());
+        let requests = (0..6).map(async |n| {
+            tokio::time::sleep(Duration::from_millis(n * 2)).await;
+            let states = StatesIn { opted_out: Some(n % 2 == 0), blocked: Some(n % 2 == 1) };
+            let change = ContactChange { version, states, ..ContactChange::default() };
+            crowd.contacts.change(crowd.tenant, crowd.ids[1], change, &by()).await
+        });
+        let answers = join_all(requests).await;
+        crowd.store.forget_script();
+        let done: Vec<_> = (0..6).filter(|n| answers[*n].is_ok()).collect();
+        assert_eq!(done.len(), 1, "seed {seed}: {answers:?}");
+        let wanted = if done[0] % 2 == 0 { ContactState::OptedOut } else { ContactState::Blocked };
+        let fresh = Contacts::new(crowd.store.clone(), Arc::new(SystemClock));
+        for part in [1, 2] {
+            let undo = SplitIn { contact: Some(crowd.ids[part]), ..SplitIn::default() };
+            fresh.split(crowd.tenant, crowd.ids[part], undo, &by()).await.unwrap();
+        }
+        for id in &crowd.ids {
+            let view = fresh.view(crowd.tenant, *id).await.unwrap().unwrap();
+            assert_eq!(view.states.keys().copied().collect::<Vec<_>>(), [wanted], "seed {seed}: {answers:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_may_be_merged_and_parted_as_often_as_one_likes() {
+    let crowd = Crowd::new(2 * limits::MERGED_MAX + 2).await;
+    for other in 1..crowd.ids.len() {
+        crowd.merge(0, other).await.unwrap();
+        if other != 3 {
+            crowd.part(0, other).await.unwrap();
+        }
+    }
+    crowd.is_as(&[(3, 0)].into(), "one is left").await;
+}
+
+/// As a merge leaves it whose entry made room for another one, and that ended before it could enter it again.
+#[tokio::test]
+async fn a_pointer_that_is_not_looked_for_is_found_by_who_comes_from_it() {
+    let crowd = Crowd::new(2).await;
+    crowd.merge(0, 1).await.unwrap();
+    let name = RecordName { scope: Scope::Tenant(crowd.tenant), kind: "contact", id: crowd.ids[0].to_string() };
+    let (version, mut record): (u64, ContactRecord) =
+        actors::record_body::load(&*crowd.store, name.clone()).await.unwrap().unwrap();
+    record.merged.clear();
+    actors::record_body::save(&*crowd.store, name, version, &record).await.unwrap();
+    let contacts = Contacts::new(crowd.store.clone(), Arc::new(SystemClock));
+    let crowd = Crowd { contacts, ..crowd };
+    assert_eq!(crowd.contacts.family_of(crowd.tenant, crowd.ids[1]).await.unwrap().len(), 2);
+    crowd.is_as(&[(1, 0)].into(), "found").await;
 }

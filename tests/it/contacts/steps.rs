@@ -258,7 +258,8 @@ async fn a_change_is_made_from_the_version_that_is_there_and_takes_nobodys_ident
     assert_ne!(contacts.named(other, &name("Ana")).await.unwrap().own, bed.ana);
 }
 
-struct Nothing;
+/// Nothing is known.
+pub(super) struct Nothing;
 
 impl Retriever for Nothing {
     fn search(&self, _: TenantId, _: Query, _: usize) -> BoxFuture<'static, Result<Vec<Passage>, KnowledgeError>> {
