@@ -98,7 +98,7 @@ impl Keeper {
     pub(super) fn run(&mut self) {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             tracing::error!(chore = ?self.chore, "the keeper of the store's keys panicked");
-            // Should it be a chore's, it does not come again and again; the next start tries it.
+            // If the chore is what panics, it would panic each time: it is left to the next start.
             self.chore = self.chore.next();
         }
     }
@@ -130,7 +130,7 @@ impl Keeper {
                     continue;
                 }
                 Work::Wipe => {
-                    // Else it comes to that by itself.
+                    // A keeper that has not come to its rest yet still has this before it.
                     if self.chore == Chore::Rest {
                         self.chore = Chore::Strip(0);
                     }
