@@ -16,10 +16,10 @@ const IDLE_PAGES: i64 = 500;
 /// A log of so many pages, copied or not, waits for readers to let go, and starts over.
 const RESTART_PAGES: i64 = 4 * DUE_PAGES;
 
-/// How long what was erased waits for a moment without work, before it is wiped between batches …
-const WIPE_AFTER: Duration = Duration::from_secs(2);
+/// How long what was erased waits for a moment without work, before the log is emptied between batches …
+const EMPTY_AFTER: Duration = Duration::from_secs(2);
 /// … and the wait for readers of the log then: nobody's write is to stand behind it for long.
-const WIPE_PATIENCE: Duration = Duration::from_millis(20);
+const EMPTY_PATIENCE: Duration = Duration::from_millis(20);
 
 /// Tidies up a log that is larger than any that comes of serving, while nobody waits: else the first quiet moment would
 /// copy all of it at once. Behind a new version of the schema nobody reads yet.
@@ -36,12 +36,18 @@ pub(super) fn after_opening(connection: &Connection, is_new_version: bool) -> ru
     Ok(())
 }
 
+/// Empties the log's file. False when somebody reads from it: they are not waited for.
+pub(super) fn empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(EMPTY_PATIENCE)?;
+    let is_held_up = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    connection.busy_timeout(LOCK_PATIENCE)?;
+    is_held_up.map(|is_held_up| !is_held_up)
+}
+
 /// What is known of the log.
 #[derive(Default)]
 pub(super) struct Checkpoints {
     waiting: i64,
-    /// Pages in the log.
-    log: i64,
     /// The log's file holds what was erased; since then, or since it was tried last to empty it.
     erased: Option<Instant>,
 }
@@ -58,8 +64,8 @@ impl Checkpoints {
 
     pub(super) fn after_commit(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let log = self.look(connection, "PRAGMA wal_checkpoint(NOOP)")?;
-        if self.erased.is_some_and(|since| since.elapsed() >= WIPE_AFTER) {
-            return self.wipe(connection);
+        if self.erased.is_some_and(|since| since.elapsed() >= EMPTY_AFTER) {
+            return self.empty(connection);
         }
         match self.waiting {
             DUE_PAGES.. if log >= RESTART_PAGES => self.copy(connection, "PRAGMA wal_checkpoint(RESTART)"),
@@ -70,7 +76,7 @@ impl Checkpoints {
 
     pub(super) fn when_idle(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         if self.erased.is_some() {
-            return self.wipe(connection);
+            return self.empty(connection);
         }
         self.copy(connection, "PRAGMA wal_checkpoint(PASSIVE)")?;
         // A reader may hold some back: what is left counts from here, so that idling stays idle.
@@ -84,12 +90,12 @@ impl Checkpoints {
     }
 
     /// Empties the log's file, unless somebody reads from it: then later.
-    fn wipe(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        connection.busy_timeout(WIPE_PATIENCE)?;
-        let wiped = self.copy(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
-        connection.busy_timeout(LOCK_PATIENCE)?;
-        wiped?;
-        self.erased = (self.log > 0).then(Instant::now);
+    fn empty(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let begun = Instant::now();
+        let is_empty = empty(connection)?;
+        metrics::histogram!(CHECKPOINT_SECONDS).record(begun.elapsed());
+        self.look(connection, "PRAGMA wal_checkpoint(NOOP)")?;
+        self.erased = (!is_empty).then(Instant::now);
         Ok(())
     }
 
@@ -106,7 +112,6 @@ impl Checkpoints {
             .prepare_cached(pragma)?
             .query_row([], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?)))?;
         self.waiting = log - copied;
-        self.log = log;
         Ok(log)
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn adopt(connection: &Connection, keys: &dyn Keys) -> rusqlite::Resul
     match named(connection)? {
         None => {
             connection.execute(
-                "INSERT INTO installation (id, sealed_to, keys_to, wiped) VALUES (?1, 0, 0,
+                "INSERT INTO installation (id, sealed_to, keys_to, rewritten) VALUES (?1, 0, 0,
                      CASE WHEN EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM records) THEN 0 ELSE 2 END)",
                 params![ours.0],
             )?;

@@ -36,6 +36,9 @@ mod queue_tests;
 mod queues;
 mod reader;
 mod records;
+mod rewrite;
+#[cfg(test)]
+mod rewrite_tests;
 mod rows;
 #[cfg(test)]
 mod scratch;
@@ -48,9 +51,6 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod unreadable;
-mod wipe;
-#[cfg(test)]
-mod wipe_tests;
 mod writer;
 
 use std::time::Duration;
