@@ -5,6 +5,7 @@ mod checkpoint;
 mod connect;
 mod contact_names;
 mod contact_records;
+mod contact_removals;
 #[cfg(test)]
 mod contacts_tests;
 mod damage;
