@@ -13,13 +13,13 @@ use crate::metrics::CHECKPOINT_SECONDS;
 const DUE_PAGES: i64 = 8_000;
 /// Pages that make one worth its two syncs when nothing else is to do.
 const IDLE_PAGES: i64 = 500;
-/// A log of so many pages, copied or not, waits for readers to let go, and starts over.
+/// A log of so many pages, copied or not, starts over if readers let go.
 const RESTART_PAGES: i64 = 4 * DUE_PAGES;
 
-/// How long what was erased waits for a moment without work, before the log is emptied between batches …
+/// How long what was erased waits for a moment without work, before the log is emptied between batches.
 const EMPTY_AFTER: Duration = Duration::from_secs(2);
-/// … and the wait for readers of the log then: nobody's write is to stand behind it for long.
-const EMPTY_PATIENCE: Duration = Duration::from_millis(20);
+/// The wait for readers of the log, between batches: nobody's write is to stand behind it for long.
+const READERS_PATIENCE: Duration = Duration::from_millis(20);
 
 /// Tidies up a log that is larger than any that comes of serving, while nobody waits: else the first quiet moment would
 /// copy all of it at once. Behind a new version of the schema nobody reads yet.
@@ -38,10 +38,18 @@ pub(super) fn after_opening(connection: &Connection, is_new_version: bool) -> ru
 
 /// Empties the log's file. False when somebody reads from it: they are not waited for.
 pub(super) fn empty(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.busy_timeout(EMPTY_PATIENCE)?;
-    let is_held_up = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
-    connection.busy_timeout(LOCK_PATIENCE)?;
+    let is_held_up = hardly_waiting(connection, || {
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0))
+    });
     is_held_up.map(|is_held_up| !is_held_up)
+}
+
+/// Does something for which others may have to let go of the log.
+fn hardly_waiting<T>(connection: &Connection, act: impl FnOnce() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    connection.busy_timeout(READERS_PATIENCE)?;
+    let done = act();
+    connection.busy_timeout(LOCK_PATIENCE)?;
+    done
 }
 
 /// What is known of the log.
@@ -68,7 +76,9 @@ impl Checkpoints {
             return self.empty(connection);
         }
         match self.waiting {
-            DUE_PAGES.. if log >= RESTART_PAGES => self.copy(connection, "PRAGMA wal_checkpoint(RESTART)"),
+            DUE_PAGES.. if log >= RESTART_PAGES => {
+                hardly_waiting(connection, || self.copy(connection, "PRAGMA wal_checkpoint(RESTART)"))
+            }
             DUE_PAGES.. => self.copy(connection, "PRAGMA wal_checkpoint(PASSIVE)"),
             _ => Ok(()),
         }

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags, params};
 use schema::{ConversationKey, Seq};
 
+use super::checkpoint::Checkpoints;
 use super::job::Write;
 use super::rewrite::{WantedWrite, rewrite};
 use super::rows::{Memory, Rows};
 use super::scratch::Scratch;
-use super::{SqliteOptions, SqliteStore, connect, migrate};
+use super::{LOCK_PATIENCE, SqliteOptions, SqliteStore, connect, migrate};
 use crate::{Log, PageBounds, StoreError};
 
 /// Longer than anything that is waited for.
@@ -219,6 +220,26 @@ fn a_file_is_rewritten_once_however_long_its_log_is_read() {
     let writer = connect::open_writer(&scratch.file()).unwrap();
     assert_eq!(rewrite(&writer, &scratch.file()).unwrap(), Ok(()));
     assert_eq!((state(&scratch.file()).unwrap().1, holding(&scratch)), (1, vec![]));
+}
+
+#[test]
+fn a_long_log_that_somebody_reads_holds_up_no_write() {
+    let (scratch, writer) = wanted("rewritten-long");
+    writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA synchronous = OFF").unwrap();
+    let reader = reads(&scratch);
+    let insert = "INSERT INTO records (scope, kind, id, version, body) VALUES (x'', 'long', 'x', 1, zeroblob(?1))";
+    writer.execute(insert, [140 << 20]).unwrap();
+    let mut checkpoints = Checkpoints::default();
+    let begun = Instant::now();
+    for _ in 0..3 {
+        checkpoints.after_commit(&writer).unwrap();
+    }
+    assert!(begun.elapsed() < LOCK_PATIENCE, "it waits for who reads: {:?}", begun.elapsed());
+    let before = log_bytes(&scratch);
+    drop(reader);
+    checkpoints.after_commit(&writer).unwrap();
+    writer.execute("UPDATE installation SET rewritten = 0", []).unwrap();
+    assert_eq!(log_bytes(&scratch), before, "the log does not start over");
 }
 
 #[test]
