@@ -12,7 +12,7 @@
 //! | snapshot | the same |
 //! | row in the list | the same |
 //! | board of unanswered questions, verdicts' notes | forgotten; sealed under the same key |
-//! | the store's write-ahead log and freed pages | wiped within seconds; sealed until then |
+//! | the store's write-ahead log and freed pages | emptied and overwritten within seconds; sealed until then |
 //! | copies and backups of the store | cannot be read once the key has ended |
 //! | what an operator has exported | theirs to delete: the node does not know of it |
 //!

@@ -17,7 +17,7 @@ impl Seals for Way {
         Box::pin(async move { Ok(is_there.then_some(notes)) })
     }
 
-    fn wipe(&self) -> Pending<()> {
+    fn rewrite(&self) -> Pending<()> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -53,8 +53,8 @@ macro_rules! forward {
                 self.store.unseal(key, notes)
             }
 
-            fn wipe(&self) -> engine_store::Pending<()> {
-                self.store.wipe()
+            fn rewrite(&self) -> engine_store::Pending<()> {
+                self.store.rewrite()
             }
         }
     };

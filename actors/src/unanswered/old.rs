@@ -49,7 +49,7 @@ impl Unanswered {
         if !is_all {
             return Ok(());
         }
-        self.store.wipe().await?;
+        self.store.rewrite().await?;
         match self.store.put(done, 0, Vec::new()).await {
             Ok(_) | Err(StoreError::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),

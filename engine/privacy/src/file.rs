@@ -54,8 +54,9 @@ struct Numbers {
     noted: u64,
     /// Ends that the disk surely has.
     ended: u64,
-    /// Ends that the file may show: as many, or more that are being synced or failed. None of these numbers is used
-    /// again, or a copy from in between would pass for what came later.
+    /// Ends that the file may show: as many, or more that are being synced or failed. An end that comes later counts
+    /// from here and never takes a number that failed: a copy made of the file in between has that number without that
+    /// end, and would pass for a newer one.
     counted: u64,
 }
 
@@ -251,7 +252,8 @@ impl Keys for FileKeys {
 }
 
 impl Drop for FileKeys {
-    /// The next start need not pass over the keys that were not given out. Should this not reach the disk, it does.
+    /// Says in the file which keys were not given out, so that the next start gives them out. If this does not reach the
+    /// disk, the next start passes over them.
     fn drop(&mut self) {
         let numbers = lock(&self.numbers);
         if numbers.next < numbers.noted {

@@ -40,8 +40,11 @@ pub trait Log: Send + Sync + 'static {
     /// of the store, whenever that was made. An owner that still writes is answered [`StoreError::NotFound`], and so is
     /// a consumer that is late with a row. With `head`, only while that is the log's.
     ///
+    /// Whoever asks for an erasure again while it is on its way waits for it and is answered the same, whatever `head`
+    /// they name: nobody is told that it is gone while its key has not ended.
+    ///
     /// # Errors
-    /// [`StoreError::NotFound`] when there is no such conversation;
+    /// [`StoreError::NotFound`] when there is no such conversation, nor an end of its key to wait for;
     /// [`StoreError::Fenced`] when its head is another one;
     /// [`StoreError::Unknown`] when it may or may not have been removed: ask again;
     /// [`StoreError::Ending`] when it is removed and its key cannot be ended yet: the store goes on trying, and whoever

@@ -22,7 +22,7 @@ pub trait Seals: Send + Sync + 'static {
 
     /// To be called once documents in the clear were replaced by sealed ones: the store sees that nothing of what they
     /// said is left in its files. Answered when that is noted; it is done by and by, and gone on with after a crash.
-    fn wipe(&self) -> Pending<()>;
+    fn rewrite(&self) -> Pending<()>;
 }
 
 /// Words about an event, in the clear or sealed.

@@ -19,6 +19,20 @@ pub(super) async fn what_was_erased_was_never_there(store: SharedStore) -> Outco
     same("the list", &store.list(query).await?, &vec![])
 }
 
+pub(super) async fn an_erasure_asked_for_again_while_it_is_on_its_way_is_no_failure(store: SharedStore) -> Outcome {
+    let key = fresh_key();
+    let claim = open(&store, key).await?;
+    store.append(append(key, claim, &["one"])).await?;
+    // None is answered before all are asked for.
+    let (first, again) = (store.erase(key, None), [None, Some(1), Some(7)].map(|head| store.erase(key, head)));
+    same("the first", &first.await, &Ok(()))?;
+    for again in again {
+        let answer = again.await;
+        same("one of the others", &matches!(answer, Ok(()) | Err(StoreError::NotFound)), &true)?;
+    }
+    refused("once it is over", store.erase(key, None).await, &StoreError::NotFound)
+}
+
 pub(super) async fn an_owner_cannot_write_back_what_was_erased(store: SharedStore) -> Outcome {
     let key = fresh_key();
     let claim = open(&store, key).await?;

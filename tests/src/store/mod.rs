@@ -71,6 +71,7 @@ cases! {
         the_same_conversation_id_in_two_tenants_is_two_logs;
     erasing:
         what_was_erased_was_never_there
+        an_erasure_asked_for_again_while_it_is_on_its_way_is_no_failure
         an_owner_cannot_write_back_what_was_erased
         an_erasure_leaves_all_others
         an_erasure_may_ask_for_a_head

@@ -38,7 +38,7 @@ impl Seals for MemoryStore {
         Box::pin(async { answer })
     }
 
-    fn wipe(&self) -> Pending<()> {
+    fn rewrite(&self) -> Pending<()> {
         Box::pin(async { Ok(()) })
     }
 

@@ -8,9 +8,9 @@ use serde_json::{Map, Value};
 /// The format that this step writes.
 const FORMAT: u64 = 2;
 /// No pointer leads over more records than this.
-const STEPS_MAX: usize = 64;
+pub(super) const STEPS_MAX: usize = 64;
 /// The parts of a record in which each value says where it came from.
-const PARTS: [&str; 3] = ["attributes", "consents", "states"];
+pub(super) const PARTS: [&str; 3] = ["attributes", "consents", "states"];
 
 const NEXT: &str = "SELECT scope, id, body FROM records
     WHERE +kind = 'contact' AND (scope, kind, id) > (?1, 'contact', ?2) ORDER BY scope, kind, id LIMIT 1";
@@ -21,12 +21,14 @@ const HOLD: &str = "UPDATE record_keys SET id = ?3 WHERE scope = ?1 AND kind = '
 
 /// Gives each record its own. Inside the step's transaction.
 pub(super) fn part(connection: &Connection) -> rusqlite::Result<()> {
+    // While the copies still say where they came from, one can see which of them was taken away.
+    each(connection, |contacts, id, record| contacts.follow_removals(id, record))?;
     // All copies go back before it is looked at which identities nobody finds any more.
     each(connection, |contacts, id, record| contacts.give_back(id, record))?;
     each(connection, |contacts, id, record| contacts.reconcile(id, record))
 }
 
-type Record = Map<String, Value>;
+pub(super) type Record = Map<String, Value>;
 
 /// Hands over every record that can be read; one that cannot be stays as it is.
 fn each(
@@ -50,7 +52,7 @@ fn each(
 }
 
 /// The records of one tenant.
-struct Contacts<'a> {
+pub(super) struct Contacts<'a> {
     connection: &'a Connection,
     scope: &'a [u8],
 }
@@ -169,7 +171,7 @@ impl Contacts<'_> {
         Ok(known)
     }
 
-    fn read(&self, id: &str) -> rusqlite::Result<Option<Record>> {
+    pub(super) fn read(&self, id: &str) -> rusqlite::Result<Option<Record>> {
         let body: Option<Vec<u8>> =
             self.connection.prepare_cached(BODY)?.query_row(params![self.scope, id], |row| row.get(0)).optional()?;
         Ok(body.and_then(|body| serde_json::from_slice(&body).ok()))
@@ -189,7 +191,7 @@ fn list<'a>(record: &'a mut Record, part: &str) -> impl Iterator<Item = &'a mut 
     record.get_mut(part).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-fn pointer(record: &Record) -> Option<String> {
+pub(super) fn pointer(record: &Record) -> Option<String> {
     record.get("merged_into")?.as_str().map(str::to_owned)
 }
 
@@ -208,7 +210,7 @@ fn same(one: &Value, other: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
@@ -216,7 +218,7 @@ mod tests {
 
     const BEFORE: usize = 9;
 
-    fn id(n: u8) -> String {
+    pub(in crate::sqlite) fn id(n: u8) -> String {
         format!("ct_{}", format!("{n:02x}").repeat(16))
     }
 
@@ -224,7 +226,7 @@ mod tests {
         with(json!({"kind": "external", "value": value}), from)
     }
 
-    fn with(mut value: Value, from: Option<u8>) -> Value {
+    pub(in crate::sqlite) fn with(mut value: Value, from: Option<u8>) -> Value {
         let provenance = json!({"at": "2026-01-01T00:00:00.000Z", "by": "key 1", "way": "api"});
         value.as_object_mut().unwrap().extend(provenance.as_object().unwrap().clone());
         if let Some(from) = from {
@@ -234,7 +236,7 @@ mod tests {
     }
 
     /// A file as the last program left it that copied: `(id, record)`, and who is found by what.
-    fn left_behind(records: &[(u8, Value)], keys: &[(&str, u8)]) -> Connection {
+    pub(in crate::sqlite) fn left_behind(records: &[(u8, Value)], keys: &[(&str, u8)]) -> Connection {
         let mut file = Connection::open_in_memory().unwrap();
         migrate(&mut file, &STEPS[..BEFORE]).unwrap();
         for (n, record) in records {
@@ -251,7 +253,7 @@ mod tests {
         file
     }
 
-    fn read(file: &Connection, n: u8) -> (Value, schema::ContactRecord) {
+    pub(in crate::sqlite) fn read(file: &Connection, n: u8) -> (Value, schema::ContactRecord) {
         let contacts = Contacts { connection: file, scope: &[1] };
         let record = Value::Object(contacts.read(&id(n)).unwrap().unwrap());
         let parsed = serde_json::from_value(record.clone()).unwrap();

@@ -6,8 +6,8 @@
 //! keys, together with the end itself, then here, in the transaction that takes the key off the list. A crash between
 //! the two leaves the keys ahead and the key on the list. The right keys are taken then, as a higher count always is (the
 //! data may be a backup), and this file follows. Keys from before that end have the count that is here, and are taken
-//! too; but the key is still on the list, so that it ends in them as well, before anybody is answered that it has. Was
-//! the second write done, keys from before are refused. In the other order a crash would refuse the right ones.
+//! too; but the key is still on the list, so that it ends in them as well, before anybody is answered that it has. After
+//! the second write, keys from before that end are refused. In the other order a crash would refuse the right ones.
 
 use engine_privacy::{Installation, KeyNumber, Keys, KeysError};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -39,7 +39,7 @@ pub(super) fn adopt(connection: &Connection, keys: &dyn Keys) -> rusqlite::Resul
     match named(connection)? {
         None => {
             connection.execute(
-                "INSERT INTO installation (id, sealed_to, keys_to, wiped) VALUES (?1, 0, 0,
+                "INSERT INTO installation (id, sealed_to, keys_to, rewritten) VALUES (?1, 0, 0,
                      CASE WHEN EXISTS (SELECT 1 FROM events) OR EXISTS (SELECT 1 FROM records) THEN 0 ELSE 2 END)",
                 params![ours.0],
             )?;

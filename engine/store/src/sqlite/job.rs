@@ -39,7 +39,7 @@ pub(super) trait Job: Send {
     fn apply(&mut self, rows: &mut Rows<'_>) -> rusqlite::Result<()>;
     fn cost(&self) -> (usize, usize);
     /// Whom to tell once the file is rewritten, if it is to be.
-    fn wipes(&mut self) -> Option<oneshot::Sender<Result<(), StoreError>>> {
+    fn rewrites(&mut self) -> Option<oneshot::Sender<Result<(), StoreError>>> {
         None
     }
     fn finish(self: Box<Self>, fate: &Fate);

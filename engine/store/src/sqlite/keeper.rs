@@ -17,8 +17,8 @@ use super::lasting::Lasting;
 use super::old_events::{EnsureKeysWrite, OldEvents, OldRead, SealWrite, SealedToRead};
 use super::queue::{BatchLimits, Queue, Taken};
 use super::queues::Queues;
+use super::rewrite::StripWrite;
 use super::sealing::Sealing;
-use super::wipe::StripWrite;
 use crate::{Pending, StoreError};
 
 /// Erasures whose keys end with one sync.
@@ -28,7 +28,7 @@ const PIECE_PAUSE: Duration = Duration::from_millis(20);
 /// After a failure, until it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The same for rewriting the file: it takes long, and mostly what it lacks is room.
-const WIPE_AFTER: Duration = Duration::from_secs(60);
+const REWRITE_AFTER: Duration = Duration::from_secs(60);
 /// Conversations looked at in one piece.
 const PIECE_CONVERSATIONS: usize = 1_000;
 
@@ -39,7 +39,7 @@ pub(super) enum Work {
     /// Spare keys are few.
     Refill,
     /// The file is to be rewritten.
-    Wipe,
+    Rewrite,
 }
 
 /// What is done in quiet moments, one after the other.
@@ -54,7 +54,7 @@ enum Chore {
     /// Takes the words out of the list's rows, behind this one, that an earlier version has left.
     Strip(i64),
     /// Rewrites the file, so that nothing of these is left in it.
-    Wipe,
+    Rewrite,
     /// Nothing is left.
     Rest,
 }
@@ -66,8 +66,8 @@ impl Chore {
             Self::End => Self::Remove(0),
             Self::Remove(_) => Self::Seal,
             Self::Seal => Self::Strip(0),
-            Self::Strip(_) => Self::Wipe,
-            Self::Wipe | Self::Rest => Self::Rest,
+            Self::Strip(_) => Self::Rewrite,
+            Self::Rewrite | Self::Rest => Self::Rest,
         }
     }
 }
@@ -98,7 +98,7 @@ impl Keeper {
     pub(super) fn run(&mut self) {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
             tracing::error!(chore = ?self.chore, "the keeper of the store's keys panicked");
-            // Should it be a chore's, it does not come again and again; the next start tries it.
+            // If the chore is what panics, it would panic each time: it is left to the next start.
             self.chore = self.chore.next();
         }
     }
@@ -129,8 +129,8 @@ impl Keeper {
                     self.refill();
                     continue;
                 }
-                Work::Wipe => {
-                    // Else it comes to that by itself.
+                Work::Rewrite => {
+                    // A keeper that has not come to its rest yet still has this before it.
                     if self.chore == Chore::Rest {
                         self.chore = Chore::Strip(0);
                     }
@@ -229,7 +229,7 @@ impl Keeper {
             }
             Err(error) => {
                 lasting.failed(&error);
-                self.pause = if chore == Chore::Wipe && !owes { WIPE_AFTER } else { RETRY_AFTER };
+                self.pause = if chore == Chore::Rewrite && !owes { REWRITE_AFTER } else { RETRY_AFTER };
             }
         }
     }
@@ -253,8 +253,8 @@ impl Keeper {
                 let reached = self.runtime.block_on(self.queues.write(StripWrite { after }))?;
                 self.chore = reached.map_or(self.chore.next(), Chore::Strip);
             }
-            Chore::Wipe => {
-                self.runtime.block_on(self.queues.wipe())?;
+            Chore::Rewrite => {
+                self.runtime.block_on(self.queues.rewrite())?;
                 self.chore = self.chore.next();
             }
             Chore::Rest => {}

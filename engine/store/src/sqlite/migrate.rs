@@ -43,7 +43,7 @@ pub(super) const STEPS: &[Step] = &[
     Step { rows: contact_records::part, ..Step::sql("") },
     Step::sql(include_str!("migrations/0011_keys_ended.sql")),
     Step::sql(include_str!("migrations/0012_ending_of.sql")),
-    Step::sql(include_str!("migrations/0013_wiped.sql")),
+    Step::sql(include_str!("migrations/0013_rewritten.sql")),
 ];
 
 /// A file as the first release wrote it. Never edited: it stands for the files in the field.

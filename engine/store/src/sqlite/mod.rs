@@ -5,6 +5,7 @@ mod checkpoint;
 mod connect;
 mod contact_names;
 mod contact_records;
+mod contact_removals;
 #[cfg(test)]
 mod contacts_tests;
 mod damage;
@@ -36,6 +37,9 @@ mod queue_tests;
 mod queues;
 mod reader;
 mod records;
+mod rewrite;
+#[cfg(test)]
+mod rewrite_tests;
 mod rows;
 #[cfg(test)]
 mod scratch;
@@ -48,9 +52,6 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod unreadable;
-mod wipe;
-#[cfg(test)]
-mod wipe_tests;
 mod writer;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use super::failure;
 use super::job::{Job, Write, job};
 use super::queue::{Queue, Refused};
 use super::reader::{Question, Read, question};
-use super::wipe::Wipe;
+use super::rewrite::Rewrite;
 use crate::{Pending, StoreError};
 
 /// Bytes that may wait for the writer: a few seconds of work for an ordinary disk.
@@ -39,8 +39,8 @@ impl Queues {
     }
 
     /// Has the file rewritten.
-    pub(super) fn wipe(&self) -> Pending<()> {
-        let (job, answer) = Wipe::asked();
+    pub(super) fn rewrite(&self) -> Pending<()> {
+        let (job, answer) = Rewrite::asked();
         match self.writer.push(job, 0) {
             Ok(()) => Box::pin(async {
                 answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the writer ended before".into())))

@@ -28,11 +28,11 @@ use super::queue::{BatchLimits, Queue};
 use super::queues::Queues;
 use super::reader::{Read, Reader};
 use super::records::{DeleteWrite, FindRead, GetRead, PutWithKeysWrite, PutWrite, ScanRead};
+use super::rewrite::WantedWrite;
 use super::sealing::{Sealing, refusal};
 use super::seals::{UnsealRead, seal};
 use super::snapshots::{SnapshotRead, SnapshotWrite};
 use super::stats::{Counters, StoreStats};
-use super::wipe::WantedWrite;
 use super::writer::Writer;
 use crate::{
     Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
@@ -352,12 +352,12 @@ impl Seals for SqliteStore {
         Box::pin(Self::seal_unknown(Arc::clone(&self.sealing), ensured, key, notes))
     }
 
-    fn wipe(&self) -> Pending<()> {
+    fn rewrite(&self) -> Pending<()> {
         let (noted, keeper) = (self.write(WantedWrite), Arc::clone(&self.keeper));
         Box::pin(async move {
             noted.await?;
             // If it has no room, the next start does it.
-            let _ = keeper.push(Work::Wipe, 0);
+            let _ = keeper.push(Work::Rewrite, 0);
             Ok(())
         })
     }

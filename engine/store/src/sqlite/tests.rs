@@ -268,7 +268,7 @@ async fn rows_of_another_version_are_listed_and_made_anew() {
 
 #[tokio::test]
 async fn what_was_erased_is_in_no_file() {
-    let scratch = Scratch::new("wiped");
+    let scratch = Scratch::new("in-no-file");
     let word = "quetzalcoatl";
     let holds = |scratch: &Scratch| {
         let folder = scratch.file().parent().unwrap().to_path_buf();
@@ -304,6 +304,19 @@ async fn what_was_erased_is_in_no_file() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+#[tokio::test]
+async fn an_erasure_asked_for_twice_at_once_is_done_for_both() {
+    let scratch = Scratch::new("erased-twice");
+    let store = open(&scratch);
+    let key = opened(&store).await;
+    // One transaction removes it and finds it removed: the end of its key is before both answers.
+    let release = hold(&store);
+    let (first, again) = (store.erase(key, None), store.erase(key, Some(6)));
+    release.send(()).unwrap();
+    assert_eq!((first.await, again.await), (Ok(()), Ok(())));
+    assert_eq!(store.erase(key, None).await, Err(StoreError::NotFound));
 }
 
 fn open(scratch: &Scratch) -> SqliteStore {

@@ -17,7 +17,7 @@ use super::queue::{BatchLimits, Queue, Taken};
 use super::rows::{Memory, Rows};
 use super::sealing::Sealing;
 use super::stats::Counters;
-use super::{erase, failure, wipe};
+use super::{erase, failure, rewrite};
 use crate::StoreError;
 use crate::metrics::{BATCH_WRITES, COMMIT_SECONDS};
 
@@ -89,10 +89,10 @@ impl Writer {
                 Taken::Item(first) => {
                     let mut batch = vec![first];
                     self.queue.drain_into(&mut batch, self.limits, |job| job.cost());
-                    let wiped: Vec<_> = batch.iter_mut().filter_map(|job| job.wipes()).collect();
+                    let asked: Vec<_> = batch.iter_mut().filter_map(|job| job.rewrites()).collect();
                     self.serve(batch);
                     // Behind the answers, as it takes a while.
-                    wiped.into_iter().for_each(|reply| drop(reply.send(self.wipe())));
+                    asked.into_iter().for_each(|reply| drop(reply.send(self.rewrite())));
                     self.clear_remains();
                     self.checkpoint(Checkpoints::after_commit);
                 }
@@ -203,12 +203,12 @@ impl Writer {
         }
     }
 
-    fn wipe(&mut self) -> Result<(), StoreError> {
+    fn rewrite(&mut self) -> Result<(), StoreError> {
         let connection = match &self.database {
             Database::Open { connection, .. } => connection,
             Database::Failed { why, .. } => return Err(self.refusal(why.clone())),
         };
-        wipe::wipe(connection, &self.path).unwrap_or_else(|error| {
+        rewrite::rewrite(connection, &self.path).unwrap_or_else(|error| {
             self.damage.look(&error);
             let why = failure::words(&error);
             self.fail(format!("rewriting it: {why}"));
@@ -218,7 +218,7 @@ impl Writer {
 
     fn checkpoint(&mut self, run: fn(&mut Checkpoints, &Connection) -> rusqlite::Result<()>) {
         let Database::Open { connection, memory } = &mut self.database else { return };
-        // While a piece is left there is more to wipe.
+        // While a piece is left the log gets more to be emptied of.
         if !memory.remains && std::mem::take(&mut memory.erased) {
             self.checkpoints.erased();
         }

@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OpenFlags, params};
 use schema::{ConversationKey, Seq};
 
+use super::checkpoint::Checkpoints;
+use super::job::Write;
+use super::rewrite::{WantedWrite, rewrite};
+use super::rows::{Memory, Rows};
 use super::scratch::Scratch;
-use super::{SqliteOptions, SqliteStore, migrate};
-use crate::{Log, PageBounds};
+use super::{LOCK_PATIENCE, SqliteOptions, SqliteStore, connect, migrate};
+use crate::{Log, PageBounds, StoreError};
 
 /// Longer than anything that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,7 +40,7 @@ struct Victim(Child);
 
 impl Victim {
     fn start(path: &Path) -> Self {
-        let test = "sqlite::wipe_tests::the_process_that_is_killed";
+        let test = "sqlite::rewrite_tests::the_process_that_is_killed";
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", test]).env(VICTIM, path).stdout(Stdio::null()).stderr(Stdio::null());
         Self(command.spawn().unwrap())
@@ -91,7 +95,7 @@ fn holding(scratch: &Scratch) -> Vec<PathBuf> {
 /// How far it is, as its file says: sealed up to this event, and rewritten or not.
 fn state(path: &Path) -> Option<(i64, i64)> {
     let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
-    file.query_row("SELECT sealed_to, wiped FROM installation", [], |row| Ok((row.get(0)?, row.get(1)?))).ok()
+    file.query_row("SELECT sealed_to, rewritten FROM installation", [], |row| Ok((row.get(0)?, row.get(1)?))).ok()
 }
 
 fn wait_for(path: &Path, reached: impl Fn((i64, i64)) -> bool) {
@@ -112,16 +116,16 @@ async fn nothing_is_left_in_the_clear_wherever_it_was_killed() {
         &[],
     ];
     for (round, moments) in moments.into_iter().enumerate() {
-        let scratch = old(&format!("wiped-{round}"));
+        let scratch = old(&format!("rewritten-{round}"));
         for moment in moments {
             let victim = Victim::start(&scratch.file());
             wait_for(&scratch.file(), moment);
             drop(victim);
-            let is_told = state(&scratch.file()).is_some_and(|(_, wiped)| wiped == 1);
+            let is_told = state(&scratch.file()).is_some_and(|(_, mark)| mark == 1);
             assert!(!is_told || holding(&scratch).is_empty(), "round {round}");
         }
         let victim = Victim::start(&scratch.file());
-        wait_for(&scratch.file(), |(_, wiped)| wiped == 1);
+        wait_for(&scratch.file(), |(_, mark)| mark == 1);
         drop(victim);
         assert_eq!(holding(&scratch), Vec::<PathBuf>::new(), "round {round}");
 
@@ -138,12 +142,12 @@ async fn nothing_is_left_in_the_clear_wherever_it_was_killed() {
 }
 
 #[tokio::test]
-async fn documents_that_were_sealed_are_wiped_when_it_is_asked_for() {
+async fn documents_that_were_sealed_are_rewritten_when_it_is_asked_for() {
     use crate::{RecordName, Records, Scope, Seals};
-    let scratch = old("wiped-documents");
+    let scratch = old("rewritten-documents");
     let name = |n: usize| RecordName { scope: Scope::Node, kind: "document", id: format!("{n}") };
     let store = SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap();
-    wait_for(&scratch.file(), |(_, wiped)| wiped == 1);
+    wait_for(&scratch.file(), |(_, mark)| mark == 1);
     for n in 0..300 {
         store.put(name(n), 0, WORD.repeat(n * 7 % 90).into()).await.unwrap();
     }
@@ -152,17 +156,110 @@ async fn documents_that_were_sealed_are_wiped_when_it_is_asked_for() {
         store.put(name(n), 1, vec![7; n % 5 * 100]).await.unwrap();
     }
     leave_words(&Connection::open(scratch.file()).unwrap());
-    store.wipe().await.unwrap();
+    store.rewrite().await.unwrap();
     assert_eq!(state(&scratch.file()).unwrap().0, i64::MAX);
-    wait_for(&scratch.file(), |(_, wiped)| wiped == 1);
+    wait_for(&scratch.file(), |(_, mark)| mark == 1);
     assert_eq!(holding(&scratch), Vec::<PathBuf>::new());
+}
+
+/// A file of this version that is to be rewritten, and the writer's connection to it.
+fn wanted(name: &str) -> (Scratch, Connection) {
+    let scratch = Scratch::new(name);
+    drop(SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap());
+    let writer = connect::open_writer(&scratch.file()).unwrap();
+    leave_words(&writer);
+    writer.execute("UPDATE installation SET rewritten = 0, sealed_to = ?1", [i64::MAX]).unwrap();
+    (scratch, writer)
+}
+
+/// Another program, or a backup, in the midst of reading.
+fn reads(scratch: &Scratch) -> Connection {
+    let reader = Connection::open(scratch.file()).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM records").unwrap();
+    let _: i64 = reader.query_row("SELECT count(*) FROM records", [], |row| row.get(0)).unwrap();
+    reader
+}
+
+fn log_bytes(scratch: &Scratch) -> u64 {
+    let mut log = scratch.file().into_os_string();
+    log.push("-wal");
+    fs::metadata(log).unwrap().len()
+}
+
+#[test]
+fn while_somebody_reads_from_the_log_the_file_is_not_rewritten() {
+    let (scratch, writer) = wanted("rewritten-read");
+    let reader = reads(&scratch);
+    let before = (log_bytes(&scratch), fs::read(scratch.file()).unwrap().len());
+    for _ in 0..3 {
+        let refused = rewrite(&writer, &scratch.file()).unwrap();
+        assert!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("reads")), "{refused:?}");
+        assert_eq!((log_bytes(&scratch), state(&scratch.file()).unwrap().1), (before.0, 0));
+    }
+    drop(reader);
+    assert_eq!(rewrite(&writer, &scratch.file()).unwrap(), Ok(()));
+    assert_eq!((state(&scratch.file()).unwrap().1, holding(&scratch)), (1, vec![]));
+    assert!(log_bytes(&scratch) < before.0);
+}
+
+#[test]
+fn a_file_is_rewritten_once_however_long_its_log_is_read() {
+    let (scratch, writer) = wanted("rewritten-once");
+    // Who reads while the log is empty is not seen before the log is used again.
+    writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let reader = reads(&scratch);
+    let mut sizes = Vec::new();
+    for _ in 0..3 {
+        assert!(matches!(rewrite(&writer, &scratch.file()).unwrap(), Err(StoreError::Unavailable(_))));
+        assert_eq!(state(&scratch.file()).unwrap().1, 3);
+        sizes.push(log_bytes(&scratch));
+    }
+    assert!(sizes[0] > 0 && sizes.iter().all(|size| *size == sizes[0]), "rewritten again: {sizes:?}");
+    // The next process goes on where this one stops.
+    drop((reader, writer));
+    let writer = connect::open_writer(&scratch.file()).unwrap();
+    assert_eq!(rewrite(&writer, &scratch.file()).unwrap(), Ok(()));
+    assert_eq!((state(&scratch.file()).unwrap().1, holding(&scratch)), (1, vec![]));
+}
+
+#[test]
+fn a_long_log_that_somebody_reads_holds_up_no_write() {
+    let (scratch, writer) = wanted("rewritten-long");
+    writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA synchronous = OFF").unwrap();
+    let reader = reads(&scratch);
+    let insert = "INSERT INTO records (scope, kind, id, version, body) VALUES (x'', 'long', 'x', 1, zeroblob(?1))";
+    writer.execute(insert, [140 << 20]).unwrap();
+    let mut checkpoints = Checkpoints::default();
+    let begun = Instant::now();
+    for _ in 0..3 {
+        checkpoints.after_commit(&writer).unwrap();
+    }
+    assert!(begun.elapsed() < LOCK_PATIENCE, "it waits for who reads: {:?}", begun.elapsed());
+    let before = log_bytes(&scratch);
+    drop(reader);
+    checkpoints.after_commit(&writer).unwrap();
+    writer.execute("UPDATE installation SET rewritten = 0", []).unwrap();
+    assert_eq!(log_bytes(&scratch), before, "the log does not start over");
+}
+
+#[test]
+fn what_is_replaced_before_the_log_is_empty_has_the_file_rewritten_again() {
+    for (mark, wanted_again) in [(0, 0), (1, 0), (2, 2), (3, 0)] {
+        let (scratch, writer) = wanted(&format!("rewritten-mark-{mark}"));
+        writer.execute("UPDATE installation SET rewritten = ?1", [mark]).unwrap();
+        let keys = engine_privacy::FileKeys::open(&scratch.file().with_extension("other"), None).unwrap();
+        let mut memory = Memory::new(std::sync::Arc::new(super::sealing::Sealing::new(std::sync::Arc::new(keys))));
+        let mut rows = Rows { connection: &writer, memory: &mut memory };
+        assert_eq!(WantedWrite.apply(&mut rows).unwrap(), Ok(()));
+        assert_eq!(state(&scratch.file()).unwrap().1, wanted_again, "{mark}");
+    }
 }
 
 #[tokio::test]
 async fn a_new_file_is_never_rewritten() {
     use crate::Seals;
-    let scratch = Scratch::new("wiped-never");
+    let scratch = Scratch::new("rewritten-never");
     let store = SqliteStore::open(&scratch.file(), SqliteOptions::default()).unwrap();
-    store.wipe().await.unwrap();
+    store.rewrite().await.unwrap();
     assert_eq!(state(&scratch.file()).unwrap().1, 2);
 }
