@@ -98,6 +98,8 @@ def test_a_contact_is_called_by_their_name_where_it_is_known(room):
     page.get_by_role("heading", name="kunde-4711").wait_for()
     known(room, "kunde-4711", name="Karla Kowalski")
     page.locator(".row-who", has_text="Karla Kowalski").wait_for()
+    page.get_by_role("heading", name="Karla Kowalski").wait_for()
+    page.locator(".by-contact .name", has_text="Karla Kowalski").first.wait_for(state="attached")
     page.reload()
     page.get_by_role("heading", name="Karla Kowalski").wait_for()
     page.locator(".by-contact .name", has_text="Karla Kowalski").first.wait_for(state="attached")

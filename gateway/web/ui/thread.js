@@ -65,6 +65,11 @@ export class Thread {
 
   set name(name) {
     this.#options.name = name;
+    this.refresh();
+  }
+
+  /** Somebody is called otherwise now: every entry is looked at again. */
+  refresh() {
     for (const view of this.#views.values()) this.#dirty.add(view.entry);
     this.#later();
   }

@@ -11,6 +11,8 @@ import { verdicts } from '../verdicts.js';
 const AGENT = 'tertulia.studio.agent';
 const device = kept('localStorage');
 const AGENT_CHARS_MAX = 80;
+/** So often is asked whom it is with: names change, and contacts become one or two, without a word in the log. */
+const NAMED_MS = 2500;
 
 /** `at` is the event to show first, where somebody comes for one; else it is the newest. */
 export function conversationDesk(studio, id, { at = 0, onChange }) {
@@ -56,14 +58,9 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   /** From this event on it is known what was said of the replies. */
   let judged = Infinity;
 
-  const named = api.conversation(id).then(
-    ({ contact, contact_name: called }) => {
-      names.someone = title.textContent = nameOf(contact, called);
-      title.title = contact;
-      show();
-    },
-    show,
-  );
+  let asking = new AbortController();
+  let next;
+  const named = name().then(show);
   const on = (target, type, act, once = false) => target.addEventListener(type, act, { signal: away.signal, once });
   if (read) settle();
   else on(conversation, 'caughtup', settle, true);
@@ -75,12 +72,37 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     draw();
   });
   for (const type of ['event', 'change', 'caughtup']) on(conversation, type, draw);
+  on(conversation, 'event', ({ detail }) => detail.type === 'message' && !conversation.replaying && name());
+  on(document, 'visibilitychange', () => document.hidden || name());
   on(line, 'change', draw);
   draw();
 
+  /** Asks whom it is with, and again after a while. */
+  async function name() {
+    clearTimeout(next);
+    // The newest question has the answer.
+    asking.abort();
+    const { signal } = (asking = new AbortController());
+    try {
+      // A page that nobody looks at need not be new.
+      if (!document.hidden || !title.title) call(await api.conversation(id, signal));
+    } catch {
+      // It stays as it was.
+    }
+    if (!signal.aborted && !gone) next = setTimeout(name, NAMED_MS);
+  }
+
+  function call({ contact, contact_name: called }) {
+    const found = nameOf(contact, called);
+    if (gone || away.signal.aborted || (found === names.someone && contact === title.title)) return;
+    names.someone = title.textContent = found;
+    title.title = contact;
+    talk.refresh();
+  }
+
   function show() {
-    // Who has gone meanwhile is not shown it.
-    if (!away.signal.aborted) talk.show(conversation);
+    // Who has gone meanwhile is not shown it, and nobody what is gone.
+    if (!away.signal.aborted && !gone) talk.show(conversation);
   }
 
   /** What was shown before was erased: its words go from the screen, too, and what was still being written. */
@@ -212,6 +234,8 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     focus: () => title.focus(),
     leave: () => {
       away.abort();
+      asking.abort();
+      clearTimeout(next);
       conversation.leave();
       talk.show(null);
     },

@@ -1,0 +1,45 @@
+"""A conversation open on the studio's desk while others change it: whom it is with, whose words it has, whether it is closed."""
+
+from room import conversation, finished, say
+from test_studio import studio, toast, visitor
+from test_studio_desk import ARABIC, known
+from test_widget import in_widget, is_finished, open_it, say_in, visit
+
+CLOSED = "Closed; the assistant answers when the customer writes again"
+
+
+def signed_as(room, name, conversation):
+    page = studio(room, f"conversations/{conversation}")
+    page.evaluate("name => localStorage.setItem('tertulia.studio.agent', name)", name)
+    page.reload()
+    page.locator(".desk .by-contact").first.wait_for()
+    return page
+
+
+def contact(room, name):
+    [found] = room.node.call("GET", f"/v1/contacts?identity=external:{name}")["contacts"]
+    return found
+
+
+def called(page, name):
+    """The heading, the list and the words themselves all say it."""
+    page.locator(".desk h1", has_text=name).wait_for()
+    page.locator(".row-who", has_text=name).first.wait_for()
+    page.wait_for_function("name => [...document.querySelectorAll('.desk .by-contact .name')].every(one => one.textContent === name)", arg=name)
+
+
+def test_an_open_conversation_follows_names_merges_and_splits(room):
+    talk = visitor(room, "olga-1", "quote hello")
+    visitor(room, "olga-2", "quote hello")
+    known(room, "olga-1", name="Olga One")
+    known(room, "olga-2", name="Olga Two")
+    page = studio(room, f"conversations/{talk}")
+    called(page, "Olga One")
+    one, two = contact(room, "olga-1"), contact(room, "olga-2")
+    room.node.call("POST", f"/v1/contacts/{two['id']}/merge", {"other": one["id"]})
+    called(page, "Olga Two")
+    room.node.call("POST", f"/v1/contacts/{two['id']}/split", {"contact": one["id"]})
+    called(page, "Olga One")
+    known(room, "olga-1", name="Olga Anew")
+    called(page, "Olga Anew")
+    room.shot(page, "studio-renamed")
