@@ -43,3 +43,25 @@ def test_an_open_conversation_follows_names_merges_and_splits(room):
     known(room, "olga-1", name="Olga Anew")
     called(page, "Olga Anew")
     room.shot(page, "studio-renamed")
+
+
+def test_a_closed_conversation_says_who_answers_next_to_all_who_see_it(room):
+    talk = visitor(room, "paula", "quote hello")
+    marta, ines = signed_as(room, "Marta", talk), signed_as(room, "Ines", talk)
+    marta.get_by_role("button", name="Take over").click()
+    marta.get_by_text("You answer; the assistant is silent").wait_for()
+    ines.get_by_text("Marta answers; the assistant is silent").wait_for()
+    marta.get_by_role("button", name="Close", exact=True).click()
+    toast(marta, "Closed. When the customer writes again, the assistant answers.")
+    for page in (marta, ines):
+        page.locator(".desk .stand", has_text=CLOSED).wait_for()
+        assert "is silent" not in page.locator(".desk-open").inner_text()
+    marta.get_by_text("Write to open it again and go on yourself.").wait_for()
+    ines.get_by_text("This conversation is closed. Take over to write to the customer.").wait_for()
+    room.shot(marta, "studio-closed")
+    room.shot(ines, "studio-closed-colleague")
+    # What it says is what comes of it.
+    room.node.call("POST", f"/v1/conversations/{talk}/messages", {"ref": "back", "text": "quote again"})
+    for page in (marta, ines):
+        page.locator(".desk .stand", has_text="The assistant answers").wait_for()
+        page.locator(".by-assistant.done", has_text="again").wait_for()

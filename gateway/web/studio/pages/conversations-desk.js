@@ -29,6 +29,7 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   const said = studio.agent === null ? verdicts(studio, () => id) : null;
   const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human', all: true, decorate });
   const foot = h('div', { class: 'desk-foot' });
+  const as = h('p', { class: 'hint as' });
   const write = composer({
     words: names,
     draft: `studio:${id}`,
@@ -155,12 +156,13 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     if (gone) stand.textContent = t(`desk.${gone}`);
     else if (text) stand.textContent = text;
     else if (!read) stand.textContent = t('loading');
+    // Whoever had it: closed, it is the assistant's as soon as the customer writes.
+    else if (status === 'closed') stand.textContent = t('desk.closed');
     else if (owner === 'human') fill(stand, mine() ? t('desk.mine') : naming((agent) => t('desk.theirs', { agent }), agent));
     else if (handoff) stand.textContent = t(`desk.handoff.${handoff}`, {}, t('desk.handoff.asked'));
-    else if (status === 'closed') stand.textContent = t('desk.closed');
     else stand.textContent = t(running ? 'desk.answering' : 'desk.assistant');
     node.dataset.owner = gone ? '' : mine() ? 'me' : owner;
-    node.dataset.wanted = String(Boolean(handoff) && owner !== 'human');
+    node.dataset.wanted = String(Boolean(handoff) && owner !== 'human' && status !== 'closed');
 
     const had = document.activeElement;
     const within = actions.contains(had) || foot.contains(had);
@@ -183,12 +185,17 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     );
     if (there && mine()) {
       const named = h('span', {}, naming((agent) => t('desk.as', { agent }), agent));
-      if (!typing) fill(foot, write.element, h('p', { class: 'hint as' }, named, ' ', h('span', {}, t('desk.as.hint'))));
+      const then = t(status === 'closed' ? 'desk.as.closed' : 'desk.as.hint');
+      fill(as, named, ' ', h('span', {}, then));
+      // What is moved loses the focus.
+      if (!typing) fill(foot, write.element, as);
     } else if (gone) {
       fill(foot, h('p', {}, h('a', { href: '#/conversations' }, t('desk.back'))));
     } else if (read) {
-      const hint = t(status === 'closed' ? 'desk.foot.closed' : 'desk.foot');
-      fill(foot, h('p', { class: 'hint' }, owner === 'human' ? naming((agent) => t('desk.foot.theirs', { agent }), agent) : hint));
+      const closed = status === 'closed';
+      const theirs = owner === 'human' && !closed;
+      const hint = t(closed ? 'desk.foot.closed' : 'desk.foot');
+      fill(foot, h('p', { class: 'hint' }, theirs ? naming((agent) => t('desk.foot.theirs', { agent }), agent) : hint));
     }
     // Who pressed the button that went away stays where they were.
     if (within && !had.isConnected) (mine() ? write.input : (actions.querySelector('button') ?? title)).focus();
