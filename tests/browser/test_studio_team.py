@@ -65,3 +65,28 @@ def test_a_closed_conversation_says_who_answers_next_to_all_who_see_it(room):
     for page in (marta, ines):
         page.locator(".desk .stand", has_text="The assistant answers").wait_for()
         page.locator(".by-assistant.done", has_text="again").wait_for()
+
+
+def test_who_of_the_team_wrote_what_is_seen(room):
+    talk = visitor(room, "quentin", "quote hello")
+    for agent in ("Ines", ARABIC, "Marta"):
+        room.node.call("POST", f"/v1/conversations/{talk}/human", {"action": "take", "agent": agent})
+        room.node.call("POST", f"/v1/conversations/{talk}/messages", {"ref": agent, "agent": agent, "text": f"From {agent}."})
+    page = signed_as(room, "Marta", talk)
+    said = page.locator(".desk .by-human")
+    page.wait_for_function("() => document.querySelectorAll('.desk .by-human').length === 3")
+    room.shot(page, "studio-colleagues")
+    seen = "one => [one.classList.contains('own'), one.querySelector('.name').textContent, getComputedStyle(one.querySelector('.name')).clipPath === 'none']"
+    assert [one.evaluate(seen) for one in said.all()] == [[False, "Ines", True], [False, ARABIC, True], [True, "Marta", False]]
+    # With the key and no name yet all are others; a name that is typed makes its words one's own.
+    page.evaluate("localStorage.removeItem('tertulia.studio.agent')")
+    page.reload()
+    page.wait_for_function("() => document.querySelectorAll('.desk .by-human').length === 3")
+    assert page.locator(".desk .by-human.own").count() == 0
+    page.get_by_role("button", name="Take over").click()
+    page.get_by_label("Your name").fill("Ines")
+    page.keyboard.press("Enter")
+    page.locator(".desk .by-human.own", has_text="From Ines.").wait_for()
+    say(page, "Ines again.")
+    page.locator(".by-human.own.sent", has_text="Ines again.").wait_for()
+    assert page.locator(".desk .by-human.own").count() == 2

@@ -22,14 +22,16 @@ export class Thread {
   #seen = 0;
 
   /**
-   * `own` is whose words stand at the end of the line: `contact`, or `human` for an agent.
+   * `own` is whose words stand at the end of the line: `contact`, or `human` for an agent, whom `me()` names:
+   * colleagues' words are not one's own.
    * `all` shows also the passages that a reply had and does not name: they are the owner's.
    * `decorate(entry, element)` is called after an entry was drawn, for what a page adds.
    */
-  constructor({ words, name = words('assistant'), own = 'contact', all = false, decorate = null }) {
+  constructor({ words, name = words('assistant'), own = 'contact', me = null, all = false, decorate = null }) {
     this.#words = words;
     this.#options = {
       words, name, own, all, decorate, waiting: false,
+      mine: ({ author, agent }) => author === own && (own !== 'human' || agent === me()),
       retry: (ref) => this.#conversation.retry?.(ref), drop: (ref) => this.#conversation.drop(ref),
       again: (entry) => this.#again(entry),
       person: (entry) => this.#person(entry),
@@ -208,9 +210,9 @@ export class Thread {
 
   #tell(event) {
     if (this.#conversation.replaying) return;
-    const { own, name } = this.#options;
+    const { mine, name } = this.#options;
     const words = this.#words;
-    if (event.type === 'message' && event.author !== own) {
+    if (event.type === 'message' && !mine(event)) {
       this.#sign(null);
       const who = { assistant: name, human: event.agent, contact: words('someone') }[event.author];
       // Read from what is drawn, so that no mark of Markdown is spoken.

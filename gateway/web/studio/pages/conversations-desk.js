@@ -27,7 +27,7 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   const names = { someone: t('desk.title'), write: t('desk.write'), placeholder: t('desk.placeholder') };
   // Who judges replies is the owner.
   const said = studio.agent === null ? verdicts(studio, () => id) : null;
-  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human', all: true, decorate });
+  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human', me: ownName, all: true, decorate });
   const foot = h('div', { class: 'desk-foot' });
   const as = h('p', { class: 'hint as' });
   const write = composer({
@@ -224,6 +224,8 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   async function take() {
     const agent = ownName() ?? (await askName(notice));
     if (!agent) return;
+    // Who has a name now has words of their own, of earlier days too.
+    talk.refresh();
     if (await run(() => conversation.takeOver({ agent }))) setTimeout(() => foot.contains(write.input) && write.input.focus());
   }
 
@@ -280,7 +282,8 @@ async function askName(notice) {
     },
   });
   if (answer !== 'yes') return null;
-  const agent = input.value.trim();
+  // As the node writes it: else one's own words would be another's.
+  const agent = input.value.normalize('NFC').replace(/\p{Zs}/gu, ' ').trim();
   device.setItem(AGENT, agent);
   return agent;
 }
