@@ -90,3 +90,31 @@ def test_who_of_the_team_wrote_what_is_seen(room):
     say(page, "Ines again.")
     page.locator(".by-human.own.sent", has_text="Ines again.").wait_for()
     assert page.locator(".desk .by-human.own").count() == 2
+
+
+def test_an_erased_reply_is_in_nobodys_page_any_more(room):
+    room.expected.append("404")
+    chat = room.page()
+    say(chat, "quote canary")
+    finished(chat)
+    talk = conversation(chat)
+    desk = studio(room, f"conversations/{talk}")
+    desk.locator(".by-assistant.done", has_text="canary").wait_for()
+    say(chat, "quote the second canary")
+    for page in (chat, desk):
+        page.locator(".thread > .unseen", has_text="the second canary").wait_for(state="attached")
+    widget = visit(room)
+    open_it(widget)
+    say_in(widget, "quote a third canary")
+    is_finished(widget)
+    widget.locator(".thread > .unseen", has_text="a third canary").wait_for(state="attached")
+    listed = room.node.call("GET", "/v1/conversations")["conversations"]
+    for one in {talk, listed[0]["id"]}:
+        room.node.call("DELETE", f"/v1/conversations/{one}")
+    desk.get_by_text("This conversation was erased. Nothing of it is kept.").wait_for()
+    assert "canary" not in desk.locator(".desk").evaluate("one => one.textContent")
+    chat.get_by_text("This conversation is no longer available.").wait_for()
+    widget.get_by_text("This conversation is no longer available.").wait_for()
+    room.shot(chat, "chat-erased")
+    chat.wait_for_function("() => !document.body.textContent.includes('canary')")
+    assert "canary" not in in_widget(widget, "root.querySelector('dialog').textContent")

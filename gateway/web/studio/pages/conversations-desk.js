@@ -112,6 +112,8 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     gone = read && code === 'unknown_conversation' ? 'erased' : 'lost';
     if (gone === 'lost') return;
     talk.show(null);
+    title.textContent = t('desk.title');
+    title.removeAttribute('title');
     write.input.value = '';
     write.input.dispatchEvent(new Event('input', { bubbles: true }));
     onChange();
