@@ -452,7 +452,7 @@ def test_a_person_takes_over_answers_and_hands_back(room):
     page.get_by_role("button", name="Hand back").click()
     page.locator(".by-assistant.done").nth(1).wait_for()
     page.get_by_role("button", name="Close", exact=True).click()
-    page.get_by_text("Closed; the customer’s next message opens it again").wait_for()
+    page.get_by_text("Closed; the assistant answers when the customer writes again").wait_for()
     facts = [(event["type"], event.get("agent")) for event in room.node.events(conversation) if event["author"] in ("human", "system")]
     assert facts == [("opened", None), ("taken_over", "Marta"), ("message", "Marta"), ("handed_back", "Marta"), ("closed", None)], facts
 

@@ -102,6 +102,7 @@ function start(look) {
         panel.composer.renameDraft(`${tenant}:${detail.conversation}`);
       }
     });
+    conversation.addEventListener('error', ({ detail }) => detail.code === 'unknown_conversation' && history.refresh());
     conversation.addEventListener('event', ({ detail }) => {
       if (detail.type === 'message' && !conversation.replaying) history.touch(conversation, panel.conversation === conversation);
     });

@@ -186,8 +186,8 @@ export class Api extends EventTarget {
     return this.#call('GET', `/v1/conversations?${query}`, { signal });
   }
 
-  conversation(id) {
-    return this.#call('GET', `/v1/conversations/${id}`);
+  conversation(id, signal) {
+    return this.#call('GET', `/v1/conversations/${id}`, { signal });
   }
 
   events(id, { after = 0, limit = 100, signal } = {}) {

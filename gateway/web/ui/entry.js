@@ -41,11 +41,11 @@ export class Entry {
 
   update(entry) {
     this.entry = entry;
-    const { words, own, decorate } = this.#options;
+    const { words, mine, decorate } = this.#options;
     if (entry.kind !== 'message') {
       this.body.replaceChildren(...naming((name) => words(CHANGES[entry.kind], { name }), entry.agent));
     } else {
-      this.element.className = `entry by-${entry.author} ${entry.status}${entry.author === own ? ' own' : ''}${this.element.matches('.led') ? ' led' : ''}`;
+      this.element.className = `entry by-${entry.author} ${entry.status}${mine(entry) ? ' own' : ''}${this.element.matches('.led') ? ' led' : ''}`;
       this.#name(entry);
       if (entry.author === 'assistant') this.#reply(entry);
       else if (this.#shown !== entry.text) this.body.replaceChildren(plain(entry.text));

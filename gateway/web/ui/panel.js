@@ -88,6 +88,8 @@ export class Panel {
   #gone(refusal) {
     if (refusal.code === 'bad_position') return;
     this.#lost = true;
+    // Erased words go from the screen, too; what was never sent is still the visitor's.
+    if (refusal.code === 'unknown_conversation') this.conversation.reset();
     const typing = this.composer.focused;
     this.composer.disabled = true;
     this.#say('warning', this.#words('gone'), this.#words('startNew'), () => this.fresh());

@@ -20,16 +20,20 @@ export class Thread {
   #follow;
   #typing = 0;
   #seen = 0;
+  /** The entry whose words were told last. */
+  #toldOf = null;
 
   /**
-   * `own` is whose words stand at the end of the line: `contact`, or `human` for an agent.
+   * `own` is whose words stand at the end of the line: `contact`, or `human` for an agent, whom `me()` names:
+   * colleagues' words are not one's own.
    * `all` shows also the passages that a reply had and does not name: they are the owner's.
    * `decorate(entry, element)` is called after an entry was drawn, for what a page adds.
    */
-  constructor({ words, name = words('assistant'), own = 'contact', all = false, decorate = null }) {
+  constructor({ words, name = words('assistant'), own = 'contact', me = null, all = false, decorate = null }) {
     this.#words = words;
     this.#options = {
       words, name, own, all, decorate, waiting: false,
+      mine: ({ author, agent }) => author === own && (own !== 'human' || agent === me()),
       retry: (ref) => this.#conversation.retry?.(ref), drop: (ref) => this.#conversation.drop(ref),
       again: (entry) => this.#again(entry),
       person: (entry) => this.#person(entry),
@@ -65,6 +69,11 @@ export class Thread {
 
   set name(name) {
     this.#options.name = name;
+    this.refresh();
+  }
+
+  /** Somebody is called otherwise now: every entry is looked at again. */
+  refresh() {
     for (const view of this.#views.values()) this.#dirty.add(view.entry);
     this.#later();
   }
@@ -84,6 +93,7 @@ export class Thread {
     this.#dirty.clear();
     this.#follow.toEnd();
     this.#sign(null);
+    this.#say('');
     const on = (type, act) => conversation?.addEventListener(type, ({ detail }) => act(detail ?? {}), { signal: this.#stop.signal });
     on('change', ({ entry }) => {
       if (entry) this.#dirty.add(entry);
@@ -143,6 +153,8 @@ export class Thread {
       if (there.has(key)) continue;
       view.element.remove();
       this.#views.delete(key);
+      // A reader finds what was told for as long as it stands there.
+      if (key === this.#toldOf) this.#say('');
     }
     this.#dirty.clear();
     this.#hideRepeated(entries);
@@ -203,21 +215,29 @@ export class Thread {
 
   #tell(event) {
     if (this.#conversation.replaying) return;
-    const { own, name } = this.#options;
+    const { mine, name } = this.#options;
     const words = this.#words;
-    if (event.type === 'message' && event.author !== own) {
+    if (event.type === 'message' && !mine(event)) {
       this.#sign(null);
       const who = { assistant: name, human: event.agent, contact: words('someone') }[event.author];
       // Read from what is drawn, so that no mark of Markdown is spoken.
+      const conversation = this.#conversation;
       requestAnimationFrame(() => {
+        if (conversation !== this.#conversation) return;
         this.#draw();
-        const entry = this.#conversation?.entries.find((one) => one.seq === event.seq);
-        const text = this.#views.get(entry?.key)?.body.textContent || words('failed');
-        this.told.textContent = `${who}: ${text}`;
+        const entry = conversation.entries.find((one) => one.seq === event.seq);
+        // It may have been erased meanwhile.
+        if (entry) this.#say(`${who}: ${this.#views.get(entry.key).body.textContent || words('failed')}`, entry.key);
       });
     }
-    if (event.type === 'taken_over') this.told.textContent = words('takenOver', { name: event.agent });
-    if (event.type === 'handed_back') this.told.textContent = words('handedBack', { name: event.agent });
+    if (event.type === 'taken_over') this.#say(words('takenOver', { name: event.agent }));
+    if (event.type === 'handed_back') this.#say(words('handedBack', { name: event.agent }));
+  }
+
+  /** Tells a reader something; `of` is the entry whose words it is. */
+  #say(text, of = null) {
+    this.#toldOf = of;
+    this.told.textContent = text;
   }
 
   #sign(signal) {

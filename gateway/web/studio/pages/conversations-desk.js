@@ -11,6 +11,8 @@ import { verdicts } from '../verdicts.js';
 const AGENT = 'tertulia.studio.agent';
 const device = kept('localStorage');
 const AGENT_CHARS_MAX = 80;
+/** So often is asked whom it is with: names change, and contacts become one or two, without a word in the log. */
+const NAMED_MS = 2500;
 
 /** `at` is the event to show first, where somebody comes for one; else it is the newest. */
 export function conversationDesk(studio, id, { at = 0, onChange }) {
@@ -25,8 +27,9 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   const names = { someone: t('desk.title'), write: t('desk.write'), placeholder: t('desk.placeholder') };
   // Who judges replies is the owner.
   const said = studio.agent === null ? verdicts(studio, () => id) : null;
-  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human', all: true, decorate });
+  const talk = thread({ words: names, name: studio.draft.get('assistant.name'), own: 'human', me: ownName, all: true, decorate });
   const foot = h('div', { class: 'desk-foot' });
+  const as = h('p', { class: 'hint as' });
   const write = composer({
     words: names,
     draft: `studio:${id}`,
@@ -56,14 +59,9 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   /** From this event on it is known what was said of the replies. */
   let judged = Infinity;
 
-  const named = api.conversation(id).then(
-    ({ contact, contact_name: called }) => {
-      names.someone = title.textContent = nameOf(contact, called);
-      title.title = contact;
-      show();
-    },
-    show,
-  );
+  let asking = new AbortController();
+  let next;
+  const named = name().then(show);
   const on = (target, type, act, once = false) => target.addEventListener(type, act, { signal: away.signal, once });
   if (read) settle();
   else on(conversation, 'caughtup', settle, true);
@@ -75,12 +73,37 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     draw();
   });
   for (const type of ['event', 'change', 'caughtup']) on(conversation, type, draw);
+  on(conversation, 'event', ({ detail }) => detail.type === 'message' && !conversation.replaying && name());
+  on(document, 'visibilitychange', () => document.hidden || name());
   on(line, 'change', draw);
   draw();
 
+  /** Asks whom it is with, and again after a while. */
+  async function name() {
+    clearTimeout(next);
+    // The newest question has the answer.
+    asking.abort();
+    const { signal } = (asking = new AbortController());
+    try {
+      // A page that nobody looks at need not be new.
+      if (!document.hidden || !title.title) call(await api.conversation(id, signal));
+    } catch {
+      // It stays as it was.
+    }
+    if (!signal.aborted && !gone) next = setTimeout(name, NAMED_MS);
+  }
+
+  function call({ contact, contact_name: called }) {
+    const found = nameOf(contact, called);
+    if (gone || away.signal.aborted || (found === names.someone && contact === title.title)) return;
+    names.someone = title.textContent = found;
+    title.title = contact;
+    talk.refresh();
+  }
+
   function show() {
-    // Who has gone meanwhile is not shown it.
-    if (!away.signal.aborted) talk.show(conversation);
+    // Who has gone meanwhile is not shown it, and nobody what is gone.
+    if (!away.signal.aborted && !gone) talk.show(conversation);
   }
 
   /** What was shown before was erased: its words go from the screen, too, and what was still being written. */
@@ -89,6 +112,8 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     gone = read && code === 'unknown_conversation' ? 'erased' : 'lost';
     if (gone === 'lost') return;
     talk.show(null);
+    title.textContent = t('desk.title');
+    title.removeAttribute('title');
     write.input.value = '';
     write.input.dispatchEvent(new Event('input', { bubbles: true }));
     onChange();
@@ -133,12 +158,13 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     if (gone) stand.textContent = t(`desk.${gone}`);
     else if (text) stand.textContent = text;
     else if (!read) stand.textContent = t('loading');
+    // Whoever had it: closed, it is the assistant's as soon as the customer writes.
+    else if (status === 'closed') stand.textContent = t('desk.closed');
     else if (owner === 'human') fill(stand, mine() ? t('desk.mine') : naming((agent) => t('desk.theirs', { agent }), agent));
     else if (handoff) stand.textContent = t(`desk.handoff.${handoff}`, {}, t('desk.handoff.asked'));
-    else if (status === 'closed') stand.textContent = t('desk.closed');
     else stand.textContent = t(running ? 'desk.answering' : 'desk.assistant');
     node.dataset.owner = gone ? '' : mine() ? 'me' : owner;
-    node.dataset.wanted = String(Boolean(handoff) && owner !== 'human');
+    node.dataset.wanted = String(Boolean(handoff) && owner !== 'human' && status !== 'closed');
 
     const had = document.activeElement;
     const within = actions.contains(had) || foot.contains(had);
@@ -161,12 +187,17 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     );
     if (there && mine()) {
       const named = h('span', {}, naming((agent) => t('desk.as', { agent }), agent));
-      if (!typing) fill(foot, write.element, h('p', { class: 'hint as' }, named, ' ', h('span', {}, t('desk.as.hint'))));
+      const then = t(status === 'closed' ? 'desk.as.closed' : 'desk.as.hint');
+      fill(as, named, ' ', h('span', {}, then));
+      // What is moved loses the focus.
+      if (!typing) fill(foot, write.element, as);
     } else if (gone) {
       fill(foot, h('p', {}, h('a', { href: '#/conversations' }, t('desk.back'))));
     } else if (read) {
-      const hint = t(status === 'closed' ? 'desk.foot.closed' : 'desk.foot');
-      fill(foot, h('p', { class: 'hint' }, owner === 'human' ? naming((agent) => t('desk.foot.theirs', { agent }), agent) : hint));
+      const closed = status === 'closed';
+      const theirs = owner === 'human' && !closed;
+      const hint = t(closed ? 'desk.foot.closed' : 'desk.foot');
+      fill(foot, h('p', { class: 'hint' }, theirs ? naming((agent) => t('desk.foot.theirs', { agent }), agent) : hint));
     }
     // Who pressed the button that went away stays where they were.
     if (within && !had.isConnected) (mine() ? write.input : (actions.querySelector('button') ?? title)).focus();
@@ -195,6 +226,8 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   async function take() {
     const agent = ownName() ?? (await askName(notice));
     if (!agent) return;
+    // Who has a name now has words of their own, of earlier days too.
+    talk.refresh();
     if (await run(() => conversation.takeOver({ agent }))) setTimeout(() => foot.contains(write.input) && write.input.focus());
   }
 
@@ -212,6 +245,8 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
     focus: () => title.focus(),
     leave: () => {
       away.abort();
+      asking.abort();
+      clearTimeout(next);
       conversation.leave();
       talk.show(null);
     },
@@ -249,7 +284,8 @@ async function askName(notice) {
     },
   });
   if (answer !== 'yes') return null;
-  const agent = input.value.trim();
+  // As the node writes it: else one's own words would be another's.
+  const agent = input.value.normalize('NFC').replace(/\p{Zs}/gu, ' ').trim();
   device.setItem(AGENT, agent);
   return agent;
 }

@@ -114,7 +114,7 @@ export function conversationList(studio) {
   function build(id) {
     const who = h('span', { class: 'row-who', dir: 'auto' });
     const time = h('time', { class: 'row-time' });
-    const said = h('span', { class: 'row-said', dir: 'auto' }, t('loading'));
+    const said = h('span', { class: 'row-said' }, t('loading'));
     const badges = h('span', { class: 'row-badges' });
     const link = h('a', { href: `#/conversations/${id}`, class: 'row' }, who, time, said, badges);
     const row = { id, link, who, time, said, badges, item: h('li', {}, link), head: 0 };
@@ -130,10 +130,10 @@ export function conversationList(studio) {
     row.time.title = moment(at);
     if (!seen) return;
     row.who.textContent = nameOf(seen.contact, seen.called);
-    // Who said it does not decide in which direction it is read.
+    // Who said it stands where the page's lines begin, in whichever direction the words are read.
     const by = seen.last && naming((agent) => t(`list.by.${seen.last.author}`, { agent }), seen.last.agent);
-    const apart = (part) => (typeof part === 'string' && /\p{L}/u.test(part) ? h('bdi', {}, part) : part);
-    fill(row.said, seen.last ? [by.map(apart), ' ', seen.last.text] : t('list.silent'));
+    const words = seen.last && h('span', { class: 'row-words', dir: 'auto' }, seen.last.text);
+    fill(row.said, seen.last ? [h('span', { class: 'row-by' }, by), ' ', words] : t('list.silent'));
     const badges = [];
     if (seen.owner === 'human') badges.push(h('span', { class: 'badge person' }, icon('person'), h('span', { dir: 'auto' }, seen.agent)));
     else if (seen.handoff) badges.push(h('span', { class: 'badge wanted' }, icon('person'), h('span', {}, t(`list.handoff.${seen.handoff}`, {}, t('list.handoff.asked')))));
