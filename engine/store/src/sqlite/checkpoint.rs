@@ -76,9 +76,7 @@ impl Checkpoints {
             return self.empty(connection);
         }
         match self.waiting {
-            DUE_PAGES.. if log >= RESTART_PAGES => {
-                hardly_waiting(connection, || self.copy(connection, "PRAGMA wal_checkpoint(RESTART)"))
-            }
+            DUE_PAGES.. if log >= RESTART_PAGES => self.restart(connection),
             DUE_PAGES.. => self.copy(connection, "PRAGMA wal_checkpoint(PASSIVE)"),
             _ => Ok(()),
         }
@@ -97,6 +95,11 @@ impl Checkpoints {
     /// Leaves an empty log, so that the database is one file.
     pub(super) fn at_end(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         self.copy(connection, "PRAGMA wal_checkpoint(TRUNCATE)")
+    }
+
+    /// Has the next write start the log over, if nobody reads from it.
+    pub(super) fn restart(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        hardly_waiting(connection, || self.copy(connection, "PRAGMA wal_checkpoint(RESTART)"))
     }
 
     /// Empties the log's file, unless somebody reads from it: then later.

@@ -156,7 +156,7 @@ mod tests {
             ("one from before", consent(false, 2025, None), consent(true, 2026, None), consent(true, 2026, None)),
             ("one that was copied", consent(true, 2026, Some(2)), consent(true, 2026, None), consent(true, 2026, None)),
             ("Cy's refusal", consent(false, 2027, Some(3)), consent(true, 2026, None), consent(true, 2026, None)),
-            ("one that went with a split", nothing.clone(), consent(true, 2026, None), nothing.clone()),
+            ("one that went with a split", nothing.clone(), consent(true, 2026, None), nothing),
         ];
         for (what, root, member, wanted) in rows {
             let merge = |mut record: Value, more: Value| {
