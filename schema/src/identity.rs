@@ -28,6 +28,11 @@ pub enum IdentityError {
     Hidden(VisibleError),
     #[error("a telephone number is written in E.164: a plus, the country and 7 to 15 digits in all")]
     Phone,
+    #[error(
+        "of a zero or another digit in this telephone number nobody can tell whether it is dialled within the country \
+         alone: write the number as it is dialled from abroad, such as +39061234567 or +442079460958"
+    )]
+    PhoneWithin,
     #[error("the plus of the telephone number has come as a blank: in an address write %2B for it")]
     PhonePlus,
     #[error(
@@ -109,9 +114,9 @@ impl IdentityKind {
                 value.parse::<Contact>().ok().filter(|name| name.id().is_none()).map(|_| value.to_owned())
             }
             Self::Email => email::as_before(value),
-            Self::Phone | Self::Whatsapp | Self::Messenger | Self::Instagram | Self::Telegram => {
-                self.normalised(value).ok()
-            }
+            Self::Phone => phone::as_before(value),
+            Self::Whatsapp if phone::has_plus(value) => phone::as_before(value).map(|number| number[1..].to_owned()),
+            Self::Whatsapp | Self::Messenger | Self::Instagram | Self::Telegram => channel_id(value).ok(),
         }
     }
 
