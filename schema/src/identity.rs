@@ -9,7 +9,7 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{Contact, VisibleError, limits, visible};
+use crate::{Contact, VisibleError, is_placeholder, limits, visible};
 
 /// The id that a channel gives a person, in characters.
 const CHANNEL_ID_CHARS_MAX: usize = 128;
@@ -26,8 +26,15 @@ pub enum IdentityError {
     External,
     #[error("an identity of the kind `external` is a name that can be read: {0}")]
     Hidden(VisibleError),
+    #[error("that looks like a template that was not filled in: name the contact by what tells them from all others")]
+    Placeholder,
     #[error("a telephone number is written in E.164: a plus, the country and 7 to 15 digits in all")]
     Phone,
+    #[error(
+        "of a zero or another digit in this telephone number nobody can tell whether it is dialled within the country \
+         alone: write the number as it is dialled from abroad, such as +39061234567 or +442079460958"
+    )]
+    PhoneWithin,
     #[error("the plus of the telephone number has come as a blank: in an address write %2B for it")]
     PhonePlus,
     #[error(
@@ -37,6 +44,8 @@ pub enum IdentityError {
     Email,
     #[error("an address of e-mail has no blank; where that was a plus, write %2B for it in an address")]
     EmailPlus,
+    #[error("the address after `mailto:` is percent-encoded UTF-8: write %25 for a sign of percent")]
+    EmailLink,
     #[error("the address of e-mail cannot be read: {0}")]
     EmailHidden(VisibleError),
     #[error("an id of a channel has 1 to {CHANNEL_ID_CHARS_MAX} letters and digits of ASCII, `.`, `_` and `-`")]
@@ -109,9 +118,9 @@ impl IdentityKind {
                 value.parse::<Contact>().ok().filter(|name| name.id().is_none()).map(|_| value.to_owned())
             }
             Self::Email => email::as_before(value),
-            Self::Phone | Self::Whatsapp | Self::Messenger | Self::Instagram | Self::Telegram => {
-                self.normalised(value).ok()
-            }
+            Self::Phone => phone::as_before(value),
+            Self::Whatsapp if phone::has_plus(value) => phone::as_before(value).map(|number| number[1..].to_owned()),
+            Self::Whatsapp | Self::Messenger | Self::Instagram | Self::Telegram => channel_id(value).ok(),
         }
     }
 
@@ -270,6 +279,9 @@ fn external(value: &str) -> Result<String, IdentityError> {
         Err(VisibleError::TooLong(_)) => return Err(IdentityError::External),
         Err(error) => return Err(IdentityError::Hidden(error)),
     };
+    if is_placeholder(&name) {
+        return Err(IdentityError::Placeholder);
+    }
     let named: Contact = name.parse().map_err(|_| IdentityError::External)?;
     if named.id().is_some() { Err(IdentityError::External) } else { Ok(name) }
 }

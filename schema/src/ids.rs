@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::{VisibleError, limits, visible};
+use crate::{IdentityError, VisibleError, is_placeholder, limits, visible};
 
 /// Why a string is not an id.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -240,6 +240,17 @@ impl Contact {
     }
 }
 
+impl Contact {
+    /// The contact as a request may name them: a text that stands for nobody would name one contact for everybody,
+    /// also where an earlier program stored it. Those are named by their ids.
+    ///
+    /// # Errors
+    /// [`IdentityError::Placeholder`].
+    pub fn checked(&self) -> Result<&Self, IdentityError> {
+        if is_placeholder(&self.0) { Err(IdentityError::Placeholder) } else { Ok(self) }
+    }
+}
+
 impl From<ContactId> for Contact {
     fn from(id: ContactId) -> Self {
         Self(id.to_string().into())
@@ -253,6 +264,26 @@ impl PersonName {
     /// What is wrong with it.
     pub fn checked(&self) -> Result<Self, VisibleError> {
         visible(&self.0, limits::PERSON_NAME_CHARS_MAX).map(|name| Self(name.into()))
+    }
+}
+
+impl AttributeName {
+    /// The name in its one spelling, as an attribute gets it from now on; what is stored stays as it is.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn checked(&self) -> Result<Self, VisibleError> {
+        visible(&self.0, limits::ATTRIBUTE_NAME_CHARS_MAX).map(|name| Self(name.into()))
+    }
+}
+
+impl Purpose {
+    /// The purpose in its one spelling, as it is agreed to or refused from now on; what is stored stays as it is.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn checked(&self) -> Result<Self, VisibleError> {
+        visible(&self.0, limits::PURPOSE_CHARS_MAX).map(|purpose| Self(purpose.into()))
     }
 }
 

@@ -46,7 +46,7 @@ pub use price::Price;
 pub use profile::{
     Assistant, Business, FloorPolicy, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
 };
-pub use text::{AgentName, Text, VisibleError, is_invisible, visible};
+pub use text::{AgentName, Text, VisibleError, is_invisible, is_placeholder, visible};
 pub use time::Timestamp;
 
 /// An event's number in its conversation: 1, 2, 3 … without gaps. 0 means "before the first".

@@ -1,5 +1,6 @@
 //! What people and models said. Invariant: it cannot reach a log by way of `Debug`.
 
+mod placeholder;
 mod visible;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::limits;
 
+pub use placeholder::is_placeholder;
 pub use visible::{VisibleError, is_invisible, visible};
 
 /// A piece of conversation, shared without copying. Its `Debug` shows the length only.

@@ -12,6 +12,7 @@ use super::body::{Json, parse, to_the_end};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::places::Placed;
+use super::spelling;
 use super::visitors::log_out_all;
 use crate::auth::Action;
 use crate::error::ApiError;
@@ -71,9 +72,15 @@ pub(super) async fn change(
     id: web::Path<String>,
 ) -> Result<web::Json<ContactView>, ApiError> {
     let by = caller.changed_by()?;
-    spell(&mut change)?;
     let id = contact(&id)?;
-    Ok(web::Json(edge.system().contacts().change(caller.tenant_id(), id, change, &by).await?))
+    let contacts = edge.system().contacts();
+    // Others may change it meanwhile: then its version is another one, and nothing is done.
+    let stored = match change.attributes.is_empty() && change.consents.is_empty() {
+        true => None,
+        false => contacts.view(caller.tenant_id(), id).await?,
+    };
+    spelling::spell(&mut change, stored.as_ref())?;
+    Ok(web::Json(contacts.change(caller.tenant_id(), id, change, &by).await?))
 }
 
 pub(super) async fn merge(
@@ -134,19 +141,6 @@ pub(super) async fn erase(
         Ok(HttpResponse::NoContent().finish())
     })
     .await
-}
-
-/// Brings what a contact gets into its one spelling. What it has no longer is named as it is stored.
-fn spell(change: &mut ContactChange) -> Result<(), ApiError> {
-    let refused =
-        |field: &str, error: &dyn std::fmt::Display| ApiError::new(ErrorCode::BadField, format!("`{field}`: {error}"));
-    if let Some(Some(name)) = &mut change.name {
-        *name = name.checked().map_err(|error| refused("name", &error))?;
-    }
-    for identity in &mut change.add_identities {
-        *identity = identity.checked().map_err(|error| refused("add_identities", &error))?;
-    }
-    Ok(())
 }
 
 /// What is known of a contact. Somebody of whom nothing is known is there when there are conversations with them.

@@ -25,6 +25,7 @@ pub(super) async fn open(
     With(caller, Optional(OpenIn { contact, locale })): With<Optional<OpenIn>>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
+    contact.as_ref().map(Contact::checked).transpose().map_err(ContactsError::from)?;
     let contacts = edge.system().contacts();
     let (tenant, visitor) = (caller.tenant_id(), caller.principal.visitor());
     let wanted = match (contact, visitor) {

@@ -22,6 +22,7 @@ mod places;
 mod plans;
 mod routes;
 mod socket;
+mod spelling;
 mod stream;
 mod tenant;
 mod unanswered;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use actors::Meant;
+use actors::{ContactsError, Meant};
 use schema::wire::{VisitorIn, VisitorToken};
 use schema::{Contact, ContactId, ErrorCode, TenantId};
 use schemars::JsonSchema;
@@ -20,6 +20,7 @@ pub(super) async fn make(
     With(caller, Optional(asked)): With<Optional<VisitorIn>>,
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
+    asked.contact.as_ref().map(Contact::checked).transpose().map_err(ContactsError::from)?;
     let ttl = life(&edge, asked.ttl_seconds)?;
     let (contacts, tenant) = (edge.system().contacts(), caller.tenant_id());
     let since = edge.now();
