@@ -163,7 +163,9 @@ export class Transcript extends EventTarget {
       return this.#put(entry, Math.max(known?.order ?? 0, (event.answers ?? seq) + 0.5));
     }
     if (type === 'message') {
-      const key = event.ref ? `${author}:${event.ref}` : `s${seq}`;
+      const sent = event.ref && this.#byKey.get(`${author}:${event.ref}`);
+      // Two agents may use the same ref: a message that has its place is no other one.
+      const key = event.ref && [undefined, seq].includes(sent?.seq) ? `${author}:${event.ref}` : `s${seq}`;
       const entry = this.#byKey.get(key) ?? { key, kind: 'message', author, text: event.text, ref: event.ref, repeats: repeatedBy(event.ref) };
       delete entry.error;
       delete entry.retryAt;

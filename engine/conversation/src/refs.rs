@@ -3,15 +3,22 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hasher;
 
-use schema::{Author, Ref, Seq, Text, limits};
+use schema::{AgentName, Author, Ref, Seq, Text, limits};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 
 /// Digests are stored in snapshots: the keys are for good.
 const DIGEST_KEYS: (u64, u64) = (0x7465_7274_756c_6961, 0x7265_6673);
 
-/// The last [`limits::REFS_MAX`] refs, as digests, so that long ones weigh no more than short ones. A
-/// sender's refs are their own: two authors may use the same.
+/// Who chose a ref. Theirs are their own: the contact and each agent may use the same.
+#[derive(Clone, Copy)]
+pub(super) struct Sender<'a> {
+    pub(super) author: Author,
+    /// Which one, of the agents; none in logs of programs that did not say.
+    pub(super) agent: Option<&'a AgentName>,
+}
+
+/// The last [`limits::REFS_MAX`] refs, as digests, so that long ones weigh no more than short ones.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<Entry>", into = "Vec<Entry>")]
 pub(super) struct Refs {
@@ -40,17 +47,17 @@ pub(super) enum Seen {
 }
 
 impl Refs {
-    pub(super) fn look(&self, author: Author, r#ref: &Ref, text: &Text) -> Seen {
-        match self.known.get(&name(author, r#ref)) {
+    pub(super) fn look(&self, sender: Sender<'_>, r#ref: &Ref, text: &Text) -> Seen {
+        match self.known.get(&name(sender, r#ref)) {
             None => Seen::New,
             Some(known) if known.text == digest(&[text.as_str().as_bytes()]) => Seen::Same(known.seq),
             Some(_) => Seen::Other,
         }
     }
 
-    pub(super) fn learn(&mut self, author: Author, r#ref: &Ref, text: &Text, seq: Seq) {
+    pub(super) fn learn(&mut self, sender: Sender<'_>, r#ref: &Ref, text: &Text, seq: Seq) {
         let known = Known { seq, text: digest(&[text.as_str().as_bytes()]) };
-        self.insert(name(author, r#ref), known);
+        self.insert(name(sender, r#ref), known);
     }
 
     fn insert(&mut self, key: u64, known: Known) {
@@ -81,14 +88,18 @@ impl From<Refs> for Vec<Entry> {
     }
 }
 
-fn name(author: Author, r#ref: &Ref) -> u64 {
-    let author = match author {
+fn name(sender: Sender<'_>, r#ref: &Ref) -> u64 {
+    let author = match sender.author {
         Author::Contact => 0,
         Author::Assistant => 1,
         Author::Human => 2,
         Author::System => 3,
     };
-    digest(&[&[author], r#ref.as_str().as_bytes()])
+    let r#ref = r#ref.as_str().as_bytes();
+    match sender.agent {
+        None => digest(&[&[author], r#ref]),
+        Some(agent) => digest(&[&[author], agent.as_bytes(), r#ref]),
+    }
 }
 
 /// The digest of several parts, each fed as plain bytes behind its length: how Rust itself hashes a type may

@@ -6,26 +6,27 @@ use schema::wire::Status;
 use schema::{Author, ErrorCode, Fact, Ref, Text, WhileSpeaking, limits};
 
 use super::machine::Call;
-use super::refs::Seen;
+use super::refs::{Seen, Sender};
 use super::{Conversation, Effect, Floor, Outcome, Owner, Speaker, Timer};
 
 impl Conversation {
     pub(super) fn on_say(&mut self, speaker: Speaker, r#ref: Ref, text: Text, call: &mut Call<'_>) {
-        let author = match speaker {
-            Speaker::Contact => Author::Contact,
-            Speaker::Agent(_) => Author::Human,
+        let (author, agent) = match speaker {
+            Speaker::Contact => (Author::Contact, None),
+            Speaker::Agent(agent) => (Author::Human, Some(agent)),
         };
-        match self.state.refs.look(author, &r#ref, &text) {
+        // First: nobody is told what was said where they may not write.
+        if let Some(agent) = &agent
+            && !self.has(agent)
+        {
+            return call.refuse_as_taken("take the conversation over before writing in it", &self.state.owner);
+        }
+        match self.state.refs.look(Sender { author, agent: agent.as_ref() }, &r#ref, &text) {
             Seen::Same(seq) => return call.reply(Outcome { seq: Some(seq), turn: None }),
             Seen::Other => {
                 return call.refuse(ErrorCode::RefConflict, "this ref was used for another text; choose a new one");
             }
             Seen::New => {}
-        }
-        if let Speaker::Agent(agent) = &speaker
-            && !self.has(agent)
-        {
-            return call.refuse_as_taken("take the conversation over before writing in it", &self.state.owner);
         }
         if self.state.status == Status::Closed {
             self.record(Author::System, Fact::Reopened {}, call);
@@ -35,10 +36,6 @@ impl Conversation {
             }
         }
         let short = is_short(&text);
-        let agent = match speaker {
-            Speaker::Agent(agent) => Some(agent),
-            Speaker::Contact => None,
-        };
         self.record(author, Fact::Message { text, r#ref: Some(r#ref), agent, reply: None }, call);
         call.reply(Outcome { seq: Some(self.state.head), turn: None });
         if author == Author::Contact && self.state.owner == Owner::Assistant {

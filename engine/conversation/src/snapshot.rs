@@ -11,7 +11,7 @@ use super::{Conversation, Floor, State};
 
 /// The form of what is encoded, and the rules by which it was folded. Raised with either of them, so that what an
 /// older program, or a newer one, has left is not taken for what this one would have folded.
-pub const SNAPSHOT_VERSION: u32 = 2;
+pub const SNAPSHOT_VERSION: u32 = 3;
 
 /// For good, like those of the refs.
 const DIGEST_KEYS: (u64, u64) = (0x7465_7274_756c_6961, 0x736e_6170);

@@ -7,7 +7,7 @@ use schema::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::refs::Refs;
+use super::refs::{Refs, Sender};
 use super::said::Said;
 use super::transcript::{Line, Transcript};
 
@@ -88,10 +88,11 @@ impl State {
                 self.locale.clone_from(locale);
                 self.last_at = event.at;
             }
-            Fact::Message { text, r#ref, reply, .. } => {
+            Fact::Message { text, r#ref, agent, reply } => {
                 self.last_at = event.at;
                 if let Some(r#ref) = r#ref {
-                    self.refs.learn(event.author, r#ref, text, event.seq);
+                    let sender = Sender { author: event.author, agent: agent.as_ref() };
+                    self.refs.learn(sender, r#ref, text, event.seq);
                 }
                 let cut = reply.as_ref().is_some_and(|reply| reply.end != schema::End::Completed);
                 let line = Line {

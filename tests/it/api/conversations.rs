@@ -135,7 +135,7 @@ async fn a_human_silences_the_assistant_until_they_hand_back() {
     let id = api.open().await;
     let messages = format!("/v1/conversations/{id}/messages");
     let as_agent =
-        async |r#ref: &str| api.post(&messages, &json!({"ref": r#ref, "text": "Zoe here.", "agent": "Zoe"})).await;
+        async |r#ref: &str| api.post(&messages, &json!({"ref": r#ref, "text": "I am here.", "agent": "Zoe"})).await;
     assert_eq!(as_agent("a0").await.failure(), (409, "wrong_state"), "first one takes it");
     let not_taken: ConversationView = api.human(id, HumanAction::HandBack, "Zoe").await.ok();
     assert_eq!((not_taken.owner.as_str(), not_taken.ownership), ("assistant", 0), "given back already");
@@ -147,7 +147,8 @@ async fn a_human_silences_the_assistant_until_they_hand_back() {
     assert_eq!(again.ownership, 1, "she has it already");
     api.say(id, "c1", "Is anybody there? I have a question.").await;
     assert_eq!(as_agent("a1").await.status, 200);
-    let by_yan = json!({"ref": "y1", "text": "Yan here.", "agent": "Yan"});
+    // Their refs are their own.
+    let by_yan = json!({"ref": "a1", "text": "I am here.", "agent": "Yan"});
     let refused = api.post(&messages, &by_yan).await;
     assert_eq!(refused.failure(), (409, "wrong_state"), "one writes at a time");
     assert!(refused.body.to_string().contains("Zoe has this conversation"), "{}", refused.body);

@@ -81,6 +81,51 @@ fn one_agent_writes_at_a_time_and_another_takes_it_first() {
 }
 
 #[test]
+fn each_agents_refs_are_their_own_and_whether_it_may_write_is_asked_before_they_are_looked_up() {
+    check(
+        &FloorPolicy::default(),
+        "take Bo | agent ok | agent-again ok | other-again ok | other-again no | again ok | crash | agent-again ok \
+         | take Cy | agent-again ok | other-again ok | other-again ok | other-again no | agent-again no | again ok",
+        &expect![[r#"
+            > take Bo
+              2 taken_over
+              reply 2
+            > agent ok
+              3 message Human "ok"
+              reply 3
+            > agent-again ok
+              reply 3
+            > other-again ok
+              refuse wrong_state
+            > other-again no
+              refuse wrong_state
+            > again ok
+              4 message Contact "ok"
+              reply 4
+            > crash
+            > agent-again ok
+              reply 3
+            > take Cy
+              5 taken_over
+              reply 5
+            > agent-again ok
+              refuse wrong_state
+            > other-again ok
+              6 message Human "ok"
+              reply 6
+            > other-again ok
+              reply 6
+            > other-again no
+              refuse ref_conflict
+            > agent-again no
+              refuse wrong_state
+            > again ok
+              reply 4
+        "#]],
+    );
+}
+
+#[test]
 fn what_an_agent_closed_goes_back_to_the_assistant_when_the_contact_writes() {
     check(
         &FloorPolicy::default(),

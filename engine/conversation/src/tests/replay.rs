@@ -31,7 +31,7 @@ fn command(kind: u8, n: u16, conversation: &Conversation, armed: Option<Timer>) 
     };
     match kind {
         0..=4 => say(Speaker::Contact),
-        5 => say(Speaker::Agent("Bo".into())),
+        5 => say(Speaker::Agent(["Bo", "Cy"][usize::from(n / 40 % 2)].into())),
         6..=10 => progress(Progress::Text { text: Text::from("word ".repeat(usize::from(n % 200) + 1)), tokens: 1 }),
         11 | 12 => {
             let end = [End::Completed, End::Incomplete, End::Failed, End::Length][usize::from(n % 4)];

@@ -8,7 +8,8 @@ use schema::{Channel, End, Event, Fact, FloorPolicy, Text, Timestamp};
 use super::super::*;
 
 /// Runs `script` (steps between bars) and compares what comes out. Steps: `say WORDS`,
-/// `again WORDS` (the last ref once more), `agent WORDS` (Bo's), `other WORDS` (Cy's), `text PIECE`, `unsay BYTES`, `unknown`,
+/// `again WORDS` (the last ref once more), `agent WORDS` (Bo's), `other WORDS` (Cy's), `agent-again WORDS`,
+/// `other-again WORDS`, `text PIECE`, `unsay BYTES`, `unknown`,
 /// `wants REASON`, `end NAME`, `late PIECE` (of
 /// an earlier attempt), `cancel`, `take NAME`, `back`, `close`, `elapse`, `+Nms`, `interrupt`, `erase`, `crash`, `due`
 /// (the index says that something is), `when` (the next moment that the index is to have).
@@ -42,11 +43,11 @@ impl Run {
         let progress = |progress| Command::Progress { turn, attempt, progress };
         let text = |text: &str| Progress::Text { text: Text::from(text), tokens: 1 };
         let command = match verb {
-            "say" | "again" | "agent" | "other" => {
-                self.refs += u32::from(verb != "again");
+            "say" | "again" | "agent" | "agent-again" | "other" | "other-again" => {
+                self.refs += u32::from(!verb.ends_with("again"));
                 let speaker = match verb {
-                    "agent" => Speaker::Agent("Bo".into()),
-                    "other" => Speaker::Agent("Cy".into()),
+                    "agent" | "agent-again" => Speaker::Agent("Bo".into()),
+                    "other" | "other-again" => Speaker::Agent("Cy".into()),
                     _ => Speaker::Contact,
                 };
                 Command::Say { speaker, r#ref: self.refs.to_string().parse().unwrap(), text: rest.into() }

@@ -67,6 +67,10 @@ fn every_kind() -> Vec<Event> {
         (Author::System, Fact::Closed { reason: schema::CloseReason::Asked }),
         (Author::System, Fact::Reopened {}),
         (Author::Human, Fact::TakenOver { agent: "Bo".into(), ownership: 1 }),
+        (
+            Author::Human,
+            Fact::Message { text: "It is me.".into(), r#ref: "r1".parse().ok(), agent: Some("Bo".into()), reply: None },
+        ),
         (Author::Human, Fact::HandedBack { agent: "Bo".into(), ownership: 2 }),
         (Author::Contact, said("And when is it here?", "r2")),
         (Author::Contact, said("By post.", "r3")),
@@ -109,10 +113,11 @@ fn what_is_another_versions_or_anothers_is_none() {
     let text = String::from_utf8(bytes.clone()).unwrap();
     let (header, state) = text.split_once('\n').unwrap();
     let other = ConversationId::from_bytes([8; 16]);
+    let version = |by| format!(r#""version":{}"#, SNAPSHOT_VERSION.saturating_add_signed(by));
     for (what, bytes) in [
-        ("a newer one", text.replacen(r#""version":2"#, r#""version":3"#, 1)),
-        ("an older one", text.replacen(r#""version":2"#, r#""version":1"#, 1)),
-        ("another head", text.replacen(r#""head":16"#, r#""head":15"#, 1)),
+        ("a newer one", text.replacen(&version(0), &version(1), 1)),
+        ("an older one", text.replacen(&version(0), &version(-1), 1)),
+        ("another head", text.replacen(r#""head":17"#, r#""head":16"#, 1)),
         ("another's name", text.replacen(&key().conversation.to_string(), &other.to_string(), 1)),
         ("a field more", text.replacen('{', r#"{"form":1,"#, 1)),
         ("its head alone", format!("{header}\n")),
@@ -134,11 +139,11 @@ fn what_is_another_versions_or_anothers_is_none() {
 #[test]
 fn one_too_large_is_not_made() {
     let mut log = every_kind();
-    log.truncate(13);
+    log.truncate(14);
     let fits = Conversation::from_events(&log).snapshot(key()).unwrap();
     let (offset, text) = (24, "\u{1}".repeat(limits::REPLY_BYTES_MAX / 2));
     let fact = Fact::Checkpoint { turn: 2, offset, chars: None, text: text.into(), unsaid: None };
-    log.push(Event { seq: 14, at: Timestamp::from_millis(0), author: Author::Assistant, fact });
+    log.push(Event { seq: 15, at: Timestamp::from_millis(0), author: Author::Assistant, fact });
     assert!(fits.len() < 4 * 1024);
     assert_eq!(Conversation::from_events(&log).snapshot(key()), None);
 }
