@@ -1,6 +1,7 @@
 //! A human agent is asked for, takes the conversation over, and hands it back.
 //! Invariant: each change raises the ownership number, and no reply outlives a taking.
 
+use schema::wire::Status;
 use schema::{AgentName, Author, Fact, HandoffReason};
 
 use super::machine::Call;
@@ -24,6 +25,10 @@ impl Conversation {
             self.cancel_turn(call);
         }
         self.floor = Floor::Idle;
+        // Who takes a closed one goes on with it: it is not one that an agent was done with.
+        if self.state.status == Status::Closed {
+            self.record(Author::System, Fact::Reopened {}, call);
+        }
         let ownership = self.state.ownership + 1;
         self.record(Author::Human, Fact::TakenOver { agent, ownership }, call);
         call.reply(Outcome { seq: Some(self.state.head), turn: None });

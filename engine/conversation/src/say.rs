@@ -15,18 +15,18 @@ impl Conversation {
             Speaker::Contact => (Author::Contact, None),
             Speaker::Agent(agent) => (Author::Human, Some(agent)),
         };
-        // First: nobody is told what was said where they may not write.
+        let seen = self.state.refs.look(Sender { author, agent: agent.as_ref() }, &r#ref, &text);
+        // A sender's own, and answered as before, also where somebody else has the conversation now.
+        if let Seen::Same(seq) = seen {
+            return call.reply(Outcome { seq: Some(seq), turn: None });
+        }
         if let Some(agent) = &agent
             && !self.has(agent)
         {
             return call.refuse_as_taken("take the conversation over before writing in it", &self.state.owner);
         }
-        match self.state.refs.look(Sender { author, agent: agent.as_ref() }, &r#ref, &text) {
-            Seen::Same(seq) => return call.reply(Outcome { seq: Some(seq), turn: None }),
-            Seen::Other => {
-                return call.refuse(ErrorCode::RefConflict, "this ref was used for another text; choose a new one");
-            }
-            Seen::New => {}
+        if let Seen::Other = seen {
+            return call.refuse(ErrorCode::RefConflict, "this ref was used for another text; choose a new one");
         }
         if self.state.status == Status::Closed {
             self.record(Author::System, Fact::Reopened {}, call);

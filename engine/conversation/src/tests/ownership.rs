@@ -81,7 +81,7 @@ fn one_agent_writes_at_a_time_and_another_takes_it_first() {
 }
 
 #[test]
-fn each_agents_refs_are_their_own_and_whether_it_may_write_is_asked_before_they_are_looked_up() {
+fn each_agents_refs_are_their_own_and_what_was_stored_is_answered_again_whoever_has_it_now() {
     check(
         &FloorPolicy::default(),
         "take Bo | agent ok | agent-again ok | other-again ok | other-again no | again ok | crash | agent-again ok \
@@ -109,7 +109,7 @@ fn each_agents_refs_are_their_own_and_whether_it_may_write_is_asked_before_they_
               5 taken_over
               reply 5
             > agent-again ok
-              refuse wrong_state
+              reply 3
             > other-again ok
               6 message Human "ok"
               reply 6
@@ -161,6 +161,31 @@ fn what_an_agent_closed_goes_back_to_the_assistant_when_the_contact_writes() {
               12 message Assistant "Yes." t1 completed answers 10
             > other me, too
               refuse wrong_state
+        "#]],
+    );
+}
+
+#[test]
+fn who_takes_a_closed_conversation_goes_on_with_it() {
+    check(
+        &FloorPolicy::default(),
+        "close | take Bo | say are you there? | agent I am Bo | take Bo",
+        &expect![[r#"
+            > close
+              2 closed
+              reply 2
+            > take Bo
+              3 reopened
+              4 taken_over
+              reply 4
+            > say are you there?
+              5 message Contact "are you there?"
+              reply 5
+            > agent I am Bo
+              6 message Human "I am Bo"
+              reply 6
+            > take Bo
+              reply 0
         "#]],
     );
 }
