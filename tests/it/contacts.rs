@@ -47,8 +47,14 @@ async fn two_writings_of_one_identity_are_one_contact_and_what_cannot_be_seen_is
         assert_eq!(api.view(api.open_with(written).await).await.contact_id, Some(id), "{written:?}");
         assert_eq!(api.visitor(json!({"contact": written})).await.contact_id, id, "{written:?}");
     }
-    for (contact, says) in [("Jos\u{200b}é", "U+200B"), ("\u{3164}", "U+3164"), ("\u{202e}é", "U+202E"), (" ", "seen")]
-    {
+    for (contact, says) in [
+        ("Jos\u{200b}é", "U+200B"),
+        ("\u{3164}", "U+3164"),
+        ("\u{202e}é", "U+202E"),
+        (" ", "seen"),
+        ("undefined", "not filled in"),
+        ("{{user.id}}", "not filled in"),
+    ] {
         for path in ["/v1/conversations", "/v1/visitors"] {
             let refused = api.post(path, &json!({"contact": contact})).await;
             assert_eq!(refused.failure(), (400, "bad_field"), "{path} {contact:?}");
@@ -91,6 +97,8 @@ async fn two_writings_of_one_identity_are_one_contact_and_what_cannot_be_seen_is
         ("name", json!("Jos\u{200b}é")),
         ("add_identities", json!([{"kind": "external", "value": "Jos\u{200b}é"}])),
         ("add_identities", json!([{"kind": "email", "value": "jos\u{200b}e@example.com"}])),
+        ("attributes", json!({"shop\u{200b}": "7"})),
+        ("consents", json!({"news\u{200b}": {"given": false}})),
     ] {
         let refused = api.patch(&path, &json!({"version": 2, field: value})).await;
         assert_eq!(refused.failure(), (400, "bad_field"), "{field}");

@@ -76,3 +76,56 @@ fn alike(one: &str, other: &str) -> bool {
 fn refused(field: &str, error: &dyn Display) -> ApiError {
     ApiError::new(ErrorCode::BadField, format!("`{field}`: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_reads_alike_is_one_attribute_and_one_purpose() {
+        let said = |given| json!({"given": given, "at": "2026-01-01T00:00:00.000Z"});
+        let from = json!({"at": "2026-01-01T00:00:00.000Z", "by": "key_1", "way": "api"});
+        for (stored, attributes, purposes, found) in [
+            ("x", json!({"cafe\u{301}": "1"}), json!([" news"]), Some((json!({"café": "1"}), vec!["news"]))),
+            (
+                " news",
+                json!({"news": "1"}),
+                json!(["news"]),
+                Some((json!({"news": "1", " news": null}), vec![" news", "news"])),
+            ),
+            ("news\u{200b}", json!({}), json!(["news"]), Some((json!({}), vec!["news", "news\u{200b}"]))),
+            (
+                "news\u{200b}",
+                json!({"news\u{200b}": null}),
+                json!(["news\u{200b}"]),
+                Some((json!({"news\u{200b}": null}), vec!["news\u{200b}"])),
+            ),
+            ("x", json!({" a": null}), json!([]), Some((json!({" a": null, "a": null}), vec![]))),
+            ("x", json!({" a": null, "a": "1"}), json!([]), Some((json!({" a": null, "a": "1"}), vec![]))),
+            ("x", json!({"a": "1", "a ": "2"}), json!([]), None),
+            ("x", json!({"a\u{200b}": "1"}), json!([]), None),
+            ("x", json!({}), json!(["news", "news "]), None),
+            ("x", json!({}), json!(["news\u{200b}"]), None),
+            ("x", json!({"a": " 1\u{200b}"}), json!([]), Some((json!({"a": " 1\u{200b}"}), vec![]))),
+        ] {
+            let consents: serde_json::Map<_, _> =
+                purposes.as_array().unwrap().iter().map(|name| (name.as_str().unwrap().into(), said(false))).collect();
+            let case = format!("{stored:?} {attributes} {purposes}");
+            let mut change: ContactChange =
+                serde_json::from_value(json!({"version": 1, "attributes": attributes, "consents": consents})).unwrap();
+            let mut view = ContactView::unknown(schema::ContactId::generate());
+            let attribute = json!({"value": "0", "at": from["at"], "by": from["by"], "way": "api"});
+            let consent = json!({"given": true, "at": from["at"], "by": from["by"], "way": "api"});
+            view.attributes = serde_json::from_value(json!({stored: attribute})).unwrap();
+            view.consents = serde_json::from_value(json!({stored: consent})).unwrap();
+            let spelt = spell(&mut change, Some(&view)).is_ok();
+            assert_eq!(spelt, found.is_some(), "{case}");
+            let Some((attributes, purposes)) = found else { continue };
+            assert_eq!(serde_json::to_value(&change.attributes).unwrap(), attributes, "{case}");
+            assert_eq!(change.consents.keys().map(Purpose::as_str).collect::<Vec<_>>(), purposes, "{case}");
+            assert!(change.consents.values().all(|consent| !consent.given), "{case}");
+        }
+    }
+}
