@@ -1,7 +1,8 @@
 //! Keys in one file: a header, and a slot of 32 bytes for each key.
-//! Invariant: a slot holds random bytes that were synced before its number was given out, or [`ENDED`] once its
-//! key has ended. The header names the first number that may not have been given out, and never one that was. Its
-//! count of ends rises with each end, behind the slots, so that no copy of the file shows the count without the end.
+//! Invariant: a slot holds random bytes that were synced before the header first named its number as filled, and for
+//! good the same ones, or [`ENDED`] once its key has ended. The header names numbers as unused only while none of them
+//! was given out. Its count of ends rises with each end, behind the slots, so that no copy of the file shows the count
+//! without the end.
 
 mod header;
 #[cfg(test)]
@@ -13,7 +14,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use self::header::{HEADER_BYTES, Header, read_ended, write_ended, write_next};
+use self::header::{HEADER_BYTES, Header, read_ended, read_next, write_ended, write_next, write_spare};
 use crate::{Installation, Key, KeyNumber, Keys, KeysError};
 
 const SLOT_BYTES: u64 = 32;
@@ -33,14 +34,23 @@ const LOOK_SLOTS: u64 = 2_048;
 /// file up.
 ///
 /// Opening a key waits for no sync, whoever has begun one.
+///
+/// Copies of the file, made while it was in use or not, are told from newer ones by two numbers that are noted with the
+/// data: how many ends there were, and the highest number in use. The second is enough because
+/// - a slot that the header has once named as filled is never filled with other bytes: a copy that has a number has
+///   the same key for it (or its end, or one that ended since, which the first number tells);
+/// - a copy from before a number's slot was filled lacks the number, and so does one from a stop in good order, after
+///   which the number was given out: such a copy says from where on its slots are unused;
+/// - any copy gives out numbers only from there on, which is behind all that were given out before it was made. So does
+///   a start after a crash: the word that some are unused is taken away durably before one of them is given out.
 pub struct FileKeys {
     path: PathBuf,
     file: File,
     installation: Installation,
     /// Held for moments: never while something is synced.
     numbers: Mutex<Numbers>,
-    /// Slots to fill next time. Held while they are filled.
-    block: Mutex<u64>,
+    /// Held while slots are filled.
+    filling: Mutex<Filling>,
     sync: Syncing,
 }
 
@@ -50,7 +60,7 @@ type Syncing = Box<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
 struct Numbers {
     /// The number that is given out next.
     next: u64,
-    /// Numbers below this one have filled slots, and the file says of them that they are given out.
+    /// Numbers below this one have filled slots, and the file says of none of them that it is unused.
     noted: u64,
     /// Ends that the disk surely has.
     ended: u64,
@@ -58,6 +68,16 @@ struct Numbers {
     /// from here and never takes a number that failed: a copy made of the file in between has that number without that
     /// end, and would pass for a newer one.
     counted: u64,
+}
+
+struct Filling {
+    /// Slots to fill next time.
+    block: u64,
+    /// Numbers below this one have slots whose bytes the disk has. They stay what they are, also when it fails to be
+    /// noted: the header may name them all the same.
+    filled: u64,
+    /// What the header may show as its `next`: another number is another file's.
+    shown: [u64; 2],
 }
 
 impl FileKeys {
@@ -94,19 +114,26 @@ impl FileKeys {
         }
         let ended = match header.ended {
             Some(ended) => ended,
-            None => {
-                let ended = ended_among(&file, slots).map_err(failed("read"))?;
-                let header = Header { ended: Some(ended), ..header };
-                header.write(&file).and_then(|()| file.sync_data()).map_err(failed("bring forward"))?;
-                ended
-            }
+            None => ended_among(&file, slots).map_err(failed("read"))?,
         };
+        // An earlier program may have given out the numbers of all slots that are there, and copies that it made while
+        // it ran say so. It would fill them anew: they are passed over, and it opens the file no more.
+        let next = if header.refills {
+            header.next.max(1 + length.saturating_sub(HEADER_BYTES) / SLOT_BYTES)
+        } else {
+            header.next
+        };
+        if header.refills {
+            let header = Header { next, ended: Some(ended), spare: None, ..header };
+            header.write(&file).and_then(|()| file.sync_data()).map_err(failed("bring forward"))?;
+        }
+        let spare = header.spare.unwrap_or(next);
         Ok(Self {
             path: path.into(),
             file,
             installation: header.installation,
-            numbers: Mutex::new(Numbers { next: header.next, noted: header.next, ended, counted: ended }),
-            block: Mutex::new(FIRST_BLOCK_SLOTS),
+            numbers: Mutex::new(Numbers { next: spare, noted: spare, ended, counted: ended }),
+            filling: Mutex::new(Filling { block: FIRST_BLOCK_SLOTS, filled: next, shown: [next; 2] }),
             sync: Box::new(File::sync_data),
         })
     }
@@ -123,20 +150,25 @@ impl FileKeys {
         Some(taken)
     }
 
-    /// Fills the slots behind those that are given out, and has the header say that they are given out, too: after a
-    /// crash nobody knows which of them were.
-    fn reserve(&self, slots: u64) -> io::Result<()> {
-        let first = lock(&self.numbers).noted;
-        let mut block = vec![0; usize::try_from(slots * SLOT_BYTES).unwrap_or(0)];
-        random(&mut block)?;
-        let written = self.file.write_all_at(&block, place(KeyNumber(first)));
-        block.fill(0);
-        written?;
+    /// Has the header say that the slots behind those that are given out are given out, too: after a crash nobody
+    /// knows which of them were. Fills some first, if none are.
+    fn reserve(&self, filling: &mut Filling) -> io::Result<()> {
+        if filling.filled <= lock(&self.numbers).noted {
+            let mut block = vec![0; usize::try_from(filling.block * SLOT_BYTES).unwrap_or(0)];
+            random(&mut block)?;
+            let written = self.file.write_all_at(&block, place(KeyNumber(filling.filled)));
+            block.fill(0);
+            written?;
+            (self.sync)(&self.file)?;
+            filling.filled += filling.block;
+            filling.block = filling.block.saturating_mul(2).min(BLOCK_SLOTS_MAX);
+        }
+        filling.shown[1] = filling.filled;
+        write_spare(&self.file, None)?;
+        write_next(&self.file, filling.filled)?;
         (self.sync)(&self.file)?;
-        let noted = first + slots;
-        write_next(&self.file, noted)?;
-        (self.sync)(&self.file)?;
-        lock(&self.numbers).noted = noted;
+        filling.shown[0] = filling.filled;
+        lock(&self.numbers).noted = filling.filled;
         Ok(())
     }
 
@@ -185,15 +217,18 @@ impl Keys for FileKeys {
         if let Some(taken) = self.take(count) {
             return Ok(taken);
         }
-        let mut block = lock(&self.block);
+        let mut filling = lock(&self.filling);
         loop {
             // Somebody else may have filled some meanwhile, or have taken those that were.
             if let Some(taken) = self.take(count) {
                 return Ok(taken);
             }
             self.is_in_place()?;
-            self.reserve(*block).map_err(self.failed("add keys to"))?;
-            *block = block.saturating_mul(2).min(BLOCK_SLOTS_MAX);
+            // An older copy may have been written over it: the slots between would be missing in it.
+            if !filling.shown.contains(&read_next(&self.file).map_err(self.failed("read"))?) {
+                return Err(KeysError::Replaced { path: self.path.clone() });
+            }
+            self.reserve(&mut filling).map_err(self.failed("add keys to"))?;
         }
     }
 
@@ -255,9 +290,11 @@ impl Drop for FileKeys {
     /// Says in the file which keys were not given out, so that the next start gives them out. If this does not reach the
     /// disk, the next start passes over them.
     fn drop(&mut self) {
-        let numbers = lock(&self.numbers);
-        if numbers.next < numbers.noted {
-            drop(write_next(&self.file, numbers.next));
+        let (numbers, filling) = (lock(&self.numbers), lock(&self.filling));
+        // Of another file, written over this one, it would not be true.
+        let is_ours = read_next(&self.file).is_ok_and(|next| next == filling.filled);
+        if is_ours && numbers.next < filling.filled {
+            drop(write_spare(&self.file, Some(numbers.next)));
         }
     }
 }
@@ -280,7 +317,8 @@ fn make(path: &Path) -> io::Result<()> {
     let file = options.open(&begun)?;
     let mut installation = [0; 16];
     random(&mut installation)?;
-    Header { installation: Installation(installation), next: 1, ended: Some(0) }.write(&file)?;
+    Header { installation: Installation(installation), next: 1, ended: Some(0), spare: None, refills: false }
+        .write(&file)?;
     file.sync_all()?;
     fs::rename(&begun, path)?;
     File::open(folder)?.sync_all()

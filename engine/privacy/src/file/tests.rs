@@ -1,6 +1,7 @@
 //! Key files that are made, filled, opened again, spoilt, lost and mixed up.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -31,11 +32,120 @@ fn a_number_is_given_out_once_across_stops_and_crashes() {
         known.truncate(64);
         // A crash: what the drop would have noted is not.
         if round % 2 == 1 {
-            lock(&keys.numbers).noted = 0;
+            lock(&keys.filling).filled = 0;
         }
     }
     let distinct: HashSet<_> = known.iter().map(|(_, key)| *key).collect();
     assert_eq!(distinct.len(), known.len());
+}
+
+#[test]
+fn a_copy_has_the_same_keys_and_gives_out_no_number_again_whenever_it_was_made() {
+    for seed in 1..=12_u64 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("k");
+        let mut state = seed;
+        let mut below = move |bound: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % bound
+        };
+        // What the file was, and the highest number that was given out by then: whatever of this the disk had when the
+        // power went, is the same as one of them.
+        let copies = Arc::new(Mutex::new(Vec::<(Vec<u8>, u64)>::new()));
+        let (highest, mut given) = (Arc::new(AtomicU64::new(0)), HashMap::new());
+        let copy = {
+            let (copies, highest, path) = (Arc::clone(&copies), Arc::clone(&highest), path.clone());
+            move || lock(&copies).push((fs::read(&path).unwrap(), highest.load(Ordering::SeqCst)))
+        };
+        for _life in 0..8 {
+            let mut keys = FileKeys::open(&path, None).unwrap();
+            let (copy_synced, fails) = (copy.clone(), AtomicU64::new(below(1 << 16)));
+            keys.sync = Box::new(move |file| {
+                copy_synced();
+                let fails = fails.fetch_add(7_919, Ordering::SeqCst);
+                if fails % 3 == 0 { Err(io::Error::other("as a test wants it")) } else { file.sync_data() }
+            });
+            for _ in 0..below(5) {
+                for id in keys.allot(below(300) as usize).unwrap_or_default() {
+                    assert!(given.insert(id, bytes_of(&keys, id)).is_none(), "seed {seed}: {id:?} twice");
+                    highest.fetch_max(id.0, Ordering::SeqCst);
+                }
+            }
+            // A crash, every now and then.
+            if below(3) == 0 {
+                lock(&keys.filling).filled = 0;
+            }
+            drop(keys);
+            copy();
+        }
+        let copies = lock(&copies);
+        let until = copies[1..].iter().map(|(_, highest)| *highest);
+        for (n, ((bytes, before), until)) in copies.iter().zip(until).enumerate() {
+            let copied = folder.path().join("copy");
+            fs::write(&copied, bytes).unwrap();
+            let keys = FileKeys::open(&copied, None).unwrap();
+            for (id, key) in &given {
+                match keys.open(*id) {
+                    Ok(found) => assert_eq!(found.bytes(), key, "seed {seed}, copy {n}: {id:?}"),
+                    Err(KeysError::Unknown(_)) => assert!(id.0 > *before, "seed {seed}, copy {n}: {id:?} is lost"),
+                    Err(error) => panic!("seed {seed}, copy {n}, {id:?}: {error}"),
+                }
+            }
+            let next = keys.allot(1).unwrap()[0];
+            assert!(next.0 > until, "seed {seed}, copy {n}: {next:?} again, after {until}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_filled_anew_at_each_start_gives_out_none_of_what_its_copies_have() {
+    for (format, ended) in [(1, false), (2, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, copied) = (folder.path().join("k"), folder.path().join("copy"));
+        let keys = FileKeys::open(&path, None).unwrap();
+        let ids = keys.allot(200).unwrap();
+        let known: Vec<_> = ids.iter().map(|id| bytes_of(&keys, *id)).collect();
+        drop(keys);
+        let mut earlier = fs::read(&path).unwrap();
+        earlier[12] = format;
+        earlier[48..56].fill(0);
+        if !ended {
+            earlier[40..48].fill(0);
+        }
+        fs::write(&copied, &earlier).unwrap();
+        // As such a program leaves it when it stops.
+        earlier[32..40].copy_from_slice(&201_u64.to_le_bytes());
+        fs::write(&path, &earlier).unwrap();
+        let keys = FileKeys::open(&path, None).unwrap();
+        let fresh = keys.allot(30).unwrap();
+        assert_eq!(fresh[0], KeyNumber(FIRST_BLOCK_SLOTS + 1), "format {format}");
+        assert!(ids.iter().zip(&known).all(|(id, key)| bytes_of(&keys, *id) == *key));
+        drop(keys);
+        let copy = FileKeys::open(&copied, None).unwrap();
+        assert!(ids.iter().zip(&known).all(|(id, key)| bytes_of(&copy, *id) == *key));
+        assert!(fresh.iter().all(|id| matches!(copy.open(*id), Err(KeysError::Unknown(_)))));
+        // This is done once.
+        assert_eq!(FileKeys::open(&path, None).unwrap().allot(1).unwrap(), [KeyNumber(FIRST_BLOCK_SLOTS + 31)]);
+        assert_eq!(fs::read(&path).unwrap()[12], 3, "a program that would fill them anew refuses it");
+    }
+}
+
+#[test]
+fn no_keys_are_added_to_a_file_over_which_an_older_one_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("k");
+    let keys = FileKeys::open(&path, None).unwrap();
+    let before = fs::read(&path).unwrap();
+    keys.allot(usize::MAX).unwrap();
+    let newest = fs::read(&path).unwrap();
+    let over = |bytes: &[u8]| OpenOptions::new().write(true).open(&path).unwrap().write_all_at(bytes, 0).unwrap();
+    over(&before);
+    assert!(matches!(keys.allot(1), Err(KeysError::Replaced { .. })));
+    over(&newest);
+    assert_eq!(keys.allot(1).unwrap(), [KeyNumber(FIRST_BLOCK_SLOTS + 1)]);
+    over(&before);
+    drop(keys);
+    assert_eq!(fs::read(&path).unwrap()[..HEADER_BYTES as usize], before[..], "nor is anything noted in it");
 }
 
 #[test]
@@ -92,7 +202,7 @@ fn a_file_that_does_not_fit_is_refused_in_words() {
     assert!(!folder.path().join("lost").exists(), "nothing was put in its place");
     assert!(refusal(&path, Some(other)).contains(&format!("is of installation {ours}")));
     let mut newer = whole.clone();
-    newer[12] = 3;
+    newer[12] = 4;
     for (bytes, words) in [
         (&b""[..], "no key file"),
         (b"dear diary, it is a long day today and nothing happens, so I write all of it down", "no key file"),
@@ -174,8 +284,8 @@ fn what_a_power_loss_left_behind_the_last_number_is_no_key() {
     drop(keys);
     // The file's length was durable, and what was written there was not.
     let file = OpenOptions::new().write(true).open(&path).unwrap();
-    let length = HEADER_BYTES + 3 * SLOT_BYTES;
-    file.set_len(length).unwrap();
+    let length = HEADER_BYTES + FIRST_BLOCK_SLOTS * SLOT_BYTES;
+    assert_eq!(file.metadata().unwrap().len(), length);
     file.set_len(length + 10_000 * SLOT_BYTES).unwrap();
     drop(file);
     let keys = FileKeys::open(&path, None).unwrap();
@@ -193,7 +303,7 @@ fn a_process_that_is_killed_wastes_few_keys_when_it_has_used_few() {
     for round in 0..3 {
         let keys = FileKeys::open(&path, None).unwrap();
         assert_eq!(keys.allot(1).unwrap(), [KeyNumber(round * 256 + 1)], "round {round}");
-        lock(&keys.numbers).noted = 0;
+        lock(&keys.filling).filled = 0;
     }
     let keys = FileKeys::open(&path, None).unwrap();
     let blocks: Vec<_> = (0..7).map(|_| keys.allot(9_999).unwrap().len()).collect();
@@ -249,7 +359,7 @@ fn the_count_of_ends_only_rises_and_outlives_the_process() {
         counts.push(keys.ended());
         keys.allot(5_000).unwrap();
         if round == 1 {
-            lock(&keys.numbers).noted = 0;
+            lock(&keys.filling).filled = 0;
         }
     }
     assert_eq!(counts, [0, 2, 3, 3, 5, 6, 6, 8, 9]);
@@ -298,12 +408,12 @@ fn a_file_that_did_not_count_its_ends_is_counted_when_it_is_opened() {
     drop(keys);
     let mut first_format = fs::read(&path).unwrap();
     first_format[12] = 1;
-    first_format[40..48].fill(0);
+    first_format[40..56].fill(0);
     fs::write(&path, first_format).unwrap();
     for _ in 0..2 {
         let keys = FileKeys::open(&path, None).unwrap();
         assert_eq!(keys.ended(), ended.len() as u64);
         assert!(matches!(keys.open(ended[0]), Err(KeysError::Ended)));
     }
-    assert_eq!(fs::read(&path).unwrap()[12], 2, "a program that does not count refuses it");
+    assert_eq!(fs::read(&path).unwrap()[12], 3, "a program that does not count refuses it");
 }

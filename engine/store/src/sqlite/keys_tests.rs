@@ -310,6 +310,7 @@ async fn keys_that_do_not_fit_are_refused_in_words() {
     // As a backup of the keys that is older than the conversation.
     let mut bytes = fs::read(&early).unwrap();
     bytes[32..40].copy_from_slice(&1_u64.to_le_bytes());
+    bytes[48..56].fill(0);
     fs::write(&early, bytes).unwrap();
     for (path, words) in [
         (keys.with_extension("lost"), "is missing"),
@@ -346,6 +347,37 @@ async fn keys_older_than_any_number_in_use_are_refused() {
     let Err(error) = open_in(&scratch.file(), &early) else { panic!("its next numbers are in use") };
     assert!(error.to_string().contains("the keys are older than the data"), "{error}");
     assert!(open_in(&scratch.file(), &keys).is_ok());
+}
+
+#[tokio::test]
+async fn keys_copied_while_they_were_in_use_open_what_was_said_after_the_next_start_or_are_refused() {
+    let (scratch, other) = (Scratch::new("copied"), Scratch::new("copied-keys"));
+    let (keys, early) = (other.file(), other.file().with_extension("early"));
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    let first = fresh();
+    talk(&store, first).await;
+    fs::copy(&keys, &early).unwrap();
+    drop(store);
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    let later = fresh();
+    talk(&store, later).await;
+    drop(store);
+    let again = early.with_extension("again");
+    fs::copy(&early, &again).unwrap();
+    let store = open_in(&scratch.file(), &again).expect("all that is in use is in the copy");
+    for key in [first, later] {
+        assert_eq!(words_of(&store, key).await[0], WORD);
+    }
+    drop(store);
+    // Once keys are in use that it lacks, it is refused.
+    let store = open_in(&scratch.file(), &keys).unwrap();
+    for _ in 0..300 {
+        opened(&store, fresh()).await;
+    }
+    drop(store);
+    let Err(error) = open_in(&scratch.file(), &early) else { panic!("it lacks keys that are in use") };
+    assert!(error.to_string().contains("the keys are older than the data"), "{error}");
+    assert_eq!(words_of(&open_in(&scratch.file(), &keys).unwrap(), later).await[0], WORD);
 }
 
 #[tokio::test]
