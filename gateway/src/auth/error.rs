@@ -26,6 +26,8 @@ pub enum AuthError {
     Rotated,
     #[error("this visitor was logged out; get a new token")]
     LoggedOut,
+    #[error("this agent's tokens were ended; get a new token")]
+    AgentsEnded,
     #[error("this token cannot be renewed any longer; get a new one from the page's server")]
     Lapsed,
     #[error("whom this visitor's contact stands for has just changed; come back")]
@@ -42,7 +44,9 @@ impl AuthError {
             Self::Unauthorized => ErrorCode::Unauthorized,
             Self::Forbidden(..) => ErrorCode::Forbidden,
             // They can all be mended by the same: a new token.
-            Self::Expired | Self::Rotated | Self::LoggedOut | Self::Lapsed => ErrorCode::TokenExpired,
+            Self::Expired | Self::Rotated | Self::LoggedOut | Self::AgentsEnded | Self::Lapsed => {
+                ErrorCode::TokenExpired
+            }
             Self::Disabled => ErrorCode::TenantDisabled,
             Self::Origin => ErrorCode::OriginRefused,
             Self::Changed => ErrorCode::Busy,

@@ -47,6 +47,14 @@ impl Whom {
             Self::Agent(_) => "agent",
         }
     }
+
+    /// What is said to whoever shows what was made for them.
+    const fn ended(&self) -> AuthError {
+        match self {
+            Self::Contact(_) => AuthError::LoggedOut,
+            Self::Agent(_) => AuthError::AgentsEnded,
+        }
+    }
 }
 
 /// Of one tenant.
@@ -161,11 +169,11 @@ impl Logouts {
     /// Whether what was made for somebody still holds.
     ///
     /// # Errors
-    /// [`AuthError::LoggedOut`], or what the store says.
+    /// [`AuthError::LoggedOut`] or [`AuthError::AgentsEnded`], or what the store says.
     pub async fn check(&self, tenant: TenantId, whom: Whom, made: Made, now: Timestamp) -> Result<(), AuthError> {
         let whose = (tenant, whom);
         if self.noted().contains_key(&whose) {
-            return Err(AuthError::LoggedOut);
+            return Err(whose.1.ended());
         }
         let stored = match self.known.get(&whose, now) {
             Some(stored) => stored,
@@ -180,7 +188,7 @@ impl Logouts {
         };
         // One may have been noted while the store was asked.
         let ended = self.noted().contains_key(&whose) || stored.is_some_and(|logout| logout.ends(made));
-        if ended { Err(AuthError::LoggedOut) } else { Ok(()) }
+        if ended { Err(whose.1.ended()) } else { Ok(()) }
     }
 
     fn note(&self, whose: Whose) -> Noted<'_> {
@@ -316,6 +324,11 @@ mod tests {
                 }
             }
             assert!(out.ends(first) && out.ends(second) && !out.ends(third));
+            for (whom, told) in [(&ana, "this visitor was logged out"), (&bo, "this agent's tokens were ended")] {
+                let error = logouts.check(tenant, whom.clone(), first, NOW).await.unwrap_err();
+                assert_eq!(error.code(), schema::ErrorCode::TokenExpired);
+                assert!(error.to_string().starts_with(told), "{error}");
+            }
             // With the clock right again, one more ends what came after the first.
             logouts.log_out(tenant, &ana, &At(NOW)).await.unwrap();
             assert!(logouts.check(tenant, ana.clone(), third, NOW).await.is_err());

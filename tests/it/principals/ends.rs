@@ -204,11 +204,10 @@ async fn an_agents_tokens_are_ended_and_nobody_elses_and_stay_so_after_a_restart
     for round in ["at once", "after a restart"] {
         let api = node.api();
         for ended in [&zoes, &others] {
-            assert_eq!(
-                api.showing(ended.clone()).get("/v1/conversations").await.failure(),
-                (401, "token_expired"),
-                "{round}"
-            );
+            let refused = api.showing(ended.clone()).get("/v1/conversations").await;
+            assert_eq!(refused.failure(), (401, "token_expired"), "{round}");
+            // Nobody of the team is told of visitors.
+            assert!(refused.body.contains("this agent's tokens were ended"), "{round}: {}", refused.body);
         }
         assert_eq!(api.showing(yans.clone()).get("/v1/conversations").await.status, 200, "{round}");
         let again = token(&api, "Zo\u{eb}").await;
