@@ -5,7 +5,8 @@ use actors::Generation;
 use schema::{AgentName, Origin, SessionId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::logouts::{LogoutNumber, Made};
+use super::logout_count::LogoutNumber;
+use super::logouts::Made;
 use super::principal::{Agent, Holder, Kind};
 use super::token::{TOKEN_TTL_MAX, TokenError, Tokens, check_time, counted};
 
@@ -86,7 +87,7 @@ mod tests {
             origin: Some("https://desk.example".parse().unwrap()),
             expires_at,
             generation: Generation::default().next(),
-            made: Made::After(LogoutNumber::default()),
+            made: Made::After(LogoutNumber::LONGEST),
         }
     }
 

@@ -302,7 +302,10 @@ mod tests {
         contacts.merge(tenant, ana, bo, &ChangedBy::system()).await.unwrap();
         authority.logouts().log_out(tenant, &Whom::Contact(ana), &At(NOW)).await.unwrap();
         for token in &all {
-            assert!(matches!(authority.principal(token, NOW).await, Err(AuthError::LoggedOut)));
+            assert!(matches!(
+                authority.principal(token, NOW).await,
+                Err(AuthError::LoggedOut | AuthError::AgentsEnded)
+            ));
         }
     }
 
@@ -326,7 +329,7 @@ mod tests {
         let holds = async |[token, secret]: &[String; 2]| {
             let (token, secret) =
                 (authority.principal(token, NOW).await, authority.returning(tenant, secret, NOW).await.unwrap());
-            assert!(matches!(&token, Ok(_) | Err(AuthError::LoggedOut)), "{token:?}");
+            assert!(matches!(&token, Ok(_) | Err(AuthError::LoggedOut | AuthError::AgentsEnded)), "{token:?}");
             (token.is_ok(), secret.is_some())
         };
         let earlier_program = sealed_for_a_name(tokens, tenant, "ana", NOW);
@@ -343,6 +346,59 @@ mod tests {
             before = vec![made().await];
         }
         assert_eq!(holds(&before[0]).await, (true, true));
+    }
+
+    #[tokio::test]
+    async fn after_a_restore_a_log_out_ends_tokens_and_secrets_of_what_was_taken_back() {
+        let records = Arc::<MemoryRecords>::default();
+        let dir = tempfile::tempdir().unwrap();
+        let (tenants, keys) = tenants_on(&records, &dir);
+        let (tenant, key) = tenants.create("acme", NOW).await.unwrap();
+        let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
+        let ana = contacts.named(tenant.id, &"ana".parse().unwrap()).await.unwrap().own;
+        let started = || authority_with(Arc::clone(&keys), records.clone(), Arc::clone(&contacts));
+        let generation = match started().principal(key.expose_secret(), NOW).await.unwrap().holder().unwrap().kind {
+            Kind::ApiKey { generation, .. } => generation,
+            other => panic!("{other:?}"),
+        };
+        let [zoe, others] = ["Zoe", "Yan"].map(|name| Whom::Agent(name.into()));
+        let made = async |authority: &Authority| {
+            let (made, expires_at) =
+                (authority.logouts().now(tenant.id).await.unwrap(), NOW.plus(Duration::from_secs(60)));
+            let (contact, sealed_for, by) = (ana, ana, MadeBy::Page);
+            let visitor =
+                Visitor { contact, sealed_for, conversation: None, origin: None, expires_at, since: NOW, made, by };
+            let agent = Agent { name: "Zoe".into(), origin: None, expires_at, generation, made };
+            let tokens = authority.tokens();
+            let visitors = tokens.seal(tenant.id, visitor, NOW).unwrap().0;
+            [
+                visitors,
+                tokens.seal_agent(tenant.id, agent, NOW).unwrap().0,
+                tokens.remember(tenant.id, ana, made, NOW).unwrap(),
+            ]
+        };
+        let hold = async |authority: &Authority, [visitors, agents, secret]: &[String; 3]| {
+            let visitors = authority.principal(visitors, NOW).await.is_ok();
+            let agents = authority.principal(agents, NOW).await.is_ok();
+            (visitors, agents, authority.returning(tenant.id, secret, NOW).await.unwrap().is_some())
+        };
+        let backup = records.all.lock().unwrap().clone();
+        let first = started();
+        for _ in 0..5 {
+            first.logouts().log_out(tenant.id, &others, &At(NOW)).await.unwrap();
+        }
+        let taken_back = made(&first).await;
+        *records.all.lock().unwrap() = backup;
+        let second = started();
+        assert_eq!(hold(&second, &taken_back).await, (true, true, true));
+        for whom in [&Whom::Contact(ana), &zoe] {
+            second.logouts().log_out(tenant.id, whom, &At(NOW)).await.unwrap();
+        }
+        let after = made(&second).await;
+        for authority in [&second, &started()] {
+            assert_eq!(hold(authority, &taken_back).await, (false, false, false));
+            assert_eq!(hold(authority, &after).await, (true, true, true));
+        }
     }
 
     struct At(Timestamp);

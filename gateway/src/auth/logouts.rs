@@ -4,22 +4,23 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use actors::{Clock, Memory, record_body};
 use engine_store::{RecordName, Records, StoreError};
 use metrics::counter;
 use schema::{AgentName, ContactId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
-use tokio::sync;
 
 use super::error::AuthError;
+use super::logout_count::{Count, LogoutNumber, Run};
 use super::records::{self, FORMAT};
-use super::token::{RETURN_TTL, TOKEN_TTL_MAX};
 use crate::metrics::LOGOUTS;
 
-/// Others may log the same person out meanwhile, or another node anybody of the tenant; more often is a fault.
-const ATTEMPTS_MAX: usize = 5;
+/// Others may log the same person out meanwhile, or anybody of the tenant; more often is a fault.
+const ATTEMPTS_MAX: usize = 64;
+/// A tenant's log-outs that are kept: what was made before the first of them is over, whoever it was made for. Those who
+/// come within so many log-outs notice nothing; who stays away for longer begins anew.
+const KEPT: u64 = 65_536;
 /// Old records looked at with each new one: more than come, so that they do not pile up.
 const TIDIED: usize = 4;
 
@@ -33,14 +34,6 @@ pub enum Whom {
 }
 
 impl Whom {
-    /// How long anything holds that was made for them, at the longest.
-    const fn ttl(&self) -> Duration {
-        match self {
-            Self::Contact(_) => RETURN_TTL,
-            Self::Agent(_) => TOKEN_TTL_MAX,
-        }
-    }
-
     const fn name(&self) -> &'static str {
         match self {
             Self::Contact(_) => "visitor",
@@ -60,18 +53,6 @@ impl Whom {
 /// Of one tenant.
 type Whose = (TenantId, Whom);
 
-/// How many log-outs a tenant has had. It is the tenant's own clock: a log-out raises it by one, and what is made says
-/// at which number it was made, so that what came before what does not depend on the time of day.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct LogoutNumber(u64);
-
-impl LogoutNumber {
-    const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
 /// When something was made, as far as log-outs go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Made {
@@ -82,6 +63,10 @@ pub enum Made {
 }
 
 /// The last log-out of somebody.
+///
+/// It ends what was made at a lower number, and what shows a number that is not of the tenant's [`Count`]. No clock is
+/// asked, and a restore of older data ends too much rather than too little: nothing made in the future that was taken
+/// back outlives a log-out of whom it was made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Logout {
     number: LogoutNumber,
@@ -92,16 +77,21 @@ impl Logout {
     /// One that ends what earlier programs made until then.
     #[cfg(test)]
     pub(crate) const fn until(at: Timestamp) -> Self {
-        Self { number: LogoutNumber(1), at }
+        Self { number: LogoutNumber::LONGEST, at }
     }
 
-    /// Whether it ends what was made then.
+    /// Whether it may end what was made then: without a look at the count, what another run made may have come before.
     #[must_use]
     pub fn ends(self, made: Made) -> bool {
+        self.ends_in(made, |shown| shown.run == self.number.run)
+    }
+
+    /// The same, where it is known which numbers are of the count.
+    fn ends_in(self, made: Made, has: impl Fn(LogoutNumber) -> bool) -> bool {
         match made {
-            Made::After(number) => number < self.number,
+            Made::After(shown) => shown.number < self.number.number || !has(shown),
             // Every log-out that is counted came after the last program that did not count.
-            Made::At(moment) => self.number > LogoutNumber::default() || moment <= self.at,
+            Made::At(moment) => self.number.number > 0 || moment <= self.at,
         }
     }
 }
@@ -112,25 +102,20 @@ pub struct Logouts {
     known: Memory<Whose, Option<Logout>>,
     /// How many of each are on their way into the store: meanwhile all is ended that they have.
     noted: Mutex<HashMap<Whose, usize>>,
-    /// One number after the other, so that only other nodes are in the way.
-    counting: sync::Mutex<()>,
+    /// May be older than the store's: it has fewer numbers then, and no others.
+    counts: Memory<TenantId, Arc<Count>>,
+    run: Run,
+    kept: u64,
 }
 
 /// A log-out, as stored.
 #[derive(Debug, Serialize, Deserialize)]
 struct LogoutBody {
     format: u32,
-    /// What an earlier program made until then is over, and the record itself a while later.
+    /// What an earlier program made until then is over.
     at: Timestamp,
     /// What was made before this number is over; 0 where an earlier program stored it.
     #[serde(default)]
-    number: LogoutNumber,
-}
-
-/// How many a tenant has had, as stored.
-#[derive(Debug, Serialize, Deserialize)]
-struct CountBody {
-    format: u32,
     number: LogoutNumber,
 }
 
@@ -138,8 +123,8 @@ impl Logouts {
     /// Log-outs in `records`.
     #[must_use]
     pub fn new(records: Arc<dyn Records>) -> Self {
-        let (known, noted, counting) = (Memory::default(), Mutex::default(), sync::Mutex::default());
-        Self { records, known, noted, counting }
+        let (known, noted, counts) = (Memory::default(), Mutex::default(), Memory::default());
+        Self { records, known, noted, counts, run: Run::draw(), kept: KEPT }
     }
 
     /// When something is made that is made now. To be asked for before anything is checked: a log-out that comes
@@ -148,8 +133,8 @@ impl Logouts {
     /// # Errors
     /// What the store says.
     pub async fn now(&self, tenant: TenantId) -> Result<Made, StoreError> {
-        let found = record_body::load::<CountBody, _>(&*self.records, records::logout_count(tenant)).await?;
-        Ok(Made::After(found.map(|(_, body)| body.number).unwrap_or_default()))
+        let (_, count) = self.counted(tenant).await?;
+        Ok(Made::After(count.now()))
     }
 
     /// Logs somebody out: what was made for them until now is refused from now on. Gives what ends it, once that is
@@ -159,10 +144,10 @@ impl Logouts {
     /// What the store says.
     pub async fn log_out(&self, tenant: TenantId, whom: &Whom, clock: &dyn Clock) -> Result<Logout, StoreError> {
         let _noted = self.note((tenant, whom.clone()));
-        let number = self.count(tenant).await?;
-        let logout = self.keep(tenant, whom, Logout { number, at: clock.now() }).await?;
+        let count = self.count(tenant).await?;
+        let logout = self.keep(tenant, whom, Logout { number: count.now(), at: clock.now() }).await?;
         counter!(LOGOUTS, "who" => whom.name()).increment(1);
-        self.tidy(tenant, whom, clock.now()).await;
+        self.tidy(tenant, whom, &count).await;
         Ok(logout)
     }
 
@@ -175,20 +160,60 @@ impl Logouts {
         if self.noted().contains_key(&whose) {
             return Err(whose.1.ended());
         }
-        let stored = match self.known.get(&whose, now) {
-            Some(stored) => stored,
-            None => {
-                let look = self.known.look();
-                let name = records::logout(tenant, &whose.1);
-                let stored = record_body::load::<LogoutBody, _>(&*self.records, name).await?;
-                let stored = stored.map(|(_, LogoutBody { number, at, .. })| Logout { number, at });
-                self.known.put(whose.clone(), stored, now, look);
-                stored
+        let mut remembered = self.counts.get(&tenant, now);
+        loop {
+            let (count, is_new) = match remembered.take() {
+                Some(count) => (count, false),
+                None => (self.count_of_store(tenant, now).await?, true),
+            };
+            let stored = self.last_of(&whose, now).await?;
+            // One may have been noted while the store was asked.
+            if self.noted().contains_key(&whose) {
+                return Err(whose.1.ended());
             }
-        };
-        // One may have been noted while the store was asked.
-        let ended = self.noted().contains_key(&whose) || stored.is_some_and(|logout| logout.ends(made));
-        if ended { Err(whose.1.ended()) } else { Ok(()) }
+            if !self.is_over(&count, stored, made) {
+                return Ok(());
+            }
+            // What was remembered has fewer numbers than there may be.
+            if is_new {
+                return Err(whose.1.ended());
+            }
+        }
+    }
+
+    fn is_over(&self, count: &Count, logout: Option<Logout>, made: Made) -> bool {
+        // Of what was made before those that are kept, nothing shows any longer whether it was ended.
+        let is_forgotten = count.is_past(0, self.kept)
+            && match made {
+                Made::At(_) => true,
+                Made::After(shown) => count.is_past(shown.number, self.kept) || !count.has(shown),
+            };
+        is_forgotten || logout.is_some_and(|logout| logout.ends_in(made, |shown| count.has(shown)))
+    }
+
+    async fn last_of(&self, whose: &Whose, now: Timestamp) -> Result<Option<Logout>, StoreError> {
+        if let Some(stored) = self.known.get(whose, now) {
+            return Ok(stored);
+        }
+        let look = self.known.look();
+        let stored = record_body::load::<LogoutBody, _>(&*self.records, records::logout(whose.0, &whose.1)).await?;
+        let stored = stored.map(|(_, LogoutBody { number, at, .. })| Logout { number, at });
+        self.known.put(whose.clone(), stored, now, look);
+        Ok(stored)
+    }
+
+    async fn count_of_store(&self, tenant: TenantId, now: Timestamp) -> Result<Arc<Count>, StoreError> {
+        let look = self.counts.look();
+        let (_, count) = self.counted(tenant).await?;
+        let count = Arc::new(count);
+        self.counts.put(tenant, Arc::clone(&count), now, look);
+        Ok(count)
+    }
+
+    /// The tenant's count and the version at which it stands.
+    async fn counted(&self, tenant: TenantId) -> Result<(u64, Count), StoreError> {
+        let found = record_body::load(&*self.records, records::logout_count(tenant)).await?;
+        Ok(found.unwrap_or_default())
     }
 
     fn note(&self, whose: Whose) -> Noted<'_> {
@@ -196,18 +221,14 @@ impl Logouts {
         Noted { logouts: self, whose }
     }
 
-    /// The number of one more log-out of the tenant.
-    async fn count(&self, tenant: TenantId) -> Result<LogoutNumber, StoreError> {
-        let _turn = self.counting.lock().await;
+    /// Counts one more log-out of the tenant. Nobody waits for anybody: of those who come at once one is next each time.
+    async fn count(&self, tenant: TenantId) -> Result<Count, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
-            let name = records::logout_count(tenant);
-            let found = record_body::load::<CountBody, _>(&*self.records, name.clone()).await?;
-            let (version, before) =
-                found.map_or((0, LogoutNumber::default()), |(version, body)| (version, body.number));
-            let number = before.next();
-            match record_body::save(&*self.records, name, version, &CountBody { format: FORMAT, number }).await {
+            let (version, before) = self.counted(tenant).await?;
+            let count = before.next(self.run);
+            match record_body::save(&*self.records, records::logout_count(tenant), version, &count).await {
                 Err(StoreError::Conflict { .. }) => {}
-                stored => return stored.map(|_| number),
+                stored => return stored.map(|_| count),
             }
         }
         Err(StoreError::Busy)
@@ -220,7 +241,7 @@ impl Logouts {
             let found = record_body::load::<LogoutBody, _>(&*self.records, name.clone()).await?;
             let (version, kept) = match found {
                 None => (0, logout),
-                Some((_, LogoutBody { number, at, .. })) if number >= logout.number => {
+                Some((_, LogoutBody { number, at, .. })) if number.number >= logout.number.number => {
                     return Ok(Logout { number, at });
                 }
                 // A clock that was set back since moves nothing back.
@@ -235,14 +256,24 @@ impl Logouts {
         Err(StoreError::Busy)
     }
 
-    /// Removes a few records that are so old that nothing made before them can still hold.
-    async fn tidy(&self, tenant: TenantId, beside: &Whom, now: Timestamp) {
+    /// Removes a few records of log-outs that are kept no longer. Twice as late as they may be: for some seconds another
+    /// node may know an older count.
+    async fn tidy(&self, tenant: TenantId, beside: &Whom, count: &Count) {
+        if !count.is_past(0, 2 * self.kept) {
+            return;
+        }
         let RecordName { scope, kind, id } = records::logout(tenant, beside);
-        let Ok(page) = self.records.scan(scope, kind, Some(id), TIDIED).await else { return };
+        let Ok(mut page) = self.records.scan(scope, kind, Some(id), TIDIED).await else { return };
+        // Ids of contacts grow: behind the newest of them are the oldest.
+        if page.len() < TIDIED
+            && let Ok(oldest) = self.records.scan(scope, kind, None, TIDIED - page.len()).await
+        {
+            page.extend(oldest);
+        }
         for record in page {
-            let over =
-                record_body::read::<LogoutBody>(kind, &record).is_ok_and(|(_, body)| body.at.plus(beside.ttl()) <= now);
-            if over {
+            let is_past = record_body::read::<LogoutBody>(kind, &record)
+                .is_ok_and(|(_, body)| count.is_past(body.number.number, 2 * self.kept));
+            if is_past {
                 // Another one may have been quicker.
                 let _ = self.records.delete(RecordName { scope, kind, id: record.id }, record.version).await;
             }
@@ -275,137 +306,4 @@ impl Drop for Noted<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::{MemoryRecords, NOW};
-    use super::*;
-
-    const YEAR: i64 = 365 * 24 * 3600;
-
-    struct At(Timestamp);
-
-    impl Clock for At {
-        fn now(&self) -> Timestamp {
-            self.0
-        }
-    }
-
-    fn later(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(NOW.as_millis() + seconds * 1000)
-    }
-
-    #[tokio::test]
-    async fn what_was_made_until_then_is_over_and_what_comes_after_is_not_whatever_the_clock_says() {
-        for clock in [0, 2, -YEAR, YEAR] {
-            let records = Arc::<MemoryRecords>::default();
-            let logouts = Logouts::new(records.clone());
-            let (tenant, other) = (TenantId::generate(), TenantId::generate());
-            let [ana, bo] = [Whom::Contact(ContactId::from_bytes([1; 16])), Whom::Agent("Bo".into())];
-            let first = logouts.now(tenant).await.unwrap();
-            assert!(logouts.check(tenant, ana.clone(), first, NOW).await.is_ok());
-            // Somebody else's does not end it.
-            logouts.log_out(tenant, &bo, &At(later(clock))).await.unwrap();
-            let second = logouts.now(tenant).await.unwrap();
-            assert!(logouts.check(tenant, ana.clone(), first, NOW).await.is_ok());
-            let out = logouts.log_out(tenant, &ana, &At(later(clock))).await.unwrap();
-            let third = logouts.now(tenant).await.unwrap();
-            for logouts in [&logouts, &Logouts::new(records.clone())] {
-                for (tenant, contact, made, holds) in [
-                    (tenant, &ana, first, false),
-                    (tenant, &ana, second, false),
-                    (tenant, &ana, third, true),
-                    (tenant, &ana, Made::At(NOW), false),
-                    (tenant, &bo, first, false),
-                    (tenant, &bo, second, true),
-                    (other, &ana, first, true),
-                    (other, &ana, Made::At(NOW), true),
-                ] {
-                    let checked = logouts.check(tenant, contact.clone(), made, NOW).await;
-                    assert_eq!(checked.is_ok(), holds, "{clock} {contact:?} {made:?}");
-                }
-            }
-            assert!(out.ends(first) && out.ends(second) && !out.ends(third));
-            for (whom, told) in [(&ana, "this visitor was logged out"), (&bo, "this agent's tokens were ended")] {
-                let error = logouts.check(tenant, whom.clone(), first, NOW).await.unwrap_err();
-                assert_eq!(error.code(), schema::ErrorCode::TokenExpired);
-                assert!(error.to_string().starts_with(told), "{error}");
-            }
-            // With the clock right again, one more ends what came after the first.
-            logouts.log_out(tenant, &ana, &At(NOW)).await.unwrap();
-            assert!(logouts.check(tenant, ana.clone(), third, NOW).await.is_err());
-            assert!(logouts.check(tenant, ana.clone(), logouts.now(tenant).await.unwrap(), NOW).await.is_ok());
-            assert!(logouts.noted().is_empty());
-        }
-    }
-
-    #[tokio::test]
-    async fn what_earlier_programs_stored_and_sealed_is_compared_by_the_moment() {
-        let records = Arc::<MemoryRecords>::default();
-        let logouts = Logouts::new(records.clone());
-        let (tenant, ana) = (TenantId::generate(), Whom::Contact(ContactId::from_bytes([1; 16])));
-        let body = format!(r#"{{"format":1,"at":"{}"}}"#, later(2));
-        records.put(records::logout(tenant, &ana), 0, body.into_bytes()).await.unwrap();
-        let now = logouts.now(tenant).await.unwrap();
-        for (made, holds) in
-            [(Made::At(later(0)), false), (Made::At(later(2)), false), (Made::At(later(3)), true), (now, true)]
-        {
-            assert_eq!(logouts.check(tenant, ana.clone(), made, later(4)).await.is_ok(), holds, "{made:?}");
-        }
-        // One of this program, by a clock that was set back: the record stays for as long as it was to stay.
-        let out = logouts.log_out(tenant, &ana, &At(later(-YEAR))).await.unwrap();
-        assert_eq!(out.at, later(2));
-        for made in [Made::At(later(3)), now] {
-            assert!(logouts.check(tenant, ana.clone(), made, later(4)).await.is_err(), "{made:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn log_outs_at_once_are_each_counted_and_meanwhile_nothing_holds() {
-        let records = Arc::<MemoryRecords>::default();
-        let logouts = Logouts::new(records.clone());
-        let (tenant, ana) = (TenantId::generate(), Whom::Contact(ContactId::from_bytes([1; 16])));
-        let made = logouts.now(tenant).await.unwrap();
-        let noted = logouts.note((tenant, ana.clone()));
-        let clock = At(NOW);
-        let out = futures_util::future::join_all((0..20).map(|_| logouts.log_out(tenant, &ana, &clock))).await;
-        assert!(out.iter().all(Result::is_ok), "{out:?}");
-        assert_eq!(logouts.now(tenant).await, Ok(Made::After(LogoutNumber(20))));
-        let after = logouts.now(tenant).await.unwrap();
-        assert!(logouts.check(tenant, ana.clone(), after, NOW).await.is_err(), "one is on its way");
-        drop(noted);
-        assert!(logouts.check(tenant, ana.clone(), after, NOW).await.is_ok());
-        assert!(logouts.check(tenant, ana.clone(), made, NOW).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn records_of_long_ago_do_not_pile_up() {
-        let contact = |first: u8, n: u8| {
-            let mut bytes = [0; 16];
-            (bytes[0], bytes[1]) = (first, n);
-            Whom::Contact(ContactId::from_bytes(bytes))
-        };
-        // What is named by a digest comes in any order.
-        let agent = |first: u8, n: u8| Whom::Agent(format!("{first} {n}").into());
-        for (whom, new, most) in
-            [(&contact as &dyn Fn(u8, u8) -> Whom, 10_u8, 11), (&agent as &dyn Fn(u8, u8) -> Whom, 40, 60)]
-        {
-            let records = Arc::<MemoryRecords>::default();
-            let logouts = Logouts::new(records.clone());
-            let tenant = TenantId::generate();
-            let out = async |first: u8, n: u8, at| logouts.log_out(tenant, &whom(first, n), &At(at)).await.unwrap();
-            for n in 0..40 {
-                out(9, n, NOW).await;
-            }
-            let much_later = NOW.plus(whom(0, 0).ttl());
-            for n in 0..new {
-                out(1, n, much_later).await;
-            }
-            // What comes after a record that is gone is still ended by the next one.
-            let made = logouts.now(tenant).await.unwrap();
-            out(9, 0, much_later).await;
-            assert!(logouts.check(tenant, whom(9, 0), made, much_later).await.is_err());
-            let kind = records::logout(tenant, &whom(0, 0)).kind;
-            let left = records.all.lock().unwrap().keys().filter(|name| name.kind == kind).count();
-            assert!(left <= most, "{left}");
-        }
-    }
-}
+mod tests;

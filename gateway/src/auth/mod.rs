@@ -5,6 +5,7 @@ mod agents;
 mod authority;
 mod error;
 mod keys;
+mod logout_count;
 mod logouts;
 mod page;
 mod permissions;

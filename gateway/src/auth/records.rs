@@ -14,7 +14,7 @@ pub(super) const FORMAT: u32 = 1;
 
 const TENANT_NAME: &str = "tenant_name";
 const API_KEY: &str = "api_key";
-/// See [`super::logouts`].
+/// See [`super::logouts`], and [`super::logout_count`].
 const LOGOUT: &str = "logout";
 const AGENT_LOGOUT: &str = "agent_logout";
 const LOGOUT_COUNT: &str = "logout_count";

@@ -14,7 +14,8 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::logouts::{LogoutNumber, Made};
+use super::logout_count::LogoutNumber;
+use super::logouts::Made;
 use super::principal::{Holder, Kind, MadeBy, Visitor};
 use crate::secret::Key;
 
@@ -31,7 +32,7 @@ const PURPOSE: &[u8] = b"tertulia visitor v1";
 /// The same for the secrets by which visitors are known again.
 const RETURN_PURPOSE: &[u8] = b"tertulia returning visitor v1";
 /// How long a visitor who does not come is remembered. Nothing that a visitor holds holds for longer.
-pub(super) const RETURN_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
+const RETURN_TTL: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
@@ -266,7 +267,7 @@ mod tests {
             origin: Some("https://shop.example".parse().unwrap()),
             expires_at,
             since: at(0),
-            made: Made::After(LogoutNumber::default()),
+            made: Made::After(LogoutNumber::LONGEST),
             by: MadeBy::Key(Generation::default()),
         }
     }
