@@ -47,15 +47,18 @@ impl<'de> Deserialize<'de> for KeyId {
     }
 }
 
-/// A tenant's API keys from one replacement to the next.
+/// A tenant's API keys from one replacement to the next: a random number, compared for equality only. A count would
+/// go back with older data that are restored, and come again to generations whose tokens were to be dead.
+///
+/// Earlier programs counted from 0, which is the default: what does not name its generation is of that one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Generation(u64);
 
 impl Generation {
-    /// The one that takes its place.
+    /// The generation of this random number, and none of those that earlier programs have counted.
     #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+    pub const fn of(random: u64) -> Self {
+        Self(random | 1 << 63)
     }
 }

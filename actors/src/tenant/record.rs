@@ -28,7 +28,7 @@ pub struct TenantRecord {
     /// Its plan's name.
     #[serde(default = "default_plan")]
     pub plan: String,
-    /// Counts how often its keys were replaced: what one generation has made ends with it.
+    /// Another one with each replacement of its keys: what one generation has made ends with it.
     #[serde(default)]
     pub generation: Generation,
     /// Keys that were replaced because they were not to be trusted any more, the newest last: no start takes
@@ -189,8 +189,20 @@ mod tests {
         let record: TenantRecord = serde_json::from_str(STORED).unwrap();
         assert_eq!((record.name.as_str(), record.plan.as_str(), record.disabled), ("demo", "pro", false));
         assert_eq!(record.keys[0].to_string(), "00112233445566778899aabbccddeeff");
-        assert_eq!(record.generation, Generation::default().next().next().next());
+        assert_eq!(record.generation, serde_json::from_str("3").unwrap());
         assert_eq!(serde_json::to_string(&record).unwrap(), STORED);
+    }
+
+    #[test]
+    fn a_generation_is_read_as_it_was_written_and_is_none_that_was_counted() {
+        for random in [0, 1, 3, u64::MAX >> 1, u64::MAX] {
+            let generation = Generation::of(random);
+            let written = serde_json::to_string(&generation).unwrap();
+            assert_eq!(serde_json::from_str::<Generation>(&written).unwrap(), generation, "{written}");
+            for counted in [0, 1, 3, 1_000_000] {
+                assert_ne!(generation, serde_json::from_value(counted.into()).unwrap(), "{random}");
+            }
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ mod tests {
             name: "Zoe".into(),
             origin: Some("https://desk.example".parse().unwrap()),
             expires_at,
-            generation: Generation::default().next(),
+            generation: Generation::of(u64::MAX),
             made: Made::After(LogoutNumber::LONGEST),
         }
     }

@@ -215,6 +215,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_token_of_keys_that_were_lost_with_newer_data_stays_dead_whatever_replaces_them() {
+        let records = Arc::<MemoryRecords>::default();
+        let dir = tempfile::tempdir().unwrap();
+        let (tenants, _) = tenants_on(&records, &dir);
+        let (tenant, _) = tenants.create("acme", NOW).await.unwrap();
+        let older = records.all.lock().unwrap().clone();
+        let mut lost = vec![];
+        for _ in 0..3 {
+            let (tenants, keys) = tenants_on(&records, &dir);
+            let (rotated, _) = tenants.rotate_key(tenant.id, NOW).await.unwrap();
+            let (generation, made, contact) = (rotated.generation, Made::At(NOW), ContactId::generate());
+            let (origin, expires_at) = (None, NOW.plus(Duration::from_secs(60)));
+            let agent = Agent { name: "Zoe".into(), origin: None, expires_at, generation, made };
+            let visitor = Visitor {
+                contact,
+                sealed_for: contact,
+                conversation: None,
+                origin,
+                expires_at,
+                since: NOW,
+                made,
+                by: MadeBy::Key(generation),
+            };
+            let authority = authority(keys, Arc::clone(&records));
+            let (agents, _) = authority.tokens().seal_agent(tenant.id, agent, NOW).unwrap();
+            let (visitors, _) = authority.tokens().seal(tenant.id, visitor, NOW).unwrap();
+            for token in [agents, visitors] {
+                assert!(authority.principal(&token, NOW).await.is_ok());
+                lost.push(token);
+            }
+        }
+        *records.all.lock().unwrap() = older;
+        for round in 0..=3 {
+            let (tenants, keys) = tenants_on(&records, &dir);
+            let authority = authority(keys, Arc::clone(&records));
+            for (n, token) in lost.iter().enumerate() {
+                let shown = authority.principal(token, NOW).await;
+                assert!(matches!(shown, Err(AuthError::Rotated)), "after {round} rotations, token {n}: {shown:?}");
+            }
+            tenants.rotate_key(tenant.id, NOW).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
     async fn what_was_sealed_for_a_name_speaks_for_the_contact_who_has_it() {
         let records = Arc::<MemoryRecords>::default();
         let dir = tempfile::tempdir().unwrap();

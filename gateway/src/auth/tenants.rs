@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use actors::{ProfileRecord, TenantRecord, record_body};
+use actors::{Generation, ProfileRecord, TenantRecord, record_body};
 use engine_store::{Records, StoreError};
 use schema::wire::TenantView;
 use schema::{DEFAULT_PLAN, Profile, TenantId, Timestamp};
@@ -252,8 +252,10 @@ impl Tenants {
             Ok(_) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
         }
+        // The name may have been reserved for a tenant that was lost with newer data: what its keys made stays dead.
+        let generation = new_generation()?;
         let keys = vec![self.keys.add(id, key, now).await?];
-        let body = TenantRecord { keys, plan, ..TenantRecord::new(id, name, now) };
+        let body = TenantRecord { keys, plan, generation, ..TenantRecord::new(id, name, now) };
         match body.save(&*self.records, 0).await {
             Ok(_) => Ok(body),
             Err(StoreError::Conflict { .. }) => Err(TenantError::NameTaken),
@@ -276,6 +278,7 @@ impl Tenants {
 
     /// Makes this the tenant's only key.
     async fn set_key(&self, id: TenantId, key: &str, why: Why, now: Timestamp) -> Result<TenantRecord, TenantError> {
+        let generation = new_generation()?;
         let new = self.keys.add(id, key, now).await?;
         let replace = |body: &mut TenantRecord| {
             if body.keys != [new] {
@@ -283,7 +286,7 @@ impl Tenants {
                     body.retire_keys();
                 }
                 body.keys = vec![new];
-                body.generation = body.generation.next();
+                body.generation = generation;
             }
         };
         let (old, body) = self.change(id, replace).await?;
@@ -361,6 +364,10 @@ impl Tenants {
         let written = tokio::task::spawn_blocking(move || private_file::write_line(&file, &key)).await;
         written.map_err(std::io::Error::other).and_then(|written| written).map_err(TenantError::KeyFile)
     }
+}
+
+fn new_generation() -> Result<Generation, TenantError> {
+    getrandom::u64().map(Generation::of).map_err(|error| TenantError::Random(std::io::Error::other(error)))
 }
 
 #[cfg(test)]

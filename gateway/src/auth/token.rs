@@ -427,8 +427,11 @@ mod tests {
 
     #[test]
     fn the_largest_token_is_within_the_bound() {
-        let largest =
-            Visitor { origin: Some(format!("https://{}", "a".repeat(245)).parse().unwrap()), ..visitor(at(60)) };
+        let largest = Visitor {
+            origin: Some(format!("https://{}", "a".repeat(245)).parse().unwrap()),
+            by: MadeBy::Key(Generation::of(u64::MAX)),
+            ..visitor(at(60))
+        };
         let (token, _) = tokens(1).seal(TenantId::generate(), largest, at(0)).unwrap();
         assert!(token.len() <= TOKEN_BYTES_MAX, "{}", token.len());
         assert!(tokens(1).open(&token, at(1)).is_ok());
