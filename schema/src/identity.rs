@@ -242,6 +242,17 @@ impl TryFrom<Unchecked> for Identity {
     }
 }
 
+impl Contact {
+    /// The contact as a request may name them: a text that stands for nobody would name one contact for everybody,
+    /// also where an earlier program stored it. Those are named by their ids.
+    ///
+    /// # Errors
+    /// [`IdentityError::Placeholder`].
+    pub fn checked(&self) -> Result<&Self, IdentityError> {
+        if is_placeholder(self.as_str()) { Err(IdentityError::Placeholder) } else { Ok(self) }
+    }
+}
+
 impl TryFrom<&Contact> for Identity {
     type Error = IdentityError;
 

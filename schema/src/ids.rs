@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use crate::{IdentityError, VisibleError, is_placeholder, limits, visible};
+use crate::{VisibleError, limits, visible};
 
 /// Why a string is not an id.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -237,17 +237,6 @@ impl Contact {
     pub fn id(&self) -> Option<ContactId> {
         let number = self.0.strip_prefix(ANONYMOUS).or_else(|| self.0.strip_prefix(ContactId::PREFIX))?;
         format!("{}{number}", ContactId::PREFIX).parse().ok()
-    }
-}
-
-impl Contact {
-    /// The contact as a request may name them: a text that stands for nobody would name one contact for everybody,
-    /// also where an earlier program stored it. Those are named by their ids.
-    ///
-    /// # Errors
-    /// [`IdentityError::Placeholder`].
-    pub fn checked(&self) -> Result<&Self, IdentityError> {
-        if is_placeholder(&self.0) { Err(IdentityError::Placeholder) } else { Ok(self) }
     }
 }
 

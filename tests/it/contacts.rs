@@ -318,7 +318,7 @@ async fn two_who_are_one_are_listed_and_let_in_as_one_until_that_is_undone() {
     assert_eq!((keys(&new), listed(&api, "Bo").await), (vec!["external:Bo".into()], vec![]));
     let left = view(&api, ana.id).await;
     assert_eq!((keys(&left), left.merged), (vec!["external:Ana".into()], vec![bo.id]));
-    assert_eq!(left.changes.len(), 3, "each is remembered");
+    assert_eq!(left.changes.len(), 4, "each is remembered");
     let unknown = format!("/v1/contacts/{}/merge", ContactId::generate());
     assert_eq!(api.post(&unknown, &json!({"other": ana.id})).await.failure(), (404, "not_found"));
     // Somebody who has a token, has written nothing yet, and signs in.

@@ -137,6 +137,7 @@ pub fn bearer(header: &str) -> Option<&str> {
 mod tests {
     use std::time::Duration;
 
+    use actors::Generation;
     use engine_store::memory::MemoryStore;
     use engine_store::{Records, Scope};
     use schema::wire::SplitIn;
@@ -145,7 +146,7 @@ mod tests {
 
     use super::super::testing::{MemoryRecords, NOW, tenants, tenants_on};
     use super::super::token::sealed_for_a_name;
-    use super::super::{Action, Kind, MadeBy, Visitor};
+    use super::super::{Action, Kind, MadeBy, Tenants, Visitor};
     use super::*;
 
     #[test]
@@ -258,12 +259,20 @@ mod tests {
         }
     }
 
+    /// One that an earlier program made: what its keys sealed does not say of which generation they are.
+    async fn tenant_of_before(tenants: &Tenants, records: &MemoryRecords) -> TenantId {
+        let id = tenants.create("acme", NOW).await.unwrap().0.id;
+        let (version, record) = TenantRecord::load(records, id).await.unwrap().unwrap();
+        TenantRecord { generation: Generation::default(), ..record }.save(records, version).await.unwrap();
+        id
+    }
+
     #[tokio::test]
     async fn what_was_sealed_for_a_name_speaks_for_the_contact_who_has_it() {
         let records = Arc::<MemoryRecords>::default();
         let dir = tempfile::tempdir().unwrap();
         let (tenants, keys) = tenants_on(&records, &dir);
-        let tenant = tenants.create("acme", NOW).await.unwrap().0.id;
+        let tenant = tenant_of_before(&tenants, &records).await;
         let store = Arc::<MemoryStore>::default();
         let contacts = Arc::new(Contacts::new(store.clone(), Arc::new(actors::SystemClock)));
         let authority = authority_with(keys, records, Arc::clone(&contacts));
@@ -298,7 +307,7 @@ mod tests {
         let records = Arc::<MemoryRecords>::default();
         let dir = tempfile::tempdir().unwrap();
         let (tenants, keys) = tenants_on(&records, &dir);
-        let tenant = tenants.create("acme", NOW).await.unwrap().0.id;
+        let tenant = tenant_of_before(&tenants, &records).await;
         let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
         let authority = authority_with(keys, records, Arc::clone(&contacts));
         let tokens = authority.tokens();
@@ -358,7 +367,7 @@ mod tests {
         let records = Arc::<MemoryRecords>::default();
         let dir = tempfile::tempdir().unwrap();
         let (tenants, keys) = tenants_on(&records, &dir);
-        let tenant = tenants.create("acme", NOW).await.unwrap().0.id;
+        let tenant = tenant_of_before(&tenants, &records).await;
         let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
         let authority = authority_with(keys, records, Arc::clone(&contacts));
         let (tokens, logouts) = (authority.tokens(), authority.logouts());

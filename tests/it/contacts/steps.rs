@@ -145,7 +145,7 @@ impl Bed {
 }
 
 /// How many writes each takes, and with which of them it is decided.
-const WRITES: [(Asked, usize, usize); 3] = [(Asked::Merge, 3, 1), (Asked::Split, 3, 0), (Asked::Unmerge, 2, 0)];
+const WRITES: [(Asked, usize, usize); 3] = [(Asked::Merge, 3, 1), (Asked::Split, 4, 0), (Asked::Unmerge, 2, 0)];
 
 #[tokio::test]
 async fn whichever_write_is_lost_the_next_who_reads_finds_all_of_it_or_nothing() {
