@@ -189,7 +189,7 @@ def test_a_day_without_answers_is_told_with_its_end(room):
         const {Entry} = await import('/web/ui/entry.js');
         const {words} = await import('/web/ui/texts.js');
         const note = (retry_after) => new Entry({kind: 'message', author: 'assistant', status: 'done', end: 'failed', text: '', seq: 3, at: new Date().toISOString(), made: {error: 'quota_exhausted', retry_after}},
-            {words: words('en'), name: 'A', own: 'contact', waiting: false}).note.textContent;
+            {words: words('en'), name: 'A', mine: () => false, waiting: false}).note.textContent;
         return [note(60), note(36000)];
     }""")
     assert "few minutes" in told[0] and re.search(r"before .*\d:\d\d", told[1]) and "minutes" not in told[1], told
