@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine_conversation::{Command, Outcome};
 use engine_model::Registry;
 use engine_store::Opening;
-use schema::{ContactId, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
+use schema::{ContactError, ContactId, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
 
 use crate::contacts::ContactsError;
 use crate::conversation::{ConversationHandle, Host};
@@ -133,14 +133,14 @@ impl Worker {
         let erased = contacts.erased();
         let whom = contacts.standing(key.tenant, contact).await?;
         if whom.is_erasing {
-            return Err(ContactsError::Erasing.into());
+            return Err(ContactsError::from(ContactError::Erasing).into());
         }
         let opening = Opening { contact, is_anonymous: !whom.is_known, at: self.host.clock.now() };
         let head = self.supervisor.open(&tenant, key, opening, locale).await?;
         // An erasure that began meanwhile may have looked for their conversations before this one was there.
         let refused = match contacts.may_be_erased(key.tenant, contact, &whom, erased).await {
             Ok(false) => return Ok(head),
-            Ok(true) => ContactsError::Erasing.into(),
+            Ok(true) => ContactsError::from(ContactError::Erasing).into(),
             Err(error) => Failure::from(error),
         };
         match self.system.erase(key).await {

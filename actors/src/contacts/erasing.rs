@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use engine_store::{RecordName, Scope, StoreError};
-use schema::{Begun, ChangedBy, ContactId, Step, TenantId};
+use schema::{Begun, ChangedBy, ContactId, Family, Step, TenantId};
 
 use super::{ATTEMPTS_MAX, Contacts, ContactsError, Standing, name};
 
@@ -32,8 +32,12 @@ impl Contacts {
         for _ in 0..ATTEMPTS_MAX {
             let now = self.clock.now();
             let family = self.settled_or_new(tenant, id, now).await?;
-            let id = family.root().id;
+            let (named, id) = (id, family.root().id);
             self.ask_to_erase(tenant, id).await?;
+            // First, so that whoever is erased, it is with the one who was named: from here on nobody parts them.
+            if !self.stays_with(tenant, named, &family).await? {
+                continue;
+            }
             let members = match &family.root().record.begun {
                 Some(Begun { step: Step::Erase { members }, .. }) => members.clone(),
                 _ => {
@@ -60,6 +64,25 @@ impl Contacts {
             return Ok((id, erased));
         }
         Err(StoreError::Busy.into())
+    }
+
+    /// Whether a contact whose erasure was asked for is still a part of its family; then the records on the way to the
+    /// one who stands for all say that they end, and it stays one.
+    async fn stays_with(&self, tenant: TenantId, named: ContactId, family: &Family) -> Result<bool, ContactsError> {
+        let (path, all) = (family.path_from(named), family.ids());
+        if !path.is_empty() {
+            self.ask_to_erase(tenant, named).await?;
+        }
+        for member in &path {
+            if !self.is_erased_along(tenant, *member, &all).await? {
+                return Ok(false);
+            }
+        }
+        if !path.is_empty() {
+            // Whoever looked before its record said so has taken back that it was asked for.
+            self.ask_to_erase(tenant, named).await?;
+        }
+        Ok(true)
     }
 
     /// Whether a contact is still a part of those who are erased; then their record says, too, that it ends, so that
@@ -110,7 +133,11 @@ impl Contacts {
             self.remove(name(tenant, *gone)).await?;
             self.forget(tenant);
         }
-        Ok(self.remove(asked(tenant, id)).await?)
+        // Also of those who were named in its place.
+        for gone in erased.iter().filter(|gone| **gone != id).chain([&id]) {
+            self.remove(asked(tenant, *gone)).await?;
+        }
+        Ok(())
     }
 
     async fn remove(&self, name: RecordName) -> Result<(), StoreError> {
@@ -193,11 +220,12 @@ fn asked(tenant: TenantId, id: ContactId) -> RecordName {
 mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use engine_store::Records;
     use engine_store::memory::{MemoryStore, Outcome, Scripted};
-    use schema::Contact;
     use schema::wire::SplitIn;
+    use schema::{Contact, ContactError};
 
     use super::*;
     use crate::clock::SystemClock;
@@ -249,8 +277,8 @@ mod tests {
         assert_eq!(all_asked(&contacts).await, [(tenant, cy)], "the other is forgotten");
         assert!(!contacts.standing(tenant, ana).await.unwrap().is_erasing);
         // Whoever is erased is nobody whom one may name.
-        assert_eq!(contacts.named(tenant, &name("Cy")).await, Err(ContactsError::Erasing));
-        assert_eq!(contacts.named(tenant, &cy.into()).await, Err(ContactsError::Erasing));
+        assert_eq!(contacts.named(tenant, &name("Cy")).await, Err(ContactError::Erasing.into()));
+        assert_eq!(contacts.named(tenant, &cy.into()).await, Err(ContactError::Erasing.into()));
     }
 
     /// Who was in a merge when its end was asked for, and is parted from it before that is known everywhere.
@@ -270,7 +298,11 @@ mod tests {
         let mut root = contacts.settled(tenant, a).await.unwrap().unwrap().into_root();
         root.record.begin(Step::Erase { members: vec![b, d, c] }, &by, contacts.clock.now()).unwrap();
         contacts.put(tenant, root).await.unwrap();
-        assert_eq!(contacts.split(tenant, a, undo(b), &by).await, Err(ContactsError::Erasing), "nobody parts them now");
+        assert_eq!(
+            contacts.split(tenant, a, undo(b), &by).await,
+            Err(ContactError::Erasing.into()),
+            "nobody parts them now"
+        );
         // One that was on its way.
         let mut parted = contacts.load(tenant, b).await.unwrap().unwrap();
         parted.record.stand_alone(&by, contacts.clock.now());
@@ -286,6 +318,47 @@ mod tests {
             let found = contacts.meant(tenant, &name(&format!("c{n}"))).await.unwrap();
             assert_eq!(found.is_some(), is_left, "{n}");
         }
+    }
+
+    /// One who is named, and is parted from the others at that moment, is never left while these are erased.
+    #[tokio::test(start_paused = true)]
+    async fn whoever_is_erased_it_is_with_the_one_who_was_named() {
+        let mut alone = 0;
+        for seed in 0..40_u64 {
+            let (store, contacts, tenant) = contacts();
+            let mut ids = Vec::new();
+            for n in 0..4 {
+                ids.push(contacts.named(tenant, &name(&format!("c{n}"))).await.unwrap().own);
+            }
+            let by = ChangedBy::system();
+            let [a, b, c, d] = ids[..] else { panic!("there are four") };
+            // D in C, C in B, B in A.
+            for (into, other) in [(c, d), (b, c), (a, b)] {
+                contacts.merge(tenant, into, other, &by).await.unwrap();
+            }
+            let wait = |millis| Scripted { delay: Duration::from_millis(millis), ..Scripted::default() };
+            store.script((0..32).map(|n| wait((seed * 7 + n * 5) % 4)));
+            let [parted, middle] = if seed % 2 == 0 { [c, d] } else { [d, d] };
+            let other = Contacts::new(store.clone(), Arc::new(SystemClock));
+            let (begun, _) = tokio::join!(contacts.begin_erasing(tenant, middle), async {
+                tokio::time::sleep(Duration::from_millis(seed % 10)).await;
+                other.split(tenant, a, undo(parted), &by).await
+            });
+            let (root, erased) = begun.unwrap();
+            assert!(erased.contains(&d) && erased[0] == root, "seed {seed}: {erased:?}");
+            alone += usize::from(root != a);
+            store.forget_script();
+            contacts.end_erasing(tenant, root, &erased).await.unwrap();
+            let left: Vec<_> =
+                contacts.list(tenant, None, 9).await.unwrap().contacts.iter().map(|view| view.id).collect();
+            assert_eq!(left, if root == a { vec![] } else { vec![a] }, "seed {seed}: {erased:?}");
+            // One who was asked for on the way there, and was not begun with, is forgotten.
+            for (tenant, id) in all_asked(&contacts).await {
+                assert_eq!((contacts.is_to_be_erased(tenant, id).await, id), (Ok(false), a), "seed {seed}");
+            }
+            assert!(all_asked(&contacts).await.is_empty(), "seed {seed}");
+        }
+        assert!((1..40).contains(&alone), "{alone}");
     }
 
     /// Who points to somebody who is gone stands for itself.

@@ -22,8 +22,6 @@ pub enum ContactsError {
     Refused(#[from] ContactError),
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    #[error("the contact is being erased")]
-    Erasing,
     #[error(transparent)]
     Store(StoreError),
 }
@@ -48,7 +46,7 @@ impl ContactsError {
         match self {
             Self::Store(error) => error,
             // Somebody else changes it all the time.
-            Self::Version { .. } | Self::Held { .. } | Self::Refused(_) | Self::Erasing => StoreError::Busy,
+            Self::Version { .. } | Self::Held { .. } | Self::Refused(_) => StoreError::Busy,
             Self::Identity(_) => StoreError::Corrupt("a contact's name cannot be one".into()),
         }
     }
@@ -70,7 +68,7 @@ impl From<ContactsError> for Failure {
                 | ContactError::NothingToSplit,
             ) => ErrorCode::BadField,
             // What may be done depends on what stands in the records already.
-            ContactsError::Held { .. } | ContactsError::Erasing | ContactsError::Refused(_) => ErrorCode::WrongState,
+            ContactsError::Held { .. } | ContactsError::Refused(_) => ErrorCode::WrongState,
         };
         Self::new(code, error.to_string())
     }

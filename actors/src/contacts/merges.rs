@@ -40,7 +40,7 @@ impl Contacts {
             }
             let is_first = root < theirs.root().id;
             match self.take_in(tenant, family, theirs, by).await {
-                Ok(()) => return self.view(tenant, root).await?.ok_or(ContactsError::Erasing),
+                Ok(()) => return self.view(tenant, root).await?.ok_or_else(|| ContactError::Erasing.into()),
                 Err(ContactsError::Version { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -70,7 +70,7 @@ impl Contacts {
         // An erasure that began before the pointer was there knows nothing of it, and leaves nobody whom it could lead to.
         let is_over = self.load(tenant, root.id).await?.is_none_or(|root| root.record.is_erasing());
         if is_over && self.let_go(tenant, other.id, root.id).await? {
-            return Err(ContactsError::Erasing);
+            return Err(ContactError::Erasing.into());
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Contacts {
         {
             self.note_pointer(tenant, into, other, true, by).await?;
         }
-        self.view(tenant, family.root().id).await?.ok_or(ContactsError::Erasing)
+        self.view(tenant, family.root().id).await?.ok_or_else(|| ContactError::Erasing.into())
     }
 
     /// Undoes a merge: the other contact, with those who were merged into it, stands for itself again.
@@ -102,12 +102,12 @@ impl Contacts {
         for _ in 0..ATTEMPTS_MAX {
             let family = self.settled(tenant, id).await?.ok_or(ContactError::NotMerged)?;
             if family.is_erasing() {
-                return Err(ContactsError::Erasing);
+                return Err(ContactError::Erasing.into());
             }
             let pointing = family.member(other).filter(|stored| stored.id != family.root().id).cloned();
             let mut pointing = pointing.ok_or(ContactError::NotMerged)?;
             if pointing.record.is_erasing() {
-                return Err(ContactsError::Erasing);
+                return Err(ContactError::Erasing.into());
             }
             let into = pointing.record.merged_into.ok_or(ContactError::NotMerged)?;
             pointing.record.stand_alone(by, self.clock.now());
@@ -117,7 +117,7 @@ impl Contacts {
                 Err(error) => return Err(error),
             }
             self.note_pointer(tenant, into, other, false, by).await?;
-            return self.view(tenant, other).await?.ok_or(ContactsError::Erasing);
+            return self.view(tenant, other).await?.ok_or_else(|| ContactError::Erasing.into());
         }
         Err(StoreError::Busy.into())
     }

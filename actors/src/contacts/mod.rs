@@ -103,16 +103,16 @@ impl Contacts {
     /// The contact whom a request names, made where the tenant has not used the name before.
     ///
     /// # Errors
-    /// [`ContactsError::Erasing`] while the contact is being erased; what the store says; a name that cannot be one.
+    /// [`ContactError::Erasing`] while the contact is being erased; what the store says; a name that cannot be one.
     pub async fn named(&self, tenant: TenantId, name: &Contact) -> Result<Meant, ContactsError> {
         if let Some(own) = name.id() {
             let Standing { id, is_erasing, .. } = self.standing(tenant, own).await?;
-            return if is_erasing { Err(ContactsError::Erasing) } else { Ok(Meant { own, id }) };
+            return if is_erasing { Err(ContactError::Erasing.into()) } else { Ok(Meant { own, id }) };
         }
         let identity = self.spelt(tenant, name).await?;
         for _ in 0..ATTEMPTS_MAX {
             match self.by_identity(tenant, &identity).await? {
-                Some((_, family)) if family.is_erasing() => return Err(ContactsError::Erasing),
+                Some((_, family)) if family.is_erasing() => return Err(ContactError::Erasing.into()),
                 Some((own, family)) => return Ok(Meant { own, id: family.root().id }),
                 None => {}
             }
@@ -253,7 +253,7 @@ impl Contacts {
         let changed = self.put(tenant, family.change(change, by, now)?).await?;
         let root = changed.id;
         self.gone_on_with(tenant, changed).await?;
-        self.view(tenant, root).await?.ok_or(ContactsError::Erasing)
+        self.view(tenant, root).await?.ok_or_else(|| ContactError::Erasing.into())
     }
 
     /// A tenant's own name for somebody as it stands in the index: as an earlier program took it where one did, and
@@ -300,12 +300,15 @@ impl Contacts {
     /// and has no pointer any more.
     async fn settled(&self, tenant: TenantId, id: ContactId) -> Result<Option<Family>, ContactsError> {
         for _ in 0..ATTEMPTS_MAX {
-            let Some((root, first)) = self.at_the_end(tenant, id).await? else { return Ok(None) };
+            let Some((root, unexpected)) = self.at_the_end(tenant, id).await? else { return Ok(None) };
             let family = self.family_at(tenant, root).await?;
-            match first {
-                // Its place was given to another one while its pointer was on its way, and who wrote that went.
-                Some((child, parent)) if family.member(id).is_none() => self.look_for(tenant, parent, child).await?,
-                _ => return Ok(Some(family)),
+            if family.member(id).is_some() {
+                return Ok(Some(family));
+            }
+            // Its place was given to another one while its pointer was on its way, and who wrote that went; or else it
+            // was parted between the two looks, and stands for somebody else by now.
+            if let Some((child, parent)) = unexpected {
+                self.look_for(tenant, parent, child).await?;
             }
         }
         Err(StoreError::Busy.into())

@@ -37,7 +37,7 @@ impl Contacts {
         for _ in 0..ATTEMPTS_MAX {
             let family = self.settled(tenant, id).await?.ok_or(ContactError::NotTheirs)?;
             if family.is_erasing() {
-                return Err(ContactsError::Erasing);
+                return Err(ContactError::Erasing.into());
             }
             let (root, mut holder) = (family.root().id, family.holder_of(identities)?.clone());
             let (into, identities, refusals) = (ContactId::generate(), identities.to_vec(), family.refusals());
@@ -52,7 +52,7 @@ impl Contacts {
             if is_anothers {
                 self.note_split(tenant, root, into, by).await?;
             }
-            return self.view(tenant, into).await?.ok_or(ContactsError::Erasing);
+            return self.view(tenant, into).await?.ok_or_else(|| ContactError::Erasing.into());
         }
         Err(StoreError::Busy.into())
     }

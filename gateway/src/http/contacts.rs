@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use actors::ContactsError;
 use engine_store::ListQuery;
 use schema::wire::{ContactList, ContactView, MergeIn, SplitIn};
-use schema::{ContactChange, ContactId, ErrorCode, Identity, TenantId, identity_pattern, limits};
+use schema::{ContactChange, ContactError, ContactId, ErrorCode, Identity, TenantId, identity_pattern, limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -156,9 +156,10 @@ async fn known(edge: &Edge, tenant: TenantId, id: ContactId) -> Result<ContactVi
     Ok(ContactView::unknown(id))
 }
 
-/// Whether contacts may stand for others now: also where it is not known whether it was done.
-const fn may_be_done<T>(changed: &Result<T, ContactsError>) -> bool {
-    !matches!(changed, Err(ContactsError::Refused(_)))
+/// Whether contacts may stand for others now: also where it is not known whether it was done, and where one of them is
+/// being erased, which may have come after it.
+fn may_be_done<T>(changed: &Result<T, ContactsError>) -> bool {
+    !matches!(changed, Err(ContactsError::Refused(why)) if *why != ContactError::Erasing)
 }
 
 /// The id in a path. One that cannot be an id is one that does not exist.

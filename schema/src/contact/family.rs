@@ -60,6 +60,19 @@ impl Family {
         self.all().find(|stored| stored.id == id)
     }
 
+    /// Those over whose pointers one comes from one of them to the one who stands for all: the first is that one, and the
+    /// one who stands for all is not among them.
+    #[must_use]
+    pub fn path_from(&self, id: ContactId) -> Vec<ContactId> {
+        let mut path = Vec::new();
+        let mut next = self.member(id);
+        while let Some(stored) = next.filter(|stored| stored.id != self.root.id && !path.contains(&stored.id)) {
+            path.push(stored.id);
+            next = stored.record.merged_into.and_then(|into| self.member(into));
+        }
+        path
+    }
+
     /// As answers name the contact: by the tenant's own name where one of them has one, else by the id.
     #[must_use]
     pub fn shown(&self) -> Contact {

@@ -28,7 +28,10 @@ pub fn visible(written: &str, chars_max: usize) -> Result<String, VisibleError> 
     let plain = written.nfc().filter(|c| !is_look(*c)).map(|c| if is_like_a_blank(c) { ' ' } else { c });
     // Without what stood between them, two may compose.
     let name: String = plain.nfc().collect();
-    let name = name.trim();
+    let mut name = name.trim().to_owned();
+    // A page shows any number of blanks as one.
+    let mut was_blank = false;
+    name.retain(|c| !(std::mem::replace(&mut was_blank, c == ' ') && c == ' '));
     let mut before = None;
     let mut rest = name.chars().peekable();
     while let Some(c) = rest.next() {
@@ -40,7 +43,7 @@ pub fn visible(written: &str, chars_max: usize) -> Result<String, VisibleError> 
     if !name.chars().any(is_seen) {
         return Err(VisibleError::Blank);
     }
-    if name.chars().count() > chars_max { Err(VisibleError::TooLong(chars_max)) } else { Ok(name.to_owned()) }
+    if name.chars().count() > chars_max { Err(VisibleError::TooLong(chars_max)) } else { Ok(name) }
 }
 
 /// Whether a character shows nothing by itself: it joins, turns or colours what stands beside it, or fills
@@ -109,6 +112,7 @@ mod tests {
         for (written, found) in [
             ("Ana", Ok("Ana")),
             ("  Ana\u{a0}M. ", Ok("Ana M.")),
+            ("Ana  \u{a0} M.", Ok("Ana M.")),
             ("Jose\u{301}", Ok("José")),
             ("e\u{fe0f}\u{301}", Ok("é")),
             ("山田\u{3000}太郎", Ok("山田\u{3000}太郎")),
