@@ -1,8 +1,31 @@
 //! Ports that a store of tests passes on, unchanged, to the one behind it: its field `store`.
 
-/// `forward!(DueIndex for Moody);` implements the port by the store in the field `store`.
+/// `forward!(DueIndex for Moody);` implements the port by the store in the field `store`; `forward!(erase, ending,
+/// unspoken, probe);`, inside of `impl Log`, what no store of tests does differently.
 #[macro_export]
 macro_rules! forward {
+    (erase, ending, unspoken, probe) => {
+        fn erase(&self, key: schema::ConversationKey, head: Option<schema::Seq>) -> engine_store::Pending<()> {
+            self.store.erase(key, head)
+        }
+
+        fn ending(
+            &self,
+            tenant: schema::TenantId,
+            contacts: Vec<schema::ContactId>,
+            limit: usize,
+        ) -> engine_store::Pending<Vec<schema::ConversationKey>> {
+            self.store.ending(tenant, contacts, limit)
+        }
+
+        fn unspoken(&self, query: engine_store::UnspokenQuery) -> engine_store::Pending<Vec<engine_store::Unspoken>> {
+            self.store.unspoken(query)
+        }
+
+        fn probe(&self) -> engine_store::Pending<()> {
+            self.store.probe()
+        }
+    };
     (DueIndex for $store:ty) => {
         impl engine_store::DueIndex for $store {
             fn due(&self, query: engine_store::DueQuery) -> engine_store::Pending<Vec<engine_store::DueEntry>> {

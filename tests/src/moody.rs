@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use engine_store::memory::MemoryStore;
 use engine_store::{
     Append, Behind, Claim, ConversationRow, ListQuery, Log, LogCursor, Opening, Page, PageBounds, Pending, Projection,
-    Projections, Record, RecordKeys, RecordName, Records, Scope, StoreError, Unspoken, UnspokenQuery,
+    Projections, Record, RecordKeys, RecordName, Records, Scope, StoreError,
 };
 use schema::wire::ConversationSummary;
 use schema::{ConversationKey, Seq};
@@ -124,26 +124,7 @@ impl Log for Moody {
         }
     }
 
-    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
-        self.store.erase(key, head)
-    }
-
-    fn ending(
-        &self,
-        tenant: schema::TenantId,
-        contacts: Vec<schema::ContactId>,
-        limit: usize,
-    ) -> Pending<Vec<ConversationKey>> {
-        self.store.ending(tenant, contacts, limit)
-    }
-
-    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
-        self.store.unspoken(query)
-    }
-
-    fn probe(&self) -> Pending<()> {
-        self.store.probe()
-    }
+    crate::forward!(erase, ending, unspoken, probe);
 }
 
 /// Does something as the next mood has it.

@@ -259,6 +259,17 @@ mod tests {
         }
     }
 
+    /// A tenant of an earlier program, with contacts of its own.
+    async fn of_before() -> (TenantId, Arc<Contacts>, Authority) {
+        let records = Arc::<MemoryRecords>::default();
+        let dir = tempfile::tempdir().unwrap();
+        let (tenants, keys) = tenants_on(&records, &dir);
+        let tenant = tenant_of_before(&tenants, &records).await;
+        let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
+        let authority = authority_with(keys, records, Arc::clone(&contacts));
+        (tenant, contacts, authority)
+    }
+
     /// One that an earlier program made: what its keys sealed does not say of which generation they are.
     async fn tenant_of_before(tenants: &Tenants, records: &MemoryRecords) -> TenantId {
         let id = tenants.create("acme", NOW).await.unwrap().0.id;
@@ -304,12 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_sealed_before_or_during_a_merge_speaks_for_its_own_when_that_is_undone() {
-        let records = Arc::<MemoryRecords>::default();
-        let dir = tempfile::tempdir().unwrap();
-        let (tenants, keys) = tenants_on(&records, &dir);
-        let tenant = tenant_of_before(&tenants, &records).await;
-        let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
-        let authority = authority_with(keys, records, Arc::clone(&contacts));
+        let (tenant, contacts, authority) = of_before().await;
         let tokens = authority.tokens();
         let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap().own;
         let bo = contacts.named(tenant, &"bo".parse().unwrap()).await.unwrap().own;
@@ -364,12 +370,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_log_out_by_a_clock_that_was_ahead_ends_what_was_made_before_it_and_nothing_else() {
-        let records = Arc::<MemoryRecords>::default();
-        let dir = tempfile::tempdir().unwrap();
-        let (tenants, keys) = tenants_on(&records, &dir);
-        let tenant = tenant_of_before(&tenants, &records).await;
-        let contacts = Arc::new(Contacts::new(Arc::<MemoryStore>::default(), Arc::new(actors::SystemClock)));
-        let authority = authority_with(keys, records, Arc::clone(&contacts));
+        let (tenant, contacts, authority) = of_before().await;
         let (tokens, logouts) = (authority.tokens(), authority.logouts());
         let ana = contacts.named(tenant, &"ana".parse().unwrap()).await.unwrap().own;
         let made = async || {

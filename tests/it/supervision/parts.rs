@@ -9,8 +9,7 @@ use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope, Unspoken,
-    UnspokenQuery,
+    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope,
 };
 use futures_util::future::BoxFuture;
 use schema::{ConversationKey, End, Passage, Seq, TenantId};
@@ -81,26 +80,7 @@ impl Log for Treacherous {
         self.store.read(key, after, bounds)
     }
 
-    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
-        self.store.erase(key, head)
-    }
-
-    fn ending(
-        &self,
-        tenant: TenantId,
-        contacts: Vec<schema::ContactId>,
-        limit: usize,
-    ) -> Pending<Vec<ConversationKey>> {
-        self.store.ending(tenant, contacts, limit)
-    }
-
-    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
-        self.store.unspoken(query)
-    }
-
-    fn probe(&self) -> Pending<()> {
-        self.store.probe()
-    }
+    tests::forward!(erase, ending, unspoken, probe);
 }
 
 tests::forward!(DueIndex for Treacherous);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use engine_store::{
     Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope,
-    SharedStore, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    SharedStore, Snapshot, Snapshots, StoreError,
 };
 use schema::{ConversationKey, Epoch, Seq};
 
@@ -65,26 +65,7 @@ impl Log for Watched {
         })
     }
 
-    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
-        self.store.erase(key, head)
-    }
-
-    fn ending(
-        &self,
-        tenant: schema::TenantId,
-        contacts: Vec<schema::ContactId>,
-        limit: usize,
-    ) -> Pending<Vec<ConversationKey>> {
-        self.store.ending(tenant, contacts, limit)
-    }
-
-    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
-        self.store.unspoken(query)
-    }
-
-    fn probe(&self) -> Pending<()> {
-        self.store.probe()
-    }
+    tests::forward!(erase, ending, unspoken, probe);
 }
 
 impl Snapshots for Watched {
