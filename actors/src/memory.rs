@@ -1,5 +1,5 @@
 //! Remembers recent answers of the store, so that it need not be asked each time.
-//! Invariant: an answer that was forgotten does not come back from a look that began before.
+//! Invariant: once an answer was forgotten, no reading of the store that began before that brings it back.
 
 use std::collections::HashMap;
 use std::hash::Hash;

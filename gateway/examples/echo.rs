@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use clap::Parser;
-use gateway::socket::{HandshakeError, Limits, Pace, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES, echo};
+use gateway::socket::{HandshakeError, Pace, SocketLimits, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES, echo};
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -27,13 +27,13 @@ struct Args {
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let args = Args::parse();
-    let limits = Limits {
+    let limits = SocketLimits {
         frame_bytes: args.max_bytes,
         message_bytes: args.max_bytes,
         // A conformance suite sends whole messages in the smallest fragments there are.
         small_frames_per_second: NonZeroU32::MAX,
         small_frames_burst: NonZeroU32::MAX,
-        ..Limits::default()
+        ..SocketLimits::default()
     };
     let server = HttpServer::new(move || {
         let sockets = Sockets { limits, sweep: Sweep::start(Pace::default()) };

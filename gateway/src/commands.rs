@@ -72,7 +72,7 @@ mod tests {
     use schema::{ContactId, TenantId, Timestamp};
 
     use super::*;
-    use crate::auth::{Agent, Kind, Made, MadeBy, Visitor};
+    use crate::auth::{Agent, Issued, Kind, MadeBy, Visitor};
 
     #[test]
     fn who_acts_as_whom() {
@@ -84,7 +84,7 @@ mod tests {
             origin: None,
             expires_at: at,
             generation,
-            made: Made::At(at),
+            made: Issued::At(at),
         }));
         let ana = holder(Kind::Visitor(Visitor {
             contact: ContactId::generate(),
@@ -93,7 +93,7 @@ mod tests {
             origin: None,
             expires_at: at,
             since: at,
-            made: Made::At(at),
+            made: Issued::At(at),
             by: MadeBy::Page,
         }));
         let agent = |name: &str| Some(AgentName::from(name));

@@ -132,10 +132,16 @@ impl DataDir {
         self.path.join(STORE_FILE)
     }
 
-    /// Where the keys are under which texts are sealed: in the folder that the operator chose, or in one of ours.
+    /// Where the keys are under which texts are sealed: in the folder that the operator chose, or in one of ours. The
+    /// file is closed to others there, too.
     #[must_use]
     pub fn keys_file(&self, chosen: Option<&Path>) -> PathBuf {
-        chosen.map_or_else(|| self.path.join(KEYS_FOLDER), Path::to_path_buf).join(KEYS_FILE)
+        let Some(folder) = chosen else { return self.path.join(KEYS_FOLDER).join(KEYS_FILE) };
+        let file = folder.join(KEYS_FILE);
+        if let Err(error) = rights::tighten_keys(&file) {
+            tracing::warn!(path = %file.display(), %error, "the keys stay open to others");
+        }
+        file
     }
 
     /// The store was opened: an empty file in its place is a loss from now on.

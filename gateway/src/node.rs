@@ -36,7 +36,7 @@ use crate::http::{
 };
 use crate::learning::Learning;
 use crate::session::{Presence, Sessions, follow};
-use crate::socket::{Limits, Pace, Sockets, Sweep};
+use crate::socket::{Pace, SocketLimits, Sockets, Sweep};
 use crate::{models, telemetry};
 
 /// Connections the kernel may hold for us before we take them.
@@ -237,7 +237,7 @@ impl Node {
             let edge = Edge {
                 worker,
                 parts: Arc::clone(&parts),
-                sockets: Sockets { limits: Limits::default(), sweep: Sweep::start(Pace::default()) },
+                sockets: Sockets { limits: SocketLimits::default(), sweep: Sweep::start(Pace::default()) },
                 sessions: Sessions::start(Arc::clone(&presence), Arc::clone(&shared), draining.clone()),
             };
             App::new()

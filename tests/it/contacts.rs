@@ -1,5 +1,6 @@
 //! Contacts of the real program: who is who over HTTP and sockets, in lists and for visitors, and their end.
 
+mod cost;
 mod crowd;
 mod steps;
 

@@ -13,12 +13,21 @@ const FOLDERS: &[&str] = &["schema", "engine", "actors", "gateway"];
 const REFUSED: &str = "Words that are not used";
 /// Names that others prescribe (HTTP, providers, log levels), with a refused word in them.
 const PRESCRIBED: &[&str] = &["USER_AGENT", "Role::User", "LogLevel::Info"];
+/// Files whose types are named after what others have named: tables of the configuration file, a provider's stream,
+/// formats of documents, the command line.
+const OTHERS: &[&str] = &[
+    "engine/config/src/settings.rs",
+    "engine/documents/src/",
+    "engine/model/src/openai.rs",
+    "engine/model/src/port.rs",
+    "gateway/src/cli/",
+];
 
 #[test]
 fn the_glossary_and_the_code_agree() {
     let files = source::files().unwrap();
     let page = text(&files, PAGE).expect(PAGE);
-    let complaints: Vec<String> = [once, places, refused].iter().flat_map(|rule| rule(page, &files)).collect();
+    let complaints: Vec<String> = [once, places, single, refused].iter().flat_map(|rule| rule(page, &files)).collect();
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
@@ -47,6 +56,22 @@ fn places(page: &str, files: &[File]) -> Vec<String> {
                     complaints.push(format!("{PAGE}: {}: {place} has no `{name}`", row.cells[0]));
                 }
             }
+        }
+    }
+    complaints
+}
+
+/// A type that has its row is declared in one file: nothing else has its name.
+fn single(page: &str, files: &[File]) -> Vec<String> {
+    let code = Code::of(files);
+    let cells = rows(page).filter(|row| row.cells.len() == 4).map(|row| row.cells[3]);
+    let names: BTreeSet<&str> = cells.flat_map(ticked).filter_map(|name| name.split("::").next()).collect();
+    let mut complaints = Vec::new();
+    for name in names {
+        let ours = code.types.iter().filter(|(path, _)| !OTHERS.iter().any(|others| path.starts_with(others)));
+        let places: Vec<&str> = ours.filter(|(_, found)| found == name).map(|(path, _)| path.as_str()).collect();
+        if places.len() > 1 {
+            complaints.push(format!("`{name}` is a word of {PAGE} and names several types: {}", places.join(", ")));
         }
     }
     complaints
@@ -113,12 +138,14 @@ fn on_the_wire(protocol: &str, name: &str) -> bool {
 /// What the code declares, with its folder and file, and its metrics' names.
 struct Code {
     declared: Vec<(String, String, String)>,
+    /// Types outside of functions: file and name.
+    types: Vec<(String, String)>,
     literals: BTreeSet<String>,
 }
 
 impl Code {
     fn of(files: &[File]) -> Self {
-        let mut code = Self { declared: Vec::new(), literals: BTreeSet::new() };
+        let mut code = Self { declared: Vec::new(), types: Vec::new(), literals: BTreeSet::new() };
         for file in files.iter().filter(|file| file.path.ends_with(".rs") && file.path.contains("/src/")) {
             let folder = file.path.split('/').next().unwrap_or_default();
             if !FOLDERS.contains(&folder) || file.path.contains("test") {
@@ -129,6 +156,7 @@ impl Code {
             for name in declarations(plain) {
                 code.declared.push((folder.to_owned(), file.path.clone(), name));
             }
+            code.types.extend(types(plain).map(|name| (file.path.clone(), name.to_owned())));
             let quoted = file.text.split('"').filter(|text| text.starts_with("tertulia_"));
             code.literals.extend(quoted.map(str::to_owned));
         }
@@ -166,6 +194,15 @@ fn declarations(code: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// Names of structs, enums and traits outside of functions.
+fn types(code: &str) -> impl Iterator<Item = &str> {
+    code.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| {
+        let mut words = line.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|word| !word.is_empty());
+        words.find(|word| ["struct", "enum", "trait"].contains(word))?;
+        words.next()
+    })
 }
 
 const KINDS: &[&str] = &["struct", "enum", "trait", "type", "fn", "const", "static", "mod"];
@@ -210,6 +247,9 @@ mod tests_of_the_rules {
             (places, "| a | b | c | schema `Seq`; wire `sequel` |", "type Seq = u64;", true),
             (places, "| a | b | c | metric `tertulia_turns` |", "const TURNS: &str = \"tertulia_turns\";", false),
             (places, "| a | b | c | metric `tertulia_turns` |", "const TURNS: &str = \"tertulia_turn\";", true),
+            (single, "| a | b | c | schema `Seq`, `Fact::Said` |", "struct Seq;\nenum Fact {\n    Said,\n}", false),
+            (single, "| a | b | c | schema `Seq` |", "struct Seq;\nmod b {\n    struct Seq;\n}", false),
+            (single, "| a | b | c | schema `Seq` |", "struct Seq;\npub(crate) enum Seq {}", true),
             (refused, gone.as_str(), "struct Robot;\nfn bottom() {}", false),
             (refused, gone.as_str(), "struct ChatBot;", true),
             (refused, gone.as_str(), "mod util;", true),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use futures_util::Stream;
-use gateway::socket::{self, Limits, Outgoing, Pace, Peer, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES};
+use gateway::socket::{self, Outgoing, Pace, Peer, SocketLimits, Sockets, Sweep, Tcp, WRITE_BUFFER_BYTES};
 
 mod lives;
 mod rules;
@@ -18,7 +18,7 @@ mod rules;
 /// How a test server differs from the product.
 #[derive(Clone, Copy)]
 struct Setting {
-    limits: Limits,
+    limits: SocketLimits,
     pace: Pace,
     tcp: Tcp,
     /// Zero ends TCP at once, so that hundreds of short lives take no time.
@@ -27,11 +27,11 @@ struct Setting {
 
 impl Default for Setting {
     fn default() -> Self {
-        let limits = Limits {
+        let limits = SocketLimits {
             frame_bytes: 70_000,
             message_bytes: 100_000,
             close_wait: Duration::from_millis(300),
-            ..Limits::default()
+            ..SocketLimits::default()
         };
         Self { limits, pace: Pace::default(), tcp: Tcp::default(), linger: Duration::ZERO }
     }

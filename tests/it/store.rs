@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::ensure;
-use engine_store::memory::{MemoryStore, Outcome as Scripted, Scripted as Fault};
+use engine_store::memory::{Fate, MemoryStore, Scripted};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{
     Claim, ListQuery, Log, LogCursor, Opening, PageBounds, Projection, Projections, RecordName, Records, Scope,
@@ -131,23 +131,23 @@ async fn the_model_fails_as_scripted() -> Outcome {
     let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::from_millis(0) };
     let claim = store.claim(key, Some(opening)).await?;
     let unknown = Err(StoreError::Unknown("scripted".into()));
-    for (outcome, wanted, head) in [
-        (Scripted::AsAsked, Ok(()), 1),
-        (Scripted::LostUnknown, unknown.clone(), 1),
-        (Scripted::DoneUnknown, unknown, 2),
-        (Scripted::Unavailable, Err(StoreError::Unavailable("scripted".into())), 2),
-        (Scripted::Busy, Err(StoreError::Busy), 2),
+    for (fate, wanted, head) in [
+        (Fate::AsAsked, Ok(()), 1),
+        (Fate::LostUnknown, unknown.clone(), 1),
+        (Fate::DoneUnknown, unknown, 2),
+        (Fate::Unavailable, Err(StoreError::Unavailable("scripted".into())), 2),
+        (Fate::Busy, Err(StoreError::Busy), 2),
     ] {
         let before = store.read(key, 0, PageBounds::HEAD).await?.head;
         let delay = std::time::Duration::from_millis(20);
-        store.script([Fault { delay, outcome }]);
+        store.script([Scripted { delay, fate }]);
         let asked = tokio::time::Instant::now();
         let slow = store.append(append(key, Claim { head: before, ..claim }, &["words"]));
         let next = store.claim(fresh_key(), None);
         assert_eq!(next.await, Err(StoreError::NotFound));
         assert!(asked.elapsed() >= delay, "answers come in the order of the calls");
-        assert_eq!(slow.await, wanted, "{outcome:?}");
-        assert_eq!(store.read(key, 0, PageBounds::HEAD).await?.head, head, "{outcome:?}");
+        assert_eq!(slow.await, wanted, "{fate:?}");
+        assert_eq!(store.read(key, 0, PageBounds::HEAD).await?.head, head, "{fate:?}");
     }
     assert_eq!(store.script_left(), 0);
     Ok(())

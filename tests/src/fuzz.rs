@@ -9,7 +9,7 @@ use engine_documents::Kind;
 use engine_model::{Chunk, Grammar};
 use gateway::auth::Tokens;
 use gateway::secret::Key;
-use gateway::socket::{Limits, replay};
+use gateway::socket::{SocketLimits, replay};
 use schema::Timestamp;
 use schema::wire::ClientFrame;
 
@@ -28,7 +28,7 @@ pub const TARGETS: &[(&str, Target)] = &[
 
 /// RFC 6455 from the bytes on: whole, byte by byte and in sevens it is the same.
 pub fn socket_frames(bytes: &[u8]) {
-    let limits = Limits::default();
+    let limits = SocketLimits::default();
     let whole = replay(&limits, [bytes]);
     for size in [1, 7] {
         assert_eq!(replay(&limits, bytes.chunks(size)), whole, "in pieces of {size}");

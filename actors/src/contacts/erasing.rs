@@ -1,6 +1,6 @@
 //! What of a contact's erasure stands in records: that it was asked for, and the end of the record.
-//! Invariant: what was asked for is done to a contact whose own record says so, and to those whose pointers led to it when
-//! their records said so, too; to nobody else.
+//! Invariant: a contact is erased only if its own record says that its erasure was asked for. The erasure takes along those
+//! who were merged into it at that moment, and nobody who was parted before or merged in later.
 
 use std::sync::atomic::Ordering;
 
@@ -34,7 +34,7 @@ impl Contacts {
             let family = self.settled_or_new(tenant, id, now).await?;
             let (named, id) = (id, family.root().id);
             self.ask_to_erase(tenant, id).await?;
-            // First, so that whoever is erased, it is with the one who was named: from here on nobody parts them.
+            // Written first: from here on nobody parts the named one from the family that is to be erased.
             if !self.stays_with(tenant, named, &family).await? {
                 continue;
             }
@@ -223,7 +223,7 @@ mod tests {
     use std::time::Duration;
 
     use engine_store::Records;
-    use engine_store::memory::{MemoryStore, Outcome, Scripted};
+    use engine_store::memory::{Fate, MemoryStore, Scripted};
     use schema::wire::SplitIn;
     use schema::{Contact, ContactError};
 
@@ -265,7 +265,7 @@ mod tests {
         let bo = contacts.named(tenant, &bo).await.unwrap().own;
         let cy = contacts.named(tenant, &cy).await.unwrap().own;
         // It was asked for, and Bo's record could not say so; then Bo was merged.
-        let lost = Scripted { outcome: Outcome::LostUnknown, ..Scripted::default() };
+        let lost = Scripted { fate: Fate::LostUnknown, ..Scripted::default() };
         store.script([Scripted::default(), lost]);
         assert!(contacts.begin_erasing(tenant, bo).await.is_err());
         assert_eq!((store.script_left(), all_asked(&contacts).await), (0, vec![(tenant, bo)]));

@@ -218,13 +218,15 @@ impl Contacts {
     async fn listed(&self, tenant: TenantId, record: &Record) -> Result<Option<ContactView>, ContactsError> {
         let stored = read(record)?;
         let id = stored.id;
-        // Most have nothing to do with others.
-        let is_alone =
-            |record: &ContactRecord| record.merged_into.is_none() && record.merged.is_empty() && record.begun.is_none();
-        let family = if is_alone(&stored.record) {
-            Some(Family::new(stored, Vec::new()))
-        } else {
-            self.settled(tenant, id).await?
+        // Most have nothing to do with others; and each family is put together once, for the one who is shown.
+        let family = match &stored.record {
+            ContactRecord { begun: None, merged_into: None, merged, .. } if merged.is_empty() => {
+                Some(Family::new(stored, Vec::new()))
+            }
+            ContactRecord { begun: None, merged_into: Some(into), .. } if self.load(tenant, *into).await?.is_some() => {
+                None
+            }
+            _ => self.settled(tenant, id).await?,
         };
         Ok(family.filter(|family| family.root().id == id).as_ref().and_then(shown))
     }
@@ -295,9 +297,9 @@ impl Contacts {
         Err(StoreError::Busy.into())
     }
 
-    /// The contact whom an id stands for, after everything that has begun with the records on the way there is done;
-    /// none when there is no record. Whose pointer leads to nobody, because that one was erased, stands for itself,
-    /// and has no pointer any more.
+    /// The contact whom an id stands for, once the steps that were begun with the records on the way to it are
+    /// finished; none when there is no record. A contact whose pointer leads to an erased one loses the pointer and
+    /// stands for itself.
     async fn settled(&self, tenant: TenantId, id: ContactId) -> Result<Option<Family>, ContactsError> {
         for _ in 0..ATTEMPTS_MAX {
             let Some((root, unexpected)) = self.at_the_end(tenant, id).await? else { return Ok(None) };

@@ -8,8 +8,8 @@ use super::splits::Going;
 use super::{ATTEMPTS_MAX, Contacts, ContactsError};
 
 impl Contacts {
-    /// Does what is still to do of what has begun with a record, and gives the record after that; none when it was
-    /// erased meanwhile. An erasure is left to who erases.
+    /// Finishes the step that a record says was begun, and gives the record as it is afterwards; none when the contact
+    /// was erased meanwhile. The step of an erasure stays: [`Contacts::end_erasing`] finishes it.
     pub(super) async fn gone_on_with(
         &self,
         tenant: TenantId,

@@ -29,12 +29,12 @@ pub(super) struct ActiveTurn {
     _permit: Option<TurnPermit>,
     /// Counts as the node's work for as long as it is held.
     _work: Work,
-    _running: Running,
+    _running: RunningCount,
     span: HeldSpan,
 }
 
 /// Counts as a running turn for as long as it is held.
-struct Running;
+struct RunningCount;
 
 impl ActiveTurn {
     /// An attempt whose stream was attached. From now on `token` can be reached past the mailbox.
@@ -57,7 +57,7 @@ impl ActiveTurn {
             pulse,
             _permit: permit,
             _work: work,
-            _running: Running,
+            _running: RunningCount,
             span,
         }
     }
@@ -90,7 +90,7 @@ impl Drop for ActiveTurn {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningCount {
     fn drop(&mut self) {
         metrics::gauge!(TURNS_RUNNING).decrement(1);
     }

@@ -20,7 +20,7 @@ use super::listeners::{Listeners, Next};
 use super::mail::Mail;
 use super::prepared::Prepared;
 use super::pulse::{Beat, Pulse};
-use super::snapshots::Snapshots;
+use super::snapshots::SnapshotWriter;
 use super::subscriber::Speech;
 use super::subscribers::Subscribers;
 use super::turns::Turns;
@@ -54,7 +54,7 @@ pub(super) struct ConversationActor {
     writer: Writer<Gated>,
     listeners: Listeners,
     log: LogReader,
-    snapshots: Snapshots,
+    snapshots: SnapshotWriter,
     turns: Turns,
     alarm: Alarm,
     /// How far the contact has read.
@@ -87,7 +87,7 @@ impl ConversationActor {
             writer: Writer::new(Arc::clone(&host.store), key, epoch, head, entry, host.jitter),
             listeners: Listeners::new(key.conversation, on_room, head, ring),
             log: LogReader::new(Arc::clone(&host.store), key, host.jitter),
-            snapshots: Snapshots::new(Arc::clone(&host.store), key, host.snapshot_events, snapshot),
+            snapshots: SnapshotWriter::new(Arc::clone(&host.store), key, host.snapshot_events, snapshot),
             turns: Turns::new(key, Arc::clone(&tenant), workshop, admission, Arc::clone(&pulse)),
             alarm: Alarm::default(),
             host,
@@ -350,7 +350,8 @@ impl ConversationActor {
     }
 
     /// Ends, so that the conversation can be erased: what was said goes from the machine and from the ring. The
-    /// directory knows already; what is on its way to the store is erased behind it. Those who listen go to whoever asked, who tells them what became of it.
+    /// directory knows already; what is on its way to the store is erased behind it. Whoever asked gets the
+    /// subscribers, and tells them what became of the conversation.
     fn on_end(&mut self, reply: oneshot::Sender<Subscribers>, execution: &mut Execution<'_, Self>) {
         let mut effects = Vec::new();
         self.machine.apply(Command::Erase, &Policy::default(), self.host.clock.now(), &mut effects);

@@ -11,10 +11,10 @@ use crate::metrics::SNAPSHOTS_UNUSABLE;
 
 /// Keeps a conversation's snapshot about as new as its log.
 ///
-/// One write is under way at a time ([`Snapshots::next`], answered to [`Snapshots::kept`]). It is safe to lose one,
+/// One write is under way at a time ([`SnapshotWriter::next`], answered to [`SnapshotWriter::kept`]). It is safe to lose one,
 /// or all: a snapshot is never the truth. The store keeps it only under the epoch that owns the log, and a wake takes
 /// it only if it is whole, of this version and not beyond the log.
-pub(super) struct Snapshots {
+pub(super) struct SnapshotWriter {
     store: SharedStore,
     key: ConversationKey,
     /// A snapshot is due after so many events since the last one that was tried.
@@ -23,7 +23,7 @@ pub(super) struct Snapshots {
     under_way: bool,
 }
 
-impl Snapshots {
+impl SnapshotWriter {
     /// `newest` is the last event in the snapshot that is kept, 0 without one.
     pub(super) const fn new(store: SharedStore, key: ConversationKey, every: u64, newest: Seq) -> Self {
         Self { store, key, every, tried: newest, under_way: false }
@@ -40,7 +40,7 @@ impl Snapshots {
 
     /// Sends a snapshot to the store when one is due and nothing speaks against it: what the machine has decided
     /// beyond `durable` is not in the log yet, and the words of a reply that is coming in do not wait for a snapshot.
-    /// Tell the answer to [`Snapshots::kept`].
+    /// Tell the answer to [`SnapshotWriter::kept`].
     pub(super) fn next(&mut self, machine: &Conversation, epoch: Epoch, durable: Seq) -> Option<Pending<bool>> {
         let is_quiet = || machine.state().head == durable && machine.floor().said().is_none();
         if !self.is_due(durable) || !is_quiet() {
@@ -147,7 +147,7 @@ mod tests {
         let event = |seq| Event { seq, at: Timestamp::default(), author: Author::System, fact: Fact::Reopened {} };
         let log: Vec<Event> = (1..=40).map(event).collect();
         let of = |events: usize| Conversation::from_events(&log[..events]);
-        let mut snapshots = Snapshots::new(Arc::new(MemoryStore::default()), key, 5, 10);
+        let mut snapshots = SnapshotWriter::new(Arc::new(MemoryStore::default()), key, 5, 10);
         // Each row: events that are decided, those of them that are durable, and whether a snapshot is sent then.
         for (decided, durable, sent) in [(10, 10, false), (15, 15, false), (17, 16, false), (17, 17, true)] {
             assert_eq!(snapshots.next(&of(decided), 1, durable).is_some(), sent, "{decided} {durable}");

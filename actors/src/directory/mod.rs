@@ -84,10 +84,10 @@ pub(crate) enum Parting<I: Incarnation> {
     Erasing,
 }
 
-type Answer<I> = Result<I, Unfound<<I as Incarnation>::Failure>>;
+type Woken<I> = Result<I, Unfound<<I as Incarnation>::Failure>>;
 
 /// Those who wait are woken in the order in which they came; a `watch` picks one at random first.
-pub(crate) type Waking<I> = future::Shared<oneshot::Receiver<Answer<I>>>;
+pub(crate) type Waking<I> = future::Shared<oneshot::Receiver<Woken<I>>>;
 
 /// A conversation that runs nowhere, and that whoever holds this starts. All who ask for it meanwhile wait for
 /// what comes of it: [`Directory::started`], [`Directory::not_started`] or [`Directory::crashed_at_start`].
@@ -97,7 +97,7 @@ pub(crate) struct Start<I: Incarnation> {
     key: ConversationKey,
     prepared: Option<I::Prepared>,
     waking: Waking<I>,
-    answer: oneshot::Sender<Answer<I>>,
+    answer: oneshot::Sender<Woken<I>>,
 }
 
 /// Who tells of its end.
@@ -118,7 +118,7 @@ impl<I: Incarnation> Start<I> {
         self.prepared.take()
     }
 
-    fn answer(self, answer: Answer<I>) {
+    fn answer(self, answer: Woken<I>) {
         // Nobody may be left who waits.
         drop(self.answer.send(answer));
     }
@@ -131,7 +131,7 @@ impl<I: Incarnation> Directory<I> {
 
     /// The conversation's actor; `start` is called if it runs nowhere. Whoever asked first may give up, the
     /// others still wait: `start` is to begin a task of its own.
-    pub(crate) async fn find(&self, key: ConversationKey, start: impl FnOnce(Start<I>)) -> Answer<I> {
+    pub(crate) async fn find(&self, key: ConversationKey, start: impl FnOnce(Start<I>)) -> Woken<I> {
         let (waking, begin) = {
             let mut shard = self.shard(key);
             match shard.get(&key).map(|entry| &entry.place) {
@@ -170,7 +170,7 @@ impl<I: Incarnation> Directory<I> {
 
     /// The conversation's actor on this worker's thread, if it runs nowhere or can come here; else wherever it
     /// is.
-    pub(crate) async fn find_here(&self, key: ConversationKey, worker: usize, start: impl Fn(Start<I>)) -> Answer<I> {
+    pub(crate) async fn find_here(&self, key: ConversationKey, worker: usize, start: impl Fn(Start<I>)) -> Woken<I> {
         let incarnation = self.find(key, &start).await?;
         if incarnation.could_move_to(worker) && incarnation.ask_to_move().await {
             metrics::counter!(CONVERSATION_MOVES).increment(1);

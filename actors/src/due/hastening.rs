@@ -73,12 +73,12 @@ struct Task {
     ready: Instant,
     pause: Pause,
     has_failed: bool,
-    place: Option<Place>,
+    place: Option<Reach>,
 }
 
 /// How far it has come.
 #[derive(Clone, Copy)]
-struct Place {
+struct Reach {
     /// The last conversation of the pieces that are done.
     after: Option<ConversationId>,
     /// When the next one is to look, at the earliest.
@@ -138,17 +138,17 @@ impl Hastener {
                 if hasten::version(&self.store, tenant).await.map_err(failed)? != Some(task.version) {
                     return Ok(true);
                 }
-                Place { after: None, from: Instant::now() }
+                Reach { after: None, from: Instant::now() }
             }
         };
         let (now, after) = (Instant::now(), place.after);
         let first = place.from.max(now);
         let from = self.clock.now().plus(first - now);
         let piece = Hasten { tenant, after, limit: PIECE, from, step: STEP, missing };
-        task.place = Some(Place { after, from: first });
+        task.place = Some(Reach { after, from: first });
         match patiently(self.jitter, || self.store.hasten(piece)).await.map_err(failed)? {
             Some(hastened) => {
-                task.place = Some(Place { after: Some(hastened.last), from: first + STEP * hastened.moved });
+                task.place = Some(Reach { after: Some(hastened.last), from: first + STEP * hastened.moved });
                 task.pause.reset();
                 task.has_failed = false;
                 Ok(false)

@@ -36,9 +36,9 @@ const STANDSTILL_MAX: Duration = Duration::from_secs(30);
 /// until its conversation has answered. Nothing in here is durable and nothing has to be: an entry stands in the
 /// index until its own conversation has moved it, and the next look finds it again.
 pub(crate) struct DueWork {
-    waiting: mpsc::Sender<Sent>,
+    waiting: mpsc::Sender<Errand>,
     /// Workers take turns.
-    taken: tokio::sync::Mutex<mpsc::Receiver<Sent>>,
+    taken: tokio::sync::Mutex<mpsc::Receiver<Errand>>,
     at_once: Arc<Semaphore>,
     /// How many of them may be such as could not be done before: others have room beside them.
     again: Arc<Semaphore>,
@@ -47,7 +47,7 @@ pub(crate) struct DueWork {
 }
 
 /// An entry on its way to a worker.
-struct Sent {
+struct Errand {
     entry: DueEntry,
     /// Its place among those that are sent again; the first time it needs none. Given back when it was attended to.
     _again: Option<OwnedSemaphorePermit>,

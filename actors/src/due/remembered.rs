@@ -16,7 +16,7 @@ const UNKNOWN_AGAIN_MAX: u32 = 8;
 
 /// Whether an entry's conversation is to be sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Sending {
     /// For the first time, as far as it is known.
     First,
     /// Once more.
@@ -50,17 +50,17 @@ impl Remembered {
     }
 
     /// Whose turn it is. It is seen in this round.
-    pub(super) fn turn(&mut self, entry: DueEntry, now: Instant) -> Turn {
+    pub(super) fn turn(&mut self, entry: DueEntry, now: Instant) -> Sending {
         let (round, is_full) = (self.round, self.is_full());
         match self.sent.get_mut(&entry.key) {
             Some(sent) if sent.at == entry.at => {
                 sent.round = round;
-                if now < sent.again { Turn::NotYet } else { Turn::Again }
+                if now < sent.again { Sending::NotYet } else { Sending::Again }
             }
             None if is_full && self.newest.is_some_and(|newest| entry <= newest) => {
-                if self.unknown < UNKNOWN_AGAIN_MAX { Turn::Again } else { Turn::NotYet }
+                if self.unknown < UNKNOWN_AGAIN_MAX { Sending::Again } else { Sending::NotYet }
             }
-            _ => Turn::First,
+            _ => Sending::First,
         }
     }
 
@@ -108,7 +108,7 @@ mod tests {
 
     /// Whether it is sent for now.
     fn is_sent(remembered: &mut Remembered, entry: DueEntry, now: Instant) -> bool {
-        let is_sent = remembered.turn(entry, now) != Turn::NotYet;
+        let is_sent = remembered.turn(entry, now) != Sending::NotYet;
         if is_sent {
             remembered.sent(entry, now, 0.0);
         }
@@ -129,10 +129,10 @@ mod tests {
         assert_eq!(sent[..5], [0, 3, 9, 21, 45]);
         assert!(sent.len() < 32, "{sent:?}");
         let next = start + Duration::from_secs(7_200);
-        assert_eq!(remembered.turn(entry(1, 6), next), Turn::First, "it has another moment");
+        assert_eq!(remembered.turn(entry(1, 6), next), Sending::First, "it has another moment");
         remembered.end_round();
         remembered.end_round();
-        assert_eq!(remembered.turn(entry(1, 6), next), Turn::First, "it was gone in between");
+        assert_eq!(remembered.turn(entry(1, 6), next), Sending::First, "it was gone in between");
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
         let (mut remembered, start, all) = (Remembered::default(), Instant::now(), 6_000);
         remembered.begin();
         for n in 0..all {
-            assert_eq!(remembered.turn(entry(n, i64::from(n)), start), Turn::First);
+            assert_eq!(remembered.turn(entry(n, i64::from(n)), start), Sending::First);
             remembered.sent(entry(n, i64::from(n)), start, 0.0);
         }
         remembered.end_round();
@@ -161,6 +161,6 @@ mod tests {
         assert!((1..=600 * UNKNOWN_AGAIN_MAX).contains(&unknown), "{unknown}");
         assert!(sent - unknown < 10 * limits::DUE_REMEMBERED_MAX as u32, "{sent}: their pauses grow");
         // What is newer than all that is sent for at once.
-        assert_eq!(remembered.turn(entry(7_000, 7_000), start), Turn::First);
+        assert_eq!(remembered.turn(entry(7_000, 7_000), start), Sending::First);
     }
 }

@@ -8,8 +8,8 @@ use engine_store::{DueEntry, DueQuery, SharedStore, StoreError};
 use schema::{ConversationId, ConversationKey, TenantId, Timestamp, limits};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::remembered::{Remembered, Turn};
-use super::{DueWork, Sent};
+use super::remembered::{Remembered, Sending};
+use super::{DueWork, Errand};
 use crate::clock::Clock;
 use crate::metrics::{DUE_LAG, DUE_SCANNED};
 use crate::phase::Phase;
@@ -58,7 +58,7 @@ pub(crate) struct Scanner {
 
 /// Where the scanner stands, from one look to the next.
 #[derive(Default)]
-struct Place {
+struct Rounds {
     remembered: Remembered,
     /// The round has come to here.
     round: Option<DueEntry>,
@@ -71,7 +71,7 @@ struct Place {
 }
 
 /// What a page was.
-struct Page {
+struct Seen {
     last: Option<DueEntry>,
     /// Whether there may be more behind it.
     is_full: bool,
@@ -79,7 +79,7 @@ struct Page {
     has_sent: bool,
 }
 
-impl Page {
+impl Seen {
     const fn pause(&self) -> Duration {
         if self.has_sent { PAGE_PAUSE } else { SKIP_PAUSE }
     }
@@ -88,13 +88,13 @@ impl Page {
 impl Scanner {
     /// Sends for those who are due, until the node drains.
     pub(crate) async fn scan(&self) {
-        let mut place = Place::default();
+        let mut rounds = Rounds::default();
         if self.alone {
-            place.ahead = limits::DUE_AHEAD_AT_START;
+            rounds.ahead = limits::DUE_AHEAD_AT_START;
         }
         while !self.phase.is_draining() {
-            match self.look(&mut place).await {
-                Ok(()) => place.ahead = Duration::ZERO,
+            match self.look(&mut rounds).await {
+                Ok(()) => rounds.ahead = Duration::ZERO,
                 Err(Cut::Draining) => return,
                 Err(Cut::Store(error)) => {
                     tracing::warn!(index = "due", %error, "what is due could not be looked for; it is tried again");
@@ -105,37 +105,37 @@ impl Scanner {
         }
     }
 
-    async fn look(&self, place: &mut Place) -> Result<(), Cut> {
-        place.remembered.begin();
-        place.lag = Duration::ZERO;
+    async fn look(&self, rounds: &mut Rounds) -> Result<(), Cut> {
+        rounds.remembered.begin();
+        rounds.lag = Duration::ZERO;
         for pages in 0..ROUND_PAGES {
-            let from = place.round;
-            let page = self.page(place, from).await?;
+            let from = rounds.round;
+            let page = self.page(rounds, from).await?;
             if !page.is_full {
-                place.round = None;
-                place.remembered.end_round();
+                rounds.round = None;
+                rounds.remembered.end_round();
                 break;
             }
-            place.round = page.last;
+            rounds.round = page.last;
             sleep(page.pause()).await;
             if pages == 0 {
-                self.front(place).await?;
+                self.front(rounds).await?;
             }
         }
-        metrics::gauge!(DUE_LAG).set(place.lag.as_secs_f64());
+        metrics::gauge!(DUE_LAG).set(rounds.lag.as_secs_f64());
         Ok(())
     }
 
     /// What has come due since the last look.
-    async fn front(&self, place: &mut Place) -> Result<(), Cut> {
+    async fn front(&self, rounds: &mut Rounds) -> Result<(), Cut> {
         // A clock that was set back, or another node's, may write what is due a little earlier.
         let margin = i64::try_from(FRONT_MARGIN.as_millis()).unwrap_or(i64::MAX);
         let latest = before(Timestamp::from_millis(self.clock.now().as_millis().saturating_sub(margin)));
-        let mut from = place.front.map(|front| front.min(latest));
+        let mut from = rounds.front.map(|front| front.min(latest));
         loop {
-            let page = self.page(place, from).await?;
+            let page = self.page(rounds, from).await?;
             from = page.last.or(from);
-            place.front = from;
+            rounds.front = from;
             if !page.is_full {
                 return Ok(());
             }
@@ -144,9 +144,9 @@ impl Scanner {
     }
 
     /// Reads a page, and sends for those on it whose turn it is.
-    async fn page(&self, place: &mut Place, after: Option<DueEntry>) -> Result<Page, Cut> {
+    async fn page(&self, rounds: &mut Rounds, after: Option<DueEntry>) -> Result<Seen, Cut> {
         let now = self.clock.now();
-        let query = DueQuery { before: now.plus(place.ahead), after, limit: limits::PAGE_DUE_MAX };
+        let query = DueQuery { before: now.plus(rounds.ahead), after, limit: limits::PAGE_DUE_MAX };
         let entries = timeout(PAGE_MAX, self.store.due(query)).await;
         let entries = entries.unwrap_or_else(|_| Err(StoreError::Unavailable("no page came in time".into())));
         let entries = entries.map_err(Cut::Store)?;
@@ -155,40 +155,40 @@ impl Scanner {
         for entry in &entries {
             // What is due for a tenant that is not served waits until it is.
             let is_disabled = self.tenants.known(entry.key.tenant).is_some_and(|tenant| tenant.is_disabled());
-            if !is_disabled && self.take(place, *entry, now).await? {
+            if !is_disabled && self.take(rounds, *entry, now).await? {
                 has_sent = true;
             }
         }
-        Ok(Page { last: entries.last().copied(), is_full: entries.len() == limits::PAGE_DUE_MAX, has_sent })
+        Ok(Seen { last: entries.last().copied(), is_full: entries.len() == limits::PAGE_DUE_MAX, has_sent })
     }
 
     /// Whether the entry's conversation was sent for.
-    async fn take(&self, place: &mut Place, entry: DueEntry, now: Timestamp) -> Result<bool, Cut> {
+    async fn take(&self, rounds: &mut Rounds, entry: DueEntry, now: Timestamp) -> Result<bool, Cut> {
         let admits = || self.work.held().admits(entry.key.tenant, Instant::now());
-        match place.remembered.turn(entry, Instant::now()) {
-            Turn::NotYet => return Ok(false),
-            Turn::First => {
+        match rounds.remembered.turn(entry, Instant::now()) {
+            Sending::NotYet => return Ok(false),
+            Sending::First => {
                 if !admits() {
                     return Ok(false);
                 }
                 let late = now.since(entry.at);
-                if late > place.lag {
-                    place.lag = late;
+                if late > rounds.lag {
+                    rounds.lag = late;
                     metrics::gauge!(DUE_LAG).set(late.as_secs_f64());
                 }
                 self.send(entry).await?;
             }
             // Nobody new waits for those that could not be done before: they take what room is left.
-            Turn::Again => {
+            Sending::Again => {
                 let Ok(room) = Arc::clone(&self.work.again).try_acquire_owned() else { return Ok(false) };
                 let Ok(place) = self.work.waiting.try_reserve() else { return Ok(false) };
                 if !self.work.pause_left().is_zero() || !admits() {
                     return Ok(false);
                 }
-                place.send(Sent { entry, _again: Some(room) });
+                place.send(Errand { entry, _again: Some(room) });
             }
         }
-        place.remembered.sent(entry, Instant::now(), (self.jitter)());
+        rounds.remembered.sent(entry, Instant::now(), (self.jitter)());
         Ok(true)
     }
 
@@ -203,7 +203,7 @@ impl Scanner {
             if !pause.is_zero() {
                 sleep(pause.min(GLANCE_EVERY)).await;
             } else if let Ok(Ok(place)) = timeout(GLANCE_EVERY, work.waiting.reserve()).await {
-                place.send(Sent { entry, _again: None });
+                place.send(Errand { entry, _again: None });
                 return Ok(());
             }
         }

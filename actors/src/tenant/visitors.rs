@@ -27,14 +27,14 @@ pub(super) struct Visitors {
     day: Day,
     all_bytes: u64,
     new: Bucket,
-    known: HashMap<ContactId, Visitor>,
+    known: HashMap<ContactId, Used>,
     /// Bytes of those whom no server has announced, by where they came from. After a restart they begin anew:
     /// addresses are not written down.
     neighbours: HashMap<Neighbour, u64>,
 }
 
 #[derive(Clone, Default)]
-struct Visitor {
+struct Used {
     seen: Timestamp,
     /// Whose share what is stored for it comes out of.
     from: Option<Neighbour>,
@@ -74,7 +74,7 @@ impl Visitors {
     /// As they were left today.
     pub(super) fn restored(day: Day, all_bytes: u64, bytes: impl IntoIterator<Item = (ContactId, u64)>) -> Self {
         let known = bytes.into_iter().take(limits::VISITORS_KEPT_MAX);
-        let known = known.map(|(contact, bytes)| (contact, Visitor { bytes, ..Visitor::default() })).collect();
+        let known = known.map(|(contact, bytes)| (contact, Used { bytes, ..Used::default() })).collect();
         Self { day, all_bytes, known, ..Self::default() }
     }
 
@@ -220,13 +220,13 @@ impl Visitors {
         *used = used.saturating_add(bytes);
     }
 
-    fn visitor(&mut self, contact: ContactId, from: Option<Neighbour>, now: Timestamp) -> &mut Visitor {
+    fn visitor(&mut self, contact: ContactId, from: Option<Neighbour>, now: Timestamp) -> &mut Used {
         if self.known.len() >= limits::VISITORS_REMEMBERED_MAX && !self.known.contains_key(&contact) {
             self.forget(now);
         }
         let visitor = match self.known.entry(contact) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(Visitor::default()),
+            Entry::Vacant(place) => place.insert(Used::default()),
         };
         visitor.seen = now;
         visitor.from = from;
@@ -263,7 +263,7 @@ impl What {
     }
 }
 
-impl Visitor {
+impl Used {
     const fn bucket(&mut self, what: What) -> &mut Bucket {
         match what {
             What::Message => &mut self.messages,

@@ -16,11 +16,11 @@ use super::keys::{self, Path};
 pub(super) struct Merged<'a> {
     pub(super) table: DeTable<'a>,
     pub(super) keys: Vec<Path>,
-    origins: Vec<Origin<'a>>,
+    origins: Vec<Piece<'a>>,
 }
 
 /// One source's part of the span numbers.
-struct Origin<'a> {
+struct Piece<'a> {
     span: Range<usize>,
     text: &'a str,
     kind: Kind<'a>,
@@ -136,7 +136,7 @@ impl<'a> Merged<'a> {
         }
     }
 
-    fn origin(&self, at: usize) -> Option<&Origin<'a>> {
+    fn origin(&self, at: usize) -> Option<&Piece<'a>> {
         self.origins.iter().find(|origin| origin.span.contains(&at))
     }
 
@@ -152,7 +152,7 @@ impl<'a> Merged<'a> {
     /// Reserves span numbers for a source; the one past its end is its own too.
     fn begin(&mut self, text: &'a str, kind: Kind<'a>) -> usize {
         let start = self.origins.last().map_or(0, |origin| origin.span.end);
-        self.origins.push(Origin { span: start..start + text.len() + 1, text, kind });
+        self.origins.push(Piece { span: start..start + text.len() + 1, text, kind });
         start
     }
 

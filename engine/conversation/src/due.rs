@@ -45,7 +45,7 @@ impl Conversation {
         }
         if close_due(&self.state, &call.policy.floor).is_some_and(|at| call.now >= at) {
             self.record(Author::System, Fact::Closed { reason: CloseReason::Idle }, call);
-        } else if self.state.owner == Owner::Assistant && self.state.status == Status::Open {
+        } else {
             self.go_on(call);
         }
     }

@@ -17,7 +17,8 @@ impl Conversation {
     }
 
     pub(super) fn on_take(&mut self, agent: AgentName, call: &mut Call<'_>) {
-        if self.has(&agent) {
+        if self.has(&agent) && self.state.status == Status::Open {
+            // Asked for twice: the first answer was lost on its way.
             return call.reply(Outcome::default());
         }
         // From another agent, too: the log says who has it from now on.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schema::wire::Status;
 use schema::{Author, End, ErrorCode, Fact, Made, Reply, Seq, Text, Usage};
 
 use super::floor::{Floor, Running, Tally};
@@ -84,10 +85,10 @@ impl Conversation {
         self.record(Author::Assistant, fact, call);
     }
 
-    /// Answers what was asked while the last turn ran.
+    /// Answers what was asked while the last turn ran. Nobody waits for an answer in a closed conversation.
     pub(super) fn go_on(&mut self, call: &mut Call<'_>) {
-        let open = self.state.asked > self.state.answered;
-        if open && self.state.owner == Owner::Assistant && self.floor == Floor::Idle {
+        let is_open = self.state.status == Status::Open && self.state.asked > self.state.answered;
+        if is_open && self.state.owner == Owner::Assistant && self.floor == Floor::Idle {
             self.start_turn(call);
         }
     }

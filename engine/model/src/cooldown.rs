@@ -24,11 +24,11 @@ const REST_MAX: Duration = Duration::from_secs(300);
 /// The models' recent failures, shared by all turns of a node.
 #[derive(Debug, Default)]
 pub struct CoolDowns {
-    models: Mutex<HashMap<String, Record>>,
+    models: Mutex<HashMap<String, Failures>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Record {
+struct Failures {
     failures: u32,
     rests_until: Instant,
     touched: Instant,
@@ -52,7 +52,7 @@ impl CoolDowns {
             let quietest = models.iter().min_by_key(|(_, record)| record.touched).map(|(name, _)| name.clone());
             quietest.map(|name| models.remove(&name));
         }
-        let fresh = Record { failures: 0, rests_until: now, touched: now };
+        let fresh = Failures { failures: 0, rests_until: now, touched: now };
         let record = models.entry(model.to_owned()).or_insert(fresh);
         record.failures = record.failures.saturating_add(1);
         record.touched = now;
@@ -77,7 +77,7 @@ impl CoolDowns {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Record>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Failures>> {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

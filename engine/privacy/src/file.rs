@@ -291,7 +291,7 @@ impl Drop for FileKeys {
     /// disk, the next start passes over them.
     fn drop(&mut self) {
         let (numbers, filling) = (lock(&self.numbers), lock(&self.filling));
-        // Of another file, written over this one, it would not be true.
+        // If another copy was written over this file, these numbers say nothing about it.
         let is_ours = read_next(&self.file).is_ok_and(|next| next == filling.filled);
         if is_ours && numbers.next < filling.filled {
             drop(write_spare(&self.file, Some(numbers.next)));

@@ -36,12 +36,12 @@ pub struct Scripted {
     /// How long the answer takes, on tokio's clock.
     pub delay: Duration,
     /// What it is.
-    pub outcome: Outcome,
+    pub fate: Fate,
 }
 
 /// How a scripted write ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Fate {
     /// As without a script.
     #[default]
     AsAsked,
@@ -96,14 +96,14 @@ impl MemoryStore {
 
     fn write<T: Send + 'static>(&self, change: impl FnOnce(&mut State) -> Result<T, StoreError>) -> Pending<T> {
         let mut state = self.lock();
-        let Scripted { delay, outcome } = state.script.pop_front().unwrap_or_default();
+        let Scripted { delay, fate } = state.script.pop_front().unwrap_or_default();
         let unknown = || StoreError::Unknown("scripted".into());
-        let answer = match outcome {
-            Outcome::AsAsked => change(&mut state),
-            Outcome::DoneUnknown => change(&mut state).and_then(|_| Err(unknown())),
-            Outcome::LostUnknown => Err(unknown()),
-            Outcome::Unavailable => Err(StoreError::Unavailable("scripted".into())),
-            Outcome::Busy => Err(StoreError::Busy),
+        let answer = match fate {
+            Fate::AsAsked => change(&mut state),
+            Fate::DoneUnknown => change(&mut state).and_then(|_| Err(unknown())),
+            Fate::LostUnknown => Err(unknown()),
+            Fate::Unavailable => Err(StoreError::Unavailable("scripted".into())),
+            Fate::Busy => Err(StoreError::Busy),
         };
         let wait_until = state.answer_at(delay);
         drop(state);

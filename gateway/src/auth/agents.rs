@@ -6,7 +6,7 @@ use schema::{AgentName, Origin, SessionId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::logout_count::LogoutNumber;
-use super::logouts::Made;
+use super::logouts::Issued;
 use super::principal::{Agent, Holder, Kind};
 use super::token::{TOKEN_TTL_MAX, TokenError, Tokens, check_time, counted};
 
@@ -57,7 +57,7 @@ impl Tokens {
         let claims: Claims = self.opened(token, PURPOSE).ok_or(TokenError::Invalid)?;
         let Claims { tenant, agent, origin, iat, exp, generation, logouts, .. } = claims;
         check_time(iat, exp, now)?;
-        let made = logouts.map_or(Made::At(iat), Made::After);
+        let made = logouts.map_or(Issued::At(iat), Issued::After);
         let agent = Agent { name: agent, origin, expires_at: exp, generation, made };
         Ok(Holder { tenant, kind: Kind::Agent(agent) })
     }
@@ -87,7 +87,7 @@ mod tests {
             origin: Some("https://desk.example".parse().unwrap()),
             expires_at,
             generation: Generation::of(u64::MAX),
-            made: Made::After(LogoutNumber::LONGEST),
+            made: Issued::After(LogoutNumber::LONGEST),
         }
     }
 
@@ -115,7 +115,7 @@ mod tests {
             "tenant": tenant, "agent": "Zoe", "iat": at(0), "exp": at(60), "generation": 1, "jti": SessionId::generate()
         });
         let earlier = tokens(1).sealed(&claims, PURPOSE).unwrap();
-        assert_eq!(tokens(1).open_agent(&earlier, at(1)).unwrap().agent().unwrap().made, Made::At(at(0)));
+        assert_eq!(tokens(1).open_agent(&earlier, at(1)).unwrap().agent().unwrap().made, Issued::At(at(0)));
         assert_eq!(tokens(1).seal_agent(tenant, zoe(at(100_000)), at(0)).unwrap().1, at(3600));
         assert_eq!(tokens(1).seal_agent(tenant, zoe(at(0)), at(0)), Err(TokenError::Expired));
     }
@@ -130,7 +130,7 @@ mod tests {
             origin: None,
             expires_at: at(60),
             since: at(0),
-            made: Made::At(at(0)),
+            made: Issued::At(at(0)),
             by: MadeBy::Page,
         };
         let (visitors, _) = tokens.seal(tenant, visitor, at(0)).unwrap();

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq;
 
 use super::error::AuthError;
 use super::keys::ApiKeys;
-use super::logouts::{Logouts, Made, Whom};
+use super::logouts::{Issued, Logouts, Whom};
 use super::principal::{Agent, Holder, Principal};
 use super::standing::admits;
 use super::token::{TokenError, Tokens, is_token};
@@ -85,7 +85,7 @@ impl Authority {
     }
 
     /// One that was merged into another may have been logged out before that, and the other one, too.
-    async fn in_force(&self, tenant: TenantId, whom: Meant, made: Made, now: Timestamp) -> Result<(), AuthError> {
+    async fn in_force(&self, tenant: TenantId, whom: Meant, made: Issued, now: Timestamp) -> Result<(), AuthError> {
         self.logouts.check(tenant, Whom::Contact(whom.own), made, now).await?;
         if whom.id == whom.own { Ok(()) } else { self.logouts.check(tenant, Whom::Contact(whom.id), made, now).await }
     }
@@ -189,7 +189,7 @@ mod tests {
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
             since: NOW,
-            made: Made::At(NOW),
+            made: Issued::At(NOW),
             by,
         };
         let seal = |by| authority.tokens().seal(tenant.id, made(by), NOW).unwrap().0;
@@ -200,7 +200,7 @@ mod tests {
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
             generation,
-            made: Made::At(NOW),
+            made: Issued::At(NOW),
         };
         let (agents, _) = authority.tokens().seal_agent(tenant.id, zoe, NOW).unwrap();
         let (by_key, by_page) = (seal(MadeBy::Key(generation)), seal(MadeBy::Page));
@@ -226,7 +226,7 @@ mod tests {
         for _ in 0..3 {
             let (tenants, keys) = tenants_on(&records, &dir);
             let (rotated, _) = tenants.rotate_key(tenant.id, NOW).await.unwrap();
-            let (generation, made, contact) = (rotated.generation, Made::At(NOW), ContactId::generate());
+            let (generation, made, contact) = (rotated.generation, Issued::At(NOW), ContactId::generate());
             let (origin, expires_at) = (None, NOW.plus(Duration::from_secs(60)));
             let agent = Agent { name: "Zoe".into(), origin: None, expires_at, generation, made };
             let visitor = Visitor {
@@ -328,12 +328,12 @@ mod tests {
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
             since: NOW,
-            made: Made::At(NOW),
+            made: Issued::At(NOW),
             by: MadeBy::Page,
         };
         let (first, _) = tokens.seal(tenant, visitor, NOW).unwrap();
         let [by_name, _] = sealed_for_a_name(tokens, tenant, "bo", NOW);
-        let secret = tokens.remember(tenant, bo, Made::At(NOW), NOW).unwrap();
+        let secret = tokens.remember(tenant, bo, Issued::At(NOW), NOW).unwrap();
         let alone = holder(&first).await;
         contacts.merge(tenant, ana, bo, &ChangedBy::system()).await.unwrap();
         // Whoever was in stays until told, and comes in as before no more.
@@ -348,7 +348,7 @@ mod tests {
         }
         let back = authority.returning(tenant, &secret, NOW).await.unwrap().unwrap();
         assert_eq!(back, Meant { own: bo, id: ana });
-        let secret = tokens.remember(tenant, back.own, Made::At(NOW), NOW).unwrap();
+        let secret = tokens.remember(tenant, back.own, Issued::At(NOW), NOW).unwrap();
         let merged = holder(&first).await;
         let undone = SplitIn { identities: Vec::new(), contact: Some(bo) };
         contacts.split(tenant, ana, undone, &ChangedBy::system()).await.unwrap();
@@ -480,7 +480,7 @@ mod tests {
             origin: None,
             expires_at: NOW.plus(Duration::from_secs(60)),
             since: NOW,
-            made: Made::At(NOW),
+            made: Issued::At(NOW),
             by: MadeBy::Key(tenant.generation),
         };
         let (token, _) = authority.tokens().seal(tenant.id, visitor.clone(), NOW).unwrap();

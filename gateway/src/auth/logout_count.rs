@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::records::FORMAT;
 
 /// So many runs are told apart; what was made in an earlier one is ended by any log-out of whom it was made for.
-const RUNS_MAX: usize = 64;
+const RUNS_MAX: usize = 512;
 
 /// One life of a program that counts, drawn when it starts: what two lives count from the same backup is told apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ use super::logout_count::{Count, LogoutNumber, Run};
 use super::records::{self, FORMAT};
 use crate::metrics::LOGOUTS;
 
-/// Others may log the same person out meanwhile, or anybody of the tenant; more often is a fault.
+/// Another node may log the same person out meanwhile, or anybody of the tenant; more often is a fault.
 const ATTEMPTS_MAX: usize = 64;
 /// A tenant's log-outs that are kept: what was made before the first of them is over, whoever it was made for. Those who
 /// come within so many log-outs notice nothing; who stays away for longer begins anew.
@@ -55,7 +55,7 @@ type Whose = (TenantId, Whom);
 
 /// When something was made, as far as log-outs go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Made {
+pub enum Issued {
     /// When its tenant had had this many.
     After(LogoutNumber),
     /// At this moment, by a program that did not count them.
@@ -82,16 +82,16 @@ impl Logout {
 
     /// Whether it may end what was made then: without a look at the count, what another run made may have come before.
     #[must_use]
-    pub fn ends(self, made: Made) -> bool {
+    pub fn ends(self, made: Issued) -> bool {
         self.ends_in(made, |shown| shown.run == self.number.run)
     }
 
     /// The same, where it is known which numbers are of the count.
-    fn ends_in(self, made: Made, has: impl Fn(LogoutNumber) -> bool) -> bool {
+    fn ends_in(self, made: Issued, has: impl Fn(LogoutNumber) -> bool) -> bool {
         match made {
-            Made::After(shown) => shown.number < self.number.number || !has(shown),
+            Issued::After(shown) => shown.number < self.number.number || !has(shown),
             // Every log-out that is counted came after the last program that did not count.
-            Made::At(moment) => self.number.number > 0 || moment <= self.at,
+            Issued::At(moment) => self.number.number > 0 || moment <= self.at,
         }
     }
 }
@@ -106,6 +106,9 @@ pub struct Logouts {
     counts: Memory<TenantId, Arc<Count>>,
     run: Run,
     kept: u64,
+    /// Of each tenant, what is held while one of its log-outs is counted: those that come at once wait in a row instead
+    /// of writing past each other.
+    counting: Mutex<HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// A log-out, as stored.
@@ -124,7 +127,7 @@ impl Logouts {
     #[must_use]
     pub fn new(records: Arc<dyn Records>) -> Self {
         let (known, noted, counts) = (Memory::default(), Mutex::default(), Memory::default());
-        Self { records, known, noted, counts, run: Run::draw(), kept: KEPT }
+        Self { records, known, noted, counts, run: Run::draw(), kept: KEPT, counting: Mutex::default() }
     }
 
     /// When something is made that is made now. To be asked for before anything is checked: a log-out that comes
@@ -132,9 +135,9 @@ impl Logouts {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn now(&self, tenant: TenantId) -> Result<Made, StoreError> {
+    pub async fn now(&self, tenant: TenantId) -> Result<Issued, StoreError> {
         let (_, count) = self.counted(tenant).await?;
-        Ok(Made::After(count.now()))
+        Ok(Issued::After(count.now()))
     }
 
     /// Logs somebody out: what was made for them until now is refused from now on. Gives what ends it, once that is
@@ -155,7 +158,7 @@ impl Logouts {
     ///
     /// # Errors
     /// [`AuthError::LoggedOut`] or [`AuthError::AgentsEnded`], or what the store says.
-    pub async fn check(&self, tenant: TenantId, whom: Whom, made: Made, now: Timestamp) -> Result<(), AuthError> {
+    pub async fn check(&self, tenant: TenantId, whom: Whom, made: Issued, now: Timestamp) -> Result<(), AuthError> {
         let whose = (tenant, whom);
         if self.noted().contains_key(&whose) {
             return Err(whose.1.ended());
@@ -181,12 +184,12 @@ impl Logouts {
         }
     }
 
-    fn is_over(&self, count: &Count, logout: Option<Logout>, made: Made) -> bool {
+    fn is_over(&self, count: &Count, logout: Option<Logout>, made: Issued) -> bool {
         // Of what was made before those that are kept, nothing shows any longer whether it was ended.
         let is_forgotten = count.is_past(0, self.kept)
             && match made {
-                Made::At(_) => true,
-                Made::After(shown) => count.is_past(shown.number, self.kept) || !count.has(shown),
+                Issued::At(_) => true,
+                Issued::After(shown) => count.is_past(shown.number, self.kept) || !count.has(shown),
             };
         is_forgotten || logout.is_some_and(|logout| logout.ends_in(made, |shown| count.has(shown)))
     }
@@ -221,8 +224,22 @@ impl Logouts {
         Noted { logouts: self, whose }
     }
 
-    /// Counts one more log-out of the tenant. Nobody waits for anybody: of those who come at once one is next each time.
+    /// Counts one more log-out of the tenant.
     async fn count(&self, tenant: TenantId) -> Result<Count, StoreError> {
+        let turn = Arc::clone(self.counting().entry(tenant).or_default());
+        let counting = turn.lock().await;
+        let counted = self.count_in_turn(tenant).await;
+        drop(counting);
+        // The one in the map, and ours.
+        let mut all = self.counting();
+        if Arc::strong_count(&turn) == 2 {
+            all.remove(&tenant);
+        }
+        drop(all);
+        counted
+    }
+
+    async fn count_in_turn(&self, tenant: TenantId) -> Result<Count, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             let (version, before) = self.counted(tenant).await?;
             let count = before.next(self.run);
@@ -280,12 +297,17 @@ impl Logouts {
         }
     }
 
+    fn counting(&self) -> MutexGuard<'_, HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>> {
+        self.counting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn noted(&self) -> MutexGuard<'_, HashMap<Whose, usize>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A log-out on its way into the store; when it ends, however it ends, the store has the word again.
+/// A log-out on its way into the store. While it is there, the person counts as logged out; once it is dropped, what the
+/// store says decides again.
 struct Noted<'a> {
     logouts: &'a Logouts,
     whose: Whose,

@@ -19,7 +19,7 @@ mod token;
 pub use authority::{Authority, bearer};
 pub use error::{AuthError, TenantError};
 pub use keys::ApiKeys;
-pub use logouts::{Logout, Logouts, Made, Whom};
+pub use logouts::{Issued, Logout, Logouts, Whom};
 pub use page::CallingPage;
 pub use permissions::{Action, Role};
 pub use plans::Plans;

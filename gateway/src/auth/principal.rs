@@ -6,7 +6,7 @@ use schema::{AgentName, Author, ChangedBy, ContactId, ConversationId, Origin, Te
 use serde::{Deserialize, Serialize};
 
 use super::error::AuthError;
-use super::logouts::Made;
+use super::logouts::Issued;
 use super::permissions::{Action, Role};
 
 /// Who acts, as far as a credential proves it: made by the door alone, from something that was checked.
@@ -59,7 +59,7 @@ pub struct Agent {
     /// The generation of the API keys that made it: it ends with them.
     pub generation: Generation,
     /// When it was made, as far as log-outs go.
-    pub made: Made,
+    pub made: Issued,
 }
 
 /// What a visitor's token says.
@@ -79,7 +79,7 @@ pub struct Visitor {
     /// When the first of its line was made, of which it is a renewal; its own beginning if it is none.
     pub since: Timestamp,
     /// The same, as far as log-outs go.
-    pub made: Made,
+    pub made: Issued,
     /// Who made that first one.
     pub by: MadeBy,
 }
@@ -287,7 +287,7 @@ mod tests {
                 origin: None,
                 expires_at: at,
                 generation,
-                made: Made::At(at),
+                made: Issued::At(at),
             }),
         };
         let zoe = agent("Zoe");
@@ -300,7 +300,7 @@ mod tests {
                 origin: None,
                 expires_at: at,
                 since: at,
-                made: Made::At(at),
+                made: Issued::At(at),
                 by: MadeBy::Page,
             }),
         };

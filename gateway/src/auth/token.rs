@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::logout_count::LogoutNumber;
-use super::logouts::Made;
+use super::logouts::Issued;
 use super::principal::{Holder, Kind, MadeBy, Visitor};
 use crate::secret::Key;
 
@@ -94,7 +94,7 @@ pub struct Shown {
     /// When the first token of its line was made.
     pub since: Timestamp,
     /// The same, as far as log-outs go.
-    pub made: Made,
+    pub made: Issued,
     conversation: Option<ConversationId>,
     origin: Option<Origin>,
     expires_at: Timestamp,
@@ -165,7 +165,7 @@ impl Tokens {
         let Claims { tenant, contact, conversation, origin, iat, exp, since, logouts, by, .. } = claims;
         check_time(iat, exp, now)?;
         let since = since.unwrap_or(iat);
-        let made = logouts.map_or(Made::At(since), Made::After);
+        let made = logouts.map_or(Issued::At(since), Issued::After);
         Ok(Shown { tenant, contact, since, made, conversation, origin, expires_at: exp, by })
     }
 
@@ -178,7 +178,7 @@ impl Tokens {
         &self,
         tenant: TenantId,
         contact: ContactId,
-        made: Made,
+        made: Issued,
         now: Timestamp,
     ) -> Result<String, TokenError> {
         let contact = contact.into();
@@ -188,11 +188,11 @@ impl Tokens {
 
     /// The contact of `tenant` who shows this secret, if it has not expired, and when it was made.
     #[must_use]
-    pub fn recognise(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Option<(Contact, Made)> {
+    pub fn recognise(&self, tenant: TenantId, secret: &str, now: Timestamp) -> Option<(Contact, Issued)> {
         let claims: Returning = self.opened(secret, RETURN_PURPOSE)?;
         let life = i64::try_from(RETURN_TTL.as_millis()).unwrap_or(i64::MAX);
         let made_at = Timestamp::from_millis(claims.exp.as_millis().saturating_sub(life));
-        let made = claims.logouts.map_or(Made::At(made_at), Made::After);
+        let made = claims.logouts.map_or(Issued::At(made_at), Issued::After);
         (claims.tenant == tenant && now < claims.exp).then_some((claims.contact, made))
     }
 
@@ -216,10 +216,10 @@ impl Tokens {
 }
 
 /// What a token says of when it was made; a renewal of one that did not count goes on not to.
-pub(super) const fn counted(made: Made) -> Option<LogoutNumber> {
+pub(super) const fn counted(made: Issued) -> Option<LogoutNumber> {
     match made {
-        Made::After(number) => Some(number),
-        Made::At(_) => None,
+        Issued::After(number) => Some(number),
+        Issued::At(_) => None,
     }
 }
 
@@ -267,7 +267,7 @@ mod tests {
             origin: Some("https://shop.example".parse().unwrap()),
             expires_at,
             since: at(0),
-            made: Made::After(LogoutNumber::LONGEST),
+            made: Issued::After(LogoutNumber::LONGEST),
             by: MadeBy::Key(Generation::default()),
         }
     }
@@ -354,7 +354,7 @@ mod tests {
         let (renewed, _) =
             tokens(1).seal(holder.tenant, Visitor { expires_at: at(90), ..visitor.clone() }, at(9)).unwrap();
         for shown in [tokens(1).open(&token, at(9)), tokens(1).open(&renewed, at(9))] {
-            assert_eq!(shown.unwrap().made, Made::At(at(7)));
+            assert_eq!(shown.unwrap().made, Issued::At(at(7)));
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) struct Whose {
 
 /// What was answered since the connection was last read from.
 #[derive(Clone, Copy)]
-struct Turn {
+struct Exchange {
     began: Instant,
     requests: u32,
 }
@@ -71,7 +71,7 @@ pub(crate) struct Meter {
     room: Cell<u64>,
     busy: Cell<bool>,
     next: Cell<Next>,
-    turn: Cell<Option<Turn>>,
+    turn: Cell<Option<Exchange>>,
     over: Cell<bool>,
     reader: RefCell<Option<Waker>>,
     _place: Option<Place>,
@@ -146,8 +146,8 @@ impl Meter {
     /// Whether others on the thread should have their turn before this request is answered.
     pub(crate) fn turn_is_over(&self) -> bool {
         let turn = match self.turn.get() {
-            None => Turn { began: Instant::now(), requests: 1 },
-            Some(turn) => Turn { requests: turn.requests + 1, ..turn },
+            None => Exchange { began: Instant::now(), requests: 1 },
+            Some(turn) => Exchange { requests: turn.requests + 1, ..turn },
         };
         self.turn.set(Some(turn));
         turn.requests > TURN_REQUESTS || (turn.requests > 1 && turn.began.elapsed() > TURN_MAX)

@@ -40,6 +40,16 @@ pub(super) fn tighten(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The same for a file of keys that is kept elsewhere. Its folder may be a volume of others' making, and stays as it is.
+pub(super) fn tighten_keys(file: &Path) -> io::Result<()> {
+    let mut changed = 0;
+    tighten_one(file, &mut changed)?;
+    if changed > 0 {
+        tracing::warn!(path = %file.display(), "others could read the keys; now they cannot");
+    }
+    Ok(())
+}
+
 fn tighten_all(folder: PathBuf, changed: &mut usize) -> io::Result<()> {
     let mut todo = vec![(folder, 0)];
     while let Some((path, depth)) = todo.pop() {

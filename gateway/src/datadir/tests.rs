@@ -76,6 +76,27 @@ fn what_was_open_to_others_is_closed_and_no_link_is_followed() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_key_file_that_is_kept_elsewhere_is_closed_to_others() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (root, path) = fresh();
+    let dir = DataDir::open(&path).unwrap();
+    let volume = root.path().join("volume");
+    fs::create_dir(&volume).unwrap();
+    assert_eq!(dir.keys_file(Some(&volume)), volume.join(KEYS_FILE), "one that is not there yet is no fault");
+    for (file, mode) in [(volume.join(KEYS_FILE), 0o644), (volume.join("notes.txt"), 0o644), (volume.clone(), 0o755)] {
+        if file != volume {
+            fs::write(&file, "x").unwrap();
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let file = dir.keys_file(Some(&volume));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!([mode(&file), mode(&volume.join("notes.txt")), mode(&volume)], [0o600, 0o644, 0o755]);
+}
+
+#[test]
 fn a_second_one_fails_fast_and_plainly() {
     let (_root, path) = fresh();
     let first = DataDir::open(&path).unwrap();

@@ -50,7 +50,7 @@ pub(super) async fn make(
                         let message = "`conversation` is with another contact";
                         return Err(ApiError::new(ErrorCode::BadField, message));
                     }
-                    Meant { own: with, id: contacts.standing(tenant, with).await?.id }
+                    contacts.named(tenant, &with.into()).await?
                 }
                 None => match &asked.contact {
                     Some(name) => contacts.named(tenant, name).await?,

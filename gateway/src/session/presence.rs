@@ -272,14 +272,14 @@ mod tests {
     use schema::Timestamp;
 
     use super::*;
-    use crate::auth::{Kind, Made, MadeBy, Visitor};
+    use crate::auth::{Issued, Kind, MadeBy, Visitor};
 
     fn visitor(tenant: TenantId, contact: ContactId, since: Timestamp) -> Member {
         visitor_as(tenant, contact, contact, since)
     }
 
     fn visitor_as(tenant: TenantId, contact: ContactId, sealed_for: ContactId, since: Timestamp) -> Member {
-        let (expires_at, made, by) = (since, Made::At(since), MadeBy::Page);
+        let (expires_at, made, by) = (since, Issued::At(since), MadeBy::Page);
         let visitor = Visitor { contact, sealed_for, conversation: None, origin: None, expires_at, since, made, by };
         let principal = Arc::new(Holder { tenant, kind: Kind::Visitor(visitor) });
         Member { principal, page: None, outbox: Outbox::new(), format: Format::Socket }

@@ -28,7 +28,7 @@ use tokio::time::{Sleep, sleep};
 use super::decode::{Decoder, Incoming};
 use super::handshake::{HandshakeError, accept};
 use super::sweep::{Due, Sweep, SweepEntry};
-use super::{Closed, Limits, Outgoing, Peer};
+use super::{Closed, Outgoing, Peer, SocketLimits};
 
 /// What is taken in and sent out in one turn, before others on the thread have theirs.
 const TURN_MESSAGES: usize = 32;
@@ -42,7 +42,7 @@ const PIECE_BYTES: usize = 4096;
 #[derive(Clone)]
 pub struct Sockets {
     /// What each of them may cost.
-    pub limits: Limits,
+    pub limits: SocketLimits,
     /// Who watches over their silence.
     pub sweep: Sweep,
 }

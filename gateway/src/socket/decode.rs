@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use bytestring::ByteString;
 use schema::wire::Close;
 
-use super::Limits;
+use super::SocketLimits;
 
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
@@ -46,7 +46,7 @@ pub(super) enum Incoming {
 /// A recorded stream of a client read again, in the pieces it came in: how many whole messages and
 /// control frames it has, and the close it has earned, if any. How it is cut makes no difference.
 #[must_use]
-pub fn replay<'a>(limits: &Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> (usize, Option<Close>) {
+pub fn replay<'a>(limits: &SocketLimits, pieces: impl IntoIterator<Item = &'a [u8]>) -> (usize, Option<Close>) {
     let (mut decoder, mut whole) = (Decoder::new(limits), 0);
     for piece in pieces {
         let mut chunk = Bytes::copy_from_slice(piece);
@@ -119,7 +119,7 @@ enum Kind {
 
 impl Decoder {
     /// Before the first byte.
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &SocketLimits) -> Self {
         Self {
             frame_bytes: limits.frame_bytes as u64,
             message_bytes: limits.message_bytes as u64,
@@ -403,7 +403,7 @@ mod tests {
 
     /// Everything that comes of `bytes` when they arrive in chunks of `step`.
     fn decode(bytes: &[u8], step: usize) -> Vec<Result<Incoming, Close>> {
-        let limits = Limits { frame_bytes: 70_000, message_bytes: 100_000, ..Limits::default() };
+        let limits = SocketLimits { frame_bytes: 70_000, message_bytes: 100_000, ..SocketLimits::default() };
         let mut decoder = Decoder::new(&limits);
         let mut all = Vec::new();
         for chunk in bytes.chunks(step) {
@@ -459,12 +459,12 @@ mod tests {
     #[test]
     fn a_declared_length_costs_nothing() {
         for (declared, close) in [(1 << 30, Close::TOO_BIG), (1 << 63, Close::PROTOCOL)] {
-            let mut decoder = Decoder::new(&Limits::default());
+            let mut decoder = Decoder::new(&SocketLimits::default());
             let mut head = [&[0x82, 0xff][..], &u64::to_be_bytes(declared), &[0; 4]].concat().into();
             assert_eq!(decoder.decode(&mut head), Err(close));
             assert_eq!(decoder.message.bytes.capacity(), 0);
         }
-        let mut decoder = Decoder::new(&Limits::default());
+        let mut decoder = Decoder::new(&SocketLimits::default());
         let mut start = [&[0x82, 0xff][..], &65_536_u64.to_be_bytes(), &[0; 4], &[1; 10]].concat().into();
         assert_eq!(decoder.decode(&mut start), Ok(None));
         assert!(decoder.message.bytes.capacity() < 100, "room for what came, not for what was promised");

@@ -17,6 +17,6 @@ pub use actor::Sockets;
 pub use decode::replay;
 pub use echo::{Echo, EchoOutgoing, echo};
 pub use handshake::{HandshakeError, offered};
-pub use peer::{Closed, Limits, Outgoing, Peer};
+pub use peer::{Closed, Outgoing, Peer, SocketLimits};
 pub use sweep::{Pace, Sweep};
 pub use tcp::{LINGER, Tcp, WRITE_BUFFER_BYTES};

@@ -36,7 +36,7 @@ pub trait Peer: Unpin + 'static {
     fn binary(&mut self, bytes: Bytes) -> Result<(), Close>;
 
     /// The socket is over: called exactly once, when it is decided. Nothing is taken from the
-    /// outgoing stream any more; TCP itself may last up to [`Limits::close_wait`] longer.
+    /// outgoing stream any more; TCP itself may last up to [`SocketLimits::close_wait`] longer.
     fn closed(&mut self, how: Closed);
 }
 
@@ -66,7 +66,7 @@ pub enum Closed {
 
 /// What one socket may cost.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct SocketLimits {
     /// Payload of one frame, in bytes; judged by the declared length, before any of it is read.
     pub frame_bytes: usize,
     /// One message of any number of frames, in bytes.
@@ -79,7 +79,7 @@ pub struct Limits {
     pub close_wait: Duration,
 }
 
-impl Default for Limits {
+impl Default for SocketLimits {
     fn default() -> Self {
         Self {
             frame_bytes: limits::FRAME_BYTES_MAX,

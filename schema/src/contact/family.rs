@@ -21,8 +21,9 @@ pub struct StoredContact {
 /// The pointer in a record (`merged_into`) is the only truth about who is merged into whom. It is written and taken away
 /// by one conditional write of one record, so a merge, and the end of one, has happened or has not. The list `merged` says
 /// where to look for pointers that lead here: an id enters it before the pointer is written and stays at least as long as
-/// the pointer, so that it may name too many and not too few. As entering it is a write, too, two merges that would close a circle cannot both succeed:
-/// the one's entry changes the very record whose version the other one's pointer expects.
+/// the pointer, so that it may name too many and not too few. The entry changes the record of the contact that goes on,
+/// and the pointer of the other merge is written only to the version of its record that was read. So of two merges that
+/// would close a circle one fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Family {
     root: StoredContact,

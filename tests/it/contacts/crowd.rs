@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Contacts, ContactsError, Options, System, SystemClock};
-use engine_store::memory::{MemoryStore, Outcome, Scripted};
+use engine_store::memory::{Fate, MemoryStore, Scripted};
 use engine_store::{RecordName, Scope, SharedStore};
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -130,8 +130,8 @@ async fn however_many_ask_at_once_nobody_is_lost_and_there_is_no_circle() {
     for seed in 0..100 {
         let mut random = StdRng::seed_from_u64(seed);
         let crowd = Crowd::new(5).await;
-        let delays = (0..400)
-            .map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..4)), outcome: Outcome::AsAsked });
+        let delays =
+            (0..400).map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..4)), fate: Fate::AsAsked });
         crowd.store.script(delays.collect::<Vec<_>>());
         let asked: Vec<(bool, usize, usize, u64)> = (0..12)
             .map(|_| {
@@ -173,8 +173,8 @@ async fn a_merge_that_meets_an_erasure_leaves_no_pointer_behind() {
     for seed in 0..200 {
         let mut random = StdRng::seed_from_u64(seed);
         let crowd = Crowd::new(2).await;
-        let delays = (0..64)
-            .map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..4)), outcome: Outcome::AsAsked });
+        let delays =
+            (0..64).map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..4)), fate: Fate::AsAsked });
         crowd.store.script(delays.collect::<Vec<_>>());
         let shared: SharedStore = crowd.store.clone();
         let system = System::new(shared, Arc::new(Nothing), Arc::new(SystemClock), Options::default());
@@ -225,8 +225,8 @@ async fn what_is_said_of_those_who_are_one_is_said_of_all_or_of_nobody() {
         crowd.merge(1, 2).await.unwrap();
         crowd.merge(0, 1).await.unwrap();
         let version = crowd.contacts.view(crowd.tenant, crowd.ids[0]).await.unwrap().unwrap().version;
-        let delays = (0..128)
-            .map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..4)), outcome: Outcome::AsAsked });
+        let delays =
+            (0..128).map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..4)), fate: Fate::AsAsked });
         crowd.store.script(delays.collect::<Vec<_>>());
         let requests = (0..6).map(async |n| {
             tokio::time::sleep(Duration::from_millis(n * 2)).await;

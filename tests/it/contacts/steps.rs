@@ -8,7 +8,7 @@ use actors::{Contacts, ContactsError, Options, System, SystemClock, TenantRecord
 use engine_conversation::{Command, Speaker};
 use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{ModelSettings, Registry};
-use engine_store::memory::{MemoryStore, Outcome, Scripted};
+use engine_store::memory::{Fate, MemoryStore, Scripted};
 use engine_store::{PageBounds, Records, Scope, SharedStore, StoreError};
 use futures_util::future::{BoxFuture, join_all};
 use rand::rngs::StdRng;
@@ -17,7 +17,7 @@ use schema::wire::SplitIn;
 use schema::{ChangeKind, ChangedBy, Contact, ContactChange, ContactId, Identity, Passage, TenantId, Timestamp};
 use tokio::task::LocalSet;
 
-const LOST: [Outcome; 3] = [Outcome::LostUnknown, Outcome::DoneUnknown, Outcome::Unavailable];
+const LOST: [Fate; 3] = [Fate::LostUnknown, Fate::DoneUnknown, Fate::Unavailable];
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -154,14 +154,14 @@ async fn whichever_write_is_lost_the_next_who_reads_finds_all_of_it_or_nothing()
             for nth in 0..writes {
                 for reader in [Reader::Survivor, Reader::Other, Reader::Identity] {
                     let bed = Bed::new(asked).await;
-                    let fails = Scripted { outcome: lost, ..Scripted::default() };
+                    let fails = Scripted { fate: lost, ..Scripted::default() };
                     bed.store.script(std::iter::repeat_n(Scripted::default(), nth).chain([fails]));
                     let case = format!("{asked:?}, write {nth} is {lost:?}, read by {reader:?}");
                     let answer = bed.ask(asked).await;
                     assert!(matches!(answer, Err(ContactsError::Store(_))), "{case}: {answer:?}");
                     assert_eq!(bed.store.script_left(), 0, "{case}");
                     bed.read(reader).await;
-                    let is_decided = nth > decides || nth == decides && lost == Outcome::DoneUnknown;
+                    let is_decided = nth > decides || nth == decides && lost == Fate::DoneUnknown;
                     assert_eq!(bed.is_done(asked).await, is_decided, "{case}");
                     let again = bed.ask(asked).await;
                     if !is_decided || asked == Asked::Merge {
@@ -192,8 +192,8 @@ async fn two_who_merge_each_into_the_other_are_one() {
     for seed in 0..200 {
         let mut random = StdRng::seed_from_u64(seed);
         let bed = Bed::new(Asked::Merge).await;
-        let delays = (0..64)
-            .map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..5)), outcome: Outcome::AsAsked });
+        let delays =
+            (0..64).map(|_| Scripted { delay: Duration::from_millis(random.random_range(0..5)), fate: Fate::AsAsked });
         bed.store.script(delays.collect::<Vec<_>>());
         let (one, other) = (bed.contacts(), bed.contacts());
         let (first, second) = (by(), by());
@@ -213,7 +213,7 @@ async fn two_who_merge_each_into_the_other_are_one() {
 #[tokio::test(start_paused = true)]
 async fn who_names_somebody_at_the_same_time_gets_the_same_contact() {
     let (store, tenant) = (Arc::<MemoryStore>::default(), TenantId::generate());
-    let slow = Scripted { delay: Duration::from_millis(3), outcome: Outcome::AsAsked };
+    let slow = Scripted { delay: Duration::from_millis(3), fate: Fate::AsAsked };
     store.script(std::iter::repeat_n(slow, 64));
     let contacts = Contacts::new(store.clone(), Arc::new(SystemClock));
     let cy = name("Cy");
@@ -299,7 +299,7 @@ async fn erasure_stopped_at(nth: usize) -> bool {
         keys.push(key);
     }
     contacts.merge(tenant, ana, bo, &by()).await.unwrap();
-    let fails = Scripted { outcome: Outcome::LostUnknown, ..Scripted::default() };
+    let fails = Scripted { fate: Fate::LostUnknown, ..Scripted::default() };
     store.script(std::iter::repeat_n(Scripted::default(), nth).chain(std::iter::repeat_n(fails, 200)));
     let first = system.erase_contact(tenant, ana).await;
     // The rest of the script has been for those who did not come.
@@ -373,7 +373,7 @@ async fn opened_while_erased(is_known: bool, after: (u64, u64), slow: usize) -> 
     let key = schema::ConversationKey { tenant, conversation };
     // It is remembered who Ana is.
     contacts.standing(tenant, ana).await.unwrap();
-    let write = Scripted { delay: Duration::from_millis(10), outcome: Outcome::AsAsked };
+    let write = Scripted { delay: Duration::from_millis(10), fate: Fate::AsAsked };
     store.script(std::iter::repeat_n(Scripted::default(), slow).chain([write]));
     let is_over = Cell::new(false);
     let wait = |millis| tokio::time::sleep(Duration::from_millis(millis));

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::{Stream, StreamExt, stream};
-use gateway::socket::{self, Closed, Limits, Outgoing, Pace, Peer, Tcp};
+use gateway::socket::{self, Closed, Outgoing, Pace, Peer, SocketLimits, Tcp};
 use schema::wire::Close;
 use tests::rawsocket::first::{BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, TEXT};
 use tests::rawsocket::{PATIENCE, RawSocket, Seen, close_payload, frame};
@@ -289,8 +289,12 @@ fn a_paused_peer_pauses_the_client_and_loses_nothing() {
 fn large_messages_in_small_pieces_cost_no_more_than_they_weigh() {
     const BYTES: usize = 16 * 1024 * 1024;
     const PHRASE: &str = "Grüße, κόσμε! 16";
-    let limits =
-        Limits { frame_bytes: BYTES, message_bytes: BYTES, small_frames_burst: NonZeroU32::MAX, ..Limits::default() };
+    let limits = SocketLimits {
+        frame_bytes: BYTES,
+        message_bytes: BYTES,
+        small_frames_burst: NonZeroU32::MAX,
+        ..SocketLimits::default()
+    };
     let address = serve(Setting { limits, ..Setting::default() }, || socket::echo(BYTES));
     let words = PHRASE.repeat(BYTES / PHRASE.len());
     for (name, kind, piece) in

@@ -189,3 +189,17 @@ fn who_takes_a_closed_conversation_goes_on_with_it() {
         "#]],
     );
 }
+
+#[test]
+fn an_agent_goes_on_with_what_was_closed_while_they_had_it() {
+    check(&FloorPolicy::default(), "take Bo | close | take Bo | say are you there? | agent I am Bo", &expect![[r#""#]]);
+}
+
+#[test]
+fn what_is_handed_back_after_it_was_closed_waits_for_the_contact() {
+    check(
+        &FloorPolicy::default(),
+        "take Bo | say are you there? | close | back Ann | say hello? | text Yes. | end completed",
+        &expect![[r#""#]],
+    );
+}

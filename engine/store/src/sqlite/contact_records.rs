@@ -28,12 +28,12 @@ pub(super) fn part(connection: &Connection) -> rusqlite::Result<()> {
     each(connection, |contacts, id, record| contacts.reconcile(id, record))
 }
 
-pub(super) type Record = Map<String, Value>;
+pub(super) type Body = Map<String, Value>;
 
 /// Hands over every record that can be read; one that cannot be stays as it is.
 fn each(
     connection: &Connection,
-    change: impl Fn(&Contacts<'_>, &str, &mut Record) -> rusqlite::Result<()>,
+    change: impl Fn(&Contacts<'_>, &str, &mut Body) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     let mut next = connection.prepare(NEXT)?;
     let (mut scope, mut id) = (Vec::new(), String::new());
@@ -59,7 +59,7 @@ pub(super) struct Contacts<'a> {
 
 impl Contacts<'_> {
     /// What came with others goes from this record; the index has their identities for them again.
-    fn give_back(&self, id: &str, record: &mut Record) -> rusqlite::Result<()> {
+    fn give_back(&self, id: &str, record: &mut Body) -> rusqlite::Result<()> {
         for known in list(record, "identities") {
             let Some(from) = known.get("from").and_then(Value::as_str) else { continue };
             if let (Some(key), Some(theirs)) = (key(known), self.read(from)?)
@@ -109,7 +109,7 @@ impl Contacts<'_> {
 
     /// An identity that the index has for somebody else, or nobody, was given or taken away meanwhile. A pointer is looked
     /// for from where it leads, and leads to an end.
-    fn reconcile(&self, id: &str, record: &mut Record) -> rusqlite::Result<()> {
+    fn reconcile(&self, id: &str, record: &mut Body) -> rusqlite::Result<()> {
         let mut own = Vec::new();
         for known in list(record, "identities") {
             let Some(key) = key(known) else { continue };
@@ -152,7 +152,7 @@ impl Contacts<'_> {
     }
 
     /// Those of the contacts named as the origin of something in a record who have a record.
-    fn exist(&self, record: &Record) -> rusqlite::Result<Vec<String>> {
+    fn exist(&self, record: &Body) -> rusqlite::Result<Vec<String>> {
         let parts = ["identities", "name_provenance", "language_provenance"].into_iter().chain(PARTS);
         let values = parts.filter_map(|part| record.get(part)).flat_map(|part| match part {
             Value::Array(values) => values.iter().collect::<Vec<_>>(),
@@ -171,13 +171,13 @@ impl Contacts<'_> {
         Ok(known)
     }
 
-    pub(super) fn read(&self, id: &str) -> rusqlite::Result<Option<Record>> {
+    pub(super) fn read(&self, id: &str) -> rusqlite::Result<Option<Body>> {
         let body: Option<Vec<u8>> =
             self.connection.prepare_cached(BODY)?.query_row(params![self.scope, id], |row| row.get(0)).optional()?;
         Ok(body.and_then(|body| serde_json::from_slice(&body).ok()))
     }
 
-    fn write(&self, id: &str, record: Record) -> rusqlite::Result<()> {
+    fn write(&self, id: &str, record: Body) -> rusqlite::Result<()> {
         let body = Value::Object(record).to_string().into_bytes();
         self.connection.prepare_cached(WRITE)?.execute(params![self.scope, id, body]).map(drop)
     }
@@ -187,11 +187,11 @@ impl Contacts<'_> {
     }
 }
 
-fn list<'a>(record: &'a mut Record, part: &str) -> impl Iterator<Item = &'a mut Value> {
+fn list<'a>(record: &'a mut Body, part: &str) -> impl Iterator<Item = &'a mut Value> {
     record.get_mut(part).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-pub(super) fn pointer(record: &Record) -> Option<String> {
+pub(super) fn pointer(record: &Body) -> Option<String> {
     record.get("merged_into")?.as_str().map(str::to_owned)
 }
 

@@ -5,14 +5,14 @@
 
 use serde_json::Value;
 
-use super::contact_records::{Contacts, PARTS, Record, STEPS_MAX, pointer};
+use super::contact_records::{Body, Contacts, PARTS, STEPS_MAX, pointer};
 
 /// The parts of which there is one, each with where it came from.
 const SINGLE: [(&str, &str); 2] = [("name", "name_provenance"), ("language", "language_provenance")];
 
 impl Contacts<'_> {
     /// Takes from a member's record what was taken away while it was merged, and notes what was said for all.
-    pub(super) fn follow_removals(&self, id: &str, record: &mut Record) -> rusqlite::Result<()> {
+    pub(super) fn follow_removals(&self, id: &str, record: &mut Body) -> rusqlite::Result<()> {
         let Some(root) = self.end_of_pointers(record)? else { return Ok(()) };
         let merged: Vec<&str> = root.get("merged").map(ids).unwrap_or_default();
         // A merge that was interrupted before the copy has pointed here, and copied nothing.
@@ -41,6 +41,7 @@ impl Contacts<'_> {
                 found.is_some_and(|found| replaced || has_had(own, from(Some(found)), &merged))
             });
         }
+        note_refusals(record, &root);
         let said = root.get("consents").and_then(Value::as_object);
         let Some(consents) = record.get_mut("consents").and_then(Value::as_object_mut) else { return Ok(()) };
         for (purpose, consent) in consents {
@@ -56,7 +57,7 @@ impl Contacts<'_> {
     }
 
     /// The record in which changes were made; none where no pointer leads away, or none comes to a record.
-    fn end_of_pointers(&self, record: &Record) -> rusqlite::Result<Option<Record>> {
+    fn end_of_pointers(&self, record: &Body) -> rusqlite::Result<Option<Body>> {
         let Some(mut next) = pointer(record) else { return Ok(None) };
         for _ in 0..STEPS_MAX {
             let Some(found) = self.read(&next)? else { return Ok(None) };
@@ -65,6 +66,32 @@ impl Contacts<'_> {
         }
         Ok(None)
     }
+}
+
+/// Notes with a member what was refused for all while it was merged: whoever was meant, a refusal stays with everybody
+/// whom it may be of.
+fn note_refusals(record: &mut Body, root: &Body) {
+    let since = merged_at(record).map(str::to_owned);
+    for part in ["consents", "states"] {
+        let there = root.get(part).and_then(Value::as_object).into_iter().flatten();
+        let refused = there.filter(|(_, said)| {
+            let is_refusal = part == "states" || said.get("given") == Some(&Value::Bool(false));
+            is_refusal && from(Some(said)).is_none() && moment(said) > since.as_deref()
+        });
+        for (name, said) in refused {
+            let own = record.entry(part).or_insert_with(|| Value::Object(Body::new()));
+            if let Some(own) = own.as_object_mut() {
+                own.entry(name.clone()).or_insert_with(|| said.clone());
+            }
+        }
+    }
+}
+
+/// When it was last merged, as far as its list of changes goes back.
+fn merged_at(record: &Body) -> Option<&str> {
+    let changes = record.get("changes")?.as_array()?;
+    let is_merge = |change: &&Value| change.get("change").and_then(Value::as_str) == Some("merged_into");
+    changes.iter().rev().find(is_merge).and_then(moment)
 }
 
 /// Whether what is found under a name leaves room for what `own` had under it: it is theirs; or it stands there without
@@ -116,6 +143,8 @@ mod tests {
         let attribute = |text: &str, from| json!({"attributes": {"plan": value(text, from)}});
         let state = |from| json!({"states": {"opted_out": came(json!({}), from)}});
         let consent = |given, year, from| json!({"consents": {"news": said(given, year, from)}});
+        let opted_out = |year: u16| json!({"states": {"opted_out": {"at": format!("{year}-01-01T00:00:00.000Z")}}});
+        let changes = json!([{"at": "2026-06-01T00:00:00.000Z", "change": "merged_into"}]);
         let name = |text: &str, from| json!({"name": text, "name_provenance": came(json!({}), from)});
         let language = |text: &str, from| json!({"language": text, "language_provenance": came(json!({}), from)});
         let nothing = json!({});
@@ -156,7 +185,17 @@ mod tests {
             ("one from before", consent(false, 2025, None), consent(true, 2026, None), consent(true, 2026, None)),
             ("one that was copied", consent(true, 2026, Some(2)), consent(true, 2026, None), consent(true, 2026, None)),
             ("Cy's refusal", consent(false, 2027, Some(3)), consent(true, 2026, None), consent(true, 2026, None)),
-            ("one that went with a split", nothing.clone(), consent(true, 2026, None), nothing),
+            ("one that went with a split", nothing.clone(), consent(true, 2026, None), nothing.clone()),
+            ("a refusal said for both", consent(false, 2027, None), nothing.clone(), consent(false, 2027, None)),
+            ("a refusal from before the merge", consent(false, 2025, None), nothing.clone(), nothing.clone()),
+            (
+                "a consent said for both, of which Bo had none",
+                consent(true, 2027, None),
+                nothing.clone(),
+                nothing.clone(),
+            ),
+            ("a state said for both", opted_out(2027), nothing.clone(), opted_out(2027)),
+            ("a state from before the merge", opted_out(2025), nothing.clone(), nothing),
         ];
         for (what, root, member, wanted) in rows {
             let merge = |mut record: Value, more: Value| {
@@ -166,7 +205,7 @@ mod tests {
             let file = left_behind(
                 &[
                     (1, merge(root.clone(), json!({"merged": [id(2), id(3)]}))),
-                    (2, merge(member.clone(), json!({"merged_into": id(1)}))),
+                    (2, merge(member.clone(), json!({"merged_into": id(1), "changes": changes}))),
                     (3, json!({"merged_into": id(1)})),
                 ],
                 &[],

@@ -29,6 +29,9 @@ impl Read for PageRead {
         connection.prepare_cached("BEGIN")?.execute([])?;
         let page = self.page(connection);
         connection.prepare_cached("COMMIT")?.execute([])?;
+        if let Err(ReadError::Store(error @ StoreError::Corrupt(_))) = &page {
+            self.sealing.unreadable.met_log(self.key, error);
+        }
         page
     }
 }

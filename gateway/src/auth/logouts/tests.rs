@@ -40,11 +40,11 @@ async fn what_was_made_until_then_is_over_and_what_comes_after_is_not_whatever_t
                 (tenant, &ana, first, false),
                 (tenant, &ana, second, false),
                 (tenant, &ana, third, true),
-                (tenant, &ana, Made::At(NOW), false),
+                (tenant, &ana, Issued::At(NOW), false),
                 (tenant, &bo, first, false),
                 (tenant, &bo, second, true),
                 (other, &ana, first, true),
-                (other, &ana, Made::At(NOW), true),
+                (other, &ana, Issued::At(NOW), true),
             ] {
                 let checked = logouts.check(tenant, contact.clone(), made, NOW).await;
                 assert_eq!(checked.is_ok(), holds, "{clock} {contact:?} {made:?}");
@@ -68,14 +68,14 @@ async fn what_earlier_programs_stored_and_sealed_is_compared_by_the_moment() {
     records.put(records::logout(tenant, &ana), 0, body.into_bytes()).await.unwrap();
     let now = logouts.now(tenant).await.unwrap();
     for (made, holds) in
-        [(Made::At(later(0)), false), (Made::At(later(2)), false), (Made::At(later(3)), true), (now, true)]
+        [(Issued::At(later(0)), false), (Issued::At(later(2)), false), (Issued::At(later(3)), true), (now, true)]
     {
         assert_eq!(logouts.check(tenant, ana.clone(), made, later(4)).await.is_ok(), holds, "{made:?}");
     }
     // One of this program, by a clock that was set back.
     let out = logouts.log_out(tenant, &ana, &At(later(-YEAR))).await.unwrap();
     assert_eq!(out.at, later(2));
-    for made in [Made::At(later(3)), now] {
+    for made in [Issued::At(later(3)), now] {
         assert!(logouts.check(tenant, ana.clone(), made, later(4)).await.is_err(), "{made:?}");
     }
 }
@@ -90,7 +90,7 @@ async fn log_outs_at_once_are_each_counted_and_meanwhile_nothing_holds() {
     let clock = At(NOW);
     let out = futures_util::future::join_all((0..20).map(|_| logouts.log_out(tenant, &ana, &clock))).await;
     assert!(out.iter().all(Result::is_ok), "{out:?}");
-    assert!(matches!(logouts.now(tenant).await, Ok(Made::After(LogoutNumber { number: 20, .. }))));
+    assert!(matches!(logouts.now(tenant).await, Ok(Issued::After(LogoutNumber { number: 20, .. }))));
     let after = logouts.now(tenant).await.unwrap();
     assert!(logouts.check(tenant, ana.clone(), after, NOW).await.is_err(), "one is on its way");
     drop(noted);
@@ -120,8 +120,8 @@ async fn after_a_restore_a_log_out_ends_what_was_made_in_the_future_that_was_tak
         let case = format!("{until} {taken_back} {anew} {goes_on} {clock}");
         let (records, tenant, clock) = (Arc::<MemoryRecords>::default(), TenantId::generate(), At(later(clock)));
         let mut logouts = Logouts::new(records.clone());
-        let mut before = vec![Made::At(NOW)];
-        let more = async |logouts: &Logouts, whom: &Whom, many: u32, made: &mut Vec<Made>| {
+        let mut before = vec![Issued::At(NOW)];
+        let more = async |logouts: &Logouts, whom: &Whom, many: u32, made: &mut Vec<Issued>| {
             made.push(logouts.now(tenant).await.unwrap());
             for _ in 0..many {
                 logouts.log_out(tenant, whom, &clock).await.unwrap();
@@ -193,7 +193,7 @@ async fn no_clock_removes_a_log_out_and_they_do_not_pile_up() {
                     recent = logouts.now(tenant).await.unwrap();
                 }
                 logouts.log_out(tenant, &whom(n), &At(later(then))).await.unwrap();
-                for earlier in [earlier, Made::At(later(first + 1))] {
+                for earlier in [earlier, Issued::At(later(first + 1))] {
                     for logouts in [&logouts, &Logouts { kept: KEPT, ..Logouts::new(records.clone()) }] {
                         let checked = logouts.check(tenant, ana.clone(), earlier, later(then)).await;
                         assert!(checked.is_err(), "{first} {then} {n} {earlier:?}");
@@ -275,9 +275,10 @@ async fn one_tenants_log_out_waits_for_no_others() {
 async fn those_who_are_logged_out_at_once_each_get_a_number() {
     let logouts = Logouts::new(Arc::new(Slow { records: MemoryRecords::default(), stuck: None }));
     let (tenant, clock) = (TenantId::generate(), At(NOW));
-    let whom: Vec<_> = (0..20).map(|n| Whom::Contact(ContactId::from_bytes([n; 16]))).collect();
+    let whom: Vec<_> = (0..200).map(|n| Whom::Contact(ContactId::from_bytes([n; 16]))).collect();
     let out = futures_util::future::join_all(whom.iter().map(|whom| logouts.log_out(tenant, whom, &clock))).await;
     let mut numbers: Vec<_> = out.into_iter().map(|out| out.unwrap().number.number).collect();
     numbers.sort_unstable();
-    assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=200).collect::<Vec<_>>());
+    assert!(logouts.counting().is_empty(), "nothing is kept of those who have waited");
 }
