@@ -2,6 +2,8 @@
 //! Invariant: that it was asked for is durable before anything is erased, and is forgotten last; whatever stops it, the
 //! next who asks goes on with it, and so does the node when it starts.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine_store::{ListQuery, PageBounds, Projection, SharedStore, StoreError};
@@ -22,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(300);
 pub(crate) struct ContactErasing<'a> {
     pub(crate) contacts: &'a Contacts,
     pub(crate) store: &'a SharedStore,
-    pub(crate) eraser: &'a Eraser,
+    pub(crate) eraser: &'a Arc<Eraser>,
     pub(crate) listing: &'a Listing,
 }
 
@@ -102,17 +104,26 @@ impl ContactErasing<'_> {
 
     /// Sees that the keys of all that was removed have ended, also of what an earlier try has removed.
     async fn have_ended(&self, tenant: TenantId, family: &[ContactId]) -> Result<(), Failure> {
-        let ending = self.store.ending(tenant, family.to_vec(), AT_ONCE).await;
-        for key in ending.map_err(|error| Failure::store(&error))? {
-            match self.eraser.erase(key).await {
-                Ok(()) => {}
-                Err(failure) if failure.code == ErrorCode::UnknownConversation => {}
-                // A number that no key has will never end; what is known of the contact is to go all the same.
-                Err(failure) if failure.code == ErrorCode::StoreCorrupt => {}
-                Err(failure) => return Err(failure),
+        let mut looked_at = BTreeSet::new();
+        loop {
+            // Those that cannot end stay on the list, and are to hold no place for the others.
+            let room = AT_ONCE + looked_at.len();
+            let ending = self.store.ending(tenant, family.to_vec(), room).await;
+            let mut left = ending.map_err(|error| Failure::store(&error))?;
+            left.retain(|key| looked_at.insert(*key));
+            if left.is_empty() {
+                return Ok(());
+            }
+            for key in left {
+                match self.eraser.erase(key).await {
+                    Ok(()) => {}
+                    Err(failure) if failure.code == ErrorCode::UnknownConversation => {}
+                    // A number that no key has will never end; what is known of the contact is to go all the same.
+                    Err(failure) if failure.code == ErrorCode::StoreCorrupt => {}
+                    Err(failure) => return Err(failure),
+                }
             }
         }
-        Ok(())
     }
 
     async fn listed(&self, tenant: TenantId, family: &[ContactId]) -> Result<Vec<ConversationKey>, Failure> {

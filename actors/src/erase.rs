@@ -25,6 +25,7 @@ use std::time::Duration;
 use engine_store::{SharedStore, StoreError, Unspoken, UnspokenQuery};
 use futures_util::future::join_all;
 use schema::{ConversationKey, Seq};
+use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::clock::Clock;
@@ -34,6 +35,7 @@ use crate::failure::Failure;
 use crate::metrics::CONVERSATIONS_ERASED;
 use crate::patience::patiently;
 use crate::phase::Phase;
+use crate::runtime::to_the_end;
 use crate::supervision::Conversations;
 use crate::unanswered::Unanswered;
 
@@ -64,21 +66,37 @@ pub(crate) struct Eraser {
     pub(crate) jitter: fn() -> f64,
 }
 
-/// A conversation that is out of reach. Dropped, it is what the store says it is.
+/// A conversation that is out of reach, with all that its erasure took to itself. Dropped, and be it by a panic, it gives
+/// that back: the conversation is what the store says it is, those who listened are told, and what was noted of it is
+/// looked at.
 struct Parted<'a> {
     eraser: &'a Eraser,
     key: ConversationKey,
+    /// Those who listened come from here, when its actor has ended.
+    ending: Option<oneshot::Receiver<Subscribers>>,
+    listening: Subscribers,
+    /// The store was told that it may be erased: its notes are to follow the log.
+    is_noted: bool,
+    /// The store has it no more.
+    is_gone: bool,
 }
 
 impl Eraser {
     /// Erases a conversation with all that was said in it. A reply that runs is stopped, and those who
-    /// listen are told.
+    /// listen are told. Once begun it goes to its end, also when whoever asked has gone.
     ///
     /// # Errors
-    /// `unknown_conversation`; `restarting` while somebody else erases it; or why the store did not.
-    pub(crate) async fn erase(&self, key: ConversationKey) -> Result<(), Failure> {
+    /// `unknown_conversation`; `restarting` while somebody else erases it, or when it is not known whether it was done;
+    /// or why the store did not.
+    pub(crate) async fn erase(self: &Arc<Self>, key: ConversationKey) -> Result<(), Failure> {
+        let this = Arc::clone(self);
+        let erased = to_the_end(async move { this.part(key).await?.erase().await });
+        erased.await.unwrap_or_else(|| Err(Failure::restarting()))
+    }
+
+    async fn part(&self, key: ConversationKey) -> Result<Parted<'_>, Failure> {
         let conversations = &*self.conversations;
-        let (ended, mut listening, parted) = loop {
+        loop {
             match conversations.part(key) {
                 Parting::Erasing => return Err(Failure::restarting()),
                 Parting::Waking(waking) => {
@@ -86,32 +104,12 @@ impl Eraser {
                         conversations.forget_waking(key, &waking);
                     }
                 }
-                Parting::Awake(handle) => break (Some(handle), Subscribers::default(), Parted { eraser: self, key }),
-                Parting::Nowhere(listening) => break (None, listening, Parted { eraser: self, key }),
-            }
-        };
-        if let Some(handle) = ended {
-            match timeout(END_MAX, handle.end()).await {
-                Ok(listened) => listening = listened,
-                Err(_) => {
-                    let ConversationKey { tenant, conversation } = key;
-                    tracing::warn!(%conversation, %tenant, "a conversation that is erased does not end");
+                Parting::Awake(handle) => {
+                    return Ok(Parted::new(self, key, Some(handle.end()), Subscribers::default()));
                 }
+                Parting::Nowhere(listening) => return Ok(Parted::new(self, key, None, listening)),
             }
         }
-        let unanswered = &*self.unanswered;
-        let erased = match unanswered.erasing(key).await {
-            Ok(()) => {
-                let erased = parted.erase(None).await;
-                unanswered.erased(key).await;
-                erased
-            }
-            Err(error) => Err(error),
-        };
-        // Until it is erased it is not gone: those who listen may find it again.
-        let is_gone = matches!(erased, Ok(()) | Err(StoreError::Ending(_)));
-        listening.tell(key.conversation, &if is_gone { Failure::erased() } else { Failure::restarting() });
-        erased.map_err(|error| Failure::store(&error))
     }
 
     /// Erases a conversation if it still ends with `head` and nobody needs it here.
@@ -119,8 +117,8 @@ impl Eraser {
         if !self.conversations.part_unused(key) {
             return;
         }
-        let parted = Parted { eraser: self, key };
-        match parted.erase(Some(head)).await {
+        let mut parted = Parted::new(self, key, None, Subscribers::default());
+        match parted.remove(Some(head)).await {
             // Somebody has spoken, or erased it.
             Ok(()) | Err(StoreError::Fenced | StoreError::NotFound) => {}
             Err(error) => {
@@ -160,26 +158,80 @@ impl Eraser {
     }
 }
 
-impl Parted<'_> {
-    async fn erase(self, head: Option<Seq>) -> Result<(), StoreError> {
-        let (store, is_ending) = (&self.eraser.store, &AtomicBool::new(false));
+impl<'a> Parted<'a> {
+    fn new(
+        eraser: &'a Eraser,
+        key: ConversationKey,
+        ending: Option<oneshot::Receiver<Subscribers>>,
+        listening: Subscribers,
+    ) -> Self {
+        Self { eraser, key, ending, listening, is_noted: false, is_gone: false }
+    }
+
+    async fn erase(mut self) -> Result<(), Failure> {
+        if let Some(ending) = &mut self.ending {
+            match timeout(END_MAX, ending).await {
+                Ok(listened) => self.listening = listened.unwrap_or_default(),
+                Err(_) => {
+                    let ConversationKey { tenant, conversation } = self.key;
+                    tracing::warn!(%conversation, %tenant, "a conversation that is erased does not end");
+                }
+            }
+        }
+        let unanswered = &*self.eraser.unanswered;
+        // The word of it is on its way even where no answer comes.
+        self.is_noted = true;
+        let erased = match unanswered.erasing(self.key).await {
+            Ok(()) => {
+                let erased = self.remove(None).await;
+                unanswered.erased(self.key).await;
+                self.is_noted = false;
+                erased
+            }
+            Err(error) => Err(error),
+        };
+        erased.map_err(|error| Failure::store(&error))
+    }
+
+    /// Has the store remove it, and end its key.
+    async fn remove(&mut self, head: Option<Seq>) -> Result<(), StoreError> {
+        let (key, store) = (self.key, &self.eraser.store);
+        let is_ending = &AtomicBool::new(false);
         let erased = patiently(self.eraser.jitter, || async move {
-            let erased = store.erase(self.key, head).await;
+            let erased = store.erase(key, head).await;
             is_ending.fetch_or(matches!(erased, Err(StoreError::Ending(_))), Ordering::Relaxed);
             erased
         });
-        match erased.await {
+        let erased = match erased.await {
             // Between two tries the store has ended the key by itself.
-            Err(StoreError::NotFound) if is_ending.load(Ordering::Relaxed) => {}
-            erased => erased?,
+            Err(StoreError::NotFound) if is_ending.load(Ordering::Relaxed) => Ok(()),
+            erased => erased,
+        };
+        // Until it is erased it is not gone: those who listen may find it again.
+        self.is_gone = matches!(erased, Ok(()) | Err(StoreError::Ending(_)));
+        if erased.is_ok() {
+            metrics::counter!(CONVERSATIONS_ERASED).increment(1);
         }
-        metrics::counter!(CONVERSATIONS_ERASED).increment(1);
-        Ok(())
+        erased
     }
 }
 
 impl Drop for Parted<'_> {
     fn drop(&mut self) {
-        self.eraser.conversations.parted(self.key);
+        let Self { eraser, key, .. } = *self;
+        // First: whoever is told may come back at once.
+        eraser.conversations.parted(key);
+        let told = if self.is_gone { Failure::erased() } else { Failure::restarting() };
+        self.listening.tell(key.conversation, &told);
+        if let Some(ending) = &mut self.ending {
+            // Who comes later than this is told by the actor.
+            ending.close();
+            if let Ok(late) = ending.try_recv() {
+                late.tell(key.conversation, &told);
+            }
+        }
+        if self.is_noted {
+            eraser.unanswered.may_be_erased(key);
+        }
     }
 }

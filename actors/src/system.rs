@@ -87,7 +87,7 @@ pub struct System {
     contacts: Arc<Contacts>,
     unanswered: Arc<Unanswered>,
     listing: Arc<Listing>,
-    eraser: Eraser,
+    eraser: Arc<Eraser>,
     wakes: Arc<Semaphore>,
     due: Arc<DueWork>,
     admission: Arc<Admission>,
@@ -109,7 +109,7 @@ impl System {
         let phase = Arc::new(Phase::serving());
         let conversations = Arc::new(Directory::new());
         let unanswered = Arc::new(Unanswered::new(Arc::clone(&store)));
-        let eraser = Eraser {
+        let eraser = Arc::new(Eraser {
             conversations: Arc::clone(&conversations),
             store: Arc::clone(&store),
             unanswered: Arc::clone(&unanswered),
@@ -117,7 +117,7 @@ impl System {
             phase: Arc::clone(&phase),
             unspoken_after: options.unspoken_after,
             jitter: options.jitter,
-        };
+        });
         Arc::new(Self {
             tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
             contacts: Arc::new(Contacts::new(Arc::clone(&store) as Arc<dyn Records>, Arc::clone(&clock))),
@@ -311,10 +311,11 @@ impl System {
     }
 
     /// Erases a conversation with all that was said in it. A reply that runs is stopped, and those who
-    /// listen are told.
+    /// listen are told. Once begun it goes to its end, also when whoever asked has gone.
     ///
     /// # Errors
-    /// `unknown_conversation`; `restarting` while somebody else erases it; or why the store did not.
+    /// `unknown_conversation`; `restarting` while somebody else erases it, or when it is not known whether it was done;
+    /// or why the store did not.
     pub async fn erase(&self, key: ConversationKey) -> Result<(), Failure> {
         self.eraser.erase(key).await
     }

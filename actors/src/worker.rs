@@ -8,10 +8,11 @@ use engine_model::Registry;
 use engine_store::Opening;
 use schema::{ContactError, ContactId, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
 
-use crate::contacts::ContactsError;
+use crate::contacts::{ContactsError, Standing};
 use crate::conversation::{ConversationHandle, Host};
 use crate::due::Attendant;
 use crate::failure::Failure;
+use crate::runtime::to_the_end;
 use crate::supervision::Supervisor;
 use crate::system::System;
 use crate::tenant::{Booking, Tenant, Visit};
@@ -136,23 +137,16 @@ impl Worker {
             return Err(ContactsError::from(ContactError::Erasing).into());
         }
         let opening = Opening { contact, is_anonymous: !whom.is_known, at: self.host.clock.now() };
-        let head = self.supervisor.open(&tenant, key, opening, locale).await?;
-        // An erasure that began meanwhile may have looked for their conversations before this one was there.
-        let refused = match contacts.may_be_erased(key.tenant, contact, &whom, erased).await {
-            Ok(false) => return Ok(head),
-            Ok(true) => ContactsError::from(ContactError::Erasing).into(),
-            Err(error) => Failure::from(error),
-        };
-        match self.system.erase(key).await {
-            Ok(()) => Err(refused),
-            // The erasure has found it, or is at it.
-            Err(gone) if matches!(gone.code, ErrorCode::UnknownConversation | ErrorCode::Restarting) => Err(refused),
-            Err(failure) => {
-                let ConversationKey { tenant, conversation } = key;
-                tracing::error!(%tenant, %conversation, %failure, "a conversation of an erased contact was not erased");
-                Err(failure)
-            }
-        }
+        let (system, supervisor) = (Arc::clone(&self.system), Rc::clone(&self.supervisor));
+        // To its end, so that whoever hangs up leaves none behind that an erasure has not found. A crash between the two
+        // looks may: one of those that were just being opened, with the contact's number and no word in it. What an
+        // erasure that has not ended finds after the start is gone with it; of the others those with somebody of whom
+        // nothing was known go by themselves, unspoken, and the rest stand in the list for the tenant to erase.
+        let opened = to_the_end(async move {
+            let head = supervisor.open(&tenant, key, opening, locale).await?;
+            stays(&system, key, contact, &whom, erased).await.map(|()| head)
+        });
+        opened.await.unwrap_or_else(|| Err(Failure::restarting()))
     }
 
     /// Puts a command to a conversation, wherever it is. One that was just going to rest is woken
@@ -181,6 +175,32 @@ impl Worker {
                 self.find(key).await?.call_paid(command, booking).await
             }
             answer => answer,
+        }
+    }
+}
+
+/// Erases a conversation that was just opened if its contact may have been erased meanwhile, as whom it was opened with:
+/// such an erasure may have looked for their conversations before this one was there.
+async fn stays(
+    system: &System,
+    key: ConversationKey,
+    contact: ContactId,
+    whom: &Standing,
+    erased: u64,
+) -> Result<(), Failure> {
+    let refused = match system.contacts().may_be_erased(key.tenant, contact, whom, erased).await {
+        Ok(false) => return Ok(()),
+        Ok(true) => ContactsError::from(ContactError::Erasing).into(),
+        Err(error) => Failure::from(error),
+    };
+    match system.erase(key).await {
+        Ok(()) => Err(refused),
+        // The erasure has found it, or is at it.
+        Err(gone) if matches!(gone.code, ErrorCode::UnknownConversation | ErrorCode::Restarting) => Err(refused),
+        Err(failure) => {
+            let ConversationKey { tenant, conversation } = key;
+            tracing::error!(%tenant, %conversation, %failure, "a conversation of an erased contact was not erased");
+            Err(failure)
         }
     }
 }

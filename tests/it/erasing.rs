@@ -1,5 +1,7 @@
 //! Conversations that go for good: erased by their owner, or because nobody has said a word in them.
 
+mod stopped;
+
 use schema::ConversationId;
 use schema::wire::{ConversationList, ServerFrame};
 use serde_json::{Value, json};

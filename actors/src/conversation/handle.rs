@@ -143,13 +143,12 @@ impl ConversationHandle {
         }
     }
 
-    /// Tells it to end for good, and waits until it has. Gives those who listened; nobody, if it had ended
-    /// otherwise.
-    pub(crate) async fn end(&self) -> Subscribers {
+    /// Tells it to end for good. When it has, those who listened come; nobody does, if it had ended otherwise.
+    pub(crate) fn end(&self) -> oneshot::Receiver<Subscribers> {
         self.pulse.stop_turn(None);
         let (reply, ended) = oneshot::channel();
         drop(self.sender.interject(Mail::End(reply)));
-        ended.await.unwrap_or_default()
+        ended
     }
 
     fn mail(&self, mail: Mail) {

@@ -7,4 +7,4 @@ mod shell;
 
 pub(crate) use execution::{Attached, Execution};
 pub(crate) use mailbox::{Bounds, Message, SendFailure, Sender, Vitals};
-pub(crate) use shell::{Actor, spawn, spawn_local};
+pub(crate) use shell::{Actor, spawn, spawn_local, to_the_end};

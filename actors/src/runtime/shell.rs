@@ -47,6 +47,12 @@ pub(crate) fn spawn_local(future: impl Future<Output = ()> + 'static) {
     actix_rt::spawn(future);
 }
 
+/// Does what goes on when whoever asked has gone, on the current worker thread. Nothing when it panicked, or when its
+/// thread has ended.
+pub(crate) async fn to_the_end<T: 'static>(work: impl Future<Output = T> + 'static) -> Option<T> {
+    actix_rt::spawn(work).await.ok()
+}
+
 /// The actix side of an actor. Its mailbox is a stream that it polls beside the others, sixteen messages at
 /// a time, so that neither a flood of messages nor one of tokens starves the other or a timer.
 pub(crate) struct Shell<A: Actor> {

@@ -159,6 +159,11 @@ impl Unanswered {
         self.settle_all(vec![(key, due::ERASED)]).await;
     }
 
+    /// The same for somebody who cannot wait: it is looked at soon.
+    pub(crate) fn may_be_erased(&self, key: ConversationKey) {
+        self.durable(key, due::ERASED);
+    }
+
     /// What a reply was to answer, as a place; for [`Unanswered::judge`], which holds the board.
     pub(super) async fn place(&self, key: ConversationKey, reply: Event) -> Result<Option<Place>, StoreError> {
         let seq = reply.seq;

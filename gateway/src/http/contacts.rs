@@ -73,14 +73,16 @@ pub(super) async fn change(
 ) -> Result<web::Json<ContactView>, ApiError> {
     let by = caller.changed_by()?;
     let id = contact(&id)?;
-    let contacts = edge.system().contacts();
     // Others may change it meanwhile: then its version is another one, and nothing is done.
     let stored = match change.attributes.is_empty() && change.consents.is_empty() {
         true => None,
-        false => contacts.view(caller.tenant_id(), id).await?,
+        false => edge.system().contacts().view(caller.tenant_id(), id).await?,
     };
     spelling::spell(&mut change, stored.as_ref())?;
-    Ok(web::Json(contacts.change(caller.tenant_id(), id, change, &by).await?))
+    to_the_end(
+        async move { Ok(web::Json(edge.system().contacts().change(caller.tenant_id(), id, change, &by).await?)) },
+    )
+    .await
 }
 
 pub(super) async fn merge(

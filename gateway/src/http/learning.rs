@@ -8,7 +8,7 @@ use schema::{ErrorCode, JobId, limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::body::{self, Json, parse};
+use super::body::{self, Json, parse, to_the_end};
 use super::caller::{Caller, With, neighbour};
 use super::edge::Edge;
 use super::knowledge::check_source;
@@ -47,8 +47,11 @@ pub(super) async fn learn_site(
     edge: web::Data<Edge>,
 ) -> Result<HttpResponse, ApiError> {
     caller.may(Action::Teach)?;
-    let job = edge.parts.learning.learn_site(caller.tenant_id(), asked).await?;
-    Ok(HttpResponse::Accepted().json(JobStarted { job }))
+    to_the_end(async move {
+        let job = edge.parts.learning.learn_site(caller.tenant_id(), asked).await?;
+        Ok(HttpResponse::Accepted().json(JobStarted { job }))
+    })
+    .await
 }
 
 pub(super) async fn sites(
@@ -75,8 +78,11 @@ pub(super) async fn forget_site(
     which: web::Query<Which>,
 ) -> Result<HttpResponse, ApiError> {
     caller.may(Action::Teach)?;
-    edge.parts.learning.forget_site(caller.tenant_id(), &which.url).await?;
-    Ok(HttpResponse::NoContent().finish())
+    to_the_end(async move {
+        edge.parts.learning.forget_site(caller.tenant_id(), &which.url).await?;
+        Ok(HttpResponse::NoContent().finish())
+    })
+    .await
 }
 
 pub(super) async fn job(

@@ -27,7 +27,8 @@ const TOGETHER: BatchLimits = BatchLimits { weight_max: 256, bytes_max: usize::M
 const PIECE_PAUSE: Duration = Duration::from_millis(20);
 /// After a failure, until it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The same for rewriting the file: it takes long, and mostly what it lacks is room.
+/// The same for rewriting the file: it takes long, and mostly what it lacks is room. And for what has panicked, which
+/// will most likely do so again.
 const REWRITE_AFTER: Duration = Duration::from_secs(60);
 /// Conversations looked at in one piece.
 const PIECE_CONVERSATIONS: usize = 1_000;
@@ -72,6 +73,16 @@ impl Chore {
     }
 }
 
+/// What is under way, for whoever finds that it has panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// What others want, and spare keys.
+    Served,
+    /// Keys are ended whose end was noted.
+    Owed,
+    Chore,
+}
+
 /// What the keeper's thread owns.
 pub(super) struct Keeper {
     queue: Arc<Queue<Work>>,
@@ -81,6 +92,9 @@ pub(super) struct Keeper {
     chore: Chore,
     /// Keys whose end was noted may not have ended. They are ended between two pieces of the chore.
     owes: bool,
+    /// To do that has panicked: the chore comes first.
+    shuns: bool,
+    doing: Doing,
     pause: Duration,
     ending: Lasting,
     making: Lasting,
@@ -90,17 +104,32 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) fn new(queue: Arc<Queue<Work>>, queues: Queues, sealing: Arc<Sealing>, runtime: Runtime) -> Self {
         let [ending, making, tidying] = ["ending", "making", "tidying"].map(Lasting::new);
-        let (chore, owes, pause) = (Chore::End, false, PIECE_PAUSE);
-        Self { queue, queues, sealing, runtime, chore, owes, pause, ending, making, tidying }
+        let (chore, owes, shuns, doing, pause) = (Chore::End, false, false, Doing::Served, PIECE_PAUSE);
+        Self { queue, queues, sealing, runtime, chore, owes, shuns, doing, pause, ending, making, tidying }
     }
 
     /// Works until the queue is closed and empty.
     pub(super) fn run(&mut self) {
         while catch_unwind(AssertUnwindSafe(|| self.work())).is_err() {
-            tracing::error!(chore = ?self.chore, "the keeper of the store's keys panicked");
-            // If the chore is what panics, it would panic each time: it is left to the next start.
-            self.chore = self.chore.next();
+            tracing::error!(doing = ?self.doing, chore = ?self.chore, "the keeper of the store's keys panicked");
+            self.panicked();
         }
+    }
+
+    fn panicked(&mut self) {
+        // Ends that it had in hand stand in the file.
+        self.owes = true;
+        match self.doing {
+            Doing::Served => {}
+            // It may panic each time: what else there is to do comes first.
+            Doing::Owed => self.shuns = true,
+            // This too: it is left to the next start.
+            Doing::Chore => {
+                self.shuns |= self.chore == Chore::End;
+                self.chore = self.chore.next();
+            }
+        }
+        self.pause = if self.shuns && self.chore == Chore::Rest { REWRITE_AFTER } else { RETRY_AFTER };
     }
 
     fn work(&mut self) {
@@ -111,6 +140,7 @@ impl Keeper {
                 Taken::Item(first) => {
                     let mut batch = vec![first];
                     self.queue.drain_into(&mut batch, TOGETHER, |_| (1, 0));
+                    self.doing = Doing::Served;
                     self.serve(batch);
                     self.owes |= self.sealing.take_owed();
                 }
@@ -208,10 +238,12 @@ impl Keeper {
     }
 
     fn go_on(&mut self) {
+        self.doing = Doing::Served;
         if self.sealing.lack().is_some() {
             self.refill();
         }
-        let (chore, owes) = (self.chore, self.owes);
+        let (chore, owes) = (self.chore, self.owes && (!self.shuns || self.chore == Chore::Rest));
+        self.doing = if owes { Doing::Owed } else { Doing::Chore };
         let done = if owes { self.end_noted() } else { self.piece() };
         let lasting = if owes || chore == Chore::End { &mut self.ending } else { &mut self.tidying };
         self.pause = if self.chore == Chore::Rest { RETRY_AFTER } else { PIECE_PAUSE };
@@ -268,7 +300,7 @@ impl Keeper {
         loop {
             let noted = self.runtime.block_on(self.queues.read(EndingRead { after, limit: PIECE_CONVERSATIONS }))?;
             let Some(last) = noted.last() else {
-                self.owes = false;
+                (self.owes, self.shuns) = (false, false);
                 return misfit;
             };
             after = *last;
@@ -329,3 +361,7 @@ impl Keeper {
         Ok(last.is_none())
     }
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

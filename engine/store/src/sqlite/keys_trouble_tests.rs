@@ -1,8 +1,9 @@
 //! Keys that cannot be ended or made for a while: what is answered meanwhile, and what goes on by itself afterwards.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use engine_privacy::{Installation, Key, KeyNumber, Keys, KeysError, MemoryKeys};
@@ -22,6 +23,13 @@ struct Away {
     keys: MemoryKeys,
     ends_fail: AtomicBool,
     is_full: AtomicBool,
+    /// The next end panics.
+    end_panics: AtomicBool,
+    /// Keys come one at a time, and none while there is a gate that somebody holds.
+    is_slow: AtomicBool,
+    gate: Mutex<Option<mpsc::Receiver<()>>>,
+    /// Those who wait at the gate, or have passed it.
+    came: AtomicUsize,
 }
 
 impl Away {
@@ -39,6 +47,13 @@ impl Keys for Away {
 
     fn allot(&self, count: usize) -> Result<Vec<KeyNumber>, KeysError> {
         self.there(&self.is_full)?;
+        if self.is_slow.load(Ordering::Relaxed) {
+            self.came.fetch_add(1, Ordering::Relaxed);
+            if let Some(gate) = &*self.gate.lock().unwrap() {
+                assert!(gate.recv().is_err(), "it opens when it is let go");
+            }
+            return self.keys.allot(1);
+        }
         self.keys.allot(count)
     }
 
@@ -48,6 +63,9 @@ impl Keys for Away {
 
     fn end(&self, ids: &[KeyNumber]) -> Result<(), KeysError> {
         self.there(&self.ends_fail)?;
+        if self.end_panics.swap(false, Ordering::Relaxed) {
+            std::panic::panic_any("a test asked for it");
+        }
         self.keys.end(ids)
     }
 
@@ -148,6 +166,51 @@ async fn without_room_for_keys_what_is_there_goes_on_and_what_is_new_waits() {
     }
     until("the last ones are taken", async || store.claim(fresh(), opening()).await.is_err()).await;
     assert!(matches!(store.probe().await, Err(StoreError::Unavailable(_))));
+}
+
+/// The file of the keys is synced, and that takes its time.
+#[tokio::test]
+async fn who_asks_does_not_wait_while_keys_are_made() {
+    let (scratch, keys) = (Scratch::new("slow"), Arc::new(Away::default()));
+    keys.is_slow.store(true, Ordering::Relaxed);
+    let store = Arc::new(open_in(&scratch, &keys));
+    let open = |store: &SqliteStore| {
+        let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+        let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::from_millis(0) };
+        store.claim(key, Some(opening))
+    };
+    let (held, gate) = mpsc::channel();
+    *keys.gate.lock().unwrap() = Some(gate);
+    let came = keys.came.load(Ordering::Relaxed);
+    // The last spare one, for which the keeper is asked for more; and one that the writer itself has to get.
+    let first = [open(&store), open(&store)];
+    until("keeper and writer do not wait", async || keys.came.load(Ordering::Relaxed) == came + 2).await;
+    let (asked, answers) = mpsc::channel();
+    let asking = thread::spawn({
+        let store = Arc::clone(&store);
+        move || asked.send((open(&store), store.probe())).unwrap()
+    });
+    let (third, probe) = answers.recv_timeout(PATIENCE).expect("whoever asks goes on at once");
+    asking.join().unwrap();
+    drop(held);
+    for opened in first.into_iter().chain([third]) {
+        assert_eq!(opened.await.map(|claim| claim.epoch), Ok(1));
+    }
+    assert_eq!(probe.await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_end_that_panics_is_made_up_for_without_a_restart() {
+    let (scratch, keys) = (Scratch::new("panics"), Arc::new(Away::default()));
+    let store = open_in(&scratch, &keys);
+    let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+    let opening = Opening { contact: ContactId::generate(), is_anonymous: true, at: Timestamp::from_millis(0) };
+    store.claim(key, Some(opening)).await.unwrap();
+    let id = store.sealing.known(key).unwrap();
+    keys.end_panics.store(true, Ordering::Relaxed);
+    assert!(matches!(store.erase(key, None).await, Err(StoreError::Unknown(_))));
+    until("the key is not ended", async || matches!(keys.open(id), Err(KeysError::Ended))).await;
+    until("it is not forgotten", async || store.erase(key, None).await == Err(StoreError::NotFound)).await;
 }
 
 #[tokio::test]

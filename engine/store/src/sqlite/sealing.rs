@@ -1,7 +1,8 @@
 //! What the store's threads and callers know of keys: which conversation has which, which are spare, and what is
 //! sealed under them.
 //! Invariant: a caller seals under the key that is remembered for the conversation. The writer looks the key up, and
-//! seals anew what was sealed under another one. A key is remembered once the file has it.
+//! seals anew what was sealed under another one. A key is remembered once the file has it. No lock of this file is held
+//! while keys are made, opened or ended: callers on threads that serve clients take these locks.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -72,11 +73,14 @@ impl Sealing {
 
     /// A key for a new conversation. Durable already, so that opening one costs no sync of its own.
     pub(super) fn take_spare(&self) -> Result<KeyNumber, StoreError> {
-        let mut spare = lock(&self.spare);
-        if spare.is_empty() {
-            spare.extend(self.allot()?);
+        let taken = lock(&self.spare).pop_front();
+        if let Some(id) = taken {
+            return Ok(id);
         }
-        spare.pop_front().ok_or_else(|| StoreError::Unavailable("no keys were allotted".into()))
+        let mut made = self.allot()?.into_iter();
+        let first = made.next().ok_or_else(|| StoreError::Unavailable("no keys were allotted".into()));
+        lock(&self.spare).extend(made);
+        first
     }
 
     /// The highest number among those that will be taken next, if there are some.
