@@ -135,7 +135,7 @@ impl Node {
         let address = listener.local_addr()?;
         let metrics_listener = config.metrics_listen.map(bind).transpose()?;
         let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let data = DataDir::open(&config.data)?;
+        let data = DataDir::open_beside(&config.data, config.store.keys.as_deref())?;
         let store_options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
         let keys_file = data.keys_file(config.store.keys.as_deref());
         let unlock = |wanted| FileKeys::open(&keys_file, wanted).map(|keys| Arc::new(keys) as _);
