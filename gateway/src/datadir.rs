@@ -8,6 +8,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use engine_privacy::{FileKeys, KeysError};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 use crate::private_file::{private, read_line, sync_dir, write_line, write_new};
@@ -61,6 +62,15 @@ pub enum DataDirError {
         .path.display()
     )]
     TooNew { path: PathBuf, found: u32 },
+    #[error(
+        "data directory {}: nothing is stored in it, and the keys of another installation are at {}: is its volume \
+         mounted? Mount it, or put the data back; to begin afresh, with new keys and without what was said, move the \
+         key file away",
+        .path.display(), .keys.display()
+    )]
+    Bare { path: PathBuf, keys: PathBuf },
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     #[error("data directory {}: {file} {problem}", .path.display())]
     Damaged { path: PathBuf, file: &'static str, problem: &'static str },
 }
@@ -74,6 +84,22 @@ impl DataDir {
         if !path.join(VERSION_FILE).exists() {
             let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
             return Err(DataDirError::None { path });
+        }
+        Self::open(path)
+    }
+
+    /// Opens the directory as [`DataDir::open`] does, unless there are keys without the data that they open: then
+    /// nothing is touched. `keys` is the folder that the operator chose for them.
+    ///
+    /// # Errors
+    /// [`DataDirError::Bare`], or as [`DataDir::open`].
+    pub fn open_beside(path: &Path, keys: Option<&Path>) -> Result<Self, DataDirError> {
+        let file = keys_file(path, keys);
+        // A store whose keys were given out is not empty: it names them before it is given any.
+        let has_store = fs::metadata(path.join(STORE_FILE)).is_ok_and(|store| store.len() > 0);
+        if !has_store && !was_used(path) && FileKeys::is_used(&file)? {
+            let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.into());
+            return Err(DataDirError::Bare { path: absolute(path), keys: absolute(&file) });
         }
         Self::open(path)
     }
@@ -136,9 +162,11 @@ impl DataDir {
     /// file is closed to others there, too.
     #[must_use]
     pub fn keys_file(&self, chosen: Option<&Path>) -> PathBuf {
-        let Some(folder) = chosen else { return self.path.join(KEYS_FOLDER).join(KEYS_FILE) };
-        let file = folder.join(KEYS_FILE);
-        if let Err(error) = rights::tighten_keys(&file) {
+        let file = keys_file(&self.path, chosen);
+        // Inside of the directory all of them are closed already.
+        if chosen.is_some()
+            && let Err(error) = rights::tighten_keys(&file)
+        {
             tracing::warn!(path = %file.display(), %error, "the keys stay open to others");
         }
         file
@@ -186,6 +214,10 @@ impl DataDir {
     fn derive(&self, label: &[u8]) -> Key {
         secret::mac(&self.secret, label)
     }
+}
+
+fn keys_file(directory: &Path, chosen: Option<&Path>) -> PathBuf {
+    chosen.map_or_else(|| directory.join(KEYS_FOLDER), Path::to_path_buf).join(KEYS_FILE)
 }
 
 /// Where the demo tenant's generated key is kept, in a directory that another process may hold.

@@ -20,6 +20,7 @@ pub mod node;
 mod private_file;
 pub mod secret;
 mod session;
+mod signals;
 pub mod socket;
 pub mod telemetry;
 mod web;

@@ -1,7 +1,7 @@
 //! Builds a node, top to bottom, in the order in which one thing needs another, and runs it until
 //! it is told to stop. The one place that names concrete adapters.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use actix_server::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use actors::{Options, System, SystemClock, Worker};
-use engine_config::{Config, LogFormat};
+use engine_config::Config;
 use engine_documents::Reader;
 use engine_knowledge::{Builtin, Knowledge, demo};
 use engine_model::{Registry, RegistryError, SharedModel, install_crypto_provider};
@@ -37,7 +37,7 @@ use crate::http::{
 use crate::learning::Learning;
 use crate::session::{Presence, Sessions, follow};
 use crate::socket::{Pace, SocketLimits, Sockets, Sweep};
-use crate::{models, telemetry};
+use crate::{models, signals, telemetry};
 
 /// Connections the kernel may hold for us before we take them.
 const BACKLOG: i32 = 4096;
@@ -106,9 +106,10 @@ pub fn run(config: Config) -> Result<(), NodeError> {
     actix_web::rt::System::new().block_on(async {
         let models = config.model_list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let (format, public_url) = (config.log.format, config.public_url.clone());
+        signals::pass_over();
         let node = Node::build(config, Options::default()).await?;
         tracing::info!(address = %node.address, models, version = env!("CARGO_PKG_VERSION"), "listening");
-        let signals = signals(format);
+        let stopped = signals::stopped(format);
         let banner = Banner {
             address: node.address,
             metrics_address: node.metrics_address,
@@ -117,7 +118,7 @@ pub fn run(config: Config) -> Result<(), NodeError> {
             api_key: node.api_key.as_ref(),
         };
         banner.write(format, &mut io::stdout().lock())?;
-        node.serve(signals).await
+        node.serve(stopped).await
     })
 }
 
@@ -135,7 +136,7 @@ impl Node {
         let address = listener.local_addr()?;
         let metrics_listener = config.metrics_listen.map(bind).transpose()?;
         let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let data = DataDir::open(&config.data)?;
+        let data = DataDir::open_beside(&config.data, config.store.keys.as_deref())?;
         let store_options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
         let keys_file = data.keys_file(config.store.keys.as_deref());
         let unlock = |wanted| FileKeys::open(&keys_file, wanted).map(|keys| Arc::new(keys) as _);
@@ -355,61 +356,6 @@ async fn drain_node(
     tokio::time::sleep(window).await;
     server.stop(true).await;
     tracing::info!("drained");
-}
-
-/// Completes at the first signal to stop. A second one ends the process at once. From now on no signal ends it
-/// unheard, also before this is waited for.
-fn signals(format: LogFormat) -> impl Future<Output = ()> {
-    let mut signals = Signals::new();
-    async move {
-        signals.next().await;
-        const STOPPING: &str = "stopping; once more to stop at once";
-        match format {
-            LogFormat::Json => tracing::info!("{STOPPING}"),
-            LogFormat::Text => drop(writeln!(io::stderr(), "{STOPPING}")),
-        }
-        actix_web::rt::spawn(async move {
-            signals.next().await;
-            std::process::exit(130);
-        });
-    }
-}
-
-#[cfg(unix)]
-struct Signals(Vec<tokio::signal::unix::Signal>);
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        Self([SignalKind::interrupt(), SignalKind::terminate()].into_iter().flat_map(signal).collect())
-    }
-
-    async fn next(&mut self) {
-        futures_util::future::poll_fn(|context| {
-            match self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready()) {
-                true => std::task::Poll::Ready(()),
-                false => std::task::Poll::Pending,
-            }
-        })
-        .await;
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    const fn new() -> Self {
-        Self
-    }
-
-    async fn next(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {

@@ -35,6 +35,11 @@ pub enum IdentityError {
          alone: write the number as it is dialled from abroad, such as +39061234567 or +442079460958"
     )]
     PhoneWithin,
+    #[error(
+        "of a slash or a new line in a telephone number nobody can tell whether another number begins there: write one \
+         number, without it, and others as identities of their own"
+    )]
+    PhoneTwo,
     #[error("the plus of the telephone number has come as a blank: in an address write %2B for it")]
     PhonePlus,
     #[error(

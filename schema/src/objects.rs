@@ -1,23 +1,36 @@
 //! Reads what others send, with objects where the protocol has objects.
-//! Invariant: serde's second form of a struct, an array of its fields' values, is refused wherever it stands.
+//! Invariant: serde's second form of a struct, an array of its fields' values, is refused wherever it stands, and so is
+//! a name that stands twice in one object.
 //!
 //! A client that sends `["r1", "hello"]` for a message would depend on the order in which fields are declared
 //! here. Derived code takes that form from every self-describing format, and no attribute switches it off; so
 //! the deserializer that drives the derived code is wrapped, and hands it no sequence where it asks for a
-//! struct. Nothing is parsed twice, and nothing is kept.
+//! struct. Of two values under one name a map would keep the last, and derived code complains only of the fields that it
+//! knows: so the names of an object that is no struct are remembered while it is read. Nothing is parsed twice, and
+//! nothing else is kept.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, VariantAccess, Visitor,
 };
+use serde::forward_to_deserialize_any;
+
+/// Begins what some programs write as UTF-8; JSON does without.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+/// As much of a name is told as tells it from others.
+const NAME_CHARS_TOLD: usize = 64;
 
 /// Reads JSON that came from outside.
 ///
 /// # Errors
-/// What serde says, or that an object is an array. Messages name fields and places, never what was said.
+/// What serde says, that an object is an array, or that a name stands in it twice. Messages name fields and places,
+/// never what was said.
 pub fn read_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
     // Whatever has a tag is collected before its struct is known: there only the first byte tells the array.
     // All that comes from outside is an object.
     if json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
@@ -141,7 +154,8 @@ impl<'de, V: Visitor<'de>, const STRUCT: bool> Visitor<'de> for Guarded<V, STRUC
     }
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<V::Value, A::Error> {
-        self.0.visit_map(Objects(fields))
+        // Derived code sees to its own fields.
+        if STRUCT { self.0.visit_map(Objects(fields)) } else { self.0.visit_map(Once { fields, met: HashSet::new() }) }
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
@@ -185,6 +199,84 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
     }
 }
 
+/// The fields of an object that is no struct.
+struct Once<A> {
+    fields: A,
+    met: HashSet<Box<str>>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Once<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        self.fields.next_key_seed(Unmet { seed, met: &mut self.met })
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
+        self.fields.next_value_seed(Objects(seed))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.fields.size_hint()
+    }
+}
+
+/// Reads a name that is none of those met. What is wrong with it is told from inside, where the place is known.
+struct Unmet<'a, S> {
+    seed: S,
+    met: &'a mut HashSet<Box<str>>,
+}
+
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Unmet<'_, S> {
+    type Value = S::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
+        let name = Box::<str>::deserialize(deserializer)?;
+        if self.met.contains(&name) {
+            let told: String = name.chars().take(NAME_CHARS_TOLD).collect();
+            return Err(Error::custom(format_args!("`{}` stands twice in one object", told.escape_debug())));
+        }
+        let read = self.seed.deserialize(Name { name: &name, error: PhantomData })?;
+        self.met.insert(name);
+        Ok(read)
+    }
+}
+
+/// A name that was read, for whatever the map has as its key.
+struct Name<'a, E> {
+    name: &'a str,
+    error: PhantomData<E>,
+}
+
+impl<'de, E: Error> Deserializer<'de> for Name<'_, E> {
+    type Error = E;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_str(self.name)
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, E> {
+        self.name.into_deserializer().deserialize_enum(name, variants, visitor)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq
+        tuple tuple_struct map struct identifier ignored_any
+    }
+}
 impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Objects<A> {
     type Error = A::Error;
     type Variant = Objects<A::Variant>;
@@ -221,6 +313,8 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -228,7 +322,7 @@ mod tests {
         AnswerIn, ClientFrame, DocumentIn, HumanIn, MessageIn, OpenIn, PlanChoice, PlanPut, SiteIn, TenantIn,
         TenantPut, VerdictIn, VisitorIn, WidgetIn,
     };
-    use crate::{ConversationId, Plan, Profile};
+    use crate::{ContactChange, ConversationId, Plan, Profile};
 
     /// Every way to write one of the objects in `value` as the array of what it holds.
     fn as_arrays(value: &Value) -> Vec<Value> {
@@ -315,5 +409,61 @@ mod tests {
             let error = read_json::<OpenIn>(json.as_bytes()).unwrap_err();
             assert_eq!(error.is_data(), is_data, "{json}: {error}");
         }
+    }
+
+    #[test]
+    fn a_name_stands_once_in_an_object() {
+        #[derive(serde::Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+        #[serde(rename_all = "snake_case")]
+        enum Side {
+            Left,
+            Right,
+        }
+        #[derive(serde::Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+        struct Own(Option<String>);
+        type Sides = BTreeMap<Side, u8>;
+        type Owns = BTreeMap<Own, Vec<BTreeMap<String, Value>>>;
+
+        fn read<T: DeserializeOwned>(json: &str) -> Result<(), String> {
+            read_json::<T>(json.as_bytes()).map(drop).map_err(|error| {
+                assert!(error.is_data() && error.line() > 0, "{error}");
+                error.to_string()
+            })
+        }
+        let consents = r#"{"version":1,"consents":{"news":{"given":false},"news":{"given":true}}}"#;
+        for (read, twice) in [
+            (read::<ContactChange>(consents), "`news`"),
+            (read::<ContactChange>(r#"{"version":1,"attributes":{"p":"x","q":"y","p":null}}"#), "`p`"),
+            (read::<ContactChange>(r#"{"version":1,"attributes":{"p":"x","\u0070":"y"}}"#), "`p`"),
+            (read::<ContactChange>(r#"{"version":1,"version":2}"#), "`version`"),
+            (read::<ClientFrame>(r#"{"type":"ping","ref":"1","ref":"2"}"#), "`ref`"),
+            (read::<ClientFrame>(r#"{"type":"ping","ref":"1","type":"say"}"#), "`type`"),
+            (read::<Sides>(r#"{"left":1,"right":2,"left":1}"#), "`left`"),
+            (read::<Owns>(r#"{"a":[],"a":[]}"#), "`a`"),
+            (read::<Owns>(r#"{"a":[{"b":{"c":1,"c":1}}]}"#), "`c`"),
+            (read::<Value>(r#"{"":0,"":0}"#), "``"),
+        ] {
+            assert!(read.as_ref().is_err_and(|error| error.contains(twice)), "{twice}: {read:?}");
+        }
+        let long = "\u{e9}".repeat(1_000);
+        let error = read::<Value>(&format!(r#"{{"{long}":0,"{long}":0}}"#)).unwrap_err();
+        assert!(error.chars().count() < 150, "{error}");
+        // In two objects, or in two spellings, they are two.
+        assert_eq!(read::<Sides>(r#"{"left":1,"right":2}"#), Ok(()));
+        assert_eq!(read::<Owns>(r#"{"a":[{"b":{"c":1}},{"b":{"c":1}}],"A":[]}"#), Ok(()));
+        assert!(read::<Sides>(r#"{"middle":1}"#).unwrap_err().contains("unknown variant `middle`"));
+    }
+
+    #[test]
+    fn a_mark_of_byte_order_is_passed_over_once() {
+        for (json, read) in [
+            ("\u{feff}{\"ref\":\"r1\",\"text\":\"\u{feff}hello\"}", Some("\u{feff}hello")),
+            ("\u{feff}\u{feff}{\"ref\":\"r1\",\"text\":\"hello\"}", None),
+            ("{\u{feff}\"ref\":\"r1\",\"text\":\"hello\"}", None),
+        ] {
+            let message = read_json::<MessageIn>(json.as_bytes()).ok();
+            assert_eq!(message.as_ref().map(|message| message.text.as_str()), read, "{json:?}");
+        }
+        assert!(read_json::<MessageIn>("\u{feff}[\"r1\",\"hello\"]".as_bytes()).unwrap_err().is_data());
     }
 }

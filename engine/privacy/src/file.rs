@@ -138,6 +138,21 @@ impl FileKeys {
         })
     }
 
+    /// Whether the file at `path` has given out a key, or may have: false when there is none. It stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is no key file.
+    pub fn is_used(path: &Path) -> Result<bool, KeysError> {
+        match File::open(path) {
+            Ok(file) => {
+                let header = Header::read(path, &file)?;
+                Ok(header.spare.unwrap_or(header.next) > 1)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(problem) => Err(KeysError::Io { path: path.into(), doing: "open", problem }),
+        }
+    }
+
     /// Numbers whose slots are filled; none when there is no such number.
     fn take(&self, count: usize) -> Option<Vec<KeyNumber>> {
         let mut numbers = lock(&self.numbers);

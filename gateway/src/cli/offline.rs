@@ -40,7 +40,8 @@ impl Offline {
     /// For the demo tenant's documents, or those of the tenant whose key is configured.
     pub(super) async fn for_tenant(config: &Config, private: bool) -> Result<Self, CliError> {
         // What is learned before the first start waits for it there.
-        let mut offline = Self::open(DataDir::open(&config.data)?, config, private)?;
+        let mut offline =
+            Self::open(DataDir::open_beside(&config.data, config.store.keys.as_deref())?, config, private)?;
         let demo = offline.tenants.ensure_demo(config.api_key.as_ref(), offline.clock.now()).await?;
         offline.tenant = Some(demo.tenant);
         Ok(offline)
@@ -51,7 +52,11 @@ impl Offline {
     pub(super) async fn for_operator(config: &Config) -> Result<Self, CliError> {
         // Where no directory was named the command may stand in the wrong one.
         let named = config.data != Path::new(DATA_DEFAULT);
-        let data = if named { DataDir::open(&config.data)? } else { DataDir::existing(&config.data)? };
+        let data = if named {
+            DataDir::open_beside(&config.data, config.store.keys.as_deref())?
+        } else {
+            DataDir::existing(&config.data)?
+        };
         Self::open(data, config, false)
     }
 

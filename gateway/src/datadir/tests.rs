@@ -159,3 +159,41 @@ fn a_crash_before_the_version_was_written_is_no_harm() {
     fs::remove_file(path.join(VERSION_FILE)).unwrap();
     assert!(DataDir::open(&path).is_ok());
 }
+
+#[test]
+fn keys_without_the_data_that_they_open_are_refused_and_nothing_is_touched() {
+    for apart in [true, false] {
+        let (root, path) = fresh();
+        let chosen = apart.then(|| root.path().join("keys"));
+        let open = || DataDir::open_beside(&path, chosen.as_deref());
+        let file = keys_file(&path, chosen.as_deref());
+        // A first start that came to nothing: its keys were never given out.
+        let keys = FileKeys::open(&file, None).unwrap();
+        drop(open().unwrap());
+        fs::remove_dir_all(&path).unwrap();
+        drop(keys);
+        let keys = FileKeys::open(&file, None).unwrap();
+        engine_privacy::Keys::allot(&keys, 1).unwrap();
+        let (bytes, before) = (fs::read(&file).unwrap(), path.exists());
+        for _ in 0..2 {
+            let error = open().err().unwrap().to_string();
+            for part in [path.to_str().unwrap(), file.to_str().unwrap(), "is its volume mounted?", "move the key file"]
+            {
+                assert!(error.contains(part) && !error.contains('\n'), "{part}: {error}");
+            }
+            assert!(!path.join(VERSION_FILE).exists() && path.exists() == before, "nothing is begun");
+            assert_eq!(fs::read(&file).unwrap(), bytes);
+        }
+        // Data without keys of their own, of an earlier program: they take them.
+        fs::create_dir_all(&path).unwrap();
+        drop(DataDir::open(&path).unwrap());
+        fs::write(path.join(STORE_FILE), "SQLite format 3").unwrap();
+        drop(open().unwrap());
+        fs::remove_dir_all(&path).unwrap();
+        // Moved away, they hold up nobody.
+        if file.exists() {
+            fs::rename(&file, root.path().join("old.keys")).unwrap();
+        }
+        drop(open().unwrap());
+    }
+}

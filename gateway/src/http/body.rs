@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::error::{PathError, PayloadError, QueryPayloadError};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, PathConfig, PayloadConfig, QueryConfig};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use bytes::{Bytes, BytesMut};
@@ -53,7 +54,8 @@ impl<T: DeserializeOwned> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (said, body) = (check_is_json(request), bounded(request, payload));
+        let said = check_is_json(request).and_then(|()| check_is_unpacked(request));
+        let body = bounded(request, payload);
         Box::pin(async move {
             said?;
             read(&body.await?).map(Self)
@@ -66,8 +68,9 @@ impl<T: DeserializeOwned + Default> FromRequest for Optional<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = bounded(request, payload);
+        let (said, body) = (check_is_unpacked(request), bounded(request, payload));
         Box::pin(async move {
+            said?;
             let body = body.await?;
             if body.iter().all(u8::is_ascii_whitespace) {
                 return Ok(Self(T::default()));
@@ -96,7 +99,23 @@ fn check_is_json(request: &HttpRequest) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorCode::UnsupportedMediaType, "send the body as `Content-Type: application/json`"))
 }
 
+/// Bodies are not unpacked: what one unpacks to would have to be counted, and paced, all over again.
+pub(super) fn check_is_unpacked(request: &HttpRequest) -> Result<(), ApiError> {
+    let named = request.headers().get_all(header::CONTENT_ENCODING);
+    let is_plain = |coding: &str| coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
+    let mut codings = named.map(|value| value.to_str().unwrap_or("?"));
+    if codings.all(|codings| codings.split(',').all(is_plain)) {
+        return Ok(());
+    }
+    let message = "send the body unpacked, without `Content-Encoding`";
+    let error = ApiError::new(ErrorCode::UnsupportedMediaType, message);
+    Err(error.with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+}
+
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    if body.starts_with(b"\xFF\xFE") || body.starts_with(b"\xFE\xFF") {
+        return Err(ApiError::new(ErrorCode::BadJson, "the body cannot be read: it is UTF-16; send UTF-8"));
+    }
     schema::read_json(body).map_err(|error| {
         // Its message names the field and the place, never what people said in it.
         let code = if error.is_data() { ErrorCode::BadField } else { ErrorCode::BadJson };
@@ -138,6 +157,7 @@ pub(super) async fn whole_json<T: DeserializeOwned, E: Into<ApiError>>(
     take: impl FnMut(usize) -> Result<(), E>,
 ) -> Result<T, ApiError> {
     check_is_json(request)?;
+    check_is_unpacked(request)?;
     read(&whole(payload, limit, take).await?)
 }
 

@@ -32,6 +32,7 @@ pub(super) async fn file(
     payload: web::Payload,
 ) -> Result<web::Json<Learned>, ApiError> {
     caller.may(Action::Teach)?;
+    body::check_is_unpacked(&request)?;
     check_source(&named.source)?;
     let learning = &edge.parts.learning;
     let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());

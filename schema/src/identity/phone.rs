@@ -56,6 +56,9 @@ pub(super) fn normalised(value: &str) -> Result<String, IdentityError> {
         return Err(IdentityError::Phone);
     }
     let written = bare(value);
+    if written.contains('/') || value.trim().chars().any(is_new_line) {
+        return Err(IdentityError::PhoneTwo);
+    }
     let digits = without_brackets(&written);
     let Some(digits) = digits.strip_prefix('+') else {
         let lost = value.starts_with(' ') && digits.starts_with(|c: char| c.is_ascii_digit());
@@ -108,7 +111,8 @@ pub(super) fn as_before(value: &str) -> Option<String> {
     if value.len() > WRITTEN_BYTES_MAX {
         return None;
     }
-    let number = without_brackets(&unmarked(value).replacen(IN_BRACKETS, "", 1).replace(is_between, ""));
+    let number =
+        without_brackets(&unmarked(value).replacen(IN_BRACKETS, "", 1).replace(is_between, "").replace('/', ""));
     let digits = number.strip_prefix('+')?;
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
     (is_number && DIGITS.contains(&digits.len())).then_some(number)
@@ -136,5 +140,10 @@ fn without_brackets(number: &str) -> String {
 }
 
 const fn is_between(c: char) -> bool {
-    matches!(c, '-' | '.' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+    matches!(c, '-' | '.' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+/// What stands between two numbers, or between a number and the other endings that it has, as in `522940770/74`.
+const fn is_new_line(c: char) -> bool {
+    matches!(c, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }

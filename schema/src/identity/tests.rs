@@ -114,7 +114,7 @@ fn a_zero_is_taken_out_of_a_number_only_where_it_is_surely_dialled_within_the_co
         ("phone:+44 20 (0) 7946 0000", None),
         ("phone:+44 00 20 7946 0000", None),
         ("phone:+49(030)123456", Some("phone:+4930123456")),
-        ("phone:+49 (0) 30 / 123456", Some("phone:+4930123456")),
+        ("phone:+49 (0) 30 123456", Some("phone:+4930123456")),
         ("phone:+81 03 1234 5678", Some("phone:+81312345678")),
         ("phone:+353 (0)1 234 5678", Some("phone:+35312345678")),
         ("phone:+81 00777 123456", None),
@@ -142,6 +142,36 @@ fn a_zero_is_taken_out_of_a_number_only_where_it_is_surely_dialled_within_the_co
 }
 
 #[test]
+fn two_numbers_are_never_made_one() {
+    for written in [
+        "phone:+212 522940770/74",
+        "phone:+212 522940770 / 74",
+        "phone:+212 522940770\u{ff0f}74",
+        "phone:+49 (0) 30 / 123456",
+        "phone:+49 30/12345/12346",
+        "phone:+34600123/",
+        "phone:tel:+34600123/456",
+        "phone:+3460012\n3456789",
+        "phone:+3460012\r\n3456789",
+        "phone:+3460012\t3456789",
+        "phone:+3460012\u{2028}3456789",
+        "whatsapp:+34600123/456",
+    ] {
+        assert_eq!(written.parse::<Identity>(), Err(IdentityError::PhoneTwo), "{written:?}");
+    }
+    for written in
+        ["phone:+34600123;456789", "phone:+34600123,456789", "phone:+34600123|456", "phone:+34600123 +34600124"]
+    {
+        assert_eq!(written.parse::<Identity>(), Err(IdentityError::Phone), "{written:?}");
+    }
+    // What comes along when it is copied is around the number, not in it.
+    let copied = " \t+34 600 123 456\r\n".to_owned();
+    assert_eq!(Identity::new(IdentityKind::Phone, &copied).unwrap().value(), "+34600123456");
+    // Earlier programs took such a number, and it is found by that.
+    assert_eq!(Identity::read_as_before("phone:+49 30 / 123456").unwrap().key(), "phone:+4930123456");
+}
+
+#[test]
 fn kinds_are_named_alike_everywhere() {
     for kind in IdentityKind::ALL {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
@@ -155,6 +185,7 @@ fn a_refusal_says_what_to_change() {
         ("phone: 34600123456", "%2B"),
         ("phone:34600123456", "E.164"),
         ("phone:+39 (0)6 1234567", "from abroad, such as +39061234567"),
+        ("phone:+212 522940770/74", "write one number"),
         ("email:ana shop@example.com", "%2B"),
         ("email:a\u{200b}b@example.com", "U+200B"),
         ("email:mailto:ana%2@x.example", "%25"),
