@@ -381,7 +381,8 @@ export class Tertulia extends EventTarget {
     this.#drop();
     // Who closed it needs no error told.
     this.#set(state, { code, reason, ...(!this.shut && { error }), ...(state === 'refused' && { advice: advice ?? error.message }) });
-    for (const conversation of this.#conversations) conversation.refused(error);
+    // Whoever was told may have closed it, or come back with another token: then that holds.
+    if (this.over === error) for (const conversation of this.#conversations) conversation.refused(error);
   }
 
   #drop() {

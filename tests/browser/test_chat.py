@@ -261,6 +261,61 @@ def test_a_conversation_of_somebody_else_is_gone(room):
     finished(page)
 
 
+def listed(page, titles):
+    shown = page.locator(".history a .title")
+    wait_for(lambda: page.wait_for_timeout(20) or shown.all_inner_texts() == titles, f"{titles} in place of {shown.all_inner_texts()}")
+
+
+def looked_at_again(page):
+    """As if its tab was shown again."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_the_list_follows_merges_splits_and_erasures(room):
+    room.expected.append("404")
+    page = room.page()
+    say(page, "quote by chat.")
+    finished(page)
+    mine = room.node.call("GET", f"/v1/conversations/{conversation(page)}")["contact_id"]
+    theirs = room.node.call("POST", "/v1/conversations", {"contact": "nora-of-the-list"})["id"]
+    room.node.call("POST", f"/v1/conversations/{theirs}/messages", {"ref": "1", "text": "quote by mail."})
+    [nora] = room.node.call("GET", "/v1/contacts?identity=external:nora-of-the-list")["contacts"]
+    listed(page, ["quote by chat."])
+    merge, split = ((f"/v1/contacts/{nora['id']}/{name}", {field: mine}) for name, field in (("merge", "other"), ("split", "contact")))
+    room.node.call("POST", *merge)
+    listed(page, ["quote by mail.", "quote by chat."])
+    room.node.call("POST", *split)
+    listed(page, ["quote by chat."])
+    # What is refused goes at once, and with it all that has gone with it.
+    room.node.call("POST", *merge)
+    listed(page, ["quote by mail.", "quote by chat."])
+    other = room.page(page.url, page.context)
+    listed(other, ["quote by mail.", "quote by chat."])
+    room.node.call("DELETE", f"/v1/conversations/{theirs}")
+    other.get_by_text("quote by mail.").click()
+    other.get_by_text("This conversation is no longer available.").wait_for()
+    listed(other, ["quote by chat."])
+    # The tab that was open all the while, when somebody comes back to it.
+    looked_at_again(page)
+    listed(page, ["quote by chat."])
+    say(page, "quote and on.")
+    finished(page, 2)
+    listed(page, ["quote by chat."])
+
+
+def test_a_list_that_cannot_be_asked_for_stays_as_it_was(room):
+    page = room.page()
+    say(page, "quote by chat.")
+    finished(page)
+    listed(page, ["quote by chat."])
+    page.route("**/v1/conversations?*", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        looked_at_again(page)
+    say(page, "quote and on.")
+    finished(page, 2)
+    listed(page, ["quote by chat."])
+
+
 def test_the_view_stays_where_the_reader_is(room):
     page = room.page(viewport={"width": 900, "height": 500})
     say(page, "say 300 words 1")

@@ -9,6 +9,8 @@ from test_studio import studio
 from test_widget import is_finished, open_it, say_in, visit
 
 TOLD_S = 2.0
+#: So long "Connected again" is shown.
+BACK_S = 2.0
 DOWN = re.compile("does not answer|connection is gone|You are offline|Connection lost|no connection yet")
 
 
@@ -110,6 +112,60 @@ def test_who_types_on_a_dead_line_is_told_before_they_send(room):
     assert took < TOLD_S, took
     room.relay.flow()
     page.locator(notice).get_by_text("Connected again").wait_for()
+
+
+def newest(room):
+    return room.node.call("GET", "/v1/conversations?limit=1")["conversations"][0]
+
+
+def told_for_good(page):
+    """That it is gone stands there although "Connected again" was to be wiped meanwhile, and leads on."""
+    page.locator(".notice").get_by_text("This conversation is no longer available.").wait_for()
+    page.wait_for_timeout(BACK_S * 1000 + 500)
+    assert page.locator(".notice .told").inner_text() == "This conversation is no longer available."
+    assert page.locator("textarea").is_disabled()
+    page.locator(".notice button").click()
+    page.locator("textarea:enabled").wait_for()
+
+
+def test_a_conversation_that_is_gone_at_a_reconnect_says_so_for_good(room):
+    for place in (chat, widget):
+        page, notice, ends = place(room)
+        page.context.set_offline(True)
+        page.locator(notice).get_by_text(DOWN).wait_for()
+        room.node.call("DELETE", f"/v1/conversations/{newest(room)['id']}")
+        page.context.set_offline(False)
+        told_for_good(page)
+        say_in(page, "quote on we go.")
+        ends(1)
+        page.close()
+
+
+def test_a_conversation_that_another_has_again_after_a_split_says_so_for_good(room):
+    page, _, _ = chat(room)
+    mine = newest(room)["contact_id"]
+    theirs = room.node.call("POST", "/v1/conversations", {"contact": "nora"})["id"]
+    room.node.call("POST", f"/v1/conversations/{theirs}/messages", {"ref": "1", "text": "quote asked by mail"})
+    [nora] = room.node.call("GET", "/v1/contacts?identity=external:nora")["contacts"]
+    room.node.call("POST", f"/v1/contacts/{nora['id']}/merge", {"other": mine})
+    page.goto(f"{room.url}/#{theirs}")
+    page.locator(".by-contact", has_text="asked by mail").wait_for()
+    room.node.call("POST", f"/v1/contacts/{nora['id']}/split", {"contact": mine})
+    told_for_good(page)
+
+
+def test_a_line_that_is_lost_again_at_once_is_told_again(room):
+    page, notice, _ = chat(room)
+    room.relay.refusing = True
+    room.relay.cut()
+    page.locator(notice).get_by_text(DOWN).wait_for()
+    room.relay.refusing = False
+    page.locator(notice).get_by_text("Connected again").wait_for()
+    room.relay.refusing = True
+    room.relay.cut()
+    told_after(page, notice, time.monotonic())
+    page.wait_for_timeout(BACK_S * 1000)
+    assert DOWN.search(page.locator(notice).inner_text()), "the notice was wiped"
 
 
 def test_a_first_connection_that_does_not_come_is_told(room):

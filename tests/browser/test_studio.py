@@ -278,6 +278,11 @@ def test_what_is_not_answered_yet_outlives_a_reload_and_goes_with_who_signs_out(
     page.locator(".by-human.sending").wait_for()
     assert "never sent" in page.evaluate("JSON.stringify({...sessionStorage})")
     page.get_by_role("button", name="Sign out").click()
+    asked = page.get_by_role("dialog", name="Sign out without sending?")
+    asked.get_by_role("button", name="Cancel").click()
+    assert page.locator(".by-human.sending").count() == 1, "who stays keeps what waits"
+    page.get_by_role("button", name="Sign out").click()
+    asked.get_by_role("button", name="Sign out").click()
     page.get_by_label("API key").wait_for()
     assert "never sent" not in page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
 

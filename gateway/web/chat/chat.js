@@ -67,7 +67,7 @@ function start(look) {
   const locale = localeOf(look.language, ...navigator.languages);
   const client = new Tertulia({ url: location.origin, token, storage: kept('sessionStorage', tenant), locale });
   const panel = new Panel({ client, words, look, fresh });
-  const history = new History({ client, words, tenant });
+  const history = new History({ client, words });
   const drawer = h('button', { class: 'tool drawer', type: 'button', 'aria-expanded': 'false', 'aria-controls': 'history', onclick: () => toggle() },
     icon('history'), h('span', {}, words('history')));
   const begin = h('button', { class: 'tool', type: 'button', onclick: () => fresh() }, icon('plus'), h('span', {}, words('startNew')));
@@ -86,6 +86,17 @@ function start(look) {
   panel.composer.focus();
   history.refresh();
 
+  // Merges, splits and erasures come without a word to who looks at something else. A socket that comes back and a
+  // page that is looked at again are when to ask; who looks elsewhere asks when they come.
+  let connected = 0;
+  let before = client.state;
+  client.addEventListener('state', ({ detail: { state } }) => {
+    const came = state === 'open' && before === 'connecting';
+    before = state;
+    if (came && connected++ && !document.hidden) history.refresh();
+  });
+  document.addEventListener('visibilitychange', () => document.hidden || history.refresh());
+
   /** Shows the conversation that the address names, or an empty one. */
   function open() {
     const id = /^#(conv_[0-9a-f]{32})$/.exec(location.hash)?.[1] ?? null;
@@ -102,7 +113,7 @@ function start(look) {
         panel.composer.renameDraft(`${tenant}:${detail.conversation}`);
       }
     });
-    conversation.addEventListener('error', ({ detail }) => detail.code === 'unknown_conversation' && history.refresh());
+    conversation.addEventListener('error', ({ detail }) => detail.code === 'unknown_conversation' && history.drop(conversation.id));
     conversation.addEventListener('event', ({ detail }) => {
       if (detail.type === 'message' && !conversation.replaying) history.touch(conversation, panel.conversation === conversation);
     });

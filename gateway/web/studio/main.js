@@ -6,10 +6,11 @@ import { keys } from './keys.js';
 import { Line } from './line.js';
 import { notices } from './notices.js';
 import { patiently } from './patience.js';
+import { personOf } from './person.js';
 import { ProfileDraft } from './profile.js';
 import { signIn } from './signin.js';
 import { t } from './texts.js';
-import { unsent } from './unsent.js';
+import { unsentOf } from './unsent.js';
 import { answers } from './pages/answers.js';
 import { assistant } from './pages/assistant.js';
 import { conversations } from './pages/conversations.js';
@@ -29,11 +30,13 @@ document.body.append(notice.node);
 
 let studio = null;
 let open = null;
+/** Settings that were not saved when their key ended: they wait for whoever comes with the next one. */
+let left = null;
 
 begin();
 addEventListener('hashchange', () => studio && show());
 addEventListener('beforeunload', (event) => {
-  if (studio?.draft.dirty || open?.page.busy?.()) event.preventDefault();
+  if ((studio?.draft ?? left)?.dirty || open?.page.busy?.()) event.preventDefault();
 });
 
 /** Goes on with the key kept from last time, or asks for one. */
@@ -57,35 +60,59 @@ function ask(trouble) {
 }
 
 function enter(api, { tenant, agent = null }) {
-  const draft = new ProfileDraft(api, tenant);
+  const draft = (agent === null && left?.goOn(api, tenant)) || new ProfileDraft(api, tenant);
+  left = null;
+  const person = personOf(tenant.name, agent);
+  const unsent = unsentOf(person);
   const client = api.connect(unsent);
   const pages = agent === null ? Object.keys(PAGES) : AGENTS_PAGES;
-  studio = { api, client, line: new Line(client), draft, notice, t, agent, pages, go: (to) => (location.hash = to) };
+  studio = { api, client, line: new Line(client), draft, unsent, person, notice, t, agent, pages, go: (to) => (location.hash = to) };
   api.addEventListener('refused', ({ detail }) =>
     leave(detail.code === 'tenant_disabled' ? detail.message : t(api.isAgents ? 'signin.refused.token' : 'signin.refused')),
   );
+  sendLeft();
   fill(root, frame(tenant));
   show(true);
 }
 
-/** Ends the session here. What was not saved is gone, so the person is asked first. */
-async function signOut() {
-  if (
-    studio.draft.dirty &&
-    !(await notice.confirm({ title: t('signout.title'), text: t('signout.text'), action: t('signout.action') }))
-  )
-    return;
-  leave();
+/** Sends what this person has said and the end of their key, or of the page, has cut off; nobody need look at it for that. */
+function sendLeft() {
+  const { client, unsent } = studio;
+  for (const id of unsent.conversations().filter((id) => id.startsWith('conv_'))) {
+    const conversation = client.join(id);
+    // Whoever opens it sees it at the words themselves.
+    conversation.addEventListener('change', ({ detail: { entry } }) => {
+      const told = entry?.status === 'failed' && !client.shut && !location.hash.includes(id);
+      if (told) notice.tell(t('unsent.lost', { text: entry.text, reason: entry.error.message }), { bad: true });
+    });
+    conversation.leave();
+  }
 }
 
+/** Ends the session here. What was not saved or sent is gone, so the person is asked first. */
+async function signOut() {
+  const here = studio;
+  const lost = [here.draft.dirty && '', here.unsent.conversations().length > 0 && '.unsent'].filter((one) => one !== false);
+  if (lost.length) {
+    const text = lost.map((one) => t(`signout.text${one}`)).join(' ');
+    if (!(await notice.confirm({ title: t(`signout.title${lost[0]}`), text, action: t('signout.action') }))) return;
+  }
+  // While they were asked their key may have ended.
+  if (studio !== here) return;
+  leave();
+  here.unsent.clear();
+  left = null;
+}
+
+/** With `trouble` it was not the person's wish: what is theirs waits for them. */
 function leave(trouble) {
   if (!studio) return;
   keys.forget();
+  left = studio.draft.dirty ? studio.draft : null;
   open?.page.leave?.();
   open = null;
   studio.line.leave();
   studio.client.close();
-  unsent.clear();
   studio = null;
   notice.clear();
   ask(trouble);

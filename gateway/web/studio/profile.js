@@ -11,6 +11,16 @@ export class ProfileDraft extends EventTarget {
     this.#settle(tenant);
   }
 
+  /**
+   * Goes on with another key of the same tenant; null for another tenant. What others saved meanwhile comes to light
+   * when this is saved.
+   */
+  goOn(api, { id }) {
+    if (id !== this.tenant.id) return null;
+    this.api = api;
+    return this;
+  }
+
   #settle({ id, name, public_url, version, profile }) {
     this.tenant = { id, name, public_url };
     this.version = version;

@@ -18,6 +18,8 @@ export const english = {
   signout: 'Sign out',
   'signout.title': 'Sign out without saving?',
   'signout.text': 'Changes you have not saved will be lost.',
+  'signout.title.unsent': 'Sign out without sending?',
+  'signout.text.unsent': 'What you have written waits for the connection. It will be lost, and nobody will get it.',
   'signout.action': 'Sign out',
   loading: 'Loading …',
   again: 'Try again',
@@ -27,6 +29,7 @@ export const english = {
   now: 'now',
   nothing: 'nothing',
   problem: 'That did not work: {reason}.',
+  'unsent.lost': 'Not sent: “{text}”. The reason: {reason}.',
 
   'signin.title': 'Sign in to the studio',
   'signin.lede': 'Teach your assistant, try it, put it on your site and follow its conversations.',

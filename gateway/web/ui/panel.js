@@ -72,7 +72,6 @@ export class Panel {
     on('error', ({ detail }) => detail.temporary || this.#gone(detail));
     this.composer.running = Boolean(conversation.running);
     this.#say(null);
-    this.#soon(0);
     this.#state({ state: this.#client.state });
   }
 
@@ -103,8 +102,9 @@ export class Panel {
     const words = this.#words;
     const now = [words('retryNow'), () => this.#client.reconnect()];
     if (state === 'open') return this.#back();
+    // Gone again before it was read: the new loss is told like any other.
+    if (this.notice.dataset.sort === 'back') this.#say(null);
     if (state === 'refused' || state === 'closed') {
-      this.#soon(0);
       this.thread.waiting = false;
       const why = NOT_HERE.has(error?.code) ? 'ended' : state === 'refused' ? 'unknown' : 'cutOff';
       return this.#say('warning', words(why), words('connectAgain'), () => {
@@ -113,14 +113,12 @@ export class Panel {
       });
     }
     if (state === 'waiting' && elsewhere) {
-      this.#soon(0);
       return this.#say('elsewhere', words('elsewhere'), words('goOn'), () => {
         this.#client.reconnect();
         this.composer.focus();
       });
     }
     if (state === 'waiting' && error?.retryAfter) {
-      this.#soon(0);
       this.#down('later', words('later'), ...now);
       return this.#count(retryAt);
     }
@@ -139,16 +137,17 @@ export class Panel {
   }
 
   #back() {
-    const back = ['lost', 'later'].includes(this.notice.dataset.sort);
+    const { sort } = this.notice.dataset;
     this.#wasOpen = true;
     this.thread.waiting = false;
-    this.#soon(back && BACK_MS, () => this.#say(null));
-    this.#say(back ? 'back' : null, back ? this.#words('back') : null);
+    if (sort === 'back') return;
+    if (!['lost', 'later'].includes(sort)) return this.#say(null);
+    this.#say('back', this.#words('back'));
+    this.#soon(BACK_MS, () => this.#say(null));
   }
 
   /** The line is down: it is said here, and at each message that waits for it. */
   #down(...notice) {
-    this.#soon(0);
     this.thread.waiting = true;
     this.#say(...notice);
   }
@@ -176,7 +175,9 @@ export class Panel {
     if (ms) this.#timer = setTimeout(() => { this.#timer = 0; act(); }, ms);
   }
 
+  /** Whatever was to be said, or wiped, in place of the notice before has nothing to do with this one. */
   #say(sort, text, action, act) {
+    this.#soon(0);
     if (this.notice.dataset.sort === (sort ?? '') && this.notice.dataset.text === (text ?? '')) return;
     clearInterval(this.#counting);
     Object.assign(this.notice.dataset, { sort: sort ?? '', text: text ?? '' });

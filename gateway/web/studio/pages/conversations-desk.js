@@ -32,7 +32,7 @@ export function conversationDesk(studio, id, { at = 0, onChange }) {
   const as = h('p', { class: 'hint as' });
   const write = composer({
     words: names,
-    draft: `studio:${id}`,
+    draft: `${studio.person}:${id}`,
     say: (text) => conversation.say(text, { agent: conversation.agent }).catch(() => {}),
     typing: (on) => conversation.typing(on),
   });

@@ -21,7 +21,7 @@ export function tryOut(studio) {
   const anew = button(t('try.new'), { icon: 'again', kind: 'plain', on: { click: begin } });
   const write = composer({
     words: { write: t('try.write'), placeholder: t('try.placeholder') },
-    draft: 'studio:try',
+    draft: `${studio.person}:try`,
     say,
     typing: (on) => conversation?.typing(on),
     stop: () => conversation?.cancel().catch(notice.fail),
