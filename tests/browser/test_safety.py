@@ -22,6 +22,7 @@ HOSTILE = [
     "# <script>window.ran=1</script>\n- <style>*{display:none}</style>\n> <base href=https://evil.example/>",
     "<meta http-equiv=refresh content='0;url=https://evil.example/'><link rel=stylesheet href=https://evil.example/x.css>",
     "{{constructor.constructor('window.ran=1')()}} ${window.ran=1} <!--<img src=x onerror=window.ran=1>-->",
+    "<br onclick=window.ran=1><br/onload=window.ran=1> [x](javascript&#58;window.ran=1) [y](&#106;avascript&colon;window.ran=1)",
     "&lt;script&gt;window.ran=1&lt;/script&gt; &#60;img src=x onerror=window.ran=1&#62;",
     "\u202egnp.exe [\u202ehttps://bank.example](https://evil.example/) \u0000 \ufffd",
 ]
@@ -108,7 +109,7 @@ def test_hostile_markdown_is_fast(room):
             many('|', 200000) + '\\n' + many('|-', 100000), '|-' + many(' ', 200000) + 'x', many('a|b\\n', 50000), many('<https://', 20000),
             many('https://a.b/', 20000), 'https://a.b/' + many('.', 200000) + 'x', many('~~', 100000), many('***', 60000), many('\\\\', 200000),
             many('1. ', 60000), many('\\n', 200000), many('- a\\n\\n', 50000), many('](x)', 50000), many('[a](b "', 30000), many('- - - ', 30000) + 'x',
-            many('£1 ', 60000), many('0 0', 60000), many('1:00-', 40000), many('+1 (', 50000), many('1.', 100000), many('12 000 ', 30000), many('[1,', 60000), many('[1, 2]', 30000),
+            many('£1 ', 60000), many('0 0', 60000), many('1:00-', 40000), many('+1 (', 50000), many('1.', 100000), many('12 000 ', 30000), many('&', 200000), many('&amp;', 50000), many('&#1', 60000), many('<br>', 50000), '**' + many('https://a.b/*', 20000), many('_', 12) + many('https://a.b/(_x', 15000), many('[1,', 60000), many('[1, 2]', 30000),
         ];
         const took = text => {
             const began = performance.now();

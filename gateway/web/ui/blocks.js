@@ -6,7 +6,8 @@ const FENCE = /^ {0,3}(`{3,}|~{3,})[^`]*$/;
 const HEADING = /^ {0,3}#{1,6}\s+(.*)$/;
 const RULE = /^ {0,3}(?:(?:-\s*){3,}|(?:\*\s*){3,}|(?:_\s*){3,})$/;
 const QUOTE = /^ {0,3}> ?/;
-const ITEM = /^( {0,3})([-*+•]|\d{1,9}[.)])(?:[ \t]+|$)/;
+// `08.` is a date and `+ 34` a telephone number: no list would show them as they were written.
+const ITEM = /^( {0,3})([-*•]|\+(?![ \t]+\d)|(?:0|[1-9]\d{0,8})[.)])(?:[ \t]+|$)/;
 const DELIMITERS = /^ {0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
 const COLUMNS = 24;
 /** A longer line is no row of a table: its check would take too long. */
@@ -68,6 +69,7 @@ function list(lines, i) {
   const ordered = /\d/.test(first);
   const sort = ordered ? first.at(-1) : first;
   const items = [];
+  const numbers = [];
   let next = i;
   let indent = 0;
   while (next < lines.length) {
@@ -77,6 +79,7 @@ function list(lines, i) {
     else if (item && (/\d/.test(item[2]) ? item[2].at(-1) : item[2]) === sort && !RULE.test(line)) {
       indent = Math.min(item[0].length, item[1].length + item[2].length + 1);
       items.push([line.slice(item[0].length)]);
+      numbers.push(parseInt(item[2], 10));
     } else if (item) break;
     else if (!line.trim()) {
       // A blank line goes with the list when the list goes on behind it.
@@ -88,7 +91,10 @@ function list(lines, i) {
     else break;
     next += 1;
   }
-  return [{ type: 'list', ordered, start: ordered ? parseInt(first, 10) : 1, items: items.map((item) => item.join('\n')) }, next];
+  // Dates and rooms leave numbers out. Who writes the same number everywhere has them counted.
+  const [start] = numbers;
+  const counts = !ordered || numbers.every((number) => number === start) || numbers.every((number, n) => number === start + n);
+  return [{ type: 'list', ordered, start, numbers: counts ? [] : numbers, items: items.map((item) => item.join('\n')) }, next];
 }
 
 function leading(line) {

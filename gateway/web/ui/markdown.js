@@ -2,7 +2,9 @@
 // Invariant: what the text holds becomes text nodes; no address is loaded, and only http, https and
 // mailto become links. The work is linear in the text, however hostile.
 
+import { ADDRESS, withoutEnd } from './address.js';
 import { blocks } from './blocks.js';
+import { ENTITY, character } from './characters.js';
 import { h } from './dom.js';
 import { whole } from './whole.js';
 
@@ -11,9 +13,13 @@ const SCHEMES = new Set(['http:', 'https:', 'mailto:']);
 const TOKEN = new RegExp([
   /(?<escape>\\[\\`*_~[\](){}#+.!|<>-])/, /(?<code>`+)/, /(?<cite>\[\d{1,3}(?:[,;] ?\d{1,3}){0,9}\](?!\())/, /(?<open>!?\[)/, /(?<close>\])/,
   /(?<mark>\*{1,3}|_{1,3}|~~)/, /(?<angle><(?:https?:\/\/|mailto:)[^\s<>]{1,2000}>)/,
-  /(?<url>\bhttps?:\/\/[^\s<>"\x60*]{1,2000})/, /(?<line>\n)/,
-].map((part) => part.source).join('|'), 'gu');
+  /(?<line>\n|<[bB][rR] {0,3}\/?>\n?)/,
+].map((part) => part.source).concat(`(?<url>${ADDRESS})`, `(?<entity>${ENTITY})`).join('|'), 'gu');
 const TARGET = /\(\s{0,9}<?([^\s<>()]{0,2000}(?:\([^\s<>()]{0,200}\)[^\s<>()]{0,200}){0,9})>?(?:\s{1,9}"[^"]{0,300}")?\s{0,9}\)/y;
+
+const ENTITIES = new RegExp(ENTITY, 'gu');
+/** A space or a quotation mark behind an address, or its end. */
+const NOT_IN_ADDRESS = new RegExp(`(?!&amp;)${ENTITY}|$`, 'u');
 
 /** A text that grows: only blocks that changed are built anew. */
 export class Markdown {
@@ -55,7 +61,7 @@ function build(block, options, depth) {
       return h('blockquote', { dir: 'auto' }, nested(block.text, options, depth));
     case 'list':
       return h(block.ordered ? 'ol' : 'ul', { dir: 'auto', start: block.ordered && block.start !== 1 ? block.start : undefined },
-        block.items.map((item) => h('li', {}, tight(nested(item, options, depth)))));
+        block.items.map((item, n) => h('li', { value: block.numbers[n]?.toString() }, tight(nested(item, options, depth)))));
     case 'table':
       return table(block, options);
     default:
@@ -93,11 +99,19 @@ export function inline(text, options = {}) {
   };
   const runs = codeRuns(text);
   let at = 0;
+  let words = '';
   TOKEN.lastIndex = 0;
   for (let found; (found = TOKEN.exec(text));) {
-    if (found.index > at) add(whole(text.slice(at, found.index)));
     const { groups, 0: token } = found;
+    words += text.slice(at, found.index);
     at = found.index + token.length;
+    if (groups.entity) {
+      // With the words around it, so that `5&nbsp;&euro;` is one amount.
+      words += character(token);
+      continue;
+    }
+    if (words) add(whole(words));
+    words = '';
     if (groups.escape) add(token[1]);
     else if (groups.line) add(h('br'));
     else if (groups.cite) add(cited(token, options.cite));
@@ -108,24 +122,28 @@ export function inline(text, options = {}) {
     } else if (groups.close) at = closeLink(text, at, stack, flatten, add);
     else if (groups.angle) add(link(token.slice(1, -1), [token.slice(1, -1).replace(/^mailto:/, '')]) ?? token);
     else if (groups.url) {
-      const address = withoutEnd(token);
-      at = found.index + address.length;
+      const written = withoutEnd(token.slice(0, token.search(NOT_IN_ADDRESS)), stack.map((frame) => frame.mark));
+      const address = written.replaceAll('&amp;', '&');
+      at = found.index + written.length;
       add(link(address, [address]) ?? address);
     } else mark(text, found.index, token, stack, flatten, add);
     TOKEN.lastIndex = at;
   }
-  if (at < text.length) add(whole(text.slice(at)));
+  words += text.slice(at);
+  if (words) add(whole(words));
   flatten(1);
   const fragment = document.createDocumentFragment();
   for (const node of stack[0].nodes.flat(Infinity)) fragment.append(node);
   return fragment;
 }
 
+const PLAIN = new RegExp(ADDRESS, 'gu');
+
 /** A person's words: as written, with addresses to click. */
 export function plain(text) {
   const fragment = document.createDocumentFragment();
   let at = 0;
-  for (const { 0: token, index } of text.matchAll(/\bhttps?:\/\/[^\s<>"]{1,2000}/gu)) {
+  for (const { 0: token, index } of text.matchAll(PLAIN)) {
     const address = withoutEnd(token);
     for (const piece of whole(text.slice(at, index))) fragment.append(piece);
     fragment.append(link(address, [address]) ?? address);
@@ -140,13 +158,6 @@ function cited(token, cite) {
   const numbers = token.slice(1, -1).split(/[,;]/).map(Number);
   const made = cite ? numbers.map((n) => cite(n)) : [null];
   return made.every(Boolean) ? made : token;
-}
-
-/** What ends the sentence is not part of the address; a bracket is when it was opened there. */
-function withoutEnd(address) {
-  let end = address.length;
-  while (end && ('.,;:!?\'"]}'.includes(address[end - 1]) || (address[end - 1] === ')' && !address.includes('(')))) end -= 1;
-  return address.slice(0, end);
 }
 
 function link(address, nodes) {
@@ -178,7 +189,7 @@ function closeLink(text, at, stack, flatten, add) {
     return at;
   }
   // An image is a link to it: nothing is loaded that nobody asked for.
-  add(link(target[1], nodes.length ? nodes : [target[1]]) ?? nodes);
+  add(link(target[1].replace(ENTITIES, character), nodes.length ? nodes : [target[1]]) ?? nodes);
   return at + target[0].length;
 }
 
