@@ -54,13 +54,14 @@ impl ContactErasing<'_> {
                 break;
             }
             for key in left {
-                match self.eraser.erase(key).await {
+                match self.eraser.erase_one_of_many(key).await {
                     Ok(()) => {}
                     Err(failure) if failure.code == ErrorCode::UnknownConversation => {}
                     Err(failure) => return Err(failure),
                 }
             }
         }
+        // Last, so that keys which cannot be ended hold up no removal.
         self.have_ended(tenant, &family).await?;
         Ok(self.contacts.end_erasing(tenant, id, &family).await?)
     }

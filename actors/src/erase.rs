@@ -81,6 +81,15 @@ struct Parted<'a> {
     is_gone: bool,
 }
 
+/// What an erasure waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// That the conversation's key has ended.
+    End,
+    /// That the conversation is removed.
+    MayBeOwed,
+}
+
 impl Eraser {
     /// Erases a conversation with all that was said in it. A reply that runs is stopped, and those who
     /// listen are told. Once begun it goes to its end, also when whoever asked has gone.
@@ -89,8 +98,21 @@ impl Eraser {
     /// `unknown_conversation`; `restarting` while somebody else erases it, or when it is not known whether it was done;
     /// or why the store did not.
     pub(crate) async fn erase(self: &Arc<Self>, key: ConversationKey) -> Result<(), Failure> {
+        self.erase_with(key, Keys::End).await
+    }
+
+    /// The same, but where its key cannot be ended yet, it counts as erased: whoever erases many sees to their keys
+    /// together afterwards ([`Log::ending`](engine_store::Log::ending)).
+    ///
+    /// # Errors
+    /// As [`Eraser::erase`].
+    pub(crate) async fn erase_one_of_many(self: &Arc<Self>, key: ConversationKey) -> Result<(), Failure> {
+        self.erase_with(key, Keys::MayBeOwed).await
+    }
+
+    async fn erase_with(self: &Arc<Self>, key: ConversationKey, keys: Keys) -> Result<(), Failure> {
         let this = Arc::clone(self);
-        let erased = to_the_end(async move { this.part(key).await?.erase().await });
+        let erased = to_the_end(async move { this.part(key).await?.erase(keys).await });
         erased.await.unwrap_or_else(|| Err(Failure::restarting()))
     }
 
@@ -118,7 +140,7 @@ impl Eraser {
             return;
         }
         let mut parted = Parted::new(self, key, None, Subscribers::default());
-        match parted.remove(Some(head)).await {
+        match parted.remove(Some(head), Keys::End).await {
             // Somebody has spoken, or erased it.
             Ok(()) | Err(StoreError::Fenced | StoreError::NotFound) => {}
             Err(error) => {
@@ -168,7 +190,7 @@ impl<'a> Parted<'a> {
         Self { eraser, key, ending, listening, is_noted: false, is_gone: false }
     }
 
-    async fn erase(mut self) -> Result<(), Failure> {
+    async fn erase(mut self, keys: Keys) -> Result<(), Failure> {
         if let Some(ending) = &mut self.ending {
             match timeout(END_MAX, ending).await {
                 Ok(listened) => self.listening = listened.unwrap_or_default(),
@@ -183,7 +205,7 @@ impl<'a> Parted<'a> {
         self.is_noted = true;
         let erased = match unanswered.erasing(self.key).await {
             Ok(()) => {
-                let erased = self.remove(None).await;
+                let erased = self.remove(None, keys).await;
                 unanswered.erased(self.key).await;
                 self.is_noted = false;
                 erased
@@ -194,13 +216,16 @@ impl<'a> Parted<'a> {
     }
 
     /// Has the store remove it, and end its key.
-    async fn remove(&mut self, head: Option<Seq>) -> Result<(), StoreError> {
+    async fn remove(&mut self, head: Option<Seq>, keys: Keys) -> Result<(), StoreError> {
         let (key, store) = (self.key, &self.eraser.store);
         let is_ending = &AtomicBool::new(false);
         let erased = patiently(self.eraser.jitter, || async move {
             let erased = store.erase(key, head).await;
             is_ending.fetch_or(matches!(erased, Err(StoreError::Ending(_))), Ordering::Relaxed);
-            erased
+            match erased {
+                Err(StoreError::Ending(_)) if keys == Keys::MayBeOwed => Ok(()),
+                erased => erased,
+            }
         });
         let erased = match erased.await {
             // Between two tries the store has ended the key by itself.
