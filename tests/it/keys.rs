@@ -168,3 +168,40 @@ async fn without_room_for_keys_a_node_goes_on_with_what_is_there() {
     api.open().await;
     assert_eq!(told(&node), [1, 1], "{}", node.log());
 }
+
+#[tokio::test]
+async fn keys_without_their_data_open_no_new_node() {
+    let root = tests::node::fresh();
+    let (folder, data) = (root.path().join("volume"), tests::node::data_in(root.path()));
+    let settings = [("TERTULIA_STORE__KEYS", folder.to_str().unwrap())];
+    let mut node = Node::start_in(root.clone(), &settings);
+    let id = node.api().open().await;
+    node.kill();
+    let (file, away) = (folder.join("conversations.keys"), root.path().join("away"));
+    let keys = fs::read(&file).unwrap();
+    // The volume with the data is not mounted: its place is there, and empty.
+    fs::rename(&data, &away).unwrap();
+    fs::create_dir(&data).unwrap();
+    let learn: &[&str] = &["tenant", "create", "acme"];
+    for arguments in [&[], learn] {
+        let mut started = command(root.path(), &settings);
+        started.args(arguments);
+        let ran = run(started, "");
+        assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{ran:?}");
+        for part in [data.to_str().unwrap(), file.to_str().unwrap(), "is its volume mounted?"] {
+            assert!(ran.err.contains(part), "{part}: {ran:?}");
+        }
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 0, "nothing is begun");
+        assert!(fs::read(&file).unwrap() == keys, "and nothing added");
+    }
+    fs::remove_dir(&data).unwrap();
+    fs::rename(&away, &data).unwrap();
+    let mut node = Node::start_in(root.clone(), &settings);
+    assert_eq!(node.api().view(id).await.head, 1);
+    node.kill();
+    // To begin afresh both are moved away.
+    fs::rename(&data, &away).unwrap();
+    fs::rename(&file, root.path().join("old.keys")).unwrap();
+    let node = Node::start_in(root, &settings);
+    assert_eq!(node.api().get(&format!("/v1/conversations/{id}")).await.status, 404);
+}

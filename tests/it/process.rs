@@ -159,7 +159,7 @@ async fn sent_away(socket: &mut Socket) -> u16 {
 
 #[tokio::test]
 async fn a_node_that_is_told_to_stop_lets_replies_finish() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let (mut node, call, mut ana, id, asked) = speaking(&[]).await;
         let key = node.demo_key();
         let mut bo = Socket::open(node.address, &key).await;
@@ -172,6 +172,10 @@ async fn a_node_that_is_told_to_stop_lets_replies_finish() {
         assert_eq!(node.api().nobody().get("/readyz").await.failure(), (503, "draining"));
         assert_eq!(node.api().post("/v1/conversations", &json!({})).await.failure(), (503, "draining"));
         assert_eq!(node.api().nobody().get("/healthz").await.status, 200);
+        // A terminal that is closed may say so twice, and other signals say nothing.
+        for more in ["HUP", "USR1", "USR2"] {
+            node.signal(more);
+        }
         call.token("a time.");
         call.finish();
         let reply = ana.reply_to(id, asked).await;
@@ -186,6 +190,26 @@ async fn a_node_that_is_told_to_stop_lets_replies_finish() {
         assert_eq!(node.ended().await.code(), Some(0), "{signal}");
         let again = Node::start_in(node.root(), &[]);
         assert_eq!(again.api().log(id).await.events.last(), Some(&reply), "and it is durable");
+    }
+}
+
+#[tokio::test]
+async fn a_signal_that_means_nothing_ends_nothing() {
+    let said = |node: &Node, name: &str| node.log().lines().any(|line| line.contains(name));
+    // The second one was told to outlive its terminal, as by nohup.
+    for (before, ignored) in [("true", vec!["USR1", "USR2"]), (r#"trap "" HUP"#, vec!["HUP", "USR1", "USR2"])] {
+        let mut node = Node::start_after(before, fresh(), &[("TERTULIA_LOG__LEVEL", "info")]);
+        for name in ignored {
+            node.signal(name);
+        }
+        while !["SIGUSR1", "SIGUSR2"].into_iter().all(|name| said(&node, name)) {
+            tests::look_again().await;
+        }
+        assert_eq!(node.api().nobody().get("/readyz").await.status, 200, "{before}");
+        node.api().open().await;
+        // Were it stopping by now, this would be once more.
+        node.signal("TERM");
+        assert_eq!(node.ended().await.code(), Some(0), "{before}");
     }
 }
 

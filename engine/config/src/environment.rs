@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::error::{ConfigError, Place};
 use super::keys::{self, Path};
+use super::services;
 
 /// Names that programs of this kind share, and the settings they stand for.
 const PLAIN: [(&str, [&str; 3]); 6] = [
@@ -14,6 +15,9 @@ const PLAIN: [(&str, [&str; 3]); 6] = [
     ("GEMINI_API_KEY", ["providers", "gemini", "key"]),
     ("GEMINI_BASE_URL", ["providers", "gemini", "base_url"]),
 ];
+
+/// How all other settings' names begin.
+const OURS: &str = "TERTULIA_";
 
 /// A variable that is a setting.
 #[derive(Clone)]
@@ -32,15 +36,20 @@ pub(super) fn read(
     for (name, value) in variables {
         let Some(name) = name.to_str() else { continue };
         let plain = PLAIN.iter().find(|(known, _)| *known == name);
-        if value.is_empty() || (plain.is_none() && !ours(name)) {
+        if value.is_empty() || (plain.is_none() && !name.starts_with(OURS)) {
             continue;
         }
         let path = match plain {
             Some((_, path)) => path.iter().map(ToString::to_string).collect(),
-            None => all.iter().find(|path| keys::variable(path) == name).cloned().ok_or_else(|| {
-                let nearest = keys::nearest_variable(name, all);
-                ConfigError::UnknownKey { place: Place::Environment, key: name.into(), nearest }
-            })?,
+            None => match all.iter().find(|path| keys::variable(path) == name) {
+                Some(path) => path.clone(),
+                // The command line reads the first one itself.
+                None if name == "TERTULIA_CONFIG" || services::is_of_one(name, &value) => continue,
+                None => {
+                    let nearest = keys::nearest_variable(name, all);
+                    return Err(ConfigError::UnknownKey { place: Place::Environment, key: name.into(), nearest });
+                }
+            },
         };
         let value = value.into_string().map_err(|_| ConfigError::BadValue {
             place: Place::Environment,
@@ -51,13 +60,4 @@ pub(super) fn read(
     }
     found.sort_by_key(|(ours, _)| *ours);
     Ok(found.into_iter().map(|(_, variable)| variable).collect())
-}
-
-/// Whether a name is meant for us. Kubernetes sets `TERTULIA_PORT` and its like in every pod beside
-/// a service called tertulia, and the command line reads `TERTULIA_CONFIG` itself.
-fn ours(name: &str) -> bool {
-    name.strip_prefix("TERTULIA_").is_some_and(|rest| {
-        let service = rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_");
-        rest != "CONFIG" && !service
-    })
 }

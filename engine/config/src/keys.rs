@@ -69,13 +69,37 @@ pub(super) fn nearest(path: &[String], all: &[Path]) -> Option<String> {
     // Tables too: a header may be mistyped.
     let known = all.iter().flat_map(|known| (1..=known.len()).map(|depth| dotted(&known[..depth])));
     let by_spelling = closest(&dotted(path), known);
-    by_spelling.or_else(|| elsewhere.map(|known| dotted(known)))
+    by_spelling.or_else(|| elsewhere.or_else(|| part(path, all)).map(|known| dotted(known)))
 }
 
 /// The variable that was probably meant by `name`.
 pub(super) fn nearest_variable(name: &str, all: &[Path]) -> Option<String> {
     let one_underscore = all.iter().map(|path| variable(path)).find(|known| known.replace("__", "_") == name);
-    one_underscore.or_else(|| closest(name, all.iter().map(|path| variable(path))))
+    let by_spelling = one_underscore.or_else(|| closest(name, all.iter().map(|path| variable(path))));
+    let (_, below) = name.split_once('_')?;
+    by_spelling.or_else(|| part(&[below.to_lowercase()], all).map(|path| variable(path)))
+}
+
+/// The setting whose words `path` begins or ends with, in `data_dir` and `server.listen`, or that begins or ends with
+/// the words of `path`, as `limits.messages_burst` does: the one that has the most words of it, and the fewest others.
+fn part<'a>(path: &[String], all: &'a [Path]) -> Option<&'a Path> {
+    let words = |path: &[String]| -> Vec<String> {
+        let parts = path.iter().flat_map(|part| part.split(['_', '-', '.']));
+        parts.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    };
+    let meant = words(path);
+    if meant.is_empty() {
+        return None;
+    }
+    let shared = |known: &[String]| match known.len() <= meant.len() {
+        true => (meant.starts_with(known) || meant.ends_with(known)).then_some(known.len()),
+        false => (known.starts_with(&meant) || known.ends_with(&meant)).then_some(meant.len()),
+    };
+    let candidates = all.iter().filter_map(|known| {
+        let known_words = words(known);
+        shared(&known_words).map(|shared| ((std::cmp::Reverse(shared), known_words.len()), known))
+    });
+    candidates.min_by_key(|(rank, _)| *rank).map(|(_, known)| known)
 }
 
 /// The candidate with the fewest mistypings, if that is few enough for its length.

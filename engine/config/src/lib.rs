@@ -7,6 +7,7 @@ mod error;
 mod keys;
 mod merge;
 mod model_name;
+mod services;
 mod settings;
 mod sources;
 mod values;

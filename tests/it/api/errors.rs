@@ -181,6 +181,76 @@ async fn only_json_is_taken() {
 }
 
 #[tokio::test]
+async fn a_body_is_taken_unpacked_and_in_utf_8() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    let id = api.open().await;
+    let plain = json!({"ref": "r", "text": "Hello there!"}).to_string();
+    let marked = format!("\u{feff}{plain}");
+    let wide: Vec<u8> = marked.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let messages = format!("/v1/conversations/{id}/messages");
+    let document = json!({"source": "a.md", "text": "# Hours"}).to_string();
+    for (path, body, coding, answered) in [
+        (messages.as_str(), plain.as_bytes(), None, Ok(200)),
+        (&messages, plain.as_bytes(), Some("identity"), Ok(200)),
+        (&messages, plain.as_bytes(), Some("Identity, identity"), Ok(200)),
+        (&messages, marked.as_bytes(), None, Ok(200)),
+        (&messages, &wide, None, Err((400, "bad_json", "UTF-8"))),
+        (&messages, b"\x1f\x8b\x08\0", Some("gzip"), Err((415, "unsupported_media_type", "unpacked"))),
+        (&messages, plain.as_bytes(), Some("identity, br"), Err((415, "unsupported_media_type", "unpacked"))),
+        ("/v1/conversations", b"\x1f\x8b\x08\0", Some("gzip"), Err((415, "unsupported_media_type", "unpacked"))),
+        ("/v1/knowledge", document.as_bytes(), Some("zstd"), Err((415, "unsupported_media_type", "unpacked"))),
+        ("/v1/knowledge", document.as_bytes(), None, Ok(200)),
+        (
+            "/v1/knowledge/files?source=a.md",
+            b"# Hours",
+            Some("deflate"),
+            Err((415, "unsupported_media_type", "unpacked")),
+        ),
+        ("/v1/knowledge/files?source=a.md", b"# Hours", Some("identity"), Ok(200)),
+    ] {
+        let mut request = api.request("POST", path).header("content-type", "application/json").body(body.to_vec());
+        if path.contains("files") {
+            request = api.request("POST", path).header("content-type", "text/markdown").body(body.to_vec());
+        }
+        if let Some(coding) = coding {
+            request = request.header("content-encoding", coding);
+        }
+        let answer = Api::send(request).await;
+        match answered {
+            Ok(status) => assert_eq!(answer.status, status, "{path} {coding:?}: {}", answer.body),
+            Err((status, code, says)) => {
+                assert_eq!(answer.failure(), (status, code), "{path} {coding:?}");
+                assert!(answer.body.contains(says), "{}", answer.body);
+                assert_eq!(answer.header("accept-encoding") == "identity", status == 415, "{path} {coding:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_stands_twice_is_named_and_nothing_is_done() {
+    let node = Node::start(&[]);
+    let api = node.api();
+    let opened = api.get(&format!("/v1/conversations/{}", api.open_with("Ana").await)).await.ok::<serde_json::Value>();
+    let path = format!("/v1/contacts/{}", opened["contact_id"].as_str().unwrap());
+    let version = api.get(&path).await.ok::<serde_json::Value>()["version"].clone();
+    for (change, name) in [
+        (r#""consents":{"news":{"given":false},"news":{"given":true}}"#, "news"),
+        (r#""attributes":{"p":"x","p":null}"#, "p"),
+        (r#""attributes":{"p":"x"},"attributes":{}"#, "attributes"),
+    ] {
+        let body = format!(r#"{{"version":{version},{change}}}"#);
+        let request = api.request("PATCH", &path).header("content-type", "application/json").body(body);
+        let answer = Api::send(request).await;
+        assert_eq!(answer.failure(), (400, "bad_field"), "{change}");
+        assert!(answer.body.contains(&format!("`{name}`")), "{}", answer.body);
+    }
+    let contact = api.get(&path).await.ok::<serde_json::Value>();
+    assert_eq!((&contact["version"], &contact["consents"], &contact["attributes"]), (&version, &json!({}), &json!({})));
+}
+
+#[tokio::test]
 async fn too_many_requests_are_told_how_long_to_wait() {
     let node = Node::start(&[]);
     let api = node.api();

@@ -49,6 +49,10 @@ fn the_file_goes_over_the_defaults_and_the_environment_over_both() {
             ("TERTULIA_CONFIG", "t.toml"),
             ("TERTULIA_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
             ("TERTULIA_SERVICE_HOST", "10.0.0.1"),
+            ("TERTULIA_METRICS_SERVICE_HOST", "10.0.0.7"),
+            ("TERTULIA_METRICS_SERVICE_PORT", "9100"),
+            ("TERTULIA_METRICS_PORT", "tcp://10.0.0.7:9100"),
+            ("TERTULIA_REDIS_PORT_6379_TCP_ADDR", "10.0.0.8"),
             ("HOME", "/root"),
         ],
     )
@@ -240,6 +244,25 @@ fn what_is_wrong_is_one_line_that_says_where() {
             "yes",
             "environment: `TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS`: expected true or false",
         ),
+        variable(
+            "TERTULIA_DATA_DIR",
+            "/data",
+            "environment: `TERTULIA_DATA_DIR` is not a setting; did you mean `TERTULIA_DATA`?",
+        ),
+        variable(
+            "TERTULIA_MESSAGES_BURST",
+            "9",
+            "environment: `TERTULIA_MESSAGES_BURST` is not a setting; did you mean `TERTULIA_LIMITS__MESSAGES_BURST`?",
+        ),
+        variable("TERTULIA_LOG", "debug", "environment: `TERTULIA_LOG` is not a setting; did you mean `TERTULIA_LOG__"),
+        variable(
+            "TERTULIA_LISTEN_PORT",
+            "9000",
+            "environment: `TERTULIA_LISTEN_PORT` is not a setting; did you mean `TERTULIA_LISTEN`?",
+        ),
+        variable("TERTULIA_PORT", "9000", "environment: `TERTULIA_PORT` is not a setting"),
+        variable("TERTULIA_", "x", "environment: `TERTULIA_` is not a setting"),
+        file("data_dir = \"x\"", "t.toml, line 1: `data_dir` is not a setting; did you mean `data`?"),
         variable("TERTULIA_PRICES", "cheap", "environment: `TERTULIA_PRICES`: expected an inline table"),
         variable(
             "OPENAI_BASE_URL",
