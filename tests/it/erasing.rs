@@ -2,9 +2,14 @@
 
 mod stopped;
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
 use schema::ConversationId;
 use schema::wire::{ConversationList, ServerFrame};
 use serde_json::{Value, json};
+use socket2::SockRef;
 use tests::api::Api;
 use tests::client::Socket;
 use tests::node::{Node, fresh};
@@ -95,6 +100,59 @@ async fn nothing_is_written_back_to_what_is_erased_meanwhile() {
         assert_eq!(api.try_say(id, "last", "Hello?").await.failure(), (404, "unknown_conversation"));
     }
     assert_eq!(listed(&api).await, []);
+}
+
+/// A client that is gone before it has an answer: its request was done or not, and whichever it was, it is told.
+#[tokio::test]
+async fn an_erasure_whose_asker_hangs_up_is_told_and_forgotten_everywhere() {
+    let node = Node::start(&[]);
+    let (api, key) = (node.api(), node.demo_key());
+    let mut socket = Socket::open(node.address, &key).await;
+    let mut erased = Vec::new();
+    for round in 0..24_u32 {
+        let id = api.open().await;
+        api.ask(id, "q1", &format!("What is the price of number{round} in Ulan Bator?")).await;
+        while !board(&api).await.contains(&id.to_string()) {
+            tests::look_again().await;
+        }
+        socket.join(id, 0).await;
+        let mut hasty = TcpStream::connect(node.address).unwrap();
+        let asked = format!("DELETE /v1/conversations/{id} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\r\n");
+        hasty.write_all(asked.as_bytes()).unwrap();
+        // A moment that is another one each time, with no clock: others' requests.
+        for _ in 0..round % 4 {
+            assert_eq!(api.get("/healthz").await.status, 200);
+        }
+        if round % 2 == 0 {
+            // The kernel says at once that nobody is there any more.
+            SockRef::from(&hasty).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(hasty);
+        // Whether it was done cannot be known before somebody else asks for the same; both are told.
+        let again = api.call("DELETE", &format!("/v1/conversations/{id}")).await;
+        if again.status == 503 {
+            while api.get(&format!("/v1/conversations/{id}")).await.status != 404 {
+                tests::look_again().await;
+            }
+        } else {
+            assert!([204, 404].contains(&again.status), "{}", again.body);
+        }
+        erased.push((id, again.status));
+        let told = socket.sees(|frame| match frame {
+            ServerFrame::Error { conversation: Some(about), error } if *about == id => Some(error.code.name()),
+            _ => None,
+        });
+        assert_eq!(told.await, "unknown_conversation", "round {round}");
+        while board(&api).await.contains(&format!("number{round} ")) {
+            tests::look_again().await;
+        }
+    }
+    assert!(erased.iter().any(|(_, again)| *again != 204), "none was done for who hung up: {erased:?}");
+    assert_eq!(listed(&api).await, []);
+}
+
+async fn board(api: &Api) -> String {
+    api.get("/v1/unanswered").await.body
 }
 
 #[tokio::test]
