@@ -53,7 +53,7 @@ pub(super) fn write(blocks: Vec<Block>) -> (Option<String>, String) {
             lists -= 1;
         }
         while lists < depth {
-            writer.begin_list(None);
+            writer.begin_list();
             lists += 1;
         }
         match block {

@@ -101,7 +101,7 @@ fn write(blocks: &[Block]) -> String {
     for block in blocks {
         let item = if let Block::Paragraph(words) = block { words.strip_prefix(BULLETS) } else { None };
         match (item.is_some(), in_list) {
-            (true, false) => writer.begin_list(None),
+            (true, false) => writer.begin_list(),
             (false, true) => writer.end_list(),
             _ => {}
         }

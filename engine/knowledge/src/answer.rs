@@ -1,6 +1,8 @@
 //! The built-in answerer: replies with the sentences of the documents themselves, cited.
 //! Invariant: it says nothing about the tenant's business that is not a quotation.
 
+mod verbatim;
+
 use std::sync::Arc;
 
 use engine_model::{Chunk, ChunkStream, Model, Price, Prompt, Signal, Stop};
@@ -158,9 +160,6 @@ pub fn weigh(prompt: &Prompt) -> Vec<Weighed> {
     weighed
 }
 
-/// Takes no room and allows no break.
-const WORD_JOINER: char = '\u{2060}';
-
 /// What is said to who wants a person, with the ways to reach one that the documents name.
 fn with_contact(phrase: Phrase, language: Language, passages: &[Passage], documents: Language) -> String {
     let mut reply = phrase.in_language(language).to_string();
@@ -170,7 +169,7 @@ fn with_contact(phrase: Phrase, language: Language, passages: &[Passage], docume
         for line in read.lines() {
             let reaches = Values::has(&line, documents, Values::PHONE.and(Values::MAIL));
             if reaches && line.chars().count() <= CONTACT_CHARS_MAX && lines.len() < CONTACTS_MAX {
-                let line = format!("- {} [{}]", uncited(&line), passage.n);
+                let line = format!("- {} [{}]", verbatim::quoted(&line), passage.n);
                 if !lines.contains(&line) {
                     lines.push(line);
                 }
@@ -229,7 +228,7 @@ fn show(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
 
 /// A quotation with its place and its citation.
 fn quoted(Quote { n, place, text, is_block }: &Quote) -> String {
-    let (place, text) = (uncited(place), uncited(text));
+    let (place, text) = (verbatim::quoted(place), verbatim::quoted(text));
     if *is_block { format!("“{place}” [{n}]:\n\n{text}") } else { format!("“{place}”: “{text}” [{n}]") }
 }
 
@@ -249,25 +248,6 @@ fn unsure(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
     }
     shown.push(Phrase::Person.in_language(language).to_string());
     shown.join("\n\n")
-}
-
-/// A text whose own `[2]` is read as no citation: a mark that nobody sees stands in it. Code stays as it is.
-fn uncited(text: &str) -> String {
-    let mut rest = text;
-    let mut shown = String::with_capacity(text.len());
-    let mut in_code = false;
-    while let Some(at) = rest.find(['[', '`']) {
-        let (before, after) = rest.split_at(at);
-        shown.push_str(before);
-        in_code ^= after.starts_with('`');
-        shown.push_str(&after[..1]);
-        rest = &after[1..];
-        if after.starts_with('[') && !in_code && rest.trim_start().starts_with(|c: char| c.is_ascii_digit()) {
-            shown.push(WORD_JOINER);
-        }
-    }
-    shown.push_str(rest);
-    shown
 }
 
 fn unknown(nearest: Option<(u32, String)>, language: Language) -> String {

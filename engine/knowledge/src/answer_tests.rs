@@ -200,3 +200,54 @@ fn what_the_owner_typed_goes_before_what_was_learned() {
         "From “Is there parking at the shop?”: “Yes, six places in the yard.” [2]"
     );
 }
+
+#[test]
+fn what_is_quoted_is_as_it_was_written() {
+    let typed = |question: &str, answer: &str| {
+        let text = format!("# {question}\n\n{answer}\n");
+        crate::Document::new("answer:x", text).passages()
+    };
+    for (question, answer, shown) in [
+        (
+            "When are you closed around Christmas?",
+            "We are closed on:\n\n24. December\n26. December\n1. January",
+            "We are closed on:\n\n24. December\n26. December\n1. January",
+        ),
+        ("Which rooms are there?", "12. Ada\n14. Ben\n17. Cem", "12. Ada\n14. Ben\n17. Cem"),
+        ("What is your telephone number?", "+ 34 600 123 456", "+ 34 600 123 456"),
+        (
+            "What is the price?",
+            "> 18 years: 10 euros\n< 18 years: free",
+            "> 18 years: 10 euros\n\u{2060}< 18 years: free",
+        ),
+        ("Which formula is it?", "2*3*4", "2*3*4"),
+        ("Which method is called?", "__init__", "__init__"),
+        ("Where is the configuration?", "C:\\data\\_new\\.config", "C:\\data\\_new\\.config"),
+    ] {
+        let reply = reply(question, &typed(question, answer));
+        assert!(reply.replace('\u{2060}', "").contains(&shown.replace('\u{2060}', "")), "{question}: {reply}");
+    }
+    for (source, text, question, shown) in [
+        (
+            "rules.txt",
+            "Returns:\n7. Shoes can be returned\n9. Food cannot be returned",
+            "Can food be returned?",
+            "9. Food cannot be returned",
+        ),
+        (
+            "call.txt",
+            "You reach us by telephone:\n\n+ 34 600 123 456",
+            "What is your telephone number?",
+            "+ 34 600 123 456",
+        ),
+        (
+            "page.html",
+            "# Öffnungszeiten\n\n24\\. Dezember: geschlossen  \n26\\. Dezember: geschlossen  \n2\\. Januar: ab 9 Uhr offen\n",
+            "Habt ihr am 26. Dezember offen?",
+            "26. Dezember: geschlossen",
+        ),
+    ] {
+        let reply = reply(question, &crate::Document::new(source, text).passages());
+        assert!(reply.contains(shown), "{question}: {reply}");
+    }
+}

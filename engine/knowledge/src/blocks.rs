@@ -2,6 +2,9 @@
 //! Invariant: every visible word of a document is in some block or in the headings above one; what was struck
 //! through does not count as visible: it does not hold any more.
 
+mod numbering;
+
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -11,11 +14,11 @@ use pulldown_cmark::{BrokenLink, CodeBlockKind, CowStr, Event, HeadingLevel, Opt
 use super::html;
 use super::parts::parts;
 use super::struck::Struck;
+use super::written;
+use numbering::counted;
 
 /// A heading longer than this, in characters, is cut in the path and repeated in full below it.
 const HEADING_CHARS_MAX: usize = 120;
-/// A longer address of a link is left out, in bytes.
-const ADDRESS_BYTES_MAX: usize = 500;
 /// Lists nested deeper than this are shown at this depth.
 const INDENT_LEVELS_MAX: usize = 4;
 /// Labels of links that are known in all parts of a large text.
@@ -45,26 +48,24 @@ pub(super) enum Kind {
 
 /// Gives the blocks of a plain text, whose headings, lists and tables have no markup.
 pub(super) fn of_plain(text: &str, mut take: impl FnMut(Block)) {
-    let mut reader = Reader::default();
+    let mut reader = Reader { is_plain: true, ..Reader::default() };
+    // As a whole: a part may look like what was made of another text.
+    let is_made = engine_text::plain::is_made(text);
+    if !is_made && engine_text::plain::is_markdown(text) {
+        return written::of_typed(text, take);
+    }
     for part in parts(text) {
-        reader.part(&engine_text::plain::to_markdown(part), &HashSet::new());
+        let part = if is_made { part.into() } else { Cow::from(engine_text::plain::to_markdown(part)) };
+        reader.part(&part, &HashSet::new());
         reader.give(&mut take);
     }
     reader.finish(&mut take);
 }
 
 /// Gives the blocks of a Markdown document, front matter left out.
-pub(super) fn of_markdown(text: &str, take: impl FnMut(Block)) {
-    read(text, Reader::default(), take);
-}
-
-/// The same with the addresses of its links, for what the owner wrote to be shown as it is.
-pub(super) fn with_addresses(text: &str, take: impl FnMut(Block)) {
-    read(text, Reader { keeps_addresses: true, ..Reader::default() }, take);
-}
-
-fn read(text: &str, mut reader: Reader, mut take: impl FnMut(Block)) {
+pub(super) fn of_markdown(text: &str, mut take: impl FnMut(Block)) {
     let text = without_front_matter(text);
+    let mut reader = Reader::default();
     let mut parts = parts(text).peekable();
     let first = parts.next().unwrap_or_default();
     // What one part refers to may stand in another.
@@ -74,13 +75,6 @@ fn read(text: &str, mut reader: Reader, mut take: impl FnMut(Block)) {
         reader.give(&mut take);
     }
     reader.finish(&mut take);
-}
-
-/// All blocks of a Markdown document.
-pub(super) fn markdown(text: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    of_markdown(text, |block| blocks.push(block));
-    blocks
 }
 
 /// Labels of links that are defined somewhere in a text.
@@ -115,8 +109,9 @@ fn without_front_matter(text: &str) -> &str {
     text
 }
 
+/// Puts blocks below the headings above them, as they are met.
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     blocks: Vec<Block>,
     headings: Vec<Heading>,
     path: Option<Rc<str>>,
@@ -130,15 +125,14 @@ struct Reader {
     struck_blocks: Struck,
     /// Lines of the list being read.
     list: String,
-    /// Next number of each open list, outermost first; none for bullets.
+    /// Of each open list, outermost first, the next number, where its items are counted.
     lists: Vec<Option<u64>>,
     marker: Option<String>,
     table: Vec<Vec<String>>,
     html: String,
     code: Option<(String, String)>,
-    keeps_addresses: bool,
-    /// Open links: where they lead, and where their words begin.
-    links: Vec<(String, usize)>,
+    /// No Markdown was written: each item keeps its number.
+    is_plain: bool,
     /// Words set above or below the line, and where they begin.
     shift: Option<(Shift, usize)>,
 }
@@ -162,8 +156,16 @@ impl Reader {
         let known = |link: BrokenLink<'_>| {
             labels.contains(&link.reference.to_lowercase()).then(|| (CowStr::from(""), CowStr::from("")))
         };
-        for (event, range) in Parser::new_with_broken_link_callback(text, options, Some(known)).into_offset_iter() {
+        let events = Parser::new_with_broken_link_callback(text, options, Some(known)).into_offset_iter();
+        let events: Vec<_> = events.collect();
+        let mut counted = counted(&events, text).into_iter();
+        for (event, range) in events {
             match event {
+                Event::Start(Tag::List(_)) => {
+                    self.end_of_text();
+                    self.lists.push(counted.next().flatten().filter(|_| !self.is_plain));
+                }
+                Event::Start(Tag::Item) => self.item(&text[range]),
                 // One tilde is `from … to` or `about`, as in `9:00~17:00`.
                 Event::Start(Tag::Strikethrough) | Event::End(TagEnd::Strikethrough)
                     if !text[range.start..].starts_with("~~") =>
@@ -244,21 +246,6 @@ impl Reader {
         }
     }
 
-    /// Where a link leads, unless its words say so.
-    fn end_of_link(&mut self) {
-        let Some((address, from)) = self.links.pop() else { return };
-        let said = address.trim_start_matches("mailto:").trim_start_matches("tel:");
-        let words = self.inline.get(from..).unwrap_or_default();
-        let is_useful = !said.is_empty() && !said.starts_with('#') && said.len() <= ADDRESS_BYTES_MAX;
-        if !is_useful || words.contains(said) {
-            return;
-        }
-        // Read again as Markdown, its signs must not be taken for markup.
-        let is_marked = said.contains("://") && said.contains(['_', '*', '~', '[', '`', '&']);
-        let shown = if is_marked { format!(" (<{said}>)") } else { format!(" ({said})") };
-        self.inline.push_str(&shown);
-    }
-
     fn code_span(&mut self, words: &str) {
         let fence = if words.contains('`') { "`` " } else { "`" };
         self.inline.push_str(fence);
@@ -266,24 +253,23 @@ impl Reader {
         self.inline.extend(fence.chars().rev());
     }
 
+    /// An item begins, with the number that stands there, unless its list is counted.
+    fn item(&mut self, text: &str) {
+        self.end_of_text();
+        let indent = "  ".repeat((self.lists.len().saturating_sub(1)).min(INDENT_LEVELS_MAX));
+        self.marker = Some(match (self.lists.last_mut(), numbering::written(text)) {
+            (Some(Some(number)), Some((_, sign))) => {
+                let marker = format!("{indent}{number}{sign} ");
+                *number = number.saturating_add(1);
+                marker
+            }
+            (_, Some((digits, sign))) => format!("{indent}{digits}{sign} "),
+            _ => format!("{indent}- "),
+        });
+    }
+
     fn start(&mut self, tag: Tag<'_>) {
         match tag {
-            Tag::List(first) => {
-                self.end_of_text();
-                self.lists.push(first);
-            }
-            Tag::Item => {
-                self.end_of_text();
-                let indent = "  ".repeat((self.lists.len().saturating_sub(1)).min(INDENT_LEVELS_MAX));
-                self.marker = Some(match self.lists.last_mut() {
-                    Some(Some(number)) => {
-                        let marker = format!("{indent}{number}. ");
-                        *number = number.saturating_add(1);
-                        marker
-                    }
-                    _ => format!("{indent}- "),
-                });
-            }
             Tag::CodeBlock(kind) => {
                 self.end_of_text();
                 self.end_of_list();
@@ -292,9 +278,6 @@ impl Reader {
                     CodeBlockKind::Indented => String::new(),
                 };
                 self.code = Some((language, String::new()));
-            }
-            Tag::Link { dest_url, .. } if self.keeps_addresses => {
-                self.links.push((dest_url.into_string(), self.inline.len()));
             }
             Tag::Table(_) => {
                 self.end_of_text();
@@ -328,7 +311,6 @@ impl Reader {
                     self.push(Kind::Code { language }, lines.trim_end_matches('\n').to_string());
                 }
             }
-            TagEnd::Link => self.end_of_link(),
             TagEnd::Strikethrough => {
                 let cut = self.struck.end();
                 self.cut(cut);
@@ -361,7 +343,7 @@ impl Reader {
         }
     }
 
-    fn finish(mut self, take: &mut impl FnMut(Block)) {
+    pub(super) fn finish(mut self, take: &mut impl FnMut(Block)) {
         while let Some(heading) = self.headings.pop() {
             self.leave(heading);
         }
@@ -392,7 +374,7 @@ impl Reader {
         self.push(Kind::List, lines.trim_end().to_string());
     }
 
-    fn heading(&mut self, level: HeadingLevel, title: &str) {
+    pub(super) fn heading(&mut self, level: HeadingLevel, title: &str) {
         let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
         if title.is_empty() {
             return;
@@ -420,7 +402,7 @@ impl Reader {
         }
     }
 
-    fn push(&mut self, kind: Kind, text: String) {
+    pub(super) fn push(&mut self, kind: Kind, text: String) {
         if text.trim().is_empty() {
             return;
         }

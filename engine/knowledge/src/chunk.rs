@@ -10,6 +10,7 @@ use schema::limits::PASSAGE_CHARS_MAX;
 
 use super::blocks::{self, Block, Kind};
 use super::sentences::sentences;
+use super::written;
 
 /// Prose is gathered up to about this many characters: shorter passages are found more exactly.
 const GATHER_CHARS: usize = 800;
@@ -20,8 +21,8 @@ const TABLE_HEAD_CHARS_MAX: usize = 400;
 
 /// Between a heading and the one below it.
 const JOINT: &str = " › ";
-/// Before each title of an outline; lists of the page's own are written with `- `.
-pub(super) const OUTLINE_MARK: &str = "+ ";
+/// Before each title of an outline. No text of a tenant's begins with it: it has a sign that nobody sees.
+pub(super) const OUTLINE_MARK: &str = "\u{2060}+ ";
 /// Sections that are listed with the heading above them, and how long the list may be, in characters.
 const OUTLINE_MAX: usize = 24;
 const OUTLINE_CHARS_MAX: usize = 600;
@@ -31,19 +32,19 @@ const OUTLINE_CHARS_MAX: usize = 600;
 pub(crate) struct Piece {
     /// The headings above it, outermost first, joined with ` › `.
     pub(crate) heading: String,
-    /// Its words, as Markdown without links' addresses.
+    /// Its words: paragraphs, lists, tables and listings, nothing in them escaped. See [`super::written`].
     pub(crate) text: String,
 }
 
-/// The passages of a document. Names that end in `.txt`, `.text` or `.log` are plain text, all
-/// others Markdown.
+/// The passages of a document. What a team typed stays as it was typed; names that end in `.txt`, `.text` or `.log`
+/// are plain text, all others Markdown.
 pub(crate) fn pieces(source: &str, text: &str) -> Vec<Piece> {
     let name = source.to_ascii_lowercase();
     let is_plain = [".txt", ".text", ".log"].iter().any(|end| name.ends_with(end));
     let mut packer = Packer::default();
     let take = |block: Block| packer.add(&block);
     if source.starts_with(TYPED_SOURCE) {
-        blocks::with_addresses(text, take);
+        written::of_typed(text, take);
     } else if is_plain {
         blocks::of_plain(text, take);
     } else {

@@ -19,29 +19,98 @@ fn check(text: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn a_typed_answer_keeps_where_its_links_lead() {
+fn raised_signs_and_breaks_are_read_and_addresses_are_not() {
+    check("Here is [our map](https://map.example/x).", &[("", "Here is our map.")]);
+    check(
+        "From €75<sup>1</sup>, 250 m<sup>2</sup>, H<SUB>2</SUB>O, 1<sup>st</sup>, a<br>b</sup>",
+        &[("", "From €75¹, 250 m², H₂O, 1st, a\nb")],
+    );
+}
+
+#[test]
+fn a_typed_answer_is_as_it_was_typed() {
+    for answer in [
+        "We are closed on:\n\n24. December\n26. December\n1. January",
+        "12. Ada\n14. Ben\n17. Cem",
+        "08) first\n09) second",
+        "9. Food cannot be returned",
+        "1. same\n1. same",
+        "+ 34 600 123 456",
+        "> 18 years: 10 euros\n< 18 years: free",
+        "2*3*4 and __init__ and *this* and **that** and ~~those~~",
+        "C:\\data\\_new\\.config",
+        "Here is [our map](https://map.example/_a_(b)), or <https://map.example/x>.",
+        "Fish &amp; chips <b>5</b> &euro;",
+        "- one\n  - two\n\n* three\n• four\n+ five",
+        "Title\n-----\nText with two  blanks.\nAnd a line.",
+        "#1 of all\n# 2 of all",
+        "```py\nx = __init__\n\n# no heading\n```",
+        "~~~\nx\n~~~\n\n````md\n```\n````",
+        "```\nnever closed",
+        "| a | b |\n|---|---|\n| 24. | __x__ |",
+        "    four blanks",
+    ] {
+        let texts: Vec<String> = typed(answer).into_iter().map(|piece| piece.text).collect();
+        assert_eq!(texts, [answer], "{answer}");
+    }
+    let parted = typed("First.\n\n## Dogs\n\nMay come.");
+    assert_eq!((parted[1].heading.as_str(), parted[1].text.as_str()), ("When? › Dogs", "May come."));
+}
+
+/// The pieces of an answer, as it is learned.
+fn typed(answer: &str) -> Vec<Piece> {
+    let pieces = pieces("answer:x", &format!("# When?\n\n{answer}\n\n# Where is __init__?\n\n{answer}\n"));
+    let (first, second): (Vec<Piece>, Vec<Piece>) = pieces
+        .into_iter()
+        .filter(|piece| !piece.text.starts_with(OUTLINE_MARK))
+        .partition(|piece| piece.heading.starts_with("When?"));
+    assert!(second.iter().all(|piece| piece.heading == "Where is __init__?"
+        || piece.heading == "Dogs"
+        || piece.heading.ends_with("› Dogs")));
+    assert_eq!(first.len(), second.len());
+    first
+}
+
+#[test]
+fn a_list_keeps_the_numbers_that_were_written() {
     for (source, text, expected) in [
-        ("answer:map", "Here is [our map](https://map.example/x).", "Here is our map (https://map.example/x)."),
-        ("page.md", "Here is [our map](https://map.example/x).", "Here is our map."),
+        ("a.md", "24. Dezember\n26. Dezember\n1. Januar", "24. Dezember\n26. Dezember\n1. Januar"),
+        ("a.md", "12) Ada\n14) Ben", "12) Ada\n14) Ben"),
+        ("a.md", "1. a\n1. b\n1. c", "1. a\n2. b\n3. c"),
+        ("a.md", "7. a\n\n9. b\n   1. x\n   3. y", "7. a\n9. b\n  1. x\n  3. y"),
+        ("a.md", "08. Mai\n25. Mai", "08. Mai\n25. Mai"),
         (
-            "answer:map",
-            "See <https://map.example/x> or [map.example](https://map.example).",
-            "See https://map.example/x or map.example (https://map.example).",
+            "a.txt",
+            "Food:\n7. Shoes can be returned\n9. Food cannot be returned",
+            "Food:\n\n7. Shoes can be returned\n9. Food cannot be returned",
         ),
+        ("a.txt", "Zu:\n24. Dezember\n26. Dezember\n1. Januar", "Zu:\n\n24. Dezember\n26. Dezember\n1. Januar"),
+        ("a.txt", "Rooms:\n1. Ada\n1. Ben", "Rooms:\n\n1. Ada\n1. Ben"),
+        ("a.txt", "Call us.\n\n+ 34 600 123 456", "Call us.\n\n+ 34 600 123 456"),
+        ("a.txt", "✓ Breakfast is in it\n✗ Dinner is not", "- ✓ Breakfast is in it\n- ✗ Dinner is not"),
+        ("a.txt", "> 18 years: 10 euros\n< 18 years: free", "> 18 years: 10 euros\n< 18 years: free"),
         (
-            "answer:map",
-            "Write to [us](mailto:a@b.example) or [a@b.example](mailto:a@b.example), see [above](#top).",
-            "Write to us (a@b.example) or a@b.example, see above.",
+            "a.txt",
+            "2*3*4, __init__ in C:\\data\\_new\\.config or C:\\_new.\n",
+            "2*3*4, __init__ in C:\\data\\_new\\.config or C:\\_new.",
         ),
-        ("answer:map", "A [map](https://map.example/_a_(b)).", "A map (<https://map.example/_a_(b)>)."),
-        (
-            "page.md",
-            "From €75<sup>1</sup>, 250 m<sup>2</sup>, H<SUB>2</SUB>O, 1<sup>st</sup>, a<br>b</sup>",
-            "From €75¹, 250 m², H₂O, 1st, a\nb",
-        ),
+        ("a.txt", "# A\n\n__init__ and 2*3*4\n\n# B\n\n1. x\n1. y", "__init__ and 2*3*4"),
     ] {
         let texts: Vec<String> = pieces(source, text).into_iter().map(|piece| piece.text).collect();
-        assert_eq!(texts, [expected], "{source}: {text}");
+        assert_eq!(texts[0], expected, "{source}: {text}");
+        let made = engine_text::plain::to_markdown(text);
+        if source == "a.txt" && made != text {
+            let again: Vec<String> = pieces(source, &made).into_iter().map(|piece| piece.text).collect();
+            let lines = |texts: &[String]| {
+                texts
+                    .iter()
+                    .flat_map(|text| text.lines())
+                    .filter(|line| !line.is_empty())
+                    .map(str::to_owned)
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(lines(&again), lines(&texts), "read from a file: {text}");
+        }
     }
 }
 

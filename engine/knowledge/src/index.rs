@@ -19,7 +19,7 @@ use super::meanings::{self, Meanings};
 use super::stems::{Word, words};
 
 /// Raise it when the fields, the words or the passages change: indexes are then built anew.
-const FORMAT: &str = "tertulia-knowledge 4\n";
+const FORMAT: &str = "tertulia-knowledge 5\n";
 const FORMAT_FILE: &str = "FORMAT";
 /// What one learner may use before it writes to disk; the least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;

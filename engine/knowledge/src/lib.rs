@@ -46,6 +46,7 @@ mod values;
 mod weights;
 mod words;
 mod work;
+mod written;
 
 pub use answer::{Builtin, Weighed, weigh};
 pub use document::Document;

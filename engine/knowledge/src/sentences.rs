@@ -8,6 +8,23 @@ const ABBREVIATIONS: &[&str] = &[
 ];
 /// Words that are short forms before a number only.
 const BEFORE_NUMBERS: &[&str] = &["no", "nr", "núm", "fig", "art", "p", "max", "min"];
+/// Months as they stand behind the dot of a day: `24. Dezember`.
+const MONTHS: &[&str] = &[
+    "Januar",
+    "Jänner",
+    "Februar",
+    "Feber",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+];
 
 /// The sentences of a text, trimmed, none of them empty.
 pub(super) fn sentences(text: &str) -> Vec<&str> {
@@ -63,9 +80,13 @@ fn is_abbreviation(before: &str, rest: &str) -> bool {
     let single = matches!((chars.next(), chars.next()), (Some(c), None) if c.is_uppercase());
     // Digits first: white space before a sentence must not be looked through again for every dot in it.
     let number_alone = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit()) && word == before.trim();
+    // The day of a date, not the end of what was said before it.
+    let is_day = (1..=2).contains(&word.len())
+        && word.bytes().all(|b| b.is_ascii_digit())
+        && MONTHS.iter().any(|month| rest.trim_start().starts_with(month));
     let word = word.to_lowercase();
     let counts = rest.trim_start().starts_with(|c: char| c.is_ascii_digit()) && BEFORE_NUMBERS.contains(&word.as_str());
-    single || number_alone || counts || ABBREVIATIONS.contains(&word.as_str())
+    single || number_alone || is_day || counts || ABBREVIATIONS.contains(&word.as_str())
 }
 
 #[cfg(test)]
@@ -86,6 +107,8 @@ mod tests {
             ("今日は。明日も。", &["今日は。", "明日も。"]),
             ("The answer is no. See No. 5 below.", &["The answer is no.", "See No. 5 below."]),
             ("no end", &["no end"]),
+            ("Zu am 24. Dezember. Offen ab 2. Januar.", &["Zu am 24. Dezember.", "Offen ab 2. Januar."]),
+            ("It costs 24. Then go.", &["It costs 24.", "Then go."]),
         ] {
             assert_eq!(sentences(text), expected, "{text}");
         }

@@ -2,13 +2,16 @@
 //! a list, a listing. Each with the words that lead to it.
 //! Invariant: what is shown stands in the passage; bounded by the passage's length.
 
+use std::ops::Range;
+
 use schema::{Passage, TYPED_SOURCE};
 
-use super::blocks::{self, Block, Kind};
+use super::blocks::{Block, Kind};
 use super::chunk::OUTLINE_MARK;
 use super::index::name_of;
 use super::sentences::sentences;
 use super::tables::Table;
+use super::written;
 
 /// A quotation of a list or table has at most so many lines.
 pub(super) const LINES_MAX: usize = 12;
@@ -84,14 +87,14 @@ impl<'a> Read<'a> {
         let (above, heading) = passage.heading.rsplit_once(" › ").unwrap_or(("", &passage.heading));
         let above = format!("{above} {}", name_of(&passage.source));
         let mut read = Self { passage, heading, above, units: Vec::new(), tables: Vec::new() };
-        let blocks = blocks::markdown(passage.text.as_str());
+        let blocks = written::of_passage(passage.text.as_str());
         let mut lead = String::new();
         for (at, block) in blocks.iter().enumerate() {
             let next = blocks.get(at + 1).filter(|next| next.kind != Kind::Prose);
             match &block.kind {
                 Kind::Prose => {
                     read.of_prose(block, next);
-                    lead = sentences(&block.text).last().map(|last| (*last).to_string()).unwrap_or_default();
+                    lead = sentences(&one_line(&block.text)).last().map(|last| (*last).to_string()).unwrap_or_default();
                 }
                 Kind::List => read.of_list(block, &std::mem::take(&mut lead)),
                 Kind::Table => read.of_table(block, &std::mem::take(&mut lead)),
@@ -188,10 +191,23 @@ impl<'a> Read<'a> {
     }
 
     fn of_prose(&mut self, block: &Block, next: Option<&Block>) {
-        let all: Vec<&str> = sentences(&block.text);
+        // A sentence may go on in the next line, and is shown as its lines stand.
+        let line = one_line(&block.text);
+        let all: Vec<&str> = sentences(&line);
+        let mut end = 0;
+        let places: Vec<Range<usize>> = all
+            .iter()
+            .map(|sentence| {
+                let from = line[end..].find(sentence).map_or(end, |at| end + at);
+                end = from + sentence.len();
+                from..end
+            })
+            .collect();
+        let written = |from: usize, to: usize| block.text.get(places[from].start..places[to - 1].end);
         for from in 0..all.len().min(UNITS_MAX) {
             for to in from + 1..=(from + SENTENCES_MAX).min(all.len()) {
                 let text = all[from..to].join(" ");
+                let shown = written(from, to).unwrap_or(&text);
                 if to - from > 1 && text.chars().count() > SENTENCES_CHARS_MAX {
                     break;
                 }
@@ -206,13 +222,14 @@ impl<'a> Read<'a> {
                 if to - from == 1 && all.len() > 1 && is_title(&text) {
                     continue;
                 }
-                let mut shown = text.clone();
-                let mut wide = widened(&all, from, to);
+                let (first, last) = widened(&all, from, to);
+                let mut wide = written(first, last).unwrap_or(&text).to_string();
+                let mut shown = shown.to_string();
                 // What announces something is shown with what it announces.
                 if to == all.len() && text.ends_with(':') {
                     let Some(next) = next else { continue };
                     let lines: Vec<&str> = next.text.lines().take(LINES_MAX).collect();
-                    shown = format!("{text}\n\n{}", fenced(next, &lines.join("\n")));
+                    shown = format!("{shown}\n\n{}", fenced(next, &lines.join("\n")));
                     wide.clone_from(&shown);
                 }
                 self.units.push(Unit {
@@ -233,12 +250,16 @@ impl<'a> Read<'a> {
     fn of_list(&mut self, block: &Block, lead: &str) {
         let lines: Vec<&str> = block.text.lines().collect();
         let first = self.units.len();
+        let is_counted = is_counted(&lines);
+        // What is judged: a number that only counts says nothing of its item.
+        let own_of = |line: &str| if is_counted { uncounted(bare(line)).to_string() } else { bare(line).to_string() };
         let mut from = 0;
         while from < lines.len() {
             // What is indented below an item belongs to it.
             let depth = indent(lines[from]);
             let to = (from + 1..lines.len()).find(|at| indent(lines[*at]) <= depth).unwrap_or(lines.len());
-            let text = lines[from..to].iter().map(|line| bare(line)).collect::<Vec<_>>().join("\n");
+            let text = lines[from..to].iter().map(|line| own_of(line)).collect::<Vec<_>>().join("\n");
+            let shown = lines[from..to].iter().map(|line| bare(line)).collect::<Vec<_>>().join("\n");
             let (label, own) = split_key(&text);
             self.units.push(Unit {
                 form: Form::Item,
@@ -246,19 +267,20 @@ impl<'a> Read<'a> {
                 own: own.to_string(),
                 lead: lead.to_string(),
                 beside: String::new(),
-                shown: text.clone(),
+                shown,
                 wide: None,
                 table: None,
                 size: 1,
             });
             if to > from + 1 {
                 for line in &lines[from + 1..to] {
-                    let (label, own) = split_key(bare(line));
+                    let text = own_of(line);
+                    let (label, own) = split_key(&text);
                     self.units.push(Unit {
                         form: Form::Item,
                         label: label.to_string(),
                         own: own.to_string(),
-                        lead: format!("{} {lead}", bare(lines[from])),
+                        lead: format!("{} {lead}", own_of(lines[from])),
                         beside: String::new(),
                         shown: bare(line).to_string(),
                         wide: None,
@@ -353,7 +375,7 @@ impl<'a> Read<'a> {
 }
 
 /// A stretch of sentences with those after it and before it, as far as there is room.
-fn widened(all: &[&str], mut from: usize, mut to: usize) -> String {
+fn widened(all: &[&str], mut from: usize, mut to: usize) -> (usize, usize) {
     let mut chars: usize = all[from..to].iter().map(|sentence| sentence.chars().count() + 1).sum();
     let mut fits = |sentence: &&str| {
         chars += sentence.chars().count() + 1;
@@ -365,7 +387,20 @@ fn widened(all: &[&str], mut from: usize, mut to: usize) -> String {
     while from > 0 && fits(&all[from - 1]) {
         from -= 1;
     }
-    all[from..to].join(" ")
+    (from, to)
+}
+
+/// Lines of prose as one; a line that counts or compares begins a sentence of its own. Byte places are the same.
+fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for (n, next) in text.split('\n').enumerate() {
+        let begins = written::marker(next).is_some() || next.starts_with(['>', '<', '+']);
+        if n > 0 {
+            line.push(if begins { '\n' } else { ' ' });
+        }
+        line.push_str(next);
+    }
+    line
 }
 
 /// A few words that say nothing, with a full stop.
@@ -392,14 +427,24 @@ fn indent(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// A list's line without its mark.
+/// A list's line without its bullet; its number is part of what was written.
 fn bare(line: &str) -> &str {
     let line = line.trim_start();
-    let line = line.strip_prefix("- ").unwrap_or(line);
-    match line.split_once(". ") {
-        Some((number, rest)) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => rest,
-        _ => line,
-    }
+    let bullet = written::marker(line).filter(|marker| !marker.starts_with(|c: char| c.is_ascii_digit()));
+    bullet.map_or(line, |bullet| line[bullet.len()..].trim_start())
+}
+
+/// An item's words behind its number.
+fn uncounted(line: &str) -> &str {
+    written::number(line).map_or(line, |(_, end)| line[end..].trim_start())
+}
+
+/// Whether the numbers of a list's outermost items go up by one: then they count, and are no dates or rooms.
+fn is_counted(lines: &[&str]) -> bool {
+    let depth = lines.first().map_or(0, |line| indent(line));
+    let outer = lines.iter().filter(|line| indent(line) == depth);
+    let numbers: Vec<u64> = outer.filter_map(|line| written::number(bare(line)).map(|(number, _)| number)).collect();
+    numbers.windows(2).all(|pair| pair[1] == pair[0].saturating_add(1)) && (numbers.len() > 1 || numbers == [1])
 }
 
 /// A block as Markdown.

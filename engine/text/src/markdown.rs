@@ -16,13 +16,15 @@ pub struct Writer {
     inline: String,
     /// A space stands before the next word.
     space: bool,
-    /// Open lists: the next number, none for bullets.
-    lists: Vec<Option<u64>>,
+    /// Open lists.
+    lists: usize,
     /// The bullet or number that stands before the item's first words.
     marker: Option<String>,
     quotes: usize,
     /// The last thing written is in the list that is still open.
     tight: bool,
+    /// How deep the numbered list is that was written last, while nothing was written outside of it.
+    numbered: Option<usize>,
 }
 
 impl Writer {
@@ -90,7 +92,7 @@ impl Writer {
 
     /// What was written since is a heading.
     pub fn end_heading(&mut self, level: usize) {
-        if !self.lists.is_empty() {
+        if self.lists > 0 {
             self.end_paragraph();
             return;
         }
@@ -106,28 +108,38 @@ impl Writer {
         let _ = write!(self.out, "{} {words}", "#".repeat(level.clamp(1, 6)));
     }
 
-    pub fn begin_list(&mut self, first: Option<u64>) {
+    pub fn begin_list(&mut self) {
         self.end_paragraph();
-        self.lists.push(first);
+        self.lists += 1;
     }
 
     pub fn begin_item(&mut self) {
         self.end_paragraph();
-        self.marker = Some(match self.lists.last_mut() {
-            Some(Some(number)) => {
-                let marker = format!("{number}. ");
-                *number = number.saturating_add(1);
-                marker
-            }
-            _ => "- ".to_owned(),
-        });
+        self.marker = Some("- ".to_owned());
+    }
+
+    /// An item with the number that stands before it, its sign included: up to nine digits and `.` or `)`.
+    pub fn begin_numbered_item(&mut self, number: &str) {
+        self.end_paragraph();
+        self.marker = Some(format!("{number} "));
+        self.numbered = Some(self.lists);
     }
 
     pub fn end_list(&mut self) {
         self.end_paragraph();
-        self.lists.pop();
+        self.lists = self.lists.saturating_sub(1);
         self.marker = None;
-        self.tight = self.tight && !self.lists.is_empty();
+        self.tight = self.tight && self.lists > 0;
+    }
+
+    /// What is numbered next is no part of the list that has just ended.
+    pub fn end_numbers(&mut self) {
+        self.end_paragraph();
+        if self.numbered == Some(self.lists + 1) {
+            self.begin_block();
+            self.out.push_str("<!-- -->");
+        }
+        self.numbered = None;
     }
 
     pub fn begin_quote(&mut self) {
@@ -157,7 +169,7 @@ impl Writer {
 
     /// Whether what is written now is in a list.
     pub const fn in_list(&self) -> bool {
-        !self.lists.is_empty()
+        self.lists > 0
     }
 
     /// Rows of cells under a head, which may be empty words: then its cells are. Each cell is plain words.
@@ -170,7 +182,7 @@ impl Writer {
         if columns > 1 || !head.is_empty() {
             rows.insert(0, head);
         }
-        if columns <= 1 || !self.lists.is_empty() {
+        if columns <= 1 || self.lists > 0 {
             // Not a table of anything: its rows are paragraphs.
             for cell in rows.iter().flatten() {
                 self.inline.push_str(cell);
@@ -205,7 +217,8 @@ impl Writer {
     /// Goes to a new line and writes what stands before a block; gives the indent of its next lines.
     fn begin_block(&mut self) -> String {
         let quote = "> ".repeat(self.quotes.min(NESTING_MAX));
-        let depth = self.lists.len().min(NESTING_MAX);
+        let depth = self.lists.min(NESTING_MAX);
+        self.numbered = self.numbered.filter(|numbered| *numbered <= self.lists);
         if !self.out.is_empty() {
             // Items of one list stand close together.
             self.out.push_str(if self.tight && depth > 0 { "\n" } else { "\n\n" });

@@ -6,6 +6,7 @@ mod amounts;
 mod asides;
 mod attributes;
 mod charset;
+mod counting;
 mod covered_mail;
 mod furniture;
 mod head;

@@ -42,6 +42,7 @@ const TELLING: &[&str] = &[
     "rel",
     "name",
     "content",
+    "reversed",
     "start",
     "alt",
     "type",

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use engine_text::markdown::Writer;
 
 use super::asides::Asides;
+use super::counting::Counters;
 use super::inline::{Gather, tells};
 use super::main_text::Main;
 use super::marks::Marks;
@@ -47,6 +48,7 @@ pub(super) struct Renderer<'a> {
     pub(super) has_main_heading: bool,
     pub(super) asides: Asides,
     pub(super) marks: Marks,
+    counters: Counters,
 }
 
 impl<'a> Renderer<'a> {
@@ -77,6 +79,7 @@ impl<'a> Renderer<'a> {
             has_main_heading: false,
             asides: Asides::default(),
             marks: Marks::of(tree, &main.skipped),
+            counters: Counters::default(),
         }
     }
 
@@ -183,11 +186,10 @@ impl<'a> Renderer<'a> {
             "hr" => self.flush(),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.heading(at),
             "ul" | "menu" | "ol" if self.is_of_sections(at) => self.block(at),
-            "ul" | "menu" => self.list(at, None),
-            "ol" => self.list(at, Some(node.attribute("start").and_then(|n| n.parse().ok()).unwrap_or(1))),
+            "ul" | "menu" | "ol" => self.list(at),
             "li" if self.writer.in_list() => {
                 self.flush();
-                self.writer.begin_item();
+                self.counters.begin_item(node, &mut self.writer);
                 self.children(at);
                 self.flush();
                 self.writer.end_paragraph();
@@ -255,7 +257,7 @@ impl<'a> Renderer<'a> {
     pub(super) fn item(&mut self, line: &str) {
         let alone = !self.writer.in_list();
         if alone {
-            self.writer.begin_list(None);
+            self.writer.begin_list();
             self.writer.begin_item();
         }
         self.writer.text(line);
@@ -336,13 +338,13 @@ impl<'a> Renderer<'a> {
         !self.writer.in_list() && self.marks.sections.any(&self.tree.under(at))
     }
 
-    fn list(&mut self, at: usize, first: Option<u64>) {
+    fn list(&mut self, at: usize) {
         self.flush();
         self.settle(true);
-        self.writer.begin_list(first);
+        self.counters.begin_list(self.tree, at, &mut self.writer);
         self.children(at);
         self.flush();
-        self.writer.end_list();
+        self.counters.end_list(&mut self.writer);
     }
 
     /// A table that lays out a page has tables or blocks in its cells, one row or one column, or says that
@@ -436,7 +438,7 @@ impl<'a> Renderer<'a> {
         let in_list = self.writer.in_list();
         self.settle(true);
         if !in_list && (are_records(lines) || (is_address && lines.len() > 1)) {
-            self.writer.begin_list(None);
+            self.writer.begin_list();
             for line in lines {
                 self.writer.begin_item();
                 line.write(&mut self.writer);

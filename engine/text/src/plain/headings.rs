@@ -345,10 +345,12 @@ fn is_date(text: &str) -> bool {
         && text.to_lowercase().split(|c: char| !c.is_alphabetic()).any(|word| MONTHS.contains(&word))
 }
 
+/// Whether a number before these words is a day: `Dezember`, `Dezember: geschlossen`, `March 2026`.
 pub(super) fn is_month(title: &str) -> bool {
-    let word = title.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default().to_lowercase();
-    MONTHS.contains(&word.as_str())
-        && title.split_whitespace().nth(1).is_some_and(|next| next.starts_with(|c: char| c.is_ascii_digit()))
+    let word = title.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let behind = title[word.len()..].trim_start();
+    MONTHS.contains(&word.to_lowercase().as_str())
+        && (behind.is_empty() || behind.starts_with(|c: char| c.is_ascii_digit() || matches!(c, ':' | ',')))
 }
 
 /// Whether words are in capital letters throughout.

@@ -4,20 +4,31 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Marker<'a> {
     Bullet,
-    /// `1.` or `1)`.
-    Number(u64),
-    /// `(a)`, `ii)`, `1.1` and the like, kept as words.
+    /// `1.`, `08.` or `1)`, and what it counts as.
+    Number(&'a str, u64),
+    /// `(a)`, `ii)`, `1.1`, `✗` and the like, kept as words.
     Label(&'a str),
 }
 
 const BULLETS: &[char] = &[
-    '-', '*', '+', '•', '–', '—', '‣', '◦', '▪', '●', '○', '■', '□', '·', '∙', '»', '➢', '➤', '→', '✓', '✔', '✗', '❖',
-    '♦', '\u{f0b7}', '\u{f0a7}', '\u{f0d8}',
+    '-', '*', '+', '•', '–', '—', '‣', '◦', '▪', '●', '○', '■', '□', '·', '∙', '»', '➢', '➤', '❖', '♦', '\u{f0b7}',
+    '\u{f0a7}', '\u{f0d8}',
 ];
+
+/// Bullets that say something of their words.
+const SIGNS: &[char] = &['→', '✓', '✔', '✗', '✘', '✅', '❌'];
 
 /// The marker and the words of an item.
 pub(super) fn item(text: &str) -> Option<(Marker<'_>, &str)> {
-    bullet(text).map(|words| (Marker::Bullet, words)).or_else(|| number(text)).or_else(|| label(text))
+    let bulleted = bullet(text).map(|words| (Marker::Bullet, words));
+    bulleted.or_else(|| sign(text)).or_else(|| number(text)).or_else(|| label(text))
+}
+
+/// `✓ words` and `✗ words`.
+fn sign(text: &str) -> Option<(Marker<'_>, &str)> {
+    let rest = text.strip_prefix(SIGNS)?;
+    let words = rest.trim_start_matches('\u{fe0f}').trim_start();
+    (!words.is_empty()).then(|| (Marker::Label(text[..text.len() - words.len()].trim_end()), words))
 }
 
 /// The words after a bullet.
@@ -27,13 +38,14 @@ pub(super) fn bullet(text: &str) -> Option<&str> {
     let rest = chars.as_str();
     let words = rest.trim_start();
     let is_apart = words.len() < rest.len();
-    if words.is_empty() {
+    // `+ 34 600 123 456` is a telephone number.
+    if words.is_empty() || (first == '+' && words.starts_with(|c: char| c.is_ascii_digit())) {
         return None;
     }
     match first {
         'o' | 'O' if is_apart && words.starts_with(char::is_uppercase) && first == 'o' => Some(words),
         // Drawn ones are often glued to their words.
-        c if BULLETS.contains(&c) && (is_apart || !matches!(c, '-' | '*' | '+' | '–' | '—' | '·' | '→' | '»')) => {
+        c if BULLETS.contains(&c) && (is_apart || !matches!(c, '-' | '*' | '+' | '–' | '—' | '·' | '»')) => {
             Some(words)
         }
         _ => None,
@@ -48,10 +60,7 @@ fn number(text: &str) -> Option<(Marker<'_>, &str)> {
     }
     let rest = text[digits..].strip_prefix(['.', ')'])?;
     let words = rest.trim_start();
-    // `08.` would be counted as 8.
-    let is_counted = digits == 1 || !text.starts_with('0');
-    let marker =
-        if is_counted { Marker::Number(text[..digits].parse().ok()?) } else { Marker::Label(&text[..=digits]) };
+    let marker = Marker::Number(&text[..=digits], text[..digits].parse().ok()?);
     (words.len() < rest.len() && !words.is_empty()).then_some((marker, words))
 }
 
@@ -87,7 +96,7 @@ fn label(text: &str) -> Option<(Marker<'_>, &str)> {
 pub(super) fn style(marker: Marker<'_>) -> u8 {
     match marker {
         Marker::Bullet => 0,
-        Marker::Number(_) => 1,
+        Marker::Number(..) => 1,
         Marker::Label(label) => {
             let name = label.trim_matches(['(', ')', '.', '[', ']']);
             let opened = u8::from(label.starts_with('('));

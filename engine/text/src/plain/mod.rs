@@ -13,8 +13,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
 pub use lines::is_unspaced;
 
 use super::markdown::Writer;
@@ -65,17 +63,17 @@ const TITLE_WORDS: &[&str] = &[
 #[must_use]
 pub fn to_markdown(text: &str) -> String {
     let text = lines::clean(text);
-    if is_markdown(&text) {
+    if is_markdown(&text) || is_made(&text) {
         return text.into_owned();
     }
-    let text = unescaped(&text);
     let text = numbers::told_apart(&text);
     let lines = lines::of(&text);
     write(&scan::blocks(&lines))
 }
 
 /// Whether a text has headings as only Markdown has them.
-fn is_markdown(text: &str) -> bool {
+#[must_use]
+pub fn is_markdown(text: &str) -> bool {
     let (mut before_is_blank, mut headings) = (true, 0);
     let mut lines = text.lines().map(str::trim_end).peekable();
     while let Some(line) = lines.next() {
@@ -97,31 +95,39 @@ fn is_markdown(text: &str) -> bool {
 /// What the writer puts a backslash before, within a line.
 const ESCAPED: &[char] = &['\\', '`', '*', '_', '[', ']', '<', '&', '~'];
 
-/// A text of ours without its backslashes: every sign that needs one has one, and no other has.
-fn unescaped(text: &str) -> Cow<'_, str> {
-    if !text.contains('\\') {
-        return text.into();
-    }
-    let mut plain = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            if ESCAPED.contains(&c) {
-                return text.into();
+/// Whether a text is Markdown that was made here: every sign that needs a backslash has one, and no other has.
+#[must_use]
+pub fn is_made(text: &str) -> bool {
+    let mut has_backslash = false;
+    for line in text.split('\n') {
+        let mut chars = line.char_indices();
+        while let Some((at, c)) = chars.next() {
+            if c != '\\' {
+                if ESCAPED.contains(&c) {
+                    return false;
+                }
+                continue;
             }
-            plain.push(c);
-            continue;
-        }
-        match chars.next() {
-            // A cell's own pipe keeps its backslash until the row is taken apart.
-            Some('|') => plain.push_str("\\|"),
-            Some(c) if ESCAPED.contains(&c) || matches!(c, '#' | '>' | '-' | '+' | '=' | ':' | '.' | ')') => {
-                plain.push(c);
+            has_backslash = true;
+            let is_ours = chars.next().is_some_and(|(_, sign)| match sign {
+                '#' if line.starts_with('#') => true,
+                // Behind nothing but the marks of quotations and items, or the digits that it follows.
+                '#' | '>' | '-' | '+' | '=' | ':' => is_lead(&line[..at], false),
+                '.' | ')' => is_lead(&line[..at], true),
+                sign => sign == '|' || ESCAPED.contains(&sign),
+            });
+            if !is_ours {
+                return false;
             }
-            _ => return text.into(),
         }
     }
-    plain.into()
+    is_markdown(text) || (has_backslash && text.ends_with('\n'))
+}
+
+/// Whether nothing but marks of blocks stands at the beginning of a line, and digits at the end where they are due.
+fn is_lead(before: &str, digits: bool) -> bool {
+    let is_mark = |c: char| c == ' ' || matches!(c, '-' | '>' | '.' | ')') || c.is_ascii_digit();
+    before.chars().all(is_mark) && (!digits || before.ends_with(|c: char| c.is_ascii_digit()))
 }
 
 fn write(blocks: &[Block<'_>]) -> String {
@@ -148,10 +154,9 @@ fn write(blocks: &[Block<'_>]) -> String {
                 paragraph(&mut writer, words);
             }
             Block::Item { marker, indent, words } => {
-                match (marker, lists.begin(&mut writer, *marker, *indent)) {
-                    (Marker::Label(label), _) => writer.text(&format!("{label} ")),
-                    (Marker::Number(number), false) => writer.text(&format!("{number}. ")),
-                    _ => {}
+                lists.begin(&mut writer, *marker, *indent);
+                if let Marker::Label(label) = marker {
+                    writer.text(&format!("{label} "));
                 }
                 paragraph(&mut writer, words);
             }
@@ -207,15 +212,13 @@ struct Lists {
 struct List {
     style: u8,
     indent: usize,
-    /// The number that comes next.
-    next: Option<u64>,
     /// The last item's letter.
     letter: Option<u8>,
 }
 
 impl Lists {
-    /// Begins an item; whether the list counts it by itself.
-    fn begin(&mut self, writer: &mut Writer, marker: Marker<'_>, indent: usize) -> bool {
+    /// Begins an item, with the number that was written.
+    fn begin(&mut self, writer: &mut Writer, marker: Marker<'_>, indent: usize) {
         let letter = match marker {
             Marker::Label(label) => label.bytes().find(u8::is_ascii_alphabetic),
             _ => None,
@@ -223,36 +226,26 @@ impl Lists {
         // `(i)` after `(h)` is a letter, not a number.
         let follows = |list: &List| letter.is_some() && list.letter.map(|last| last.saturating_add(1)) == letter;
         let style = items::style(marker);
-        let number = if let Marker::Number(number) = marker { Some(number) } else { None };
         let same = |list: &List| list.style == style || follows(list);
         let at = self.open.iter().rposition(|list| same(list) && list.indent.abs_diff(indent) <= 3);
         let at = at.or_else(|| self.open.iter().rposition(|list| same(list) && list.indent >= indent));
         match at {
-            Some(at) => {
-                self.end(writer, at + 1);
-                // A list of numbers beside another would be taken for its going on.
-                if number.is_some() && self.open[at].next.is_some_and(|next| Some(next) != number) {
-                    self.end(writer, at);
-                    self.push(writer, style, indent, None);
-                }
-            }
+            Some(at) => self.end(writer, at + 1),
             None => {
                 while self.open.last().is_some_and(|list| list.indent > indent) {
                     self.end(writer, self.open.len() - 1);
                 }
-                self.push(writer, style, indent, number);
+                writer.begin_list();
+                self.open.push(List { style, indent, letter: None });
             }
         }
-        writer.begin_item();
-        let Some(list) = self.open.last_mut() else { return false };
-        list.letter = letter;
-        list.next = list.next.and(number).map(|number| number.saturating_add(1));
-        list.next.is_some()
-    }
-
-    fn push(&mut self, writer: &mut Writer, style: u8, indent: usize, number: Option<u64>) {
-        writer.begin_list(number);
-        self.open.push(List { style, indent, next: number, letter: None });
+        match marker {
+            Marker::Number(written, _) => writer.begin_numbered_item(written),
+            _ => writer.begin_item(),
+        }
+        if let Some(list) = self.open.last_mut() {
+            list.letter = letter;
+        }
     }
 
     fn end(&mut self, writer: &mut Writer, depth: usize) {

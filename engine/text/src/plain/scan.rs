@@ -185,7 +185,7 @@ impl<'a> Scanner<'_, 'a> {
         let next = self.next(at + 1).and_then(|next| headings::labelled(next.text));
         let is_followed = next.is_some_and(|next| follows(&next, found));
         let before = match self.blocks.last() {
-            Some(Block::Item { marker: Marker::Number(last), .. }) => {
+            Some(Block::Item { marker: Marker::Number(_, last), .. }) => {
                 found.style == Style::Decimal(1) && split_number(found.label).1 == last.saturating_add(1)
             }
             Some(Block::Item { marker: Marker::Label(label), .. }) => {

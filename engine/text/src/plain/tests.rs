@@ -99,6 +99,10 @@ fn lists_and_pairs_are_lists() {
             "You may:\n\n-   (a) ask;\n-   (b) object, unless\n    -   (i) it is late; or\n    -   (ii) it is lost;\n-   (c) go.",
         ),
         ("• first\n• second", "-   first\n-   second"),
+        ("Zu:\n24. Dezember\n26. Dezember\n1. Januar", "Zu:\n\n24. Dezember\n26. Dezember\n1.  Januar"),
+        ("08. Mai\n1) eins\n1) noch eins", "08. Mai\n1)  eins\n1)  noch eins"),
+        ("✓ first\n✗ second", "-   ✓ first\n-   ✗ second"),
+        ("Call us.\n\n+ 34 600 123 456", "Call us.\n\n\\+ 34 600 123 456"),
         ("o One thing\no Another", "-   One thing\n-   Another"),
         ("Tel: 030 1\nE-mail: a@b.example", "-   Tel: 030 1\n-   E-mail: a@b.example"),
         (
@@ -203,6 +207,25 @@ fn a_policy_keeps_every_clause_and_every_row() {
 fn markdown_stays_as_it_is() {
     for text in ["# A\n\n*b*  c\n1. Title\ntext", "Intro\n\n## A\ntext\n\n## B\ntext", "# A\n\nx   y\nz   1\n"] {
         assert_eq!(to_markdown(text), text);
+    }
+}
+
+#[test]
+fn what_was_made_here_is_known_and_a_path_is_not_taken_for_it() {
+    for (text, made) in [
+        ("snake\\_case\n", true),
+        ("24\\. Dezember  \n\\> 18\n", true),
+        ("-   1\\.1 Orders\n    \\+ 34\n", true),
+        ("## A \\# b\n\nText.\n\n## C\n\nText.\n", true),
+        ("| a | 2 \\| 3 |\n|---|---|\n", true),
+        ("snake\\_case", false),
+        ("C:\\data\\_new\n", false),
+        ("C:\\_new\\.config\n", false),
+        ("a \\> b\n", false),
+        ("no sign of it\n", false),
+        ("# A\n\n*b*\n\n# C\n", false),
+    ] {
+        assert_eq!(is_made(text), made, "{text}");
     }
 }
 
