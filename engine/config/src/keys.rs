@@ -72,12 +72,18 @@ pub(super) fn nearest(path: &[String], all: &[Path]) -> Option<String> {
     by_spelling.or_else(|| elsewhere.or_else(|| part(path, all)).map(|known| dotted(known)))
 }
 
+/// So many mistypings are likelier than a word too many.
+const MISTYPED_MAX: usize = 2;
+
 /// The variable that was probably meant by `name`.
 pub(super) fn nearest_variable(name: &str, all: &[Path]) -> Option<String> {
     let one_underscore = all.iter().map(|path| variable(path)).find(|known| known.replace("__", "_") == name);
-    let by_spelling = one_underscore.or_else(|| closest(name, all.iter().map(|path| variable(path))));
+    let by_spelling = || closest(name, all.iter().map(|path| variable(path)));
     let (_, below) = name.split_once('_')?;
-    by_spelling.or_else(|| part(&[below.to_lowercase()], all).map(|path| variable(path)))
+    let by_words = || part(&[below.to_lowercase()], all).map(|path| variable(path));
+    // Whole words say more than several mistypings.
+    let mistyped = || by_spelling().filter(|known| strsim::damerau_levenshtein(name, known) <= MISTYPED_MAX);
+    one_underscore.or_else(mistyped).or_else(by_words).or_else(by_spelling)
 }
 
 /// The setting whose words `path` begins or ends with, in `data_dir` and `server.listen`, or that begins or ends with

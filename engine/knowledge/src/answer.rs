@@ -9,7 +9,7 @@ use engine_model::{Chunk, ChunkStream, Model, Price, Prompt, Signal, Stop};
 use futures_util::stream;
 use schema::{HandoffReason, Passage, Usage};
 
-use super::choose::{Answer, Choice, Quote};
+use super::choose::{Choice, Finding, Quote};
 use super::features::Features;
 use super::language::Language;
 use super::question::{self, Asked};
@@ -109,14 +109,14 @@ fn reply(prompt: &Prompt) -> (String, Option<Signal>) {
         return (Phrase::SayMore.in_language(language).into(), None);
     }
     let passages: Vec<Read<'_>> = prompt.passages.iter().map(Read::new).collect();
-    let answers: Vec<(&Asked, Answer)> =
+    let answers: Vec<(&Asked, Finding)> =
         asked.iter().map(|asked| (asked, Choice::new(asked, &passages, documents).answer())).collect();
-    let is_sure = |(_, answer): &(&Asked, Answer)| matches!(answer, Answer::Sure(_));
+    let is_sure = |(_, answer): &(&Asked, Finding)| matches!(answer, Finding::Sure(_));
     if answers.iter().any(is_sure) {
         let in_part = !answers.iter().all(is_sure);
         return (show(answers, language), in_part.then_some(Signal::Unanswered));
     }
-    if answers.iter().any(|(_, answer)| matches!(answer, Answer::Near(_))) {
+    if answers.iter().any(|(_, answer)| matches!(answer, Finding::Near(_))) {
         return (unsure(answers, language), Some(Signal::Unanswered));
     }
     let nearest = asked.first().and_then(|asked| Choice::new(asked, &passages, documents).nearest(NEAREST_SHARE_MIN));
@@ -196,7 +196,7 @@ fn assumed(prompt: &Prompt, documents: Language) -> Language {
     before.or_else(page).unwrap_or(documents)
 }
 
-fn show(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
+fn show(answers: Vec<(&Asked, Finding)>, language: Language) -> String {
     let mut shown = String::new();
     let mut seen: Vec<String> = Vec::new();
     for (asked, answer) in answers {
@@ -204,13 +204,13 @@ fn show(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
             shown.push_str("\n\n");
         }
         let quote = match answer {
-            Answer::Sure(quote) => quote,
-            Answer::Near(quotes) => {
+            Finding::Sure(quote) => quote,
+            Finding::Near(quotes) => {
                 let quotes = quotes.iter().map(quoted).collect::<Vec<_>>().join("\n\n");
                 shown.push_str(&format!("“{}” {}\n\n{quotes}", asked.said, Phrase::Unsure.in_language(language)));
                 continue;
             }
-            Answer::Unknown => {
+            Finding::Unknown => {
                 shown.push_str(&Phrase::UnknownPart.in_language(language).replace("{}", &asked.said));
                 continue;
             }
@@ -233,12 +233,12 @@ fn quoted(Quote { n, place, text, is_block }: &Quote) -> String {
 }
 
 /// What comes closest, said to be no more than that.
-fn unsure(answers: Vec<(&Asked, Answer)>, language: Language) -> String {
+fn unsure(answers: Vec<(&Asked, Finding)>, language: Language) -> String {
     let mut shown = vec![Phrase::Unsure.in_language(language).to_string()];
     let quotes = answers.into_iter().flat_map(|(_, answer)| match answer {
-        Answer::Near(quotes) => quotes,
-        Answer::Sure(quote) => vec![quote],
-        Answer::Unknown => Vec::new(),
+        Finding::Near(quotes) => quotes,
+        Finding::Sure(quote) => vec![quote],
+        Finding::Unknown => Vec::new(),
     });
     for quote in quotes {
         let quote = quoted(&quote);

@@ -56,7 +56,7 @@ pub(super) struct Quote {
 
 /// What is known of a question.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
+pub(super) enum Finding {
     Sure(Quote),
     /// What may answer, and may not, the likeliest first; at least one.
     Near(Vec<Quote>),
@@ -88,25 +88,25 @@ impl<'a> Choice<'a> {
     }
 
     /// The best answer, when one is good enough, or what comes closest.
-    pub(super) fn answer(&self) -> Answer {
+    pub(super) fn answer(&self) -> Finding {
         if let Some(typed) = self.typed() {
-            return Answer::Sure(typed);
+            return Finding::Sure(typed);
         }
         let asked = self.measure.asked;
         if asked.terms.is_empty() && !asked.kinds.is_valued() {
-            return Answer::Unknown;
+            return Finding::Unknown;
         }
         let ranked = self.ranked();
-        let Some(best) = ranked.first() else { return Answer::Unknown };
+        let Some(best) = ranked.first() else { return Finding::Unknown };
         if let Some(quote) = self.only_contact(&ranked) {
-            return Answer::Sure(quote);
+            return Finding::Sure(quote);
         }
         let margin = ranked.iter().skip(1).find(|other| other.quote.text != best.quote.text && !overlaps(other, best));
         let margin = margin.map_or(f32::INFINITY, |other| best.score - other.score);
         match CONFIDENCE.of(best.score, margin, self.absent()) {
-            sure if sure >= CONFIDENCE.least => Answer::Sure(self.joined(&ranked)),
-            near if near >= CONFIDENCE.least_near => Answer::Near(closest(&ranked)),
-            _ => Answer::Unknown,
+            sure if sure >= CONFIDENCE.least => Finding::Sure(self.joined(&ranked)),
+            near if near >= CONFIDENCE.least_near => Finding::Near(closest(&ranked)),
+            _ => Finding::Unknown,
         }
     }
 

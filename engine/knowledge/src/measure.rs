@@ -5,7 +5,7 @@
 use super::kinds::Kinds;
 use super::language::{Language, List};
 use super::matching::{Matcher, Strengths, raise};
-use super::question::{Asked, Origin, Term};
+use super::question::{Asked, Term, TermOrigin};
 use super::stems::{Word, words};
 use super::units::{Form, Read};
 use super::values::{Values, contains};
@@ -66,7 +66,7 @@ impl<'a> Measure<'a> {
             let names = [List::Phone, List::Mail, List::Common].iter().any(|list| self.language.has(*list, &phrase));
             names || self.asked.language.is_small(&phrase)
         };
-        let mut own = self.asked.terms.iter().filter(|term| term.origin == Origin::Question);
+        let mut own = self.asked.terms.iter().filter(|term| term.origin == TermOrigin::Question);
         kinds.has(Kinds::PHONE.and(Kinds::MAIL)) && !self.asked.leans && own.all(|term| is_cue(&term))
     }
 
@@ -99,9 +99,9 @@ impl<'a> Measure<'a> {
     /// something is said of it.
     pub(super) fn lacks_a_code(&self, met: &Strengths) -> bool {
         let names = |(at, term): (usize, &Term)| match term.origin {
-            Origin::Question => true,
-            Origin::Before => self.matcher.is_spelt_somewhere(at),
-            Origin::Story => false,
+            TermOrigin::Question => true,
+            TermOrigin::Before => self.matcher.is_spelt_somewhere(at),
+            TermOrigin::Story => false,
         };
         let terms = self.asked.terms.iter().enumerate().zip(met);
         terms.filter(|((_, term), _)| term.is_code).any(|(term, met)| names(term) && *met < 0.2)
@@ -151,7 +151,7 @@ impl<'a> Measure<'a> {
 
     /// The share that is met of the question's own words, without what leads up to it.
     pub(super) fn core(&self, spelt: &Strengths) -> f32 {
-        let own = |term: &&Term| term.origin == Origin::Question && term.weight >= TELLING;
+        let own = |term: &&Term| term.origin == TermOrigin::Question && term.weight >= TELLING;
         let all = self.asked.terms.iter().filter(own).count() as f32;
         let terms = self.asked.terms.iter().zip(spelt).filter(|(term, _)| own(term));
         if all > 0.0 { terms.map(|(_, spelt)| spelt).sum::<f32>() / all } else { 0.0 }

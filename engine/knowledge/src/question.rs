@@ -41,7 +41,7 @@ const EXACT_WEIGHT: f32 = 1.3;
 
 /// Where a word of the question comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum TermOrigin {
     /// The question itself.
     Question,
     /// What leads up to it, in the same message.
@@ -59,7 +59,7 @@ pub(super) struct Term {
     /// What it means, if the lexicon knows.
     pub(super) concepts: Vec<Concept>,
     pub(super) weight: f32,
-    pub(super) origin: Origin,
+    pub(super) origin: TermOrigin,
     /// Letters and digits mixed: it names one thing and no other.
     pub(super) is_code: bool,
 }
@@ -112,7 +112,7 @@ pub(super) fn read(said: &str, before: &[&str], otherwise: Language) -> Vec<Aske
     for part in parts.iter_mut().take(PARTS_MAX) {
         complete(part, &earlier);
         // What asks is all that there is to look for: `Parking?`
-        let is_own = |term: &Term| term.origin == Origin::Question;
+        let is_own = |term: &Term| term.origin == TermOrigin::Question;
         if part.terms.iter().filter(|term| is_own(term)).all(|term| term.weight <= COMMON_WEIGHT) && !part.leans {
             part.terms.iter_mut().filter(|term| is_own(term)).for_each(|term| term.weight = 1.0);
         }
@@ -160,7 +160,7 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
             leans: false,
         };
         for at in own {
-            add(&mut part.terms, told(*at), 1.0, Origin::Question);
+            add(&mut part.terms, told(*at), 1.0, TermOrigin::Question);
         }
         let strong = part.terms.iter().filter(|term| term.weight > COMMON_WEIGHT).count();
         let points = words::folded(&text).iter().any(|word| language.has(List::Pronouns, word));
@@ -169,7 +169,8 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
         let beside =
             if part.terms.iter().any(|term| term.weight >= COMMON_WEIGHT) { BESIDE_WEIGHT } else { BEFORE_WEIGHT };
         for at in (0..clauses.len()).filter(|at| !own.contains(at)) {
-            let (weight, origin) = if clauses[at].asks { (beside, Origin::Before) } else { (story, Origin::Story) };
+            let (weight, origin) =
+                if clauses[at].asks { (beside, TermOrigin::Before) } else { (story, TermOrigin::Story) };
             add(&mut part.terms, told(at), weight, origin);
             if !clauses[at].asks {
                 part.numbers.extend(ranges::numbers(clauses[at].text));
@@ -191,14 +192,14 @@ fn parts(clauses: &[Clause<'_>], language: Language) -> Vec<Asked> {
 /// Takes over from the question before what this one leaves out.
 fn complete(part: &mut Asked, earlier: &[Vec<Asked>]) {
     let own = |part: &Asked| {
-        part.terms.iter().filter(|term| term.origin == Origin::Question && term.weight >= COMMON_WEIGHT).count()
+        part.terms.iter().filter(|term| term.origin == TermOrigin::Question && term.weight >= COMMON_WEIGHT).count()
     };
     let first = words::folded(&part.said).into_iter().take(3).collect::<Vec<_>>();
     let begins = (1..=first.len()).any(|length| part.language.has(List::Leans, &first[..length].join(" ")));
     let all = words::folded(&part.said);
     let points = all.iter().any(|word| part.language.has(List::Pronouns, word));
     // A whole question about a thing of its own leans on none: `how much is a taster`.
-    let names = part.terms.iter().any(|term| term.origin == Origin::Question && term.weight > HALF_COMMON_WEIGHT);
+    let names = part.terms.iter().any(|term| term.origin == TermOrigin::Question && term.weight > HALF_COMMON_WEIGHT);
     let is_whole = names && !begins_question(&part.said, part.language).is_empty();
     let short = own(part) <= 1 && all.len() <= 6 && !is_whole;
     if earlier.is_empty() || !(begins || short || (points && own(part) <= 2)) {
@@ -212,7 +213,7 @@ fn complete(part: &mut Asked, earlier: &[Vec<Asked>]) {
     let mut weight = if own(part) > 0 { BEFORE_WEIGHT * 0.8 } else { 0.9 };
     for before in earlier {
         for asked in before {
-            add(&mut part.terms, asked.terms.clone(), weight, Origin::Before);
+            add(&mut part.terms, asked.terms.clone(), weight, TermOrigin::Before);
             if part.kinds.without(Kinds::CAN).is_empty() {
                 part.kinds = part.kinds.and(asked.kinds);
             }
@@ -230,7 +231,7 @@ fn complete(part: &mut Asked, earlier: &[Vec<Asked>]) {
     }
 }
 
-fn add(terms: &mut Vec<Term>, more: Vec<Term>, weight: f32, origin: Origin) {
+fn add(terms: &mut Vec<Term>, more: Vec<Term>, weight: f32, origin: TermOrigin) {
     for mut term in more {
         if terms.len() == TERMS_MAX {
             return;
@@ -289,7 +290,7 @@ fn terms(text: &str, language: Language) -> Vec<Term> {
             () => 1.0,
         };
         let shares = shares(here, language);
-        terms.push(Term { words: here.to_vec(), shares, concepts, weight, origin: Origin::Question, is_code });
+        terms.push(Term { words: here.to_vec(), shares, concepts, weight, origin: TermOrigin::Question, is_code });
     }
     terms
 }

@@ -245,6 +245,11 @@ fn what_is_wrong_is_one_line_that_says_where() {
             "environment: `TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS`: expected true or false",
         ),
         variable(
+            "TERTULIA_SERVER_LISTEN",
+            "127.0.0.1:1",
+            "environment: `TERTULIA_SERVER_LISTEN` is not a setting; did you mean `TERTULIA_LISTEN`?",
+        ),
+        variable(
             "TERTULIA_DATA_DIR",
             "/data",
             "environment: `TERTULIA_DATA_DIR` is not a setting; did you mean `TERTULIA_DATA`?",
