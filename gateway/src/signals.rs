@@ -12,14 +12,14 @@ use engine_config::LogFormat;
 pub(crate) fn stopped(format: LogFormat) -> impl Future<Output = ()> {
     let mut signals = Signals::new();
     async move {
-        signals.to_stop().await;
+        signals.asked_to_stop().await;
         const STOPPING: &str = "stopping; once more to stop at once";
         match format {
             LogFormat::Json => tracing::info!("{STOPPING}"),
             LogFormat::Text => drop(writeln!(io::stderr(), "{STOPPING}")),
         }
         actix_web::rt::spawn(async move {
-            signals.to_stop_at_once().await;
+            signals.asked_to_stop_at_once().await;
             std::process::exit(130);
         });
     }
@@ -49,11 +49,11 @@ mod unix {
             Self { asked, hung_up }
         }
 
-        pub(super) async fn to_stop(&mut self) {
+        pub(super) async fn asked_to_stop(&mut self) {
             any(self.asked.iter_mut().chain(&mut self.hung_up)).await;
         }
 
-        pub(super) async fn to_stop_at_once(&mut self) {
+        pub(super) async fn asked_to_stop_at_once(&mut self) {
             any(self.asked.iter_mut()).await;
         }
     }
@@ -123,14 +123,14 @@ impl Signals {
         Self
     }
 
-    async fn to_stop(&mut self) {
+    async fn asked_to_stop(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 
-    async fn to_stop_at_once(&mut self) {
-        self.to_stop().await;
+    async fn asked_to_stop_at_once(&mut self) {
+        self.asked_to_stop().await;
     }
 }
 
