@@ -209,7 +209,8 @@ export class Tertulia extends EventTarget {
 
   /** @internal */
   tell(frame) {
-    if (this.up) this.#socket.send(JSON.stringify(frame));
+    // A socket that closes already takes nothing more, and a browser complains of the attempt.
+    if (this.up && (this.#socket.readyState ?? 1) === 1) this.#socket.send(JSON.stringify(frame));
   }
 
   /** @internal Sends a frame and waits for its reply; it is refused as `disconnected` when the socket goes first. */

@@ -196,3 +196,11 @@ def test_the_client_runs_on_another_page_as_documented(room):
     page.locator("input").fill("say 30 words 10")
     page.locator("input").press("Enter")
     wait_for(lambda: page.wait_for_timeout(20) or expected("say 30 words 10").strip() in page.locator("body").inner_text(), "the reply")
+    # What happens besides is told, too: no line is empty.
+    talk = f"/v1/conversations/{room.node.call('GET', '/v1/conversations?limit=1')['conversations'][0]['id']}"
+    room.node.call("POST", f"{talk}/human", {"action": "take", "agent": "Zoe"})
+    room.node.call("POST", f"{talk}/human", {"action": "hand_back", "agent": "Zoe"})
+    room.node.call("POST", f"{talk}/close")
+    wait_for(lambda: page.wait_for_timeout(20) or page.locator("li").count() == 5, "what happened")
+    happened = page.locator("li").all_inner_texts()[2:]
+    assert happened[0] == "(Zoe joined)" and happened[1] == "(Zoe left)" and happened[2].endswith("closed the conversation)"), happened

@@ -5,7 +5,7 @@ import { t } from './texts.js';
 
 /** The contact under which the owner tries the assistant out. */
 export const TRYING = 'studio';
-/** Far enough back to find the last words and who answers, in all but very long silences of people. */
+/** Far enough back to find who answers, in all but very long silences of people. */
 const TAIL = 40;
 
 /** What a list shows of a conversation whose newest event is `head`; `before` is what it showed last, with the contact, whom the log names by id only. */
@@ -22,9 +22,8 @@ function fold(seen, event) {
     case 'message': {
       const running = event.turn ? false : seen.running;
       if (event.author === 'human') seen = { ...seen, handoff: null };
-      return event.text
-        ? { ...seen, running, last: { author: event.author, agent: event.agent, text: glimpse(event.text) } }
-        : { ...seen, running };
+      // Like the node's list: what the customer said tells one conversation from another, what they are answered does not.
+      return event.author === 'contact' ? { ...seen, running, last: glimpse(event.text) } : { ...seen, running };
     }
     case 'turn_started':
       return { ...seen, running: true };

@@ -2,7 +2,6 @@
 // Invariant: it reads logs only. Asking how a conversation stands would wake it, and looking at a list must not wake
 // all that is in it.
 
-import { naming } from '../../ui/dom.js';
 import { button, fill, h, icon } from '../dom.js';
 import { glance, nameOf } from '../people.js';
 import { ago, moment, t } from '../texts.js';
@@ -81,8 +80,8 @@ export function conversationList(studio) {
     const row = rows.get(id) ?? build(id);
     row.at = Date.parse(at);
     row.waiting = waiting ? Date.parse(waiting) : null;
-    // The list knows this much; the log has the last words of everybody.
-    row.seen ??= { contact, called, owner, agent, handoff, status, last: words ? { author: 'contact', text: words } : null };
+    // The list knows this much; the log is ahead of it.
+    row.seen ??= { contact, called, owner, agent, handoff, status, last: words ?? null };
     Object.assign(row.seen, { contact, called });
     if (row.head === head) return;
     row.wanted = head;
@@ -130,10 +129,7 @@ export function conversationList(studio) {
     row.time.title = moment(at);
     if (!seen) return;
     row.who.textContent = nameOf(seen.contact, seen.called);
-    // Who said it stands where the page's lines begin, in whichever direction the words are read.
-    const by = seen.last && naming((agent) => t(`list.by.${seen.last.author}`, { agent }), seen.last.agent);
-    const words = seen.last && h('span', { class: 'row-words', dir: 'auto' }, seen.last.text);
-    fill(row.said, seen.last ? [h('span', { class: 'row-by' }, by), ' ', words] : t('list.silent'));
+    fill(row.said, seen.last ? h('span', { class: 'row-words', dir: 'auto' }, seen.last) : t('list.silent'));
     const badges = [];
     if (seen.owner === 'human') badges.push(h('span', { class: 'badge person' }, icon('person'), h('span', { dir: 'auto' }, seen.agent)));
     else if (seen.handoff) badges.push(h('span', { class: 'badge wanted' }, icon('person'), h('span', {}, t(`list.handoff.${seen.handoff}`, {}, t('list.handoff.asked')))));

@@ -54,7 +54,7 @@ export function shelf(studio) {
     count.textContent = documents.length
       ? t('shelf.count', { count: documents.length, passages: documents.reduce((sum, { passages }) => sum + passages, 0) })
       : '';
-    if (documents.length === 0) {
+    if (documents.length === 0 && !sites.some(isEmpty)) {
       fill(
         body,
         h(
@@ -71,9 +71,10 @@ export function shelf(studio) {
     const found = documents.filter(({ source }) => source.toLowerCase().includes(wanted));
     const files = found.filter(({ source }) => !hostOf(source));
     const hosts = grouped(found);
+    for (const { url } of sites.filter(isEmpty)) if (url.toLowerCase().includes(wanted) && !hosts.has(hostOf(url))) hosts.set(hostOf(url), []);
     fill(
       body,
-      found.length === 0 ? h('p', { class: 'soft', role: 'status' }, t('shelf.none')) : null,
+      found.length + hosts.size === 0 ? h('p', { class: 'soft', role: 'status' }, t('shelf.none')) : null,
       files.length ? group(t('shelf.files'), 'file', files, null) : null,
       [...hosts].map(([host, pages]) => group(host, 'globe', pages, host)),
     );
@@ -93,7 +94,7 @@ export function shelf(studio) {
         h('span', { class: 'group-count' }, t(host ? 'shelf.pages' : 'shelf.documents', { count: rows.length })),
       ),
       // Who forgets a site's only page means the site: it would be learned again when it is due.
-      h('ul', { class: 'documents' }, rows.map((one) => row(one, rows.length === 1 ? of(host) : []))),
+      rows.length === 0 ? null : h('ul', { class: 'documents' }, rows.map((one) => row(one, rows.length === 1 ? of(host) : []))),
       of(host).map(schedule),
       rows.length > 1
         ? h(
@@ -122,6 +123,10 @@ export function shelf(studio) {
         'div',
         { class: 'group-foot schedule' },
         h('span', { class: 'document-facts', dir: 'auto' }, when),
+        // The others of this host stay as they are.
+        isEmpty(site)
+          ? button(t('shelf.remove'), { kind: 'plain small', 'aria-label': t('shelf.remove.one', { url: site.url }), on: { click: () => remove(site) } })
+          : null,
         button(t('shelf.again'), {
           icon: 'again',
           kind: 'plain small',
@@ -175,6 +180,19 @@ export function shelf(studio) {
     (link ?? node.querySelector('h2')).focus({ preventScroll: Boolean(link) });
   }
 
+  /** Takes off the list what nothing was learned from: nothing is lost, so nobody is asked. */
+  async function remove({ url }) {
+    try {
+      await studio.api.forgetSite(url);
+      studio.notice.tell(t('shelf.removed', { url }));
+    } catch (error) {
+      // Somebody else was faster; the outcome is the same.
+      if (error.code !== 'not_found') studio.notice.fail(error);
+    }
+    await refresh();
+    node.querySelector('h2').focus();
+  }
+
   /** Forgets a document that is shown alone. */
   async function forgetOne(source) {
     const host = hostOf(source);
@@ -222,6 +240,11 @@ export function shelf(studio) {
 
 function hostOf(source) {
   return /^https?:\/\//.test(source) && URL.canParse(source) ? new URL(source).host : null;
+}
+
+/** Whether nothing was learned from a site, for all that is known. */
+function isEmpty({ pages, last }) {
+  return pages === 0 && last?.state !== 'running';
 }
 
 function grouped(documents) {
