@@ -207,9 +207,8 @@ export class Tertulia extends EventTarget {
     return { timer: this.#options.setTimeout(act, pause), pause };
   }
 
-  /** @internal */
+  /** @internal A socket that closes already takes nothing more, and a browser complains of the attempt. */
   tell(frame) {
-    // A socket that closes already takes nothing more, and a browser complains of the attempt.
     if (this.up && (this.#socket.readyState ?? 1) === 1) this.#socket.send(JSON.stringify(frame));
   }
 
@@ -382,7 +381,7 @@ export class Tertulia extends EventTarget {
     this.#drop();
     // Who closed it needs no error told.
     this.#set(state, { code, reason, ...(!this.shut && { error }), ...(state === 'refused' && { advice: advice ?? error.message }) });
-    // Whoever was told may have closed it, or come back with another token: then that holds.
+    // Whoever was told may have closed it, or given another token: then that holds.
     if (this.over === error) for (const conversation of this.#conversations) conversation.refused(error);
   }
 

@@ -36,7 +36,7 @@ pub use ids::{
 };
 pub use locale::{Locale, LocaleError};
 pub use neighbour::Neighbour;
-pub use objects::{Objects, read_json};
+pub use objects::{Objects, Plain, read_json};
 pub use origin::{Origin, OriginError};
 pub use output_limit::OutputLimit;
 pub use passage::{Passage, TYPED_SOURCE, cited};
@@ -47,7 +47,7 @@ pub use profile::{
     Assistant, Business, FloorPolicy, Profile, ProfileError, Quotas, Side, UnfinishedTurns, WhileSpeaking, Widget,
 };
 pub use text::{AgentName, Text, VisibleError, is_invisible, is_placeholder, visible};
-pub use time::Timestamp;
+pub use time::{NoMoment, Timestamp};
 
 /// An event's number in its conversation: 1, 2, 3 … without gaps. 0 means "before the first".
 pub type Seq = u64;

@@ -9,26 +9,28 @@
 //! knows: so the names of an object that is no struct are remembered while it is read. Nothing is parsed twice, and
 //! nothing else is kept.
 
-use std::collections::HashSet;
-use std::fmt;
-use std::marker::PhantomData;
+mod once;
+mod plain;
+
+use std::fmt::{self, Display as _};
 
 use serde::de::{
-    Deserialize, DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer, MapAccess,
-    SeqAccess, Unexpected, VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
-use serde::forward_to_deserialize_any;
+
+use once::Once;
+use plain::InPlainWords;
+pub use plain::Plain;
 
 /// Begins what some programs write as UTF-8; JSON does without.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
-/// As much of a name is told as tells it from others.
-const NAME_CHARS_TOLD: usize = 64;
 
 /// Reads JSON that came from outside.
 ///
 /// # Errors
-/// What serde says, that an object is an array, or that a name stands in it twice. Messages name fields and places,
-/// never what was said.
+/// What serde says, in plain words, that an object is an array, or that a name stands in it twice. Messages name fields
+/// and places, never what was said.
 pub fn read_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
     // Whatever has a tag is collected before its struct is known: there only the first byte tells the array.
@@ -37,7 +39,7 @@ pub fn read_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Erro
         return Err(Error::invalid_type(Unexpected::Seq, &"an object"));
     }
     let mut source = serde_json::Deserializer::from_slice(json);
-    let read = T::deserialize(Objects(&mut source))?;
+    let read = T::deserialize(Objects(&mut source)).map_err(|Plain(error)| error)?;
     source.end()?;
     Ok(read)
 }
@@ -50,14 +52,14 @@ struct Guarded<V, const STRUCT: bool>(V);
 
 macro_rules! ask {
     ($($method:ident)*) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-            self.0.$method(Guarded::<V, false>(visitor))
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Plain<D::Error>> {
+            self.0.$method(Guarded::<V, false>(visitor)).map_err(Plain)
         })*
     };
 }
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
-    type Error = D::Error;
+    type Error = Plain<D::Error>;
 
     ask! {
         deserialize_any deserialize_bool deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64
@@ -67,16 +69,20 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         deserialize_identifier deserialize_ignored_any
     }
 
-    fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_unit_struct(name, Guarded::<V, false>(visitor))
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_unit_struct(name, Guarded::<V, false>(visitor)).map_err(Plain)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_newtype_struct(name, Guarded::<V, false>(visitor))
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_newtype_struct(name, Guarded::<V, false>(visitor)).map_err(Plain)
     }
 
-    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, D::Error> {
-        self.0.deserialize_tuple(len, Guarded::<V, false>(visitor))
+    fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_tuple(len, Guarded::<V, false>(visitor)).map_err(Plain)
     }
 
     fn deserialize_tuple_struct<V: Visitor<'de>>(
@@ -84,8 +90,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         name: &'static str,
         len: usize,
         visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_tuple_struct(name, len, Guarded::<V, false>(visitor))
+    ) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_tuple_struct(name, len, Guarded::<V, false>(visitor)).map_err(Plain)
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -93,8 +99,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_struct(name, fields, Guarded::<V, true>(visitor))
+    ) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_struct(name, fields, Guarded::<V, true>(visitor)).map_err(Plain)
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -102,8 +108,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_enum(name, variants, Guarded::<V, false>(visitor))
+    ) -> Result<V::Value, Self::Error> {
+        self.0.deserialize_enum(name, variants, Guarded::<V, false>(visitor)).map_err(Plain)
     }
 
     fn is_human_readable(&self) -> bool {
@@ -114,7 +120,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
 macro_rules! give {
     ($($method:ident $kind:ty)*) => {
         $(fn $method<E: Error>(self, value: $kind) -> Result<V::Value, E> {
-            self.0.$method(value)
+            self.0.$method(value).map_err(|Plain(error)| error)
         })*
     };
 }
@@ -123,7 +129,8 @@ impl<'de, V: Visitor<'de>, const STRUCT: bool> Visitor<'de> for Guarded<V, STRUC
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.expecting(f)
+        let said = fmt::from_fn(|f| self.0.expecting(f));
+        InPlainWords(said).fmt(f)
     }
 
     give! {
@@ -134,32 +141,36 @@ impl<'de, V: Visitor<'de>, const STRUCT: bool> Visitor<'de> for Guarded<V, STRUC
     }
 
     fn visit_none<E: Error>(self) -> Result<V::Value, E> {
-        self.0.visit_none()
+        self.0.visit_none().map_err(|Plain(error)| error)
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_some(Objects(deserializer))
+        self.0.visit_some(Objects(deserializer)).map_err(|Plain(error)| error)
     }
 
     fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
-        self.0.visit_unit()
+        self.0.visit_unit().map_err(|Plain(error)| error)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        self.0.visit_newtype_struct(Objects(deserializer))
+        self.0.visit_newtype_struct(Objects(deserializer)).map_err(|Plain(error)| error)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<V::Value, A::Error> {
-        if STRUCT { Err(Error::invalid_type(Unexpected::Seq, &self)) } else { self.0.visit_seq(Objects(items)) }
+        if STRUCT {
+            return Err(Error::invalid_type(Unexpected::Seq, &self));
+        }
+        self.0.visit_seq(Objects(items)).map_err(|Plain(error)| error)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<V::Value, A::Error> {
         // Derived code sees to its own fields.
-        if STRUCT { self.0.visit_map(Objects(fields)) } else { self.0.visit_map(Once { fields, met: HashSet::new() }) }
+        let read = if STRUCT { self.0.visit_map(Objects(fields)) } else { self.0.visit_map(Once::new(fields)) };
+        read.map_err(|Plain(error)| error)
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, variant: A) -> Result<V::Value, A::Error> {
-        self.0.visit_enum(Objects(variant))
+        self.0.visit_enum(Objects(variant)).map_err(|Plain(error)| error)
     }
 }
 
@@ -167,15 +178,15 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Objects<S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        self.0.deserialize(Objects(deserializer))
+        self.0.deserialize(Objects(deserializer)).map_err(|Plain(error)| error)
     }
 }
 
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
-    type Error = A::Error;
+    type Error = Plain<A::Error>;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, A::Error> {
-        self.0.next_element_seed(Objects(seed))
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Self::Error> {
+        self.0.next_element_seed(Objects(seed)).map_err(Plain)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -184,14 +195,14 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Objects<A> {
 }
 
 impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
-    type Error = A::Error;
+    type Error = Plain<A::Error>;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        self.0.next_key_seed(Objects(seed))
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Self::Error> {
+        self.0.next_key_seed(Objects(seed)).map_err(Plain)
     }
 
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
-        self.0.next_value_seed(Objects(seed))
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Self::Error> {
+        self.0.next_value_seed(Objects(seed)).map_err(Plain)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -199,115 +210,37 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Objects<A> {
     }
 }
 
-/// The fields of an object that is no struct.
-struct Once<A> {
-    fields: A,
-    met: HashSet<Box<str>>,
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Once<A> {
-    type Error = A::Error;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
-        self.fields.next_key_seed(Unmet { seed, met: &mut self.met })
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, A::Error> {
-        self.fields.next_value_seed(Objects(seed))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.fields.size_hint()
-    }
-}
-
-/// Reads a name that is none of those met. What is wrong with it is told from inside, where the place is known.
-struct Unmet<'a, S> {
-    seed: S,
-    met: &'a mut HashSet<Box<str>>,
-}
-
-impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Unmet<'_, S> {
-    type Value = S::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        let name = Box::<str>::deserialize(deserializer)?;
-        if self.met.contains(&name) {
-            let told: String = name.chars().take(NAME_CHARS_TOLD).collect();
-            return Err(Error::custom(format_args!("`{}` stands twice in one object", told.escape_debug())));
-        }
-        let read = self.seed.deserialize(Name { name: &name, error: PhantomData })?;
-        self.met.insert(name);
-        Ok(read)
-    }
-}
-
-/// A name that was read, for whatever the map has as its key.
-struct Name<'a, E> {
-    name: &'a str,
-    error: PhantomData<E>,
-}
-
-impl<'de, E: Error> Deserializer<'de> for Name<'_, E> {
-    type Error = E;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_str(self.name)
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        name: &'static str,
-        variants: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, E> {
-        self.name.into_deserializer().deserialize_enum(name, variants, visitor)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq
-        tuple tuple_struct map struct identifier ignored_any
-    }
-}
 impl<'de, A: EnumAccess<'de>> EnumAccess<'de> for Objects<A> {
-    type Error = A::Error;
+    type Error = Plain<A::Error>;
     type Variant = Objects<A::Variant>;
 
-    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self::Variant), A::Error> {
-        let (name, variant) = self.0.variant_seed(Objects(seed))?;
+    fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Self::Variant), Self::Error> {
+        let (name, variant) = self.0.variant_seed(Objects(seed)).map_err(Plain)?;
         Ok((name, Objects(variant)))
     }
 }
 
 impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Objects<A> {
-    type Error = A::Error;
+    type Error = Plain<A::Error>;
 
-    fn unit_variant(self) -> Result<(), A::Error> {
-        self.0.unit_variant()
+    fn unit_variant(self) -> Result<(), Self::Error> {
+        self.0.unit_variant().map_err(Plain)
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, A::Error> {
-        self.0.newtype_variant_seed(Objects(seed))
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Self::Error> {
+        self.0.newtype_variant_seed(Objects(seed)).map_err(Plain)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.0.tuple_variant(len, Guarded::<V, false>(visitor))
+    fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Self::Error> {
+        self.0.tuple_variant(len, Guarded::<V, false>(visitor)).map_err(Plain)
     }
 
     fn struct_variant<V: Visitor<'de>>(
         self,
         fields: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        self.0.struct_variant(fields, Guarded::<V, true>(visitor))
+    ) -> Result<V::Value, Self::Error> {
+        self.0.struct_variant(fields, Guarded::<V, true>(visitor)).map_err(Plain)
     }
 }
 

@@ -52,11 +52,23 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-impl FromStr for Timestamp {
-    type Err = jiff::Error;
+/// A text that names no moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoMoment;
 
-    fn from_str(text: &str) -> Result<Self, jiff::Error> {
-        text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_millisecond()))
+impl fmt::Display for NoMoment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a moment as RFC 3339 writes it, like 2026-01-31T12:00:00Z")
+    }
+}
+
+impl std::error::Error for NoMoment {}
+
+impl FromStr for Timestamp {
+    type Err = NoMoment;
+
+    fn from_str(text: &str) -> Result<Self, NoMoment> {
+        text.parse::<jiff::Timestamp>().map(|moment| Self(moment.as_millisecond())).map_err(|_| NoMoment)
     }
 }
 

@@ -5,6 +5,8 @@ from test_studio import studio, toast, visitor
 from test_studio_desk import ARABIC, known
 from test_widget import in_widget, is_finished, open_it, say_in, visit
 
+#: A sign of typing ends by itself after six seconds; who is gone is gone sooner.
+GONE_MS = 3_000
 CLOSED = "Closed; the assistant answers when the customer writes again"
 
 
@@ -65,6 +67,33 @@ def test_a_closed_conversation_says_who_answers_next_to_all_who_see_it(room):
     for page in (marta, ines):
         page.locator(".desk .stand", has_text="The assistant answers").wait_for()
         page.locator(".by-assistant.done", has_text="again").wait_for()
+
+
+def test_who_has_gone_types_no_more(room):
+    """Neither who closed the conversation nor who is gone with their browser or their token."""
+    page = room.page()
+    say(page, "quote hello")
+    finished(page)
+    talk = conversation(page)
+    typing = page.get_by_text("Zoe is typing")
+
+    def desk():
+        other = studio(room, f"conversations/{talk}")
+        other.evaluate("localStorage.setItem('tertulia.studio.agent', 'Zoe')")
+        other.reload()
+        if other.get_by_role("button", name="Take over").or_(other.locator(".desk textarea")).inner_text() == "Take over":
+            other.get_by_role("button", name="Take over").click()
+        other.locator(".desk textarea").press_sequentially("I am")
+        typing.wait_for()
+        return other
+
+    other = desk()
+    other.close()
+    typing.wait_for(state="hidden", timeout=GONE_MS)
+    other = desk()
+    other.get_by_role("button", name="Close", exact=True).click()
+    page.get_by_text("The conversation has ended").wait_for()
+    assert typing.is_hidden()
 
 
 def test_who_of_the_team_wrote_what_is_seen(room):

@@ -236,23 +236,17 @@ fn kind_of(value: Option<&DeValue<'_>>) -> &'static str {
     }
 }
 
-/// serde's words in ours.
+/// The words for what comes as JSON in those for a file of settings.
 fn plain(problem: &str) -> String {
     let mut problem = one_line(problem);
     for (theirs, ours) in [
-        ("expected a nonzero u32", "expected a whole number above 0"),
-        ("expected a nonzero usize", "expected a whole number above 0"),
-        ("expected u32", "expected a whole number"),
-        ("expected usize", "expected a whole number"),
         ("expected a boolean", "expected true or false"),
         ("expected a string", "expected a text in quotes"),
+        ("expected an object", "expected a table of settings"),
     ] {
         problem = problem.replace(theirs, ours);
     }
-    match problem.find("expected struct ") {
-        Some(at) => format!("{}expected a table of settings", &problem[..at]),
-        None => problem,
-    }
+    problem
 }
 
 fn one_line(text: &str) -> String {

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use schema::Objects;
 use schema::limits::{API_KEY_BYTES_MAX, API_KEY_BYTES_MIN};
+use schema::{Objects, Plain};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use toml::Spanned;
@@ -55,7 +55,7 @@ impl Sources {
     pub fn config(&self) -> Result<Config, ConfigError> {
         let merged = self.merged()?;
         let document = Deserializer::from(Spanned::new(0..0, merged.table.clone()));
-        let config = Config::deserialize(Objects(document)).map_err(|error| {
+        let config = Config::deserialize(Objects(document)).map_err(|Plain(error)| {
             let at = error.span().map_or(0, |span| span.start);
             merged.complain(at, error.message())
         })?;

@@ -74,7 +74,7 @@ impl Inner {
             }
             ClientFrame::Leave { r#ref, conversation } => match self.forget(conversation) {
                 Some(handle) => {
-                    self.worker.system().leave(handle.key(), self.id);
+                    self.leave(&handle);
                     self.answer(&r#ref, json!({}));
                 }
                 None => self.refuse(Some(&r#ref), not_joined()),
@@ -200,6 +200,9 @@ impl Inner {
         // Nobody waits for an answer to a sign of life.
         if !who.principal.may(Action::Signal) {
             return;
+        }
+        if let SignalKind::Typing { on } = kind {
+            self.note_typing(conversation, on);
         }
         let (author, session) = (who.principal.author(), self.id);
         self.with(conversation, move |handle| match handle {

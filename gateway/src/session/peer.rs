@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use actors::{ConversationHandle, Failure, Outbox, Tenant, Visit, Worker};
 use bytes::Bytes;
 use bytestring::ByteString;
-use schema::wire::{Close, ServerFrame};
+use schema::wire::{Close, ServerFrame, SignalKind};
 use schema::{ConversationId, ErrorCode, Neighbour, SessionId, limits};
 
 use super::register::Registration;
@@ -37,6 +37,8 @@ pub(super) struct Inner {
     page: Option<CallingPage>,
     speaking: RefCell<Option<Rc<Identified>>>,
     joined: RefCell<Vec<ConversationHandle>>,
+    /// Where the others were told last that somebody types here.
+    typing: RefCell<Vec<ConversationId>>,
     registration: RefCell<Option<Registration>>,
     /// Frames that came before it had said who it is.
     unknown_frames: Cell<u32>,
@@ -72,6 +74,7 @@ impl Session {
             page,
             speaking: RefCell::default(),
             joined: RefCell::default(),
+            typing: RefCell::default(),
             registration: RefCell::new(Some(registration)),
             unknown_frames: Cell::new(0),
             refused_in_a_row: Cell::new(0),
@@ -174,6 +177,27 @@ impl Inner {
         Some(joined.swap_remove(index))
     }
 
+    /// Notes whether somebody types here.
+    pub(super) fn note_typing(&self, conversation: ConversationId, on: bool) {
+        let mut typing = self.typing.borrow_mut();
+        typing.retain(|other| *other != conversation);
+        // No more than are joined: of another nobody was told.
+        if on && self.joined(conversation).is_some() {
+            typing.push(conversation);
+        }
+    }
+
+    /// Leaves a conversation that was joined. Who goes in mid-word types no more.
+    pub(super) fn leave(&self, handle: &ConversationHandle) {
+        let key = handle.key();
+        let typed = self.typing.borrow().contains(&key.conversation);
+        self.note_typing(key.conversation, false);
+        if let Some(who) = self.speaking().filter(|_| typed && handle.is_open()) {
+            handle.signal(self.id, who.principal.author(), SignalKind::Typing { on: false });
+        }
+        self.worker.system().leave(key, self.id);
+    }
+
     /// Deals with a frame that has to wait. Nothing more is read until it is done.
     pub(super) fn wait_for(self: &Rc<Self>, work: impl Future<Output = ()> + 'static) {
         self.busy.set(true);
@@ -231,8 +255,9 @@ impl Peer for Session {
 
 impl Session {
     fn leave_all(&self) {
-        for handle in self.0.joined.borrow_mut().drain(..) {
-            self.0.worker.system().leave(handle.key(), self.0.id);
+        let joined = self.0.joined.take();
+        for handle in &joined {
+            self.0.leave(handle);
         }
         self.0.registration.borrow_mut().take();
         self.0.outbox.abandon();

@@ -230,6 +230,8 @@ export class Thread {
         if (entry) this.#say(`${who}: ${this.#views.get(entry.key).body.textContent || words('failed')}`, entry.key);
       });
     }
+    // Who joins, leaves or closes types no more.
+    if (this.#options.own === 'contact' && ['taken_over', 'handed_back', 'closed'].includes(event.type)) this.#sign(null);
     if (event.type === 'taken_over') this.#say(words('takenOver', { name: event.agent }));
     if (event.type === 'handed_back') this.#say(words('handedBack', { name: event.agent }));
   }

@@ -192,7 +192,28 @@ fn who_takes_a_closed_conversation_goes_on_with_it() {
 
 #[test]
 fn an_agent_goes_on_with_what_was_closed_while_they_had_it() {
-    check(&FloorPolicy::default(), "take Bo | close | take Bo | say are you there? | agent I am Bo", &expect![[r#""#]]);
+    check(
+        &FloorPolicy::default(),
+        "take Bo | close | take Bo | say are you there? | agent I am Bo",
+        &expect![[r#"
+        > take Bo
+          2 taken_over
+          reply 2
+        > close
+          3 closed
+          reply 3
+        > take Bo
+          4 reopened
+          5 taken_over
+          reply 5
+        > say are you there?
+          6 message Contact "are you there?"
+          reply 6
+        > agent I am Bo
+          7 message Human "I am Bo"
+          reply 7
+    "#]],
+    );
 }
 
 #[test]
@@ -200,6 +221,29 @@ fn what_is_handed_back_after_it_was_closed_waits_for_the_contact() {
     check(
         &FloorPolicy::default(),
         "take Bo | say are you there? | close | back Ann | say hello? | text Yes. | end completed",
-        &expect![[r#""#]],
+        &expect![[r#"
+            > take Bo
+              2 taken_over
+              reply 2
+            > say are you there?
+              3 message Contact "are you there?"
+              reply 3
+            > close
+              4 closed
+              reply 4
+            > back Ann
+              5 handed_back
+              reply 5
+            > say hello?
+              6 reopened
+              7 message Contact "hello?"
+              reply 7
+              8 turn_started
+              ask t1 #1
+            > text Yes.
+              delta t1@0 Yes.
+            > end completed
+              9 message Assistant "Yes." t1 completed answers 7
+        "#]],
     );
 }

@@ -143,8 +143,15 @@ mod tests {
         let attribute = |text: &str, from| json!({"attributes": {"plan": value(text, from)}});
         let state = |from| json!({"states": {"opted_out": came(json!({}), from)}});
         let consent = |given, year, from| json!({"consents": {"news": said(given, year, from)}});
-        let opted_out = |year: u16| json!({"states": {"opted_out": {"at": format!("{year}-01-01T00:00:00.000Z")}}});
-        let changes = json!([{"at": "2026-06-01T00:00:00.000Z", "change": "merged_into"}]);
+        let opted_out = |year: u16| {
+            let mut opted_out = came(json!({}), None);
+            opted_out["at"] = format!("{year}-01-01T00:00:00.000Z").into();
+            json!({"states": {"opted_out": opted_out}})
+        };
+        let mut merged = came(json!({"change": "merged_into", "into": id(1)}), None);
+        merged["at"] = "2026-06-01T00:00:00.000Z".into();
+        merged.as_object_mut().unwrap().remove("way");
+        let changes = json!([merged]);
         let name = |text: &str, from| json!({"name": text, "name_provenance": came(json!({}), from)});
         let language = |text: &str, from| json!({"language": text, "language_provenance": came(json!({}), from)});
         let nothing = json!({});
