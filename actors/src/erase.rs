@@ -83,11 +83,11 @@ struct Parted<'a> {
 
 /// What an erasure waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Keys {
+enum Awaited {
     /// That the conversation's key has ended.
-    End,
+    KeyEnded,
     /// That the conversation is removed.
-    MayBeOwed,
+    Removed,
 }
 
 impl Eraser {
@@ -98,7 +98,7 @@ impl Eraser {
     /// `unknown_conversation`; `restarting` while somebody else erases it, or when it is not known whether it was done;
     /// or why the store did not.
     pub(crate) async fn erase(self: &Arc<Self>, key: ConversationKey) -> Result<(), Failure> {
-        self.erase_with(key, Keys::End).await
+        self.erase_with(key, Awaited::KeyEnded).await
     }
 
     /// The same, but where its key cannot be ended yet, it counts as erased: whoever erases many sees to their keys
@@ -107,12 +107,12 @@ impl Eraser {
     /// # Errors
     /// As [`Eraser::erase`].
     pub(crate) async fn erase_one_of_many(self: &Arc<Self>, key: ConversationKey) -> Result<(), Failure> {
-        self.erase_with(key, Keys::MayBeOwed).await
+        self.erase_with(key, Awaited::Removed).await
     }
 
-    async fn erase_with(self: &Arc<Self>, key: ConversationKey, keys: Keys) -> Result<(), Failure> {
+    async fn erase_with(self: &Arc<Self>, key: ConversationKey, awaited: Awaited) -> Result<(), Failure> {
         let this = Arc::clone(self);
-        let erased = to_the_end(async move { this.part(key).await?.erase(keys).await });
+        let erased = to_the_end(async move { this.part(key).await?.erase(awaited).await });
         erased.await.unwrap_or_else(|| Err(Failure::restarting()))
     }
 
@@ -140,7 +140,7 @@ impl Eraser {
             return;
         }
         let mut parted = Parted::new(self, key, None, Subscribers::default());
-        match parted.remove(Some(head), Keys::End).await {
+        match parted.remove(Some(head), Awaited::KeyEnded).await {
             // Somebody has spoken, or erased it.
             Ok(()) | Err(StoreError::Fenced | StoreError::NotFound) => {}
             Err(error) => {
@@ -190,7 +190,7 @@ impl<'a> Parted<'a> {
         Self { eraser, key, ending, listening, is_noted: false, is_gone: false }
     }
 
-    async fn erase(mut self, keys: Keys) -> Result<(), Failure> {
+    async fn erase(mut self, awaited: Awaited) -> Result<(), Failure> {
         if let Some(ending) = &mut self.ending {
             match timeout(END_MAX, ending).await {
                 Ok(listened) => self.listening = listened.unwrap_or_default(),
@@ -205,7 +205,7 @@ impl<'a> Parted<'a> {
         self.is_noted = true;
         let erased = match unanswered.erasing(self.key).await {
             Ok(()) => {
-                let erased = self.remove(None, keys).await;
+                let erased = self.remove(None, awaited).await;
                 unanswered.erased(self.key).await;
                 self.is_noted = false;
                 erased
@@ -216,14 +216,14 @@ impl<'a> Parted<'a> {
     }
 
     /// Has the store remove it, and end its key.
-    async fn remove(&mut self, head: Option<Seq>, keys: Keys) -> Result<(), StoreError> {
+    async fn remove(&mut self, head: Option<Seq>, awaited: Awaited) -> Result<(), StoreError> {
         let (key, store) = (self.key, &self.eraser.store);
         let is_ending = &AtomicBool::new(false);
         let erased = patiently(self.eraser.jitter, || async move {
             let erased = store.erase(key, head).await;
             is_ending.fetch_or(matches!(erased, Err(StoreError::Ending(_))), Ordering::Relaxed);
             match erased {
-                Err(StoreError::Ending(_)) if keys == Keys::MayBeOwed => Ok(()),
+                Err(StoreError::Ending(_)) if awaited == Awaited::Removed => Ok(()),
                 erased => erased,
             }
         });

@@ -14,13 +14,14 @@ use pulldown_cmark::{BrokenLink, CodeBlockKind, CowStr, Event, HeadingLevel, Opt
 use super::html;
 use super::parts::parts;
 use super::struck::Struck;
-use super::written;
 use numbering::counted;
 
 /// A heading longer than this, in characters, is cut in the path and repeated in full below it.
 const HEADING_CHARS_MAX: usize = 120;
 /// Lists nested deeper than this are shown at this depth.
 const INDENT_LEVELS_MAX: usize = 4;
+/// Before each title of an outline. No text of a tenant's begins with it: it has a sign that nobody sees.
+pub(super) const OUTLINE_MARK: &str = "\u{2060}+ ";
 /// Labels of links that are known in all parts of a large text.
 const LABELS_MAX: usize = 10_000;
 
@@ -51,9 +52,6 @@ pub(super) fn of_plain(text: &str, mut take: impl FnMut(Block)) {
     let mut reader = Reader { is_plain: true, ..Reader::default() };
     // As a whole: a part may look like what was made of another text.
     let is_made = engine_text::plain::is_made(text);
-    if !is_made && engine_text::plain::is_markdown(text) {
-        return written::of_typed(text, take);
-    }
     for part in parts(text) {
         let part = if is_made { part.into() } else { Cow::from(engine_text::plain::to_markdown(part)) };
         reader.part(&part, &HashSet::new());

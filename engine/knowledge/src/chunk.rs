@@ -8,7 +8,7 @@ use std::rc::Rc;
 use schema::TYPED_SOURCE;
 use schema::limits::PASSAGE_CHARS_MAX;
 
-use super::blocks::{self, Block, Kind};
+use super::blocks::{self, Block, Kind, OUTLINE_MARK};
 use super::sentences::sentences;
 use super::written;
 
@@ -21,8 +21,6 @@ const TABLE_HEAD_CHARS_MAX: usize = 400;
 
 /// Between a heading and the one below it.
 const JOINT: &str = " › ";
-/// Before each title of an outline. No text of a tenant's begins with it: it has a sign that nobody sees.
-pub(super) const OUTLINE_MARK: &str = "\u{2060}+ ";
 /// Sections that are listed with the heading above them, and how long the list may be, in characters.
 const OUTLINE_MAX: usize = 24;
 const OUTLINE_CHARS_MAX: usize = 600;
@@ -43,7 +41,9 @@ pub(crate) fn pieces(source: &str, text: &str) -> Vec<Piece> {
     let is_plain = [".txt", ".text", ".log"].iter().any(|end| name.ends_with(end));
     let mut packer = Packer::default();
     let take = |block: Block| packer.add(&block);
-    if source.starts_with(TYPED_SOURCE) {
+    // Somebody has written marks into a plain text, and has seen them as they are.
+    let is_marked_up = || !engine_text::plain::is_made(text) && engine_text::plain::is_markdown(text);
+    if source.starts_with(TYPED_SOURCE) || is_plain && is_marked_up() {
         written::of_typed(text, take);
     } else if is_plain {
         blocks::of_plain(text, take);

@@ -6,7 +6,8 @@ use schema::limits::PAGE_BYTES_MAX;
 use schema::wire::{DocumentFacts, DocumentMarkdown, DocumentPage, DocumentView};
 use schema::{Passage, Text};
 
-use super::chunk::{OUTLINE_MARK, pieces};
+use super::blocks::OUTLINE_MARK;
+use super::chunk::pieces;
 use super::records::Facts;
 use super::work::Work;
 use super::{KnowledgeError, index};

@@ -6,8 +6,7 @@ use std::ops::Range;
 
 use schema::{Passage, TYPED_SOURCE};
 
-use super::blocks::{Block, Kind};
-use super::chunk::OUTLINE_MARK;
+use super::blocks::{Block, Kind, OUTLINE_MARK};
 use super::index::name_of;
 use super::sentences::sentences;
 use super::tables::Table;

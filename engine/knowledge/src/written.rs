@@ -3,8 +3,7 @@
 
 use pulldown_cmark::HeadingLevel;
 
-use super::blocks::{Block, Kind, Reader};
-use super::chunk::OUTLINE_MARK;
+use super::blocks::{Block, Kind, OUTLINE_MARK, Reader};
 
 /// Of a list's number, digits at most.
 const DIGITS_MAX: usize = 9;

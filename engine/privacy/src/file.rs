@@ -148,7 +148,8 @@ impl FileKeys {
                 let header = Header::read(path, &file)?;
                 Ok(header.spare.unwrap_or(header.next) > 1)
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            // Nor is there one below what is no folder.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
             Err(problem) => Err(KeysError::Io { path: path.into(), doing: "open", problem }),
         }
     }
