@@ -95,6 +95,8 @@ pub const LISTING_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// Conversations whose new events wait to be taken into a projection; more are found by looking for them.
 pub const PROJECTION_WAITING_MAX: usize = 4_096;
+/// What the events weigh that wait with them, in bytes; of more the logs are read.
+pub const PROJECTION_TOLD_BYTES: usize = 8 * 1024 * 1024;
 /// Conversations that are taken into a projection together.
 pub const PROJECTION_BATCH_MAX: usize = 256;
 /// Events that are looked at together for conversations which a projection is behind.

@@ -247,11 +247,16 @@ impl ConversationActor {
         self.apply(command, reply, Instant::now(), execution);
     }
 
-    fn on_stored(&mut self, result: Result<(), StoreError>, since: Instant, execution: &mut Execution<'_, Self>) {
+    fn on_stored(
+        &mut self,
+        result: Result<Arc<[Event]>, StoreError>,
+        since: Instant,
+        execution: &mut Execution<'_, Self>,
+    ) {
         metrics::histogram!(APPEND_WAIT).record(since.elapsed());
         match result {
-            Ok(()) => {
-                self.host.listing.nudge(self.key);
+            Ok(events) => {
+                self.host.listing.nudge(self.key, &events);
                 let _append = self.writer.stored().entered();
                 while let Some(gated) = self.writer.release() {
                     self.let_out(gated);

@@ -61,8 +61,9 @@ pub(crate) async fn open(
     for event in &*append.events {
         ring.push(Encoded::new(event));
     }
+    let events = Arc::clone(&append.events);
     bring(Arc::clone(&host.store), append, host.jitter).await.map_err(failed)?;
-    host.listing.nudge(key);
+    host.listing.nudge(key, &events);
     Ok(Prepared { epoch: claim.epoch, machine, snapshot: 0, ring, entry })
 }
 

@@ -125,7 +125,8 @@ impl<H> Writer<H> {
             let span = self.storing.get();
             span.record("head", append.head).record("events", append.events.len());
             let (store, jitter) = (Arc::clone(&self.store), self.jitter);
-            let written = async move { Written::Append(bring(store, append, jitter).await) };
+            let events = Arc::clone(&append.events);
+            let written = async move { Written::Append(bring(store, append, jitter).await.map(|()| events)) };
             return Some(Either::Left(written.instrument(span)));
         }
         if self.gate.unstored() > 0 || !self.entry.is_to_be_looked_at() {
@@ -174,8 +175,8 @@ impl<H> Writer<H> {
 
 /// What became of a write.
 pub(crate) enum Written {
-    /// Of events, and of the entry with them.
-    Append(Result<(), StoreError>),
+    /// Of events, which are given back once they are durable, and of the entry with them.
+    Append(Result<Arc<[Event]>, StoreError>),
     /// Of the entry alone, with the ticket of its move.
     Entry(u64, Result<(), StoreError>),
 }

@@ -7,7 +7,7 @@ use engine_store::{Behind, LogCursor, SharedStore, StoreError};
 use schema::limits;
 use tokio::time::{Instant, timeout};
 
-use super::{LIST, Listing, rows};
+use super::{LIST, Listing, behind, rows};
 use crate::clock::Clock;
 use crate::metrics::PROJECTION_REBUILDS;
 use crate::pause::Pause;
@@ -67,7 +67,7 @@ impl Listing {
             let Behind { keys, cursor: to, is_all } =
                 self.store.behind(LIST, from, limits::PROJECTION_LOOK_EVENTS).await?;
             for batch in keys.chunks(limits::PROJECTION_BATCH_MAX) {
-                self.bring_all(batch, clock).await?;
+                self.bring_all(behind(batch), clock).await?;
             }
             if to > from {
                 self.store.advance(LIST, to).await?;
@@ -92,7 +92,7 @@ pub async fn rebuild(store: &SharedStore) -> Result<u64, StoreError> {
     loop {
         let Behind { keys, cursor, is_all } = store.behind(LIST, from, limits::PROJECTION_LOOK_EVENTS).await?;
         for batch in keys.chunks(limits::PROJECTION_BATCH_MAX) {
-            let brought = rows::bring_all(store, batch).await;
+            let brought = rows::bring_all(store, behind(batch)).await;
             rows += brought.rows;
             if let Some(error) = brought.failure {
                 return Err(error);

@@ -6,12 +6,14 @@
 mod look;
 mod nudges;
 mod rows;
+mod told;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine_store::{Projection, SharedStore, StoreError};
-use schema::{ConversationKey, limits};
+use schema::{ConversationKey, Event, limits};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -19,6 +21,7 @@ pub use look::rebuild;
 
 use self::nudges::Nudges;
 use self::rows::Brought;
+use self::told::Told;
 use crate::clock::Clock;
 use crate::metrics::{PROJECTION_LAG, PROJECTION_ROWS};
 use crate::pause::Pause;
@@ -54,9 +57,9 @@ impl Listing {
         Self { store, nudges: Nudges::default(), nudged, missed, failing: AtomicBool::new(false), jitter }
     }
 
-    /// Something was appended to a conversation, and is durable.
-    pub(crate) fn nudge(&self, key: ConversationKey) {
-        if self.nudges.nudge(key) {
+    /// These events were appended to a conversation, and are durable.
+    pub(crate) fn nudge(&self, key: ConversationKey, events: &Arc<[Event]>) {
+        if self.nudges.nudge(key, events) {
             self.nudged.notify_one();
         } else {
             self.missed.notify_one();
@@ -94,7 +97,7 @@ impl Listing {
             }
             next = Instant::now() + BATCH_EVERY;
             let batch = self.nudges.take(limits::PROJECTION_BATCH_MAX);
-            match self.bring_all(&batch, clock).await {
+            match self.bring_all(batch, clock).await {
                 Ok(()) => {
                     self.nudges.done();
                     pause.reset();
@@ -113,8 +116,8 @@ impl Listing {
     ///
     /// # Errors
     /// The first one that asking again may help against; all others have been tried.
-    async fn bring_all(&self, keys: &[ConversationKey], clock: &dyn Clock) -> Result<(), StoreError> {
-        let Brought { rows, oldest, failure } = rows::bring_all(&self.store, keys).await;
+    async fn bring_all(&self, batch: Vec<(ConversationKey, Told)>, clock: &dyn Clock) -> Result<(), StoreError> {
+        let Brought { rows, oldest, failure } = rows::bring_all(&self.store, batch).await;
         if rows > 0 {
             metrics::counter!(PROJECTION_ROWS, "projection" => LIST.name()).increment(rows);
         }
@@ -136,6 +139,11 @@ impl Listing {
             tracing::warn!(%error, projection = LIST.name(), "a projection cannot go on for now, and tries again");
         }
     }
+}
+
+/// Conversations of which nothing is known but that their rows are behind.
+fn behind(keys: &[ConversationKey]) -> Vec<(ConversationKey, Told)> {
+    keys.iter().map(|key| (*key, Told::NOTHING)).collect()
 }
 
 /// What is kept here.

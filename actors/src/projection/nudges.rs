@@ -1,12 +1,15 @@
-//! Conversations of which was said that their logs go on: each once, in order, bounded in number. Each word has a
-//! number, so that whoever waits knows when everything said before has been taken in.
+//! Conversations of which was said that their logs go on: each once, in order, bounded in number, with the events as far
+//! as there is room for them. Each word has a number, so that whoever waits knows when everything said before has been
+//! taken in.
 //! Invariant: what was said is waiting, in hand, or to be looked for, until it is done.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use schema::{ConversationKey, limits};
+use schema::{ConversationKey, Event, limits};
 use tokio::sync::watch;
+
+use super::told::Told;
 
 /// What was said and is not done.
 ///
@@ -25,7 +28,10 @@ struct State {
     newest: u64,
     /// Each with the number of the first word about it; a key stands here once.
     waiting: VecDeque<(u64, ConversationKey)>,
-    known: HashSet<ConversationKey>,
+    /// What was said of those that wait.
+    told: HashMap<ConversationKey, Told>,
+    /// What all of that weighs.
+    told_bytes: usize,
     /// The number from which on a batch in hand was said.
     in_hand: Option<u64>,
     /// The number from which on something was not kept, and has to be looked for …
@@ -37,8 +43,8 @@ struct State {
 impl Default for State {
     fn default() -> Self {
         // What came before this process began has to be looked for.
-        let (waiting, known) = (VecDeque::new(), HashSet::new());
-        Self { newest: 1, waiting, known, in_hand: None, missed: Some(1), looking: None }
+        let (waiting, told) = (VecDeque::new(), HashMap::new());
+        Self { newest: 1, waiting, told, told_bytes: 0, in_hand: None, missed: Some(1), looking: None }
     }
 }
 
@@ -51,20 +57,22 @@ impl State {
 }
 
 impl Nudges {
-    /// A conversation's log goes on. False when there is no room to remember which: it has to be looked for.
-    pub(super) fn nudge(&self, key: ConversationKey) -> bool {
+    /// A conversation's log goes on with these events. False when there is no room to remember which one it is: it has
+    /// to be looked for.
+    pub(super) fn nudge(&self, key: ConversationKey, events: &Arc<[Event]>) -> bool {
         let mut state = self.lock();
         state.newest += 1;
-        let newest = state.newest;
-        if state.known.contains(&key) {
-            return true;
-        }
-        if state.waiting.len() >= limits::PROJECTION_WAITING_MAX {
-            state.missed.get_or_insert(newest);
+        let State { newest, waiting, told, told_bytes, missed, .. } = &mut *state;
+        if waiting.len() >= limits::PROJECTION_WAITING_MAX && !told.contains_key(&key) {
+            missed.get_or_insert(*newest);
             return false;
         }
-        state.known.insert(key);
-        state.waiting.push_back((newest, key));
+        let told = told.entry(key).or_insert_with(|| {
+            waiting.push_back((*newest, key));
+            Told::default()
+        });
+        let room = limits::PROJECTION_TOLD_BYTES.saturating_sub(*told_bytes);
+        *told_bytes = told_bytes.saturating_add_signed(told.add(events, room));
         true
     }
 
@@ -85,15 +93,17 @@ impl Nudges {
     }
 
     /// Takes the first ones in hand. What is said of them from now on is another word.
-    pub(super) fn take(&self, count: usize) -> Vec<ConversationKey> {
+    pub(super) fn take(&self, count: usize) -> Vec<(ConversationKey, Told)> {
         let mut state = self.lock();
         let count = count.min(state.waiting.len());
         state.in_hand = state.waiting.front().map(|(number, _)| *number);
-        let taken: Vec<_> = state.waiting.drain(..count).map(|(_, key)| key).collect();
-        for key in &taken {
-            state.known.remove(key);
-        }
-        taken
+        let State { waiting, told, told_bytes, .. } = &mut *state;
+        let taken = waiting.drain(..count).map(|(_, key)| {
+            let told = told.remove(&key).unwrap_or(Told::NOTHING);
+            *told_bytes = told_bytes.saturating_sub(told.bytes());
+            (key, told)
+        });
+        taken.collect()
     }
 
     /// What was in hand is done.
@@ -155,6 +165,14 @@ mod tests {
         (0..count).map(|_| ConversationKey { tenant, conversation: ConversationId::generate() }).collect()
     }
 
+    fn nudge(nudges: &Nudges, key: ConversationKey) -> bool {
+        nudges.nudge(key, &Arc::default())
+    }
+
+    fn taken(nudges: &Nudges, count: usize) -> Vec<ConversationKey> {
+        nudges.take(count).into_iter().map(|(key, _)| key).collect()
+    }
+
     fn looked_once() -> Nudges {
         let nudges = Nudges::default();
         nudges.look();
@@ -170,7 +188,7 @@ mod tests {
     fn nothing_is_reached_before_the_first_look() {
         let nudges = Nudges::default();
         assert!(nudges.has_missed());
-        assert!(nudges.nudge(keys(1)[0]));
+        assert!(nudge(&nudges, keys(1)[0]));
         nudges.take(9);
         nudges.done();
         assert_eq!(reached(&nudges), 0);
@@ -186,16 +204,16 @@ mod tests {
     fn a_conversation_waits_once_and_comes_in_turn() {
         let (nudges, keys) = (looked_once(), keys(3));
         for n in [0, 1, 0, 2, 1, 0] {
-            assert!(nudges.nudge(keys[n]));
+            assert!(nudge(&nudges, keys[n]));
         }
         let all = nudges.newest();
         assert_eq!(nudges.waiting(), 3);
-        assert_eq!(nudges.take(2), keys[..2]);
+        assert_eq!(taken(&nudges, 2), keys[..2]);
         // What is said of one in hand is not done with it.
-        assert!(nudges.nudge(keys[0]));
+        assert!(nudge(&nudges, keys[0]));
         nudges.done();
         assert!(reached(&nudges) < all, "the third one waits");
-        assert_eq!(nudges.take(9), [keys[2], keys[0]]);
+        assert_eq!(taken(&nudges, 9), [keys[2], keys[0]]);
         assert!(reached(&nudges) < all, "it is in hand");
         nudges.done();
         assert_eq!((reached(&nudges), nudges.waiting()), (nudges.newest(), 0));
@@ -206,13 +224,13 @@ mod tests {
         let nudges = looked_once();
         let many = keys(limits::PROJECTION_WAITING_MAX + 2);
         let (fits, more) = many.split_at(limits::PROJECTION_WAITING_MAX);
-        assert!(fits.iter().all(|key| nudges.nudge(*key)));
-        assert!(nudges.nudge(fits[7]), "it waits already");
+        assert!(fits.iter().all(|key| nudge(&nudges, *key)));
+        assert!(nudge(&nudges, fits[7]), "it waits already");
         let before = nudges.newest();
-        assert!(!nudges.nudge(more[0]) && nudges.has_missed());
+        assert!(!nudge(&nudges, more[0]) && nudges.has_missed());
         nudges.look();
         // Said after the look began, so it may not have been seen.
-        assert!(!nudges.nudge(more[1]));
+        assert!(!nudge(&nudges, more[1]));
         nudges.take(many.len());
         nudges.done();
         assert_eq!(reached(&nudges), before);
@@ -226,12 +244,12 @@ mod tests {
     #[test]
     fn what_failed_is_to_be_looked_for() {
         let (nudges, keys) = (looked_once(), keys(2));
-        assert!(nudges.nudge(keys[0]));
+        assert!(nudge(&nudges, keys[0]));
         let before = nudges.newest() - 1;
         nudges.take(9);
         nudges.failed();
         assert!(nudges.has_missed());
-        assert!(nudges.nudge(keys[1]));
+        assert!(nudge(&nudges, keys[1]));
         nudges.take(9);
         nudges.done();
         assert_eq!(reached(&nudges), before);

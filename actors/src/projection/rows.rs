@@ -1,12 +1,14 @@
-//! Brings rows on to the ends of their logs: reads what is missing in bounded pages, folds it, and writes a batch
-//! of rows together, so that they share a transaction.
+//! Brings rows on to the ends of their logs: folds what was told, or else reads what is missing in bounded pages, and
+//! writes a batch of rows together, so that they share a transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use engine_store::{ConversationRow, Page, PageBounds, SharedStore, StoreError};
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
-use schema::{ConversationKey, Seq, Timestamp};
+use schema::{ConversationKey, Event, Seq, Timestamp};
+
+use super::told::Told;
 
 /// Logs that are read at the same time: each is a page in memory.
 const READS_AT_ONCE: usize = 4;
@@ -32,13 +34,13 @@ struct Longer {
     row: ConversationRow,
 }
 
-/// Brings the rows of `keys` on. Where somebody else does the same, that is as good.
-pub(super) async fn bring_all(store: &SharedStore, keys: &[ConversationKey]) -> Brought {
+/// Brings the rows of these conversations on. Where somebody else does the same, that is as good.
+pub(super) async fn bring_all(store: &SharedStore, batch: Vec<(ConversationKey, Told)>) -> Brought {
     let mut brought = Brought::default();
-    let mut left = keys.to_vec();
+    let mut left = batch;
     for _ in 0..TRIES {
         let longer: Vec<_> = stream::iter(std::mem::take(&mut left))
-            .map(|key| async move { (key, longer(store, key).await) })
+            .map(|(key, told)| async move { (key, longer(store, key, told).await) })
             .buffer_unordered(READS_AT_ONCE)
             .collect()
             .await;
@@ -59,7 +61,7 @@ pub(super) async fn bring_all(store: &SharedStore, keys: &[ConversationKey]) -> 
                     brought.rows += 1;
                     brought.oldest = Some(brought.oldest.map_or(oldest, |known| known.min(oldest)));
                 }
-                Err(StoreError::Conflict { .. }) => left.push(key),
+                Err(StoreError::Conflict { .. }) => left.push((key, Told::NOTHING)),
                 Err(error) => brought.failed(key, error),
             }
         }
@@ -95,20 +97,36 @@ impl Brought {
     }
 }
 
-/// Reads a row and folds what its log has beyond it; nothing when that is nothing.
-async fn longer(store: &SharedStore, key: ConversationKey) -> Result<Option<Longer>, StoreError> {
+/// Reads a row and folds what its log has beyond it; nothing when that is nothing. What was told to it in between is
+/// the next word about this conversation.
+async fn longer(store: &SharedStore, key: ConversationKey, told: Told) -> Result<Option<Longer>, StoreError> {
     let mut row = store.row(key).await?.unwrap_or_default();
     let expected = row.head;
     let mut oldest = None;
+    if let Some(events) = told.after(expected) {
+        oldest = fold(&mut row, events)?;
+        return Ok(oldest.map(|oldest| Longer { key, expected, oldest, row }));
+    }
     loop {
         let Page { events, head, .. } = store.read(key, row.head, PageBounds::FULL).await?;
-        oldest = oldest.or_else(|| events.first().map(|event| event.at));
-        // As when it wakes: one log that makes the fold panic is not to end the list of all.
-        let folded = catch_unwind(AssertUnwindSafe(|| events.iter().for_each(|event| row.fold(event))));
-        folded.map_err(|_| StoreError::Corrupt("its events cannot be folded".into()))?;
+        let first = fold(&mut row, &events)?;
+        oldest = oldest.or(first);
         if row.head >= head || events.is_empty() {
             break;
         }
     }
     Ok(oldest.map(|oldest| Longer { key, expected, oldest, row }))
+}
+
+/// Folds events, and gives when the first of them was decided.
+fn fold<'a>(
+    row: &mut ConversationRow,
+    events: impl IntoIterator<Item = &'a Event>,
+) -> Result<Option<Timestamp>, StoreError> {
+    let mut events = events.into_iter().peekable();
+    let first = events.peek().map(|event| event.at);
+    // As when it wakes: one log that makes the fold panic is not to end the list of all.
+    let folded = catch_unwind(AssertUnwindSafe(|| events.for_each(|event| row.fold(event))));
+    folded.map_err(|_| StoreError::Corrupt("its events cannot be folded".into()))?;
+    Ok(first)
 }

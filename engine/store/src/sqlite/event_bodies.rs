@@ -83,7 +83,9 @@ impl Body {
         }
         let mut whole = Length(0);
         serde_json::to_writer(&mut whole, event).map_err(unwritable)?;
-        let mut text = u32::try_from(whole.0).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        // As long as it will be, mostly: to grow it step by step costs more than to seal it.
+        let mut text = Vec::with_capacity(whole.0);
+        text.extend(u32::try_from(whole.0).unwrap_or(u32::MAX).to_le_bytes());
         serde_json::to_writer(&mut text, &texts).map_err(unwritable)?;
         let texts = Some(Sealable::new(sealing, label(key, event.seq), text)?);
         Ok(Self { clear, texts })
