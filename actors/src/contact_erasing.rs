@@ -116,7 +116,7 @@ impl ContactErasing<'_> {
                 return Ok(());
             }
             for key in left {
-                match self.eraser.erase(key).await {
+                match self.eraser.end_owed_key(key).await {
                     Ok(()) => {}
                     Err(failure) if failure.code == ErrorCode::UnknownConversation => {}
                     // A number that no key has will never end; what is known of the contact is to go all the same.

@@ -11,6 +11,7 @@
 //! | events, checkpoints among them | removed; sealed under the conversation's key, which ends |
 //! | snapshot | the same |
 //! | row in the list | the same |
+//! | events that wait to be taken into the list | in memory until their batch, which then finds no conversation |
 //! | board of unanswered questions, verdicts' notes | forgotten; sealed under the same key |
 //! | the store's write-ahead log and freed pages | emptied and overwritten within seconds; sealed until then |
 //! | copies and backups of the store | cannot be read once the key has ended |
@@ -88,6 +89,8 @@ enum Awaited {
     KeyEnded,
     /// That the conversation is removed.
     Removed,
+    /// That a key has ended whose conversation is removed already.
+    OwedKey,
 }
 
 impl Eraser {
@@ -108,6 +111,14 @@ impl Eraser {
     /// As [`Eraser::erase`].
     pub(crate) async fn erase_one_of_many(self: &Arc<Self>, key: ConversationKey) -> Result<(), Failure> {
         self.erase_with(key, Awaited::Removed).await
+    }
+
+    /// Ends the key of a conversation that was removed, and counted, without it.
+    ///
+    /// # Errors
+    /// As [`Eraser::erase`].
+    pub(crate) async fn end_owed_key(self: &Arc<Self>, key: ConversationKey) -> Result<(), Failure> {
+        self.erase_with(key, Awaited::OwedKey).await
     }
 
     async fn erase_with(self: &Arc<Self>, key: ConversationKey, awaited: Awaited) -> Result<(), Failure> {
@@ -234,7 +245,7 @@ impl<'a> Parted<'a> {
         };
         // Until it is erased it is not gone: those who listen may find it again.
         self.is_gone = matches!(erased, Ok(()) | Err(StoreError::Ending(_)));
-        if erased.is_ok() {
+        if erased.is_ok() && awaited != Awaited::OwedKey {
             metrics::counter!(CONVERSATIONS_ERASED).increment(1);
         }
         erased
