@@ -18,6 +18,8 @@ use crate::metrics::LOGOUTS;
 
 /// Another node may log the same person out meanwhile, or anybody of the tenant; more often is a fault.
 const ATTEMPTS_MAX: usize = 64;
+/// Log-outs of one tenant that may wait for their turn to be counted; more are told to come again.
+const WAITING_MAX: usize = 1_024;
 /// A tenant's log-outs that are kept: what was made before the first of them is over, whoever it was made for. Those who
 /// come within so many log-outs notice nothing; who stays away for longer begins anew.
 const KEPT: u64 = 65_536;
@@ -227,6 +229,10 @@ impl Logouts {
     /// Counts one more log-out of the tenant.
     async fn count(&self, tenant: TenantId) -> Result<Count, StoreError> {
         let turn = Arc::clone(self.counting().entry(tenant).or_default());
+        // The one in the map is among them.
+        if Arc::strong_count(&turn) > WAITING_MAX + 1 {
+            return Err(StoreError::Busy);
+        }
         let counting = turn.lock().await;
         let counted = self.count_in_turn(tenant).await;
         drop(counting);

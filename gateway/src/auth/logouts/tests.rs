@@ -281,4 +281,9 @@ async fn those_who_are_logged_out_at_once_each_get_a_number() {
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=200).collect::<Vec<_>>());
     assert!(logouts.counting().is_empty(), "nothing is kept of those who have waited");
+    let more =
+        futures_util::future::join_all((0..WAITING_MAX + 9).map(|n| logouts.log_out(tenant, &whom[n % 200], &clock)));
+    let busy = more.await.into_iter().filter(|out| *out == Err(StoreError::Busy)).count();
+    assert_eq!(busy, 9, "who finds no place is told so, and nobody else");
+    assert!(logouts.counting().is_empty());
 }
