@@ -1,7 +1,8 @@
 //! Ports that a store of tests passes on, unchanged, to the one behind it: its field `store`.
 
 /// `forward!(DueIndex for Moody);` implements the port by the store in the field `store`; `forward!(erase, ending,
-/// unspoken, probe);`, inside of `impl Log`, what no store of tests does differently.
+/// unspoken, probe);`, inside of `impl Log`, and `forward!(put, put_with_keys, delete);`, inside of `impl Records`, what few
+/// stores of tests do differently.
 #[macro_export]
 macro_rules! forward {
     (erase, ending, unspoken, probe) => {
@@ -24,6 +25,25 @@ macro_rules! forward {
 
         fn probe(&self) -> engine_store::Pending<()> {
             self.store.probe()
+        }
+    };
+    (put, put_with_keys, delete) => {
+        fn put(&self, name: engine_store::RecordName, expected: u64, body: Vec<u8>) -> engine_store::Pending<u64> {
+            self.store.put(name, expected, body)
+        }
+
+        fn put_with_keys(
+            &self,
+            name: engine_store::RecordName,
+            expected: u64,
+            body: Vec<u8>,
+            keys: engine_store::RecordKeys,
+        ) -> engine_store::Pending<u64> {
+            self.store.put_with_keys(name, expected, body, keys)
+        }
+
+        fn delete(&self, name: engine_store::RecordName, expected: u64) -> engine_store::Pending<()> {
+            self.store.delete(name, expected)
         }
     };
     (DueIndex for $store:ty) => {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use actors::{Contacts, SystemClock};
 use engine_store::memory::MemoryStore;
-use engine_store::{Pending, Record, RecordKeys, RecordName, Records, Scope};
+use engine_store::{Pending, Record, RecordName, Records, Scope};
 use schema::{ChangedBy, ContactId, TenantId};
 
 /// Records that count what is asked of them.
@@ -16,26 +16,16 @@ struct Counted {
 }
 
 impl Records for Counted {
+    tests::forward!(put, put_with_keys, delete);
+
     fn get(&self, name: RecordName) -> Pending<Option<Record>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.store.get(name)
     }
 
-    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
-        self.store.put(name, expected, body)
-    }
-
-    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
-        self.store.put_with_keys(name, expected, body, keys)
-    }
-
     fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.store.find(scope, kind, key)
-    }
-
-    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
-        self.store.delete(name, expected)
     }
 
     fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_store::{
-    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope,
-    SharedStore, Snapshot, Snapshots, StoreError,
+    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, SharedStore, Snapshot,
+    Snapshots, StoreError,
 };
 use schema::{ConversationKey, Epoch, Seq};
 
@@ -90,24 +90,14 @@ tests::forward!(Seals for Watched);
 tests::forward!(Projections for Watched);
 
 impl Records for Watched {
+    tests::forward!(put, put_with_keys, delete);
+
     fn get(&self, name: RecordName) -> Pending<Option<Record>> {
         self.store.get(name)
     }
 
-    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
-        self.store.put(name, expected, body)
-    }
-
-    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
-        self.store.put_with_keys(name, expected, body, keys)
-    }
-
     fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
         self.store.find(scope, kind, key)
-    }
-
-    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
-        self.store.delete(name, expected)
     }
 
     fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
