@@ -90,8 +90,11 @@ impl Projections for Way {
         })
     }
 
-    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
-        self.look(move |disk| Ok(disk.projected().rows.get(&key).cloned()))
+    fn rows(&self, keys: Vec<ConversationKey>) -> Pending<Vec<Result<Option<ConversationRow>, StoreError>>> {
+        self.look(move |disk| {
+            let projected = disk.projected();
+            Ok(keys.iter().map(|key| Ok(projected.rows.get(key).cloned())).collect())
+        })
     }
 
     fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
@@ -125,7 +128,7 @@ impl World {
 
     fn difference(&self, key: ConversationKey) -> Option<String> {
         let mut wanted = ConversationRow::default();
-        self.disk.log(key).iter().for_each(|event| wanted.fold(event));
+        wanted.fold(&self.disk.log(key));
         let found = self.disk.projected().rows.get(&key).cloned().unwrap_or_default();
         let what = || {
             let (head, log) = (found.head, wanted.head);

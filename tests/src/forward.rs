@@ -128,11 +128,12 @@ macro_rules! forward {
                 self.store.reset(projection)
             }
 
-            fn row(
+            fn rows(
                 &self,
-                key: schema::ConversationKey,
-            ) -> engine_store::Pending<Option<engine_store::ConversationRow>> {
-                self.store.row(key)
+                keys: Vec<schema::ConversationKey>,
+            ) -> engine_store::Pending<Vec<Result<Option<engine_store::ConversationRow>, engine_store::StoreError>>>
+            {
+                self.store.rows(keys)
             }
 
             fn project(

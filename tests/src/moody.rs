@@ -169,8 +169,8 @@ impl Projections for Moody {
         self.store.reset(projection)
     }
 
-    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
-        self.store.row(key)
+    fn rows(&self, keys: Vec<ConversationKey>) -> Pending<Vec<Result<Option<ConversationRow>, StoreError>>> {
+        self.store.rows(keys)
     }
 
     fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {

@@ -28,7 +28,6 @@ pub(super) struct Brought {
 
 /// A row that goes further than the one in the store.
 struct Longer {
-    key: ConversationKey,
     expected: Seq,
     oldest: Timestamp,
     row: ConversationRow,
@@ -39,15 +38,23 @@ pub(super) async fn bring_all(store: &SharedStore, batch: Vec<(ConversationKey, 
     let mut brought = Brought::default();
     let mut left = batch;
     for _ in 0..TRIES {
-        let longer: Vec<_> = stream::iter(std::mem::take(&mut left))
-            .map(|(key, told)| async move { (key, longer(store, key, told).await) })
+        let batch = std::mem::take(&mut left);
+        let rows = match store.rows(batch.iter().map(|(key, _)| *key).collect()).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                brought.failure.get_or_insert(error);
+                return brought;
+            }
+        };
+        let longer: Vec<_> = stream::iter(batch.into_iter().zip(rows))
+            .map(|((key, told), row)| async move { (key, longer(store, key, told, row).await) })
             .buffer_unordered(READS_AT_ONCE)
             .collect()
             .await;
         let mut writes = Vec::new();
         for (key, found) in longer {
             match found {
-                Ok(Some(Longer { key, expected, oldest, row })) => {
+                Ok(Some(Longer { expected, oldest, row })) => {
                     let written = store.project(key, expected, row);
                     writes.push(async move { (key, oldest, written.await) });
                 }
@@ -97,15 +104,20 @@ impl Brought {
     }
 }
 
-/// Reads a row and folds what its log has beyond it; nothing when that is nothing. What was told to it in between is
-/// the next word about this conversation.
-async fn longer(store: &SharedStore, key: ConversationKey, told: Told) -> Result<Option<Longer>, StoreError> {
-    let mut row = store.row(key).await?.unwrap_or_default();
+/// Folds into a row what its log has beyond it; nothing when that is nothing. What was told in between is the next
+/// word about this conversation.
+async fn longer(
+    store: &SharedStore,
+    key: ConversationKey,
+    told: Told,
+    row: Result<Option<ConversationRow>, StoreError>,
+) -> Result<Option<Longer>, StoreError> {
+    let mut row = row?.unwrap_or_default();
     let expected = row.head;
     let mut oldest = None;
     if let Some(events) = told.after(expected) {
         oldest = fold(&mut row, events)?;
-        return Ok(oldest.map(|oldest| Longer { key, expected, oldest, row }));
+        return Ok(oldest.map(|oldest| Longer { expected, oldest, row }));
     }
     loop {
         let Page { events, head, .. } = store.read(key, row.head, PageBounds::FULL).await?;
@@ -115,7 +127,7 @@ async fn longer(store: &SharedStore, key: ConversationKey, told: Told) -> Result
             break;
         }
     }
-    Ok(oldest.map(|oldest| Longer { key, expected, oldest, row }))
+    Ok(oldest.map(|oldest| Longer { expected, oldest, row }))
 }
 
 /// Folds events, and gives when the first of them was decided.
@@ -126,7 +138,7 @@ fn fold<'a>(
     let mut events = events.into_iter().peekable();
     let first = events.peek().map(|event| event.at);
     // As when it wakes: one log that makes the fold panic is not to end the list of all.
-    let folded = catch_unwind(AssertUnwindSafe(|| events.for_each(|event| row.fold(event))));
+    let folded = catch_unwind(AssertUnwindSafe(|| row.fold(events)));
     folded.map_err(|_| StoreError::Corrupt("its events cannot be folded".into()))?;
     Ok(first)
 }

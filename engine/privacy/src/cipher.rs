@@ -57,9 +57,26 @@ pub enum SealError {
     Damaged,
 }
 
+/// 96 random bits for one sealing, which uses them up.
+///
+/// They are drawn for what is sealed now and none is kept for later: a copy of the running machine would use it again.
+pub struct FreshNonce(Nonce);
+
+impl FreshNonce {
+    /// As many as are needed, for one question to the system: for small texts that costs as much as to seal them.
+    ///
+    /// # Errors
+    /// [`SealError::NoRandom`].
+    pub fn draw(count: usize) -> Result<Vec<Self>, SealError> {
+        let mut bytes = vec![[0; NONCE_LEN]; count];
+        getrandom::fill(bytes.as_flattened_mut()).map_err(|_| SealError::NoRandom)?;
+        Ok(bytes.into_iter().map(|bytes| Self(Nonce::assume_unique_for_key(bytes))).collect())
+    }
+}
+
 /// A key made ready to seal and open.
 ///
-/// Each sealing draws a nonce of 96 random bits. A number that is unique by itself, such as the seq of an event, would
+/// Each sealing has a nonce of 96 random bits. A number that is unique by itself, such as the seq of an event, would
 /// not do: an owner that is fenced may have sealed another text for the same seq, and two texts under one nonce would
 /// tell of each other. With a key for each conversation, the chance that two of its nonces are the same stays below
 /// 2⁻³² for the first 2³² of them.
@@ -80,14 +97,20 @@ impl Cipher {
     /// # Errors
     /// [`SealError::NoRandom`] when there is no nonce; [`SealError::Unsealed`] past the 64 GiB that one nonce seals.
     pub fn seal(&self, label: &Label, text: &[u8]) -> Result<Vec<u8>, SealError> {
-        let mut nonce = [0; NONCE_LEN];
-        getrandom::fill(&mut nonce).map_err(|_| SealError::NoRandom)?;
+        let nonce = FreshNonce::draw(1)?.pop().ok_or(SealError::NoRandom)?;
+        self.seal_with(nonce, label, text)
+    }
+
+    /// As [`Cipher::seal`], with a nonce that was drawn together with others.
+    ///
+    /// # Errors
+    /// [`SealError::Unsealed`].
+    pub fn seal_with(&self, nonce: FreshNonce, label: &Label, text: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut sealed = Vec::with_capacity(text.len() + OVERHEAD_BYTES);
-        sealed.extend(nonce);
+        sealed.extend(nonce.0.as_ref());
         sealed.extend(text);
         let body = sealed.get_mut(NONCE_LEN..).unwrap_or_default();
-        let nonce = Nonce::assume_unique_for_key(nonce);
-        let tag = self.0.seal_in_place_separate_tag(nonce, Aad::from(label.bytes()), body);
+        let tag = self.0.seal_in_place_separate_tag(nonce.0, Aad::from(label.bytes()), body);
         sealed.extend(tag.map_err(|_| SealError::Unsealed)?.as_ref());
         Ok(sealed)
     }

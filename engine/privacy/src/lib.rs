@@ -8,7 +8,7 @@ mod file;
 mod keys;
 mod memory;
 
-pub use cipher::{Cipher, Kind, Label, OVERHEAD_BYTES, SealError};
+pub use cipher::{Cipher, FreshNonce, Kind, Label, OVERHEAD_BYTES, SealError};
 pub use ciphers::Ciphers;
 pub use file::FileKeys;
 pub use keys::{Installation, Key, KeyNumber, Keys, KeysError};

@@ -173,7 +173,7 @@ impl Log for MemoryStore {
             conversation.events.extend(append.events.iter().cloned());
             conversation.last_at = last_at;
             conversation.due = append.due.applied_to(conversation.due);
-            state.projected.appended(append.key, append.events.len());
+            state.projected.appended(append.key, append.events.iter().map(|event| event.seq));
             Ok(())
         })
     }

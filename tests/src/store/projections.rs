@@ -16,7 +16,7 @@ const MANY: usize = 10_000;
 /// A row of a log that only tests would have: messages up to `head`.
 fn row(head: Seq) -> ConversationRow {
     let mut row = ConversationRow::default();
-    (1..=head).for_each(|seq| row.fold(&message(seq, format!("message {seq}"))));
+    (1..=head).for_each(|seq| row.fold([&message(seq, format!("message {seq}"))]));
     row
 }
 
@@ -222,6 +222,6 @@ pub(super) async fn an_erasure_leaves_the_rows_of_others(store: SharedStore) -> 
 async fn row_of(store: &SharedStore, key: ConversationKey) -> anyhow::Result<ConversationRow> {
     let mut row = ConversationRow::default();
     let page = store.read(key, 0, PageBounds::FULL).await?;
-    page.events.iter().for_each(|event| row.fold(event));
+    row.fold(&page.events);
     Ok(row)
 }

@@ -227,7 +227,7 @@ impl World {
     fn project(&mut self, key: usize) -> Command {
         let (expected, head) = (self.near(self.rows[key]), self.near(self.claims[key].head));
         let mut row = ConversationRow::default();
-        (1..=head).for_each(|seq| row.fold(&message(seq, "listed")));
+        (1..=head).for_each(|seq| row.fold([&message(seq, "listed")]));
         let contact = self.random.random_range(0..=self.contacts.len());
         row.contact = self.contacts.get(contact).copied();
         Command::Project(self.keys[key], expected, row)

@@ -59,7 +59,7 @@ pub async fn bring_on(store: &SharedStore, key: ConversationKey) -> anyhow::Resu
     let expected = row.head;
     loop {
         let page = store.read(key, row.head, PageBounds::FULL).await?;
-        page.events.iter().for_each(|event| row.fold(event));
+        row.fold(&page.events);
         if row.head >= page.head {
             break;
         }

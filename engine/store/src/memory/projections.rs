@@ -13,13 +13,13 @@ use crate::{Behind, ConversationRow, ListCursor, ListQuery, LogCursor, Pending, 
 pub(super) struct Projected {
     rows: BTreeMap<ConversationKey, ConversationRow>,
     cursors: BTreeMap<Projection, LogCursor>,
-    /// Whose each event was, in the order in which they came; those of erased conversations too.
-    order: Vec<ConversationKey>,
+    /// Whose each event was, and its seq, in the order in which they came; those of erased conversations too.
+    order: Vec<(ConversationKey, Seq)>,
 }
 
 impl Projected {
-    pub(super) fn appended(&mut self, key: ConversationKey, events: usize) {
-        self.order.extend(std::iter::repeat_n(key, events));
+    pub(super) fn appended(&mut self, key: ConversationKey, seqs: impl IntoIterator<Item = Seq>) {
+        self.order.extend(seqs.into_iter().map(|seq| (key, seq)));
     }
 
     pub(super) fn erased(&mut self, key: ConversationKey) {
@@ -32,9 +32,11 @@ impl Projected {
 }
 
 impl State {
-    fn is_behind(&self, key: ConversationKey) -> bool {
-        let log = self.conversations.get(&key).map(|found| found.events.len() as Seq);
-        log.is_some_and(|head| head > self.projected.head(key))
+    /// Whether a conversation has an event `seq` of which its row does not tell. An erased one of the same name may
+    /// have had it instead.
+    fn is_behind(&self, key: ConversationKey, seq: Seq) -> bool {
+        let head = self.conversations.get(&key).map_or(0, |found| found.events.len() as Seq);
+        seq <= head && seq > self.projected.head(key)
     }
 }
 
@@ -58,8 +60,8 @@ impl Projections for MemoryStore {
             let from = usize::try_from(after.0).unwrap_or(usize::MAX).min(order.len());
             let to = from.saturating_add(events).min(order.len());
             let mut keys: Vec<ConversationKey> = Vec::new();
-            for key in order.get(from..to).unwrap_or_default() {
-                if state.is_behind(*key) && !keys.contains(key) {
+            for (key, seq) in order.get(from..to).unwrap_or_default() {
+                if state.is_behind(*key, *seq) && !keys.contains(key) {
                     keys.push(*key);
                 }
             }
@@ -84,8 +86,8 @@ impl Projections for MemoryStore {
         })
     }
 
-    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
-        self.read(|state| Ok(state.projected.rows.get(&key).cloned()))
+    fn rows(&self, keys: Vec<ConversationKey>) -> Pending<Vec<Result<Option<ConversationRow>, StoreError>>> {
+        self.read(|state| Ok(keys.iter().map(|key| Ok(state.projected.rows.get(key).cloned())).collect()))
     }
 
     fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {

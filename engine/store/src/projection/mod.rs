@@ -10,7 +10,7 @@ use schema::{ContactId, ConversationId, ConversationKey, Seq, TenantId, Timestam
 
 pub use row::ConversationRow;
 
-use crate::Pending;
+use crate::{Pending, StoreError};
 
 /// What is made of the logs. Each has rows, one for each conversation, and a position in the order in which this
 /// store was given events.
@@ -48,7 +48,7 @@ pub struct LogCursor(pub u64);
 /// Conversations that a projection is behind, as far as was looked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Behind {
-    /// Those with events after the cursor whose log goes on beyond their row.
+    /// Those of whose events after the cursor some go beyond their row.
     pub keys: Vec<ConversationKey>,
     /// Up to here was looked: where the next look begins.
     pub cursor: LogCursor,
@@ -65,7 +65,8 @@ pub trait Projections: Send + Sync + 'static {
     /// Up to where everything is in the projection's rows, as the last [`Projections::advance`] said.
     fn cursor(&self, projection: Projection) -> Pending<LogCursor>;
 
-    /// Looks at the next `events` events after a cursor for conversations whose row does not go to their head.
+    /// Looks at the next `events` events after a cursor for conversations whose row does not go that far. What came
+    /// after these is left to a later look: while much is said, a row is always a moment behind its log.
     fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind>;
 
     /// Everything up to `cursor` is in the rows. A cursor never goes back but by [`Projections::reset`].
@@ -74,16 +75,23 @@ pub trait Projections: Send + Sync + 'static {
     /// Drops the projection's rows and position. None of it is lost: the logs have it all.
     fn reset(&self, projection: Projection) -> Pending<()>;
 
-    /// A conversation's row in the list; none when it has none yet, or one of another version.
-    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>>;
+    /// Some conversations' rows in the list, as many and in that order; none where there is none yet, or one of another
+    /// version. One that cannot be read holds up no other one.
+    fn rows(&self, keys: Vec<ConversationKey>) -> Pending<Vec<Result<Option<ConversationRow>, StoreError>>>;
+
+    /// As [`Projections::rows`], of one conversation.
+    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
+        let rows = self.rows(vec![key]);
+        Box::pin(async move { rows.await?.pop().unwrap_or(Ok(None)) })
+    }
 
     /// Writes a conversation's row if the one there is still at head `expected` (0: there is none, or one of
     /// another version).
     ///
     /// # Errors
-    /// [`crate::StoreError::Conflict`] with the head found: somebody else has brought it on, read it again;
-    /// [`crate::StoreError::NotFound`] when there is no such conversation (any more): its row must not come back;
-    /// [`crate::StoreError::Fenced`] when the row goes beyond the log: it is another conversation's.
+    /// [`StoreError::Conflict`] with the head found: somebody else has brought it on, read it again;
+    /// [`StoreError::NotFound`] when there is no such conversation (any more): its row must not come back;
+    /// [`StoreError::Fenced`] when the row goes beyond the log: it is another conversation's.
     fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()>;
 
     /// A tenant's conversations, newest activity first, strictly older than `before`.

@@ -74,11 +74,22 @@ struct Handoff {
 struct Open(Seq, Timestamp);
 
 impl ConversationRow {
-    /// Takes in the next event of the log. One that it tells of already changes nothing.
-    pub fn fold(&mut self, event: &Event) {
-        if event.seq <= self.head {
-            return;
+    /// Takes in the next events of the log. Those that it tells of already change nothing.
+    pub fn fold<'a>(&mut self, events: impl IntoIterator<Item = &'a Event>) {
+        let mut words = None;
+        for event in events {
+            if event.seq > self.head {
+                words = self.take_in(event).or(words);
+            }
         }
+        // Of many the last ones alone are shown.
+        if let Some(words) = words {
+            self.last_words = Some(beginning(words.as_str()));
+        }
+    }
+
+    /// Takes in one event, and gives what the contact says in it.
+    fn take_in<'a>(&mut self, event: &'a Event) -> Option<&'a Text> {
         self.head = event.seq;
         if is_news(&event.fact) {
             self.last_at = self.last_at.max(event.at);
@@ -90,8 +101,8 @@ impl ConversationRow {
                 self.locale.clone_from(locale);
             }
             Fact::Message { text, reply: None, .. } if event.author == Author::Contact => {
-                self.last_words = Some(beginning(text.as_str()));
                 self.ask(event.seq, event.at);
+                return Some(text);
             }
             // A reply without a word has answered nothing, however it ended.
             Fact::Message { text, reply: Some(reply), .. } if !text.is_empty() => self.answer(reply.answers),
@@ -112,6 +123,7 @@ impl ConversationRow {
             Fact::Reopened {} => self.reopen(event.at),
             Fact::TurnStarted { .. } | Fact::Checkpoint { .. } => {}
         }
+        None
     }
 
     /// As it is sent, with all that the team sees.

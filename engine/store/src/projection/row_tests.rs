@@ -57,7 +57,7 @@ fn at(seq: Seq) -> Timestamp {
 
 fn folded(events: &[Event]) -> ConversationRow {
     let mut row = ConversationRow::default();
-    events.iter().for_each(|event| row.fold(event));
+    row.fold(events);
     row
 }
 
@@ -147,10 +147,10 @@ fn it_is_bounded_and_counts_on_however_long_nobody_answers() {
     assert_eq!((shown.unread, shown.waiting_since), (Some(count as u32), Some(at(1))));
     assert!(serde_json::to_vec(&row).unwrap().len() < 4_096);
     let answers = |seq, upto| Event { seq, at: at(seq), ..events(&[&format!("replies {upto} Yes.")])[0].clone() };
-    row.fold(&answers(count + 1, count - 3));
+    row.fold([&answers(count + 1, count - 3)]);
     let shown = page(&row);
     assert_eq!((shown.unread, shown.waiting_since), (Some(3), Some(at(count - 2))));
-    row.fold(&answers(count + 2, count));
+    row.fold([&answers(count + 2, count)]);
     assert_eq!((page(&row).unread, page(&row).waiting_since), (Some(0), None));
 }
 
@@ -158,9 +158,9 @@ fn it_is_bounded_and_counts_on_however_long_nobody_answers() {
 fn its_moment_does_not_go_back_and_what_it_tells_is_not_told_twice() {
     let mut row = folded(&events(&["opened ana", "asks one", "asks two"]));
     let before = row.clone();
-    row.fold(&events(&["opened ana", "asks one"])[1]);
+    row.fold([&events(&["opened ana", "asks one"])[1]]);
     assert_eq!(row, before);
-    row.fold(&Event { seq: 4, at: at(1), ..events(&["ended"])[0].clone() });
+    row.fold([&Event { seq: 4, at: at(1), ..events(&["ended"])[0].clone() }]);
     assert_eq!((row.head, row.last_at, page(&row).status), (4, at(3), Status::Closed));
 }
 
@@ -201,13 +201,13 @@ proptest! {
         let whole = folded(&events);
         let mut row = ConversationRow::default();
         for (n, event) in events.iter().enumerate() {
-            row.fold(event);
+            row.fold([event]);
             if cuts.contains(&n) {
                 let (head, contact, last_at) = (row.head, row.contact, row.last_at);
                 let kept = serde_json::to_string(&row).unwrap();
                 row = serde_json::from_str(&kept).unwrap();
                 (row.head, row.contact, row.last_at) = (head, contact, last_at);
-                events[..n].iter().for_each(|told| row.fold(told));
+                row.fold(&events[..n]);
             }
         }
         prop_assert_eq!(row, whole);

@@ -53,7 +53,7 @@ async fn talk(store: &SqliteStore, key: ConversationKey) -> Note {
     append(store, key, 0, &[WORD, &WORD.repeat(2_000), "and more of it"]).await.unwrap();
     assert!(store.set_snapshot(key, 1, 3, WORD.repeat(50).into()).await.unwrap());
     let mut row = ConversationRow::default();
-    row.fold(&said(1, WORD));
+    row.fold([&said(1, WORD)]);
     store.project(key, 0, row).await.unwrap();
     let note = Note { seq: 2, bytes: WORD.into() };
     let sealed = store.seal(key, vec![note.clone()]).await.unwrap().remove(0);
@@ -132,7 +132,7 @@ async fn what_is_said_stands_in_no_file_and_after_its_key_has_ended_no_copy_can_
         Ok(page) => {
             assert!(page.erased && page.head == 3 && page.events.len() == 3, "{page:?}");
             let mut row = ConversationRow::default();
-            page.events.iter().for_each(|event| row.fold(event));
+            row.fold(&page.events);
             assert_eq!(row.head, 3);
             assert!(!serde_json::to_string(&page.events).unwrap().contains(WORD));
         }

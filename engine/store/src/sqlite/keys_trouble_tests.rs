@@ -226,7 +226,7 @@ async fn what_cannot_be_read_of_one_row_costs_the_list_no_other() {
         let said = Fact::Message { text: Text::from("Hola"), r#ref: None, agent: None, reply: None };
         let event = Event { seq: 1, at, author: Author::Contact, fact: said };
         let mut row = ConversationRow::default();
-        row.fold(&event);
+        row.fold([&event]);
         row.contact = Some(contact);
         let append = Append { key, epoch: 1, head: 0, events: [event].into(), due: DueChange::Keep };
         store.append(append).await.unwrap();

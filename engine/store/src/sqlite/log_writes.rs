@@ -1,5 +1,7 @@
 //! Claim and append: the writes that are fenced. The fence is checked inside the transaction.
 
+use std::borrow::Cow;
+
 use rusqlite::params;
 use schema::{ConversationKey, Epoch, Seq, Timestamp};
 
@@ -67,8 +69,7 @@ impl AppendWrite {
     /// Checks the numbering, writes the events down as JSON and seals what they say.
     pub(super) fn new(append: &Append, sealing: &Sealing) -> Result<Self, StoreError> {
         let newest = append.events.last().filter(|_| append.continues_head()).ok_or(StoreError::Fenced)?;
-        let bodies = append.events.iter().map(|event| Body::new(sealing, append.key, event));
-        let bodies = bodies.collect::<Result<Vec<_>, _>>()?;
+        let bodies = Body::all(sealing, append.key, &append.events)?;
         let bytes = bodies.iter().map(Body::bytes).sum();
         let Append { key, epoch, head, due, .. } = *append;
         Ok(Self { key, epoch, head, last_at: newest.at, due, bodies, bytes })
@@ -94,6 +95,10 @@ impl Write for AppendWrite {
             Ok(sealed) => sealed,
             Err(error) => return Ok(Err(error)),
         };
+        if sealed.iter().any(|sealed| matches!(sealed, Some(Cow::Owned(_)))) {
+            // The caller did not know the key.
+            rows.memory.announce(self.key, id);
+        }
         let mut insert = rows.connection.prepare_cached(
             "INSERT INTO events (conversation, seq, w_epoch, format, body, sealed) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;

@@ -123,7 +123,8 @@ impl SealWrite {
         for OldEvent { row_id, key, event } in events {
             // Its key has ended meanwhile: it is on its way out.
             let Some(id) = ids.get(&key).copied() else { continue };
-            sealed.push((row_id, id, Body::new(sealing, key, &event)?));
+            let body = Body::all(sealing, key, std::slice::from_ref(&event))?;
+            sealed.extend(body.into_iter().map(|body| (row_id, id, body)));
         }
         Ok(Self { events: sealed, to })
     }

@@ -1,5 +1,6 @@
 //! Reading rows of projections, and looking for logs that go on beyond them. What is listed names the tenant.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -11,7 +12,7 @@ use super::projection_rows::{ROW, StoredRow};
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
 use super::sealing::Sealing;
-use crate::{Behind, ConversationRow, ListQuery, LogCursor, Projection};
+use crate::{Behind, ConversationRow, ListQuery, LogCursor, Projection, StoreError};
 
 /// Where a projection stands.
 pub(super) struct CursorRead(pub(super) Projection);
@@ -28,13 +29,13 @@ impl Read for CursorRead {
     }
 }
 
-const LATER: &str = "SELECT row_id, conversation FROM events WHERE row_id > ?1 ORDER BY row_id LIMIT ?2";
+const LATER: &str = "SELECT row_id, conversation, seq FROM events WHERE row_id > ?1 ORDER BY row_id LIMIT ?2";
 // Nobody's conversations are on their way out of the file.
 const BEYOND: &str = "SELECT log.tenant, log.id FROM conversations AS log
     LEFT JOIN conversation_rows AS row ON row.conversation = log.row_id AND row.version = ?2
-    WHERE log.row_id = ?1 AND log.tenant <> x'' AND log.head > coalesce(row.head, 0)";
+    WHERE log.row_id = ?1 AND log.tenant <> x'' AND ?3 > coalesce(row.head, 0)";
 
-/// Conversations whose rows do not go to their heads.
+/// Conversations whose rows do not go as far as the events after a place.
 pub(super) struct BehindRead {
     pub(super) projection: Projection,
     pub(super) after: LogCursor,
@@ -46,20 +47,20 @@ impl Read for BehindRead {
 
     fn run(&self, connection: &Connection) -> Result<Behind, ReadError> {
         let mut cursor = self.after;
-        let (mut conversations, mut events) = (Vec::new(), 0);
+        // Each with the newest of these events.
+        let (mut conversations, mut events) = (BTreeMap::new(), 0);
         let mut statement = connection.prepare_cached(LATER)?;
         let mut later = statement.query(params![integer(self.after.0), integer(self.events as u64)])?;
         while let Some(row) = later.next()? {
             cursor = LogCursor(natural(row.get(0)?));
-            conversations.push(row.get::<_, i64>(1)?);
+            let newest = conversations.entry(row.get::<_, i64>(1)?).or_insert(0_i64);
+            *newest = row.get::<_, i64>(2)?.max(*newest);
             events += 1;
         }
-        conversations.sort_unstable();
-        conversations.dedup();
         let mut statement = connection.prepare_cached(BEYOND)?;
         let mut keys = Vec::new();
-        for conversation in conversations {
-            let beyond = statement.query_row(params![conversation, self.projection.version()], |row| {
+        for (conversation, newest) in conversations {
+            let beyond = statement.query_row(params![conversation, self.projection.version(), newest], |row| {
                 let (tenant, conversation) = (row.get(0)?, row.get(1)?);
                 Ok(ConversationKey {
                     tenant: TenantId::from_bytes(tenant),
@@ -72,24 +73,30 @@ impl Read for BehindRead {
     }
 }
 
-/// One conversation's row.
-pub(super) struct RowRead {
-    pub(super) key: ConversationKey,
+/// Some conversations' rows.
+pub(super) struct RowsRead {
+    pub(super) keys: Vec<ConversationKey>,
     pub(super) sealing: Arc<Sealing>,
 }
 
-impl Read for RowRead {
-    type Output = Option<ConversationRow>;
+impl Read for RowsRead {
+    type Output = Vec<Result<Option<ConversationRow>, StoreError>>;
 
-    fn run(&self, connection: &Connection) -> Result<Option<ConversationRow>, ReadError> {
-        let Self { key, sealing } = self;
+    fn run(&self, connection: &Connection) -> Result<Self::Output, ReadError> {
         let mut statement = connection.prepare_cached(ROW)?;
         let version = Projection::Conversations.version();
-        let mut found = statement.query(params![key.tenant.as_bytes(), key.conversation.as_bytes(), version])?;
-        match found.next()? {
-            Some(row) => StoredRow::of(row, key.tenant)?.open(sealing),
-            None => Ok(None),
-        }
+        let rows = self.keys.iter().map(|key| {
+            let mut found = statement.query(params![key.tenant.as_bytes(), key.conversation.as_bytes(), version])?;
+            match found.next()? {
+                Some(row) => match StoredRow::of(row, key.tenant)?.open(&self.sealing) {
+                    Ok(row) => Ok(Ok(row)),
+                    Err(ReadError::Store(error)) => Ok(Err(error)),
+                    Err(error) => Err(error),
+                },
+                None => Ok(Ok(None)),
+            }
+        });
+        rows.collect()
     }
 }
 

@@ -81,14 +81,19 @@ impl Memory {
         self.uncommitted.insert(key, None);
     }
 
+    /// From the commit on callers seal for a conversation under its key.
+    pub(super) fn announce(&mut self, key: ConversationKey, id: KeyNumber) {
+        self.uncommitted.insert(key, Some(id));
+    }
+
     pub(super) fn remember(&mut self, key: ConversationKey, row: Row) {
         if self.rows.len() >= REMEMBERED_MAX {
             self.rows.clear();
         }
-        if let Some(id) = row.key_id {
-            self.uncommitted.insert(key, Some(id));
+        let before = self.rows.insert(key, row).and_then(|before| before.key_id);
+        if let Some(id) = row.key_id.filter(|id| before != Some(*id)) {
+            self.announce(key, id);
         }
-        self.rows.insert(key, row);
     }
 }
 

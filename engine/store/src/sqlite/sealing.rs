@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine_privacy::{Cipher, Ciphers, KeyNumber, Keys, KeysError, Label, SealError};
+use engine_privacy::{Cipher, Ciphers, FreshNonce, KeyNumber, Keys, KeysError, Label, SealError};
 use schema::ConversationKey;
 
 use super::unreadable::Unreadable;
@@ -168,9 +168,15 @@ pub(super) struct Sealable {
 impl Sealable {
     /// Seals on the caller's thread: there are more of these than writers.
     pub(super) fn new(sealing: &Sealing, label: Label, text: Vec<u8>) -> Result<Self, StoreError> {
+        let nonce = nonces(1)?.pop().ok_or(unsealed(SealError::NoRandom))?;
+        Self::with(sealing, nonce, label, text)
+    }
+
+    /// As [`Sealable::new`], with a nonce that was drawn together with others.
+    pub(super) fn with(sealing: &Sealing, nonce: FreshNonce, label: Label, text: Vec<u8>) -> Result<Self, StoreError> {
         let sealed = match sealing.known(label.key) {
             Some(id) => match sealing.cipher(id)? {
-                Some(cipher) => Some((id, cipher.seal(&label, &text).map_err(unsealed)?)),
+                Some(cipher) => Some((id, cipher.seal_with(nonce, &label, &text).map_err(unsealed)?)),
                 None => None,
             },
             None => None,
@@ -198,6 +204,11 @@ pub(super) fn refusal(error: KeysError) -> StoreError {
         KeysError::Unknown(_) | KeysError::Damaged { .. } => StoreError::Corrupt(error.to_string()),
         error => StoreError::Unavailable(error.to_string()),
     }
+}
+
+/// Nonces for texts that are sealed together.
+pub(super) fn nonces(count: usize) -> Result<Vec<FreshNonce>, StoreError> {
+    FreshNonce::draw(count).map_err(unsealed)
 }
 
 fn unsealed(error: SealError) -> StoreError {

@@ -22,7 +22,7 @@ use super::keeper::{Keeper, Work};
 use super::log_reads::{PageRead, UnspokenRead};
 use super::log_writes::{AppendWrite, ClaimWrite};
 use super::old_events::EnsureKeysWrite;
-use super::projection_reads::{BehindRead, CursorRead, ListRead, RowRead};
+use super::projection_reads::{BehindRead, CursorRead, ListRead, RowsRead};
 use super::projection_writes::{AdvanceWrite, ProjectWrite, ResetWrite};
 use super::queue::{BatchLimits, Queue};
 use super::queues::Queues;
@@ -330,8 +330,8 @@ impl Projections for SqliteStore {
         self.write(ResetWrite(projection))
     }
 
-    fn row(&self, key: ConversationKey) -> Pending<Option<ConversationRow>> {
-        self.read(RowRead { key, sealing: Arc::clone(&self.sealing) })
+    fn rows(&self, keys: Vec<ConversationKey>) -> Pending<Vec<Result<Option<ConversationRow>, StoreError>>> {
+        self.read(RowsRead { keys, sealing: Arc::clone(&self.sealing) })
     }
 
     fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {

@@ -46,7 +46,7 @@ async fn a_file_of_version_1_is_opened_with_all_it_holds() {
     let behind = store.behind(Projection::Conversations, LogCursor(0), 9).await.unwrap();
     assert_eq!(behind, Behind { keys: vec![key], cursor: LogCursor(3), is_all: true });
     let mut row = ConversationRow::default();
-    page.events.iter().for_each(|event| row.fold(event));
+    row.fold(&page.events);
     store.project(key, 0, row).await.unwrap();
     let query = ListQuery { tenant, contacts: None, before: None, limit: 9 };
     let listed = store.list(query).await.unwrap();
@@ -238,7 +238,7 @@ async fn rows_of_another_version_are_listed_and_made_anew() {
     let fact = Fact::Opened { contact, channel: schema::Channel::Web, locale: None };
     let event = Event { seq: 1, at: Timestamp::from_millis(5), author: Author::System, fact };
     let mut row = ConversationRow::default();
-    row.fold(&event);
+    row.fold([&event]);
     store.append(Append { key, epoch: 1, head: 0, events: Arc::new([event]), due: DueChange::Keep }).await.unwrap();
     store.project(key, 0, row.clone()).await.unwrap();
     store.advance(Projection::Conversations, LogCursor(1)).await.unwrap();
@@ -292,7 +292,7 @@ async fn what_was_erased_is_in_no_file() {
             .unwrap();
         store.set_snapshot(key, 1, count, word.repeat(length).into()).await.unwrap();
         let mut row = ConversationRow::default();
-        row.fold(&said(1));
+        row.fold([&said(1)]);
         store.project(key, 0, row).await.unwrap();
         store.put(record(word), 0, word.repeat(length).into()).await.unwrap();
         assert!(holds(&scratch));
