@@ -42,7 +42,8 @@ fn main() -> ExitCode {
             });
         }
     });
-    let Sum { failed, events, acknowledged, restarts, turns, lasted } = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Sum { failed, events, acknowledged, restarts, turns, lasted } =
+        sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
         "{} worlds in {:.1} s, {failed} failed: {acknowledged} messages stored, {events} events, {restarts} nodes lost, \
          {turns} turns in {} virtual seconds",
