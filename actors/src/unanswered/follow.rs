@@ -1,6 +1,6 @@
 //! Notes the replies that are due: from the actors' reports as they come, from the due records after a crash.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -95,10 +95,11 @@ impl Unanswered {
     }
 
     async fn settle_all(&self, places: Vec<(ConversationKey, Seq)>) {
-        let mut by_tenant: HashMap<TenantId, Vec<(ConversationKey, Seq)>> = HashMap::new();
+        let mut by_tenant: BTreeMap<TenantId, Vec<(ConversationKey, Seq)>> = BTreeMap::new();
         for (key, seq) in places {
             by_tenant.entry(key.tenant).or_default().push((key, seq));
         }
+        // In the same order each time, as a simulation has it.
         for (tenant, places) in by_tenant {
             if let Err(error) = self.settle(tenant, &places).await {
                 let replies = places.len();
