@@ -10,6 +10,9 @@ use engine_conversation::Command;
 use engine_knowledge::Retriever;
 use engine_model::{CoolDowns, Registry};
 use engine_store::{Records, SharedStore};
+use futures_util::StreamExt;
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
 use schema::wire::PlanView;
 use schema::{ContactId, ConversationKey, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, broadcast};
@@ -168,16 +171,18 @@ impl System {
             phase: Arc::clone(&self.phase),
             jitter,
         };
-        tokio::join!(
-            keep("sweeper", jitter, || sweeper.sweep()),
-            keep("eraser", jitter, || self.eraser.age()),
-            keep("contact_eraser", jitter, || contacts.go_on(is_over)),
-            keep("usage", jitter, || self.keep_usage()),
-            keep("unanswered", jitter, || self.unanswered.follow(is_over)),
-            keep("due", jitter, || scanner.scan()),
-            keep("hastening", jitter, || hastener.hasten()),
-            keep("listing", jitter, || self.listing.follow(&*self.clock, is_over)),
-        );
+        let loops: [LocalBoxFuture<'_, ()>; 8] = [
+            Box::pin(keep("sweeper", jitter, || sweeper.sweep())),
+            Box::pin(keep("eraser", jitter, || self.eraser.age())),
+            Box::pin(keep("contact_eraser", jitter, || contacts.go_on(is_over))),
+            Box::pin(keep("usage", jitter, || self.keep_usage())),
+            Box::pin(keep("unanswered", jitter, || self.unanswered.follow(&self.phase))),
+            Box::pin(keep("due", jitter, || scanner.scan())),
+            Box::pin(keep("hastening", jitter, || hastener.hasten())),
+            Box::pin(keep("listing", jitter, || self.listing.follow(&*self.clock, &self.phase))),
+        ];
+        // Each is woken by itself: one that has something to do looks at none of the others.
+        FuturesUnordered::from_iter(loops).collect::<()>().await;
     }
 
     /// Looks how busy the current thread is; run it on every worker thread. What the node admits depends

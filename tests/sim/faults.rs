@@ -47,9 +47,9 @@ pub(super) async fn trouble(world: Rc<World>, chance: Chance, until: Instant, pa
     }
 }
 
-/// An operator lets out of quarantine what crashed too often.
+/// An operator lets out of quarantine what crashed too often, until nothing does any more.
 pub(super) async fn operator(world: Rc<World>) {
-    loop {
+    while !world.is_healed() {
         sleep(Duration::from_secs(1)).await;
         world.release_all();
     }

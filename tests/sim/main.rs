@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tests::sim::{Plant, Report, run};
 
@@ -33,18 +33,23 @@ fn main() -> ExitCode {
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
             scope.spawn(|| {
-                while let Some(seed) = lock(&seeds).next() {
+                // The guard goes before the world begins: in the loop's own condition it would stay until its end.
+                let next = || lock(&seeds).next();
+                while let Some(seed) = next() {
                     let report = run(seed, wanted.plant, wanted.story);
                     lock(&sum).add(&report);
                 }
             });
         }
     });
-    let Sum { failed, events, acknowledged, restarts } = sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Sum { failed, events, acknowledged, restarts, turns, lasted } =
+        sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
-        "{} worlds in {:.1} s, {failed} failed: {acknowledged} messages stored, {events} events, {restarts} nodes lost",
+        "{} worlds in {:.1} s, {failed} failed: {acknowledged} messages stored, {events} events, {restarts} nodes lost, \
+         {turns} turns in {} virtual seconds",
         wanted.seeds,
-        started.elapsed().as_secs_f64()
+        started.elapsed().as_secs_f64(),
+        lasted.as_secs()
     );
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -55,6 +60,8 @@ struct Sum {
     events: usize,
     acknowledged: usize,
     restarts: usize,
+    turns: usize,
+    lasted: Duration,
 }
 
 impl Sum {
@@ -62,6 +69,8 @@ impl Sum {
         self.events += report.events;
         self.acknowledged += report.acknowledged;
         self.restarts += report.restarts;
+        self.turns += report.turns;
+        self.lasted += report.lasted;
         if !report.violations.is_empty() {
             self.failed += 1;
             println!("seed {0} failed; run it alone with: cargo sim --seed {0} --trace", report.seed);

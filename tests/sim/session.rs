@@ -11,6 +11,7 @@ use bytestring::ByteString;
 use futures_util::StreamExt;
 use schema::wire::{Close, ServerFrame};
 use schema::{ConversationKey, Fact, Position, Ref, SessionId, Text};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
@@ -26,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 pub(super) struct Sessions {
     outboxes: Rc<RefCell<Vec<Weak<Outbox>>>>,
+    /// There was none, and there is one.
+    come: Rc<Notify>,
     plant: Option<Plant>,
     /// What must never be, and was.
     broken: Rc<RefCell<Vec<String>>>,
@@ -41,12 +44,15 @@ struct Session {
 
 impl Sessions {
     pub(super) fn new(plant: Option<Plant>, broken: Rc<RefCell<Vec<String>>>) -> Self {
-        Self { outboxes: Rc::default(), plant, broken }
+        Self { outboxes: Rc::default(), come: Rc::default(), plant, broken }
     }
 
     /// Closes whoever has taken nothing for too long.
     pub(super) async fn sweep(self) {
         loop {
+            if self.outboxes.borrow().is_empty() {
+                self.come.notified().await;
+            }
             sleep(LOOK_EVERY).await;
             let now = Instant::now();
             self.outboxes.borrow_mut().retain(|outbox| match outbox.upgrade() {
@@ -70,6 +76,7 @@ impl Sessions {
         let outbox = Outbox::new();
         let mut items = outbox.stream();
         self.outboxes.borrow_mut().push(Arc::downgrade(&outbox));
+        self.come.notify_one();
         let (id, joined) = (SessionId::generate(), Cell::new(false));
         let session = Rc::new(Session { id, worker, key, outbox, joined });
         let mut faults = Faults { plant: self.plant, joins: 0, loses: false };

@@ -54,6 +54,10 @@ pub struct Report {
     pub acknowledged: usize,
     /// Crashes and planned restarts of nodes.
     pub restarts: usize,
+    /// How often something in the world was woken.
+    pub turns: usize,
+    /// How long it lasted, in its own time.
+    pub lasted: Duration,
 }
 
 /// Runs the world of a seed, with a planted fault or none. `story` prints what happens.
@@ -96,6 +100,7 @@ pub(super) struct World {
     pub(super) began: Instant,
     healed: Cell<bool>,
     restarts: Cell<usize>,
+    turns: Cell<usize>,
     /// A node was started, and nobody polls it yet.
     unpolled: Cell<bool>,
     pub(super) complaints: Rc<RefCell<Vec<String>>>,
@@ -127,6 +132,7 @@ impl World {
             began: Instant::now(),
             healed: Cell::new(false),
             restarts: Cell::new(0),
+            turns: Cell::new(0),
             unpolled: Cell::new(false),
             complaints: Rc::default(),
             ended: CancellationToken::new(),
@@ -148,6 +154,8 @@ impl World {
             events: logs.iter().map(Vec::len).sum(),
             acknowledged: logs.iter().flatten().filter(is_said).count(),
             restarts: world.restarts.get(),
+            turns: world.turns.get(),
+            lasted: world.began.elapsed(),
         }
     }
 
@@ -155,6 +163,7 @@ impl World {
     async fn turn_round(&self, ground: &mut LocalSet, over: impl Fn() -> bool) {
         let chance = self.chance.fork();
         poll_fn(|context| {
+            self.turns.set(self.turns.get() + 1);
             let places = self.plan.nodes + 1;
             let first = chance.index(places);
             for place in (first..places).chain(0..first) {

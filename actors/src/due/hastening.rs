@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use engine_store::{Hasten, Record, SharedStore, StoreError};
 use schema::ConversationId;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::failure::Failure;
@@ -30,8 +30,6 @@ const TASKS_MAX: usize = 64;
 const PIECE: usize = 128;
 /// … the pause after it …
 const PIECE_PAUSE: Duration = Duration::from_millis(100);
-/// … the pause while there is nothing to do …
-const IDLE_PAUSE: Duration = Duration::from_secs(1);
 /// … and from one of the new moments to the next: two hundred of a tenant's look in a second.
 const STEP: Duration = Duration::from_millis(5);
 /// The first pause after a failure …
@@ -90,13 +88,19 @@ impl Hastener {
     pub(crate) async fn hasten(&self) {
         let mut tasks = Tasks::default();
         while !self.phase.is_draining() {
-            if tasks.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY)
+            let now = Instant::now();
+            if tasks.next_look(now) <= now
                 && let Err(error) = self.look(&mut tasks).await
             {
                 tracing::warn!(index = "hastening", %error, "it could not be looked for new policies; it is tried again");
             }
             let Some(id) = tasks.next(Instant::now()) else {
-                sleep(IDLE_PAUSE).await;
+                let until = tasks.next_moment(Instant::now());
+                tokio::select! {
+                    biased;
+                    () = sleep_until(until) => {}
+                    () = self.phase.drained() => {}
+                }
                 continue;
             };
             if let Some(mut task) = tasks.tasks.remove(&id) {
@@ -200,6 +204,17 @@ impl Tasks {
             Some(id) if is_readable => self.tasks.remove(&id).is_some(),
             _ => false,
         }
+    }
+
+    /// When it is to be looked for them again.
+    fn next_look(&self, now: Instant) -> Instant {
+        self.looked.map_or(now, |looked| looked + LOOK_EVERY)
+    }
+
+    /// When there may be something to do, at the latest and while nothing is ready.
+    fn next_moment(&self, now: Instant) -> Instant {
+        let known = self.tasks.values().filter(|task| task.intention.is_some()).map(|task| task.ready);
+        known.fold(self.next_look(now), Instant::min)
     }
 
     /// Whose turn it is: of those that are ready, the first behind the last one.

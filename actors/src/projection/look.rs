@@ -5,39 +5,42 @@ use std::time::Duration;
 
 use engine_store::{Behind, LogCursor, SharedStore, StoreError};
 use schema::limits;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::{LIST, Listing, behind, rows};
 use crate::clock::Clock;
 use crate::metrics::PROJECTION_REBUILDS;
 use crate::pause::Pause;
+use crate::phase::Phase;
 
 /// How often it is looked without a reason: so long a word that was lost may leave a row behind.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long a wait may last before it is looked whether the node goes away.
-const IDLE_MAX: Duration = Duration::from_secs(1);
 
 impl Listing {
-    /// Looks again and again, until `is_over`.
-    pub(super) async fn look(&self, clock: &dyn Clock, is_over: &impl Fn() -> bool) {
+    /// Looks again and again, until the node closes.
+    pub(super) async fn look(&self, clock: &dyn Clock, phase: &Phase) {
         let mut pause = Pause::new(self.jitter);
         let mut cursor = None;
         let mut next = Instant::now();
-        while !is_over() {
+        while !phase.is_closing() {
             if !self.nudges.has_missed() && Instant::now() < next {
-                let wait = IDLE_MAX.min(next.saturating_duration_since(Instant::now()));
                 // Woken or not: what is missed is seen above.
-                let _ = timeout(wait, self.missed.notified()).await;
+                tokio::select! {
+                    biased;
+                    () = self.missed.notified() => {}
+                    () = sleep_until(next) => {}
+                    () = phase.closed() => {}
+                }
                 continue;
             }
             self.nudges.look();
-            let looked = self.look_once(&mut cursor, clock, is_over).await;
+            let looked = self.look_once(&mut cursor, clock, phase).await;
             self.nudges.looked(matches!(looked, Ok(true)));
             next = Instant::now() + LOOK_EVERY;
             match looked {
                 Ok(_) => pause.reset(),
                 Err(error) => {
-                    self.failed(&error, is_over);
+                    self.failed(&error, phase);
                     pause.wait().await;
                     next = Instant::now();
                 }
@@ -51,7 +54,7 @@ impl Listing {
         &self,
         cursor: &mut Option<LogCursor>,
         clock: &dyn Clock,
-        is_over: &impl Fn() -> bool,
+        phase: &Phase,
     ) -> Result<bool, StoreError> {
         let mut from = match *cursor {
             Some(from) => from,
@@ -63,7 +66,7 @@ impl Listing {
                 *cursor.insert(kept)
             }
         };
-        while !is_over() {
+        while !phase.is_closing() {
             let Behind { keys, cursor: to, is_all } =
                 self.store.behind(LIST, from, limits::PROJECTION_LOOK_EVENTS).await?;
             for batch in keys.chunks(limits::PROJECTION_BATCH_MAX) {

@@ -25,11 +25,10 @@ use self::told::Told;
 use crate::clock::Clock;
 use crate::metrics::{PROJECTION_LAG, PROJECTION_ROWS};
 use crate::pause::Pause;
+use crate::phase::Phase;
 
 /// The shortest time from one batch to the next: a conversation in which much is said is one row in each.
 const BATCH_EVERY: Duration = Duration::from_millis(50);
-/// How long nothing may come before it is looked whether the node goes away.
-const IDLE_MAX: Duration = Duration::from_secs(1);
 
 /// The list of conversations on this node, as a projection of the logs.
 ///
@@ -73,23 +72,26 @@ impl Listing {
         let _ = timeout(limits::LISTING_WAIT_MAX, self.nudges.reached(self.nudges.newest())).await;
     }
 
-    /// Keeps the list until `is_over`.
-    pub(crate) async fn follow(&self, clock: &dyn Clock, is_over: impl Fn() -> bool) {
+    /// Keeps the list until the node closes.
+    pub(crate) async fn follow(&self, clock: &dyn Clock, phase: &Phase) {
         // Of one that crashed before this one: what it had in hand has to be looked for.
         self.nudges.failed();
         self.nudges.looked(false);
-        tokio::join!(self.take_in(clock, &is_over), self.look(clock, &is_over));
+        tokio::join!(self.take_in(clock, phase), self.look(clock, phase));
     }
 
     /// Takes in what it is told of.
-    async fn take_in(&self, clock: &dyn Clock, is_over: &impl Fn() -> bool) {
+    async fn take_in(&self, clock: &dyn Clock, phase: &Phase) {
         let mut pause = Pause::new(self.jitter);
         let mut next = Instant::now();
-        while !is_over() {
+        while !phase.is_closing() {
             if self.nudges.waiting() == 0 {
                 gauge(Duration::ZERO);
-                // Woken or not: what waits is seen above.
-                let _ = timeout(IDLE_MAX, self.nudged.notified()).await;
+                tokio::select! {
+                    biased;
+                    () = self.nudged.notified() => {}
+                    () = phase.closed() => {}
+                }
                 continue;
             }
             if self.nudges.waiting() < limits::PROJECTION_BATCH_MAX {
@@ -103,7 +105,7 @@ impl Listing {
                     pause.reset();
                 }
                 Err(error) => {
-                    self.failed(&error, is_over);
+                    self.failed(&error, phase);
                     self.nudges.failed();
                     self.missed.notify_one();
                     pause.wait().await;
@@ -134,8 +136,8 @@ impl Listing {
     }
 
     /// Said once, until it works again; a node that goes away closes its store, which is no failure.
-    fn failed(&self, error: &StoreError, is_over: &impl Fn() -> bool) {
-        if !is_over() && !self.failing.swap(true, Ordering::Relaxed) {
+    fn failed(&self, error: &StoreError, phase: &Phase) {
+        if !phase.is_closing() && !self.failing.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, projection = LIST.name(), "a projection cannot go on for now, and tries again");
         }
     }

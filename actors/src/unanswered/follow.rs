@@ -1,9 +1,8 @@
 //! Notes the replies that are due: from the actors' reports as they come, from the due records after a crash.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use engine_store::{PageBounds, SharedStore, StoreError};
@@ -11,12 +10,11 @@ use engine_unanswered::{Asked, Change, Place, asked};
 use futures_util::future::join_all;
 use schema::wire::Verdict;
 use schema::{ConversationKey, Event, Fact, Seq, TenantId, limits};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Note, Unanswered, due, verdicts};
+use crate::phase::Phase;
 
-/// How long nothing may be reported before it is looked whether the node goes away.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often due records are looked for that nobody reports, once there may be some.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(30);
 /// What is noted together.
@@ -37,21 +35,28 @@ enum Said {
 }
 
 impl Unanswered {
-    /// Notes what is reported until `is_over`.
-    pub(crate) async fn follow(&self, is_over: impl Fn() -> bool) {
+    /// Notes what is reported until the node closes.
+    pub(crate) async fn follow(&self, phase: &Phase) {
         let Some(mut inbox) = self.take_inbox() else { return };
         self.seal_old().await;
         self.catch_up().await;
         let mut looked = Instant::now();
-        while !is_over() {
+        while !phase.is_closing() {
             let Some(reported) = &mut inbox.notes else { return };
             let mut notes = Vec::with_capacity(TOGETHER_MAX);
-            if timeout(LOOK_EVERY, reported.recv_many(&mut notes, TOGETHER_MAX)).await.is_ok() {
-                self.note(notes).await;
-            }
-            if looked.elapsed() >= CATCH_UP_EVERY && self.behind.swap(false, Ordering::Relaxed) {
-                looked = Instant::now();
-                self.catch_up().await;
+            let is_behind = async {
+                sleep_until(looked + CATCH_UP_EVERY).await;
+                // Also when that was said before.
+                self.behind.notified().await;
+            };
+            tokio::select! {
+                biased;
+                () = is_behind => {
+                    looked = Instant::now();
+                    self.catch_up().await;
+                }
+                _ = reported.recv_many(&mut notes, TOGETHER_MAX) => self.note(notes).await,
+                () = phase.closed() => {}
             }
         }
     }
@@ -77,7 +82,7 @@ impl Unanswered {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::warn!(index = "unanswered", %error, "what is due for the unanswered questions cannot be read; trying later");
-                    return self.behind.store(true, Ordering::Relaxed);
+                    return self.behind.notify_one();
                 }
             };
             let full = page.len() == TOGETHER_MAX;
@@ -90,15 +95,16 @@ impl Unanswered {
     }
 
     async fn settle_all(&self, places: Vec<(ConversationKey, Seq)>) {
-        let mut by_tenant: HashMap<TenantId, Vec<(ConversationKey, Seq)>> = HashMap::new();
+        let mut by_tenant: BTreeMap<TenantId, Vec<(ConversationKey, Seq)>> = BTreeMap::new();
         for (key, seq) in places {
             by_tenant.entry(key.tenant).or_default().push((key, seq));
         }
+        // In the same order each time, as a simulation has it.
         for (tenant, places) in by_tenant {
             if let Err(error) = self.settle(tenant, &places).await {
                 let replies = places.len();
                 tracing::warn!(%tenant, replies, %error, "unanswered questions could not be noted; trying later");
-                self.behind.store(true, Ordering::Relaxed);
+                self.behind.notify_one();
             }
         }
     }
@@ -140,7 +146,7 @@ impl Unanswered {
         let has_room = awaited.len() < limits::UNANSWERED_WAITING_MAX || awaited.contains_key(&(key, seq));
         let awaits = has_room && awaited.entry((key, seq)).or_insert_with(Instant::now).elapsed() < AWAITED_MAX;
         if awaits {
-            self.behind.store(true, Ordering::Relaxed);
+            self.behind.notify_one();
         }
         awaits
     }

@@ -14,13 +14,12 @@ mod stored;
 mod verdicts;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use engine_store::{Pending, SharedStore, StoreError};
 use schema::wire::UnansweredQuestion;
 use schema::{ConversationKey, Seq, TenantId, Timestamp, limits};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use boards::Boards;
@@ -40,7 +39,7 @@ pub struct Unanswered {
     notes: mpsc::Sender<Note>,
     inbox: Mutex<Option<mpsc::Receiver<Note>>>,
     /// Something is due that nobody reports any more: it has to be looked for.
-    behind: AtomicBool,
+    behind: Notify,
     /// What is due and not in the log, with the moment at which that was first seen.
     awaited: Mutex<HashMap<(ConversationKey, Seq), Instant>>,
 }
@@ -49,14 +48,7 @@ impl Unanswered {
     pub(crate) fn new(store: SharedStore) -> Self {
         let (notes, inbox) = mpsc::channel(limits::UNANSWERED_WAITING_MAX);
         let inbox = Mutex::new(Some(inbox));
-        Self {
-            store,
-            boards: Boards::default(),
-            notes,
-            inbox,
-            behind: AtomicBool::new(false),
-            awaited: Mutex::default(),
-        }
+        Self { store, boards: Boards::default(), notes, inbox, behind: Notify::new(), awaited: Mutex::default() }
     }
 
     /// A tenant's questions, newest first: behind what `after` names (a row's moment and key), at most `limit`.
@@ -100,7 +92,7 @@ impl Unanswered {
     fn report(&self, note: Note) {
         // Nobody waits for the list. What does not get in is found by its due record.
         if self.notes.try_send(note).is_err() {
-            self.behind.store(true, Ordering::Relaxed);
+            self.behind.notify_one();
         }
     }
 

@@ -1,9 +1,14 @@
 //! Simulated worlds: a few hundred pass, and each planted fault is found.
 
+use std::time::Duration;
+
 use tests::sim::{Plant, run};
 
 /// Enough to meet each kind of trouble many times; `cargo sim --seeds 10000` runs more.
 const SEEDS: u64 = 300;
+/// How often a world may be woken in a second of its own time, on average. Most of that time is hours in which nobody is
+/// there: a node that looks whether something has happened, where it could wait for it, makes all worlds slow.
+const TURNS_PER_SECOND: u64 = 8;
 /// Within so many a planted fault must be found.
 const SEEDS_TO_FIND: u64 = 1_000;
 
@@ -11,16 +16,20 @@ const SEEDS_TO_FIND: u64 = 1_000;
 fn worlds_keep_their_promises() {
     let mut wrong = Vec::new();
     let (mut acknowledged, mut restarts) = (0, 0);
+    let (mut turns, mut lasted) = (0, Duration::ZERO);
     for seed in 0..SEEDS {
         let report = run(seed, None, false);
         acknowledged += report.acknowledged;
         restarts += report.restarts;
+        turns += report.turns as u64;
+        lasted += report.lasted;
         if !report.violations.is_empty() {
             wrong.push(format!("cargo sim --seed {seed} --trace: {}", report.violations.join("; ")));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(acknowledged > SEEDS as usize && restarts > SEEDS as usize, "{acknowledged} messages, {restarts} restarts");
+    assert!(turns < TURNS_PER_SECOND * lasted.as_secs(), "woken {turns} times in {lasted:?}");
 }
 
 #[test]
@@ -28,8 +37,8 @@ fn the_same_seed_is_the_same_world() {
     for seed in 0..60 {
         let [first, second] = [run(seed, None, false), run(seed, None, false)];
         assert_eq!(
-            (first.events, first.acknowledged, first.restarts, first.violations),
-            (second.events, second.acknowledged, second.restarts, second.violations),
+            (first.events, first.acknowledged, first.restarts, first.turns, first.lasted, first.violations),
+            (second.events, second.acknowledged, second.restarts, second.turns, second.lasted, second.violations),
             "seed {seed}"
         );
     }
