@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 /// How far the node has come: *serving*, then *draining* (no new conversations; replies go on), then *closing* (no
 /// new messages; what runs is cut). The system moves it and all threads read it, without a lock: who reads late does
-/// a little more of the earlier phase, and every drain waits for that. Who has nothing to do until then waits for it.
+/// a little more of the earlier phase, and every drain waits for that. A loop without work waits for a phase beside what
+/// would give it some.
 pub(crate) struct Phase {
     started: Instant,
     draining: AtomicBool,

@@ -53,7 +53,7 @@ impl Sweeper {
         let (mut waiting, mut stuck) = (0, 0);
         let mut still = HashMap::new();
         for shard in self.conversations.awake() {
-            // Of an idle node that is most of them: it is not woken once for each.
+            // Most are empty on an idle node, and to give others a turn after each would wake it as often.
             if shard.is_empty() {
                 continue;
             }

@@ -181,7 +181,7 @@ impl System {
             Box::pin(keep("hastening", jitter, || hastener.hasten())),
             Box::pin(keep("listing", jitter, || self.listing.follow(&*self.clock, &self.phase))),
         ];
-        // Each is woken by itself: one that has something to do looks at none of the others.
+        // Each is woken by itself: one that has something to do does not have the others polled.
         FuturesUnordered::from_iter(loops).collect::<()>().await;
     }
 

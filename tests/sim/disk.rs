@@ -111,7 +111,7 @@ impl Disk {
 
     /// Puts a conversation there that nobody runs, as earlier versions of a store leave one: due at once.
     pub(super) fn begin(&self, key: ConversationKey, events: Vec<Event>) {
-        self.projected().appended(key, events.len());
+        self.projected().appended(key, &events);
         let due = Timestamp::from_millis(EPOCH_MS);
         self.rows().insert(key, Row { epoch: 1, newest_writer: 1, events, due: Some(due), broken: Vec::new() });
     }
@@ -158,7 +158,7 @@ impl Disk {
 
     fn append(&self, append: &Append) -> Result<(), StoreError> {
         self.may_append(append)?;
-        self.projected().appended(append.key, append.events.len());
+        self.projected().appended(append.key, &append.events);
         let mut rows = self.rows();
         let row = rows.get_mut(&append.key).ok_or(StoreError::NotFound)?;
         let at = usize::try_from(append.head).unwrap_or(usize::MAX);

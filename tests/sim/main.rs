@@ -42,11 +42,11 @@ fn main() -> ExitCode {
             });
         }
     });
-    let Sum { failed, events, acknowledged, restarts, turns, lasted } =
+    let Sum { failed, events, acknowledged, restarts, polls, lasted } =
         sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
         "{} worlds in {:.1} s, {failed} failed: {acknowledged} messages stored, {events} events, {restarts} nodes lost, \
-         {turns} turns in {} virtual seconds",
+         {polls} polls in {} virtual seconds",
         wanted.seeds,
         started.elapsed().as_secs_f64(),
         lasted.as_secs()
@@ -60,7 +60,7 @@ struct Sum {
     events: usize,
     acknowledged: usize,
     restarts: usize,
-    turns: usize,
+    polls: usize,
     lasted: Duration,
 }
 
@@ -69,7 +69,7 @@ impl Sum {
         self.events += report.events;
         self.acknowledged += report.acknowledged;
         self.restarts += report.restarts;
-        self.turns += report.turns;
+        self.polls += report.polls;
         self.lasted += report.lasted;
         if !report.violations.is_empty() {
             self.failed += 1;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine_store::{Behind, ConversationRow, ListQuery, LogCursor, Pending, Projection, Projections, StoreError};
 use schema::wire::ConversationSummary;
-use schema::{ConversationKey, Seq};
+use schema::{ConversationKey, Event, Seq};
 use tokio::time::{Instant, sleep};
 
 use super::disk::{Disk, Way};
@@ -20,13 +20,13 @@ const LISTED_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Projected {
     rows: BTreeMap<ConversationKey, ConversationRow>,
     cursor: LogCursor,
-    /// Whose each event was, in the order in which they came.
-    order: Vec<ConversationKey>,
+    /// Whose each event was, and its seq, in the order in which they came.
+    order: Vec<(ConversationKey, Seq)>,
 }
 
 impl Projected {
-    pub(super) fn appended(&mut self, key: ConversationKey, events: usize) {
-        self.order.extend(std::iter::repeat_n(key, events));
+    pub(super) fn appended(&mut self, key: ConversationKey, events: &[Event]) {
+        self.order.extend(events.iter().map(|event| (key, event.seq)));
     }
 
     pub(super) fn erased(&mut self, key: ConversationKey) {
@@ -43,10 +43,12 @@ impl Disk {
         let projected = self.projected();
         let from = usize::try_from(after.0).unwrap_or(usize::MAX).min(projected.order.len());
         let to = from.saturating_add(events).min(projected.order.len());
-        let mut keys: Vec<_> = projected.order.get(from..to).unwrap_or_default().to_vec();
+        let looked_at = projected.order.get(from..to).unwrap_or_default().iter();
+        // An erased conversation of the same name may have had an event that this one has not.
+        let beyond = looked_at.filter(|(key, seq)| *seq > projected.head(*key) && *seq <= self.head(*key));
+        let mut keys: Vec<_> = beyond.map(|(key, _)| *key).collect();
         keys.sort_unstable();
         keys.dedup();
-        keys.retain(|key| self.head(*key) > projected.head(*key));
         Behind { keys, cursor: LogCursor(to as u64), is_all: to == projected.order.len() }
     }
 

@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 pub(super) struct Sessions {
     outboxes: Rc<RefCell<Vec<Weak<Outbox>>>>,
-    /// There was none, and there is one.
+    /// One has come.
     come: Rc<Notify>,
     plant: Option<Plant>,
     /// What must never be, and was.

@@ -54,8 +54,8 @@ pub struct Report {
     pub acknowledged: usize,
     /// Crashes and planned restarts of nodes.
     pub restarts: usize,
-    /// How often something in the world was woken.
-    pub turns: usize,
+    /// How often it was polled: each time, something in it was woken.
+    pub polls: usize,
     /// How long it lasted, in its own time.
     pub lasted: Duration,
 }
@@ -100,7 +100,7 @@ pub(super) struct World {
     pub(super) began: Instant,
     healed: Cell<bool>,
     restarts: Cell<usize>,
-    turns: Cell<usize>,
+    polls: Cell<usize>,
     /// A node was started, and nobody polls it yet.
     unpolled: Cell<bool>,
     pub(super) complaints: Rc<RefCell<Vec<String>>>,
@@ -132,7 +132,7 @@ impl World {
             began: Instant::now(),
             healed: Cell::new(false),
             restarts: Cell::new(0),
-            turns: Cell::new(0),
+            polls: Cell::new(0),
             unpolled: Cell::new(false),
             complaints: Rc::default(),
             ended: CancellationToken::new(),
@@ -154,7 +154,7 @@ impl World {
             events: logs.iter().map(Vec::len).sum(),
             acknowledged: logs.iter().flatten().filter(is_said).count(),
             restarts: world.restarts.get(),
-            turns: world.turns.get(),
+            polls: world.polls.get(),
             lasted: world.began.elapsed(),
         }
     }
@@ -163,7 +163,7 @@ impl World {
     async fn turn_round(&self, ground: &mut LocalSet, over: impl Fn() -> bool) {
         let chance = self.chance.fork();
         poll_fn(|context| {
-            self.turns.set(self.turns.get() + 1);
+            self.polls.set(self.polls.get() + 1);
             let places = self.plan.nodes + 1;
             let first = chance.index(places);
             for place in (first..places).chain(0..first) {

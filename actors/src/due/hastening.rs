@@ -211,7 +211,7 @@ impl Tasks {
         self.looked.map_or(now, |looked| looked + LOOK_EVERY)
     }
 
-    /// When there may be something to do, at the latest and while nothing is ready.
+    /// The next moment at which there is something to do, when nothing is ready now.
     fn next_moment(&self, now: Instant) -> Instant {
         let known = self.tasks.values().filter(|task| task.intention.is_some()).map(|task| task.ready);
         known.fold(self.next_look(now), Instant::min)

@@ -1,5 +1,5 @@
-//! Looks for conversations whose rows do not go to their heads: when a node starts, now and then, and whenever
-//! something was said that could not be kept or done. The durable cursor follows behind.
+//! Looks for conversations that have events beyond their rows: when a node starts, now and then, and whenever something
+//! was said that could not be kept or done. The durable cursor follows behind.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use engine_store::{Behind, LogCursor, SharedStore, StoreError};
 use schema::limits;
 use tokio::time::{Instant, sleep_until};
 
-use super::{LIST, Listing, behind, rows};
+use super::{LIST, Listing, behind, gauge, rows};
 use crate::clock::Clock;
 use crate::metrics::PROJECTION_REBUILDS;
 use crate::pause::Pause;
@@ -36,6 +36,9 @@ impl Listing {
             self.nudges.look();
             let looked = self.look_once(&mut cursor, clock, phase).await;
             self.nudges.looked(matches!(looked, Ok(true)));
+            if matches!(looked, Ok(true)) && self.nudges.waiting() == 0 {
+                gauge(Duration::ZERO);
+            }
             next = Instant::now() + LOOK_EVERY;
             match looked {
                 Ok(_) => pause.reset(),

@@ -35,7 +35,7 @@ enum Said {
 }
 
 impl Unanswered {
-    /// Notes what is reported until the node closes.
+    /// Notes what is reported until the node closes. What comes after that is found by its due record.
     pub(crate) async fn follow(&self, phase: &Phase) {
         let Some(mut inbox) = self.take_inbox() else { return };
         self.seal_old().await;
@@ -46,7 +46,7 @@ impl Unanswered {
             let mut notes = Vec::with_capacity(TOGETHER_MAX);
             let is_behind = async {
                 sleep_until(looked + CATCH_UP_EVERY).await;
-                // Also when that was said before.
+                // A call that came while nobody waited is kept.
                 self.behind.notified().await;
             };
             tokio::select! {
@@ -95,11 +95,11 @@ impl Unanswered {
     }
 
     async fn settle_all(&self, places: Vec<(ConversationKey, Seq)>) {
+        // Sorted, so that a simulated world is the same each time.
         let mut by_tenant: BTreeMap<TenantId, Vec<(ConversationKey, Seq)>> = BTreeMap::new();
         for (key, seq) in places {
             by_tenant.entry(key.tenant).or_default().push((key, seq));
         }
-        // In the same order each time, as a simulation has it.
         for (tenant, places) in by_tenant {
             if let Err(error) = self.settle(tenant, &places).await {
                 let replies = places.len();

@@ -59,10 +59,20 @@ pub enum SealError {
 
 /// 96 random bits for one sealing, which uses them up.
 ///
-/// They are drawn for what is sealed now and none is kept for later: a copy of the running machine would use it again.
+/// It is drawn for what is sealed now, and never kept for later: a copy of the running machine would use it too.
 pub struct FreshNonce(Nonce);
 
 impl FreshNonce {
+    /// One.
+    ///
+    /// # Errors
+    /// [`SealError::NoRandom`].
+    pub fn new() -> Result<Self, SealError> {
+        let mut bytes = [0; NONCE_LEN];
+        getrandom::fill(&mut bytes).map_err(|_| SealError::NoRandom)?;
+        Ok(Self(Nonce::assume_unique_for_key(bytes)))
+    }
+
     /// As many as are needed, for one question to the system: for small texts that costs as much as to seal them.
     ///
     /// # Errors
@@ -97,8 +107,7 @@ impl Cipher {
     /// # Errors
     /// [`SealError::NoRandom`] when there is no nonce; [`SealError::Unsealed`] past the 64 GiB that one nonce seals.
     pub fn seal(&self, label: &Label, text: &[u8]) -> Result<Vec<u8>, SealError> {
-        let nonce = FreshNonce::draw(1)?.pop().ok_or(SealError::NoRandom)?;
-        self.seal_with(nonce, label, text)
+        self.seal_with(FreshNonce::new()?, label, text)
     }
 
     /// As [`Cipher::seal`], with a nonce that was drawn together with others.

@@ -8,7 +8,7 @@ use tests::sim::{Plant, run};
 const SEEDS: u64 = 300;
 /// How often a world may be woken in a second of its own time, on average. Most of that time is hours in which nobody is
 /// there: a node that looks whether something has happened, where it could wait for it, makes all worlds slow.
-const TURNS_PER_SECOND: u64 = 8;
+const POLLS_PER_SECOND: u64 = 8;
 /// Within so many a planted fault must be found.
 const SEEDS_TO_FIND: u64 = 1_000;
 
@@ -16,12 +16,12 @@ const SEEDS_TO_FIND: u64 = 1_000;
 fn worlds_keep_their_promises() {
     let mut wrong = Vec::new();
     let (mut acknowledged, mut restarts) = (0, 0);
-    let (mut turns, mut lasted) = (0, Duration::ZERO);
+    let (mut polls, mut lasted) = (0, Duration::ZERO);
     for seed in 0..SEEDS {
         let report = run(seed, None, false);
         acknowledged += report.acknowledged;
         restarts += report.restarts;
-        turns += report.turns as u64;
+        polls += report.polls as u64;
         lasted += report.lasted;
         if !report.violations.is_empty() {
             wrong.push(format!("cargo sim --seed {seed} --trace: {}", report.violations.join("; ")));
@@ -29,7 +29,7 @@ fn worlds_keep_their_promises() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(acknowledged > SEEDS as usize && restarts > SEEDS as usize, "{acknowledged} messages, {restarts} restarts");
-    assert!(turns < TURNS_PER_SECOND * lasted.as_secs(), "woken {turns} times in {lasted:?}");
+    assert!(polls < POLLS_PER_SECOND * lasted.as_secs(), "woken {polls} times in {lasted:?}");
 }
 
 #[test]
@@ -37,8 +37,8 @@ fn the_same_seed_is_the_same_world() {
     for seed in 0..60 {
         let [first, second] = [run(seed, None, false), run(seed, None, false)];
         assert_eq!(
-            (first.events, first.acknowledged, first.restarts, first.turns, first.lasted, first.violations),
-            (second.events, second.acknowledged, second.restarts, second.turns, second.lasted, second.violations),
+            (first.events, first.acknowledged, first.restarts, first.polls, first.lasted, first.violations),
+            (second.events, second.acknowledged, second.restarts, second.polls, second.lasted, second.violations),
             "seed {seed}"
         );
     }

@@ -107,6 +107,7 @@ cases! {
         of_two_who_bring_a_row_on_one_does
         a_row_tells_no_more_than_the_log
         what_a_projection_is_behind_is_found
+        a_row_is_behind_the_events_that_are_looked_at
         looking_goes_on_in_pieces_and_misses_nothing
         a_place_in_the_order_is_used_once
         a_cursor_goes_forward_until_it_is_reset

@@ -105,6 +105,18 @@ pub(super) async fn what_a_projection_is_behind_is_found(store: SharedStore) -> 
     same("nobody", &is_behind(&store, from).await?, &vec![])
 }
 
+pub(super) async fn a_row_is_behind_the_events_that_are_looked_at(store: SharedStore) -> Outcome {
+    let from = end(&store).await?;
+    let key = fresh_key();
+    let claim = open(&store, key).await?;
+    store.append(append(key, claim, &["one", "two", "three"])).await?;
+    store.project(key, 0, row(1)).await?;
+    let first = store.behind(LIST, from, 1).await?;
+    same("its row tells of the first", &(first.keys, first.is_all), &(vec![], false))?;
+    let next = store.behind(LIST, first.cursor, 1).await?;
+    same("and not of the second", &(next.keys, next.is_all), &(vec![key], false))
+}
+
 pub(super) async fn looking_goes_on_in_pieces_and_misses_nothing(store: SharedStore) -> Outcome {
     let from = end(&store).await?;
     let mut wanted = Vec::new();

@@ -48,7 +48,7 @@ pub struct LogCursor(pub u64);
 /// Conversations that a projection is behind, as far as was looked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Behind {
-    /// Those of whose events after the cursor some go beyond their row.
+    /// Those with events after the cursor that go beyond their row.
     pub keys: Vec<ConversationKey>,
     /// Up to here was looked: where the next look begins.
     pub cursor: LogCursor,

@@ -186,5 +186,8 @@ mod tests {
             };
             assert_eq!(found, wanted, "{pragma}");
         }
+        for connection in [connection, open_reader(&path).unwrap()] {
+            assert_eq!(connection.db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG), Ok(true));
+        }
     }
 }

@@ -22,7 +22,7 @@ const FORMAT: u8 = 2;
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 /// What an event says.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 struct Texts<'a> {
     #[serde(skip_serializing_if = "has_no_text")]
@@ -127,7 +127,7 @@ impl Body {
             return Ok(Self { clear, texts: None });
         }
         // Room for the length, which is known once the rest is written.
-        let mut text = Vec::with_capacity(LENGTH_BYTES + texts.text.bytes() + 64);
+        let mut text = Vec::with_capacity(LENGTH_BYTES + event.fact.text_bytes() + 64);
         text.extend([0; LENGTH_BYTES]);
         serde_json::to_writer(&mut text, &texts).map_err(unwritable)?;
         let whole = clear.len() + text.len() - LENGTH_BYTES - longer;

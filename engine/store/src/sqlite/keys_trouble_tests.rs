@@ -265,6 +265,16 @@ async fn what_cannot_be_read_of_one_row_costs_the_list_no_other() {
     assert_eq!(first.iter().map(|row| row.id).collect::<Vec<_>>(), wanted[..2]);
     let cursor = ListCursor { last_at: first[1].last_at, id: first[1].id };
     assert_eq!(list(99, Some(cursor)).await.iter().map(|row| row.id).collect::<Vec<_>>(), wanted[2..]);
+    // Whoever brings rows on is told of each by itself.
+    let rows = store.rows(opened.clone()).await.unwrap();
+    let told = rows.iter().map(|row| match row {
+        Ok(Some(_)) => "a row",
+        Ok(None) => "none",
+        Err(StoreError::Corrupt(_)) => "corrupt",
+        Err(_) => "failed",
+    });
+    let wanted = ["corrupt", "corrupt", "none", "none", "none", "none", "corrupt", "a row"];
+    assert_eq!(told.collect::<Vec<_>>(), wanted);
     // By contact, too.
     let query = ListQuery { tenant, contacts: Some(vec![contact]), before: None, limit: 99 };
     assert!(store.list(query).await.unwrap().len() >= 5);

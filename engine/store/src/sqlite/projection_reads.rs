@@ -85,16 +85,19 @@ impl Read for RowsRead {
     fn run(&self, connection: &Connection) -> Result<Self::Output, ReadError> {
         let mut statement = connection.prepare_cached(ROW)?;
         let version = Projection::Conversations.version();
-        let rows = self.keys.iter().map(|key| {
+        let mut read = |key: &ConversationKey| -> Result<Option<ConversationRow>, ReadError> {
             let mut found = statement.query(params![key.tenant.as_bytes(), key.conversation.as_bytes(), version])?;
-            match found.next()? {
-                Some(row) => match StoredRow::of(row, key.tenant)?.open(&self.sealing) {
-                    Ok(row) => Ok(Ok(row)),
-                    Err(ReadError::Store(error)) => Ok(Err(error)),
-                    Err(error) => Err(error),
-                },
-                None => Ok(Ok(None)),
-            }
+            found.next()?.map_or(Ok(None), |row| StoredRow::of(row, key.tenant)?.open(&self.sealing))
+        };
+        let rows = self.keys.iter().map(|key| {
+            let error = match read(key) {
+                Ok(row) => return Ok(Ok(row)),
+                Err(ReadError::Store(error)) => error,
+                Err(ReadError::Sqlite(error)) if failure::is_contradiction(&error) => failure::of_reading(&error),
+                Err(error) => return Err(error),
+            };
+            failure::count(&error);
+            Ok(Err(error))
         });
         rows.collect()
     }

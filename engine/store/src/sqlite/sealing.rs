@@ -15,7 +15,8 @@ use schema::ConversationKey;
 use super::unreadable::Unreadable;
 use crate::StoreError;
 
-/// Conversations whose keys are remembered; past it the memory starts anew, and the writer seals for them once.
+/// Conversations whose keys are remembered; past it the memory starts anew, and the writer seals for
+/// each until its next append.
 const KNOWN_MAX: usize = 65_536;
 /// Keys taken at a time for conversations to come …
 const SPARE_KEYS: usize = 256;
@@ -168,8 +169,7 @@ pub(super) struct Sealable {
 impl Sealable {
     /// Seals on the caller's thread: there are more of these than writers.
     pub(super) fn new(sealing: &Sealing, label: Label, text: Vec<u8>) -> Result<Self, StoreError> {
-        let nonce = nonces(1)?.pop().ok_or(unsealed(SealError::NoRandom))?;
-        Self::with(sealing, nonce, label, text)
+        Self::with(sealing, FreshNonce::new().map_err(unsealed)?, label, text)
     }
 
     /// As [`Sealable::new`], with a nonce that was drawn together with others.
