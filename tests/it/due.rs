@@ -6,14 +6,15 @@ mod troubles;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::{Clock, Options, System, TenantRecord, Worker};
+use actors::{Audience, Clock, Format, Listener, Options, Outbox, ReplyTo, System, TenantRecord, Worker};
 use engine_conversation::{Command, Speaker};
 use engine_model::{ModelSettings, Registry};
 use engine_store::memory::MemoryStore;
 use engine_store::{Append, DueChange, DueQuery, Log, Opening, PageBounds, Reschedule, SharedStore, StoreError};
+use futures_util::StreamExt;
 use schema::{
-    Author, Channel, CloseReason, ContactId, ConversationId, ConversationKey, End, Event, Fact, TenantId, Timestamp,
-    UnfinishedTurns,
+    Author, Channel, CloseReason, ContactId, ConversationId, ConversationKey, End, Event, Fact, Position, SessionId,
+    TenantId, Timestamp, UnfinishedTurns,
 };
 use tests::api::Api;
 use tests::bench::{NoPassages, in_time};
@@ -168,6 +169,31 @@ async fn a_conversation_closes_at_its_hour_and_rests_again() {
         assert_eq!(worker.system().listeners(), 0);
         sleep(72 * HOUR).await;
         assert_eq!(facts(&store, key).await.len(), 3, "once");
+    });
+    story.await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_somebody_listens_to_closes_at_its_hour() {
+    let world = LocalSet::new();
+    let story = world.run_until(async {
+        let (store, tenant) = (Arc::new(MemoryStore::default()) as SharedStore, TenantId::generate());
+        let worker = node(&store, tenant, Options::default()).await;
+        let (key, _) = worker.open(tenant, ContactId::from_bytes([7; 16]), None).await.unwrap();
+        taken(&worker, key).await;
+        // It stays awake, so that no wake closes it.
+        let (outbox, session) = (Outbox::new(), SessionId::generate());
+        let mut frames = outbox.stream();
+        let (reply, joined) = ReplyTo::call();
+        let listener = Listener { session, outbox, format: Format::Socket, audience: Audience::Team };
+        worker.find(key).await.unwrap().join(listener, Position::after(0), reply);
+        joined.await.unwrap().unwrap();
+        let read = tokio::task::spawn_local(async move { while frames.next().await.is_some() {} });
+        sleep(72 * HOUR - Duration::from_secs(60)).await;
+        assert_eq!(facts(&store, key).await, ["opened", "taken_over"]);
+        sleep(Duration::from_secs(62)).await;
+        assert_eq!((facts(&store, key).await, entries(&store).await), (vec!["opened", "taken_over", "closed"], 0));
+        assert_eq!((worker.system().listeners(), read.is_finished()), (1, false));
     });
     story.await;
 }
