@@ -116,9 +116,10 @@ impl Bed {
     }
 
     async fn is_done(&self, asked: Asked) -> bool {
+        // Hers first: whoever comes from Bo mends what Ana does not look for.
+        let family = self.contacts().family_of(self.tenant, self.ana).await.unwrap();
         let owners = self.owners().await;
         let standing = self.contacts().standing(self.tenant, self.bo).await.unwrap().id;
-        let family = self.contacts().family_of(self.tenant, self.ana).await.unwrap();
         let (merged, apart) = (vec![self.ana, self.bo], vec![self.ana]);
         let states = match asked {
             Asked::Merge => [
