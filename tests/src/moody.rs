@@ -45,6 +45,7 @@ pub struct Moody {
     rows: Arc<Mutex<VecDeque<Mood>>>,
     rows_held: Arc<watch::Sender<bool>>,
     rows_written: Arc<AtomicUsize>,
+    torn: Arc<Mutex<Option<ConversationKey>>>,
 }
 
 impl Moody {
@@ -91,6 +92,11 @@ impl Moody {
     /// From now on, or no longer, rows of projections are written late.
     pub fn hold_rows(&self, held: bool) {
         self.rows_held.send_replace(held);
+    }
+
+    /// From now on no reading succeeds that meets the row of this conversation.
+    pub fn tear_row(&self, key: ConversationKey) {
+        *self.torn.lock().unwrap() = Some(key);
     }
 
     /// How often a row of a projection was to be written.
@@ -170,7 +176,10 @@ impl Projections for Moody {
     }
 
     fn rows(&self, keys: Vec<ConversationKey>) -> Pending<Vec<Result<Option<ConversationRow>, StoreError>>> {
-        self.store.rows(keys)
+        match *self.torn.lock().unwrap() {
+            Some(torn) if keys.contains(&torn) => Box::pin(async { Err(StoreError::Corrupt("a page is torn".into())) }),
+            _ => self.store.rows(keys),
+        }
     }
 
     fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {

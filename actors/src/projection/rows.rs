@@ -39,13 +39,7 @@ pub(super) async fn bring_all(store: &SharedStore, batch: Vec<(ConversationKey, 
     let mut left = batch;
     for _ in 0..TRIES {
         let batch = std::mem::take(&mut left);
-        let rows = match store.rows(batch.iter().map(|(key, _)| *key).collect()).await {
-            Ok(rows) => rows,
-            Err(error) => {
-                brought.failure.get_or_insert(error);
-                return brought;
-            }
-        };
+        let rows = rows_of(store, batch.iter().map(|(key, _)| *key).collect()).await;
         let longer: Vec<_> = stream::iter(batch.into_iter().zip(rows))
             .map(|((key, told), row)| async move { (key, longer(store, key, told, row).await) })
             .buffer_unordered(READS_AT_ONCE)
@@ -101,6 +95,16 @@ impl Brought {
                 self.failure.get_or_insert(error);
             }
         }
+    }
+}
+
+/// The rows of some conversations, each as far as it can be read. Where the file is damaged a reading of many fails as a
+/// whole: then each is read by itself, so that the damage of one holds up no other.
+async fn rows_of(store: &SharedStore, keys: Vec<ConversationKey>) -> Vec<Result<Option<ConversationRow>, StoreError>> {
+    match store.rows(keys.clone()).await {
+        Ok(rows) => rows,
+        Err(StoreError::Corrupt(_)) => join_all(keys.into_iter().map(|key| store.row(key))).await,
+        Err(error) => vec![Err(error); keys.len()],
     }
 }
 

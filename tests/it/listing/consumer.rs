@@ -178,6 +178,21 @@ async fn a_store_that_fails_costs_time_and_no_row() {
     swept.abort();
 }
 
+#[tokio::test]
+async fn where_the_row_of_one_is_torn_all_others_are_listed() {
+    let (torn, mut random) = (Moody::default(), StdRng::seed_from_u64(7));
+    let store: SharedStore = Arc::new(torn.clone());
+    let mut logs = Vec::new();
+    for _ in 0..5 {
+        logs.push(begin(&store, &mut random).await);
+    }
+    let (bad, ..) = logs.remove(2);
+    torn.tear_row(bad);
+    assert_eq!(rebuild_listing(&store).await, Ok(4));
+    assert!(rows(&store, &logs).await.iter().all(Option::is_some));
+    assert!(matches!(store.row(bad).await, Err(StoreError::Corrupt(_))));
+}
+
 #[actix_web::test]
 async fn whoever_asks_waits_for_what_was_said_before_and_not_for_ever() {
     let store = Moody::default();
