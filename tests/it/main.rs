@@ -26,6 +26,7 @@ mod policy;
 mod principals;
 mod process;
 mod real_model;
+mod real_stores;
 mod sealed;
 mod socket;
 mod socket_protocol;

@@ -14,6 +14,7 @@ pub mod packed;
 pub mod patient;
 pub mod rawhttp;
 pub mod rawsocket;
+pub mod servers;
 #[path = "../sim/mod.rs"]
 pub mod sim;
 pub mod site;
