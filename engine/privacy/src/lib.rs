@@ -7,9 +7,11 @@ mod ciphers;
 mod file;
 mod keys;
 mod memory;
+mod root;
 
 pub use cipher::{Cipher, FreshNonce, Kind, Label, OVERHEAD_BYTES, SealError};
 pub use ciphers::Ciphers;
 pub use file::FileKeys;
 pub use keys::{Installation, Key, KeyNumber, Keys, KeysError};
 pub use memory::MemoryKeys;
+pub use root::{RootKey, RootKeyError};
