@@ -108,6 +108,10 @@ id!(
     ConversationId, "conv_"
 );
 id!(
+    /// A node: one process that serves, from its start to its end. Started again it is another one.
+    NodeId, "node_"
+);
+id!(
     /// A session: one open socket or stream of one participant.
     SessionId, "ses_"
 );

@@ -32,7 +32,7 @@ pub use event::{Author, Channel, CloseReason, End, Event, Fact, Failover, Handof
 pub use identity::{Identity, IdentityError, IdentityKind, identity_pattern};
 pub use ids::{
     AttributeName, AttributeValue, ChangedBy, ConsentMeans, Contact, ContactId, ConversationId, ConversationKey,
-    IdError, JobId, PersonName, Purpose, Ref, SessionId, TenantId,
+    IdError, JobId, NodeId, PersonName, Purpose, Ref, SessionId, TenantId,
 };
 pub use locale::{Locale, LocaleError};
 pub use neighbour::Neighbour;

@@ -197,7 +197,7 @@ mod tests_of_the_check {
             ("silent", "1.0.0", None, registry, "not allowed"),
             ("openssl", "0.10.0", Some("Apache-2.0"), registry, "banned"),
             ("rsa", "0.9.0", Some("MIT"), registry, "banned"),
-            ("aws-lc-sys", "0.30.0", Some("MIT"), registry, "banned"),
+            ("openssl-sys", "0.9.0", Some("MIT"), registry, "banned"),
             ("h2", "0.3.27", Some("MIT"), registry, "banned"),
             ("h2", "0.4.0", Some("MIT"), registry, ""),
             ("h2", "0.10.1", Some("MIT"), registry, ""),

@@ -2,5 +2,7 @@
 //! Tests that need them stand in modules of this name, so that `tests/run fast` can leave them out.
 
 mod cassandra;
+mod cql;
 mod leash;
+mod node;
 mod redis;

@@ -10,8 +10,8 @@ use anyhow::ensure;
 use engine_store::memory::{Fate, MemoryStore, Scripted};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{
-    Claim, ListQuery, Log, LogCursor, Opening, PageBounds, Projection, Projections, RecordName, Records, Scope,
-    SharedStore, StoreError,
+    Claim, ConversationRow, ListQuery, Log, LogCursor, Opening, PageBounds, Projection, Projections, RecordName,
+    Records, Scope, SharedStore, StoreError,
 };
 use futures_util::future::{join_all, try_join_all};
 use schema::{ContactId, ConversationId, ConversationKey, Timestamp};
@@ -26,6 +26,25 @@ async fn the_model_conforms() -> Outcome {
 async fn sqlite_conforms() -> Outcome {
     let directory = tempfile::tempdir()?;
     conform(async |case| Ok(sqlite(&directory.path().join(case))? as SharedStore)).await
+}
+
+#[tokio::test]
+async fn a_row_is_behind_the_events_that_are_looked_at() -> Outcome {
+    let directory = tempfile::tempdir()?;
+    let list = Projection::Conversations;
+    for store in [Arc::new(MemoryStore::default()) as SharedStore, sqlite(&directory.path().join("store"))?] {
+        let key = fresh_key();
+        let claim = store.claim(key, opening(ContactId::generate(), 0)).await?;
+        store.append(append(key, claim, &["one", "two", "three"])).await?;
+        let mut row = ConversationRow::default();
+        row.fold(&store.read(key, 0, PageBounds::events(1)).await?.events);
+        store.project(key, 0, row).await?;
+        let first = store.behind(list, LogCursor::default(), 1).await?;
+        assert_eq!((first.keys, first.is_all), (vec![], false), "its row tells of the first");
+        let next = store.behind(list, first.cursor, 1).await?;
+        assert_eq!((next.keys, next.is_all), (vec![key], false), "and not of the second");
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Page, PageBounds, Pending, Record,
-    RecordName, Reschedule, StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Owner, Page, PageBounds, Pending,
+    Record, RecordName, Reschedule, StoreError, Unspoken, UnspokenQuery,
 };
 use schema::{ContactId, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
@@ -373,6 +373,18 @@ impl Way {
 impl Log for Way {
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
         self.write(move |disk| disk.claim(key, open.is_some()))
+    }
+
+    fn owner(&self, key: ConversationKey) -> Pending<Owner> {
+        let owner = self.disk.rows().get(&key).map(|row| Owner { epoch: row.epoch, node: None });
+        Box::pin(async move { owner.ok_or(StoreError::NotFound) })
+    }
+
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        self.write(move |disk| {
+            let epoch = disk.rows().get(&key).map(|row| row.epoch).ok_or(StoreError::NotFound)?;
+            if epoch == owner.epoch { disk.claim(key, false) } else { Err(StoreError::Fenced) }
+        })
     }
 
     fn append(&self, append: Append) -> Pending<()> {

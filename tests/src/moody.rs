@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Behind, Claim, ConversationRow, ListQuery, Log, LogCursor, Opening, Page, PageBounds, Pending, Projection,
-    Projections, Record, RecordKeys, RecordName, Records, Scope, StoreError,
+    Append, Behind, Claim, ConversationRow, ListQuery, Log, LogCursor, Opening, Owner, Page, PageBounds, Pending,
+    Projection, Projections, Record, RecordKeys, RecordName, Records, Scope, StoreError,
 };
 use schema::wire::ConversationSummary;
 use schema::{ConversationKey, Seq};
@@ -116,6 +116,14 @@ impl Moody {
 impl Log for Moody {
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
         fare(&self.claims, || self.store.claim(key, open))
+    }
+
+    fn owner(&self, key: ConversationKey) -> Pending<Owner> {
+        self.store.owner(key)
+    }
+
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        fare(&self.claims, || self.store.claim_from(key, owner))
     }
 
     fn append(&self, append: Append) -> Pending<()> {

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a tool of tests")]
 
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 use crate::api::Api;
+use crate::servers::Cassandra;
 
 /// Settings as environment variables.
 pub type Settings<'a> = &'a [(&'a str, &'a str)];
@@ -295,6 +297,29 @@ pub fn data_in(root: &Path) -> PathBuf {
     root.join("data")
 }
 
+/// Names the store that all nodes have whose test says nothing of it: `cql` for the shared cluster.
+const STORE: &str = "TERTULIA_TEST_STORE";
+
+/// Settings of the store for data in `root`: each has a keyspace of its own, and the same one again.
+fn store(root: &Path) -> Vec<(&'static str, String)> {
+    match std::env::var(STORE) {
+        Ok(store) if store == "cql" => {
+            let contact_point = Cassandra::shared().expect("a cluster");
+            let mut hasher = DefaultHasher::new();
+            root.hash(&mut hasher);
+            on_cluster(contact_point, &format!("test_{:016x}", hasher.finish())).to_vec()
+        }
+        Ok(other) => panic!("{STORE} is {other:?}: `cql`, or nothing"),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Settings of a node on a cluster of one.
+#[must_use]
+pub fn on_cluster(contact_point: &str, keyspace: &str) -> [(&'static str, String); 2] {
+    [("TERTULIA_STORE", format!("cql://{contact_point}/{keyspace}")), ("TERTULIA_STORE__REPLICAS", "1".to_owned())]
+}
+
 /// The program with settings for data in `root`, and none of this process's own.
 ///
 /// # Panics
@@ -312,6 +337,7 @@ pub fn command(root: &Path, settings: Settings<'_>) -> Command {
         .env("TERTULIA_DATA", data_in(root))
         // Quicker to start; the tests that want the documents ask for them.
         .env("TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS", "false")
+        .envs(store(root))
         .envs(settings.iter().copied())
         .current_dir(root)
         .stdin(Stdio::null())

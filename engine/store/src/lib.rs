@@ -2,6 +2,8 @@
 //! Invariant: whoever needs a store names the port alone; SQLite comes with the feature `sqlite`, which only
 //! what builds a node or measures the adapter turns on.
 
+#[cfg(feature = "cql")]
+pub mod cql;
 mod due;
 mod error;
 mod log;
@@ -9,6 +11,8 @@ pub mod memory;
 pub mod metrics;
 mod projection;
 mod records;
+#[cfg(any(feature = "sqlite", feature = "cql"))]
+mod sealed;
 mod seals;
 mod snapshots;
 #[cfg(feature = "sqlite")]
@@ -17,7 +21,7 @@ mod store;
 
 pub use due::{DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Reschedule};
 pub use error::{Pending, StoreError};
-pub use log::{Append, Claim, Log, Opening, Page, PageBounds, Unspoken, UnspokenQuery};
+pub use log::{Append, Claim, Log, Opening, Owner, Page, PageBounds, Unspoken, UnspokenQuery};
 pub use projection::{Behind, ConversationRow, ListCursor, ListQuery, LogCursor, Projection, Projections};
 pub use records::{Record, RecordKeys, RecordName, Records, Scope};
 pub use seals::{Note, Seals};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use schema::{ContactId, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
+use schema::{ContactId, ConversationKey, Epoch, Event, NodeId, Seq, TenantId, Timestamp, limits};
 
 use crate::Pending;
 use crate::due::DueChange;
@@ -16,6 +16,19 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::NotFound`] when it does not exist and `open` is `None`, and when its key has ended.
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim>;
+
+    /// Who claimed the conversation last, as far as this store tells nodes apart.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when there is no such conversation.
+    fn owner(&self, key: ConversationKey) -> Pending<Owner>;
+
+    /// As [`Log::claim`] without an opening, but only from the owner that [`Log::owner`] has told: of two nodes that
+    /// find the same one dead, one becomes its successor.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when somebody else has claimed it since; otherwise as [`Log::claim`].
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim>;
 
     /// Stores events `head + 1 ..`, all or none, if `epoch` and `head` are still the log's.
     /// Completes after the disk has it.
@@ -76,6 +89,15 @@ pub struct Opening {
     pub is_anonymous: bool,
     /// When it begins.
     pub at: Timestamp,
+}
+
+/// Whose a conversation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The fencing number of the last claim.
+    pub epoch: Epoch,
+    /// The node that made it; none where the store serves one node alone.
+    pub node: Option<NodeId>,
 }
 
 /// Ownership of a conversation.

@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep_until};
 
 use self::projections::Projected;
 use super::{
-    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Page, PageBounds, Pending, Record,
-    RecordKeys, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Owner, Page, PageBounds, Pending,
+    Record, RecordKeys, RecordName, Records, Reschedule, Scope, Snapshot, Snapshots, StoreError, Unspoken,
+    UnspokenQuery,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -155,6 +156,24 @@ impl Log for MemoryStore {
                 }
                 (Entry::Vacant(_), None) => return Err(StoreError::NotFound),
             };
+            conversation.epoch += 1;
+            Ok(Claim { epoch: conversation.epoch, head: conversation.events.len() as Seq, due: conversation.due })
+        })
+    }
+
+    fn owner(&self, key: ConversationKey) -> Pending<Owner> {
+        self.read(|state| {
+            let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
+            Ok(Owner { epoch: conversation.epoch, node: None })
+        })
+    }
+
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        self.write(|state| {
+            let conversation = state.conversations.get_mut(&key).ok_or(StoreError::NotFound)?;
+            if conversation.epoch != owner.epoch {
+                return Err(StoreError::Fenced);
+            }
             conversation.epoch += 1;
             Ok(Claim { epoch: conversation.epoch, head: conversation.events.len() as Seq, due: conversation.due })
         })

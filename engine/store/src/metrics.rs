@@ -24,6 +24,22 @@ pub const KEYS_FAILING: &str = "tertulia_store_keys_failing";
 /// 1 from when the database file was found damaged until the node is started anew.
 pub const DAMAGED: &str = "tertulia_store_damaged";
 
+/// Requests to a cluster.
+pub const CQL_REQUESTS: &str = "tertulia_store_cql_requests_total";
+/// Requests to a cluster that failed, each time that they were sent.
+pub const CQL_ERRORS: &str = "tertulia_store_cql_errors_total";
+/// Requests that were sent to another host of the cluster, or once more.
+pub const CQL_RETRIES: &str = "tertulia_store_cql_retries_total";
+/// Requests whose time was over before the cluster answered.
+pub const CQL_TIMEOUTS: &str = "tertulia_store_cql_timeouts_total";
+/// Connections to the cluster that could not be made in time.
+pub const CQL_CONNECTION_TIMEOUTS: &str = "tertulia_store_cql_connection_timeouts_total";
+/// Connections to the cluster that are open.
+pub const CQL_CONNECTIONS: &str = "tertulia_store_cql_connections";
+/// How long the cluster takes to answer, in whole milliseconds, by `quantile`: `0.5`, `0.99` or `0.999` of all requests
+/// since the node was started.
+pub const CQL_LATENCY_SECONDS: &str = "tertulia_store_cql_latency_seconds";
+
 /// Gives the exporter units and words for all of the above. Call it once, after the recorder is set.
 pub fn describe() {
     describe_histogram!(COMMIT_SECONDS, Unit::Seconds, "time of one transaction until it is on disk");
@@ -38,6 +54,13 @@ pub fn describe() {
         "1 while keys cannot be ended, made or tidied, else 0, by what is doing"
     );
     describe_gauge!(DAMAGED, Unit::Count, "1 from when the database file was found damaged, else 0");
+    describe_counter!(CQL_REQUESTS, Unit::Count, "requests to the cluster");
+    describe_counter!(CQL_ERRORS, Unit::Count, "requests to the cluster that failed");
+    describe_counter!(CQL_RETRIES, Unit::Count, "requests that were sent to another host of the cluster, or again");
+    describe_counter!(CQL_TIMEOUTS, Unit::Count, "requests that the cluster did not answer in time");
+    describe_counter!(CQL_CONNECTION_TIMEOUTS, Unit::Count, "connections to the cluster that were not made in time");
+    describe_gauge!(CQL_CONNECTIONS, Unit::Count, "open connections to the cluster");
+    describe_gauge!(CQL_LATENCY_SECONDS, Unit::Seconds, "time in which the cluster answers, by quantile");
     describe_histogram!(
         CHECKPOINT_SECONDS,
         Unit::Seconds,

@@ -10,8 +10,8 @@ use actors::{Audience, Failure, Format, Listener, Options, Outbox, OutboxItem, O
 use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope, StoreError,
-    Unspoken, UnspokenQuery,
+    Append, Claim, Log, Opening, Owner, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope,
+    StoreError, Unspoken, UnspokenQuery,
 };
 use futures_util::{StreamExt, poll};
 use schema::wire::{ServerFrame, Verdict};
@@ -84,6 +84,14 @@ impl Log for Brittle {
             drop(reply.send(done));
         });
         Box::pin(async { answer.await.unwrap_or_else(|_| Err(StoreError::Unknown("the test is over".into()))) })
+    }
+
+    fn owner(&self, key: ConversationKey) -> Pending<Owner> {
+        self.store.owner(key)
+    }
+
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        self.store.claim_from(key, owner)
     }
 
     fn append(&self, append: Append) -> Pending<()> {

@@ -9,7 +9,7 @@ use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{Chunk, ChunkStream, Model, Prompt, Stop};
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope,
+    Append, Claim, Log, Opening, Owner, Page, PageBounds, Pending, Record, RecordKeys, RecordName, Records, Scope,
 };
 use futures_util::future::BoxFuture;
 use schema::{ConversationKey, End, Passage, Seq, TenantId};
@@ -69,6 +69,14 @@ impl Treacherous {
 impl Log for Treacherous {
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
         self.store.claim(key, open)
+    }
+
+    fn owner(&self, key: ConversationKey) -> Pending<Owner> {
+        self.store.owner(key)
+    }
+
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        self.store.claim_from(key, owner)
     }
 
     fn append(&self, append: Append) -> Pending<()> {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_store::{
-    Append, Claim, Log, Opening, Page, PageBounds, Pending, Record, RecordName, Records, Scope, SharedStore, Snapshot,
-    Snapshots, StoreError,
+    Append, Claim, Log, Opening, Owner, Page, PageBounds, Pending, Record, RecordName, Records, Scope, SharedStore,
+    Snapshot, Snapshots, StoreError,
 };
 use schema::{ConversationKey, Epoch, Seq};
 
@@ -50,6 +50,14 @@ impl Watched {
 impl Log for Watched {
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
         self.store.claim(key, open)
+    }
+
+    fn owner(&self, key: ConversationKey) -> Pending<Owner> {
+        self.store.owner(key)
+    }
+
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        self.store.claim_from(key, owner)
     }
 
     fn append(&self, append: Append) -> Pending<()> {

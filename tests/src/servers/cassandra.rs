@@ -43,6 +43,7 @@ pub struct Setup {
     nodes: u8,
     paxos: Paxos,
     durable: bool,
+    passwords: bool,
 }
 
 impl Setup {
@@ -57,6 +58,13 @@ impl Setup {
     #[must_use]
     pub fn durable(self) -> Self {
         Self { durable: true, ..self }
+    }
+
+    /// It asks for a name and a password, and lets nobody do what was not granted. The first name is `cassandra`, with
+    /// itself for a password, and is made a moment after the start.
+    #[must_use]
+    pub fn passwords(self) -> Self {
+        Self { passwords: true, ..self }
     }
 
     /// Starts it and waits until it is ready: about ten seconds for one node, thirty for three. Blocks.
@@ -98,7 +106,7 @@ impl Cassandra {
     /// One node.
     #[must_use]
     pub const fn one() -> Setup {
-        Setup { nodes: 1, paxos: Paxos::V2, durable: false }
+        Setup { nodes: 1, paxos: Paxos::V2, durable: false, passwords: false }
     }
 
     /// Three nodes, each with a third of the ring.

@@ -10,6 +10,7 @@ const RESPONSE: u8 = 0x84;
 
 const STARTUP: u8 = 0x01;
 const READY: u8 = 0x02;
+const AUTHENTICATE: u8 = 0x03;
 const QUERY: u8 = 0x07;
 const RESULT: u8 = 0x08;
 
@@ -19,11 +20,15 @@ const CONSISTENCY_ONE: u16 = 0x0001;
 /// Longest answer that is taken; that of the question has a hundred bytes.
 const ANSWER_BYTES_MAX: u32 = 64 * 1024;
 
-/// Whether a node answers a question within the time that each step is given.
-pub(super) fn answers(node: SocketAddr, within: Duration) -> std::io::Result<()> {
+/// Whether a node answers a question within the time that each step is given; or, where it asks for a password first,
+/// whether it does that.
+pub(super) fn answers(node: SocketAddr, asks_password: bool, within: Duration) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&node, within)?;
     stream.set_read_timeout(Some(within))?;
     stream.set_write_timeout(Some(within))?;
+    if asks_password {
+        return ask(&mut stream, STARTUP, &startup(), AUTHENTICATE);
+    }
     ask(&mut stream, STARTUP, &startup(), READY)?;
     ask(&mut stream, QUERY, &query(QUESTION), RESULT)
 }
@@ -111,7 +116,7 @@ mod tests {
                     stream.write_all(&answer).unwrap();
                 }
             });
-            assert_eq!(answers(address, PATIENCE).is_ok(), *expected, "{answers_given:?}");
+            assert_eq!(answers(address, false, PATIENCE).is_ok(), *expected, "{answers_given:?}");
             peer.join().unwrap();
         }
     }
@@ -119,7 +124,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_silent_is_not_waited_for_longer() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = answers(listener.local_addr().unwrap(), Duration::from_millis(50)).unwrap_err();
+        let error = answers(listener.local_addr().unwrap(), false, Duration::from_millis(50)).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
     }
 }

@@ -4,7 +4,7 @@ use engine_store::{Claim, SharedStore, StoreError, UnspokenQuery};
 use schema::Timestamp;
 
 use super::Outcome;
-use super::words::{append, contact, fresh_key, open, opening, refused, same, texts};
+use super::words::{append, contact, fresh_key, open, opening, refused, same, sibling, texts};
 
 pub(super) async fn claim_of_an_unknown_conversation_is_not_found(store: SharedStore) -> Outcome {
     let key = fresh_key();
@@ -37,6 +37,23 @@ pub(super) async fn an_opening_of_what_exists_changes_nothing_but_the_epoch(stor
     let found = store.unspoken(old).await?;
     let since: Vec<_> = found.iter().filter(|one| one.key == key).map(|one| one.last_at.as_millis()).collect();
     same("it stands since", &since, &vec![1_000])
+}
+
+pub(super) async fn of_two_who_follow_one_owner_one_does(store: SharedStore) -> Outcome {
+    let key = fresh_key();
+    refused("unknown", store.owner(key).await, &StoreError::NotFound)?;
+    open(&store, key).await?;
+    let owner = store.owner(key).await?;
+    same("the first claim", &owner.epoch, &1)?;
+    refused("unknown", store.claim_from(sibling(key), owner).await, &StoreError::NotFound)?;
+    let (one, other) = futures_util::join!(store.claim_from(key, owner), store.claim_from(key, owner));
+    let mut told = [one.map(|claim| claim.epoch), other.map(|claim| claim.epoch)];
+    told.sort_unstable_by_key(Result::is_err);
+    same("one of two", &told, &[Ok(2), Err(StoreError::Fenced)])?;
+    refused("late", store.claim_from(key, owner).await, &StoreError::Fenced)?;
+    let now = store.owner(key).await?;
+    same("its successor", &now.epoch, &2)?;
+    same("and the next one", &store.claim_from(key, now).await?.epoch, &3)
 }
 
 pub(super) async fn an_old_epoch_is_fenced(store: SharedStore) -> Outcome {

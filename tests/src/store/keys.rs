@@ -7,7 +7,7 @@ use schema::TenantId;
 use super::Outcome;
 use super::words::{refused, same};
 
-const KIND: &str = "keyed";
+pub(super) const KIND: &str = "keyed";
 
 pub(super) async fn a_record_is_found_by_each_of_its_keys(store: SharedStore) -> Outcome {
     let scope = Scope::Tenant(TenantId::generate());
@@ -87,7 +87,63 @@ pub(super) async fn of_many_who_want_a_key_one_gets_it(store: SharedStore) -> Ou
     same("and there is no other", &store.scan(scope, KIND, None, 99).await?.len(), &1)
 }
 
-async fn put(
+pub(super) async fn keys_that_are_dropped_are_free(store: SharedStore) -> Outcome {
+    let scope = Scope::Tenant(TenantId::generate());
+    put(&store, scope, "one", 0, &["a", "b"], None).await?;
+    put(&store, scope, "one", 1, &["b"], None).await?;
+    let gone = put(&store, scope, "two", 0, &["a"], Some("one")).await;
+    refused("nobody has it to give up", gone, &StoreError::NotFound)?;
+    put(&store, scope, "two", 0, &["a"], None).await?;
+    put(&store, scope, "two", 1, &[], None).await?;
+    put(&store, scope, "one", 2, &["a", "b"], None).await?;
+    put(&store, scope, "one", 3, &[], None).await?;
+    for key in ["a", "b"] {
+        same(key, &found(&store, scope, key).await?, &None)?;
+    }
+    // And back to the one that had it before.
+    put(&store, scope, "one", 4, &["a"], None).await?;
+    same("again", &found(&store, scope, "a").await?, &Some("one".into()))
+}
+
+pub(super) async fn two_records_swap_their_keys(store: SharedStore) -> Outcome {
+    let scope = Scope::Tenant(TenantId::generate());
+    put(&store, scope, "one", 0, &["a"], None).await?;
+    put(&store, scope, "two", 0, &["b"], None).await?;
+    for (n, (a, b)) in [("two", "one"), ("one", "two")].into_iter().enumerate() {
+        let version = 1 + 2 * n as u64;
+        // The one takes both, the other one what is left for it.
+        put(&store, scope, a, version, &["a", "b"], Some(b)).await?;
+        put(&store, scope, b, version, &["b"], Some(a)).await?;
+        put(&store, scope, a, version + 1, &["a"], None).await?;
+        put(&store, scope, b, version + 1, &["b"], None).await?;
+        for (key, whose) in [("a", a), ("b", b)] {
+            same(&format!("{key}, time {n}"), &found(&store, scope, key).await?, &Some(whose.into()))?;
+        }
+    }
+    same("and no more", &store.scan(scope, KIND, None, 9).await?, &vec![record("one", 5), record("two", 5)])
+}
+
+pub(super) async fn a_removed_record_leaves_its_keys_and_begins_anew_without(store: SharedStore) -> Outcome {
+    let scope = Scope::Tenant(TenantId::generate());
+    put(&store, scope, "one", 0, &["a", "b"], None).await?;
+    refused("a stale one", store.delete(name(scope, "one"), 2).await, &StoreError::Conflict { found: 1 })?;
+    same("which leaves them", &found(&store, scope, "a").await?, &Some("one".into()))?;
+    store.delete(name(scope, "one"), 1).await?;
+    same("created anew", &store.put(name(scope, "one"), 0, b"one 1".to_vec()).await?, &1)?;
+    for key in ["a", "b"] {
+        same(key, &found(&store, scope, key).await?, &None)?;
+    }
+    put(&store, scope, "two", 0, &["a"], None).await?;
+    let held = StoreError::Held { by: "two".into() };
+    refused("what another one has by now", put(&store, scope, "one", 1, &["a", "b"], None).await, &held)?;
+    put(&store, scope, "one", 1, &["b"], None).await?;
+    for (key, whose) in [("a", "two"), ("b", "one")] {
+        same(key, &found(&store, scope, key).await?, &Some(whose.into()))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn put(
     store: &SharedStore,
     scope: Scope,
     id: &str,
@@ -101,14 +157,14 @@ async fn put(
     store.put_with_keys(name(scope, id), expected, body, keys).await
 }
 
-async fn found(store: &SharedStore, scope: Scope, key: &str) -> Result<Option<String>, StoreError> {
+pub(super) async fn found(store: &SharedStore, scope: Scope, key: &str) -> Result<Option<String>, StoreError> {
     Ok(store.find(scope, KIND, key.into()).await?.map(|record| record.id))
 }
 
-fn name(scope: Scope, id: &str) -> RecordName {
+pub(super) fn name(scope: Scope, id: &str) -> RecordName {
     RecordName { scope, kind: KIND, id: id.into() }
 }
 
-fn record(id: &str, version: u64) -> Record {
+pub(super) fn record(id: &str, version: u64) -> Record {
     Record { id: id.into(), version, body: format!("{id} {version}").into_bytes() }
 }

@@ -5,6 +5,7 @@ mod appends;
 mod claims;
 mod dues;
 mod erasing;
+mod key_races;
 mod keys;
 mod lists;
 mod projections;
@@ -23,6 +24,7 @@ use engine_store::SharedStore;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+pub use key_races::whole;
 pub use random::{Burst, compare, seed};
 pub use words::{append, bring_on, fresh_key, message, opened, opening, texts};
 
@@ -31,6 +33,8 @@ pub type Outcome = anyhow::Result<()>;
 
 /// One promise of the port.
 pub struct Case {
+    /// What it is about.
+    pub part: &'static str,
     /// What is promised.
     pub name: &'static str,
     /// Shows it on a store.
@@ -41,7 +45,11 @@ macro_rules! cases {
     ($($module:ident: $($name:ident)*;)*) => {
         /// Every promise that every adapter keeps.
         pub const CASES: &[Case] = &[
-            $($(Case { name: stringify!($name), run: |store| Box::pin($module::$name(store)) },)*)*
+            $($(Case {
+                part: stringify!($module),
+                name: stringify!($name),
+                run: |store| Box::pin($module::$name(store)),
+            },)*)*
         ];
     };
 }
@@ -52,6 +60,7 @@ cases! {
         claim_opens_a_conversation
         claim_raises_the_epoch_and_keeps_the_log
         an_opening_of_what_exists_changes_nothing_but_the_epoch
+        of_two_who_follow_one_owner_one_does
         an_old_epoch_is_fenced
         an_epoch_not_yet_given_is_fenced;
     appends:
@@ -104,10 +113,11 @@ cases! {
         the_list_can_be_one_contacts;
     projections:
         a_row_is_written_where_it_stands_only
-        of_two_who_bring_a_row_on_one_does
+        of_two_who_bring_a_row_on_the_further_one_stands
+        a_row_does_not_go_back
         a_row_tells_no_more_than_the_log
         what_a_projection_is_behind_is_found
-        a_row_is_behind_the_events_that_are_looked_at
+        a_row_that_tells_of_a_part_is_behind
         looking_goes_on_in_pieces_and_misses_nothing
         a_place_in_the_order_is_used_once
         a_cursor_goes_forward_until_it_is_reset
@@ -121,12 +131,22 @@ cases! {
         the_node_and_tenants_have_records_apart
         kinds_are_apart
         large_and_odd_records_read_back
-        of_many_who_create_one_wins;
+        of_many_who_create_one_wins
+        of_many_who_change_one_each_version_is_written_once
+        of_many_who_remove_one_and_create_it_anew_each_is_told_what_it_did
+        a_scan_sees_what_was_there_while_others_create_and_remove;
     keys:
         a_record_is_found_by_each_of_its_keys
         a_key_that_another_record_has_is_refused_with_its_id
         keys_are_taken_over_from_the_record_that_is_named
-        of_many_who_want_a_key_one_gets_it;
+        of_many_who_want_a_key_one_gets_it
+        keys_that_are_dropped_are_free
+        two_records_swap_their_keys
+        a_removed_record_leaves_its_keys_and_begins_anew_without;
+    key_races:
+        of_many_who_want_overlapping_keys_each_has_all_of_its_own_or_none
+        of_many_who_take_a_key_over_one_gets_it
+        random_keys_are_whose_the_model_says;
     seals:
         what_is_sealed_reads_back_until_its_conversation_is_erased
         what_is_sealed_belongs_to_one_event_of_one_conversation
@@ -143,8 +163,24 @@ cases! {
 /// # Errors
 /// When a store cannot be opened or a case fails.
 pub async fn conform(open: impl AsyncFn(&'static str) -> anyhow::Result<SharedStore>) -> Outcome {
-    let mut failed = Vec::new();
-    for case in CASES {
+    run(open, CASES.iter()).await
+}
+
+/// The same for the cases of some parts.
+///
+/// # Errors
+/// As [`conform`].
+pub async fn conform_in(parts: &[&str], open: impl AsyncFn(&'static str) -> anyhow::Result<SharedStore>) -> Outcome {
+    run(open, CASES.iter().filter(|case| parts.contains(&case.part))).await
+}
+
+async fn run(
+    open: impl AsyncFn(&'static str) -> anyhow::Result<SharedStore>,
+    cases: impl Iterator<Item = &'static Case>,
+) -> Outcome {
+    let (mut failed, mut count) = (Vec::new(), 0);
+    for case in cases {
+        count += 1;
         let store = open(case.name).await?;
         match AssertUnwindSafe((case.run)(store)).catch_unwind().await {
             Ok(Ok(())) => {}
@@ -152,6 +188,7 @@ pub async fn conform(open: impl AsyncFn(&'static str) -> anyhow::Result<SharedSt
             Err(_) => failed.push(format!("{}: panicked", case.name)),
         }
     }
-    ensure!(failed.is_empty(), "{} of {} cases failed:\n{}", failed.len(), CASES.len(), failed.join("\n"));
+    ensure!(count > 0, "there are no such cases");
+    ensure!(failed.is_empty(), "{} of {count} cases failed:\n{}", failed.len(), failed.join("\n"));
     Ok(())
 }

@@ -163,7 +163,8 @@ impl World {
             0 | 1 => Command::Claim(self.keys[key], None),
             2 | 3 => {
                 let contact = self.contacts[self.random.random_range(0..self.contacts.len())];
-                let at = Timestamp::from_millis(self.random.random_range(0..5_000));
+                // Before its first event, as they are.
+                let at = Timestamp::from_millis(self.random.random_range(0..1_000));
                 Command::Claim(self.keys[key], Some(Opening { contact, is_anonymous: contact == self.contacts[0], at }))
             }
             4..16 => Command::Append(self.append(key)),

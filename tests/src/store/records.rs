@@ -1,7 +1,8 @@
 //! Records: compare-and-set, and apart from each other.
 
+use anyhow::{Context, ensure};
 use engine_store::{Record, RecordName, Scope, SharedStore, StoreError};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all, try_join_all};
 use schema::TenantId;
 
 use super::Outcome;
@@ -127,6 +128,109 @@ pub(super) async fn of_many_who_create_one_wins(store: SharedStore) -> Outcome {
     }
     let found = store.get(name).await?.map(|record| usize::from(record.body[0]));
     same("what it says is the winner's", &found, &Some(winners[0]))
+}
+
+/// Several read it and put the next version, until each has done so some times.
+pub(super) async fn of_many_who_change_one_each_version_is_written_once(store: SharedStore) -> Outcome {
+    const WRITERS: u8 = 6;
+    const TIMES: u8 = 5;
+    let name = fresh("counted");
+    store.put(name.clone(), 0, vec![]).await?;
+    let writer = async |who: u8| -> anyhow::Result<Vec<u64>> {
+        let mut written = Vec::new();
+        while written.len() < usize::from(TIMES) {
+            let found = store.get(name.clone()).await?.context("it is gone")?;
+            let mut body = found.body;
+            body.push(who);
+            match store.put(name.clone(), found.version, body).await {
+                Ok(version) => written.push(version),
+                Err(StoreError::Conflict { found: now }) => ensure!(now > found.version, "it went back to {now}"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(written)
+    };
+    let mut versions =
+        join_all((0..WRITERS).map(writer)).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?.concat();
+    versions.sort_unstable();
+    let last = 1 + u64::from(WRITERS * TIMES);
+    same("versions", &versions, &(2..=last).collect())?;
+    let mut body = store.get(name).await?.context("it is gone")?.body;
+    body.sort_unstable();
+    let wanted: Vec<u8> = (0..WRITERS).flat_map(|who| [who; TIMES as usize]).collect();
+    same("each has written so often", &body, &wanted)
+}
+
+pub(super) async fn of_many_who_remove_one_and_create_it_anew_each_is_told_what_it_did(store: SharedStore) -> Outcome {
+    let name = fresh("short-lived");
+    // Each creates it where there is none and removes it where there is one; there are as many of both, in turns.
+    let writer = async |who: u8| -> anyhow::Result<(i32, i32)> {
+        let (mut created, mut removed) = (0, 0);
+        for _ in 0..8 {
+            if store.get(name.clone()).await?.is_some() {
+                match store.delete(name.clone(), 1).await {
+                    Ok(()) => removed += 1,
+                    Err(StoreError::Conflict { found: 0 }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            } else {
+                match store.put(name.clone(), 0, vec![who]).await {
+                    Ok(version) => {
+                        same("created at", &version, &1)?;
+                        created += 1;
+                    }
+                    Err(StoreError::Conflict { found: 1 }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok((created, removed))
+    };
+    let done = join_all((0..4).map(writer)).await.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let (created, removed) = done.into_iter().fold((0, 0), |sum, (a, b)| (sum.0 + a, sum.1 + b));
+    ensure!(created > 0 && removed > 0, "nothing came of it: {created} created, {removed} removed");
+    let left = store.scan(name.scope, KIND, None, 9).await?;
+    same("what is there", &i32::try_from(left.len())?, &(created - removed))?;
+    same("by its name", &store.get(name).await?.is_some(), &(left.len() == 1))
+}
+
+pub(super) async fn a_scan_sees_what_was_there_while_others_create_and_remove(store: SharedStore) -> Outcome {
+    let scope = Scope::Tenant(TenantId::generate());
+    let name = |id: String| RecordName { scope, kind: KIND, id };
+    let stays: Vec<String> = (0..24).map(|n| format!("s{n:02}")).collect();
+    try_join_all(stays.iter().map(|id| store.put(name(id.clone()), 0, vec![1]))).await?;
+    let others = async {
+        for n in 0..24 {
+            let id = format!("s{n:02}+");
+            store.put(name(id.clone()), 0, vec![2]).await?;
+            if n % 2 == 0 {
+                store.delete(name(id), 1).await?;
+            }
+        }
+        anyhow::Ok(())
+    };
+    let scans = async {
+        for limit in [1, 3, 7, 100, 2, 100] {
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = store.scan(scope, KIND, after, limit).await?;
+                ensure!(page.len() <= limit, "a page of {} where {limit} were asked for", page.len());
+                let is_last = page.len() < limit;
+                found.extend(page.into_iter().map(|record| record.id));
+                after = found.last().cloned();
+                if is_last {
+                    break;
+                }
+            }
+            ensure!(found.is_sorted_by(|a, b| a < b), "not in order, each once: {found:?}");
+            found.retain(|id| !id.ends_with('+'));
+            same(&format!("pages of {limit}"), &found, &stays)?;
+        }
+        anyhow::Ok(())
+    };
+    let (others, scans) = join(others, scans).await;
+    others.and(scans)?;
+    same("in the end", &store.scan(scope, KIND, None, 99).await?.len(), &36)
 }
 
 fn fresh(id: &str) -> RecordName {

@@ -97,7 +97,7 @@ impl Projections for MemoryStore {
                 return Err(StoreError::Fenced);
             }
             let found = state.projected.head(key);
-            if found != expected {
+            if found != expected || (found > 0 && row.head <= found) {
                 return Err(StoreError::Conflict { found });
             }
             state.projected.rows.insert(key, row);

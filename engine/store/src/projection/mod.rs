@@ -40,7 +40,7 @@ impl Projection {
     }
 }
 
-/// A place in the order in which a store was given events. An order number is used once, also after what had it
+/// A place in the order in which a store was given events, as far as this process knows it: others may have another. An order number is used once, also after what had it
 /// was erased. 0 is before the first event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LogCursor(pub u64);
@@ -65,8 +65,9 @@ pub trait Projections: Send + Sync + 'static {
     /// Up to where everything is in the projection's rows, as the last [`Projections::advance`] said.
     fn cursor(&self, projection: Projection) -> Pending<LogCursor>;
 
-    /// Looks at the next `events` events after a cursor for conversations whose row does not go that far. What came
-    /// after these is left to a later look: while much is said, a row is always a moment behind its log.
+    /// Looks at what came after a cursor, `events` events or conversations of it, for conversations whose row does not go
+    /// that far. What came later still is left to a later look, where the store knows it from that: while much is said,
+    /// a row is always a moment behind its log.
     fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind>;
 
     /// Everything up to `cursor` is in the rows. A cursor never goes back but by [`Projections::reset`].
@@ -86,7 +87,8 @@ pub trait Projections: Send + Sync + 'static {
     }
 
     /// Writes a conversation's row if the one there is still at head `expected` (0: there is none, or one of
-    /// another version).
+    /// another version), and tells of less. Of several who do so at the same time more than one may be told that it
+    /// did; the row that tells of most is the one that stands.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] with the head found: somebody else has brought it on, read it again;

@@ -50,7 +50,7 @@ pub struct ConversationRow {
 }
 
 /// The words in a row, which an adapter keeps sealed apart from the rest of it.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "cql"))]
 #[derive(Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct RowTexts {
@@ -151,14 +151,14 @@ impl ConversationRow {
     }
 
     /// Takes the words out of it; none when there are none.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "cql"))]
     pub(crate) fn take_texts(&mut self) -> Option<RowTexts> {
         let texts = RowTexts { last_words: self.last_words.take(), agent: self.agent.take() };
         (texts != RowTexts::default()).then_some(texts)
     }
 
     /// Puts them back.
-    #[cfg(feature = "sqlite")]
+    #[cfg(any(feature = "sqlite", feature = "cql"))]
     pub(crate) fn put_texts(&mut self, texts: RowTexts) {
         (self.last_words, self.agent) = (texts.last_words, texts.agent);
     }

@@ -6,11 +6,28 @@ use engine_privacy::{Cipher, KeyNumber};
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationId, ConversationKey, Seq, TenantId, Timestamp};
 
-use super::event_bodies::Stored;
 use super::reader::{Read, ReadError};
 use super::rows::{integer, natural};
 use super::sealing::Sealing;
-use crate::{Page, PageBounds, StoreError, Unspoken, UnspokenQuery};
+use crate::sealed::event::Stored;
+use crate::{Owner, Page, PageBounds, StoreError, Unspoken, UnspokenQuery};
+
+/// A reading of whose a conversation is.
+pub(super) struct OwnerRead(pub(super) ConversationKey);
+
+impl Read for OwnerRead {
+    type Output = Owner;
+
+    fn run(&self, connection: &Connection) -> Result<Owner, ReadError> {
+        let found = connection
+            .prepare_cached("SELECT epoch FROM conversations WHERE tenant = ?1 AND id = ?2")?
+            .query_row(params![self.0.tenant.as_bytes(), self.0.conversation.as_bytes()], |row| row.get(0))
+            .optional()?;
+        // One process has the file, so that there are no others to tell it from.
+        let epoch = natural(found.ok_or(StoreError::NotFound)?);
+        Ok(Owner { epoch, node: None })
+    }
+}
 
 /// A page of a log.
 pub(super) struct PageRead {

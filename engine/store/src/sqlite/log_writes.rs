@@ -5,16 +5,19 @@ use std::borrow::Cow;
 use rusqlite::params;
 use schema::{ConversationKey, Epoch, Seq, Timestamp};
 
-use super::event_bodies::{Body, FORMAT_SEALED};
+use super::event_bodies::Body;
 use super::job::Write;
 use super::rows::{Row, Rows, integer};
 use super::sealing::Sealing;
+use crate::sealed::event::FORMAT_SEALED;
 use crate::{Append, Claim, DueChange, Opening, StoreError};
 
 /// A claim on its way.
 pub(super) struct ClaimWrite {
     pub(super) key: ConversationKey,
     pub(super) open: Option<Opening>,
+    /// Only while this is its epoch.
+    pub(super) from: Option<Epoch>,
 }
 
 impl Write for ClaimWrite {
@@ -22,6 +25,7 @@ impl Write for ClaimWrite {
 
     fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Claim, StoreError>> {
         match (rows.find(self.key)?, &self.open) {
+            (Some(row), _) if self.from.is_some_and(|epoch| epoch != row.epoch) => Ok(Err(StoreError::Fenced)),
             (Some(row), _) => {
                 let (row, id) = match rows.ensure_key(self.key, row)? {
                     Ok(with_key) => with_key,

@@ -7,12 +7,13 @@ use engine_privacy::KeyNumber;
 use rusqlite::{Connection, params};
 use schema::{ConversationId, ConversationKey, Event, TenantId};
 
-use super::event_bodies::{Body, FORMAT_JSON, FORMAT_SEALED};
+use super::event_bodies::Body;
 use super::job::Write;
 use super::reader::{Read, ReadError};
 use super::rows::{Rows, integer};
 use super::sealing::Sealing;
 use crate::StoreError;
+use crate::sealed::event::{FORMAT_JSON, FORMAT_SEALED};
 
 /// Events looked at in one piece …
 const PIECE_EVENTS: usize = 256;

@@ -1,26 +1,19 @@
 //! A row of the list as the file has it: columns by which it is found, the rest as JSON, and its words sealed.
 
-use engine_privacy::{KeyNumber, Kind, Label};
+use engine_privacy::KeyNumber;
 use schema::{ConversationId, ConversationKey, Seq, TenantId, Timestamp};
 
 use super::reader::ReadError;
 use super::rows::natural;
 use super::sealing::Sealing;
+use crate::sealed::row::label;
 use crate::{ConversationRow, Projection};
-
-/// The form of a row's sealed words: JSON.
-const FORMAT: u8 = 1;
 
 /// One conversation's row, with the number of the key under which its words are sealed.
 pub(super) const ROW: &str =
     "SELECT row.id, row.contact, row.head, row.last_at, row.version, row.body, row.sealed, log.key_id
     FROM conversations AS log JOIN conversation_rows AS row ON row.conversation = log.row_id
     WHERE log.tenant = ?1 AND log.id = ?2 AND row.version = ?3";
-
-/// Where a row's words belong.
-pub(super) fn label(key: ConversationKey, head: Seq) -> Label {
-    Label { key, seq: head, kind: Kind::Row, format: FORMAT }
-}
 
 /// A row as [`ROW`] and the lists' statements give it.
 pub(super) struct StoredRow<'a> {

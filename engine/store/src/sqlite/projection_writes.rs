@@ -5,10 +5,11 @@ use rusqlite::{OptionalExtension, params};
 use schema::{ConversationKey, Seq};
 
 use super::job::Write;
-use super::projection_rows::{ROW, StoredRow, label};
+use super::projection_rows::{ROW, StoredRow};
 use super::reader::ReadError;
 use super::rows::{Rows, integer, natural};
 use super::sealing::{Sealable, Sealing};
+use crate::sealed::row::label;
 use crate::{ConversationRow, LogCursor, Projection, StoreError};
 
 /// A row on its way, its body already JSON and its words sealed.
@@ -66,7 +67,7 @@ impl Write for ProjectWrite {
             .query_row(params![log.row_id, version], |row| row.get(0))
             .optional()?
             .map_or(0, natural);
-        if found != self.expected {
+        if found != self.expected || (found > 0 && self.row.head <= found) {
             // A row that cannot be read is as good as none: it is made anew from its log.
             match (self.expected == 0).then(|| self.is_readable(rows)).transpose()? {
                 Some(Ok(false)) => {}

@@ -3,21 +3,15 @@
 
 use std::sync::Arc;
 
-use engine_privacy::{KeyNumber, Kind, Label};
+use engine_privacy::KeyNumber;
 use rusqlite::{Connection, OptionalExtension, params};
-use schema::{ConversationKey, Seq};
+use schema::ConversationKey;
 
 use super::reader::{Read, ReadError};
 use super::rows::natural;
 use super::sealing::Sealing;
+use crate::sealed::note::label;
 use crate::{Note, StoreError};
-
-/// The form of what is sealed: bytes that whoever had them sealed reads.
-const FORMAT: u8 = 1;
-
-fn label(key: ConversationKey, seq: Seq) -> Label {
-    Label { key, seq, kind: Kind::Note, format: FORMAT }
-}
 
 /// Seals notes under a key.
 pub(super) fn seal(

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use engine_privacy::{KeyNumber, Kind, Label, OVERHEAD_BYTES};
+use engine_privacy::{KeyNumber, OVERHEAD_BYTES};
 use rusqlite::{Connection, OptionalExtension, params};
 use schema::{ConversationKey, Epoch, Seq, limits};
 
@@ -12,19 +12,13 @@ use super::job::Write;
 use super::reader::{Read, ReadError};
 use super::rows::{Rows, integer, natural};
 use super::sealing::{Sealable, Sealing};
+use crate::sealed::snapshot::label;
 use crate::{Snapshot, StoreError};
 
 // One that nobody can have written by this program's bounds is not brought into memory.
 const FIND: &str = "SELECT snapshots.head, snapshots.body, conversations.key_id FROM conversations
     JOIN snapshots ON snapshots.conversation = conversations.row_id
     WHERE conversations.tenant = ?1 AND conversations.id = ?2 AND length(snapshots.body) <= ?3";
-
-/// The form of what is sealed: bytes that only the conversation reads.
-const FORMAT: u8 = 1;
-
-fn label(key: ConversationKey, head: Seq) -> Label {
-    Label { key, seq: head, kind: Kind::Snapshot, format: FORMAT }
-}
 
 /// A reading of a snapshot.
 pub(super) struct SnapshotRead {

@@ -19,7 +19,7 @@ use super::erase::EraseWrite;
 use super::installation;
 use super::job::{Nothing, Write};
 use super::keeper::{Keeper, Work};
-use super::log_reads::{PageRead, UnspokenRead};
+use super::log_reads::{OwnerRead, PageRead, UnspokenRead};
 use super::log_writes::{AppendWrite, ClaimWrite};
 use super::old_events::EnsureKeysWrite;
 use super::projection_reads::{BehindRead, CursorRead, ListRead, RowsRead};
@@ -36,7 +36,7 @@ use super::stats::{Counters, StoreStats};
 use super::writer::Writer;
 use crate::{
     Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
-    Note, Opening, Page, PageBounds, Pending, Projection, Projections, Record, RecordKeys, RecordName, Records,
+    Note, Opening, Owner, Page, PageBounds, Pending, Projection, Projections, Record, RecordKeys, RecordName, Records,
     Reschedule, Scope, Seals, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 
@@ -213,7 +213,15 @@ impl Log for SqliteStore {
             // If it has no room, the writer gets spare keys when it needs them.
             let _ = self.keeper.push(Work::Refill, 0);
         }
-        self.write(ClaimWrite { key, open })
+        self.write(ClaimWrite { key, open, from: None })
+    }
+
+    fn owner(&self, key: ConversationKey) -> Pending<Owner> {
+        self.read(OwnerRead(key))
+    }
+
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        self.write(ClaimWrite { key, open: None, from: Some(owner.epoch) })
     }
 
     fn append(&self, append: Append) -> Pending<()> {

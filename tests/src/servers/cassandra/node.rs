@@ -50,6 +50,7 @@ pub(super) struct Node {
     native_port: u16,
     folder: PathBuf,
     command: Command,
+    asks_password: bool,
     /// None before it was started, and after it was killed or stopped.
     server: Option<Leashed>,
     /// How long its log was when it was started last: what it said earlier is past.
@@ -81,6 +82,7 @@ impl Node {
             native_port,
             folder,
             command,
+            asks_password: setup.passwords,
             server: None,
             life_start: 0,
             forgotten: Vec::new(),
@@ -153,7 +155,7 @@ impl Node {
     pub(super) fn wait_until_it_answers(&mut self, within: Duration) -> anyhow::Result<()> {
         let answered = look_until(Instant::now() + within, || {
             self.stands()?;
-            Ok(cql::answers(self.contact_point(), ANSWER_TIMEOUT).ok())
+            Ok(cql::answers(self.contact_point(), self.asks_password, ANSWER_TIMEOUT).ok())
         })?;
         answered.with_context(|| self.complaint("does not answer"))
     }
@@ -206,6 +208,8 @@ fn settings(
         ("{seed}", seed.to_string()),
         ("{token}", token.to_string()),
         ("{paxos}", paxos.to_owned()),
+        ("{authenticator}", if setup.passwords { "PasswordAuthenticator" } else { "AllowAllAuthenticator" }.to_owned()),
+        ("{authorizer}", if setup.passwords { "CassandraAuthorizer" } else { "AllowAllAuthorizer" }.to_owned()),
         ("{commit_log}", if setup.durable { DURABLE } else { FAST }.to_owned()),
     ];
     let mut settings = TEMPLATE.to_owned();
@@ -229,6 +233,9 @@ fn command(setup: Setup, folder: &Path, jars: &Path) -> Command {
         .arg(format!("-Djava.io.tmpdir={}", folder.join("tmp").display()))
         .arg(format!("-Dlogback.configurationFile=file://{}", shipped.join("logback.xml").display()))
         .arg(format!("-Dcassandra.ring_delay_ms={}", if setup.nodes == 1 { 0 } else { RING_DELAY_MS }));
+    if setup.passwords {
+        command.arg("-Dcassandra.superuser_setup_delay_ms=0");
+    }
     if !setup.durable {
         command.args(FORGETFUL);
     }
@@ -254,7 +261,7 @@ mod tests {
         let address = Ipv4Addr::new(127, 9, 9, 2).into();
         let seed = "127.9.9.1:7".parse().unwrap();
         for (durable, expected) in [(true, DURABLE), (false, FAST)] {
-            let setup = Setup { nodes: 3, paxos: Paxos::V1, durable };
+            let setup = Setup { nodes: 3, paxos: Paxos::V1, durable, passwords: durable };
             let settings = settings(setup, address, [7, 9], seed, -5).unwrap();
             let lines = [
                 "listen_address: 127.9.9.2",
@@ -269,6 +276,8 @@ mod tests {
             }
             assert!(settings.contains("seeds: \"127.9.9.1:7\"") && settings.contains(expected), "{settings}");
             assert_eq!(settings.contains("periodic"), !durable);
+            assert_eq!(settings.contains("authenticator: PasswordAuthenticator"), durable);
+            assert_eq!(settings.contains("authorizer: CassandraAuthorizer"), durable);
         }
     }
 

@@ -1,0 +1,137 @@
+//! Turns the driver's failures into errors for callers. Invariant: a write is said not to be done only where it surely
+//! was not, and nothing that was bound to a statement gets into a message.
+
+use std::io;
+
+use scylla::errors::{
+    ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError, ExecutionError, MetadataError,
+    NewSessionError, PrepareError, RequestAttemptError,
+};
+
+use crate::StoreError;
+use crate::metrics::ERRORS;
+
+/// A failed request in words that are safe to log.
+pub(super) fn words(error: &ExecutionError) -> String {
+    match error {
+        // What the database says of a statement may name tables, and never what was bound.
+        ExecutionError::LastAttemptError(RequestAttemptError::DbError(kind, message)) => match kind {
+            DbError::Unavailable { required, alive, .. } => {
+                format!("{alive} of the {required} replicas that are needed can be reached")
+            }
+            DbError::ReadTimeout { .. } | DbError::WriteTimeout { .. } => "the replicas did not answer in time".into(),
+            DbError::Unauthorized => format!("the database does not permit it: {message}"),
+            kind => format!("the database answers: {kind}"),
+        },
+        ExecutionError::RequestTimeout(after) => format!("no answer within {} ms", after.as_millis()),
+        ExecutionError::ConnectionPoolError(_) | ExecutionError::EmptyPlan => "no node can be reached".into(),
+        ExecutionError::LastAttemptError(RequestAttemptError::BrokenConnectionError(_)) => {
+            "the connection broke".into()
+        }
+        ExecutionError::LastAttemptError(_) => "the answer cannot be read".into(),
+        ExecutionError::BadQuery(_) => "the statement cannot be sent".into(),
+        ExecutionError::PrepareError(_) => "the statement cannot be prepared".into(),
+        ExecutionError::SchemaAgreementError(_) => "the nodes of the cluster do not agree on its tables".into(),
+        _ => "the request failed".into(),
+    }
+}
+
+/// A reading failed: nothing was changed, whatever it was.
+pub(super) fn of_reading(error: &ExecutionError) -> StoreError {
+    counted(StoreError::Unavailable(words(error)))
+}
+
+/// A write failed: was it surely not done?
+pub(super) fn of_write(error: &ExecutionError) -> StoreError {
+    let surely_not = match error {
+        ExecutionError::ConnectionPoolError(_)
+        | ExecutionError::EmptyPlan
+        | ExecutionError::BadQuery(_)
+        | ExecutionError::PrepareError(_) => true,
+        ExecutionError::LastAttemptError(error) => matches!(
+            error,
+            RequestAttemptError::SerializationError(_)
+                | RequestAttemptError::CqlRequestSerialization(_)
+                | RequestAttemptError::UnableToAllocStreamId
+                | RequestAttemptError::DbError(
+                    DbError::Unavailable { .. }
+                        | DbError::IsBootstrapping
+                        | DbError::Unauthorized
+                        | DbError::Invalid
+                        | DbError::SyntaxError
+                        | DbError::Unprepared { .. },
+                    _
+                )
+        ),
+        _ => false,
+    };
+    counted(if surely_not { StoreError::Unavailable(words(error)) } else { StoreError::Unknown(words(error)) })
+}
+
+/// What the database sent is not what was asked for.
+pub(super) fn odd(what: &str) -> StoreError {
+    counted(StoreError::Corrupt(format!("{what} is not as this program writes it")))
+}
+
+/// Why there is no connection. The hosts are named by whoever tells this.
+pub(super) fn of_session(error: &NewSessionError, shows_password: bool) -> String {
+    match error {
+        NewSessionError::FailedToResolveAnyHostname(_) => "none of its names can be resolved".into(),
+        NewSessionError::EmptyKnownNodesList => "no host of it is named".into(),
+        NewSessionError::MetadataError(MetadataError::ConnectionPoolError(ConnectionPoolError::Broken {
+            last_connection_error,
+            ..
+        })) => of_connecting(last_connection_error, shows_password),
+        NewSessionError::MetadataError(MetadataError::FetchError(_)) => {
+            "it was reached, and does not say which hosts it has".into()
+        }
+        error => one_line(&error.to_string()),
+    }
+}
+
+fn of_connecting(error: &ConnectionError, shows_password: bool) -> String {
+    match error {
+        ConnectionError::ConnectTimeout => "it does not answer".into(),
+        ConnectionError::IoError(error) if error.kind() == io::ErrorKind::InvalidData => {
+            format!("TLS with it fails (store.tls): {}", one_line(&error.to_string()))
+        }
+        ConnectionError::IoError(error) => format!("it cannot be reached: {}", one_line(&error.to_string())),
+        ConnectionError::BrokenConnection(_) => {
+            "it ends the connection; does it speak TLS (store.tls), and CQL at this port?".into()
+        }
+        ConnectionError::ConnectionSetupRequestError(refused) => match &refused.error {
+            ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, _) if shows_password => {
+                "it knows no such name and password: see store.user and store.password".into()
+            }
+            ConnectionSetupRequestErrorKind::MissingAuthentication
+            | ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, _) => {
+                "it asks for a name and a password: set store.user and store.password".into()
+            }
+            ConnectionSetupRequestErrorKind::DbError(kind, _) => format!("it answers: {kind}"),
+            ConnectionSetupRequestErrorKind::BrokenConnection(_) => {
+                "it ends the connection; does it speak TLS (store.tls), and CQL at this port?".into()
+            }
+            other => one_line(&other.to_string()),
+        },
+        error => one_line(&error.to_string()),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+pub(super) fn of_preparing(error: &PrepareError) -> String {
+    format!("a statement cannot be prepared: {error}")
+}
+
+/// Counts failures that are the store's own.
+fn counted(error: StoreError) -> StoreError {
+    let kind = match error {
+        StoreError::Unknown(_) => "unknown",
+        StoreError::Corrupt(_) => "corrupt",
+        _ => "unavailable",
+    };
+    metrics::counter!(ERRORS, "kind" => kind).increment(1);
+    error
+}

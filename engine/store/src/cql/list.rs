@@ -1,0 +1,227 @@
+//! The list of conversations, newest activity first: an index by week, for a tenant and for each contact, that leads to
+//! the rows.
+//! Invariant: a row has an entry at its own moment, written before it. An entry at another moment is old, and passed
+//! over.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::{join_all, try_join_all};
+use schema::wire::ConversationSummary;
+use schema::{ContactId, ConversationId, ConversationKey, TenantId, Timestamp};
+use scylla::value::CqlTimestamp;
+use uuid::Uuid;
+
+use super::core::Core;
+use super::rows::version;
+use super::segments::moment;
+use crate::{ListCursor, ListQuery, StoreError};
+
+const WEEK: i64 = 7 * 24 * 3_600_000;
+/// Weeks remembered, of tenants and contacts.
+const REMEMBERED_MAX: usize = 16_384;
+/// Entries that are compared with their rows at the same time.
+const AT_ONCE: usize = 32;
+
+/// Weeks that surely stand in the index.
+#[derive(Default)]
+pub(super) struct Weeks(Mutex<HashSet<(TenantId, Option<ContactId>, i32)>>);
+
+/// An entry of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    last_at: Timestamp,
+    id: ConversationId,
+    log: Uuid,
+}
+
+/// The entries of a tenant, or of one contact, newest first, read piece by piece.
+struct Reading {
+    contact: Option<ContactId>,
+    /// Weeks that are still to be read, the next one last.
+    weeks: Vec<i32>,
+    entries: VecDeque<Entry>,
+    before: Option<(Timestamp, ConversationId)>,
+}
+
+impl Core {
+    /// A tenant's conversations, newest activity first.
+    pub(super) async fn list(&self, query: ListQuery) -> Result<Vec<ConversationSummary>, StoreError> {
+        let tenant = query.tenant;
+        let before = query.before.map(|ListCursor { last_at, id }| (last_at, id));
+        let whose: Vec<Option<ContactId>> = match query.contacts {
+            None => vec![None],
+            Some(mut contacts) => {
+                contacts.sort_unstable();
+                contacts.dedup();
+                contacts.into_iter().map(Some).collect()
+            }
+        };
+        let mut readings = try_join_all(whose.into_iter().map(|contact| self.reading(tenant, contact, before))).await?;
+        let mut listed: Vec<ConversationSummary> = Vec::new();
+        while listed.len() < query.limit {
+            let piece = (query.limit - listed.len()).clamp(1, 128);
+            try_join_all(readings.iter_mut().map(|reading| self.read_entries(tenant, reading, piece))).await?;
+            let mut entries = Vec::new();
+            while entries.len() < AT_ONCE.min(query.limit - listed.len()) {
+                let newest = readings.iter_mut().filter(|reading| !reading.entries.is_empty());
+                let Some(reading) = newest.max_by_key(|reading| reading.entries.front().copied()) else { break };
+                entries.extend(reading.entries.pop_front().map(|entry| (entry, reading.contact)));
+                if readings.iter().any(|reading| reading.entries.is_empty() && !reading.weeks.is_empty()) {
+                    break;
+                }
+            }
+            if entries.is_empty() {
+                if readings.iter().all(|reading| reading.weeks.is_empty()) {
+                    break;
+                }
+                continue;
+            }
+            let rows = entries.into_iter().map(|(entry, contact)| self.summary(tenant, entry, contact));
+            for summary in try_join_all(rows).await?.into_iter().flatten() {
+                // Another life of it may have an entry of its own.
+                if listed.last().is_none_or(|last| last.id != summary.id) {
+                    listed.push(summary);
+                }
+            }
+        }
+        Ok(listed)
+    }
+
+    /// What an entry leads to; none where it is old.
+    async fn summary(
+        &self,
+        tenant: TenantId,
+        entry: Entry,
+        contact: Option<ContactId>,
+    ) -> Result<Option<ConversationSummary>, StoreError> {
+        let key = ConversationKey { tenant, conversation: entry.id };
+        let Some(found) = self.found_row(entry.log).await? else {
+            // Its row is about to come, or it was erased.
+            if self.owner_lately(key).await?.is_none_or(|owner| owner.log != entry.log) {
+                self.drop_entry(tenant, contact, entry).await;
+            }
+            return Ok(None);
+        };
+        if found.last_at != entry.last_at || (contact.is_some() && found.contact != contact) {
+            // A row never goes back, so it does not come here again.
+            if found.last_at > entry.last_at {
+                self.drop_entry(tenant, contact, entry).await;
+            }
+            return Ok(None);
+        }
+        // Those of an earlier version are shown until they are made anew.
+        if !self.counts(&found) && found.version >= version() {
+            return Ok(None);
+        }
+        let row = self.open_row(key, &found).await?;
+        Ok(row.map(|row| row.page(entry.id)))
+    }
+
+    async fn reading(
+        &self,
+        tenant: TenantId,
+        contact: Option<ContactId>,
+        before: Option<(Timestamp, ConversationId)>,
+    ) -> Result<Reading, StoreError> {
+        let values = (tenant.as_bytes().as_slice(), named(contact.as_ref()));
+        let weeks = self.link.all::<(i32,)>(&self.statements.weeks, values).await?;
+        let newest = before.map_or(i32::MAX, |(last_at, _)| week(last_at));
+        let mut weeks: Vec<i32> = weeks.into_iter().map(|(week,)| week).filter(|week| *week <= newest).collect();
+        weeks.sort_unstable();
+        Ok(Reading { contact, weeks, entries: VecDeque::new(), before })
+    }
+
+    async fn read_entries(&self, tenant: TenantId, reading: &mut Reading, piece: usize) -> Result<(), StoreError> {
+        let limit = i32::try_from(piece).unwrap_or(i32::MAX);
+        let (tenant, contact) = (tenant.as_bytes().as_slice(), reading.contact);
+        while reading.entries.is_empty() {
+            let Some(week) = reading.weeks.last().copied() else { return Ok(()) };
+            let contact = named(contact.as_ref());
+            let found: Vec<(CqlTimestamp, Vec<u8>, Uuid)> = match &reading.before {
+                None => self.link.all(&self.statements.listed_newest, (tenant, contact, week, limit)).await?,
+                Some((last_at, id)) => {
+                    let values = (tenant, contact, week, moment(*last_at), id.as_bytes().as_slice(), limit);
+                    self.link.all(&self.statements.listed, values).await?
+                }
+            };
+            if found.len() < piece {
+                reading.weeks.pop();
+            }
+            for (last_at, id, log) in found {
+                let Ok(id) = id.try_into() else { continue };
+                let entry =
+                    Entry { last_at: Timestamp::from_millis(last_at.0), id: ConversationId::from_bytes(id), log };
+                reading.before = Some((entry.last_at, entry.id));
+                reading.entries.push_back(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the entries that lead to a row.
+    pub(super) async fn list_at(
+        &self,
+        key: ConversationKey,
+        log: Uuid,
+        contact: Option<ContactId>,
+        last_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (tenant, week) = (key.tenant, week(last_at));
+        let entries = [None, contact].into_iter().take(1 + usize::from(contact.is_some())).map(|whose| async move {
+            let (tenant_bytes, name) = (tenant.as_bytes().as_slice(), named(whose.as_ref()));
+            if !self.weeks.is_known(tenant, whose, week) {
+                self.link.write(&self.statements.note_week, (tenant_bytes, name, week)).await?;
+                self.weeks.know(tenant, whose, week);
+            }
+            let id = key.conversation;
+            let values = (tenant_bytes, name, week, moment(last_at), id.as_bytes().as_slice(), log);
+            self.link.write(&self.statements.note_listed, values).await
+        });
+        try_join_all(entries).await.map(drop)
+    }
+
+    /// Drops the entries that led to a row. Those that stay are passed over.
+    pub(super) async fn unlist_at(
+        &self,
+        key: ConversationKey,
+        log: Uuid,
+        contact: Option<ContactId>,
+        last_at: Timestamp,
+    ) {
+        let entry = Entry { last_at, id: key.conversation, log };
+        let whose = [None, contact].into_iter().take(1 + usize::from(contact.is_some()));
+        join_all(whose.map(|whose| self.drop_entry(key.tenant, whose, entry))).await;
+    }
+
+    async fn drop_entry(&self, tenant: TenantId, contact: Option<ContactId>, entry: Entry) {
+        let Entry { last_at, id, log } = entry;
+        let (week, last_at) = (week(last_at), moment(last_at));
+        let contact = named(contact.as_ref());
+        let values = (tenant.as_bytes().as_slice(), contact, week, last_at, id.as_bytes().as_slice(), log);
+        let _ = self.link.write(&self.statements.drop_listed, values).await;
+    }
+}
+
+impl Weeks {
+    fn is_known(&self, tenant: TenantId, contact: Option<ContactId>, week: i32) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(tenant, contact, week))
+    }
+
+    fn know(&self, tenant: TenantId, contact: Option<ContactId>, week: i32) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED_MAX {
+            known.clear();
+        }
+        known.insert((tenant, contact, week));
+    }
+}
+
+/// A contact as the index names it; the list of all conversations has no name.
+fn named(contact: Option<&ContactId>) -> &[u8] {
+    contact.map_or(&[], |contact| contact.as_bytes())
+}
+
+fn week(at: Timestamp) -> i32 {
+    i32::try_from(at.as_millis().div_euclid(WEEK)).unwrap_or(if at.as_millis() < 0 { i32::MIN } else { i32::MAX })
+}

@@ -1,0 +1,282 @@
+//! The store as others see it: connects, starts the chores, hands out the work.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use schema::wire::ConversationSummary;
+use schema::{ContactId, ConversationKey, Epoch, Seq, TenantId};
+use secrecy::SecretBox;
+use tokio::runtime::Runtime;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::connect::{self, Connected, CqlOptions};
+use super::core::Core;
+use super::keys::LogKeys;
+use super::measures;
+use super::statements::Statements;
+use super::touched::Touched;
+use crate::metrics::KEYS_FAILING;
+use crate::{
+    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
+    Note, Opening, Owner, Page, PageBounds, Pending, Projection, Projections, Record, RecordKeys, RecordName, Records,
+    Reschedule, Scope, Seals, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+};
+
+/// How often a store tells that it lives, and looks after what others have left.
+const CHORES_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a chore may take to come to a point where it can be left.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// A store in a cluster of ScyllaDB or Cassandra.
+///
+/// A call begins when its future is first polled, and whoever drops that leaves open whether it was done. All that is
+/// decided about one conversation is decided in one partition, so that any number of these, in any number of processes,
+/// may be at work on it.
+pub struct CqlStore {
+    core: Arc<Core>,
+    /// Connections and chores run here. None once it is closed.
+    runtime: Mutex<Option<Runtime>>,
+}
+
+impl CqlStore {
+    /// Connects to a cluster, makes what is missing there, and brings older tables forward. Open it after the metrics
+    /// recorder is set. `threads` are those of the connections.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with one line that says what is wrong with the cluster, or with the root key.
+    pub async fn open(options: CqlOptions, threads: usize) -> Result<Self, StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("cql")
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Unavailable(format!("the threads of the store cannot start: {error}")))?;
+        let opened = runtime.spawn(async move { Box::pin(open(&options)).await }).await;
+        let opened = opened.map_err(|_| StoreError::Unavailable("the store could not be opened".into()));
+        match opened.and_then(|opened| opened) {
+            Ok(core) => {
+                let core = Arc::new(core);
+                runtime.spawn(chores(Arc::clone(&core)));
+                runtime.spawn(measures::tell(Arc::clone(&core)));
+                Ok(Self { core, runtime: Mutex::new(Some(runtime)) })
+            }
+            Err(error) => {
+                runtime.shutdown_background();
+                Err(error)
+            }
+        }
+    }
+
+    /// A key for one purpose that all who have this cluster's root key have alike.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> SecretBox<[u8; 32]> {
+        self.core.keys.derive(purpose)
+    }
+
+    /// Ends the chores and the connections. What is asked of it from then on fails. Blocks for a moment: not to be
+    /// called where nobody may wait.
+    pub fn close(&self) {
+        if let Some(runtime) = self.taken() {
+            runtime.shutdown_timeout(CLOSE_WITHIN);
+        }
+    }
+
+    fn taken(&self) -> Option<Runtime> {
+        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn ask<T, F>(&self, ask: impl FnOnce(Arc<Core>) -> F) -> Pending<T>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        Box::pin(ask(Arc::clone(&self.core))) as BoxFuture<'static, _>
+    }
+}
+
+impl Drop for CqlStore {
+    fn drop(&mut self) {
+        // It may be dropped where nobody may wait.
+        if let Some(runtime) = self.taken() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn open(options: &CqlOptions) -> Result<Core, StoreError> {
+    let Connected { link, root, key_space } = connect::connect(options).await?;
+    let statements = Statements::prepare(&link, &key_space).await?;
+    let core = Core {
+        node: options.node,
+        link,
+        statements,
+        keys: LogKeys::new(root),
+        places: super::places::Places::default(),
+        touched: Touched::new(0),
+        buckets: super::agenda::Buckets::default(),
+        weeks: super::list::Weeks::default(),
+        kinds: super::record_tidying::Kinds::default(),
+    };
+    core.cursor(Projection::Conversations).await?;
+    core.beat().await?;
+    Ok(core)
+}
+
+/// Tells that this store lives, and goes on with what others have left in its middle. Each chore may be done by many.
+async fn chores(core: Arc<Core>) {
+    let mut ticks = interval(CHORES_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let told = async {
+            core.beat().await?;
+            core.adopt().await
+        };
+        if let Err(error) = told.await {
+            tracing::debug!(%error, "what other nodes have left could not be looked for; it is tried again");
+        }
+        if let Err(error) = core.tidy_keys().await {
+            tracing::debug!(%error, "changes of keys could not be gone on with; they are tried again");
+        }
+        match core.tidy_endings().await {
+            Ok(failed) => metrics::gauge!(KEYS_FAILING, "doing" => "ending").set(if failed > 0 { 1.0 } else { 0.0 }),
+            Err(error) => tracing::debug!(%error, "erasures could not be gone on with; they are tried again"),
+        }
+    }
+}
+
+impl Log for CqlStore {
+    fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
+        self.ask(|core| async move { core.claim(key, open.as_ref()).await })
+    }
+
+    fn owner(&self, key: ConversationKey) -> Pending<Owner> {
+        self.ask(|core| async move { core.whose(key).await })
+    }
+
+    fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        self.ask(|core| async move { core.claim_from(key, owner).await })
+    }
+
+    fn append(&self, append: Append) -> Pending<()> {
+        self.ask(|core| async move { core.append(&append).await })
+    }
+
+    fn read(&self, key: ConversationKey, after: Seq, bounds: PageBounds) -> Pending<Page> {
+        self.ask(|core| async move { core.read(key, after, bounds).await })
+    }
+
+    fn erase(&self, key: ConversationKey, head: Option<Seq>) -> Pending<()> {
+        self.ask(|core| async move { core.erase(key, head).await })
+    }
+
+    fn ending(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
+        self.ask(|core| async move { core.ending_with(tenant, &contacts, limit).await })
+    }
+
+    fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
+        self.ask(|core| async move { core.unspoken(query).await })
+    }
+
+    fn probe(&self) -> Pending<()> {
+        // A write reaches the replicas that an append would need.
+        self.ask(|core| async move { core.beat().await })
+    }
+}
+
+impl DueIndex for CqlStore {
+    fn due(&self, query: DueQuery) -> Pending<Vec<DueEntry>> {
+        self.ask(|core| async move { core.due(query).await })
+    }
+
+    fn reschedule(&self, change: Reschedule) -> Pending<()> {
+        self.ask(|core| async move { core.reschedule(change).await })
+    }
+
+    fn hasten(&self, hasten: Hasten) -> Pending<Option<Hastened>> {
+        self.ask(|core| async move { core.hasten(hasten).await })
+    }
+}
+
+impl Snapshots for CqlStore {
+    fn snapshot(&self, key: ConversationKey) -> Pending<Option<Snapshot>> {
+        self.ask(|core| async move { core.snapshot(key).await })
+    }
+
+    fn set_snapshot(&self, key: ConversationKey, epoch: Epoch, head: Seq, bytes: Vec<u8>) -> Pending<bool> {
+        self.ask(|core| async move { core.set_snapshot(key, epoch, head, &bytes).await })
+    }
+}
+
+impl Records for CqlStore {
+    fn get(&self, name: RecordName) -> Pending<Option<Record>> {
+        self.ask(|core| async move { core.get(name).await })
+    }
+
+    fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
+        self.ask(|core| async move { core.put(name, expected, body).await })
+    }
+
+    fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
+        self.ask(|core| async move { core.put_with_keys(name, expected, body, keys).await })
+    }
+
+    fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
+        self.ask(|core| async move { core.find(scope, kind, key).await })
+    }
+
+    fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
+        self.ask(|core| async move { core.delete(name, expected).await })
+    }
+
+    fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
+        self.ask(|core| async move { core.scan(scope, kind, after, limit).await })
+    }
+}
+
+impl Projections for CqlStore {
+    fn cursor(&self, projection: Projection) -> Pending<LogCursor> {
+        self.ask(|core| async move { core.cursor(projection).await })
+    }
+
+    fn behind(&self, projection: Projection, after: LogCursor, events: usize) -> Pending<Behind> {
+        let Projection::Conversations = projection;
+        self.ask(|core| async move { core.behind(after, events).await })
+    }
+
+    fn advance(&self, projection: Projection, cursor: LogCursor) -> Pending<()> {
+        self.ask(|core| async move { core.advance(projection, cursor).await })
+    }
+
+    fn reset(&self, projection: Projection) -> Pending<()> {
+        self.ask(|core| async move { core.reset(projection).await })
+    }
+
+    fn rows(&self, keys: Vec<ConversationKey>) -> Pending<Vec<Result<Option<ConversationRow>, StoreError>>> {
+        self.ask(|core| async move { core.rows(keys).await })
+    }
+
+    fn project(&self, key: ConversationKey, expected: Seq, row: ConversationRow) -> Pending<()> {
+        self.ask(|core| async move { core.project(key, expected, row).await })
+    }
+
+    fn list(&self, query: ListQuery) -> Pending<Vec<ConversationSummary>> {
+        self.ask(|core| async move { core.list(query).await })
+    }
+}
+
+impl Seals for CqlStore {
+    fn seal(&self, key: ConversationKey, notes: Vec<Note>) -> Pending<Vec<Note>> {
+        self.ask(|core| async move { core.seal(key, notes).await })
+    }
+
+    fn unseal(&self, key: ConversationKey, notes: Vec<Note>) -> Pending<Option<Vec<Note>>> {
+        self.ask(|core| async move { core.unseal(key, notes).await })
+    }
+
+    fn rewrite(&self) -> Pending<()> {
+        // What was replaced goes with the next compactions: nobody can ask for them from here.
+        Box::pin(async { Ok(()) })
+    }
+}

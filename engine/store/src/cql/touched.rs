@@ -1,0 +1,374 @@
+//! Which rows of the list may be behind: conversations that were appended to, in the order in which this process was
+//! given the appends, and those that other processes left.
+//! Invariant: while a conversation's row may be behind its log for an append of this process, its number stands in the
+//! table, above every number that was handed out as looked at.
+//!
+//! There is no order of arrival in a cluster. Each process has one of its own: it is a *writer*, and numbers the
+//! conversations that it appends to. A number covers all appends to its conversation until it is handed out. What a
+//! writer has left behind, because it ended, is numbered anew by one that lives, so that it is looked at there.
+//!
+//! A cursor is a place in a walk over all conversations, which makes a list anew, or behind that walk a number of this
+//! writer's.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use schema::{ConversationId, ConversationKey, Seq, TenantId};
+use scylla::value::CqlTimestamp;
+use uuid::Uuid;
+
+use super::clock::now;
+use super::core::{Core, names};
+use super::failure::odd;
+use super::segments::{moment, number};
+use crate::{Behind, LogCursor, Projection, StoreError};
+
+/// Numbers in a partition.
+const CHUNK: u64 = 4_096;
+/// Conversations that are compared with their rows at the same time.
+const AT_ONCE: usize = 32;
+/// A writer that has not been heard of for so long is taken to have ended. Where it has not, that does no harm.
+const SILENT_MILLIS: i64 = 60_000;
+/// What of another writer's is taken over at a time.
+const PIECE: i32 = 512;
+/// From here on a cursor is a number of this writer's.
+const NUMBERS: u64 = 1 << 63;
+/// The walk is over.
+const WALKED: i64 = i64::MAX;
+
+/// The order of this writer.
+pub(super) struct Touched {
+    writer: Uuid,
+    state: Mutex<State>,
+    /// Up to here everything is in the rows.
+    done: AtomicU64,
+    /// Of the rows that count; those of earlier ones were dropped.
+    generation: AtomicI32,
+}
+
+#[derive(Default)]
+struct State {
+    newest: u64,
+    /// Up to here cursors were given out.
+    handed: u64,
+    /// Numbers that cover appends under way, and how many.
+    under_way: BTreeMap<u64, usize>,
+}
+
+/// An append under way is covered by a number, which is not handed out meanwhile.
+pub(super) struct Covered<'a> {
+    touched: &'a Touched,
+    number: u64,
+}
+
+impl Touched {
+    pub(super) fn new(generation: i32) -> Self {
+        let generation = AtomicI32::new(generation);
+        Self { writer: Uuid::now_v7(), state: Mutex::default(), done: AtomicU64::new(0), generation }
+    }
+
+    /// The generation of rows that count.
+    pub(super) fn generation(&self) -> i32 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Covers an append to a conversation that was told of under `known` last. Whether its number is a new one, and is
+    /// to be written down.
+    fn cover(&self, known: u64) -> (Covered<'_>, bool) {
+        let mut state = self.lock();
+        let is_new = known <= state.handed;
+        if is_new {
+            state.newest += 1;
+        }
+        let number = if is_new { state.newest } else { known };
+        *state.under_way.entry(number).or_default() += 1;
+        drop(state);
+        (Covered { touched: self, number }, is_new)
+    }
+
+    /// Hands out the numbers after `after`, `count` at most, below all that are under way. Up to which, and whether that
+    /// is all.
+    fn hand_out(&self, after: u64, count: u64) -> (u64, bool) {
+        let mut state = self.lock();
+        let settled = state.under_way.keys().next().map_or(state.newest, |first| first - 1);
+        let to = after.saturating_add(count).min(settled).max(after);
+        state.handed = state.handed.max(to);
+        (to, to >= settled)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change leaves it whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Covered<'_> {
+    fn drop(&mut self) {
+        let mut state = self.touched.lock();
+        if let Some(count) = state.under_way.get_mut(&self.number) {
+            *count -= 1;
+            if *count == 0 {
+                state.under_way.remove(&self.number);
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Sees that a conversation, which is about to be appended to, stands among the touched ones.
+    pub(super) async fn touch(&self, key: ConversationKey) -> Result<Covered<'_>, StoreError> {
+        let (covered, is_new) = self.touched.cover(self.places.touched(key));
+        if is_new {
+            let (tenant, id) = names(&key);
+            let (chunk, number) = (number(covered.number / CHUNK), number(covered.number));
+            let values = (self.touched.writer, chunk, number, tenant, id);
+            self.link.write(&self.statements.note_touched, values).await?;
+            self.places.touch(key, covered.number);
+        }
+        Ok(covered)
+    }
+
+    /// Where the next look begins.
+    pub(super) async fn cursor(&self, projection: Projection) -> Result<LogCursor, StoreError> {
+        let state = self.projection(projection).await?;
+        self.touched.generation.store(state.generation, Ordering::Relaxed);
+        Ok(match state.walked {
+            WALKED => LogCursor(NUMBERS | self.touched.done.load(Ordering::Relaxed)),
+            token => walked(token),
+        })
+    }
+
+    /// Conversations whose rows are behind, among the next ones after a cursor.
+    pub(super) async fn behind(&self, after: LogCursor, count: usize) -> Result<Behind, StoreError> {
+        if after.0 < NUMBERS {
+            return self.behind_in_walk(after, count).await;
+        }
+        let from = after.0 & !NUMBERS;
+        let (to, is_all) = self.touched.hand_out(from, count as u64);
+        let mut keys: Vec<ConversationKey> = Vec::new();
+        let mut at = from;
+        while at < to {
+            let chunk = (at + 1) / CHUNK;
+            let last = to.min((chunk + 1) * CHUNK - 1);
+            let limit = i32::try_from(last - at).unwrap_or(i32::MAX);
+            let values = (self.touched.writer, number(chunk), number(at), limit);
+            let found =
+                self.link.all::<(i64, Option<Vec<u8>>, Option<Vec<u8>>)>(&self.statements.touched, values).await?;
+            for (touched, tenant, id) in found {
+                if touched <= number(last) {
+                    keys.push(key(tenant, id)?);
+                }
+            }
+            at = last;
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        // What others have appended to them is for them to look at.
+        keys.retain(|key| !self.places.is_listed(*key));
+        Ok(Behind { keys: self.only_behind(keys).await?, cursor: LogCursor(NUMBERS | to), is_all })
+    }
+
+    async fn behind_in_walk(&self, after: LogCursor, count: usize) -> Result<Behind, StoreError> {
+        let count = count.max(1);
+        let limit = i32::try_from(count).unwrap_or(i32::MAX);
+        let values = (token(after), limit);
+        let found = self.link.all::<(Option<Vec<u8>>, Option<Vec<u8>>, i64)>(&self.statements.walk, values).await?;
+        let is_over = found.len() < count;
+        let last = found.last().map(|(.., token)| *token);
+        let keys = found.into_iter().map(|(tenant, id, _)| key(tenant, id)).collect::<Result<Vec<_>, _>>()?;
+        let keys = self.only_behind(keys).await?;
+        // Behind the walk comes what was appended to meanwhile.
+        let numbers = LogCursor(NUMBERS | self.touched.done.load(Ordering::Relaxed));
+        let cursor = if is_over { numbers } else { last.map_or(numbers, walked) };
+        Ok(Behind { keys, cursor, is_all: false })
+    }
+
+    /// Those whose logs go beyond their rows.
+    async fn only_behind(&self, keys: Vec<ConversationKey>) -> Result<Vec<ConversationKey>, StoreError> {
+        let compared = stream::iter(keys).map(|key| async move {
+            let (row, head) = futures_util::try_join!(self.row_head(key), self.head(key))?;
+            Ok::<_, StoreError>((key, head > row))
+        });
+        let compared =
+            compared.buffered(AT_ONCE).try_filter_map(|(key, is_behind)| async move { Ok(is_behind.then_some(key)) });
+        compared.try_collect().await
+    }
+
+    /// The newest event of a conversation; 0 when it is not there.
+    async fn head(&self, key: ConversationKey) -> Result<Seq, StoreError> {
+        let Some((log, tail)) = self.log(key).await? else { return Ok(0) };
+        Ok(self.tail(log, tail).await?.filter(|(_, segment)| !segment.is_retired()).map_or(0, |(_, tail)| tail.head))
+    }
+
+    /// Everything up to a cursor is in the rows.
+    pub(super) async fn advance(&self, projection: Projection, cursor: LogCursor) -> Result<(), StoreError> {
+        let to = if cursor.0 < NUMBERS { token(cursor) } else { WALKED };
+        loop {
+            let state = self.projection(projection).await?;
+            let is_ours = state.generation == self.touched.generation() && state.version == version(projection);
+            if !is_ours || state.walked >= to {
+                break;
+            }
+            if self.set_projection(projection, state, Walk { walked: to, ..state }).await? {
+                break;
+            }
+        }
+        if cursor.0 >= NUMBERS {
+            let (done, before) =
+                (cursor.0 & !NUMBERS, self.touched.done.fetch_max(cursor.0 & !NUMBERS, Ordering::Relaxed));
+            if done > before {
+                self.beat().await?;
+                self.forget_touched(self.touched.writer, before, done).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops all rows, and begins a walk over all conversations.
+    pub(super) async fn reset(&self, projection: Projection) -> Result<(), StoreError> {
+        loop {
+            let state = self.projection(projection).await?;
+            let (generation, version) = (state.generation + 1, version(projection));
+            let anew = Walk { generation, version, walked: i64::MIN };
+            if self.set_projection(projection, state, anew).await? {
+                self.places.forget_listed();
+                self.touched.generation.store(generation, Ordering::Relaxed);
+                return Ok(());
+            }
+        }
+    }
+
+    /// How far a projection's rows go. One of an earlier version begins anew.
+    pub(super) async fn projection(&self, projection: Projection) -> Result<Walk, StoreError> {
+        loop {
+            let found = self
+                .link
+                .one::<(Option<i32>, Option<i32>, Option<i64>)>(&self.statements.projection, (projection.name(),))
+                .await?;
+            let version = version(projection);
+            match found {
+                None => {
+                    let values = (projection.name(), 1, version, i64::MIN);
+                    settled(self.link.decide(&self.statements.open_projection, values).await)?;
+                }
+                Some((Some(generation), Some(found), Some(walked))) => {
+                    let state = Walk { generation, version: found, walked };
+                    if found >= version {
+                        return Ok(state);
+                    }
+                    let anew = Walk { generation: generation + 1, version, walked: i64::MIN };
+                    self.set_projection(projection, state, anew).await?;
+                }
+                Some(_) => return Err(odd("a projection")),
+            }
+        }
+    }
+
+    async fn set_projection(&self, projection: Projection, from: Walk, to: Walk) -> Result<bool, StoreError> {
+        let values =
+            (to.generation, to.version, to.walked, projection.name(), from.generation, from.version, from.walked);
+        settled(self.link.decide(&self.statements.set_projection, values).await)
+    }
+
+    /// Tells that this writer lives.
+    pub(super) async fn beat(&self) -> Result<(), StoreError> {
+        let (done, newest) = (self.touched.done.load(Ordering::Relaxed), self.touched.lock().newest);
+        let values = (self.touched.writer, moment(now()), number(done), number(newest));
+        self.link.write(&self.statements.beat, values).await
+    }
+
+    /// Numbers anew what writers have left that are not heard of any more.
+    pub(super) async fn adopt(&self) -> Result<(), StoreError> {
+        type Writer = (Uuid, Option<CqlTimestamp>, Option<i64>, Option<i64>);
+        let silent = now().as_millis() - SILENT_MILLIS;
+        for (writer, beat, done, _) in self.link.all::<Writer>(&self.statements.writers, ()).await? {
+            if writer == self.touched.writer || beat.is_some_and(|beat| beat.0 > silent) {
+                continue;
+            }
+            let done = done.and_then(|done| u64::try_from(done).ok()).unwrap_or_default();
+            self.adopt_from(writer, done).await?;
+            self.link.write(&self.statements.drop_writer, (writer,)).await?;
+        }
+        Ok(())
+    }
+
+    async fn adopt_from(&self, writer: Uuid, done: u64) -> Result<(), StoreError> {
+        let (mut at, mut chunk) = (done, (done + 1) / CHUNK);
+        loop {
+            let values = (writer, number(chunk), number(at), PIECE);
+            let found =
+                self.link.all::<(i64, Option<Vec<u8>>, Option<Vec<u8>>)>(&self.statements.touched, values).await?;
+            let Some((last, ..)) = found.last() else {
+                // Its numbers have no gaps: an empty partition is the end.
+                if at < chunk * CHUNK {
+                    return Ok(());
+                }
+                chunk += 1;
+                continue;
+            };
+            let last = u64::try_from(*last).unwrap_or_default();
+            for (_, tenant, id) in found {
+                let key = key(tenant, id)?;
+                // So that its place is remembered, and it is told of once.
+                if self.log(key).await?.is_some() {
+                    drop(self.touch(key).await?);
+                }
+            }
+            self.forget_touched(writer, at, last).await?;
+            at = last;
+            if (at + 1) / CHUNK > chunk {
+                chunk += 1;
+            }
+        }
+    }
+
+    async fn forget_touched(&self, writer: Uuid, after: u64, to: u64) -> Result<(), StoreError> {
+        for chunk in (after + 1) / CHUNK..=to / CHUNK {
+            self.link.write(&self.statements.drop_touched, (writer, number(chunk), number(to))).await?;
+        }
+        Ok(())
+    }
+}
+
+/// How far a projection's rows go.
+#[derive(Clone, Copy)]
+pub(super) struct Walk {
+    pub(super) generation: i32,
+    pub(super) version: i32,
+    walked: i64,
+}
+
+fn version(projection: Projection) -> i32 {
+    i32::try_from(projection.version()).unwrap_or(i32::MAX)
+}
+
+/// What was left open is looked at again.
+fn settled(decided: Result<bool, StoreError>) -> Result<bool, StoreError> {
+    match decided {
+        Err(StoreError::Unknown(_)) => Ok(false),
+        decided => decided,
+    }
+}
+
+/// The cursor behind a token. Tokens have 64 bits, and a cursor one less for them: of two conversations whose tokens
+/// differ in the last bit alone the second is passed over, one in 10¹² times that ten million are walked over.
+fn walked(token: i64) -> LogCursor {
+    LogCursor((token.wrapping_sub(i64::MIN) as u64) >> 1)
+}
+
+/// The token from which a walk goes on.
+fn token(cursor: LogCursor) -> i64 {
+    if cursor.0 == 0 { i64::MIN } else { (((cursor.0 << 1) | 1) as i64).wrapping_add(i64::MIN) }
+}
+
+fn key(tenant: Option<Vec<u8>>, id: Option<Vec<u8>>) -> Result<ConversationKey, StoreError> {
+    let whole = |bytes: Option<Vec<u8>>| <[u8; 16]>::try_from(bytes?).ok();
+    let (Some(tenant), Some(id)) = (whole(tenant), whole(id)) else { return Err(odd("a conversation's name")) };
+    Ok(ConversationKey { tenant: TenantId::from_bytes(tenant), conversation: ConversationId::from_bytes(id) })
+}
+
+#[cfg(test)]
+#[path = "touched_tests.rs"]
+mod tests;
