@@ -2,6 +2,7 @@
 //! Invariant: secrets are made once, and a directory that has lost them or its database is refused, not begun
 //! anew; nothing in it is for anybody but its owner.
 
+mod cluster;
 mod rights;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -13,6 +14,8 @@ use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 use crate::private_file::{private, read_line, sync_dir, write_line, write_new};
 use crate::secret::{self, Key};
+
+pub use cluster::ClusterDir;
 
 /// The format of the directory that this program writes, and the newest it reads.
 pub const FORMAT: u32 = 1;
@@ -30,6 +33,8 @@ const KEYS_FILE: &str = "conversations.keys";
 const INDEX_FOLDER: &str = "knowledge";
 /// Says that the store was open: from then on it is never empty.
 const OPENED_FILE: &str = "opened";
+/// Names the keyspace of a node whose store is a cluster.
+const CLUSTER_FILE: &str = "cluster";
 
 /// An open data directory. While it lives no other process can open it.
 pub struct DataDir {
@@ -69,6 +74,18 @@ pub enum DataDirError {
         .path.display(), .keys.display()
     )]
     Bare { path: PathBuf, keys: PathBuf },
+    #[error(
+        "data directory {}: its node keeps everything in a cluster, in the keyspace {keyspace}: set TERTULIA_STORE to \
+         it, or name another directory",
+        .path.display()
+    )]
+    OfCluster { path: PathBuf, keyspace: String },
+    #[error(
+        "data directory {}: its node keeps everything in it, and nothing of that is brought over to a cluster: name \
+         another directory",
+        .path.display()
+    )]
+    OfItsOwn { path: PathBuf },
     #[error(transparent)]
     Keys(#[from] KeysError),
     #[error("data directory {}: {file} {problem}", .path.display())]
@@ -81,10 +98,7 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError::None`], or as [`DataDir::open`].
     pub fn existing(path: &Path) -> Result<Self, DataDirError> {
-        if !path.join(VERSION_FILE).exists() {
-            let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
-            return Err(DataDirError::None { path });
-        }
+        see_one(path)?;
         Self::open(path)
     }
 
@@ -115,6 +129,7 @@ impl DataDir {
         create_dir(path).map_err(failed("create it"))?;
         let lock = lock(path)?;
         rights::tighten(path).map_err(failed("keep others out of it"))?;
+        cluster::refuse(path)?;
         let format = read_version(path)?;
         let secret_file = path.join(SECRET_FILE);
         let known = secret_file.try_exists().map_err(failed("read its secret.key"))?;
@@ -214,6 +229,14 @@ impl DataDir {
     fn derive(&self, label: &[u8]) -> Key {
         secret::mac(&self.secret, label)
     }
+}
+
+/// Sees that a node has made this directory its own.
+fn see_one(path: &Path) -> Result<(), DataDirError> {
+    if path.join(VERSION_FILE).exists() {
+        return Ok(());
+    }
+    Err(DataDirError::None { path: std::path::absolute(path).unwrap_or_else(|_| path.into()) })
 }
 
 fn keys_file(directory: &Path, chosen: Option<&Path>) -> PathBuf {

@@ -22,5 +22,6 @@ pub mod secret;
 mod session;
 mod signals;
 pub mod socket;
+pub mod stores;
 pub mod telemetry;
 mod web;

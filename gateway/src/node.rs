@@ -1,5 +1,5 @@
 //! Builds a node, top to bottom, in the order in which one thing needs another, and runs it until
-//! it is told to stop. The one place that names concrete adapters.
+//! it is told to stop. The one place that names concrete adapters; stores has one of its own.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,9 +16,6 @@ use engine_config::Config;
 use engine_documents::Reader;
 use engine_knowledge::{Builtin, Knowledge, demo};
 use engine_model::{Registry, RegistryError, SharedModel, install_crypto_provider};
-use engine_privacy::FileKeys;
-use engine_store::sqlite::{SqliteOptions, SqliteStore};
-use engine_store::{SharedStore, StoreError};
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::TenantId;
 use secrecy::SecretString;
@@ -30,13 +27,13 @@ use crate::answers::Answers;
 use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
 use crate::banner::Banner;
 use crate::connection::{Door, Proxies, open_files, serve};
-use crate::datadir::{DataDir, DataDirError};
 use crate::http::{
     Counting, Edge, EdgeParts, ReadPlaces, Readiness, configure, cors, count, deliver, head, measure, only_metrics,
 };
 use crate::learning::Learning;
 use crate::session::{Presence, Sessions, follow};
 use crate::socket::{Pace, SocketLimits, Sockets, Sweep};
+use crate::stores::{self, Closing, Folder, OpenError, Opened};
 use crate::{models, signals, telemetry};
 
 /// Connections the kernel may hold for us before we take them.
@@ -61,9 +58,7 @@ pub enum NodeError {
         reason: String,
     },
     #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    #[error("the store cannot be opened: {0}")]
-    Store(#[from] StoreError),
+    Open(#[from] OpenError),
     #[error("model: {0}")]
     Model(#[from] RegistryError),
     #[error("the demo tenant cannot be set up: {0}")]
@@ -90,11 +85,10 @@ pub struct Node {
     metrics_server: Option<Server>,
     system: Arc<System>,
     learning: Learning,
-    store: Arc<SqliteStore>,
+    closing: Closing,
     drain: watch::Sender<Option<Duration>>,
     drain_timeout: Duration,
     metrics: PrometheusHandle,
-    _data: DataDir,
 }
 
 /// Serves until the process is told to stop, then drains.
@@ -136,22 +130,17 @@ impl Node {
         let address = listener.local_addr()?;
         let metrics_listener = config.metrics_listen.map(bind).transpose()?;
         let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let data = DataDir::open_beside(&config.data, config.store.keys.as_deref())?;
-        let store_options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
-        let keys_file = data.keys_file(config.store.keys.as_deref());
-        let unlock = |wanted| FileKeys::open(&keys_file, wanted).map(|keys| Arc::new(keys) as _);
-        let sqlite = Arc::new(SqliteStore::open_with(&data.store_file(), store_options, unlock)?);
-        data.store_is_open()?;
-        let store: SharedStore = Arc::clone(&sqlite) as SharedStore;
-        let keys = Arc::new(ApiKeys::new(sqlite.clone(), data.pepper()));
-        let tenants = Tenants::new(sqlite.clone(), Arc::clone(&keys), data.demo_file());
+        let opened = stores::open(&config, Folder::New).await?;
+        let Opened { store, path, demo_file, demo_key, pepper, token_key, admin_key, closing } = opened;
+        let keys = Arc::new(ApiKeys::new(store.clone(), pepper));
+        let tenants = Tenants::new(store.clone(), Arc::clone(&keys), demo_file).with_demo_key(demo_key);
         let clock = Arc::new(SystemClock);
         let now = actors::Clock::now(&*clock);
         let demo = tenants.ensure_demo(config.api_key.as_ref(), now).await?;
         // Who gave the key knows it, and a terminal and its history are read by others.
         let shown_key = config.api_key.is_none().then_some(demo.key);
         let open_max = config.knowledge.indexes_open_max.get();
-        let knowledge = Knowledge::with_open_max(data.path(), sqlite.clone(), open_max);
+        let knowledge = Knowledge::with_open_max(&path, store.clone(), open_max);
         if config.knowledge.demo_documents
             && let Err(error) = knowledge.learn(demo.tenant, demo::documents(), now).await
         {
@@ -159,7 +148,7 @@ impl Node {
         }
         let private = config.learning.private_hosts;
         let reader = Reader::new(None);
-        let learning = Learning::new(knowledge.clone(), sqlite.clone(), reader, clock.clone(), private);
+        let learning = Learning::new(knowledge.clone(), store.clone(), reader, clock.clone(), private);
         let builtin: SharedModel = Arc::new(Builtin);
         let settings = models::settings(&config);
         // A model that cannot be used is told now, not at the first question.
@@ -176,18 +165,13 @@ impl Node {
             work_min: config.limits.work_min.get(),
             ..options
         };
-        let system = System::new(store, Arc::new(knowledge.clone()), clock, options);
+        let system = System::new(store.clone(), Arc::new(knowledge.clone()), clock, options);
         actix_web::rt::spawn(Arc::clone(&system).sweep());
 
         let limits = &config.limits;
-        let tokens = Tokens::new(&data.token_key(), limits.visitor_session_max)?;
-        let authority = Authority::new(
-            keys,
-            tokens,
-            Logouts::new(sqlite.clone()),
-            Arc::clone(system.contacts()),
-            data.admin_key().clone(),
-        );
+        let tokens = Tokens::new(&token_key, limits.visitor_session_max)?;
+        let authority =
+            Authority::new(keys, tokens, Logouts::new(store.clone()), Arc::clone(system.contacts()), admin_key);
         let limiter = Arc::new(Limiter::new(Rates {
             address: limits.requests_per_second_per_address,
             key: limits.requests_per_second_per_key,
@@ -215,7 +199,7 @@ impl Node {
             config,
             access: Arc::clone(&access),
             tenants,
-            answers: Answers::new(knowledge.clone(), sqlite.clone()),
+            answers: Answers::new(knowledge.clone(), store),
             knowledge,
             learning: learning.clone(),
             places: ReadPlaces::default(),
@@ -266,11 +250,10 @@ impl Node {
             metrics_server,
             system,
             learning,
-            store: sqlite,
+            closing,
             drain,
             drain_timeout,
             metrics,
-            _data: data,
         })
     }
 
@@ -286,8 +269,7 @@ impl Node {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-        let path = self._data.store_file();
-        let Self { server, metrics_server, system, learning, store, drain, drain_timeout, metrics, .. } = self;
+        let Self { server, metrics_server, system, learning, closing, drain, drain_timeout, metrics, .. } = self;
         let handle = server.handle();
         let metrics_server = metrics_server.map(|server| (server.handle(), actix_web::rt::spawn(server)));
         let upkeep = actix_web::rt::spawn(async move {
@@ -313,9 +295,8 @@ impl Node {
             handle.stop(false).await;
             drop(ended.await);
         }
-        // What still holds it has nothing more to say: the database is left as one whole file.
-        if tokio::task::spawn_blocking(move || store.close()).await.is_err() {
-            tracing::warn!(path = %path.display(), "the store was not closed in good order");
+        if tokio::task::spawn_blocking(move || closing.close()).await.is_err() {
+            tracing::warn!("the store was not closed in good order");
         }
         Ok(ended?)
     }

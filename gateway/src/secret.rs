@@ -1,5 +1,6 @@
 //! Random keys, the spelling of API keys, and keyed hashes.
 
+use std::convert::Infallible;
 use std::io;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -32,10 +33,29 @@ pub fn random_key() -> io::Result<Key> {
 /// # Errors
 /// When the system has no random numbers to give.
 pub fn generate_api_key() -> io::Result<SecretString> {
+    spelled(random_key)
+}
+
+/// The API key that a secret stands for: always the same one, and nobody finds the secret from it.
+#[must_use]
+pub fn derived_api_key(secret: &Key) -> SecretString {
+    let mut counter = 0_u32;
+    let key = spelled(|| {
+        counter += 1;
+        Ok::<_, Infallible>(mac(secret, &counter.to_be_bytes()))
+    });
+    match key {
+        Ok(key) => key,
+        Err(never) => match never {},
+    }
+}
+
+/// An API key of as many random bytes as it takes.
+fn spelled<E>(mut bytes: impl FnMut() -> Result<Key, E>) -> Result<SecretString, E> {
     let mut key = String::with_capacity(PREFIX.len() + RANDOM_CHARS + CHECKSUM_CHARS);
     key.push_str(PREFIX);
     while key.len() < PREFIX.len() + RANDOM_CHARS {
-        for byte in random_key()?.expose_secret() {
+        for byte in bytes()?.expose_secret() {
             // 248 is the largest multiple of 62 in a byte: above it some characters would come
             // up more often than others.
             if *byte < 248 && key.len() < PREFIX.len() + RANDOM_CHARS {
@@ -103,6 +123,16 @@ mod tests {
         for foreign in ["", "tk_short", "a key of one's own", "sk-something"] {
             assert!(!mistyped(foreign) && !is_generated(foreign), "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_derived_key_is_always_the_same_and_looks_like_any_other() {
+        let secret = |byte| SecretBox::new(Box::new([byte; 32]));
+        let (one, again, other) =
+            (derived_api_key(&secret(1)), derived_api_key(&secret(1)), derived_api_key(&secret(2)));
+        assert_eq!(one.expose_secret(), again.expose_secret());
+        assert_ne!(one.expose_secret(), other.expose_secret());
+        assert!(is_generated(one.expose_secret()) && is_generated(other.expose_secret()));
     }
 
     #[test]

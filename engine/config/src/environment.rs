@@ -6,14 +6,15 @@ use super::error::{ConfigError, Place};
 use super::keys::{self, Path};
 use super::services;
 
-/// Names that programs of this kind share, and the settings they stand for.
-const PLAIN: [(&str, [&str; 3]); 6] = [
-    ("OPENAI_API_KEY", ["providers", "openai", "key"]),
-    ("OPENAI_BASE_URL", ["providers", "openai", "base_url"]),
-    ("ANTHROPIC_API_KEY", ["providers", "anthropic", "key"]),
-    ("ANTHROPIC_BASE_URL", ["providers", "anthropic", "base_url"]),
-    ("GEMINI_API_KEY", ["providers", "gemini", "key"]),
-    ("GEMINI_BASE_URL", ["providers", "gemini", "base_url"]),
+/// Names that programs of this kind share, a short one of ours, and the settings they stand for.
+const PLAIN: [(&str, &[&str]); 7] = [
+    ("OPENAI_API_KEY", &["providers", "openai", "key"]),
+    ("OPENAI_BASE_URL", &["providers", "openai", "base_url"]),
+    ("ANTHROPIC_API_KEY", &["providers", "anthropic", "key"]),
+    ("ANTHROPIC_BASE_URL", &["providers", "anthropic", "base_url"]),
+    ("GEMINI_API_KEY", &["providers", "gemini", "key"]),
+    ("GEMINI_BASE_URL", &["providers", "gemini", "base_url"]),
+    ("TERTULIA_STORE", &["store", "url"]),
 ];
 
 /// How all other settings' names begin.
@@ -27,7 +28,7 @@ pub(super) struct Variable {
     pub(super) value: String,
 }
 
-/// The variables that are settings; those named after Tertulia come last, so that they win.
+/// The variables that are settings; those of the full name come last, so that they win.
 pub(super) fn read(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     all: &[Path],

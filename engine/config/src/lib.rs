@@ -10,6 +10,7 @@ mod model_name;
 mod services;
 mod settings;
 mod sources;
+mod store_url;
 mod values;
 
 pub use error::{ConfigError, Place};
@@ -19,6 +20,7 @@ pub use settings::{
     ProxyHeader, Server, Store,
 };
 pub use sources::Sources;
+pub use store_url::{StoreTls, StoreUrl, StoreUrlError};
 
 /// The defaults, with a comment on every key: the manual of the settings.
 pub const DEFAULT: &str = include_str!("default.toml");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU8, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::model_name::{ModelName, Provider};
+use super::store_url::{StoreTls, StoreUrl};
 use super::values;
 
 /// Everything an operator decides. `default.toml` says what each key does.
@@ -51,7 +52,7 @@ pub struct Config {
     pub conversations: Conversations,
     /// What one client, visitor, address or key may do.
     pub limits: Limits,
-    /// Sizes of the embedded store.
+    /// Where everything is kept, and how that is reached.
     pub store: Store,
     /// Documents and their indexes.
     pub knowledge: Knowledge,
@@ -254,13 +255,38 @@ pub struct Limits {
     pub visitor_session_max: Duration,
 }
 
-/// Sizes of the embedded store.
+/// Where everything is kept, and how that is reached.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// Connections that read, beside the one writer.
+    /// The embedded store, or a cluster.
+    #[serde(deserialize_with = "values::store_url")]
+    pub url: StoreUrl,
+    /// The name that the cluster knows the node by; none, as the password, where it asks nobody.
+    #[serde(deserialize_with = "values::text_or_none")]
+    pub user: Option<String>,
+    /// The password of that name.
+    #[serde(deserialize_with = "values::secret")]
+    pub password: Option<SecretString>,
+    /// How connections to the cluster are secured.
+    #[serde(deserialize_with = "values::store_tls")]
+    pub tls: StoreTls,
+    /// The certificate, and those between it and its authority, that the node shows the cluster.
+    #[serde(deserialize_with = "values::file_or_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// The private key of that certificate.
+    #[serde(deserialize_with = "values::file_or_none")]
+    pub tls_key: Option<PathBuf>,
+    /// The data centre of the cluster that is the node's own; none: that of the host that answers first.
+    #[serde(deserialize_with = "values::text_or_none")]
+    pub datacenter: Option<String>,
+    /// Copies that the cluster keeps in that data centre.
+    pub replicas: NonZeroU8,
+    /// Threads of the connections to the cluster; 0 for one on every second core.
+    pub threads: usize,
+    /// Connections of the embedded store that read, beside the one writer.
     pub readers: NonZeroUsize,
-    /// Writes that may wait; further ones are answered `busy`.
+    /// Writes that may wait for the embedded store; further ones are answered `busy`.
     pub queue: NonZeroUsize,
     /// The folder of the keys under which texts are sealed; none: `keys` in the data directory.
     #[serde(deserialize_with = "values::folder_or_none")]

@@ -16,11 +16,15 @@ use super::environment::{self, Variable};
 use super::error::ConfigError;
 use super::merge::Merged;
 use super::model_name::ModelName;
-use super::settings::Config;
+use super::settings::{Config, Store};
+use super::store_url::StoreTls;
 use super::{annotated, keys};
 
 /// How long a visitor's token may be valid.
 const VISITOR_TOKEN_TTL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(3600);
+
+/// More copies than this are surely mistyped.
+const STORE_REPLICAS_MAX: u8 = 9;
 
 /// The sources of settings beside the defaults: at most one file, and the environment.
 pub struct Sources {
@@ -124,6 +128,34 @@ fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
     if config.limits.visitor_session_max < config.limits.visitor_token_ttl {
         let problem = "is shorter than `limits.visitor_token_ttl`";
         return Err(merged.bad_value(&["limits", "visitor_session_max"], problem));
+    }
+    check_store(&config.store, merged)
+}
+
+/// What belongs together is all there.
+fn check_store(store: &Store, merged: &Merged<'_>) -> Result<(), ConfigError> {
+    let alone = |key, other| {
+        let problem = format!("needs `store.{other}` beside it: set both, or none");
+        Err(merged.bad_value(&["store", key], problem))
+    };
+    match (&store.user, &store.password) {
+        (Some(_), None) => return alone("user", "password"),
+        (None, Some(_)) => return alone("password", "user"),
+        _ => {}
+    }
+    match (&store.tls_certificate, &store.tls_key) {
+        (Some(_), None) => return alone("tls_certificate", "tls_key"),
+        (None, Some(_)) => return alone("tls_key", "tls_certificate"),
+        (Some(_), Some(_)) if store.tls == StoreTls::Off => {
+            return Err(
+                merged.bad_value(&["store", "tls_certificate"], "is shown by TLS alone, and `store.tls` is off")
+            );
+        }
+        _ => {}
+    }
+    if store.replicas.get() > STORE_REPLICAS_MAX {
+        let problem = format!("expected 1 to {STORE_REPLICAS_MAX} copies");
+        return Err(merged.bad_value(&["store", "replicas"], problem));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Unexpected, Visitor};
 
 use super::model_name::ModelName;
+use super::store_url::{StoreTls, StoreUrl};
 
 /// `"1500ms"`, `"20s"`, `"15m"`, `"2h"`; more than zero, at most a day.
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -68,6 +69,34 @@ pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf
 /// A path; an empty one is none.
 pub(super) fn folder_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     read(deserializer, "the path of a directory, or nothing", |text| Some((!text.is_empty()).then(|| text.into())))
+}
+
+/// The path of a file; an empty one is none.
+pub(super) fn file_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    read(deserializer, "the path of a file, or nothing", |text| Some((!text.is_empty()).then(|| text.into())))
+}
+
+/// A text; an empty one is none.
+pub(super) fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    read(deserializer, "a text in quotes", |text| {
+        Some(Some(text.trim()).filter(|text| !text.is_empty()).map(Into::into))
+    })
+}
+
+/// The embedded store, or a cluster. What is wrong with it is said in its own words.
+pub(super) fn store_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StoreUrl, D::Error> {
+    let text = read(deserializer, "`sqlite`, or `cql://HOST:PORT,HOST:PORT/KEYSPACE`", |text| Some(text.to_owned()))?;
+    text.parse().map_err(de::Error::custom)
+}
+
+/// Whether and how a cluster is spoken to by TLS.
+pub(super) fn store_tls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StoreTls, D::Error> {
+    read(deserializer, "`off`, `on`, or the path of a file such as \"/etc/tertulia/ca.pem\"", |text| match text {
+        "off" => Some(StoreTls::Off),
+        "on" => Some(StoreTls::On),
+        // Any other word is more likely mistyped than a file.
+        path => path.contains(['/', '.']).then(|| StoreTls::By(path.into())),
+    })
 }
 
 /// Where a server is: `https://…` or `http://…`, kept without a slash at its end.

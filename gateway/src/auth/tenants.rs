@@ -35,6 +35,8 @@ pub struct Tenants {
     keys: Arc<ApiKeys>,
     plans: Plans,
     demo_file: PathBuf,
+    /// The demo tenant's key where none is in its file; none: a random one.
+    demo_key: Option<SecretString>,
 }
 
 /// Why a tenant's key changes.
@@ -61,7 +63,13 @@ impl Tenants {
     #[must_use]
     pub fn new(records: Arc<dyn Records>, keys: Arc<ApiKeys>, demo_file: PathBuf) -> Self {
         let plans = Plans::new(Arc::clone(&records));
-        Self { records, keys, plans, demo_file }
+        Self { records, keys, plans, demo_file, demo_key: None }
+    }
+
+    /// The same with a first key for the demo tenant, which other nodes give it too.
+    #[must_use]
+    pub fn with_demo_key(self, demo_key: Option<SecretString>) -> Self {
+        Self { demo_key, ..self }
     }
 
     /// Makes a tenant with the default plan, and its first key. What a crash left half made is finished by
@@ -218,6 +226,11 @@ impl Tenants {
         match self.named(DEMO).await? {
             Some(tenant) if self.exists(tenant).await? => {
                 if self.load(tenant).await?.1.retired.contains(&self.keys.id(plain)) {
+                    if api_key.is_none() && self.demo_key.is_some() {
+                        let file = self.demo_file.display();
+                        warn!(%tenant, %file, "this key was replaced at another node: copy the file from there");
+                        return Ok(Demo { tenant, key, created: false });
+                    }
                     warn!(
                         %tenant,
                         setting = "api_key",
@@ -354,7 +367,10 @@ impl Tenants {
         if let Some(key) = private_file::read_line(&self.demo_file).map_err(TenantError::KeyFile)? {
             return Ok(key);
         }
-        let key = generate_api_key().map_err(TenantError::Random)?;
+        let key = match &self.demo_key {
+            Some(key) => key.clone(),
+            None => generate_api_key().map_err(TenantError::Random)?,
+        };
         self.keep_demo_key(&key).await?;
         Ok(key)
     }

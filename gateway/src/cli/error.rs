@@ -7,8 +7,8 @@ use engine_config::ConfigError;
 use schema::ErrorCode;
 
 use crate::auth::{AuthError, TenantError};
-use crate::datadir::DataDirError;
 use crate::invocation;
+use crate::stores::OpenError;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CliError {
@@ -31,7 +31,7 @@ pub(super) enum CliError {
     #[error("{}: {problem}", .path.display())]
     File { path: PathBuf, problem: io::Error },
     #[error(transparent)]
-    DataDir(#[from] DataDirError),
+    Open(#[from] OpenError),
     #[error(transparent)]
     Tenant(#[from] TenantError),
     #[error(transparent)]

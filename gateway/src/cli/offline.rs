@@ -1,4 +1,4 @@
-//! The data directory itself, while no node runs. It is locked for as long as this lives.
+//! The data directory itself, or the cluster, while this node does not run. The directory is locked for as long as this lives.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,8 +8,7 @@ use bytes::Bytes;
 use engine_config::Config;
 use engine_documents::Reader;
 use engine_knowledge::Knowledge;
-use engine_privacy::FileKeys;
-use engine_store::sqlite::{SqliteOptions, SqliteStore};
+use engine_model::install_crypto_provider;
 use futures_util::FutureExt;
 use schema::wire::{DocumentView, JobView, KeyMade, Learned, PlanPut, PlanView, SiteIn, TenantView};
 use schema::{JobId, TenantId};
@@ -18,9 +17,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::backend::{Answer, Backend};
 use super::error::CliError;
 use crate::auth::{ApiKeys, Tenants};
-use crate::datadir::DataDir;
 use crate::error::ApiError;
 use crate::learning::{Learning, LearningError};
+use crate::stores::{self, Closing, Folder, Opened};
 
 /// The data directory of a configuration that names none, as `default.toml` has it.
 const DATA_DEFAULT: &str = "./data";
@@ -33,56 +32,42 @@ pub(super) struct Offline {
     /// Whose documents are learned.
     tenant: Option<TenantId>,
     clock: SystemClock,
-    _data: DataDir,
+    /// Holds the data directory; the store is closed when the last who has it goes.
+    _closing: Closing,
 }
 
 impl Offline {
     /// For the demo tenant's documents, or those of the tenant whose key is configured.
     pub(super) async fn for_tenant(config: &Config, private: bool) -> Result<Self, CliError> {
         // What is learned before the first start waits for it there.
-        let mut offline =
-            Self::open(DataDir::open_beside(&config.data, config.store.keys.as_deref())?, config, private)?;
+        let mut offline = Self::open(config, Folder::New, private).await?;
         let demo = offline.tenants.ensure_demo(config.api_key.as_ref(), offline.clock.now()).await?;
         offline.tenant = Some(demo.tenant);
         Ok(offline)
     }
 
     /// For tenants.
-    #[allow(clippy::unused_async, reason = "the same shape as for a tenant")]
     pub(super) async fn for_operator(config: &Config) -> Result<Self, CliError> {
         // Where no directory was named the command may stand in the wrong one.
         let named = config.data != Path::new(DATA_DEFAULT);
-        let data = if named {
-            DataDir::open_beside(&config.data, config.store.keys.as_deref())?
-        } else {
-            DataDir::existing(&config.data)?
-        };
-        Self::open(data, config, false)
+        Self::open(config, if named { Folder::New } else { Folder::Existing }, false).await
     }
 
-    fn open(data: DataDir, config: &Config, private: bool) -> Result<Self, CliError> {
-        let store = Arc::new(open_store(&data, config)?);
-        let keys = Arc::new(ApiKeys::new(store.clone(), data.pepper()));
-        let tenants = Tenants::new(store.clone(), keys, data.demo_file());
-        let knowledge = Knowledge::open(data.path(), store.clone());
+    async fn open(config: &Config, directory: Folder, private: bool) -> Result<Self, CliError> {
+        // A cluster may be spoken to by TLS.
+        install_crypto_provider();
+        let Opened { store, path, demo_file, demo_key, pepper, closing, .. } = stores::open(config, directory).await?;
+        let keys = Arc::new(ApiKeys::new(store.clone(), pepper));
+        let tenants = Tenants::new(store.clone(), keys, demo_file).with_demo_key(demo_key);
+        let knowledge = Knowledge::open(&path, store.clone());
         let (reader, private) = (Reader::new(None), private || config.learning.private_hosts);
         let learning = Learning::new(knowledge.clone(), store, reader, Arc::new(SystemClock), private);
-        Ok(Self { tenants, knowledge, learning, tenant: None, clock: SystemClock, _data: data })
+        Ok(Self { tenants, knowledge, learning, tenant: None, clock: SystemClock, _closing: closing })
     }
 
     fn tenant(&self) -> Result<TenantId, CliError> {
         self.tenant.ok_or_else(|| CliError::Failed("no tenant to learn for".into()))
     }
-}
-
-/// The store of a data directory that is locked for this command.
-pub(super) fn open_store(data: &DataDir, config: &Config) -> Result<SqliteStore, CliError> {
-    let keys_file = data.keys_file(config.store.keys.as_deref());
-    let unlock = |wanted| FileKeys::open(&keys_file, wanted).map(|keys| Arc::new(keys) as _);
-    let store = SqliteStore::open_with(&data.store_file(), SqliteOptions::default(), unlock)
-        .map_err(|error| CliError::Failed(format!("the store cannot be opened: {error}")))?;
-    data.store_is_open()?;
-    Ok(store)
 }
 
 impl Backend for Offline {

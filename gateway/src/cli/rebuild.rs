@@ -1,18 +1,18 @@
-//! `tertulia rebuild`: drops what was made of the conversations' logs and makes it anew, in the data directory.
-//! A running node keeps it up to date by itself, and would list little meanwhile: it has to be stopped.
+//! `tertulia rebuild`: drops what was made of the conversations' logs and makes it anew, in the data directory
+//! or in the cluster. A running node keeps it up to date by itself, and would list little meanwhile: it has to be
+//! stopped. Other nodes of a cluster may run, and do.
 
 use std::io::Write;
-use std::sync::Arc;
 
 use actors::rebuild_listing;
 use engine_config::Config;
-use engine_store::SharedStore;
+use engine_model::install_crypto_provider;
 
 use super::arguments::Rebuild;
 use super::client;
 use super::error::CliError;
-use super::offline::open_store;
-use crate::datadir::{DataDir, DataDirError};
+use crate::datadir::DataDirError;
+use crate::stores::{self, Folder, OpenError};
 
 pub(super) async fn run(config: &Config, what: &Rebuild, out: &mut dyn Write) -> Result<(), CliError> {
     let runs = || CliError::Failed("a node runs on this data: stop it first, then rebuild".into());
@@ -20,14 +20,14 @@ pub(super) async fn run(config: &Config, what: &Rebuild, out: &mut dyn Write) ->
         return Err(runs());
     }
     // One that listens elsewhere holds the directory all the same.
-    let data = DataDir::existing(&config.data).map_err(|error| match error {
-        DataDirError::InUse { .. } => runs(),
+    install_crypto_provider();
+    let opened = stores::open(config, Folder::Existing).await.map_err(|error| match error {
+        OpenError::DataDir(DataDirError::InUse { .. }) => runs(),
         other => other.into(),
     })?;
-    let store: SharedStore = Arc::new(open_store(&data, config)?);
     match what {
         Rebuild::Conversations => {
-            let rows = rebuild_listing(&store).await.map_err(|error| {
+            let rows = rebuild_listing(&opened.store).await.map_err(|error| {
                 CliError::Failed(format!("the list of conversations is not whole yet, a node will go on: {error}"))
             })?;
             writeln!(out, "the list of conversations was made anew: {rows}")?;

@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    ADMIN_FILE, DEMO_FILE, INDEX_FOLDER, KEYS_FOLDER, LOCK_FILE, OPENED_FILE, SECRET_FILE, STORE_FILE, VERSION_FILE,
+    ADMIN_FILE, CLUSTER_FILE, DEMO_FILE, INDEX_FOLDER, KEYS_FOLDER, LOCK_FILE, OPENED_FILE, SECRET_FILE, STORE_FILE,
+    VERSION_FILE,
 };
 
 /// Folders within each other that an index has at most.
@@ -28,7 +29,8 @@ pub(super) fn tighten(directory: &Path) -> io::Result<()> {
         tracing::warn!(path = %directory.display(), %error, "the data directory itself stays open to others");
     }
     let store = ["", "-wal", "-shm", "-journal"].map(|end| format!("{STORE_FILE}{end}"));
-    let files = [LOCK_FILE, VERSION_FILE, SECRET_FILE, ADMIN_FILE, DEMO_FILE, OPENED_FILE].map(str::to_owned);
+    let files =
+        [LOCK_FILE, VERSION_FILE, SECRET_FILE, ADMIN_FILE, DEMO_FILE, OPENED_FILE, CLUSTER_FILE].map(str::to_owned);
     for name in files.iter().chain(&store) {
         tighten_one(&directory.join(name), &mut changed)?;
     }

@@ -1,6 +1,6 @@
 //! Where settings come from, and how wrong settings are reported.
 
-use super::super::{DEFAULT, ProxyHeader, annotated};
+use super::super::{DEFAULT, ProxyHeader, StoreUrl, annotated};
 use super::*;
 
 fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -99,6 +99,34 @@ fn the_longer_name_wins_over_the_plain_one() {
         let config = read("", &order).unwrap();
         assert_eq!(config.providers.openai.key.unwrap().expose_secret(), "ours");
     }
+}
+
+#[test]
+fn a_cluster_is_named_in_the_file_or_in_the_environment() {
+    let config = read("", &[]).unwrap();
+    assert_eq!((config.store.url, config.store.tls, config.store.replicas.get()), (StoreUrl::Sqlite, StoreTls::Off, 3));
+    assert!(config.store.user.is_none() && config.store.password.is_none() && config.store.datacenter.is_none());
+    let long = ("TERTULIA_STORE__URL", "cql://db1,[::1]:9043/chats");
+    let short = ("TERTULIA_STORE", "cql://db9/others");
+    let others =
+        [("TERTULIA_STORE__USER", "me"), ("TERTULIA_STORE__PASSWORD", "canary\n"), ("TERTULIA_STORE__TLS", "on")];
+    for (file, variables) in [
+        ("", vec![long, short]),
+        ("", vec![short, long]),
+        ("[store]\nurl = \"cql://db1:9042,[::1]:9043/chats\"", vec![]),
+        ("[store]\nurl = \"sqlite\"", vec![("TERTULIA_STORE", long.1)]),
+    ] {
+        let config = read(file, &[variables.as_slice(), &others].concat()).unwrap();
+        assert_eq!(config.store.url.to_string(), "cql://db1:9042,[::1]:9043/chats");
+        assert_eq!(config.store.user.as_deref(), Some("me"));
+        assert_eq!(config.store.password.as_ref().unwrap().expose_secret(), "canary");
+        assert_eq!(config.store.tls, StoreTls::On);
+        assert!(!format!("{:?}", config.store).contains("canary"));
+    }
+    let printed = sources("", &[long, others[0], others[1]]).unwrap().annotated().unwrap();
+    assert!(printed.contains("url = \"cql://db1,[::1]:9043/chats\"") && !printed.contains("canary"), "{printed}");
+    let config = read("[store]\ntls = \"ca.pem\"\ntls_certificate = \"c\"\ntls_key = \"k\"", &[]).unwrap();
+    assert_eq!(config.store.tls, StoreTls::By("ca.pem".into()));
 }
 
 #[test]
@@ -216,6 +244,36 @@ fn what_is_wrong_is_one_line_that_says_where() {
             "[limits]\nvisitor_session_max = \"14m\"",
             "t.toml, line 2: `limits.visitor_session_max`: is shorter than `limits.visitor_token_ttl`",
         ),
+        file(
+            "[store]\nurl = \"cql://db1\"",
+            "t.toml, line 2: `store.url`: no keyspace is named: write `sqlite`, or `cql://HOST:PORT,HOST:PORT/KEYSPACE`",
+        ),
+        file(
+            "[store]\nurl = 3",
+            "t.toml, line 2: `store.url`: invalid type: integer `3`, expected `sqlite`, or `cql://HOST:PORT,HOST:PORT/KEYSPACE`",
+        ),
+        file(
+            "[store]\nuser = \"me\"",
+            "t.toml, line 2: `store.user`: needs `store.password` beside it: set both, or none",
+        ),
+        file("[store]\npassword = 1234", "t.toml, line 2: `store.password`: expected a text in quotes"),
+        file(
+            "[store]\ntls = \"yes\"",
+            "t.toml, line 2: `store.tls`: invalid value: string \"yes\", expected `off`, `on`, or the path of a file",
+        ),
+        file(
+            "[store]\ntls = \"on\"\ntls_key = \"k.pem\"",
+            "t.toml, line 3: `store.tls_key`: needs `store.tls_certificate` beside it: set both, or none",
+        ),
+        file(
+            "[store]\ntls_key = \"k.pem\"\ntls_certificate = \"c.pem\"",
+            "t.toml, line 3: `store.tls_certificate`: is shown by TLS alone, and `store.tls` is off",
+        ),
+        file(
+            "[store]\nreplicas = 0",
+            "t.toml, line 2: `store.replicas`: invalid value: integer `0`, expected a whole number above 0",
+        ),
+        file("[store]\nreplicas = 10", "t.toml, line 2: `store.replicas`: expected 1 to 9 copies"),
         file("a = 1\nb = = 2", "t.toml, line 2: "),
         file("listen = \"a\"\nlisten = \"b\"", "t.toml, line 2: duplicate key"),
         variable(
@@ -268,6 +326,13 @@ fn what_is_wrong_is_one_line_that_says_where() {
         variable("TERTULIA_PORT", "9000", "environment: `TERTULIA_PORT` is not a setting"),
         variable("TERTULIA_", "x", "environment: `TERTULIA_` is not a setting"),
         file("data_dir = \"x\"", "t.toml, line 1: `data_dir` is not a setting; did you mean `data`?"),
+        variable("TERTULIA_STORE", "db1", "environment: `TERTULIA_STORE`: it is no store: write `sqlite`, or `cql://"),
+        variable("TERTULIA_STORE__PASSWORD", "canary", "environment: `TERTULIA_STORE__PASSWORD`: needs `store.user`"),
+        variable(
+            "TERTULIA_STORE_USER",
+            "me",
+            "environment: `TERTULIA_STORE_USER` is not a setting; did you mean `TERTULIA_STORE__USER`?",
+        ),
         variable("TERTULIA_PRICES", "cheap", "environment: `TERTULIA_PRICES`: expected an inline table"),
         variable(
             "OPENAI_BASE_URL",

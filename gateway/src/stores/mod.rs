@@ -1,0 +1,163 @@
+//! Opens the store that the configuration names, and what comes with it: the data directory, locked, and the secrets.
+//! The one place that names stores.
+
+mod tls;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use engine_config::{Config, StoreUrl};
+use engine_privacy::FileKeys;
+use engine_store::cql::{CqlOptions, CqlStore};
+use engine_store::sqlite::{SqliteOptions, SqliteStore};
+use engine_store::{SharedStore, StoreError};
+use schema::NodeId;
+use secrecy::SecretString;
+
+use crate::datadir::{ClusterDir, DataDir, DataDirError};
+use crate::secret::{Key, derived_api_key};
+
+pub use tls::TlsError;
+
+/// Why a store cannot be opened, in one line for whoever named it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error("the store cannot be opened: {}", plain(.0))]
+    Store(#[from] StoreError),
+    #[error("the store cannot be opened: {0}")]
+    Tls(#[from] TlsError),
+}
+
+/// A directory that nobody may have made yet, or one that a node has left.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Folder {
+    /// It is made where there is none.
+    New,
+    /// It has to be there.
+    Existing,
+}
+
+/// An open store, in a data directory that nobody else has open while this lives.
+pub struct Opened {
+    /// Everything that is kept.
+    pub store: SharedStore,
+    /// The data directory, as it was given.
+    pub path: PathBuf,
+    /// Where the demo tenant's key is kept.
+    pub demo_file: PathBuf,
+    /// What it is at first; none where it is drawn at random.
+    pub demo_key: Option<SecretString>,
+    /// The key under which API keys are hashed.
+    pub pepper: Key,
+    /// The key that seals visitors' tokens.
+    pub token_key: Key,
+    /// The key for `/v1/admin`.
+    pub admin_key: SecretString,
+    /// Ends the store.
+    pub closing: Closing,
+}
+
+/// Ends a store, and then gives its data directory back.
+pub struct Closing(Kind);
+
+enum Kind {
+    Sqlite(Arc<SqliteStore>, DataDir),
+    Cql(Arc<CqlStore>, ClusterDir),
+}
+
+impl Closing {
+    /// Whatever still holds the store has nothing more to say: what is embedded is left as one whole file. Blocks.
+    pub fn close(self) {
+        match self.0 {
+            Kind::Sqlite(store, _data) => store.close(),
+            Kind::Cql(store, _data) => store.close(),
+        }
+    }
+}
+
+/// Opens what the configuration names.
+///
+/// # Errors
+/// The first thing that is missing.
+pub async fn open(config: &Config, directory: Folder) -> Result<Opened, OpenError> {
+    match &config.store.url {
+        StoreUrl::Sqlite => open_sqlite(config, directory),
+        StoreUrl::Cql { contact_points, keyspace } => open_cql(config, contact_points, keyspace, directory).await,
+    }
+}
+
+fn open_sqlite(config: &Config, directory: Folder) -> Result<Opened, OpenError> {
+    let keys = config.store.keys.as_deref();
+    let data = match directory {
+        Folder::New => DataDir::open_beside(&config.data, keys)?,
+        Folder::Existing => DataDir::existing(&config.data)?,
+    };
+    let options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
+    let keys_file = data.keys_file(keys);
+    let unlock = |wanted| FileKeys::open(&keys_file, wanted).map(|keys| Arc::new(keys) as _);
+    let store = Arc::new(SqliteStore::open_with(&data.store_file(), options, unlock)?);
+    data.store_is_open()?;
+    Ok(Opened {
+        store: Arc::clone(&store) as SharedStore,
+        path: data.path().into(),
+        demo_file: data.demo_file(),
+        demo_key: None,
+        pepper: data.pepper(),
+        token_key: data.token_key(),
+        admin_key: data.admin_key().clone(),
+        closing: Closing(Kind::Sqlite(store, data)),
+    })
+}
+
+/// All nodes of an installation have to have its secrets alike, so they come from the one that they share.
+async fn open_cql(
+    config: &Config,
+    contact_points: &[String],
+    keyspace: &str,
+    directory: Folder,
+) -> Result<Opened, OpenError> {
+    let settings = &config.store;
+    let keys = settings.keys.as_deref();
+    let data = match directory {
+        Folder::New => ClusterDir::open(&config.data, keyspace, keys)?,
+        Folder::Existing => ClusterDir::existing(&config.data, keyspace, keys)?,
+    };
+    let options = CqlOptions {
+        node: NodeId::generate(),
+        contact_points: contact_points.to_vec(),
+        addresses: std::collections::HashMap::new(),
+        keyspace: keyspace.into(),
+        user: settings.user.clone().zip(settings.password.clone()),
+        tls: tls::client(settings)?,
+        datacenter: settings.datacenter.clone(),
+        replicas: settings.replicas.get(),
+        root_key: data.root_key_file().into(),
+    };
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = if settings.threads == 0 { (cores / 2).max(1) } else { settings.threads };
+    let store = Arc::new(CqlStore::open(options, threads).await?);
+    data.store_is_open()?;
+    let admin_key = derived_api_key(&store.derive("tertulia admin key v1"));
+    data.keep_admin_key(&admin_key)?;
+    Ok(Opened {
+        path: data.path().into(),
+        demo_file: data.demo_file(),
+        demo_key: Some(derived_api_key(&store.derive("tertulia demo key v1"))),
+        pepper: store.derive("tertulia api keys v1"),
+        token_key: store.derive("tertulia visitor tokens v1"),
+        admin_key,
+        store: Arc::clone(&store) as SharedStore,
+        closing: Closing(Kind::Cql(store, data)),
+    })
+}
+
+/// What is wrong, without that it is a store it is wrong with.
+fn plain(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable(words) => words.clone(),
+        error => error.to_string(),
+    }
+}
