@@ -8,7 +8,7 @@ use schema::wire::ConversationSummary;
 use schema::{ContactId, ConversationKey, Epoch, Seq, TenantId};
 use secrecy::SecretBox;
 use tokio::runtime::Runtime;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::connect::{self, Connected, CqlOptions};
 use super::core::Core;
@@ -79,6 +79,8 @@ impl CqlStore {
     /// called where nobody may wait.
     pub fn close(&self) {
         if let Some(runtime) = self.taken() {
+            // So that what it leaves behind is looked at by others at once, and not when it has been silent for long.
+            let _ = runtime.block_on(timeout(CLOSE_WITHIN, self.core.part()));
             runtime.shutdown_timeout(CLOSE_WITHIN);
         }
     }

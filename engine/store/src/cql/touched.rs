@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use schema::{ConversationId, ConversationKey, Seq, TenantId};
+use schema::{ConversationId, ConversationKey, Seq, TenantId, Timestamp};
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
@@ -274,8 +274,17 @@ impl Core {
 
     /// Tells that this writer lives.
     pub(super) async fn beat(&self) -> Result<(), StoreError> {
+        self.beat_at(now()).await
+    }
+
+    /// Tells that this writer ends: what it has left may be taken over.
+    pub(super) async fn part(&self) -> Result<(), StoreError> {
+        self.beat_at(Timestamp::default()).await
+    }
+
+    async fn beat_at(&self, at: Timestamp) -> Result<(), StoreError> {
         let (done, newest) = (self.touched.done.load(Ordering::Relaxed), self.touched.lock().newest);
-        let values = (self.touched.writer, moment(now()), number(done), number(newest));
+        let values = (self.touched.writer, moment(at), number(done), number(newest));
         self.link.write(&self.statements.beat, values).await
     }
 
