@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use engine_store::{SharedStore, StoreError, Unspoken, UnspokenQuery};
 use futures_util::future::join_all;
-use schema::{ConversationKey, Seq};
+use schema::peer::{PeerAsk, Stand};
+use schema::{ConversationKey, NodeId, Seq};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -35,6 +36,7 @@ use crate::directory::Parting;
 use crate::failure::Failure;
 use crate::metrics::CONVERSATIONS_ERASED;
 use crate::patience::patiently;
+use crate::peers::{Step, Switchboard, step};
 use crate::phase::Phase;
 use crate::runtime::to_the_end;
 use crate::supervision::Conversations;
@@ -61,6 +63,8 @@ pub(crate) struct Eraser {
     pub(crate) unanswered: Arc<Unanswered>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) phase: Arc<Phase>,
+    /// The way to other nodes; none where the node is alone.
+    pub(crate) peers: Option<Arc<Switchboard>>,
     /// How long an anonymous conversation is kept in which nobody has said a word.
     pub(crate) unspoken_after: Duration,
     /// Gives numbers from 0 to 1 that spread pauses.
@@ -84,7 +88,7 @@ struct Parted<'a> {
 
 /// What an erasure waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Awaited {
+pub(crate) enum Awaited {
     /// That the conversation's key has ended.
     KeyEnded,
     /// That the conversation is removed.
@@ -123,8 +127,53 @@ impl Eraser {
 
     async fn erase_with(self: &Arc<Self>, key: ConversationKey, awaited: Awaited) -> Result<(), Failure> {
         let this = Arc::clone(self);
+        let erased = to_the_end(async move {
+            match this.erase_elsewhere(key, awaited).await {
+                Some(erased) => erased,
+                None => this.part(key).await?.erase(awaited).await,
+            }
+        });
+        erased.await.unwrap_or_else(|| Err(Failure::restarting()))
+    }
+
+    /// The same for another node, which has found that it runs here.
+    pub(crate) async fn erase_here(self: &Arc<Self>, key: ConversationKey, awaited: Awaited) -> Result<(), Failure> {
+        let this = Arc::clone(self);
         let erased = to_the_end(async move { this.part(key).await?.erase(awaited).await });
         erased.await.unwrap_or_else(|| Err(Failure::restarting()))
+    }
+
+    /// Has the node erase it that has it awake, if there is one. One that does not answer is not waited for: what it
+    /// still writes finds no conversation.
+    async fn erase_elsewhere(&self, key: ConversationKey, awaited: Awaited) -> Option<Result<(), Failure>> {
+        let board = self.peers.as_ref().filter(|_| awaited != Awaited::OwedKey)?;
+        let node = self.elsewhere(board, key).await?;
+        let of_many = awaited == Awaited::Removed;
+        match board.ask(node, key, PeerAsk::Erase { of_many }).await.ok()?.result {
+            Ok(stand) => (serde_json::from_value(stand).ok() == Some(Stand::Gone {})).then_some(Ok(())),
+            Err(failure) => Some(Err(failure)),
+        }
+    }
+
+    /// The other node that lives and may have it awake.
+    async fn elsewhere(&self, board: &Switchboard, key: ConversationKey) -> Option<NodeId> {
+        let owner = self.store.owner(key).await.ok()?;
+        match step(owner.node, board.me(), |node| board.is_alive(node)) {
+            Step::Ask(node) => Some(node),
+            Step::Claim => None,
+        }
+    }
+
+    /// Whether another node has somebody in it, or may have.
+    async fn is_used_elsewhere(&self, key: ConversationKey) -> bool {
+        let Some(board) = &self.peers else { return false };
+        // Each node looks after its share.
+        if !board.attends_to(key) {
+            return true;
+        }
+        let Some(node) = self.elsewhere(board, key).await else { return false };
+        let asked = board.ask(node, key, PeerAsk::Awake {}).await.ok().and_then(|answered| answered.result.ok());
+        asked.and_then(|stand| serde_json::from_value(stand).ok()) != Some(Stand::Resting {})
     }
 
     async fn part(&self, key: ConversationKey) -> Result<Parted<'_>, Failure> {
@@ -147,7 +196,7 @@ impl Eraser {
 
     /// Erases a conversation if it still ends with `head` and nobody needs it here.
     async fn erase_unspoken(&self, key: ConversationKey, head: Seq) {
-        if !self.conversations.part_unused(key) {
+        if self.is_used_elsewhere(key).await || !self.conversations.part_unused(key) {
             return;
         }
         let mut parted = Parted::new(self, key, None, Subscribers::default());
@@ -258,12 +307,12 @@ impl Drop for Parted<'_> {
         // First: whoever is told may come back at once.
         eraser.conversations.parted(key);
         let told = if self.is_gone { Failure::erased() } else { Failure::restarting() };
-        self.listening.tell(key.conversation, &told);
+        self.listening.tell(key, &told);
         if let Some(ending) = &mut self.ending {
             // Who comes later than this is told by the actor.
             ending.close();
             if let Ok(late) = ending.try_recv() {
-                late.tell(key.conversation, &told);
+                late.tell(key, &told);
             }
         }
         if self.is_noted {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine_conversation::Refusal;
 use engine_store::StoreError;
 use schema::ErrorCode;
+use schema::wire::ErrorFace;
 
 /// A refusal or failure with the advice that goes with it.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -55,6 +56,22 @@ impl Failure {
             "it is not known whether this was done; send it again, a message with the same ref",
             wait,
         )
+    }
+
+    /// Its owner lives, and cannot be asked: nobody else may serve it.
+    pub(crate) fn unreachable() -> Self {
+        let wait = Duration::from_secs(1);
+        Self::later(
+            ErrorCode::Restarting,
+            "the node that has this conversation cannot be reached now; send it again, a message with the same ref",
+            wait,
+        )
+    }
+
+    /// As another node has told it.
+    pub(crate) fn from_node(face: ErrorFace) -> Self {
+        let ErrorFace { code, message, retry_after } = face;
+        Self { code, message: message.into(), retry_after: retry_after.map(Duration::from_secs) }
     }
 
     pub(crate) fn draining() -> Self {

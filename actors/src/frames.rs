@@ -1,11 +1,12 @@
-//! Encodes events and deltas once for all subscribers, in the two forms that they read.
+//! Encodes events and deltas once for all subscribers, in the forms that they read.
 
 use std::cell::OnceCell;
 use std::fmt::Write as _;
 
 use bytestring::ByteString;
+use schema::peer::PeerFrame;
 use schema::wire::{ErrorFace, ServerFrame, Signal};
-use schema::{ConversationId, Event, Position, Reached, Ref, Seq, Text, Turn};
+use schema::{ConversationId, ConversationKey, Epoch, Event, Position, Reached, Ref, Seq, Text, Turn};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -17,56 +18,66 @@ pub enum Format {
     Socket,
     /// Server-sent events of one conversation; `id` is the position.
     Sse,
+    /// Frames to another node's relay: JSON objects that name their conversation and its owner's epoch.
+    Peer,
 }
 
-/// Something pushed, in both forms; each is made when first asked for.
+/// A conversation as its owner speaks for it: what every frame about it names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    pub(crate) key: ConversationKey,
+    pub(crate) epoch: Epoch,
+}
+
+/// Something pushed, in all forms; each is made when first asked for.
 pub struct Frames<'a> {
     what: What<'a>,
     socket: OnceCell<ByteString>,
     sse: OnceCell<ByteString>,
+    peer: OnceCell<ByteString>,
 }
 
 enum What<'a> {
     /// `reached` says how much of a running reply a listener has that gets it.
     Event {
-        conversation: ConversationId,
+        voice: Voice,
         json: &'a str,
         seq: Seq,
         reached: Option<Reached>,
     },
     Delta {
-        conversation: ConversationId,
+        voice: Voice,
         seq: Seq,
         turn: Turn,
         offset: usize,
         chars: usize,
         text: &'a str,
     },
-    Signal(&'a Signal),
+    Signal(Voice, &'a Signal),
 }
 
 impl<'a> Frames<'a> {
-    pub(crate) fn event(conversation: ConversationId, seq: Seq, json: &'a str) -> Self {
-        Self::new(What::Event { conversation, json, seq, reached: None })
+    pub(crate) fn event(voice: Voice, seq: Seq, json: &'a str) -> Self {
+        Self::new(What::Event { voice, json, seq, reached: None })
     }
 
     /// The event without the text that a listener who has `reached` so far has had as deltas.
-    pub(crate) fn event_within(conversation: ConversationId, seq: Seq, json: &'a str, reached: Reached) -> Self {
-        Self::new(What::Event { conversation, json, seq, reached: Some(reached) })
+    pub(crate) fn event_within(voice: Voice, seq: Seq, json: &'a str, reached: Reached) -> Self {
+        Self::new(What::Event { voice, json, seq, reached: Some(reached) })
     }
 
     /// `seq` is the log's head when the piece was said; `chars` the piece's length.
-    pub(crate) fn delta(conversation: ConversationId, seq: Seq, turn: Turn, offset: usize, text: &'a str) -> Self {
+    pub(crate) fn delta(voice: Voice, seq: Seq, turn: Turn, offset: usize, text: &'a str) -> Self {
         let chars = text.chars().count();
-        Self::new(What::Delta { conversation, seq, turn, offset, chars, text })
+        Self::new(What::Delta { voice, seq, turn, offset, chars, text })
     }
 
-    pub(crate) fn signal(signal: &'a Signal) -> Self {
-        Self::new(What::Signal(signal))
+    pub(crate) fn signal(voice: Voice, signal: &'a Signal) -> Self {
+        Self::new(What::Signal(voice, signal))
     }
 
     fn new(what: What<'a>) -> Self {
-        Self { what, socket: OnceCell::new(), sse: OnceCell::new() }
+        Self { what, socket: OnceCell::new(), sse: OnceCell::new(), peer: OnceCell::new() }
     }
 
     /// The frame in a session's form.
@@ -74,15 +85,18 @@ impl<'a> Frames<'a> {
         match format {
             Format::Socket => self.socket.get_or_init(|| self.encode_socket()),
             Format::Sse => self.sse.get_or_init(|| self.encode_sse()),
+            Format::Peer => self.peer.get_or_init(|| self.encode_peer()),
         }
     }
 
     fn encode_socket(&self) -> ByteString {
         match &self.what {
-            What::Event { conversation, json, .. } => {
+            What::Event { voice, json, .. } => {
+                let conversation = voice.key.conversation;
                 format!(r#"{{"type":"event","conversation":"{conversation}","event":{json}}}"#).into()
             }
-            What::Delta { conversation, turn, offset, text, .. } => {
+            What::Delta { voice, turn, offset, text, .. } => {
+                let conversation = voice.key.conversation;
                 let mut frame = String::with_capacity(text.len() + 110);
                 // Writing to a string cannot fail.
                 let _ = write!(
@@ -93,7 +107,31 @@ impl<'a> Frames<'a> {
                 frame.push('}');
                 frame.into()
             }
-            What::Signal(signal) => json(&ServerFrame::Signal((*signal).clone())).into(),
+            What::Signal(_, signal) => json(&ServerFrame::Signal((*signal).clone())).into(),
+        }
+    }
+
+    fn encode_peer(&self) -> ByteString {
+        match &self.what {
+            What::Event { voice: Voice { key, epoch }, json, .. } => {
+                let key = self::json(key);
+                format!(r#"{{"type":"event","key":{key},"epoch":{epoch},"event":{json}}}"#).into()
+            }
+            What::Delta { voice: Voice { key, epoch }, turn, offset, text, .. } => {
+                let mut frame = String::with_capacity(text.len() + 200);
+                let key = json(key);
+                let _ = write!(
+                    frame,
+                    r#"{{"type":"delta","key":{key},"epoch":{epoch},"turn":{turn},"offset":{offset},"text":"#
+                );
+                push_json(&mut frame, text);
+                frame.push('}');
+                frame.into()
+            }
+            What::Signal(Voice { key, epoch }, signal) => {
+                let Signal { author, kind, .. } = (*signal).clone();
+                peer_frame(&PeerFrame::Signal { key: *key, epoch: *epoch, author, kind })
+            }
         }
     }
 
@@ -103,7 +141,8 @@ impl<'a> Frames<'a> {
                 let position = Position { seq: *seq, reached: *reached };
                 format!("id: {position}\ndata: {json}\n\n").into()
             }
-            What::Delta { conversation, seq, turn, offset, chars, text } => {
+            What::Delta { voice, seq, turn, offset, chars, text } => {
+                let conversation = voice.key.conversation;
                 let mut frame = String::with_capacity(text.len() + 160);
                 let end = offset + chars;
                 let _ = write!(
@@ -114,9 +153,14 @@ impl<'a> Frames<'a> {
                 frame.push_str("}\n\n");
                 frame.into()
             }
-            What::Signal(signal) => format!("data: {}\n\n", json(&ServerFrame::Signal((*signal).clone()))).into(),
+            What::Signal(_, signal) => format!("data: {}\n\n", json(&ServerFrame::Signal((*signal).clone()))).into(),
         }
     }
+}
+
+/// A frame between nodes.
+pub(crate) fn peer_frame(frame: &PeerFrame) -> ByteString {
+    json(frame).into()
 }
 
 /// An event as JSON, as it stands in frames and listings.
@@ -179,12 +223,14 @@ fn json<T: Serialize + ?Sized>(value: &T) -> String {
 mod tests {
     use super::*;
     use schema::wire::Delta;
+    use schema::{Author, Fact, TenantId, Timestamp};
 
     #[test]
     fn the_hand_written_delta_reads_as_the_documented_frame() {
         let conversation = ConversationId::generate();
         let text = "quote \" newline \n ünï";
-        let frames = Frames::delta(conversation, 7, 3, 12, text);
+        let key = ConversationKey { tenant: TenantId::generate(), conversation };
+        let frames = Frames::delta(Voice { key, epoch: 5 }, 7, 3, 12, text);
         let read: ServerFrame = serde_json::from_str(frames.get(Format::Socket)).unwrap();
         let delta = Delta { conversation, turn: 3, offset: 12, text: text.into() };
         assert_eq!(read, ServerFrame::Delta(delta.clone()));
@@ -193,6 +239,18 @@ mod tests {
         assert_eq!(id, format!("id: 7:3:{}", 12 + text.chars().count()));
         let read: ServerFrame = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
         assert_eq!(read, ServerFrame::Delta(delta));
+        let read: PeerFrame = serde_json::from_str(frames.get(Format::Peer)).unwrap();
+        assert_eq!(read, PeerFrame::Delta { key, epoch: 5, turn: 3, offset: 12, text: text.into() });
+    }
+
+    #[test]
+    fn the_hand_written_event_to_a_relay_reads_as_its_frame() {
+        let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+        let event = Event { seq: 7, at: Timestamp::default(), author: Author::System, fact: Fact::Reopened {} };
+        let json = event_json(&event);
+        let frames = Frames::event(Voice { key, epoch: 5 }, 7, &json);
+        let read: PeerFrame = serde_json::from_str(frames.get(Format::Peer)).unwrap();
+        assert_eq!(read, PeerFrame::Event { key, epoch: 5, event });
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(crate) const PROJECTION_REBUILDS: &str = "tertulia_projection_rebuilds_total
 pub(crate) const TURN_FIRST_TOKEN: &str = "tertulia_turn_first_token_seconds";
 pub(crate) const TURN_GAP: &str = "tertulia_turn_token_gap_seconds";
 pub(crate) const TURN_PUSH: &str = "tertulia_turn_push_seconds";
+pub(crate) const LINKS: &str = "tertulia_peer_links";
+pub(crate) const RELAYS: &str = "tertulia_relays";
+pub(crate) const PLACINGS: &str = "tertulia_placings_total";
 pub(crate) const TURN_TOKENS: &str = "tertulia_turn_tokens_total";
 
 /// Tells the recorder what each name means. Call once, after it was installed.
@@ -97,5 +100,8 @@ pub fn describe() {
     describe_histogram!(TURN_FIRST_TOKEN, Unit::Seconds, "time from a turn's start to its first words");
     describe_histogram!(TURN_GAP, Unit::Seconds, "time between two pieces of a reply");
     describe_histogram!(TURN_PUSH, Unit::Seconds, "time from a piece's arrival until it is in all outboxes");
+    describe_gauge!(LINKS, "links to other nodes");
+    describe_gauge!(RELAYS, "conversations of other nodes that this one follows for its sessions");
+    describe_counter!(PLACINGS, "conversations that were looked for among several nodes, by where they were found");
     describe_counter!(TURN_TOKENS, "tokens used, by kind");
 }

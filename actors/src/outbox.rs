@@ -41,6 +41,21 @@ const ITEM_BYTES: usize = 64;
 #[derive(Default)]
 pub struct Outbox {
     inner: Mutex<Inner>,
+    marks: Marks,
+}
+
+/// How many bytes may wait.
+struct Marks {
+    /// Before what a conversation says is refused.
+    slow: usize,
+    /// Before it is closed.
+    most: usize,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self { slow: limits::OUTBOX_SLOW_BYTES, most: limits::OUTBOX_BYTES_MAX }
+    }
 }
 
 #[derive(Default)]
@@ -72,13 +87,31 @@ impl Outbox {
         Arc::new(Self::default())
     }
 
+    /// The way out to another node, for all sessions there.
+    pub(crate) fn of_link() -> Arc<Self> {
+        let marks = Marks { slow: limits::LINK_SLOW_BYTES, most: limits::LINK_BYTES_MAX };
+        Arc::new(Self { inner: Mutex::default(), marks })
+    }
+
+    /// Queues a wish, unless too much waits already or nothing is taken any more.
+    #[must_use]
+    pub(crate) fn push_if_room(&self, frame: &ByteString) -> bool {
+        self.with(|inner| {
+            let has_room = inner.state == State::Open && inner.bytes < self.marks.slow;
+            if has_room {
+                inner.put(OutboxItem::Frame(frame.clone()), self.marks.slow);
+            }
+            has_room
+        })
+    }
+
     /// Queues an answer. A session that lets too much of them pile up is closed.
     pub fn push(&self, frame: ByteString) {
         self.with(|inner| {
-            if inner.bytes + frame.len() > limits::OUTBOX_BYTES_MAX {
+            if inner.bytes + frame.len() > self.marks.most {
                 inner.cut();
             } else {
-                inner.put(OutboxItem::Frame(frame));
+                inner.put(OutboxItem::Frame(frame), self.marks.slow);
             }
         });
     }
@@ -95,12 +128,12 @@ impl Outbox {
             if inner.state != State::Open {
                 return true;
             }
-            if inner.bytes >= limits::OUTBOX_SLOW_BYTES {
+            if inner.bytes >= self.marks.slow {
                 inner.hooks.retain(|(other, _)| *other != conversation);
                 inner.hooks.push((conversation, hook()));
                 return false;
             }
-            inner.put(OutboxItem::Frame(frame.clone()));
+            inner.put(OutboxItem::Frame(frame.clone()), self.marks.slow);
             true
         })
     }
@@ -108,8 +141,8 @@ impl Outbox {
     /// Queues a frame that a session so full that it would be closed goes without.
     pub fn push_notice(&self, frame: ByteString) {
         self.with(|inner| {
-            if inner.bytes + frame.len() <= limits::OUTBOX_BYTES_MAX {
-                inner.put(OutboxItem::Frame(frame));
+            if inner.bytes + frame.len() <= self.marks.most {
+                inner.put(OutboxItem::Frame(frame), self.marks.slow);
             }
         });
     }
@@ -118,7 +151,7 @@ impl Outbox {
     pub fn ping(&self) {
         self.with(|inner| {
             if !inner.queue.contains(&OutboxItem::Ping) {
-                inner.put(OutboxItem::Ping);
+                inner.put(OutboxItem::Ping, self.marks.slow);
             }
         });
     }
@@ -195,10 +228,10 @@ impl Outbox {
                 return (polled, Vec::new());
             };
             inner.bytes -= cost(&item);
-            let slow = inner.bytes >= limits::OUTBOX_SLOW_BYTES;
+            let slow = inner.bytes >= self.marks.slow;
             inner.stalled_since = slow.then(Instant::now);
             // Half the mark, so that a session does not flutter around it.
-            let drained = inner.bytes < limits::OUTBOX_SLOW_BYTES / 2;
+            let drained = inner.bytes < self.marks.slow / 2;
             let hooks = if drained { std::mem::take(&mut inner.hooks) } else { Vec::new() };
             (Poll::Ready(Some(item)), hooks)
         });
@@ -239,13 +272,13 @@ impl Drop for OutboxStream {
 }
 
 impl Inner {
-    fn put(&mut self, item: OutboxItem) {
+    fn put(&mut self, item: OutboxItem, slow: usize) {
         if self.state != State::Open {
             return;
         }
         self.bytes += cost(&item);
         self.queue.push_back(item);
-        if self.bytes >= limits::OUTBOX_SLOW_BYTES && self.stalled_since.is_none() {
+        if self.bytes >= slow && self.stalled_since.is_none() {
             self.stalled_since = Some(Instant::now());
         }
         self.wake();

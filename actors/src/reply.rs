@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use engine_conversation::Outcome;
 use schema::Ref;
+use schema::peer::PeerFrame;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::frames::reply_frame;
+use crate::frames::{peer_frame, reply_frame};
 use crate::outbox::Outbox;
 use crate::tenant::Booking;
 
@@ -42,6 +43,7 @@ pub struct ReplyTo<T: Answer> {
 enum Waiting<T> {
     Call(oneshot::Sender<Result<T, Failure>>),
     Frame { outbox: Arc<Outbox>, r#ref: Ref },
+    Node { outbox: Arc<Outbox>, id: u64, decided: bool },
 }
 
 impl<T: Answer> ReplyTo<T> {
@@ -64,6 +66,11 @@ impl<T: Answer> ReplyTo<T> {
         Self { waiting: Some(Waiting::Frame { outbox, r#ref }), booking: None }
     }
 
+    /// Another node waits for the answer to its question.
+    pub(crate) const fn node(outbox: Arc<Outbox>, id: u64) -> Self {
+        Self { waiting: Some(Waiting::Node { outbox, id, decided: false }), booking: None }
+    }
+
     /// What was paid comes back with an answer that says that nothing was stored.
     #[must_use]
     pub fn paid_with(mut self, booking: Option<Booking>) -> Self {
@@ -75,6 +82,9 @@ impl<T: Answer> ReplyTo<T> {
     pub(crate) fn decide(&mut self) {
         if let Some(booking) = &mut self.booking {
             booking.decide();
+        }
+        if let Some(Waiting::Node { decided, .. }) = &mut self.waiting {
+            *decided = true;
         }
     }
 
@@ -101,6 +111,13 @@ impl<T: Answer> Waiting<T> {
             Self::Frame { outbox, r#ref } => {
                 let frame: ByteString = reply_frame(&r#ref, result.map(|answer| answer.to_json()));
                 outbox.push(frame);
+            }
+            Self::Node { outbox, id, decided } => {
+                let (ok, error) = match result {
+                    Ok(answer) => (Some(answer.to_json()), None),
+                    Err(failure) => (None, Some(failure.face())),
+                };
+                outbox.push(peer_frame(&PeerFrame::Answer { id, ok, error, decided }));
             }
         }
     }

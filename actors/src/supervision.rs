@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_store::Opening;
+use schema::peer::{PeerAsk, Stand};
 use schema::{ConversationKey, ErrorCode, Locale, Seq, TenantId};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -17,6 +18,7 @@ use crate::conversation::{
 use crate::directory::{AfterCrash, Directory, Start, Unfound};
 use crate::failure::Failure;
 use crate::metrics::CONVERSATION_CRASHES;
+use crate::peers::{Step, step};
 use crate::runtime::spawn_local;
 use crate::tenant::{KnownTenants, Tenant};
 
@@ -26,6 +28,9 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// not known whether it was done, or that there was no room. A store that is not there is waited for as long as they
 /// are.
 const TRIES_MAX: u32 = 30;
+
+/// Longest pause after a change of membership: not all come at once.
+const CHANGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Where each conversation of the node is.
 pub(crate) type Conversations = Directory<ConversationHandle>;
@@ -63,6 +68,18 @@ impl Supervisor {
     /// A conversation, started on this thread if it runs nowhere.
     pub(crate) async fn find(self: &Rc<Self>, key: ConversationKey) -> Result<ConversationHandle, Failure> {
         self.conversations.find(key, |start| self.start(start)).await.map_err(Failure::from)
+    }
+
+    /// Whether another node that lives has a conversation awake, or may have: it is asked.
+    pub(crate) async fn is_awake_elsewhere(&self, key: ConversationKey) -> bool {
+        let Some(board) = &self.host.peers else { return false };
+        if self.conversations.running(key).is_some_and(|handle| !handle.is_relay()) {
+            return false;
+        }
+        let Ok(owner) = self.host.store.owner(key).await else { return false };
+        let Step::Ask(node) = step(owner.node, board.me(), |node| board.is_alive(node)) else { return false };
+        let asked = board.ask(node, key, PeerAsk::Awake {}).await.ok().and_then(|answered| answered.result.ok());
+        asked.and_then(|stand| serde_json::from_value(stand).ok()) != Some(Stand::Resting {})
     }
 
     /// The same on this thread, if it runs nowhere or can come here; else wherever it is.
@@ -121,12 +138,12 @@ impl Supervisor {
             }
             AfterCrash::Quarantine => {
                 tracing::error!(%conversation, %tenant, "conversation crashed too often, quarantined");
-                given_up.tell(key.conversation, &Failure::quarantined());
+                given_up.tell(key, &Failure::quarantined());
             }
-            AfterCrash::Erased => given_up.tell(key.conversation, &Failure::erased()),
+            AfterCrash::Erased => given_up.tell(key, &Failure::erased()),
             AfterCrash::Succeeded => {
                 tracing::error!(%conversation, %tenant, "conversation crashed, and is started anew already");
-                given_up.tell(key.conversation, &Failure::restarting());
+                given_up.tell(key, &Failure::restarting());
             }
         }
     }
@@ -156,13 +173,37 @@ impl Supervisor {
                 _ => false,
             };
             if !helps {
-                return self.conversations.strand(key).tell(key.conversation, &failure);
+                return self.conversations.strand(key).tell(key, &failure);
             }
             // Nobody is left behind here if it crashed while waking: that has booked itself.
             if !self.conversations.is_awaited(key) {
                 return;
             }
-            sleep(self.store_pause()).await;
+            self.pause_or_change().await;
+        }
+    }
+
+    /// A pause, which ends when membership changes: then it may be somewhere else.
+    async fn pause_or_change(&self) {
+        let pause = sleep(self.store_pause());
+        let Some(board) = &self.host.peers else { return pause.await };
+        tokio::select! {
+            biased;
+            () = pause => {}
+            () = board.changed() => sleep(CHANGE_PAUSE.mul_f64((self.host.jitter)())).await,
+        }
+    }
+
+    /// Starts it again after a pause for those who wait for it, unless it is erased or runs already.
+    fn after(self: Rc<Self>, key: ConversationKey, pulse: &Arc<Pulse>, listening: Subscribers, pause: Duration) {
+        if let Err((unfound, listening)) = self.conversations.abandoned(key, pulse, listening) {
+            return listening.tell(key, &Failure::from(unfound));
+        }
+        if self.conversations.is_awaited(key) {
+            spawn_local(async move {
+                sleep(pause).await;
+                self.start_again(key).await;
+            });
         }
     }
 
@@ -188,15 +229,18 @@ impl Keeper for Supervisor {
     /// That says nothing against the conversation: it may be found again at once, and is started again for those
     /// who listen.
     fn store_failed(self: Rc<Self>, key: ConversationKey, pulse: &Arc<Pulse>, listening: Subscribers) {
-        if let Err((unfound, listening)) = self.conversations.abandoned(key, pulse, listening) {
-            return listening.tell(key.conversation, &Failure::from(unfound));
-        }
-        if self.conversations.is_awaited(key) {
-            spawn_local(async move {
-                sleep(self.store_pause()).await;
-                self.start_again(key).await;
-            });
-        }
+        let pause = self.store_pause();
+        self.after(key, pulse, listening, pause);
+    }
+
+    fn owner_changed(
+        self: Rc<Self>,
+        key: ConversationKey,
+        pulse: &Arc<Pulse>,
+        listening: Subscribers,
+        pause: Duration,
+    ) {
+        self.after(key, pulse, listening, pause);
     }
 }
 

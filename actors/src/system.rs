@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine_conversation::Command;
@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use schema::wire::PlanView;
-use schema::{ContactId, ConversationKey, SessionId, TenantId, limits};
+use schema::{ContactId, ConversationKey, NodeId, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 
@@ -24,10 +24,12 @@ use crate::contact_erasing::ContactErasing;
 use crate::contacts::Contacts;
 use crate::conversation::{ConversationHandle, Host};
 use crate::directory::Directory;
-use crate::due::{DueWork, Hastener, Scanner};
+use crate::due::{DueWork, Hastener, Scanner, Share};
 use crate::erase::Eraser;
 use crate::failure::Failure;
+use crate::link::{Link, Service};
 use crate::loops::keep;
+use crate::peers::{Peers, Switchboard};
 use crate::phase::Phase;
 use crate::projection::Listing;
 use crate::reply::ReplyTo;
@@ -39,6 +41,9 @@ use crate::unanswered::Unanswered;
 
 /// One in so many of those who may be woken at the same time is woken because something is due.
 const DUE_PART: usize = 4;
+
+/// How often it is looked whether the other ends of links take what is sent.
+const LINKS_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
 /// What an operator may set.
 #[derive(Clone)]
@@ -59,6 +64,8 @@ pub struct Options {
     pub before: Option<fn(&Command)>,
     /// Whether no other node has the same store: what was on its way before this one began is on its way no more.
     pub alone: bool,
+    /// The other nodes; none where this one is alone with its store.
+    pub peers: Option<Arc<dyn Peers>>,
     /// A number from 0 to 1 that spreads pauses; a simulation draws it from its seed.
     pub jitter: fn() -> f64,
 }
@@ -74,6 +81,7 @@ impl Default for Options {
             work_min: 64,
             before: None,
             alone: true,
+            peers: None,
             jitter: random,
         }
     }
@@ -98,6 +106,8 @@ pub struct System {
     /// Workers made so far.
     workers: AtomicUsize,
     phase: Arc<Phase>,
+    /// What it does for other nodes; none where it is alone.
+    service: Option<Arc<Service>>,
 }
 
 impl System {
@@ -112,14 +122,21 @@ impl System {
         let phase = Arc::new(Phase::serving());
         let conversations = Arc::new(Directory::new());
         let unanswered = Arc::new(Unanswered::new(Arc::clone(&store)));
+        let peers = options.peers.as_ref().map(|peers| Arc::new(Switchboard::new(Arc::clone(peers))));
         let eraser = Arc::new(Eraser {
             conversations: Arc::clone(&conversations),
             store: Arc::clone(&store),
             unanswered: Arc::clone(&unanswered),
             clock: Arc::clone(&clock),
             phase: Arc::clone(&phase),
+            peers: peers.clone(),
             unspoken_after: options.unspoken_after,
             jitter: options.jitter,
+        });
+        let service = peers.map(|board| {
+            let (conversations, eraser) = (Arc::clone(&conversations), Arc::clone(&eraser));
+            let (phase, doubting) = (Arc::clone(&phase), AtomicBool::new(false));
+            Arc::new(Service { board, conversations, eraser, phase, doubting })
         });
         Arc::new(Self {
             tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
@@ -139,6 +156,7 @@ impl System {
             unanswered,
             eraser,
             phase,
+            service,
         })
     }
 
@@ -160,6 +178,7 @@ impl System {
             tenants: Arc::clone(&self.tenants),
             phase: Arc::clone(&self.phase),
             work: Arc::clone(&self.due),
+            share: self.share(),
             jitter,
             alone: self.options.alone,
         };
@@ -171,7 +190,7 @@ impl System {
             phase: Arc::clone(&self.phase),
             jitter,
         };
-        let loops: [LocalBoxFuture<'_, ()>; 8] = [
+        let loops: [LocalBoxFuture<'_, ()>; 9] = [
             Box::pin(keep("sweeper", jitter, || sweeper.sweep())),
             Box::pin(keep("eraser", jitter, || self.eraser.age())),
             Box::pin(keep("contact_eraser", jitter, || contacts.go_on(is_over))),
@@ -179,6 +198,7 @@ impl System {
             Box::pin(keep("unanswered", jitter, || self.unanswered.follow(&self.phase))),
             Box::pin(keep("due", jitter, || scanner.scan())),
             Box::pin(keep("hastening", jitter, || hastener.hasten())),
+            Box::pin(keep("peers", jitter, || self.watch_peers())),
             Box::pin(keep("listing", jitter, || self.listing.follow(&*self.clock, &self.phase))),
         ];
         // Each is woken by itself: one that has something to do does not have the others polled.
@@ -189,6 +209,12 @@ impl System {
     /// on it.
     pub async fn watch(self: Arc<Self>) {
         self.admission.watch().await;
+    }
+
+    /// A link to another node stands; an older one to the same node is ended. None where the node is alone.
+    #[must_use]
+    pub fn linked(&self, node: NodeId) -> Option<Link> {
+        self.service.as_ref().map(|service| Link::up(Arc::clone(service), node))
     }
 
     /// The store that all conversations of this node are kept in.
@@ -286,6 +312,20 @@ impl System {
         }
     }
 
+    /// Ends what nobody works at, so that other nodes take it over at once.
+    async fn release_all(&self) {
+        let takes_over = self.board().is_some_and(|board| board.has_others());
+        if !takes_over {
+            return;
+        }
+        for shard in self.conversations.awake() {
+            for handle in shard.iter().filter(|handle| !handle.is_relay() && !handle.is_running()) {
+                // One that is in the middle of something is asked for again when that has ended.
+                let _ = handle.release().await;
+            }
+        }
+    }
+
     async fn keep_all_usage(&self) {
         for tenant in self.tenants.all() {
             if let Err(error) = tenant.keep_usage().await {
@@ -296,6 +336,9 @@ impl System {
 
     async fn until(&self, deadline: Instant, done: impl Fn(&ConversationHandle) -> bool) {
         loop {
+            if self.phase.is_draining() {
+                self.release_all().await;
+            }
             let all_done = self.conversations.awake().all(|shard| shard.iter().all(&done));
             if all_done || Instant::now() >= deadline {
                 return;
@@ -362,6 +405,35 @@ impl System {
         }
     }
 
+    /// Follows membership, and gives up links that take nothing, until the node closes.
+    async fn watch_peers(&self) {
+        let Some(board) = self.board() else { return };
+        let mut changes = board.changes();
+        let mut living = changes.borrow_and_update().clone();
+        while !self.phase.is_closing() {
+            // Membership ends with its node.
+            let look = tokio::time::sleep(LINKS_LOOKED_AT_EVERY);
+            tokio::select! {
+                biased;
+                Ok(()) = changes.changed() => {
+                    let now = changes.borrow_and_update().clone();
+                    board.members_changed(&living, &now);
+                    living = now;
+                }
+                () = look => board.cut_stalled(),
+            }
+        }
+    }
+
+    fn board(&self) -> Option<&Arc<Switchboard>> {
+        self.service.as_ref().map(|service| &service.board)
+    }
+
+    fn share(&self) -> Option<Share> {
+        let board = Arc::clone(self.board()?);
+        Some(Share { board, conversations: Arc::clone(&self.conversations) })
+    }
+
     /// A number for one more worker.
     pub(crate) fn next_worker(&self) -> usize {
         self.workers.fetch_add(1, Ordering::Relaxed)
@@ -394,6 +466,7 @@ impl System {
             unanswered: Arc::clone(&self.unanswered),
             listing: Arc::clone(&self.listing),
             phase: Arc::clone(&self.phase),
+            peers: self.board().cloned(),
             workshop: Rc::new(workshop),
             snapshot_events: self.options.snapshot_events,
             before: self.options.before,

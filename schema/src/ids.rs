@@ -126,7 +126,7 @@ id!(
 );
 
 /// A conversation's full name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ConversationKey {
     /// The tenant to which it belongs.
     pub tenant: TenantId,

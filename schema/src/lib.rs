@@ -10,10 +10,12 @@ mod ids;
 pub mod limits;
 mod locale;
 mod neighbour;
+mod numbers;
 mod objects;
 mod origin;
 mod output_limit;
 mod passage;
+pub mod peer;
 mod plan;
 mod position;
 mod price;
@@ -36,6 +38,7 @@ pub use ids::{
 };
 pub use locale::{Locale, LocaleError};
 pub use neighbour::Neighbour;
+pub use numbers::{Epoch, Ownership, Seq, Turn};
 pub use objects::{Objects, Plain, read_json};
 pub use origin::{Origin, OriginError};
 pub use output_limit::OutputLimit;
@@ -48,12 +51,3 @@ pub use profile::{
 };
 pub use text::{AgentName, Text, VisibleError, is_invisible, is_placeholder, visible};
 pub use time::{NoMoment, Timestamp};
-
-/// An event's number in its conversation: 1, 2, 3 … without gaps. 0 means "before the first".
-pub type Seq = u64;
-/// A turn's number in its conversation: 1, 2, 3 …
-pub type Turn = u32;
-/// The fencing number of a conversation's owner: raised by every claim, checked at every append.
-pub type Epoch = u64;
-/// Counts how often a conversation was taken over or handed back; output decided under an older count is dropped.
-pub type Ownership = u32;

@@ -132,6 +132,24 @@ pub const REPLAY_EVENTS_MAX: usize = 1_000;
 pub const RING_EVENTS_MAX: usize = 64;
 /// Bytes of the events kept in memory for readers that come back.
 pub const RING_BYTES_MAX: usize = 256 * 1024;
+/// Bytes that may wait for one other node before what conversations say is held back, and wishes are refused.
+pub const LINK_SLOW_BYTES: usize = 1024 * 1024;
+/// Bytes that may wait for one other node before the link to it is cut.
+pub const LINK_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The longest frame between two nodes: an event, and what names it.
+pub const LINK_FRAME_BYTES_MAX: usize = EVENT_JSON_BYTES_MAX + 1024;
+/// Questions to one other node that may wait for their answers.
+pub const LINK_ASKS_MAX: usize = 4_096;
+/// How long an answer of another node is waited for.
+pub const ASK_MAX: Duration = Duration::from_secs(5);
+/// Conversations of other nodes that one node follows.
+pub const RELAYS_MAX: usize = 65_536;
+/// Messages that may wait for one relay: all that a link brings at once.
+pub const RELAY_MESSAGES_MAX: usize = 1_024;
+/// Bytes of the messages that may wait for one relay.
+pub const RELAY_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// How long something may be overdue that is another node's to attend to.
+pub const OTHERS_DUE_AFTER: Duration = Duration::from_secs(5);
 /// Messages that may wait for one actor.
 pub const MAILBOX_MESSAGES_MAX: usize = 128;
 /// Bytes of the messages that may wait for one actor.
@@ -334,6 +352,8 @@ const _: () =
     assert!(OUTBOX_SLOW_BYTES + EVENT_JSON_BYTES_MAX <= OUTBOX_BYTES_MAX, "no event of a log can close a socket");
 const _: () =
     assert!(CATCH_UP_BYTES_MAX <= PAGE_BYTES_MAX && PAGE_BYTES_MAX <= OUTBOX_BYTES_MAX, "a page fits an outbox");
+const _: () = assert!(LINK_SLOW_BYTES + EVENT_JSON_BYTES_MAX <= LINK_BYTES_MAX, "no event of a log can cut a link");
+const _: () = assert!(LINK_FRAME_BYTES_MAX <= RELAY_BYTES_MAX, "every frame of a link fits a relay's mailbox");
 const _: () = assert!(TEXT_BYTES_MAX <= MAILBOX_BYTES_MAX, "a message fits a mailbox");
 const _: () = assert!(PROFILE_BYTES_MAX <= MAILBOX_BYTES_MAX, "a profile fits a mailbox");
 const _: () = assert!(2 * REPLY_BYTES_MAX <= UNSTORED_BYTES_MAX, "a reply leaves room for a question");

@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "../../actors/src/directory/mod.rs"]
-#[allow(dead_code, reason = "not all of it is tried here")]
+#[allow(dead_code, unused_imports, reason = "not all of it is tried here")]
 mod directory;
 #[path = "../../engine/store/src/sqlite/queue.rs"]
 #[allow(dead_code, reason = "not all of it is tried here")]

@@ -21,6 +21,7 @@ mod listing;
 mod locale;
 mod model_context;
 mod model_faults;
+mod nodes;
 mod plans;
 mod policy;
 mod principals;

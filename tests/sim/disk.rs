@@ -14,7 +14,7 @@ use engine_store::{
     Append, Claim, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Log, Opening, Owner, Page, PageBounds, Pending,
     Record, RecordName, Reschedule, StoreError, Unspoken, UnspokenQuery,
 };
-use schema::{ContactId, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp};
+use schema::{ContactId, ConversationKey, Epoch, Event, NodeId, Seq, TenantId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
@@ -48,6 +48,9 @@ pub(super) struct Disk {
 #[derive(Default)]
 struct Row {
     epoch: Epoch,
+    /// The node of the last claim, and how often it was another one's than that before.
+    node: Option<NodeId>,
+    moves: usize,
     events: Vec<Event>,
     newest_writer: Epoch,
     due: Option<Timestamp>,
@@ -79,6 +82,8 @@ pub(super) struct Way {
     pub(super) errands: mpsc::UnboundedSender<Errand>,
     pub(super) chance: Chance,
     pub(super) usual_ms: u64,
+    /// Whose way it is, where nodes tell each other apart.
+    pub(super) node: Option<NodeId>,
 }
 
 impl Disk {
@@ -113,7 +118,7 @@ impl Disk {
     pub(super) fn begin(&self, key: ConversationKey, events: Vec<Event>) {
         self.projected().appended(key, &events);
         let due = Timestamp::from_millis(EPOCH_MS);
-        self.rows().insert(key, Row { epoch: 1, newest_writer: 1, events, due: Some(due), broken: Vec::new() });
+        self.rows().insert(key, Row { epoch: 1, newest_writer: 1, events, due: Some(due), ..Row::default() });
     }
 
     /// What was seen to be broken while it ran.
@@ -133,7 +138,12 @@ impl Disk {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn claim(&self, key: ConversationKey, may_open: bool) -> Result<Claim, StoreError> {
+    /// How often a conversation went from one node to another.
+    pub(super) fn moves(&self, key: ConversationKey) -> usize {
+        self.rows().get(&key).map_or(0, |row| row.moves)
+    }
+
+    fn claim(&self, key: ConversationKey, node: Option<NodeId>, may_open: bool) -> Result<Claim, StoreError> {
         let mut rows = self.rows();
         if !may_open && !rows.contains_key(&key) {
             return Err(StoreError::NotFound);
@@ -142,6 +152,8 @@ impl Disk {
         if self.plant != Some(Plant::NoFence) || row.epoch == 0 {
             row.epoch += 1;
         }
+        row.moves += usize::from(row.node.is_some() && row.node != node);
+        row.node = node;
         Ok(Claim { epoch: row.epoch, head: row.events.len() as Seq, due: row.due })
     }
 
@@ -372,18 +384,24 @@ impl Way {
 
 impl Log for Way {
     fn claim(&self, key: ConversationKey, open: Option<Opening>) -> Pending<Claim> {
-        self.write(move |disk| disk.claim(key, open.is_some()))
+        let node = self.node;
+        self.write(move |disk| disk.claim(key, node, open.is_some()))
     }
 
     fn owner(&self, key: ConversationKey) -> Pending<Owner> {
-        let owner = self.disk.rows().get(&key).map(|row| Owner { epoch: row.epoch, node: None });
-        Box::pin(async move { owner.ok_or(StoreError::NotFound) })
+        self.look(move |disk| {
+            let rows = disk.rows();
+            let row = rows.get(&key).ok_or(StoreError::NotFound)?;
+            let node = row.node.filter(|_| disk.plant != Some(Plant::OwnerForgotten));
+            Ok(Owner { epoch: row.epoch, node })
+        })
     }
 
     fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
+        let node = self.node;
         self.write(move |disk| {
             let epoch = disk.rows().get(&key).map(|row| row.epoch).ok_or(StoreError::NotFound)?;
-            if epoch == owner.epoch { disk.claim(key, false) } else { Err(StoreError::Fenced) }
+            if epoch == owner.epoch { disk.claim(key, node, false) } else { Err(StoreError::Fenced) }
         })
     }
 

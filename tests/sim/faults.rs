@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::chance::Chance;
 use super::disk::Troubles;
+use super::net::Net;
 use super::world::World;
 
 /// A clock that jumps, jumps by up to this much.
@@ -18,6 +19,10 @@ pub(super) async fn trouble(world: Rc<World>, chance: Chance, until: Instant, pa
         sleep(chance.millis(pause_ms / 4..=pause_ms * 2)).await;
         if Instant::now() >= until {
             return;
+        }
+        if world.plan.peers && chance.happens(0.3) {
+            Net::trouble(&world, &chance);
+            continue;
         }
         let node = chance.index(world.nodes());
         match chance.draw(0..=99) {

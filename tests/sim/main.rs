@@ -42,10 +42,11 @@ fn main() -> ExitCode {
             });
         }
     });
-    let Sum { failed, events, acknowledged, restarts, polls, lasted } =
+    let Sum { failed, events, acknowledged, restarts, followed, polls, lasted } =
         sum.into_inner().unwrap_or_else(PoisonError::into_inner);
     println!(
         "{} worlds in {:.1} s, {failed} failed: {acknowledged} messages stored, {events} events, {restarts} nodes lost, \
+         {followed} conversations followed on other nodes, \
          {polls} polls in {} virtual seconds",
         wanted.seeds,
         started.elapsed().as_secs_f64(),
@@ -60,6 +61,7 @@ struct Sum {
     events: usize,
     acknowledged: usize,
     restarts: usize,
+    followed: usize,
     polls: usize,
     lasted: Duration,
 }
@@ -69,6 +71,7 @@ impl Sum {
         self.events += report.events;
         self.acknowledged += report.acknowledged;
         self.restarts += report.restarts;
+        self.followed += report.followed;
         self.polls += report.polls;
         self.lasted += report.lasted;
         if !report.violations.is_empty() {

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use actors::{Clock, Options, System, Worker};
+use actors::{Clock, Options, Peers, System, Worker};
 use engine_conversation::Command;
 use engine_knowledge::{KnowledgeError, Query, Retriever};
 use engine_model::{ModelSettings, Registry, SharedModel};
 use engine_store::SharedStore;
 use futures_util::future::BoxFuture;
-use schema::{ConversationKey, Passage, TenantId, Timestamp};
+use schema::{ConversationKey, NodeId, Passage, TenantId, Timestamp};
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
@@ -27,12 +27,13 @@ use super::session::Sessions;
 pub(super) const EPOCH_MS: i64 = 1_800_000_000_000;
 
 /// What a node is like.
-#[derive(Clone, Copy)]
 pub(super) struct Kind {
     /// Whether its documents say as much as they may.
     pub(super) passages: bool,
     /// Whether no other node has the disk.
     pub(super) alone: bool,
+    /// Who it is, and what it knows of others.
+    pub(super) peers: Option<Arc<dyn Peers>>,
 }
 
 pub(super) struct Node {
@@ -41,6 +42,9 @@ pub(super) struct Node {
     /// under its locks, one at a time, and in all orders.
     workers: [Rc<Worker>; 2],
     accepted: Cell<usize>,
+    /// It is told so by others, where nodes know each other.
+    pub(super) id: Option<NodeId>,
+    pub(super) is_draining: Cell<bool>,
     pub(super) weather: Arc<Weather>,
     pub(super) clock: Arc<Skewed>,
     pub(super) sessions: Sessions,
@@ -70,6 +74,7 @@ impl Node {
             work_min: 64,
             before: Some(maybe_panic),
             alone: kind.alone,
+            peers: kind.peers.clone(),
             jitter: system_draw,
         };
         let system = System::new(
@@ -87,7 +92,8 @@ impl Node {
             tasks.spawn_local(Rc::clone(worker).attend());
         }
         tasks.spawn_local(sessions.clone().sweep());
-        Self { tasks, workers, accepted: Cell::new(0), weather, clock, sessions }
+        let (id, is_draining) = (kind.peers.map(|peers| peers.me()), Cell::new(false));
+        Self { tasks, workers, accepted: Cell::new(0), id, is_draining, weather, clock, sessions }
     }
 
     /// One of the workers: the other one than the last time.

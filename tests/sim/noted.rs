@@ -18,6 +18,11 @@ const NOTED_MAX: Duration = Duration::from_secs(120);
 impl World {
     /// What is noted and stands in no log, or stands there and is not noted.
     pub(super) async fn noted(&self) -> Vec<String> {
+        if self.net.is_some() {
+            // A node keeps what it has read of the list until it writes there: what others have noted since a new one sees.
+            self.crash(0);
+            self.start_if_down(0);
+        }
         let logs: Vec<_> = self.keys.iter().map(|key| (*key, self.disk.log(*key))).collect();
         let differ = self.on_node(0, |worker| async move { Ok(differences(worker, logs).await) }).await;
         differ.unwrap_or_else(|failure| vec![format!("noted: {failure}")])

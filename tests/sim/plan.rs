@@ -12,6 +12,8 @@ use super::sizes::Sizes;
 pub struct Plan {
     /// Nodes that share the store.
     pub nodes: usize,
+    /// Whether they know each other: then each conversation is one's, and the others follow it there.
+    pub peers: bool,
     /// Conversations, every second one another tenant's.
     pub conversations: usize,
     /// Contacts' clients in each, as from two tabs.
@@ -49,6 +51,7 @@ impl Plan {
             sizes,
             unattended: false,
             stricter: false,
+            peers: false,
             nodes: 1 + chance.index(3),
             conversations: few(1 + chance.index(3)),
             clients: 1 + chance.index(2),
@@ -74,6 +77,7 @@ impl Plan {
             let hours = if plan.stricter { [0, 72][chance.index(2)] } else { [1, 2][chance.index(2)] };
             plan.floor.close_after_hours = hours;
         }
+        plan.peers = plan.nodes > 1 && chance.happens(0.7);
         plan
     }
 }

@@ -35,11 +35,15 @@ pub enum Plant {
     SnapshotForgets,
     /// A profile is read as it was before its last change.
     StaleProfile,
+    /// Who claimed a conversation last is not kept: nodes take it from each other.
+    OwnerForgotten,
+    /// A cable between nodes loses an event now and then, and goes on.
+    CableLoses,
 }
 
 impl Plant {
     /// Every one of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::NoCondition,
         Self::NoFence,
         Self::EarlyAcknowledgement,
@@ -55,6 +59,8 @@ impl Plant {
         Self::RescheduledBehind,
         Self::SnapshotForgets,
         Self::StaleProfile,
+        Self::OwnerForgotten,
+        Self::CableLoses,
     ];
 }
 
@@ -72,6 +78,8 @@ impl Plant {
             Self::CloseLost => "without a close",
             Self::NeverLeaves => "never rest",
             Self::NothingForgotten => "Memory",
+            Self::OwnerForgotten => "moves:",
+            Self::CableLoses => "never settled",
             Self::DueForgotten | Self::RescheduledBehind | Self::StaleProfile => "due:",
         }
     }

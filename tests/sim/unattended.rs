@@ -147,6 +147,7 @@ impl World {
         let mut held = held::take();
         let mut wrong = self.disk.broken();
         wrong.extend(self.complaints.take());
+        wrong.extend(self.restless());
         for (n, key) in self.keys.iter().enumerate() {
             let log = self.disk.log(*key);
             wrong.extend(doubled(n, &log));

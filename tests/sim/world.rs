@@ -1,7 +1,7 @@
 //! One run: builds the world of a seed, lets it go wrong for a while, heals it, waits until all is
 //! quiet, and has the checker judge every conversation.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::future::poll_fn;
 use std::io::Write as _;
 use std::panic::PanicHookInfo;
@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use actors::{Failure, ProfileRecord, TenantRecord, Worker};
 use engine_model::SharedModel;
-use schema::wire::ConversationView;
 use schema::{ContactId, ConversationId, ConversationKey, Event, Fact, Profile, TenantId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -25,15 +24,14 @@ use super::chance::{Chance, set_panics};
 use super::client::{Client, Role, Shared};
 use super::disk::{Disk, Errand, Troubles, Way, Weather};
 use super::line::{Line, Speed, line};
+use super::net::Net;
 use super::node::{Kind, Node, Planted};
 use super::past::past;
 use super::session::Sessions;
-use super::{Plan, Plant, faults, held, replay};
+use super::{Plan, Plant, faults, held};
 
 /// After it has healed, a world that is not quiet by then never will be.
 const SETTLING_MAX: Duration = Duration::from_secs(600);
-/// Longest wait for conversations to come to rest when everybody has gone.
-const RESTING_MAX: Duration = Duration::from_secs(60);
 pub(super) const TENANTS: usize = 2;
 
 thread_local! {
@@ -54,6 +52,8 @@ pub struct Report {
     pub acknowledged: usize,
     /// Crashes and planned restarts of nodes.
     pub restarts: usize,
+    /// How often a node began to follow a conversation of another one.
+    pub followed: usize,
     /// How often it was polled: each time, something in it was woken.
     pub polls: usize,
     /// How long it lasted, in its own time.
@@ -95,6 +95,8 @@ pub(super) struct World {
     errands: mpsc::UnboundedSender<Errand>,
     brain: SharedModel,
     nodes: RefCell<Vec<Option<Node>>>,
+    /// What is between them, where they know each other.
+    pub(super) net: Option<Net>,
     lines: RefCell<Vec<CancellationToken>>,
     pub(super) keys: Vec<ConversationKey>,
     pub(super) began: Instant,
@@ -128,6 +130,7 @@ impl World {
             errands,
             brain: Arc::new(Brain::new(chance.fork(), plan.sizes, plant)),
             nodes: RefCell::new((0..plan.nodes).map(|_| None).collect()),
+            net: plan.peers.then(|| Net::new(chance.fork())),
             lines: RefCell::default(),
             began: Instant::now(),
             healed: Cell::new(false),
@@ -154,6 +157,7 @@ impl World {
             events: logs.iter().map(Vec::len).sum(),
             acknowledged: logs.iter().flatten().filter(is_said).count(),
             restarts: world.restarts.get(),
+            followed: world.net.as_ref().map_or(0, Net::followed),
             polls: world.polls.get(),
             lasted: world.began.elapsed(),
         }
@@ -212,6 +216,7 @@ impl World {
         }
         tokio::task::spawn_local(faults::operator(Rc::clone(&self)));
         tokio::task::spawn_local(Rc::clone(&self).watch_entries());
+        tokio::task::spawn_local(Net::tend(Rc::clone(&self)));
         set_panics(self.plan.panics);
         let until = Instant::now() + self.plan.trouble;
         faults::trouble(Rc::clone(&self), self.chance.fork(), until, self.plan.pause_ms).await;
@@ -247,79 +252,17 @@ impl World {
         (0..self.plan.clients).map(|n| client(n, Role::Contact)).chain(agent).collect()
     }
 
-    /// Everybody goes: what nobody listens to and nobody works at comes to rest. Gives what does not.
-    async fn at_rest(&self) -> Option<String> {
-        self.ended.cancel();
-        let deadline = Instant::now() + RESTING_MAX;
-        loop {
-            sleep(Duration::from_millis(500)).await;
-            let busy = self.nodes.borrow().iter().flatten().map(|node| node.worker().system().listeners()).sum::<u32>();
-            if busy == 0 {
-                return None;
-            }
-            if Instant::now() >= deadline {
-                return Some(format!("{busy} conversations never rest, though nobody listens any more"));
-            }
-        }
-    }
-
     /// No more trouble: one fresh node, and everybody comes to it.
     pub(super) fn heal(&self) {
         self.healed.set(true);
         set_panics(0.0);
-        (0..self.plan.nodes).for_each(|node| self.crash(node));
-        self.start_if_down(0);
-        self.tell(|| "healed".into());
-    }
-
-    /// Waits until everything is said, every turn has ended and everybody has seen it. Whether a turn
-    /// has ended is asked of the conversation alone: its word is held against the log afterwards.
-    async fn settled(self: &Rc<Self>, clients: &[Vec<Shared>]) -> Vec<ConversationView> {
-        loop {
-            sleep(Duration::from_millis(200)).await;
-            let quiet = (0..self.keys.len()).all(|n| self.is_quiet(n, &clients[n]));
-            if !quiet {
-                continue;
-            }
-            let mut views = Vec::new();
-            for key in self.keys.clone() {
-                let view = self.on_node(0, move |worker| async move { worker.find(key).await?.view().await }).await;
-                views.extend(view);
-            }
-            let idle = views.len() == self.keys.len()
-                && views.iter().all(|view| view.running.is_none() && view.floor != "listening");
-            if idle
-                && (0..self.keys.len())
-                    .all(|n| self.is_quiet(n, &clients[n]) && self.disk.head(self.keys[n]) == views[n].head)
-            {
-                return views;
-            }
+        if self.keeps_all() {
+            self.heal_nodes();
+        } else {
+            (0..self.plan.nodes).for_each(|node| self.crash(node));
+            self.start_if_down(0);
         }
-    }
-
-    fn is_quiet(&self, conversation: usize, clients: &[Shared]) -> bool {
-        let head = self.disk.head(self.keys[conversation]);
-        clients.iter().map(|client| client.borrow()).all(|client| client.is_quiet(head))
-    }
-
-    fn unsettled(&self, clients: &[Vec<Shared>]) -> Vec<String> {
-        let conversation = |n: usize| {
-            let log = self.disk.log(self.keys[n]);
-            let stands = clients[n].iter().map(|client| {
-                let client = client.borrow();
-                format!("(done {}, at {})", client.done, client.observer.seq())
-            });
-            format!(
-                "never settled: conversation {n} has {} events, its clients stand {}",
-                log.len(),
-                stands.collect::<String>()
-            )
-        };
-        (0..self.keys.len()).filter(|n| !self.is_quiet(*n, &clients[*n])).map(conversation).collect()
-    }
-
-    fn disagreements(&self, views: &[ConversationView]) -> Vec<String> {
-        self.keys.iter().zip(views).flat_map(|(key, view)| replay::disagreements(&self.disk.log(*key), view)).collect()
+        self.tell(|| "healed".into());
     }
 
     /// Runs something on a node, as the node's own task.
@@ -356,11 +299,14 @@ impl World {
     }
 
     pub(super) fn start_if_down(&self, node: usize) {
-        if self.healed.get() && node != 0 || self.nodes.borrow()[node].is_some() {
+        let is_wanted = !self.healed.get() || node == 0 || self.keeps_all();
+        if !is_wanted || self.nodes.borrow()[node].is_some() {
             return;
         }
         self.tell(|| format!("node {node} starts"));
+        let peers = self.net.as_ref().map(Net::comes);
         let way = Way {
+            node: peers.as_ref().map(|peers| peers.me()),
             disk: Arc::clone(&self.disk),
             weather: Arc::new(Weather::default()),
             errands: self.errands.clone(),
@@ -369,7 +315,8 @@ impl World {
         };
         let sessions = Sessions::new(self.plant, Rc::clone(&self.complaints));
         self.unpolled.set(true);
-        let kind = Kind { passages: self.plan.sizes.passages, alone: self.plan.nodes == 1 || self.healed.get() };
+        let alone = self.net.is_none() && (self.plan.nodes == 1 || self.healed.get());
+        let kind = Kind { passages: self.plan.sizes.passages, alone, peers };
         self.nodes.borrow_mut()[node] = Some(Node::start(way, &self.brain, self.began, sessions, kind));
     }
 
@@ -384,6 +331,9 @@ impl World {
             self.tell(|| format!("node {node} crashes"));
             self.restarts.set(self.restarts.get() + 1);
             gone.weather.die();
+            if let (Some(net), Some(id)) = (&self.net, gone.id) {
+                net.goes(id);
+            }
         }
     }
 
@@ -392,6 +342,7 @@ impl World {
         let nodes = self.nodes.borrow();
         let Some(up) = &nodes[node] else { return false };
         self.tell(|| format!("node {node} drains"));
+        up.is_draining.set(true);
         let system = Arc::clone(up.worker().system());
         let flush = Duration::from_secs(2);
         let sessions = up.sessions.clone();
@@ -443,6 +394,14 @@ impl World {
         self.plan.nodes
     }
 
+    pub(super) fn up(&self) -> Ref<'_, Vec<Option<Node>>> {
+        self.nodes.borrow()
+    }
+
+    pub(super) const fn lost(&self) -> usize {
+        self.restarts.get()
+    }
+
     /// Share of steps in which a listener goes back.
     pub(super) const fn goes_back(&self) -> f64 {
         self.plan.sizes.goes_back
@@ -479,7 +438,7 @@ pub(super) fn word_of(conversation: usize) -> String {
     format!("canary-of-{conversation}-")
 }
 
-fn name(chance: &Chance) -> [u8; 16] {
+pub(super) fn name(chance: &Chance) -> [u8; 16] {
     let [high, low] = [chance.draw(0..=u64::MAX), chance.draw(0..=u64::MAX)];
     ((u128::from(high) << 64) | u128::from(low)).to_be_bytes()
 }

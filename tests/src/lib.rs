@@ -12,6 +12,7 @@ pub mod moody;
 pub mod node;
 pub mod packed;
 pub mod patient;
+pub mod peers;
 pub mod rawhttp;
 pub mod rawsocket;
 pub mod servers;

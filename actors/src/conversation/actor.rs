@@ -8,11 +8,11 @@ use engine_conversation::{Command, Conversation, Effect, Floor, Outcome, Policy,
 use engine_store::StoreError;
 use schema::wire::{Signal, SignalKind};
 use schema::{Author, ConversationKey, Event, Position, Seq, SessionId};
-use tokio::sync::oneshot;
 
 use super::alarm::Alarm;
 use super::catch_up::LogReader;
 use super::durable_event::DurableEvent;
+use super::follow::Followed;
 use super::gated::Gated;
 use super::host::{Host, Keeper};
 use super::listener::{Audience, Joined, Listener};
@@ -22,11 +22,11 @@ use super::prepared::Prepared;
 use super::pulse::{Beat, Pulse};
 use super::snapshots::SnapshotWriter;
 use super::subscriber::Speech;
-use super::subscribers::Subscribers;
 use super::turns::Turns;
 use super::view::{Around, view};
 use super::writer::{Writer, Written};
 use crate::failure::Failure;
+use crate::frames::Voice;
 use crate::metrics::{APPEND_WAIT, TURN_PUSH};
 use crate::outbox::DrainHook;
 use crate::reply::ReplyTo;
@@ -44,18 +44,18 @@ use crate::tenant::Tenant;
 /// closes, so that the directory never finds a closed mailbox without knowing why. Two incarnations of one
 /// conversation do no harm: the later one has the higher epoch, and the store refuses the other's appends.
 pub(super) struct ConversationActor {
-    key: ConversationKey,
-    host: Rc<Host>,
-    keeper: Rc<dyn Keeper>,
+    pub(super) key: ConversationKey,
+    pub(super) host: Rc<Host>,
+    pub(super) keeper: Rc<dyn Keeper>,
     tenant: Arc<Tenant>,
-    sender: Sender<Mail>,
-    pulse: Arc<Pulse>,
-    machine: Conversation,
-    writer: Writer<Gated>,
-    listeners: Listeners,
+    pub(super) sender: Sender<Mail>,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) machine: Conversation,
+    pub(super) writer: Writer<Gated>,
+    pub(super) listeners: Listeners,
     log: LogReader,
-    snapshots: SnapshotWriter,
-    turns: Turns,
+    pub(super) snapshots: SnapshotWriter,
+    pub(super) turns: Turns,
     alarm: Alarm,
     /// How far the contact has read.
     read: Option<Seq>,
@@ -85,7 +85,7 @@ impl ConversationActor {
             key,
             keeper,
             writer: Writer::new(Arc::clone(&host.store), key, epoch, head, entry, host.jitter),
-            listeners: Listeners::new(key.conversation, on_room, head, ring),
+            listeners: Listeners::new(Voice { key, epoch }, on_room, head, ring),
             log: LogReader::new(Arc::clone(&host.store), key, host.jitter),
             snapshots: SnapshotWriter::new(Arc::clone(&host.store), key, host.snapshot_events, snapshot),
             turns: Turns::new(key, Arc::clone(&tenant), workshop, admission, Arc::clone(&pulse)),
@@ -267,7 +267,7 @@ impl ConversationActor {
                 let ConversationKey { tenant, conversation } = self.key;
                 tracing::warn!(%conversation, %tenant, %error, "append lost, reading the log again");
                 self.give_up(&Failure::store(&error));
-                self.abandon(execution);
+                self.abandon(&error, execution);
             }
         }
     }
@@ -280,14 +280,14 @@ impl ConversationActor {
             // Nothing was appended since: the log has another owner.
             if is_newest && error == StoreError::Fenced {
                 self.give_up(&Failure::store(&error));
-                return self.abandon(execution);
+                return self.abandon(&error, execution);
             }
         }
         self.flush(execution);
     }
 
     /// Answers all who wait for what will never be durable.
-    fn give_up(&mut self, failure: &Failure) {
+    pub(super) fn give_up(&mut self, failure: &Failure) {
         self.writer.lost().for_each(|gated| gated.give_up(failure));
     }
 
@@ -305,11 +305,27 @@ impl ConversationActor {
         let session = listener.session;
         let joined = match self.listeners.admit(session, from, self.writer.durable()) {
             Ok(joined) => joined,
-            Err(failure) => return reply.send(Err(failure)),
+            Err(failure) => return self.refuse_join(failure, reply, execution),
         };
         reply.send(Ok(joined));
         self.listeners.join(listener, from, joined.from);
         self.advance(session, execution);
+    }
+
+    /// A relay of another node is behind nothing: what was before the head its sessions read for themselves.
+    fn on_follow(&mut self, listener: Listener, reply: ReplyTo<Followed>, execution: &mut Execution<'_, Self>) {
+        let (session, head) = (listener.session, self.writer.durable());
+        let from = Position::after(head);
+        let contact = self.machine.state().contact;
+        match (contact, self.listeners.admit(session, from, head)) {
+            (Some(contact), Ok(Joined { from: begins, .. })) => {
+                reply.send(Ok(Followed { epoch: self.writer.epoch(), head, contact }));
+                self.listeners.join(listener, from, begins);
+                self.advance(session, execution);
+            }
+            (_, Err(failure)) => reply.send(Err(failure)),
+            (None, _) => reply.send(Err(Failure::restarting())),
+        }
     }
 
     /// Brings a session forward as far as it has room, and has the log read for it where it must.
@@ -344,65 +360,11 @@ impl ConversationActor {
         self.listeners.push_signal(session, &signal);
     }
 
-    fn on_rest(&mut self, execution: &mut Execution<'_, Self>) {
-        // Between the sweeper's look and now somebody may have come.
-        if self.is_needless() {
-            self.keeper.rested(self.key, &self.pulse);
-            execution.stop();
-        } else {
-            self.note();
-        }
-    }
-
-    /// Ends, so that the conversation can be erased: what was said goes from the machine and from the ring. The
-    /// directory knows already; what is on its way to the store is erased behind it. Whoever asked gets the
-    /// subscribers, and tells them what became of the conversation.
-    fn on_end(&mut self, reply: oneshot::Sender<Subscribers>, execution: &mut Execution<'_, Self>) {
-        let mut effects = Vec::new();
-        self.machine.apply(Command::Erase, &Policy::default(), self.host.clock.now(), &mut effects);
-        if effects.contains(&Effect::Stop) {
-            self.turns.stop(execution);
-        }
-        drop(self.listeners.take_ring());
-        self.give_up(&Failure::restarting());
-        execution.stop();
-        if let Err(listening) = reply.send(self.listeners.hand_over()) {
-            listening.tell(self.key.conversation, &Failure::restarting());
-        }
-    }
-
-    /// Leaves this thread without a trip to the store: epoch and state go along.
-    fn on_move(&mut self, reply: oneshot::Sender<bool>, execution: &mut Execution<'_, Self>) {
-        let free = self.is_needless();
-        if free {
-            let (machine, ring) = (std::mem::take(&mut self.machine), self.listeners.take_ring());
-            let (epoch, snapshot, entry) = (self.writer.epoch(), self.snapshots.newest(), *self.writer.entry());
-            let prepared = Prepared { epoch, machine, snapshot, ring, entry };
-            self.keeper.moved(self.key, &self.pulse, prepared);
-            execution.stop();
-        }
-        // The one who asked may have gone; the next to need it starts it.
-        let _ = reply.send(free);
-    }
-
-    /// An append is lost: what is in memory is not what the log says. End, and let the log decide; whoever
-    /// waits is told to send again.
-    fn abandon(&mut self, execution: &mut Execution<'_, Self>) {
-        self.turns.stop(execution);
-        execution.stop();
-        Rc::clone(&self.keeper).store_failed(self.key, &self.pulse, self.listeners.hand_over());
-    }
-
-    /// Whether nobody would miss this incarnation. What is being handled counts as waiting.
-    fn is_needless(&mut self) -> bool {
-        self.listeners.count() == 0 && self.is_idle() && self.sender.vitals().waiting() <= 1
-    }
-
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.listeners.is_empty() && self.machine.floor() == &Floor::Idle && self.writer.is_settled()
     }
 
-    fn note(&self) {
+    pub(super) fn note(&self) {
         self.pulse.beat(&Beat {
             idle: self.is_idle(),
             stored: self.writer.is_settled(),
@@ -430,6 +392,7 @@ impl Actor for ConversationActor {
             Mail::Stored { written: Written::Append(result), since } => self.on_stored(result, since, execution),
             Mail::Stored { written: Written::Entry(ticket, result), .. } => self.on_moved(ticket, result, execution),
             Mail::Join { listener, from, reply } => self.on_join(listener, from, reply, execution),
+            Mail::Follow { listener, reply } => self.on_follow(listener, reply, execution),
             Mail::Leave { session } => self.listeners.leave(session),
             Mail::Signal { session, author, kind } => self.on_signal(session, author, kind),
             Mail::View(reply) => {
@@ -465,6 +428,10 @@ impl Actor for ConversationActor {
             Mail::End(reply) => return self.on_end(reply, execution),
             Mail::Rest => return self.on_rest(execution),
             Mail::Move(reply) => return self.on_move(reply, execution),
+            Mail::Release(reply) => return self.on_release(reply, execution),
+            Mail::Lost => return self.on_lost(execution),
+            // For relays.
+            Mail::Told(..) => {}
         }
         self.keep_snapshot(execution);
         self.note();

@@ -8,6 +8,7 @@ use schema::{Author, ContactId, ConversationKey, Position, SessionId};
 use tokio::sync::oneshot;
 use tracing::Span;
 
+use super::follow::Followed;
 use super::listener::{Joined, Listener};
 use super::mail::Mail;
 use super::prepared::Prepared;
@@ -35,6 +36,8 @@ pub struct ConversationHandle {
     sender: Sender<Mail>,
     pulse: Arc<Pulse>,
     worker: usize,
+    /// It is a relay, and the conversation another node's.
+    is_relay: bool,
     /// The session's that uses it: the parent of its commands.
     session: HeldSpan,
 }
@@ -48,7 +51,34 @@ impl ConversationHandle {
         sender: Sender<Mail>,
         pulse: Arc<Pulse>,
     ) -> Self {
-        Self { key, contact, sender, pulse, worker, session: HeldSpan::NONE }
+        Self { key, contact, sender, pulse, worker, is_relay: false, session: HeldSpan::NONE }
+    }
+
+    /// The same for a relay.
+    pub(super) fn of_another_node(self) -> Self {
+        Self { is_relay: true, ..self }
+    }
+
+    /// Whether another node owns the conversation.
+    pub(crate) const fn is_relay(&self) -> bool {
+        self.is_relay
+    }
+
+    /// Lets another node's relay follow from the head on. Everything after that is pushed into the listener's outbox,
+    /// behind the reply.
+    pub(crate) fn follow(&self, listener: Listener, reply: ReplyTo<Followed>) {
+        self.mail(Mail::Follow { listener, reply });
+    }
+
+    /// Asks it to end unless a reply runs, so that another node can take over; true if it did.
+    pub(crate) async fn release(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.sender.try_send(Mail::Release(reply)).is_ok() && answer.await.unwrap_or(false)
+    }
+
+    /// Another node has claimed it.
+    pub(crate) fn lose(&self) {
+        drop(self.sender.interject(Mail::Lost));
     }
 
     /// Its commands are told as a part of this span; without it as a part of the span in which they are put.

@@ -3,6 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine_conversation::Command;
 use engine_store::SharedStore;
@@ -13,6 +14,7 @@ use super::pulse::Pulse;
 use super::subscribers::Subscribers;
 use crate::admission::Admission;
 use crate::clock::Clock;
+use crate::peers::Switchboard;
 use crate::phase::Phase;
 use crate::projection::Listing;
 use crate::turn::Workshop;
@@ -29,6 +31,8 @@ pub(crate) struct Host {
     /// Told of each durable append.
     pub(crate) listing: Arc<Listing>,
     pub(crate) phase: Arc<Phase>,
+    /// The way to other nodes; none where the node is alone.
+    pub(crate) peers: Option<Arc<Switchboard>>,
     pub(crate) workshop: Rc<Workshop>,
     /// Events after a conversation's snapshot before the next one is written.
     pub(crate) snapshot_events: u64,
@@ -52,4 +56,8 @@ pub(crate) trait Keeper {
 
     /// The store failed it: what is in memory is not what the log says.
     fn store_failed(self: Rc<Self>, key: ConversationKey, pulse: &Arc<Pulse>, listening: Subscribers);
+
+    /// Another node has the conversation now, or the one that had it is gone: it is looked for again for those who
+    /// listen, after a pause.
+    fn owner_changed(self: Rc<Self>, key: ConversationKey, pulse: &Arc<Pulse>, listening: Subscribers, pause: Duration);
 }

@@ -5,7 +5,7 @@
 
 use engine_store::{Page, StoreError};
 use schema::wire::Signal;
-use schema::{ConversationId, ErrorCode, Position, Reached, Seq, SessionId, Turn, limits};
+use schema::{Epoch, ErrorCode, Position, Reached, Seq, SessionId, Turn, limits};
 
 use super::durable_event::DurableEvent;
 use super::listener::{Audience, JoinFrom, Joined, Listener};
@@ -14,7 +14,7 @@ use super::subscriber::{OnRoom, Pace, Source, Speech, Subscriber};
 use super::subscribers::Subscribers;
 use crate::directory::Listening;
 use crate::failure::Failure;
-use crate::frames::{Frames, conversation_error_frame};
+use crate::frames::{Frames, Voice};
 use crate::metrics::RESUMES;
 
 /// Who listens, and what they are sent.
@@ -25,7 +25,7 @@ use crate::metrics::RESUMES;
 /// to the next incarnation ([`Listeners::hand_over`]). The actor calls all of it on its own thread; that a read comes
 /// late is harmless, as each session takes only the event after the last one it was sent.
 pub(super) struct Listeners {
-    conversation: ConversationId,
+    voice: Voice,
     on_room: Box<OnRoom>,
     /// The last event that was let out. Those that are durable and still held are nobody's yet.
     head: Seq,
@@ -48,9 +48,19 @@ pub(super) enum Next {
 impl Listeners {
     /// Nobody yet, of a conversation whose log ends at `head`. `on_room` makes the call that a slow session owes
     /// when it has room again; [`Listeners::advance`] is to follow it.
-    pub(super) fn new(conversation: ConversationId, on_room: Box<OnRoom>, head: Seq, ring: Ring) -> Self {
+    pub(super) fn new(voice: Voice, on_room: Box<OnRoom>, head: Seq, ring: Ring) -> Self {
         let pushed = Reached { turn: 0, offset: 0 };
-        Self { conversation, on_room, head, ring, subscribers: Subscribers::default(), pushed }
+        Self { voice, on_room, head, ring, subscribers: Subscribers::default(), pushed }
+    }
+
+    /// The last event that was let out.
+    pub(super) const fn head(&self) -> Seq {
+        self.head
+    }
+
+    /// Another owner speaks for the conversation.
+    pub(super) const fn speak_under(&mut self, epoch: Epoch) {
+        self.voice.epoch = epoch;
     }
 
     /// How many listen; those whose session has ended do not.
@@ -74,7 +84,7 @@ impl Listeners {
             return Err(Failure::busy());
         }
         let begins = begins_after(from.seq, durable).map_or(JoinFrom::Position, JoinFrom::Newest);
-        Ok(Joined { conversation: self.conversation, head: durable, from: begins })
+        Ok(Joined { conversation: self.voice.key.conversation, head: durable, from: begins })
     }
 
     /// A session begins to listen at a position, or goes elsewhere. It is behind until it was brought forward.
@@ -127,13 +137,12 @@ impl Listeners {
         let seq = encoded.seq;
         self.head = seq;
         self.ring.push(encoded.clone());
-        let [for_team, for_contact] = [Audience::Team, Audience::Contact]
-            .map(|audience| Frames::event(self.conversation, seq, encoded.json(audience)));
-        let covered = covered
-            .as_ref()
-            .map(|(reached, json)| (*reached, Frames::event_within(self.conversation, seq, json, *reached)));
+        let [for_team, for_contact] =
+            [Audience::Team, Audience::Contact].map(|audience| Frames::event(self.voice, seq, encoded.json(audience)));
+        let covered =
+            covered.as_ref().map(|(reached, json)| (*reached, Frames::event_within(self.voice, seq, json, *reached)));
         let mut gone = false;
-        let source = Source { conversation: self.conversation, head: self.head, on_room: &*self.on_room };
+        let source = Source { voice: self.voice, head: self.head, on_room: &*self.on_room };
         for subscriber in self.subscribers.live() {
             let whole = match subscriber.audience {
                 Audience::Team => &for_team,
@@ -151,10 +160,10 @@ impl Listeners {
 
     /// Pushes the piece of the running reply that begins at `offset` to all who are live.
     pub(super) fn push_delta(&mut self, speech: Speech<'_>, offset: usize, piece: &str) {
-        let frames = Frames::delta(self.conversation, self.head, speech.turn, offset, piece);
+        let frames = Frames::delta(self.voice, self.head, speech.turn, offset, piece);
         let end = self.pushed.offset;
         let mut gone = false;
-        let source = Source { conversation: self.conversation, head: self.head, on_room: &*self.on_room };
+        let source = Source { voice: self.voice, head: self.head, on_room: &*self.on_room };
         for subscriber in self.subscribers.live() {
             subscriber.delta(source, speech, (offset, end), &frames);
             gone |= !subscriber.is_open();
@@ -170,19 +179,19 @@ impl Listeners {
     }
 
     pub(super) fn push_signal(&self, from: SessionId, signal: &Signal) {
-        self.subscribers.push_signal(from, signal);
+        self.subscribers.push_signal(self.voice, from, signal);
     }
 
     /// Sends a session what it is behind, as far as there is room and the ring reaches.
     pub(super) fn advance(&mut self, session: SessionId, speech: Option<Speech<'_>>) -> Next {
-        let source = Source { conversation: self.conversation, head: self.head, on_room: &*self.on_room };
+        let source = Source { voice: self.voice, head: self.head, on_room: &*self.on_room };
         let Some(subscriber) = self.subscribers.get_mut(session) else { return Next::Nothing };
         let Some(events) = self.ring.since(subscriber.seq(), self.head) else {
             subscriber.pace = Pace::Reading;
             return Next::Read(subscriber.seq());
         };
         for event in events {
-            let frames = Frames::event(self.conversation, event.seq, event.json(subscriber.audience));
+            let frames = Frames::event(self.voice, event.seq, event.json(subscriber.audience));
             if !subscriber.event(source, event, &frames) {
                 return Next::Nothing;
             }
@@ -203,7 +212,7 @@ impl Listeners {
         page: Result<Page, StoreError>,
         speech: Option<Speech<'_>>,
     ) -> Next {
-        let source = Source { conversation: self.conversation, head: self.head, on_room: &*self.on_room };
+        let source = Source { voice: self.voice, head: self.head, on_room: &*self.on_room };
         let Some(subscriber) = self.subscribers.get_mut(session) else { return Next::Nothing };
         if subscriber.pace != Pace::Reading || subscriber.seq() != after {
             return Next::Nothing;
@@ -213,7 +222,7 @@ impl Listeners {
                 let out = events.iter().take_while(|event| event.seq <= self.head);
                 for event in out {
                     let encoded = Encoded::new(event);
-                    let frames = Frames::event(self.conversation, encoded.seq, encoded.json(subscriber.audience));
+                    let frames = Frames::event(self.voice, encoded.seq, encoded.json(subscriber.audience));
                     if !subscriber.event(source, &encoded, &frames) {
                         return Next::Nothing;
                     }
@@ -221,14 +230,14 @@ impl Listeners {
                 (subscriber.seq() == after).then(Failure::restarting)
             }
             Err(error) => {
-                let conversation = self.conversation;
+                let conversation = self.voice.key.conversation;
                 tracing::warn!(%conversation, %session, after, %error, "the log could not be read for a listener");
                 Some(Failure::store(&error))
             }
         };
         if let Some(failure) = failure {
             // Without the log there is no way to bring it up to date: it may join again.
-            subscriber.tell(&conversation_error_frame(self.conversation, &failure));
+            subscriber.tell(self.voice.key, &failure);
             self.subscribers.remove(session);
             return Next::Nothing;
         }
@@ -246,9 +255,16 @@ pub(super) const fn begins_after(position: Seq, head: Seq) -> Option<Seq> {
 mod tests {
     use std::sync::Arc;
 
+    use schema::{ConversationId, ConversationKey, TenantId};
+
     use super::*;
     use crate::frames::Format;
     use crate::outbox::{DrainHook, Outbox};
+
+    fn voice() -> Voice {
+        let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
+        Voice { key, epoch: 1 }
+    }
 
     fn durable(seq: Seq) -> DurableEvent {
         DurableEvent { event: Encoded::of(seq, format!(r#"{{"seq":{seq}}}"#)), unanswered: false, covered: None }
@@ -272,12 +288,12 @@ mod tests {
     fn an_event_is_taken_only_where_it_is_the_next_one() {
         let (listener, outbox) = listener();
         let mut subscriber = Subscriber::new(listener, Position::after(3));
-        let conversation = ConversationId::generate();
-        let source = Source { conversation, head: 9, on_room: &nobody };
+        let voice = voice();
+        let source = Source { voice, head: 9, on_room: &nobody };
         for (seq, taken) in [(5, false), (3, false), (4, true), (4, false), (5, true)] {
             let encoded = Encoded::of(seq, "{}");
             let before = (subscriber.seq(), outbox.waiting_bytes());
-            assert_eq!(subscriber.event(source, &encoded, &Frames::event(conversation, seq, "{}")), taken, "{seq}");
+            assert_eq!(subscriber.event(source, &encoded, &Frames::event(voice, seq, "{}")), taken, "{seq}");
             let after = (subscriber.seq(), outbox.waiting_bytes());
             assert_eq!(before != after, taken, "{seq}: what is not taken leaves nothing behind");
         }
@@ -285,7 +301,7 @@ mod tests {
 
     #[test]
     fn what_was_read_for_a_place_that_was_left_is_nobodys() {
-        let mut listeners = Listeners::new(ConversationId::generate(), Box::new(nobody), 5, Ring::default());
+        let mut listeners = Listeners::new(voice(), Box::new(nobody), 5, Ring::default());
         let (listener, outbox) = listener();
         let session = listener.session;
         let again = || listens(session, &outbox);

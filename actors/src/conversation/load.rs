@@ -15,6 +15,7 @@ use super::entry::Entry;
 use super::handle::ConversationHandle;
 use super::host::{Host, Keeper};
 use super::mail::Mail;
+use super::place::{Placed, place};
 use super::prepared::Prepared;
 use super::pulse::Pulse;
 use super::ring::{Encoded, Ring};
@@ -88,9 +89,17 @@ pub(crate) async fn wake(
     let prepared = match prepared {
         Some(prepared) => prepared,
         None => {
-            let _permit = wakes.acquire().await.ok();
-            let claim = host.store.claim(key, None).await;
-            let claim = claim.map_err(|error| WakeFailure::Failed(Failure::store(&error)))?;
+            let (claim, _permit) = match &host.peers {
+                None => {
+                    let permit = wakes.acquire().await.ok();
+                    let claim = host.store.claim(key, None).await;
+                    (claim.map_err(|error| WakeFailure::Failed(Failure::store(&error)))?, permit)
+                }
+                Some(board) => match place(host, board, &keeper, wakes, key).await? {
+                    Placed::Here(claim, permit) => (claim, permit),
+                    Placed::There(handle) => return Ok(handle),
+                },
+            };
             let (machine, snapshot) = read(&host.store, key, claim.head).await?;
             let entry = Entry::found(claim.due);
             Prepared { epoch: claim.epoch, machine, snapshot, ring: Ring::default(), entry }

@@ -8,7 +8,9 @@ use schema::wire::{ConversationView, SignalKind};
 use schema::{Author, Position, Seq, SessionId, Turn};
 use tokio::sync::oneshot;
 
+use super::follow::Followed;
 use super::listener::{Joined, Listener};
+use super::relay_mail::Told;
 use super::subscribers::Subscribers;
 use super::writer::Written;
 use crate::failure::Failure;
@@ -22,6 +24,8 @@ pub(crate) enum Mail {
     Command { command: Command, reply: ReplyTo<Outcome>, span: HeldSpan },
     /// A session wants to listen.
     Join { listener: Listener, from: Position, reply: ReplyTo<Joined> },
+    /// Another node's relay wants to follow, from the head on.
+    Follow { listener: Listener, reply: ReplyTo<Followed> },
     /// A session listens no longer.
     Leave { session: SessionId },
     /// A sign of life of a participant.
@@ -36,6 +40,12 @@ pub(crate) enum Mail {
     Rest,
     /// The conversation is to be erased: end, and give away those who listen.
     End(oneshot::Sender<Subscribers>),
+    /// The node drains, and others can take over: end, if no reply runs. True if it did.
+    Release(oneshot::Sender<bool>),
+    /// Another node has claimed it: end, and let those who listen be led there.
+    Lost,
+    /// Something for a relay, with the bytes that it came in.
+    Told(Told, usize),
     /// Somebody on another thread wants to listen: move there, if nobody is left behind. True if
     /// the conversation can now be started there.
     Move(oneshot::Sender<bool>),
@@ -55,6 +65,7 @@ impl Message for Mail {
     fn bytes(&self) -> usize {
         match self {
             Self::Command { command: Command::Say { text, .. }, .. } => text.bytes(),
+            Self::Told(_, bytes) => *bytes,
             _ => 0,
         }
     }
@@ -65,7 +76,7 @@ impl Mail {
     pub(crate) const fn is_asked(&self) -> bool {
         match self {
             Self::Command { command, .. } => !matches!(command, Command::Wake | Command::Due),
-            Self::Join { .. } | Self::Signal { .. } | Self::View(_) | Self::Adopt(_) => true,
+            Self::Join { .. } | Self::Follow { .. } | Self::Signal { .. } | Self::View(_) | Self::Adopt(_) => true,
             _ => false,
         }
     }
@@ -75,6 +86,8 @@ impl Mail {
         match self {
             Self::Command { reply, .. } => reply.send(Err(failure.clone())),
             Self::Join { reply, .. } => reply.send(Err(failure.clone())),
+            Self::Follow { reply, .. } => reply.send(Err(failure.clone())),
+            Self::Release(reply) => drop(reply.send(false)),
             Self::View(reply) => drop(reply.send(Err(failure.clone()))),
             _ => {}
         }

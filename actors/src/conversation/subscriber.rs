@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use bytestring::ByteString;
+use schema::peer::PeerFrame;
 use schema::wire::Close;
-use schema::{ConversationId, Position, Reached, Seq, SessionId, Turn};
+use schema::{ConversationKey, Position, Reached, Seq, SessionId, Turn};
 
 use super::listener::{Audience, Listener};
 use super::ring::Encoded;
-use crate::frames::{Format, Frames, chars_between};
+use crate::failure::Failure;
+use crate::frames::{Format, Frames, Voice, chars_between, conversation_error_frame, peer_frame};
 use crate::metrics::DELTAS_SKIPPED;
 use crate::outbox::{DrainHook, Outbox};
 
@@ -28,7 +29,7 @@ pub(crate) type OnRoom = dyn Fn(SessionId) -> DrainHook;
 /// Where frames come from: what they name, and who is called when there is room again.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
-    pub(crate) conversation: ConversationId,
+    pub(crate) voice: Voice,
     /// The last event that was let out: whoever is live was sent it.
     pub(crate) head: Seq,
     pub(crate) on_room: &'a OnRoom,
@@ -93,9 +94,12 @@ impl Subscriber {
         taken
     }
 
-    /// Whether it has had the text that a checkpoint repeats.
+    /// Whether it has had the text that a checkpoint repeats. A relay needs it for others, who have not.
     pub(crate) fn has(&self, reached: Reached) -> bool {
-        self.pace == Pace::Live && self.turn == reached.turn && self.offset >= reached.offset
+        self.format != Format::Peer
+            && self.pace == Pace::Live
+            && self.turn == reached.turn
+            && self.offset >= reached.offset
     }
 
     /// Sends the piece of a reply that begins at `offset` and ends before `end`; if it stands before that,
@@ -119,7 +123,7 @@ impl Subscriber {
         self.enter(speech.turn);
         if self.offset < end {
             let missed = chars_between(speech.text, self.offset, end);
-            let frames = Frames::delta(source.conversation, source.head, speech.turn, self.offset, missed.as_str());
+            let frames = Frames::delta(source.voice, source.head, speech.turn, self.offset, missed.as_str());
             self.say(source, &frames, end);
         }
     }
@@ -143,22 +147,25 @@ impl Subscriber {
     /// next one begins anew with all sessions.
     fn offer(&mut self, source: Source<'_>, frames: &Frames<'_>) -> bool {
         let session = self.session;
-        let taken = self.outbox.offer(source.conversation, frames.get(self.format), || (source.on_room)(session));
+        let taken =
+            self.outbox.offer(source.voice.key.conversation, frames.get(self.format), || (source.on_room)(session));
         if !taken {
             self.pace = Pace::Waiting;
         }
         taken
     }
 
-    /// Says something that is not of the log, after which a stream ends: it carries one conversation, and its
-    /// client comes back.
-    pub(crate) fn tell(&self, frame: &ByteString) {
+    /// Says why nothing more is heard of the conversation. A stream then ends: it carries one conversation, and its
+    /// client comes back. So does a relay.
+    pub(crate) fn tell(&self, key: ConversationKey, failure: &Failure) {
+        let frame = || conversation_error_frame(key.conversation, failure);
         match self.format {
-            Format::Socket => self.outbox.push(frame.clone()),
+            Format::Socket => self.outbox.push(frame()),
             Format::Sse => {
-                self.outbox.push(format!("data: {frame}\n\n").into());
+                self.outbox.push(format!("data: {}\n\n", frame()).into());
                 self.outbox.close(Close::GOING_AWAY);
             }
+            Format::Peer => self.outbox.push(peer_frame(&PeerFrame::Ended { key, why: failure.face() })),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! The sessions that listen to a conversation.
 
 use schema::wire::Signal;
-use schema::{ConversationId, SessionId};
+use schema::{ConversationKey, SessionId};
 
 use super::subscriber::{Pace, Subscriber};
 use crate::directory::Listening;
 use crate::failure::Failure;
-use crate::frames::{Frames, conversation_error_frame};
+use crate::frames::{Format, Frames, Voice};
 use crate::metrics::SUBSCRIBERS;
 
 /// All sessions that listen to one conversation. They are of one incarnation at a time: moved, never copied, from the
@@ -44,8 +44,8 @@ impl Subscribers {
     }
 
     /// Pushes a sign of life to all but the one who gave it. Nobody misses one: a slow session goes without.
-    pub(crate) fn push_signal(&self, from: SessionId, signal: &Signal) {
-        let frames = Frames::signal(signal);
+    pub(crate) fn push_signal(&self, voice: Voice, from: SessionId, signal: &Signal) {
+        let frames = Frames::signal(voice, signal);
         for subscriber in self.0.iter().filter(|subscriber| subscriber.session != from) {
             if subscriber.pace != Pace::Waiting {
                 subscriber.outbox().push_notice(frames.get(subscriber.format).clone());
@@ -54,11 +54,21 @@ impl Subscribers {
     }
 
     /// Tells all of them why they will hear nothing more for now.
-    pub(crate) fn tell(&self, conversation: ConversationId, failure: &Failure) {
-        let frame = conversation_error_frame(conversation, failure);
+    pub(crate) fn tell(&self, key: ConversationKey, failure: &Failure) {
         for subscriber in &self.0 {
-            subscriber.tell(&frame);
+            subscriber.tell(key, failure);
         }
+    }
+
+    /// Sends other nodes' relays away, who have to look for the owner themselves.
+    pub(crate) fn dismiss_relays(&mut self, key: ConversationKey, failure: &Failure) {
+        self.retain(|subscriber| {
+            let stays = subscriber.format != Format::Peer;
+            if !stays {
+                subscriber.tell(key, failure);
+            }
+            stays
+        });
     }
 
     /// Forgets those whose session has ended.

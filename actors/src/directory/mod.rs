@@ -6,6 +6,7 @@
 
 mod crashes;
 mod incarnation;
+mod seen;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::sync::{Mutex, MutexGuard, PoisonError};
 pub(crate) use crashes::AfterCrash;
 use crashes::CrashBook;
 pub(crate) use incarnation::{Incarnation, Listening};
+pub(crate) use seen::Seen;
 
 /// So many that two threads seldom want the same one.
 const SHARDS: usize = 64;

@@ -42,6 +42,8 @@ enum Undone {
     Conversation(Failure),
     /// Nobody's: the tenant is not served.
     Disabled,
+    /// Nobody's: another node has it awake, and finds the entry as well.
+    Elsewhere,
 }
 
 impl Attendant {
@@ -71,9 +73,15 @@ impl Attendant {
         if tenant.is_disabled() {
             return Err(Undone::Disabled);
         }
+        if self.supervisor.is_awake_elsewhere(entry.key).await {
+            return Err(Undone::Elsewhere);
+        }
         // A wake for somebody else that is under way serves this one too.
         let found = self.supervisor.find(entry.key).await;
         let handle = found.map_err(|failure| Undone::read(failure, Undone::Conversation))?;
+        if handle.is_relay() {
+            return Err(Undone::Elsewhere);
+        }
         handle.call(Command::Due).await.map(drop).map_err(|failure| match failure.code {
             ErrorCode::StoreUnavailable => Undone::Store(failure),
             // Its mailbox is full, for one: others have room.
@@ -88,6 +96,7 @@ impl Attendant {
                 ("done", None)
             }
             Err(Undone::Disabled) => ("disabled", None),
+            Err(Undone::Elsewhere) => ("elsewhere", None),
             Err(Undone::Store(failure)) => {
                 self.work.failed();
                 ("failed", Some(failure))

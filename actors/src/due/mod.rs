@@ -8,6 +8,7 @@ mod hastening;
 mod held;
 mod remembered;
 mod scanner;
+mod share;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::pause::Pause;
 pub(crate) use attend::Attendant;
 pub(crate) use hastening::Hastener;
 pub(crate) use scanner::Scanner;
+pub(crate) use share::Share;
 
 /// The first pause after the store did not take what was due …
 const STANDSTILL_MIN: Duration = Duration::from_millis(500);

@@ -9,7 +9,7 @@ use schema::{ConversationId, ConversationKey, TenantId, Timestamp, limits};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::remembered::{Remembered, Sending};
-use super::{DueWork, Errand};
+use super::{DueWork, Errand, Share};
 use crate::clock::Clock;
 use crate::metrics::{DUE_LAG, DUE_SCANNED};
 use crate::phase::Phase;
@@ -50,6 +50,8 @@ pub(crate) struct Scanner {
     pub(crate) tenants: Arc<KnownTenants>,
     pub(crate) phase: Arc<Phase>,
     pub(crate) work: Arc<DueWork>,
+    /// What this node attends to, where it is not alone.
+    pub(crate) share: Option<Share>,
     /// Numbers from 0 to 1 that spread pauses.
     pub(crate) jitter: fn() -> f64,
     /// Whether no other node has the same store: nothing can be on its way but what this life has begun.
@@ -155,7 +157,8 @@ impl Scanner {
         for entry in &entries {
             // What is due for a tenant that is not served waits until it is.
             let is_disabled = self.tenants.known(entry.key.tenant).is_some_and(|tenant| tenant.is_disabled());
-            if !is_disabled && self.take(rounds, *entry, now).await? {
+            let is_ours = self.share.as_ref().is_none_or(|share| share.has(*entry, now));
+            if !is_disabled && is_ours && self.take(rounds, *entry, now).await? {
                 has_sent = true;
             }
         }

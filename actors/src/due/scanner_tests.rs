@@ -50,6 +50,7 @@ async fn what_cannot_be_done_holds_up_nothing_that_is_newer() {
         clock,
         phase: Arc::new(Phase::serving()),
         work: Arc::new(DueWork::new(4, || 0.0)),
+        share: None,
         jitter: || 0.0,
         alone: true,
     };

@@ -7,11 +7,11 @@ mod seals;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine_privacy::{KeyNumber, Keys, MemoryKeys};
-use schema::{ContactId, ConversationKey, Epoch, Event, Seq, TenantId, Timestamp, limits};
+use schema::{ContactId, ConversationKey, Epoch, Event, NodeId, Seq, TenantId, Timestamp, limits};
 use tokio::time::{Instant, sleep_until};
 
 use self::projections::Projected;
@@ -27,8 +27,10 @@ use super::{
 /// script says. Answers come in the order of the calls.
 #[derive(Default)]
 pub struct MemoryStore {
-    state: Mutex<State>,
-    keys: MemoryKeys,
+    state: Arc<Mutex<State>>,
+    keys: Arc<MemoryKeys>,
+    /// Whose way to it this is.
+    node: Option<NodeId>,
 }
 
 /// What shall happen to one write.
@@ -70,6 +72,8 @@ struct State {
 struct Conversation {
     is_anonymous: bool,
     epoch: Epoch,
+    /// The node of the last claim.
+    node: Option<NodeId>,
     events: Vec<Event>,
     last_at: Timestamp,
     due: Option<Timestamp>,
@@ -78,6 +82,12 @@ struct Conversation {
 }
 
 impl MemoryStore {
+    /// A node's own way to what is kept here: its claims are told from others'.
+    #[must_use]
+    pub fn of_node(&self, node: NodeId) -> Self {
+        Self { state: Arc::clone(&self.state), keys: Arc::clone(&self.keys), node: Some(node) }
+    }
+
     /// Says what shall happen to the next writes, one each, after those said before. A write is a
     /// claim, an append, an erasure, a snapshot, a change of the due index or of a record; rows of projections have no script.
     pub fn script(&self, next: impl IntoIterator<Item = Scripted>) {
@@ -152,11 +162,22 @@ impl Log for MemoryStore {
                     let (events, due, snapshot) = (Vec::new(), None, None);
                     let allotted = self.keys.allot(1).ok().and_then(|ids| ids.first().copied());
                     let key_id = allotted.ok_or_else(|| StoreError::Unavailable("no key was allotted".into()))?;
-                    place.insert(Conversation { is_anonymous, epoch: 0, events, last_at: at, due, snapshot, key_id })
+                    let node = None;
+                    place.insert(Conversation {
+                        is_anonymous,
+                        epoch: 0,
+                        node,
+                        events,
+                        last_at: at,
+                        due,
+                        snapshot,
+                        key_id,
+                    })
                 }
                 (Entry::Vacant(_), None) => return Err(StoreError::NotFound),
             };
             conversation.epoch += 1;
+            conversation.node = self.node;
             Ok(Claim { epoch: conversation.epoch, head: conversation.events.len() as Seq, due: conversation.due })
         })
     }
@@ -164,7 +185,7 @@ impl Log for MemoryStore {
     fn owner(&self, key: ConversationKey) -> Pending<Owner> {
         self.read(|state| {
             let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
-            Ok(Owner { epoch: conversation.epoch, node: None })
+            Ok(Owner { epoch: conversation.epoch, node: conversation.node })
         })
     }
 
@@ -175,6 +196,7 @@ impl Log for MemoryStore {
                 return Err(StoreError::Fenced);
             }
             conversation.epoch += 1;
+            conversation.node = self.node;
             Ok(Claim { epoch: conversation.epoch, head: conversation.events.len() as Seq, due: conversation.due })
         })
     }

@@ -257,6 +257,8 @@ pub(super) fn send_away(outbox: &Outbox, format: Format, wait: Duration, close: 
             }
         }
         Format::Sse => outbox.push_notice(format!("retry: {retry_after_ms}\n\n").into()),
+        // A link is no session: its node takes it down.
+        Format::Peer => {}
     }
     outbox.close(close);
 }

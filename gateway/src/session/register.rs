@@ -152,6 +152,7 @@ const fn kind(format: Format) -> &'static str {
     match format {
         Format::Socket => "socket",
         Format::Sse => "stream",
+        Format::Peer => "peer",
     }
 }
 

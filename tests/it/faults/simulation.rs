@@ -15,12 +15,13 @@ const SEEDS_TO_FIND: u64 = 1_000;
 #[test]
 fn worlds_keep_their_promises() {
     let mut wrong = Vec::new();
-    let (mut acknowledged, mut restarts) = (0, 0);
+    let (mut acknowledged, mut restarts, mut followed) = (0, 0, 0);
     let (mut polls, mut lasted) = (0, Duration::ZERO);
     for seed in 0..SEEDS {
         let report = run(seed, None, false);
         acknowledged += report.acknowledged;
         restarts += report.restarts;
+        followed += report.followed;
         polls += report.polls as u64;
         lasted += report.lasted;
         if !report.violations.is_empty() {
@@ -29,6 +30,7 @@ fn worlds_keep_their_promises() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(acknowledged > SEEDS as usize && restarts > SEEDS as usize, "{acknowledged} messages, {restarts} restarts");
+    assert!(followed > SEEDS as usize, "{followed} conversations followed on other nodes");
     assert!(polls < POLLS_PER_SECOND * lasted.as_secs(), "woken {polls} times in {lasted:?}");
 }
 

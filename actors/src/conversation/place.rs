@@ -1,0 +1,105 @@
+//! Finds where a conversation belongs among several nodes: claims it for this one, or follows it at another.
+//! Invariant: it is claimed only from the owner that was read, so that of two nodes that claim one does.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_store::{Claim, StoreError};
+use schema::{ConversationKey, ErrorCode, NodeId, limits};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::time::sleep;
+
+use super::handle::ConversationHandle;
+use super::host::{Host, Keeper};
+use super::load::WakeFailure;
+use super::mail::Mail;
+use super::pulse::Pulse;
+use super::relay::RelayActor;
+use super::relay_mail::{Told, Unfollowed};
+use crate::failure::Failure;
+use crate::metrics::PLACINGS;
+use crate::peers::{Step, Switchboard, step};
+use crate::runtime::{Bounds, Sender, spawn};
+
+/// How often one wake looks where a conversation is, when others are faster or the store does not say.
+const TRIES_MAX: u32 = 6;
+/// The pause before another try, at the longest for each try before it.
+const PAUSE: Duration = Duration::from_millis(40);
+
+/// Where it is.
+pub(super) enum Placed<'a> {
+    /// It is this node's; the permit is for reading it.
+    Here(Claim, Option<SemaphorePermit<'a>>),
+    /// Another node has it, and a relay follows it.
+    There(ConversationHandle),
+}
+
+/// Places a conversation that runs nowhere on this node.
+pub(super) async fn place<'a>(
+    host: &Rc<Host>,
+    board: &Arc<Switchboard>,
+    keeper: &Rc<dyn Keeper>,
+    wakes: &'a Semaphore,
+    key: ConversationKey,
+) -> Result<Placed<'a>, WakeFailure> {
+    let found = |at| metrics::counter!(PLACINGS, "at" => at).increment(1);
+    let failed = |error: StoreError| WakeFailure::Failed(Failure::store(&error));
+    for tries in 0..TRIES_MAX {
+        sleep((PAUSE * tries).mul_f64((host.jitter)())).await;
+        let owner = host.store.owner(key).await.map_err(failed)?;
+        if let Step::Ask(node) = step(owner.node, board.me(), |node| board.is_alive(node)) {
+            match follow(host, board, keeper, (key, node)).await {
+                Ok(handle) => {
+                    found("relay");
+                    return Ok(Placed::There(handle));
+                }
+                Err(Unfollowed::Resting) => {}
+                // It lives, so nobody else may have it, until membership says otherwise.
+                Err(Unfollowed::Unreachable) if board.is_alive(node) => {
+                    found("unreachable");
+                    return Err(WakeFailure::Failed(Failure::unreachable()));
+                }
+                Err(Unfollowed::Unreachable) => continue,
+                // It has just lost it, or starts it again.
+                Err(Unfollowed::Failed(failure)) if failure.code == ErrorCode::Restarting => continue,
+                Err(Unfollowed::Failed(failure)) => return Err(WakeFailure::Failed(failure)),
+            }
+        }
+        if host.phase.is_draining() && board.has_others() {
+            return Err(WakeFailure::Failed(Failure::draining()));
+        }
+        let permit = wakes.acquire().await.ok();
+        match host.store.claim_from(key, owner).await {
+            Ok(claim) => {
+                found("here");
+                return Ok(Placed::Here(claim, permit));
+            }
+            // Somebody else was faster, or nobody knows: look again.
+            Err(StoreError::Fenced | StoreError::Unknown(_)) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(WakeFailure::Failed(Failure::restarting()))
+}
+
+/// Starts a relay, and waits until it follows.
+async fn follow(
+    host: &Rc<Host>,
+    board: &Arc<Switchboard>,
+    keeper: &Rc<dyn Keeper>,
+    (key, node): (ConversationKey, NodeId),
+) -> Result<ConversationHandle, Unfollowed> {
+    let pulse = Arc::<Pulse>::default();
+    let bounds = Bounds { messages: limits::RELAY_MESSAGES_MAX, bytes: limits::RELAY_BYTES_MAX };
+    let sender: Sender<Mail> = spawn(bounds, |sender| {
+        let (host, board, keeper) = (Rc::clone(host), Arc::clone(board), Rc::clone(keeper));
+        RelayActor::new(host, board, keeper, (key, node), sender, Arc::clone(&pulse))
+    });
+    let (answer, joined) = oneshot::channel();
+    // It has just been started, and its mailbox is empty.
+    drop(sender.owe(Mail::Told(Told::Begin(answer), 0)));
+    // It gives up by itself, and so lets go of the answer.
+    let contact = joined.await.unwrap_or(Err(Unfollowed::Unreachable))?;
+    Ok(ConversationHandle::new(host.worker, key, contact, sender, pulse).of_another_node())
+}

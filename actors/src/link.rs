@@ -1,0 +1,238 @@
+//! One link to another node, as its transport has it: what is to be sent, and what came.
+//! Invariant: frames are handled in the order in which they came; what takes time is answered later, out of it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use schema::peer::{PEER_VERSION, PeerAsk, PeerFrame, Stand};
+use schema::{ConversationKey, NodeId, limits};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use crate::conversation::{Audience, ConversationHandle, Listener, command};
+use crate::directory::Seen;
+use crate::erase::{Awaited, Eraser};
+use crate::failure::Failure;
+use crate::frames::{Format, peer_frame};
+use crate::outbox::{Outbox, OutboxStream};
+use crate::peers::{Answered, Push, Switchboard};
+use crate::phase::Phase;
+use crate::reply::ReplyTo;
+use crate::runtime::spawn_local;
+use crate::supervision::Conversations;
+
+/// How often a conversation is looked at again that was just being started, or ended.
+const LOOKS_MAX: u32 = 4;
+
+/// What a node does for others.
+pub(crate) struct Service {
+    pub(crate) board: Arc<Switchboard>,
+    pub(crate) conversations: Arc<Conversations>,
+    pub(crate) eraser: Arc<Eraser>,
+    pub(crate) phase: Arc<Phase>,
+    /// What this node owns is being looked at.
+    pub(crate) doubting: AtomicBool,
+}
+
+/// The node's ends of one link. The transport holds it for as long as the link stands: it sends what [`Link::stream`]
+/// gives, in that order, until that ends or gives a close; hands in what comes; and drops it when the link is gone,
+/// which it finds out by itself in seconds (an end that says nothing must not pass for one that has nothing to say).
+/// It has authenticated the other end.
+pub struct Link {
+    service: Arc<Service>,
+    node: NodeId,
+    number: u64,
+    outbox: Arc<Outbox>,
+    /// Bounds what the other end has this one do at once.
+    hands: Arc<Semaphore>,
+}
+
+/// Why a link is to be ended.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LinkError {
+    /// The other end sends what is no frame.
+    #[error("what came over a link is no frame")]
+    NoFrame,
+    /// The other end speaks another version.
+    #[error("the other node speaks version {0} between nodes, and this one {PEER_VERSION}")]
+    Version(u32),
+    /// The other end says that it is somebody else.
+    #[error("the other node says that it is {0}")]
+    Name(NodeId),
+}
+
+impl Link {
+    pub(crate) fn up(service: Arc<Service>, node: NodeId) -> Self {
+        let (number, outbox) = service.board.up(node);
+        Self { service, node, number, outbox, hands: Arc::new(Semaphore::new(limits::LINK_ASKS_MAX)) }
+    }
+
+    /// What is to be sent.
+    #[must_use]
+    pub fn stream(&self) -> OutboxStream {
+        self.outbox.stream()
+    }
+
+    /// A frame has come.
+    ///
+    /// # Errors
+    /// The link is of no use: end it.
+    pub fn receive(&self, text: &str) -> Result<(), LinkError> {
+        let frame: PeerFrame = serde_json::from_str(text).map_err(|_| LinkError::NoFrame)?;
+        let (board, node, bytes) = (&self.service.board, self.node, text.len());
+        match frame {
+            PeerFrame::Hello { version, .. } if version != PEER_VERSION => return Err(LinkError::Version(version)),
+            PeerFrame::Hello { node: named, .. } if named != node => return Err(LinkError::Name(named)),
+            PeerFrame::Hello { .. } | PeerFrame::Unknown => {}
+            PeerFrame::Ask { id, key, what } => self.on_ask(id, key, what),
+            PeerFrame::Answer { id, ok, error, decided } => {
+                let result = match error {
+                    Some(face) => Err(Failure::from_node(face)),
+                    None => Ok(ok.unwrap_or(Value::Null)),
+                };
+                board.answered(node, id, Answered { result, decided }, bytes);
+            }
+            PeerFrame::Leave { key } => {
+                if let Some(handle) = self.owned(key) {
+                    handle.leave(Switchboard::session_of(node));
+                }
+            }
+            PeerFrame::Event { key, epoch, event } => board.pushed(node, key, epoch, Push::Event(event), bytes),
+            PeerFrame::Delta { key, epoch, turn, offset, text } => {
+                board.pushed(node, key, epoch, Push::Delta { turn, offset, text }, bytes);
+            }
+            PeerFrame::Signal { key, epoch, author, kind } => {
+                if board.follows(node, key) {
+                    board.pushed(node, key, epoch, Push::Signal { author, kind }, bytes);
+                } else if let Some(handle) = self.owned(key) {
+                    handle.signal(Switchboard::session_of(node), author, kind);
+                }
+            }
+            PeerFrame::Ended { key, why } => board.ended(node, key, why),
+            PeerFrame::Doubt {} => self.on_doubt(),
+            PeerFrame::Doubted {} => board.has_heard(node, self.number),
+        }
+        Ok(())
+    }
+
+    /// A conversation that runs here as its owner has it.
+    fn owned(&self, key: ConversationKey) -> Option<ConversationHandle> {
+        self.service.conversations.running(key).filter(|handle| !handle.is_relay())
+    }
+
+    fn on_ask(&self, id: u64, key: ConversationKey, what: PeerAsk) {
+        let (outbox, service, node) = (Arc::clone(&self.outbox), Arc::clone(&self.service), self.node);
+        let owned = self.owned(key);
+        if let PeerAsk::Command { command: wish } = what {
+            // At once, so that what one session says stays in its order.
+            return match owned {
+                Some(handle) => handle.command(command(wish), ReplyTo::node(outbox, id)),
+                None => answer(&outbox, id, Err(Failure::restarting())),
+            };
+        }
+        let Ok(hand) = Arc::clone(&self.hands).try_acquire_owned() else {
+            return answer(&outbox, id, Err(Failure::busy()));
+        };
+        spawn_local(async move {
+            let _hand = hand;
+            let result = match (what, owned) {
+                (PeerAsk::View {}, Some(handle)) => handle.view().await.map(|view| json!(view)),
+                (PeerAsk::View {} | PeerAsk::Command { .. }, _) => Err(Failure::restarting()),
+                (PeerAsk::Join {}, _) => match service.awake(key).await {
+                    Ok(Some(handle)) => {
+                        let (session, format) = (Switchboard::session_of(node), Format::Peer);
+                        let listener =
+                            Listener { session, outbox: Arc::clone(&outbox), format, audience: Audience::Team };
+                        return handle.follow(listener, ReplyTo::node(outbox, id));
+                    }
+                    Ok(None) => Ok(json!(Stand::Resting {})),
+                    Err(failure) => Err(failure),
+                },
+                (PeerAsk::Awake {}, _) => service.awake(key).await.map(|awake| match awake {
+                    Some(_) => json!(Stand::Awake {}),
+                    None => json!(Stand::Resting {}),
+                }),
+                (PeerAsk::Erase { of_many }, _) => service.erase(key, of_many).await.map(|stand| json!(stand)),
+            };
+            answer(&outbox, id, result);
+        });
+    }
+
+    /// Others held this node for dead, and may have claimed what it has: it looks, one after the other.
+    fn on_doubt(&self) {
+        self.outbox.push(peer_frame(&PeerFrame::Doubted {}));
+        let service = Arc::clone(&self.service);
+        if service.doubting.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        spawn_local(async move {
+            service.look_at_all().await;
+            service.doubting.store(false, Ordering::Relaxed);
+        });
+    }
+}
+
+fn answer(outbox: &Outbox, id: u64, result: Result<Value, Failure>) {
+    let (ok, error) = match result {
+        Ok(value) => (Some(value), None),
+        Err(failure) => (None, Some(failure.face())),
+    };
+    outbox.push(peer_frame(&PeerFrame::Answer { id, ok, error, decided: false }));
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.service.board.down(self.node, self.number);
+    }
+}
+
+impl Service {
+    /// The conversation, if it runs here as its owner has it; if it runs nowhere, this node lets go of it.
+    async fn awake(&self, key: ConversationKey) -> Result<Option<ConversationHandle>, Failure> {
+        for _ in 0..LOOKS_MAX {
+            match self.conversations.let_go(key) {
+                // It was claimed by somebody else since the asker has looked.
+                Seen::Awake(handle) if handle.is_relay() => return Err(Failure::restarting()),
+                Seen::Awake(handle) => {
+                    // Whoever comes takes it over, unless it is in the middle of something.
+                    if !self.phase.is_draining() || !handle.release().await && handle.is_open() {
+                        return Ok(Some(handle));
+                    }
+                }
+                Seen::Waking(waking) => {
+                    if waking.clone().await.is_err() {
+                        self.conversations.forget_waking(key, &waking);
+                    }
+                }
+                Seen::Resting => return Ok(None),
+                Seen::Down => return Err(Failure::restarting()),
+                Seen::Quarantined => return Err(Failure::quarantined()),
+                Seen::Erasing => return Err(Failure::erased()),
+            }
+        }
+        Err(Failure::restarting())
+    }
+
+    /// Erases a conversation for another node, unless it runs nowhere here: then that does it.
+    async fn erase(&self, key: ConversationKey, of_many: bool) -> Result<Stand, Failure> {
+        if let Seen::Resting = self.conversations.let_go(key) {
+            return Ok(Stand::Resting {});
+        }
+        let awaited = if of_many { Awaited::Removed } else { Awaited::KeyEnded };
+        self.eraser.erase_here(key, awaited).await.map(|()| Stand::Gone {})
+    }
+
+    async fn look_at_all(&self) {
+        tracing::warn!("other nodes held this one for dead; it looks whether what it has is still its own");
+        self.conversations.let_go_of_prepared();
+        for shard in self.conversations.awake() {
+            for handle in shard.into_iter().filter(|handle| !handle.is_relay()) {
+                match self.eraser.store.owner(handle.key()).await {
+                    Ok(owner) if owner.node != Some(self.board.me()) => handle.lose(),
+                    // Where nobody knows, its next append will tell.
+                    Ok(_) | Err(_) => {}
+                }
+            }
+        }
+    }
+}
