@@ -17,6 +17,11 @@ pub(crate) const REQUESTS: &str = "tertulia_http_requests_total";
 pub(crate) const REQUEST_SECONDS: &str = "tertulia_http_request_seconds";
 pub(crate) const ANSWERS_WAITING_BYTES: &str = "tertulia_answers_waiting_bytes";
 pub(crate) const ANSWERS_CUT: &str = "tertulia_answers_cut_total";
+pub(crate) const LINK_FRAMES: &str = "tertulia_peer_frames_total";
+pub(crate) const LINK_BYTES: &str = "tertulia_peer_bytes_total";
+pub(crate) const LINK_ROUND_TRIP: &str = "tertulia_peer_round_trip_seconds";
+pub(crate) const LINKS_ENDED: &str = "tertulia_peer_links_ended_total";
+pub(crate) const LINKS_REFUSED: &str = "tertulia_peer_links_refused_total";
 
 /// Tells the recorder what each name means.
 pub(crate) fn describe() {
@@ -40,5 +45,13 @@ pub(crate) fn describe() {
     describe_counter!(REQUESTS, "HTTP requests answered, by status class");
     describe_gauge!(ANSWERS_WAITING_BYTES, Unit::Bytes, "bytes of answers that their clients have not received yet");
     describe_counter!(ANSWERS_CUT, "answers dropped because their clients did not receive them in time");
+    describe_counter!(LINK_FRAMES, "frames between this node and others, by way: in, out");
+    describe_counter!(LINK_BYTES, Unit::Bytes, "bytes of frames between this node and others, by way: in, out");
+    describe_histogram!(LINK_ROUND_TRIP, Unit::Seconds, "time from a ping to another node to its pong");
+    describe_counter!(LINKS_ENDED, "links to other nodes that ended, by cause: silent, ended, frame, lost");
+    describe_counter!(
+        LINKS_REFUSED,
+        "links that did not come about, by cause: unreachable, slow, stranger, refused, malformed, crowded"
+    );
     describe_histogram!(REQUEST_SECONDS, Unit::Seconds, "time from a request's head to its answer's head");
 }

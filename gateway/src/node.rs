@@ -26,6 +26,7 @@ use crate::access::{Access, Limiter, Rates};
 use crate::answers::Answers;
 use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
 use crate::banner::Banner;
+use crate::cluster::{self, JoinError, Joined, Linked, Seat, SeatError};
 use crate::connection::{Door, Proxies, open_files, serve};
 use crate::http::{
     Counting, Edge, EdgeParts, ReadPlaces, Readiness, configure, cors, count, deliver, head, measure, only_metrics,
@@ -59,6 +60,10 @@ pub enum NodeError {
     },
     #[error(transparent)]
     Open(#[from] OpenError),
+    #[error(transparent)]
+    Seat(#[from] SeatError),
+    #[error("the node cannot join the others: {0}")]
+    Join(#[from] JoinError),
     #[error("model: {0}")]
     Model(#[from] RegistryError),
     #[error("the demo tenant cannot be set up: {0}")]
@@ -84,6 +89,7 @@ pub struct Node {
     server: Server,
     metrics_server: Option<Server>,
     system: Arc<System>,
+    linked: Option<Linked>,
     learning: Learning,
     closing: Closing,
     drain: watch::Sender<Option<Duration>>,
@@ -130,8 +136,13 @@ impl Node {
         let address = listener.local_addr()?;
         let metrics_listener = config.metrics_listen.map(bind).transpose()?;
         let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let seat = Seat::take(&config)?;
         let opened = stores::open(&config, Folder::New).await?;
-        let Opened { store, path, demo_file, demo_key, pepper, token_key, admin_key, closing } = opened;
+        let Opened { store, path, demo_file, demo_key, pepper, token_key, admin_key, shared, closing } = opened;
+        let joined = match (seat, shared) {
+            (Some(seat), Some(shared)) => Some(cluster::join(&config, seat, shared)?),
+            _ => None,
+        };
         let keys = Arc::new(ApiKeys::new(store.clone(), pepper));
         let tenants = Tenants::new(store.clone(), Arc::clone(&keys), demo_file).with_demo_key(demo_key);
         let clock = Arc::new(SystemClock);
@@ -163,10 +174,15 @@ impl Node {
             wakes_at_once: config.conversations.wakes_at_once.get(),
             threads: workers,
             work_min: config.limits.work_min.get(),
+            alone: joined.is_none(),
+            peers: joined.as_ref().map(Joined::peers),
             ..options
         };
+        let jitter = options.jitter;
         let system = System::new(store.clone(), Arc::new(knowledge.clone()), clock, options);
         actix_web::rt::spawn(Arc::clone(&system).sweep());
+        let known = joined.as_ref().map(|joined| Arc::clone(joined.cluster()));
+        let linked = joined.map(|joined| joined.link(Arc::clone(&system), jitter));
 
         let limits = &config.limits;
         let tokens = Tokens::new(&token_key, limits.visitor_session_max)?;
@@ -204,6 +220,7 @@ impl Node {
             learning: learning.clone(),
             places: ReadPlaces::default(),
             readiness: Readiness::default(),
+            cluster: known,
             metrics: metrics.clone(),
         });
         let changes = system.tenant_changes();
@@ -249,6 +266,7 @@ impl Node {
             server,
             metrics_server,
             system,
+            linked,
             learning,
             closing,
             drain,
@@ -269,7 +287,8 @@ impl Node {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-        let Self { server, metrics_server, system, learning, closing, drain, drain_timeout, metrics, .. } = self;
+        let Self { server, metrics_server, system, linked, learning, closing, drain, drain_timeout, metrics, .. } =
+            self;
         let handle = server.handle();
         let metrics_server = metrics_server.map(|server| (server.handle(), actix_web::rt::spawn(server)));
         let upkeep = actix_web::rt::spawn(async move {
@@ -289,6 +308,9 @@ impl Node {
             tokio::join!(drained, learning.drain());
         };
         let (ended, ()) = tokio::join!(server, drained);
+        if let Some(linked) = linked {
+            linked.leave().await;
+        }
         upkeep.abort();
         // The last to go: how the node drains is worth knowing.
         if let Some((handle, ended)) = metrics_server {

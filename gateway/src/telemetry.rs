@@ -73,6 +73,7 @@ pub fn metrics() -> Result<PrometheusHandle, BuildError> {
         engine_model::metrics::describe();
         engine_knowledge::metrics::describe();
         engine_store::metrics::describe();
+        engine_cluster::metrics::describe();
         crate::metrics::describe();
         PROCESS.describe();
         metrics::gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);

@@ -13,6 +13,7 @@ use circles::circles;
 /// there; `tests` sees everything.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("schema", &[]),
+    ("engine-cluster", &["schema", "engine-store"]),
     ("engine-config", &["schema"]),
     ("engine-conversation", &["schema"]),
     ("engine-crawl", &["schema", "engine-documents", "engine-knowledge", "engine-store"]),

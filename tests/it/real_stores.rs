@@ -2,7 +2,9 @@
 //! Tests that need them stand in modules of this name, so that `tests/run fast` can leave them out.
 
 mod cassandra;
+mod cluster;
 mod cql;
 mod leash;
+mod many;
 mod node;
 mod redis;

@@ -10,6 +10,7 @@ pub mod hostile;
 pub mod llm;
 pub mod moody;
 pub mod node;
+pub mod nodes;
 pub mod packed;
 pub mod patient;
 pub mod peers;

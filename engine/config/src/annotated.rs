@@ -48,9 +48,18 @@ fn write_setting(out: &mut String, key: &str, path: &[String], line: &str, merge
         // One that is set to nothing is not set, however the nothing is quoted.
         Some(_) if keys::secret(path) && is_empty(merged, path) => writeln!(out, "{line}"),
         Some(_) if keys::secret(path) => writeln!(out, "{key} = \"\" # it is set; secrets are not shown"),
+        Some(_) if has_password(path, merged) => {
+            writeln!(out, "{key} = \"\" # it is set; it has a password in it, and secrets are not shown")
+        }
         Some(value) => writeln!(out, "{key} = {value}"),
         None => writeln!(out, "{line}"),
     };
+}
+
+/// Whether it is an address with a name or a password in it.
+fn has_password(path: &[String], merged: &Merged<'_>) -> bool {
+    let Some(DeValue::String(text)) = merged.find(path).map(Spanned::get_ref) else { return false };
+    text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'))
 }
 
 /// Whether a text without anything in it stands there.

@@ -6,8 +6,8 @@ use super::error::{ConfigError, Place};
 use super::keys::{self, Path};
 use super::services;
 
-/// Names that programs of this kind share, a short one of ours, and the settings they stand for.
-const PLAIN: [(&str, &[&str]); 7] = [
+/// Names that programs of this kind share, short ones of ours, and the settings they stand for.
+const PLAIN: [(&str, &[&str]); 10] = [
     ("OPENAI_API_KEY", &["providers", "openai", "key"]),
     ("OPENAI_BASE_URL", &["providers", "openai", "base_url"]),
     ("ANTHROPIC_API_KEY", &["providers", "anthropic", "key"]),
@@ -15,6 +15,9 @@ const PLAIN: [(&str, &[&str]); 7] = [
     ("GEMINI_API_KEY", &["providers", "gemini", "key"]),
     ("GEMINI_BASE_URL", &["providers", "gemini", "base_url"]),
     ("TERTULIA_STORE", &["store", "url"]),
+    ("TERTULIA_REDIS", &["redis", "url"]),
+    ("TERTULIA_PEER_LISTEN", &["peer", "listen"]),
+    ("TERTULIA_PEER_SECRET", &["peer", "secret"]),
 ];
 
 /// How all other settings' names begin.

@@ -39,7 +39,7 @@ pub(super) fn known(path: &[String], all: &[Path]) -> bool {
 
 /// Whether a setting must not be shown.
 pub(super) fn secret(path: &[String]) -> bool {
-    path.last().is_some_and(|key| key == "key" || key == "api_key" || key == "password")
+    path.last().is_some_and(|key| matches!(key.as_str(), "key" | "api_key" | "password" | "secret"))
 }
 
 /// The path as it is written in messages.

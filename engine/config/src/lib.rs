@@ -7,6 +7,8 @@ mod error;
 mod keys;
 mod merge;
 mod model_name;
+mod place;
+mod redis_url;
 mod services;
 mod settings;
 mod sources;
@@ -15,9 +17,10 @@ mod values;
 
 pub use error::{ConfigError, Place};
 pub use model_name::{ModelName, ModelNameError, Provider};
+pub use redis_url::{RedisUrl, RedisUrlError};
 pub use settings::{
-    Config, Conversations, Knowledge, Learning, Limits, Log, LogFormat, LogLevel, Models, ProviderSettings, Providers,
-    ProxyHeader, Server, Store,
+    Config, Conversations, Knowledge, Learning, Limits, Log, LogFormat, LogLevel, Models, Peer, ProviderSettings,
+    Providers, ProxyHeader, Redis, Server, Store,
 };
 pub use sources::Sources;
 pub use store_url::{StoreTls, StoreUrl, StoreUrlError};

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::model_name::{ModelName, Provider};
+use super::redis_url::RedisUrl;
 use super::store_url::{StoreTls, StoreUrl};
 use super::values;
 
@@ -54,6 +55,10 @@ pub struct Config {
     pub limits: Limits,
     /// Where everything is kept, and how that is reached.
     pub store: Store,
+    /// What the nodes of an installation share besides.
+    pub redis: Redis,
+    /// How the nodes of an installation reach each other.
+    pub peer: Peer,
     /// Documents and their indexes.
     pub knowledge: Knowledge,
     /// Sites that may be learned.
@@ -291,6 +296,45 @@ pub struct Store {
     /// The folder of the keys under which texts are sealed; none: `keys` in the data directory.
     #[serde(deserialize_with = "values::folder_or_none")]
     pub keys: Option<PathBuf>,
+}
+
+/// Where the Redis is that the nodes of an installation share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redis {
+    /// Its address; none: there is none.
+    #[serde(deserialize_with = "values::redis_url")]
+    pub url: Option<RedisUrl>,
+    /// The name by which it knows the node, where the address has none.
+    #[serde(deserialize_with = "values::text_or_none")]
+    pub user: Option<String>,
+    /// The password, where the address has none.
+    #[serde(deserialize_with = "values::secret")]
+    pub password: Option<SecretString>,
+}
+
+/// How the nodes of an installation reach each other.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// Address and port at which the node listens to other nodes; none: it has nothing to do with others.
+    #[serde(deserialize_with = "values::listen_or_none")]
+    pub listen: Option<SocketAddr>,
+    /// What all nodes of the installation know, and nobody else.
+    #[serde(deserialize_with = "values::secret")]
+    pub secret: Option<SecretString>,
+    /// Host and port at which other nodes reach this one, where that is not what it listens at.
+    #[serde(deserialize_with = "values::place_or_none")]
+    pub address: Option<String>,
+}
+
+impl Peer {
+    /// Host and port at which other nodes reach this one; none without a listener for them.
+    #[must_use]
+    pub fn reached_at(&self) -> Option<String> {
+        let listen = self.listen?;
+        self.address.clone().or_else(|| (!listen.ip().is_unspecified()).then(|| listen.to_string()))
+    }
 }
 
 /// Documents and their indexes.

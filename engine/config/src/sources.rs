@@ -16,12 +16,15 @@ use super::environment::{self, Variable};
 use super::error::ConfigError;
 use super::merge::Merged;
 use super::model_name::ModelName;
-use super::settings::{Config, Store};
+use super::settings::{Config, Peer, Redis, Store};
 use super::store_url::StoreTls;
 use super::{annotated, keys};
 
 /// How long a visitor's token may be valid.
 const VISITOR_TOKEN_TTL: std::ops::RangeInclusive<Duration> = Duration::from_secs(30)..=Duration::from_secs(3600);
+
+/// What nobody guesses has at least so much in it.
+const PEER_SECRET_BYTES_MIN: usize = 32;
 
 /// More copies than this are surely mistyped.
 const STORE_REPLICAS_MAX: u8 = 9;
@@ -129,7 +132,61 @@ fn check(config: &Config, merged: &Merged<'_>) -> Result<(), ConfigError> {
         let problem = "is shorter than `limits.visitor_token_ttl`";
         return Err(merged.bad_value(&["limits", "visitor_session_max"], problem));
     }
-    check_store(&config.store, merged)
+    check_store(&config.store, merged)?;
+    check_redis(&config.redis, merged)?;
+    check_peer(&config.peer, merged)
+}
+
+/// A name and a password stand in one place.
+fn check_redis(redis: &Redis, merged: &Merged<'_>) -> Result<(), ConfigError> {
+    let bad = |key, problem: &str| Err(merged.bad_value(&["redis", key], problem));
+    let Some(url) = &redis.url else {
+        return match (&redis.user, &redis.password) {
+            (None, None) => Ok(()),
+            (Some(_), _) => bad("user", "is for a Redis, and `redis.url` names none: write `redis://HOST:PORT` there"),
+            (None, Some(_)) => {
+                bad("password", "is for a Redis, and `redis.url` names none: write `redis://HOST:PORT` there")
+            }
+        };
+    };
+    if redis.user.is_some() && redis.password.is_none() {
+        return bad("user", "needs `redis.password` beside it");
+    }
+    if url.password.is_some() && redis.password.is_some() {
+        return bad("password", "stands in `redis.url`, too: write it in one of them");
+    }
+    Ok(())
+}
+
+/// Others can reach the node, and are asked for the secret.
+fn check_peer(peer: &Peer, merged: &Merged<'_>) -> Result<(), ConfigError> {
+    let bad = |key, problem: String| Err(merged.bad_value(&["peer", key], problem));
+    if let Some(secret) = &peer.secret {
+        let secret = secret.expose_secret();
+        if secret.len() < PEER_SECRET_BYTES_MIN || !secret.bytes().all(|b| b.is_ascii_graphic()) {
+            let problem =
+                format!("expected at least {PEER_SECRET_BYTES_MIN} letters, digits and signs, without spaces");
+            return bad("secret", problem);
+        }
+    }
+    let Some(listen) = peer.listen else {
+        return match (&peer.secret, &peer.address) {
+            (None, None) => Ok(()),
+            (Some(_), _) => bad("secret", "needs `peer.listen` beside it, such as \"10.0.0.7:8081\"".into()),
+            (None, Some(_)) => bad("address", "needs `peer.listen` beside it, such as \"10.0.0.7:8081\"".into()),
+        };
+    };
+    if peer.secret.is_none() {
+        return bad("listen", "needs `peer.secret` beside it, which all nodes of the installation know".into());
+    }
+    if peer.reached_at().is_none() {
+        let problem = format!(
+            "nobody can reach the node at {}: set `peer.address` to a host and a port, such as \"10.0.0.7:8081\"",
+            listen.ip()
+        );
+        return bad("listen", problem);
+    }
+    Ok(())
 }
 
 /// What belongs together is all there.

@@ -2,9 +2,10 @@
 //! Invariant: one that was read can be used as it is, and no complaint repeats what may be a password.
 
 use std::fmt;
-use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::str::FromStr;
+
+use super::place::host_and_port;
 
 /// The port at which ScyllaDB and Cassandra listen, where none is named.
 const PORT: u16 = 9042;
@@ -90,39 +91,7 @@ impl fmt::Display for StoreUrl {
 
 /// One host with its port, as it can be looked up.
 fn contact_point(text: &str) -> Result<String, StoreUrlError> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(wrong("a host is missing"));
-    }
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let split = rest.split_once(']').filter(|(address, _)| address.parse::<Ipv6Addr>().is_ok());
-            let Some((address, port)) = split else {
-                return Err(wrong(&format!("{text:?} is no IPv6 address in brackets")));
-            };
-            let port = match port {
-                "" => None,
-                port => Some(port.strip_prefix(':').unwrap_or_default()),
-            };
-            (format!("[{address}]"), port)
-        }
-        None if text.matches(':').count() > 1 => {
-            return Err(wrong(&format!("the IPv6 address {text:?} stands in brackets, as in `[::1]:{PORT}`")));
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host.to_owned(), Some(port)),
-            None => (text.to_owned(), None),
-        },
-    };
-    let is_named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if !host.starts_with('[') && (host.is_empty() || !host.chars().all(is_named)) {
-        return Err(wrong(&format!("{text:?} is no host")));
-    }
-    let port = match port.map(str::parse::<u16>) {
-        None => PORT,
-        Some(Ok(port)) if port > 0 => port,
-        Some(_) => return Err(wrong(&format!("the port of {text:?} is not 1 to 65535"))),
-    };
+    let (host, port) = host_and_port(text, PORT).map_err(|what| wrong(&what))?;
     Ok(format!("{host}:{port}"))
 }
 

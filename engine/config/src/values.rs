@@ -13,6 +13,8 @@ use secrecy::SecretString;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Unexpected, Visitor};
 
 use super::model_name::ModelName;
+use super::place::host_and_port;
+use super::redis_url::RedisUrl;
 use super::store_url::{StoreTls, StoreUrl};
 
 /// `"1500ms"`, `"20s"`, `"15m"`, `"2h"`; more than zero, at most a day.
@@ -87,6 +89,28 @@ pub(super) fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 pub(super) fn store_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StoreUrl, D::Error> {
     let text = read(deserializer, "`sqlite`, or `cql://HOST:PORT,HOST:PORT/KEYSPACE`", |text| Some(text.to_owned()))?;
     text.parse().map_err(de::Error::custom)
+}
+
+/// A Redis; an empty text is none. What is wrong with it is said in its own words, for it may have a password in it.
+pub(super) fn redis_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RedisUrl>, D::Error> {
+    let text =
+        read(deserializer, "`redis://HOST:PORT`, or `rediss://HOST:PORT` for TLS", |text| Some(text.to_owned()))?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(de::Error::custom)
+}
+
+/// A host and a port at which others are to reach something; an empty text is none.
+pub(super) fn place_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    read(deserializer, "a host and a port such as \"10.0.0.7:8081\", or nothing", |text| match text.trim() {
+        "" => Some(None),
+        text => {
+            // Port 0 is none that anybody could name.
+            let (host, port) = host_and_port(text, 0).ok().filter(|(_, port)| *port > 0)?;
+            Some(Some(format!("{host}:{port}")))
+        }
+    })
 }
 
 /// Whether and how a cluster is spoken to by TLS.

@@ -9,6 +9,7 @@ mod error;
 mod log;
 pub mod memory;
 pub mod metrics;
+mod nodes;
 mod projection;
 mod records;
 #[cfg(any(feature = "sqlite", feature = "cql"))]
@@ -22,6 +23,7 @@ mod store;
 pub use due::{DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, Reschedule};
 pub use error::{Pending, StoreError};
 pub use log::{Append, Claim, Log, Opening, Owner, Page, PageBounds, Unspoken, UnspokenQuery};
+pub use nodes::{BEAT_STANDS, BEATS_MAX, Beat, GOODBYE_STANDS, Member, Nodes};
 pub use projection::{Behind, ConversationRow, ListCursor, ListQuery, LogCursor, Projection, Projections};
 pub use records::{Record, RecordKeys, RecordName, Records, Scope};
 pub use seals::{Note, Seals};

@@ -1,6 +1,7 @@
 //! The store as a model: what every adapter must do, in the plainest code, and faults on demand.
 //! Invariant: no threads, no files, no chance; the same calls and script give the same answers.
 
+mod nodes;
 mod projections;
 mod seals;
 
@@ -65,6 +66,7 @@ struct State {
     /// The id of the record that has a key.
     keys: BTreeMap<(Scope, &'static str, String), String>,
     projected: Projected,
+    beats: BTreeMap<NodeId, nodes::Left>,
     script: VecDeque<Scripted>,
     last_answer_at: Option<Instant>,
 }

@@ -6,6 +6,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use schema::NodeId;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -13,6 +14,9 @@ use super::{
     demo_file, lock, read_version, rights, see_one,
 };
 use crate::private_file::{read_line, write_line, write_new};
+
+/// Which node had the directory last.
+const NODE_FILE: &str = "node";
 
 /// The file of the root key, in the folder of the keys.
 const ROOT_FILE: &str = "root";
@@ -102,6 +106,21 @@ impl ClusterDir {
         )
     }
 
+    /// Notes which node has the directory from now on, and gives the one that had it before.
+    ///
+    /// # Errors
+    /// When it cannot be noted.
+    pub fn next_node(&self, node: NodeId) -> Result<Option<NodeId>, DataDirError> {
+        let file = self.path.join(NODE_FILE);
+        let before = fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok());
+        write_new(&file, format!("{node}\n").as_bytes()).map_err(|problem| DataDirError::Io {
+            path: self.path.clone(),
+            doing: "note which node has it",
+            problem,
+        })?;
+        Ok(before)
+    }
+
     /// Leaves the key for `/v1/admin` where the operator and the commands find it.
     ///
     /// # Errors
@@ -155,6 +174,11 @@ mod tests {
         dir.store_is_open().unwrap();
         drop(dir);
         drop(ClusterDir::existing(&shared, "chats", None).unwrap());
+        let dir = open("chats").unwrap();
+        let [first, second] = [NodeId::generate(), NodeId::generate()];
+        assert_eq!(dir.next_node(first).unwrap(), None);
+        assert_eq!(dir.next_node(second).unwrap(), Some(first));
+        drop(dir);
         assert!(matches!(open("others"), Err(DataDirError::OfCluster { keyspace, .. }) if keyspace == "chats"));
         assert!(matches!(DataDir::open(&shared), Err(DataDirError::OfCluster { .. })));
         assert!(!shared.join(STORE_FILE).exists() && !shared.join(SECRET_FILE).exists());

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actors::{Failure, System, Worker};
+use engine_cluster::Cluster;
 use engine_config::Config;
 use engine_knowledge::Knowledge;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -36,6 +37,8 @@ pub struct EdgeParts {
     pub places: ReadPlaces,
     /// The last look at whether the node can work.
     pub readiness: Readiness,
+    /// What the node knows of others; none where it is alone with its store.
+    pub cluster: Option<Arc<Cluster>>,
     /// Renders the metrics.
     pub metrics: PrometheusHandle,
 }

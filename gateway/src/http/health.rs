@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::caller::address;
 use super::edge::Edge;
+use crate::cluster::state;
 use crate::connection::{is_this_machine, passed_on};
 use crate::error::ApiError;
 use crate::telemetry::rendered;
@@ -23,7 +24,7 @@ use crate::telemetry::rendered;
 const STORE_MAX: Duration = Duration::from_secs(2);
 
 pub(super) async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(NodeState { status: "alive".into() })
+    HttpResponse::Ok().json(NodeState { status: "alive".into(), cluster: None })
 }
 
 /// How long one look at the store answers all who ask: it writes, and anybody may ask.
@@ -58,7 +59,8 @@ pub(super) async fn ready(edge: web::Data<Edge>) -> Result<HttpResponse, ApiErro
         return Err(failure.into());
     }
     edge.parts.readiness.at_most_as_old_as(LOOK_EVERY, look(&edge)).await?;
-    Ok(HttpResponse::Ok().json(NodeState { status: "ready".into() }))
+    let cluster = edge.parts.cluster.as_deref().map(state);
+    Ok(HttpResponse::Ok().json(NodeState { status: "ready".into(), cluster }))
 }
 
 async fn look(edge: &Edge) -> Result<(), Failure> {

@@ -11,14 +11,15 @@ use engine_config::{Config, StoreUrl};
 use engine_privacy::FileKeys;
 use engine_store::cql::{CqlOptions, CqlStore};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
-use engine_store::{SharedStore, StoreError};
+use engine_store::{Nodes, SharedStore, StoreError};
 use schema::NodeId;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::datadir::{ClusterDir, DataDir, DataDirError};
 use crate::secret::{Key, derived_api_key};
 
 pub use tls::TlsError;
+pub(crate) use tls::trusting_system;
 
 /// Why a store cannot be opened, in one line for whoever named it.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +57,24 @@ pub struct Opened {
     pub token_key: Key,
     /// The key for `/v1/admin`.
     pub admin_key: SecretString,
+    /// What it has in common with other nodes; none where the store is its own.
+    pub shared: Option<Shared>,
     /// Ends the store.
     pub closing: Closing,
+}
+
+/// What the nodes of an installation have in common through their store.
+pub struct Shared {
+    /// As what this node claims, and leaves signs of life.
+    pub node: NodeId,
+    /// The one that had this data directory before: it runs no more, as only one at a time can have it.
+    pub before: Option<NodeId>,
+    /// Where it leaves them.
+    pub nodes: Arc<dyn Nodes>,
+    /// What the installation is called among others that share the same Redis.
+    pub installation: String,
+    /// What all its nodes know, and nobody else.
+    pub secret: Key,
 }
 
 /// Ends a store, and then gives its data directory back.
@@ -108,6 +125,7 @@ fn open_sqlite(config: &Config, directory: Folder) -> Result<Opened, OpenError> 
         pepper: data.pepper(),
         token_key: data.token_key(),
         admin_key: data.admin_key().clone(),
+        shared: None,
         closing: Closing(Kind::Sqlite(store, data)),
     })
 }
@@ -125,8 +143,9 @@ async fn open_cql(
         Folder::New => ClusterDir::open(&config.data, keyspace, keys)?,
         Folder::Existing => ClusterDir::existing(&config.data, keyspace, keys)?,
     };
+    let node = NodeId::generate();
     let options = CqlOptions {
-        node: NodeId::generate(),
+        node,
         contact_points: contact_points.to_vec(),
         addresses: std::collections::HashMap::new(),
         keyspace: keyspace.into(),
@@ -140,6 +159,8 @@ async fn open_cql(
     let threads = if settings.threads == 0 { (cores / 2).max(1) } else { settings.threads };
     let store = Arc::new(CqlStore::open(options, threads).await?);
     data.store_is_open()?;
+    // A command is no node.
+    let before = if directory == Folder::New { data.next_node(node)? } else { None };
     let admin_key = derived_api_key(&store.derive("tertulia admin key v1"));
     data.keep_admin_key(&admin_key)?;
     Ok(Opened {
@@ -149,6 +170,13 @@ async fn open_cql(
         pepper: store.derive("tertulia api keys v1"),
         token_key: store.derive("tertulia visitor tokens v1"),
         admin_key,
+        shared: Some(Shared {
+            node,
+            before,
+            nodes: Arc::clone(&store) as Arc<dyn Nodes>,
+            installation: hex::encode(&store.derive("tertulia installation v1").expose_secret()[..8]),
+            secret: store.derive("tertulia peers v1"),
+        }),
         store: Arc::clone(&store) as SharedStore,
         closing: Closing(Kind::Cql(store, data)),
     })

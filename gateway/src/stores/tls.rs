@@ -43,6 +43,14 @@ pub(super) fn client(settings: &Store) -> Result<Option<Arc<ClientConfig>>, TlsE
     Ok(Some(Arc::new(shown)))
 }
 
+/// TLS towards whoever an authority vouches for that the system trusts.
+///
+/// # Errors
+/// When it trusts none.
+pub(crate) fn trusting_system() -> Result<Arc<ClientConfig>, TlsError> {
+    Ok(Arc::new(ClientConfig::builder().with_root_certificates(by_system()?).with_no_client_auth()))
+}
+
 fn by_system() -> Result<RootCertStore, TlsError> {
     let mut trusted = RootCertStore::empty();
     // One of hundreds that cannot be read is no reason to trust none.

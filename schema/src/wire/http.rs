@@ -69,6 +69,18 @@ pub struct MessageIn {
 pub struct NodeState {
     /// `alive` or `ready`.
     pub status: String,
+    /// How the node stands among others that share its store; absent where its store is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterState>,
+}
+
+/// What a node sees of the others of its installation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClusterState {
+    /// By what it sees them: `whole` (Redis and the store), `without_redis`, `without_store`, or `blind`.
+    pub sight: String,
+    /// How many it takes to live, itself among them.
+    pub members: usize,
 }
 
 /// `POST /v1/conversations/{id}/cancel`.

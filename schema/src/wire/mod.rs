@@ -19,10 +19,10 @@ pub use documents::{
     LeftOutReason,
 };
 pub use http::{
-    ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, ErrorBody, ErrorFace,
-    EventList, HumanAction, HumanIn, KeyMade, Look, MessageIn, NodeState, OpenIn, PlanChoice, PlanList, PlanPut,
-    PlanView, Released, RunningTurn, Said, Status, TenantIn, TenantList, TenantPut, TenantView, TurnStopped, VisitorIn,
-    VisitorToken, WidgetIn, WidgetSession,
+    ClusterState, ConversationClosed, ConversationList, ConversationSummary, ConversationView, Created, ErrorBody,
+    ErrorFace, EventList, HumanAction, HumanIn, KeyMade, Look, MessageIn, NodeState, OpenIn, PlanChoice, PlanList,
+    PlanPut, PlanView, Released, RunningTurn, Said, Status, TenantIn, TenantList, TenantPut, TenantView, TurnStopped,
+    VisitorIn, VisitorToken, WidgetIn, WidgetSession,
 };
 pub use improve::{
     AnswerIn, AnswerList, AnswerView, UnansweredAt, UnansweredList, UnansweredQuestion, Verdict, VerdictIn, VerdictView,

@@ -24,7 +24,7 @@ async fn open(contact_point: &str, keyspace: &str, folder: &Path) -> anyhow::Res
     Ok(Arc::new(CqlStore::open(options(contact_point, keyspace, folder), 2).await?))
 }
 
-fn options(contact_point: &str, keyspace: &str, folder: &Path) -> CqlOptions {
+pub(super) fn options(contact_point: &str, keyspace: &str, folder: &Path) -> CqlOptions {
     CqlOptions {
         node: NodeId::generate(),
         contact_points: vec![contact_point.into()],

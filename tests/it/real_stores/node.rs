@@ -119,7 +119,7 @@ async fn a_second_node_works_with_a_copy_of_the_root_key_and_takes_what_the_firs
     let keyspace = keyspace_name();
     let own = on_cluster(Cassandra::shared().unwrap(), &keyspace);
     let settings = settings(&own);
-    let first = Node::start(&settings);
+    let mut first = Node::start(&settings);
     let id = first.api().open_with("Ana").await;
     let (_, acme) = first.operator().create_tenant("acme").await;
     let of_acme = acme.open_with("Bo").await;
@@ -144,7 +144,8 @@ async fn a_second_node_works_with_a_copy_of_the_root_key_and_takes_what_the_firs
     assert!(err.lines().last().unwrap().contains("is not the one of this cluster's data"), "{err}");
 
     fs::write(&root_key, text).unwrap();
-    drop(first);
+    first.signal("TERM");
+    first.ended().await;
     let second = Node::start_in(root.clone(), &settings);
     assert_eq!((second.demo_key(), second.admin_key()), (demo, admin));
     let api = second.api();

@@ -130,6 +130,41 @@ fn a_cluster_is_named_in_the_file_or_in_the_environment() {
 }
 
 #[test]
+fn what_nodes_share_is_named_in_the_file_or_in_the_environment() {
+    let none = read("", &[]).unwrap();
+    assert!(none.redis.url.is_none() && none.peer.listen.is_none() && none.peer.reached_at().is_none());
+    let secret = "canary-secret-of-32-signs-or-more";
+    let file = format!(
+        "[redis]\nurl = \"redis://cache\"\nuser = \"me\"\npassword = \"canary\"\n\
+         [peer]\nlisten = \"10.0.0.7:8081\"\nsecret = \"{secret}\"\n"
+    );
+    let variables = [
+        ("TERTULIA_REDIS", "redis://cache"),
+        ("TERTULIA_REDIS__USER", "me"),
+        ("TERTULIA_REDIS__PASSWORD", "canary"),
+        ("TERTULIA_PEER_LISTEN", "10.0.0.7:8081"),
+        ("TERTULIA_PEER_SECRET", secret),
+    ];
+    for (file, variables) in [(file.as_str(), &[][..]), ("", &variables[..])] {
+        let config = read(file, variables).unwrap();
+        assert_eq!(format!("{:?}", config.redis.url.as_ref().unwrap()), "redis://cache:6379");
+        assert_eq!(config.redis.password.as_ref().unwrap().expose_secret(), "canary");
+        assert_eq!(config.peer.reached_at().as_deref(), Some("10.0.0.7:8081"));
+        assert_eq!(config.peer.secret.as_ref().unwrap().expose_secret(), secret);
+        assert!(!format!("{config:?}").contains("canary"));
+        let printed = sources(file, variables).unwrap().annotated().unwrap();
+        assert!(printed.contains("url = \"redis://cache\"") && !printed.contains("canary"), "{printed}");
+    }
+    let named = [&variables[3..], &[("TERTULIA_PEER__ADDRESS", "node-1.example:9")]].concat();
+    assert_eq!(read("", &named).unwrap().peer.reached_at().as_deref(), Some("node-1.example:9"));
+    // An address with a password in it is a secret, however it is written.
+    for url in ["redis://:canary@cache", "redis:\\u002f/:canary@cache"] {
+        let printed = sources(&format!("[redis]\nurl = \"{url}\""), &[]).unwrap().annotated().unwrap();
+        assert!(printed.contains("url = \"\" # it is set") && !printed.contains("canary"), "{printed}");
+    }
+}
+
+#[test]
 fn an_inline_table_of_prices_fits_a_variable() {
     let text = r#"{ "gemini/g" = { input = 0.1, cached = 0.025, output = 0.4 } }"#;
     let config = read("", &[("TERTULIA_PRICES", text)]).unwrap();
@@ -328,6 +363,36 @@ fn what_is_wrong_is_one_line_that_says_where() {
         file("data_dir = \"x\"", "t.toml, line 1: `data_dir` is not a setting; did you mean `data`?"),
         variable("TERTULIA_STORE", "db1", "environment: `TERTULIA_STORE`: it is no store: write `sqlite`, or `cql://"),
         variable("TERTULIA_STORE__PASSWORD", "canary", "environment: `TERTULIA_STORE__PASSWORD`: needs `store.user`"),
+        variable(
+            "TERTULIA_REDIS",
+            "http://:canary@cache",
+            "environment: `TERTULIA_REDIS`: it is no Redis: write `redis://HOST:PORT`, or `rediss://HOST:PORT` for TLS",
+        ),
+        variable("TERTULIA_REDIS__PASSWORD", "canary", "environment: `TERTULIA_REDIS__PASSWORD`: is for a Redis, and"),
+        file(
+            "[redis]\nurl = \"redis://:canary@cache\"\npassword = \"canary\"",
+            "t.toml, line 3: `redis.password`: stands in `redis.url`, too: write it in one of them",
+        ),
+        file(
+            "[redis]\nurl = \"redis://cache\"\nuser = \"me\"",
+            "t.toml, line 3: `redis.user`: needs `redis.password` beside it",
+        ),
+        variable("TERTULIA_PEER_LISTEN", "8081", "environment: `TERTULIA_PEER_LISTEN`: invalid value: string \"8081\""),
+        variable(
+            "TERTULIA_PEER_LISTEN",
+            "10.0.0.7:8081",
+            "environment: `TERTULIA_PEER_LISTEN`: needs `peer.secret` beside it",
+        ),
+        variable(
+            "TERTULIA_PEER_SECRET",
+            "canary",
+            "environment: `TERTULIA_PEER_SECRET`: expected at least 32 letters, digits and signs, without spaces",
+        ),
+        variable("TERTULIA_PEER__ADDRESS", "node-1", "environment: `TERTULIA_PEER__ADDRESS`: invalid value: string"),
+        file(
+            "[peer]\nlisten = \"0.0.0.0:8081\"\nsecret = \"canary-canary-canary-canary-canary\"",
+            "t.toml, line 2: `peer.listen`: nobody can reach the node at 0.0.0.0: set `peer.address` to a host and a port",
+        ),
         variable(
             "TERTULIA_STORE_USER",
             "me",

@@ -15,6 +15,7 @@ mod list;
 mod log_reads;
 mod measures;
 mod migrate;
+mod nodes;
 mod places;
 mod record_intents;
 mod record_keys;

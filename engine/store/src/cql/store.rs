@@ -18,9 +18,9 @@ use super::statements::Statements;
 use super::touched::Touched;
 use crate::metrics::KEYS_FAILING;
 use crate::{
-    Append, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log, LogCursor,
-    Note, Opening, Owner, Page, PageBounds, Pending, Projection, Projections, Record, RecordKeys, RecordName, Records,
-    Reschedule, Scope, Seals, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Beat, Behind, Claim, ConversationRow, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListQuery, Log,
+    LogCursor, Nodes, Note, Opening, Owner, Page, PageBounds, Pending, Projection, Projections, Record, RecordKeys,
+    RecordName, Records, Reschedule, Scope, Seals, Snapshot, Snapshots, StoreError, Unspoken, UnspokenQuery,
 };
 
 /// How often a store tells that it lives, and looks after what others have left.
@@ -265,6 +265,16 @@ impl Projections for CqlStore {
 
     fn list(&self, query: ListQuery) -> Pending<Vec<ConversationSummary>> {
         self.ask(|core| async move { core.list(query).await })
+    }
+}
+
+impl Nodes for CqlStore {
+    fn beat(&self, beat: Beat) -> Pending<()> {
+        self.ask(|core| async move { core.leave_beat(&beat).await })
+    }
+
+    fn beats(&self) -> Pending<Vec<Beat>> {
+        self.ask(|core| async move { core.beats().await })
     }
 }
 

@@ -17,6 +17,7 @@
 //! | `record`, `record_key` | under conditions alone | documents, and who has a key |
 //! | `record_id` | plainly, before what it points to | which documents there are |
 //! | `record_key_note` | plainly, before the rows of keys are changed | which of them may have been left in the middle |
+//! | `node` | plainly, with an end | which nodes live |
 //! | `ending` | plainly, before the log is retired | whose keys have to end |
 
 /// The steps from each version to the next; the first one makes everything.
@@ -49,6 +50,8 @@ pub(super) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE IF NOT EXISTS touched (writer uuid, chunk bigint, number bigint, tenant blob, id blob,
         PRIMARY KEY ((writer, chunk), number)) WITH gc_grace_seconds = 3600",
     "CREATE TABLE IF NOT EXISTS writer (part tinyint, id uuid, beat timestamp, done bigint, newest bigint,
+        PRIMARY KEY ((part), id)) WITH gc_grace_seconds = 3600",
+    "CREATE TABLE IF NOT EXISTS node (part tinyint, id blob, beat bigint, lasts int, address text, version text,
         PRIMARY KEY ((part), id)) WITH gc_grace_seconds = 3600",
     "CREATE TABLE IF NOT EXISTS projection (name text PRIMARY KEY, generation int, version int, walked bigint)",
     "CREATE TABLE IF NOT EXISTS record (scope blob, kind text, id text, version bigint, body blob, stamp uuid,

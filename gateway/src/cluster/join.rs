@@ -1,0 +1,120 @@
+//! How a node comes among others, and how it leaves them.
+//! Invariant: it leaves membership only when it owns nothing any more, as others take what a node that left has had.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_rt::Arbiter;
+use actors::{Peers, System};
+use engine_cluster::{Cluster, ClusterError, ClusterOptions, RedisOptions};
+use engine_config::{Config, Redis};
+use engine_store::Member;
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+
+use super::membership::Members;
+use super::seat::Seat;
+use crate::peers::{Ends, PeerSecret, TlsSetupError, Transport};
+use crate::stores::{Shared, TlsError, trusting_system};
+
+/// How long the thread of the links has for its last words.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// Why a node could not join the others.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinError {
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Tls(#[from] TlsSetupError),
+    #[error("the authorities that Redis is checked by: {0}")]
+    Redis(#[from] TlsError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+/// A node's place among others, from before it has conversations until it has none any more.
+pub(crate) struct Joined {
+    cluster: Arc<Cluster>,
+    listener: std::net::TcpListener,
+    secret: PeerSecret,
+    ends: Ends,
+}
+
+/// The links of a node that serves.
+pub(crate) struct Linked {
+    cluster: Arc<Cluster>,
+    links: Arbiter,
+}
+
+/// Begins to beat.
+///
+/// # Errors
+/// What the configuration has wrong, or the system refuses.
+pub(crate) fn join(config: &Config, seat: Seat, shared: Shared) -> Result<Joined, JoinError> {
+    let me = Member { id: shared.node, address: seat.address, version: env!("CARGO_PKG_VERSION").into() };
+    let redis = redis(&config.redis)?;
+    let options = ClusterOptions { me, before: shared.before, installation: shared.installation, redis };
+    let secret = match &config.peer.secret {
+        Some(words) => PeerSecret::chosen(words.expose_secret()),
+        None => PeerSecret::new(shared.secret),
+    };
+    let cluster = Arc::new(Cluster::start(options, Some(shared.nodes))?);
+    Ok(Joined { cluster, listener: seat.listener, secret, ends: Ends::new()? })
+}
+
+impl Joined {
+    /// What conversations need of it.
+    pub(crate) fn peers(&self) -> Arc<dyn Peers> {
+        Arc::new(Members(Arc::clone(&self.cluster)))
+    }
+
+    /// What the node knows of others.
+    pub(crate) const fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    /// Begins to make links to others, on a thread of their own.
+    pub(crate) fn link(self, system: Arc<System>, jitter: fn() -> f64) -> Linked {
+        let Self { cluster, listener, secret, ends } = self;
+        let (me, living) = (cluster.me().id, cluster.living());
+        let links = Arbiter::new();
+        links.spawn_fn(move || {
+            actix_web::rt::spawn(async move {
+                match TcpListener::from_std(listener) {
+                    Ok(listener) => Transport::new(me, system, ends, secret, jitter).run(listener, living).await,
+                    Err(error) => tracing::error!(%error, "the internal listener cannot be used"),
+                }
+            });
+        });
+        Linked { cluster, links }
+    }
+}
+
+impl Linked {
+    /// Leaves the others: when the node has no conversation any more.
+    pub(crate) async fn leave(self) {
+        self.cluster.goodbye().await;
+        // What is under way over links was answered when conversations ended.
+        tokio::time::sleep(LAST_WORDS).await;
+        self.links.stop();
+        if tokio::task::spawn_blocking(move || self.links.join()).await.is_err() {
+            tracing::warn!("the links to other nodes did not end in good order");
+        }
+        self.cluster.close();
+    }
+}
+
+fn redis(settings: &Redis) -> Result<Option<RedisOptions>, TlsError> {
+    let Some(url) = &settings.url else { return Ok(None) };
+    let tls = if url.tls { Some(trusting_system()?) } else { None };
+    Ok(Some(RedisOptions {
+        host: url.host.clone(),
+        port: url.port,
+        user: url.user.clone().or_else(|| settings.user.clone()),
+        password: url.password.clone().or_else(|| settings.password.clone()),
+        database: url.database,
+        tls,
+    }))
+}

@@ -1,0 +1,25 @@
+//! Membership as conversations need it.
+
+use std::sync::Arc;
+
+use actors::Peers;
+use engine_cluster::Cluster;
+use schema::NodeId;
+use tokio::sync::watch;
+
+/// What the node knows of others, for its conversations.
+pub(super) struct Members(pub(super) Arc<Cluster>);
+
+impl Peers for Members {
+    fn me(&self) -> NodeId {
+        self.0.me().id
+    }
+
+    fn living(&self) -> watch::Receiver<actors::Living> {
+        self.0.ids()
+    }
+
+    fn owner_of(&self, hash: u64) -> NodeId {
+        self.0.owner_of(hash)
+    }
+}

@@ -1,0 +1,13 @@
+//! This node among the others that share its store: who lives, the links to them, and what they tell each other.
+//! Invariant: a node whose store is its own knows of no others, and pays nothing for them.
+
+mod join;
+mod membership;
+mod seat;
+mod state;
+
+pub(crate) use join::JoinError;
+pub(crate) use join::{Joined, Linked, join};
+pub(crate) use seat::Seat;
+pub(crate) use seat::SeatError;
+pub(crate) use state::state;

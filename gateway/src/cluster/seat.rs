@@ -1,0 +1,71 @@
+//! Where the other nodes reach this one.
+//! Invariant: a node that shares its store listens to the others, and says an address that they can reach.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+
+use engine_config::{Config, StoreUrl};
+
+/// Why others could not reach the node, in one line for whoever starts it.
+#[derive(Debug, thiserror::Error)]
+pub enum SeatError {
+    #[error(
+        "{0} is for nodes that share a store, and this one has its own: take it away, or set TERTULIA_STORE to cql://HOST:PORT/KEYSPACE"
+    )]
+    Alone(&'static str),
+    #[error(
+        "the nodes of a cluster listen to each other: set TERTULIA_PEER_LISTEN to an address of this machine that the others reach, such as 10.0.0.7:8081"
+    )]
+    NoListener,
+    #[error(
+        "{0} is no address that other nodes can reach: set TERTULIA_PEER__ADDRESS to the host and port at which they reach this one"
+    )]
+    NoAddress(SocketAddr),
+    #[error("cannot listen to other nodes on {address}: {problem}")]
+    Listen {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// Why not.
+        problem: io::Error,
+    },
+}
+
+/// The internal listener.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) listener: TcpListener,
+    /// As others reach it: `host:port`.
+    pub(crate) address: String,
+}
+
+impl Seat {
+    /// Begins to listen to other nodes; none where the store is the node's own.
+    ///
+    /// # Errors
+    /// [`SeatError`].
+    pub(crate) fn take(config: &Config) -> Result<Option<Self>, SeatError> {
+        if matches!(config.store.url, StoreUrl::Sqlite) {
+            return match (&config.redis.url, config.peer.listen) {
+                (Some(_), _) => Err(SeatError::Alone("TERTULIA_REDIS")),
+                (None, Some(_)) => Err(SeatError::Alone("TERTULIA_PEER_LISTEN")),
+                (None, None) => Ok(None),
+            };
+        }
+        let address = match config.peer.listen {
+            Some(address) => address,
+            // A node for this machine alone: its peers are on it too.
+            None if config.listen.ip().is_loopback() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            None => return Err(SeatError::NoListener),
+        };
+        let failed = |problem| SeatError::Listen { address, problem };
+        let listener = TcpListener::bind(address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let told = match &config.peer.address {
+            Some(told) => told.clone(),
+            None if bound.ip().is_unspecified() => return Err(SeatError::NoAddress(bound)),
+            None => bound.to_string(),
+        };
+        Ok(Some(Self { listener, address: told }))
+    }
+}
