@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use serde_json::Value;
 use tests::node::{Node, Ran, command, fresh, run, used};
+use tests::site::Site;
 use tests::stream::text_of;
+use tests::stub::Stub;
+use tests::{PATIENCE, look_again};
 
 const RETURNS: &str = include_str!("../fixtures/knowledge/shop/returns.md");
 const DELIVERY: &str = include_str!("../fixtures/knowledge/shop/delivery.md");
@@ -172,6 +176,49 @@ fn a_command_that_needs_a_node_says_so() {
     config.arg("config");
     let settings = run(config, "");
     assert!(good(&settings).contains("format = \"json\""), "{}", settings.out);
+}
+
+// The site answers while a command is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_healthy_while_it_takes_new_work() {
+    let mut stub = Stub::start();
+    let model = [("OPENAI_BASE_URL", &*stub.base()), ("TERTULIA_MODEL", "openai/stub")];
+    let mut node = Node::start(&[model[0], model[1], ("TERTULIA_SERVER__DRAIN_TIMEOUT", "60s")]);
+    // With the settings of this node, which may have ended.
+    let (root, address) = (node.root(), node.address.to_string());
+    let ask = |arguments: &[&str]| {
+        let mut command = command(root.path(), &[("TERTULIA_LISTEN", &address)]);
+        command.arg("health").args(arguments);
+        run(command, "")
+    };
+    let (by_settings, elsewhere) = (|| ask(&[]), |url: &str| ask(&["--url", url]));
+    assert_eq!(good(&by_settings()), "ready\n");
+    let url = format!("http://{}/", node.address);
+    assert_eq!(good(&elsewhere(&url)), "ready\n");
+    assert!(bad(&elsewhere("http://127.0.0.1:9"), 1).contains("127.0.0.1:9"));
+    assert!(bad(&elsewhere(&url.replace("http", "https")), 2).contains("http://127.0.0.1:8080"));
+    let site = Site::start([]).await;
+    assert!(bad(&elsewhere(&site.url("/")), 1).contains("not a node"));
+
+    // A reply that runs keeps it from ending; meanwhile it takes nothing new.
+    let api = node.api();
+    let id = api.open().await;
+    api.say(id, "r1", "Tell me something long, please.").await;
+    let call = stub.call().await;
+    node.signal("TERM");
+    let heard = Instant::now();
+    let last = loop {
+        let ran = by_settings();
+        if ran.code != Some(0) {
+            break ran;
+        }
+        assert!(heard.elapsed() < PATIENCE, "it does not drain");
+        look_again().await;
+    };
+    assert!(bad(&last, 1).contains("(draining)"), "{last:?}");
+    call.finish();
+    assert!(node.ended().await.success());
+    assert!(bad(&by_settings(), 1).contains("no node answers"));
 }
 
 /// The key in what `create` and `rotate-key` print.

@@ -6,6 +6,7 @@ mod api;
 mod attacks;
 mod cli;
 mod contacts;
+mod deploy;
 mod due;
 mod erasing;
 mod faults;

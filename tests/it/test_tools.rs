@@ -1,6 +1,9 @@
-//! What others' tools say of the public faces: the type checker of the client's types, the fuzzer of the API.
+//! What others' tools say: the type checker of the client's types, the fuzzer of the API, and those that read, or run,
+//! the files of deploy/.
 //! Tests that need an installed tool stand in modules of this name, so that `tests/run fast` can leave them out.
 
+mod balanced;
+mod deploy;
 mod openapi;
 mod types;
 

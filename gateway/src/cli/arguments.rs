@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use schema::{Contact, ConversationId};
+use url::Url;
 
 /// A conversation engine for AI customer service.
 #[derive(Debug, Parser)]
@@ -34,6 +35,8 @@ pub(super) enum Command {
     Plan(PlanCommand),
     /// Print a conversation of the running node
     Export(Export),
+    /// Ask the running node whether it takes new work
+    Health(Health),
     /// Make anew what can be made of the conversations' logs, while no node runs
     #[command(subcommand)]
     Rebuild(Rebuild),
@@ -145,6 +148,13 @@ pub(super) enum Rebuild {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Health {
+    /// The node's own address, where it is not the one of the settings: http://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(super) url: Option<Url>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Export {
     /// Id of the conversation
     pub(super) conversation: ConversationId,
@@ -200,6 +210,9 @@ mod tests {
             (&format!("export {id} --format markdown"), true),
             (&format!("export {id} --format xml"), false),
             ("export", false),
+            ("health", true),
+            ("health --url http://127.0.0.1:8080", true),
+            ("health --url somewhere", false),
             ("rebuild conversations", true),
             ("rebuild", false),
             ("rebuild everything", false),

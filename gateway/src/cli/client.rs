@@ -8,10 +8,11 @@ use engine_config::Config;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder};
 use schema::ErrorCode;
-use schema::wire::ErrorBody;
+use schema::wire::{ErrorBody, NodeState};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use url::Url;
 
 use super::error::CliError;
 use crate::datadir;
@@ -110,29 +111,33 @@ impl Client {
     }
 
     async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, CliError> {
-        let address = self.address.to_string();
-        let failed = |error: reqwest::Error| {
-            let address = address.clone();
-            if error.is_connect() {
-                CliError::Unreachable { address }
-            } else if error.is_timeout() {
-                CliError::Slow { address }
-            } else {
-                CliError::Strange { address, problem: "the answer breaks off".into() }
-            }
-        };
-        let response = request.send().await.map_err(failed)?;
-        let status = response.status();
-        let body = response.bytes().await.map_err(failed)?;
-        if status.is_success() {
-            let body = if body.is_empty() { b"null" } else { &*body };
-            return serde_json::from_slice(body)
-                .map_err(|error| CliError::Strange { address: address.clone(), problem: error.to_string() });
+        answer(&self.address.to_string(), request).await
+    }
+}
+
+/// What a node answers, or which failure that is.
+async fn answer<T: DeserializeOwned>(address: &str, request: RequestBuilder) -> Result<T, CliError> {
+    let failed = |error: reqwest::Error| {
+        let address = address.to_owned();
+        if error.is_connect() {
+            CliError::Unreachable { address }
+        } else if error.is_timeout() {
+            CliError::Slow { address }
+        } else {
+            CliError::Strange { address, problem: "the answer breaks off".into() }
         }
-        match serde_json::from_slice::<ErrorBody>(&body) {
-            Ok(ErrorBody { error }) => Err(CliError::Refused { code: error.code, message: error.message }),
-            Err(_) => Err(CliError::Strange { address: address.clone(), problem: format!("status {status}") }),
-        }
+    };
+    let strange = |problem| CliError::Strange { address: address.to_owned(), problem };
+    let response = request.send().await.map_err(failed)?;
+    let status = response.status();
+    let body = response.bytes().await.map_err(failed)?;
+    if status.is_success() {
+        let body = if body.is_empty() { b"null" } else { &*body };
+        return serde_json::from_slice(body).map_err(|error| strange(error.to_string()));
+    }
+    match serde_json::from_slice::<ErrorBody>(&body) {
+        Ok(ErrorBody { error }) => Err(CliError::Refused { code: error.code, message: error.message }),
+        Err(_) => Err(strange(format!("status {status}"))),
     }
 }
 
@@ -157,6 +162,28 @@ pub(super) async fn answers(config: &Config) -> Result<bool, CliError> {
     let Ok(address) = address(config) else { return Ok(false) };
     let probe = http()?.get(format!("http://{address}/healthz")).timeout(PROBE_TIMEOUT).send().await;
     Ok(probe.is_ok_and(|response| response.status().is_success()))
+}
+
+/// What the node says of itself that the configuration names, or the one at `url`: a failure is a node that takes no
+/// new work.
+pub(super) async fn readiness(config: &Config, url: Option<&Url>) -> Result<NodeState, CliError> {
+    let (address, page) = match url {
+        None => {
+            let address = address(config)?.to_string();
+            let page = format!("http://{address}/readyz");
+            (address, page)
+        }
+        Some(url) if url.scheme() == "http" => {
+            let page = url.join("/readyz").map_err(|error| CliError::Usage(format!("--url {url}: {error}")))?;
+            (url.authority().to_owned(), page.into())
+        }
+        Some(url) => {
+            return Err(CliError::Usage(format!(
+                "--url {url}: give the node's own address, such as http://127.0.0.1:8080"
+            )));
+        }
+    };
+    answer(&address, http()?.get(page).timeout(PROBE_TIMEOUT)).await
 }
 
 /// Where a node that listens there is reached from its own machine.

@@ -8,6 +8,7 @@ mod chat;
 mod client;
 mod error;
 mod export;
+mod health;
 mod learn;
 mod offline;
 mod online;

@@ -9,7 +9,7 @@ use engine_config::Sources;
 use super::arguments::{Arguments, Command};
 use super::error::CliError;
 use super::plain::Plain;
-use super::{backend, chat, client, export, learn, plan, rebuild, tenant};
+use super::{backend, chat, client, export, health, learn, plan, rebuild, tenant};
 use crate::node;
 
 /// The whole program, but for its allocator.
@@ -56,6 +56,9 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
             let backend = backend::for_operator(&config).await?;
             plan::run(&*backend, command, &mut Plain(io::stdout().lock())).await
         }),
+        Command::Health(asked) => {
+            block_on(async { health::run(&config, &asked, &mut Plain(io::stdout().lock())).await })
+        }
         // Done above.
         Command::ReadDocument(_) => Ok(()),
         Command::Rebuild(what) => block_on(rebuild::run(&config, &what, &mut Plain(io::stdout().lock()))),

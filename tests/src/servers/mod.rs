@@ -1,4 +1,5 @@
-//! The real stores, for tests and for a person: Cassandra and Redis, each in processes of its own.
+//! The real stores, for tests and for a person: Cassandra and Redis, each in processes of its own; and for tests the
+//! programs that stand beside nodes.
 //! Invariant: no server outlives the process that started it, however that one ends; and none touches another
 //! server of the machine, for each has a loopback address of its own.
 
@@ -6,9 +7,11 @@ pub mod cassandra;
 mod cql;
 mod leash;
 mod place;
+pub mod program;
 pub mod redis;
 
 pub use cassandra::Cassandra;
+pub use program::Program;
 pub use redis::Redis;
 
 use std::path::{Path, PathBuf};
