@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_store::{ListQuery, PageBounds, Projection, SharedStore, StoreError};
-use schema::{ContactId, ConversationKey, ErrorCode, Fact, TenantId};
+use engine_store::{ListQuery, SharedStore};
+use schema::{ContactId, ConversationKey, ErrorCode, TenantId};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::contacts::Contacts;
@@ -44,7 +44,7 @@ impl ContactErasing<'_> {
     pub(crate) async fn erase(&self, tenant: TenantId, id: ContactId) -> Result<(), Failure> {
         let (id, family) = self.contacts.begin_erasing(tenant, id).await?;
         loop {
-            // The list first, then the logs that it is behind: what is in neither was erased.
+            // The list first, then what the store knows of them beside it: what is in neither was erased.
             self.listing.caught_up().await;
             let mut left = self.listed(tenant, &family).await?;
             if left.is_empty() {
@@ -133,27 +133,9 @@ impl ContactErasing<'_> {
         Ok(page.into_iter().map(|row| ConversationKey { tenant, conversation: row.id }).collect())
     }
 
-    /// Conversations with the contact that the list does not have yet.
+    /// Conversations with the contact that the list does not have yet, whichever node has opened them.
     async fn unlisted(&self, tenant: TenantId, family: &[ContactId]) -> Result<Vec<ConversationKey>, Failure> {
-        let failed = |error: StoreError| Failure::store(&error);
-        let mut cursor = self.store.cursor(Projection::Conversations).await.map_err(failed)?;
-        let mut found = Vec::new();
-        loop {
-            let behind = self.store.behind(Projection::Conversations, cursor, AT_ONCE).await.map_err(failed)?;
-            for key in behind.keys.into_iter().filter(|key| key.tenant == tenant) {
-                let page = match self.store.read(key, 0, PageBounds::events(1)).await {
-                    Err(StoreError::NotFound) => continue,
-                    page => page.map_err(failed)?,
-                };
-                let with = page.events.first().map(|event| &event.fact);
-                if matches!(with, Some(Fact::Opened { contact, .. }) if family.contains(contact)) {
-                    found.push(key);
-                }
-            }
-            if behind.is_all {
-                return Ok(found);
-            }
-            cursor = behind.cursor;
-        }
+        let found = self.store.with_contacts(tenant, family.to_vec(), AT_ONCE).await;
+        found.map_err(|error| Failure::store(&error))
     }
 }

@@ -1,11 +1,11 @@
 //! Ports that a store of tests passes on, unchanged, to the one behind it: its field `store`.
 
 /// `forward!(DueIndex for Moody);` implements the port by the store in the field `store`; `forward!(erase, ending,
-/// unspoken, probe);`, inside of `impl Log`, and `forward!(put, put_with_keys, delete);`, inside of `impl Records`, what few
+/// with_contacts, unspoken, probe);`, inside of `impl Log`, and `forward!(put, put_with_keys, delete);`, inside of `impl Records`, what few
 /// stores of tests do differently.
 #[macro_export]
 macro_rules! forward {
-    (erase, ending, unspoken, probe) => {
+    (erase, ending, with_contacts, unspoken, probe) => {
         fn erase(&self, key: schema::ConversationKey, head: Option<schema::Seq>) -> engine_store::Pending<()> {
             self.store.erase(key, head)
         }
@@ -17,6 +17,15 @@ macro_rules! forward {
             limit: usize,
         ) -> engine_store::Pending<Vec<schema::ConversationKey>> {
             self.store.ending(tenant, contacts, limit)
+        }
+
+        fn with_contacts(
+            &self,
+            tenant: schema::TenantId,
+            contacts: Vec<schema::ContactId>,
+            limit: usize,
+        ) -> engine_store::Pending<Vec<schema::ConversationKey>> {
+            self.store.with_contacts(tenant, contacts, limit)
         }
 
         fn unspoken(&self, query: engine_store::UnspokenQuery) -> engine_store::Pending<Vec<engine_store::Unspoken>> {

@@ -138,7 +138,7 @@ impl Log for Moody {
         }
     }
 
-    crate::forward!(erase, ending, unspoken, probe);
+    crate::forward!(erase, ending, with_contacts, unspoken, probe);
 }
 
 /// Does something as the next mood has it.

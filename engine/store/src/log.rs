@@ -68,6 +68,10 @@ pub trait Log: Send + Sync + 'static {
     /// erasures are to be asked for again.
     fn ending(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>>;
 
+    /// Conversations with these contacts, also those that the list does not have yet, whoever has opened them: `limit` at
+    /// most, in any order.
+    fn with_contacts(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>>;
+
     /// Conversations of all tenants that nobody will miss, oldest first: with nothing in their logs, because
     /// whoever opened them got no answer; or with an anonymous contact and nothing but their opening.
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>>;

@@ -72,6 +72,7 @@ struct State {
 }
 
 struct Conversation {
+    contact: ContactId,
     is_anonymous: bool,
     epoch: Epoch,
     /// The node of the last claim.
@@ -160,17 +161,18 @@ impl Log for MemoryStore {
         self.write(|state| {
             let conversation = match (state.conversations.entry(key), open) {
                 (Entry::Occupied(found), _) => found.into_mut(),
-                (Entry::Vacant(place), Some(Opening { is_anonymous, at, .. })) => {
+                (Entry::Vacant(place), Some(Opening { contact, is_anonymous, at })) => {
                     let (events, due, snapshot) = (Vec::new(), None, None);
                     let allotted = self.keys.allot(1).ok().and_then(|ids| ids.first().copied());
                     let key_id = allotted.ok_or_else(|| StoreError::Unavailable("no key was allotted".into()))?;
-                    let node = None;
+                    let (epoch, node, last_at) = (0, None, at);
                     place.insert(Conversation {
+                        contact,
                         is_anonymous,
-                        epoch: 0,
+                        epoch,
                         node,
                         events,
-                        last_at: at,
+                        last_at,
                         due,
                         snapshot,
                         key_id,
@@ -256,6 +258,16 @@ impl Log for MemoryStore {
     // Its keys end whenever they are asked to.
     fn ending(&self, _: TenantId, _: Vec<ContactId>, _: usize) -> Pending<Vec<ConversationKey>> {
         Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn with_contacts(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
+        self.read(move |state| {
+            let theirs = state
+                .conversations
+                .iter()
+                .filter(|(key, found)| key.tenant == tenant && contacts.contains(&found.contact));
+            Ok(theirs.map(|(key, _)| *key).take(limit).collect())
+        })
     }
 
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {

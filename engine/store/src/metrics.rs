@@ -18,6 +18,8 @@ pub const CHECKPOINT_SECONDS: &str = "tertulia_store_checkpoint_seconds";
 
 /// Rows of the list that were met and could not be read, and were shown without their words.
 pub const ROWS_UNREADABLE: &str = "tertulia_store_rows_unreadable_total";
+/// What was met when conversations are due, and could not be read or tidied: all others were gone on with.
+pub const AGENDA_SKIPPED: &str = "tertulia_store_agenda_skipped_total";
 /// 1 while keys cannot be looked after, by what is `doing`: `ending` those of erased conversations, `making` spare ones,
 /// or a chore, `tidying`, which seals what is old and rewrites the file.
 pub const KEYS_FAILING: &str = "tertulia_store_keys_failing";
@@ -48,6 +50,7 @@ pub fn describe() {
     describe_histogram!(QUEUE_WAIT_SECONDS, Unit::Seconds, "how long a command waited for its turn, by queue");
     describe_counter!(ERRORS, Unit::Count, "commands that failed in the store, by kind");
     describe_counter!(ROWS_UNREADABLE, "rows of the list that were shown without words, as they cannot be read");
+    describe_counter!(AGENDA_SKIPPED, "what was passed over when conversations are due, as it cannot be read");
     describe_gauge!(
         KEYS_FAILING,
         Unit::Count,

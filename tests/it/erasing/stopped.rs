@@ -119,6 +119,10 @@ impl Log for Brittle {
         Box::pin(async { Ok(left) })
     }
 
+    fn with_contacts(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
+        self.ask(|store| store.with_contacts(tenant, contacts, limit))
+    }
+
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {
         self.store.unspoken(query)
     }

@@ -1,9 +1,16 @@
 //! The store on real clusters: it keeps every promise that the other adapters keep, and those of many nodes.
 
+mod dues;
+mod ends;
+mod erasing;
+mod late;
+mod lost;
 mod nodes;
+mod openings;
 mod records;
 mod segments;
 mod unknown;
+mod writers;
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -88,7 +88,7 @@ impl Log for Treacherous {
         self.store.read(key, after, bounds)
     }
 
-    tests::forward!(erase, ending, unspoken, probe);
+    tests::forward!(erase, ending, with_contacts, unspoken, probe);
 }
 
 tests::forward!(DueIndex for Treacherous);

@@ -73,7 +73,7 @@ impl Log for Watched {
         })
     }
 
-    tests::forward!(erase, ending, unspoken, probe);
+    tests::forward!(erase, ending, with_contacts, unspoken, probe);
 }
 
 impl Snapshots for Watched {

@@ -142,3 +142,30 @@ pub(super) async fn anonymous_conversations_without_a_word_are_found_by_age(stor
     }
     Ok(())
 }
+
+/// Nothing of it was listed, nor said.
+pub(super) async fn whoever_a_conversation_is_with_it_is_found_until_it_is_erased(store: SharedStore) -> Outcome {
+    let (ana, bo, key) = (contact("ana"), contact("bo"), fresh_key());
+    let (second, of_bo, elsewhere) = (sibling(key), sibling(key), fresh_key());
+    for (key, whose) in [(key, ana), (second, ana), (of_bo, bo), (elsewhere, ana)] {
+        store.claim(key, opening(whose, 0)).await?;
+    }
+    let found = async |contacts: &[ContactId], limit| -> anyhow::Result<Vec<ConversationKey>> {
+        let mut found = store.with_contacts(key.tenant, contacts.to_vec(), limit).await?;
+        found.sort_unstable();
+        Ok(found)
+    };
+    let sorted = |mut keys: Vec<ConversationKey>| {
+        keys.sort_unstable();
+        keys
+    };
+    same("those with one", &found(&[ana], 9).await?, &sorted(vec![key, second]))?;
+    same("those with two", &found(&[ana, bo], 9).await?, &sorted(vec![key, second, of_bo]))?;
+    same("as many as asked for", &found(&[ana, bo], 2).await?.len(), &2)?;
+    same("those with nobody", &found(&[], 9).await?, &vec![])?;
+    store.erase(key, None).await?;
+    same("those that are left", &found(&[ana], 9).await?, &vec![second])?;
+    store.claim(key, opening(bo, 0)).await?;
+    same("another life of it", &found(&[bo], 9).await?, &sorted(vec![key, of_bo]))?;
+    same("not the life before", &found(&[ana], 9).await?, &vec![second])
+}

@@ -86,7 +86,8 @@ cases! {
         an_erasure_may_ask_for_a_head
         erasing_what_is_unknown_is_not_found
         a_long_log_is_erased_and_a_new_one_begins_empty
-        anonymous_conversations_without_a_word_are_found_by_age;
+        anonymous_conversations_without_a_word_are_found_by_age
+        whoever_a_conversation_is_with_it_is_found_until_it_is_erased;
     dues:
         an_append_sets_keeps_and_clears_the_entry
         an_append_that_is_refused_leaves_the_entry

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Context;
 use engine_store::memory::MemoryStore;
 use engine_store::{
-    Append, Claim, ConversationRow, DueChange, DueEntry, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery,
-    Log, LogCursor, Opening, PageBounds, Pending, Projection, Projections, RecordName, Records, Reschedule, Scope,
-    SharedStore, Snapshots, StoreError, Unspoken, UnspokenQuery,
+    Append, Claim, ConversationRow, DueChange, DueIndex, DueQuery, Hasten, Hastened, ListCursor, ListQuery, Log,
+    LogCursor, Opening, PageBounds, Pending, Projection, Projections, RecordName, Records, Reschedule, Scope,
+    SharedStore, Snapshots, StoreError, UnspokenQuery,
 };
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
@@ -320,12 +320,20 @@ impl World {
         let limit = self.random.random_range(0..5);
         let query = ListQuery { tenant, contacts, before, limit };
         same(&format!("{query:?}"), &store.list(query.clone()).await, &model.list(query.clone()).await)?;
-        let after = self.random.random_bool(0.5).then_some(Unspoken { last_at, key: self.keys[0], head: 0 });
-        let query = UnspokenQuery { before: Timestamp::from_millis(4_000), after, limit };
-        same(&format!("{query:?}"), &store.unspoken(query).await, &model.unspoken(query).await)?;
-        let after = self.random.random_bool(0.5).then_some(DueEntry { at: last_at, key: self.keys[0] });
-        let query = DueQuery { before: Timestamp::from_millis(self.random.random_range(0..6_000)), after, limit };
-        same(&format!("{query:?}"), &store.due(query).await, &model.due(query).await)?;
+        // A cursor is one of an earlier answer.
+        let mut query = UnspokenQuery { before: Timestamp::from_millis(4_000), after: None, limit };
+        for _ in 0..2 {
+            let wanted = model.unspoken(query).await;
+            same(&format!("{query:?}"), &store.unspoken(query).await, &wanted)?;
+            query.after = wanted.ok().and_then(|found| found.last().copied());
+        }
+        let before = Timestamp::from_millis(self.random.random_range(0..6_000));
+        let mut query = DueQuery { before, after: None, limit };
+        for _ in 0..2 {
+            let wanted = model.due(query).await;
+            same(&format!("{query:?}"), &store.due(query).await, &wanted)?;
+            query.after = wanted.ok().and_then(|found| found.last().copied());
+        }
         let (scope, limit) = (Scope::Tenant(tenant), self.random.random_range(0..4));
         let after = self.random.random_bool(0.5).then(|| "a".to_string());
         let found = store.scan(scope, "random", after.clone(), limit).await;

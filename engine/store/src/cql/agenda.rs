@@ -1,44 +1,43 @@
-//! When to look at conversations: rows by hour, that lead to what their logs say.
+//! When to look at conversations: rows by their moment, that lead to what their logs say.
 //! Invariant: a row is written before what it points to, and a conversation of which the log says "at this moment" has
 //! a row that is not later. What is true is said by the log alone.
 //!
 //! A row that is earlier than the truth is moved to it when it is met, so that an append that moves the moment on, as
 //! most do, writes nothing here. Each row has a *mark*, drawn when it is written, and the log names the one that holds:
-//! - the moment never goes back under one mark: whoever moves it back writes a new row with a new mark first;
+//! - the moment never goes back under one mark: whoever moves it back writes a new row with a new mark first, and
+//!   whoever moves it on under the mark that holds does so on the condition that moment and mark are what they know;
 //! - a row is moved from `x` to `y` by writing the one at `y`, and only then dropping the one at `x`, where `y` is what
 //!   the log said. So there is always one that is not later than the truth;
 //! - a row of another mark is over when the log's epoch or head has passed those that it was written under: the
 //!   statement that it was written for can only be applied under these. Until then it is left alone.
 //!
-//! No clock decides any of this. One decides only in which hour a row stands (an hour that is over gets no more rows
-//! once clocks differ by less than a day) and when an empty hour is forgotten.
+//! No clock decides any of this. One decides only in which slot a row stands, see `buckets.rs`, and when an empty one is
+//! forgotten. What cannot be read leads to one conversation, and holds up no other one.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use schema::{ConversationId, ConversationKey, Epoch, Seq, TenantId, Timestamp};
-use scylla::value::{CqlTimestamp, MaybeUnset};
+use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
-use super::clock::now;
+use super::buckets::{Bucket, Buckets, DAY_SLOTS, slot};
+use super::clock::{Here, now};
 use super::core::{Core, names, shard};
+use super::due_write::DueWrite;
 use super::failure::odd;
 use super::places::LogEnd;
-use super::segments::{Segment, moment, number};
+use super::segments::{Segment, Tail, moment, number};
 use crate::StoreError;
 
-const HOUR: i64 = 3_600_000;
-/// How long after its end an hour may still get rows, by a clock that is behind.
-const OPEN_HOURS: i32 = 48;
-/// How often an hour that is over, and was found empty, is looked at.
-const EMPTY_EVERY: Duration = Duration::from_secs(600);
+/// How long whoever opens a conversation may be at it.
+const OPENING_MILLIS: i64 = 3_600_000;
+/// How long after its end a slot is forgotten, if it is empty.
+const OPEN_SLOTS: i32 = 2 * DAY_SLOTS;
 /// Rows that are compared with their logs at the same time.
 const AT_ONCE: usize = 16;
-/// Hours remembered.
-const REMEMBERED_MAX: usize = 16_384;
 /// A row that was written longer ago than this is written anew before what it points to: whoever was stopped in between
 /// may find it dropped.
 const FRESH: Duration = Duration::from_secs(10);
@@ -53,50 +52,12 @@ pub(super) enum Agenda {
 }
 
 impl Agenda {
-    const fn number(self) -> i8 {
+    pub(super) const fn number(self) -> i8 {
         match self {
             Self::Due => 0,
             Self::Unspoken => 1,
         }
     }
-}
-
-/// What a statement writes of the moment and of its mark.
-#[derive(Clone, Copy)]
-pub(super) struct DueWrite {
-    pub(super) at: MaybeUnset<Option<CqlTimestamp>>,
-    pub(super) mark: MaybeUnset<Option<i64>>,
-}
-
-impl DueWrite {
-    /// Neither.
-    pub(super) const KEEP: Self = Self { at: MaybeUnset::Unset, mark: MaybeUnset::Unset };
-    /// There is none any more.
-    pub(super) const CLEAR: Self = Self { at: MaybeUnset::Set(None), mark: MaybeUnset::Set(None) };
-
-    /// At this moment, which the row with the mark is not later than; without one, the row that holds.
-    pub(super) const fn at(at: Timestamp, mark: Option<i64>) -> Self {
-        let mark = match mark {
-            Some(_) => MaybeUnset::Set(mark),
-            None => MaybeUnset::Unset,
-        };
-        Self { at: MaybeUnset::Set(Some(moment(at))), mark }
-    }
-}
-
-/// What of an agenda is remembered: the hours that surely stand in it, and those that were found empty.
-#[derive(Default)]
-pub(super) struct Buckets {
-    known: Mutex<HashMap<Bucket, ()>>,
-    empty: Mutex<HashMap<Bucket, Instant>>,
-}
-
-/// A partition of an agenda.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Bucket {
-    agenda: Agenda,
-    hour: i32,
-    shard: i8,
 }
 
 /// A row, in the order in which rows are met.
@@ -116,10 +77,24 @@ type StoredRow = (CqlTimestamp, Vec<u8>, Vec<u8>, i64, Option<Uuid>, Option<i64>
 struct Reading {
     bucket: Bucket,
     rows: VecDeque<Row>,
-    after: Option<(Timestamp, ConversationKey, i64)>,
+    after: Option<RowName>,
     is_over: bool,
     /// It was read from its beginning, and has had no row.
     is_empty: bool,
+    /// It was read from its beginning, and has had no row that is due.
+    is_quiet: bool,
+}
+
+/// Where a row stands in its bucket.
+type RowName = (CqlTimestamp, Vec<u8>, Vec<u8>, i64);
+
+/// What kept from some rows.
+#[derive(Default)]
+struct Trouble {
+    /// Rows that were compared with their logs.
+    compared: usize,
+    /// What the cluster did not do.
+    first: Option<StoreError>,
 }
 
 /// A moment at which to look at a conversation, as its log says.
@@ -175,17 +150,15 @@ impl Core {
         end: &LogEnd,
         at: Timestamp,
     ) -> Result<DueWrite, StoreError> {
-        // Whoever has moved it since has moved it back, with a row of their own: what holds is not later than this.
-        if end.due.is_some_and(|due| at >= due) {
-            return Ok(DueWrite::at(at, None));
+        // What is remembered may be old: the condition tells.
+        if let Some(held) = end.due.filter(|(due, _)| at >= *due) {
+            return Ok(DueWrite::Under { at, held });
         }
         loop {
-            let (clock, began) = (now(), Instant::now());
+            let began = Here::now();
             let mark = self.note(Agenda::Due, at, key, end.log, end.epoch, end.head).await?;
-            // A machine that was suspended knows it by one of the two.
-            let passed = now().since(clock).max(began.elapsed());
-            if passed < FRESH {
-                return Ok(DueWrite::at(at, Some(mark)));
+            if Here::now().since(began) < FRESH {
+                return Ok(DueWrite::Noted(at, mark));
             }
         }
     }
@@ -202,9 +175,12 @@ impl Core {
         let mut readings = self.readings(agenda, before, after).await?;
         let mut found: Vec<Met> = Vec::new();
         let mut moved: BinaryHeap<Reverse<Row>> = BinaryHeap::new();
+        let mut trouble = Trouble::default();
         while found.len() < limit {
             let piece = limit.clamp(1, 64);
-            try_join_all(readings.iter_mut().map(|reading| self.read_on(reading, piece))).await?;
+            for read in join_all(readings.iter_mut().map(|reading| self.read_on(reading, piece, before))).await {
+                trouble.met(read, &self.buckets);
+            }
             let mut rows = Vec::new();
             while rows.len() < AT_ONCE {
                 let Some(next) = next(&mut readings, &mut moved, before) else { break };
@@ -220,7 +196,9 @@ impl Core {
             let truths = join_all(rows.iter().map(|(row, _)| self.truth(agenda, row))).await;
             let mut tidying = Vec::new();
             for ((row, bucket), truth) in rows.into_iter().zip(truths) {
-                match truth? {
+                let Some(truth) = trouble.met(truth, &self.buckets) else { continue };
+                trouble.compared += 1;
+                match truth {
                     Truth::Holds(met) => {
                         if found.last().is_none_or(|last| (last.at, last.key) != (met.at, met.key)) {
                             found.push(met);
@@ -228,20 +206,27 @@ impl Core {
                     }
                     Truth::Later(at) => {
                         let later = Row { at, ..row };
-                        self.write_agenda(agenda, &later).await?;
-                        tidying.push(self.drop_met(bucket, row));
+                        // Where it is not written it is met again.
+                        if trouble.met(self.write_agenda(agenda, &later).await, &self.buckets).is_some() {
+                            tidying.push(self.drop_met(bucket, row));
+                        }
                         moved.push(Reverse(later));
                     }
                     Truth::Open => {}
                     Truth::Over => tidying.push(self.drop_met(bucket, row)),
                     Truth::Debris => {
-                        self.drop_debris(Debris { key: row.key, log: row.log }).await?;
-                        tidying.push(self.drop_met(bucket, row));
+                        let dropped = self.drop_debris(Debris { key: row.key, log: row.log }).await;
+                        if trouble.met(dropped, &self.buckets).is_some() {
+                            tidying.push(self.drop_met(bucket, row));
+                        }
                     }
                 }
             }
             // Those that stay are met again.
             join_all(tidying).await;
+        }
+        if let Some(error) = trouble.first.filter(|_| trouble.compared == 0) {
+            return Err(error);
         }
         self.forget_empty(&readings).await;
         // What was met together may be more than was asked for; it is met again.
@@ -259,23 +244,23 @@ impl Core {
         {
             return Ok(found);
         }
-        let Some(owner) = self.owner(row.key).await? else {
+        let owner = self.owner(row.key).await?.filter(|owner| owner.log == row.log);
+        let Some(owner) = owner else {
             // Whoever opens it has written this first, and is at it.
-            let is_young = row.at.as_millis() > now().as_millis() - HOUR;
+            let is_young = row.at.as_millis() > now().as_millis() - OPENING_MILLIS;
             return Ok(match agenda {
                 Agenda::Unspoken if is_young => Truth::Open,
                 Agenda::Unspoken => Truth::Debris,
                 Agenda::Due => Truth::Over,
             });
         };
-        if owner.log != row.log {
-            return Ok(if agenda == Agenda::Unspoken { Truth::Debris } else { Truth::Over });
-        }
-        let segment = match self.tail(owner.log, owner.tail).await? {
-            Some((_, segment)) if !segment.is_retired() => segment,
-            _ => return Ok(Truth::Over),
-        };
-        Ok(row.truth(agenda, &segment, owner.is_anonymous))
+        let tail = self.tail(owner.log, owner.tail).await?;
+        Ok(match (agenda, tail, tail.live()) {
+            (_, _, Some(segment)) => row.truth(agenda, &segment, owner.is_anonymous),
+            // Whoever opened it was stopped before its log was open: nothing was said in it.
+            (Agenda::Unspoken, Tail::Absent(0), _) => row.at_least(owner.opened_at, 0),
+            _ => Truth::Over,
+        })
     }
 
     /// The buckets that may have rows before a moment.
@@ -285,76 +270,111 @@ impl Core {
         before: Timestamp,
         after: Option<(Timestamp, ConversationKey)>,
     ) -> Result<Vec<Reading>, StoreError> {
-        let this_hour = hour(now());
-        let last = hour(before).max(this_hour.saturating_add(1));
-        let values = (agenda.number(), last);
+        let this_slot = slot(now());
+        // What is overdue stands in the slot in which it was written, by a clock that may be ahead.
+        let last = slot(before).max(this_slot.saturating_add(1));
+        let values = (agenda.number(), last.max(this_slot.saturating_add(DAY_SLOTS)));
         let found = self.link.all::<(i32, i8)>(&self.statements.buckets, values).await?;
-        let found = found.into_iter().map(|(hour, shard)| Bucket { agenda, hour, shard });
-        let is_quiet = |bucket: &Bucket| bucket.hour + 1 < this_hour && self.buckets.is_empty(bucket);
-        let found = found.filter(|bucket| !is_quiet(bucket));
+        let found = found.into_iter().map(|(slot, shard)| Bucket { agenda, slot, shard });
+        let found = found.filter(|bucket| !self.buckets.is_quiet(bucket, this_slot, last));
         // Behind all rows of that one.
-        let after = after.map(|(at, key)| (at, key, i64::MAX));
+        let after: Option<RowName> = after.map(|(at, key)| {
+            let (tenant, id) = names(&key);
+            (moment(at), tenant.to_vec(), id.to_vec(), i64::MAX)
+        });
         Ok(found
-            .map(|bucket| Reading { bucket, rows: VecDeque::new(), after, is_over: false, is_empty: after.is_none() })
+            .map(|bucket| {
+                let (after, is_whole) = (after.clone(), after.is_none());
+                let rows = VecDeque::new();
+                Reading { bucket, rows, after, is_over: false, is_empty: is_whole, is_quiet: is_whole }
+            })
             .collect())
     }
 
-    async fn read_on(&self, reading: &mut Reading, rows: usize) -> Result<(), StoreError> {
+    /// Reads on in a bucket of which nothing is at hand. One that cannot be read is over for this time.
+    async fn read_on(&self, reading: &mut Reading, rows: usize, before: Timestamp) -> Result<(), StoreError> {
         if !reading.rows.is_empty() || reading.is_over {
             return Ok(());
         }
-        let Bucket { agenda, hour, shard } = reading.bucket;
+        let Bucket { agenda, slot, shard } = reading.bucket;
         let limit = i32::try_from(rows).unwrap_or(i32::MAX);
         let (kind, Self { link, statements, .. }) = (agenda.number(), self);
-        let found: Vec<StoredRow> = match &reading.after {
-            None => link.all(&statements.agenda_from, (kind, hour, shard, limit)).await?,
-            Some((at, key, mark)) => {
-                let (tenant, id) = names(key);
-                link.all(&statements.agenda, (kind, hour, shard, moment(*at), tenant, id, mark, limit)).await?
+        while reading.rows.is_empty() && !reading.is_over {
+            let found: Result<Vec<StoredRow>, StoreError> = match &reading.after {
+                None => link.all(&statements.agenda_from, (kind, slot, shard, limit)).await,
+                Some((at, tenant, id, mark)) => {
+                    link.all(&statements.agenda, (kind, slot, shard, at, tenant, id, mark, limit)).await
+                }
+            };
+            let found = found.inspect_err(|_| {
+                (reading.is_over, reading.is_empty, reading.is_quiet) = (true, false, false);
+            })?;
+            reading.is_over = found.len() < rows;
+            for stored in found {
+                reading.is_empty = false;
+                let (at, tenant, id, mark, ..) = &stored;
+                reading.after = Some((*at, tenant.clone(), id.clone(), *mark));
+                match Row::of(stored) {
+                    Ok(row) => {
+                        reading.is_quiet &= row.at >= before;
+                        reading.rows.push_back(row);
+                    }
+                    Err(error) => self.buckets.skipped(&error),
+                }
             }
-        };
-        reading.is_over = found.len() < rows;
-        for stored in found {
-            let row = Row::of(stored)?;
-            reading.is_empty = false;
-            reading.after = Some((row.at, row.key, row.mark));
-            reading.rows.push_back(row);
         }
         Ok(())
     }
 
     async fn write_agenda(&self, agenda: Agenda, row: &Row) -> Result<(), StoreError> {
-        let this_hour = hour(now());
+        let this_slot = slot(now());
         let place = shard(row.key.conversation.as_bytes());
-        // One that is overdue stands in this hour, since earlier ones may be forgotten.
-        let bucket = Bucket { agenda, hour: hour(row.at).max(this_hour), shard: place };
-        let Bucket { hour, shard, .. } = bucket;
+        // One that is overdue stands in this slot, since earlier ones may be forgotten.
+        let bucket = Bucket { agenda, slot: slot(row.at).max(this_slot), shard: place };
+        let Bucket { slot, shard, .. } = bucket;
         if !self.buckets.is_known(&bucket) {
-            self.link.write(&self.statements.note_bucket, (agenda.number(), hour, shard)).await?;
-            self.buckets.know(bucket, this_hour);
+            self.link.write(&self.statements.note_bucket, (agenda.number(), slot, shard)).await?;
+            self.buckets.know(bucket, this_slot);
         }
         let (tenant, id) = names(&row.key);
         let (kind, at, head) = (agenda.number(), moment(row.at), number(row.head));
-        let values = (kind, hour, shard, at, tenant, id, row.mark, row.log, row.epoch, head);
+        let values = (kind, slot, shard, at, tenant, id, row.mark, row.log, row.epoch, head);
         self.link.write(&self.statements.note_agenda, values).await
     }
 
     async fn drop_met(&self, bucket: Option<Bucket>, row: Row) {
         // One that was just moved stands where it is written.
-        let Some(Bucket { agenda, hour, shard }) = bucket else { return };
+        let Some(Bucket { agenda, slot, shard }) = bucket else { return };
         let (tenant, id) = names(&row.key);
-        let values = (agenda.number(), hour, shard, moment(row.at), tenant, id, row.mark);
+        let values = (agenda.number(), slot, shard, moment(row.at), tenant, id, row.mark);
         // If it stays it is met again.
         let _ = self.link.write(&self.statements.drop_agenda, values).await;
     }
 
     async fn forget_empty(&self, readings: &[Reading]) {
-        let this_hour = hour(now());
-        for reading in readings.iter().filter(|reading| reading.is_empty && reading.is_over) {
-            let Bucket { agenda, hour, shard } = reading.bucket;
-            self.buckets.found_empty(reading.bucket);
-            if hour < this_hour.saturating_sub(OPEN_HOURS) {
-                let _ = self.link.write(&self.statements.drop_bucket, (agenda.number(), hour, shard)).await;
+        let this_slot = slot(now());
+        let was_read = |reading: &&Reading| reading.is_over || !reading.rows.is_empty();
+        for reading in readings.iter().filter(|reading| reading.is_quiet).filter(was_read) {
+            let Bucket { agenda, slot, shard } = reading.bucket;
+            self.buckets.looked(reading.bucket);
+            if reading.is_empty && reading.is_over && slot < this_slot.saturating_sub(OPEN_SLOTS) {
+                let _ = self.link.write(&self.statements.drop_bucket, (agenda.number(), slot, shard)).await;
+            }
+        }
+    }
+}
+
+impl Trouble {
+    /// What came of one of many: where nothing did, the others are gone on with.
+    fn met<T>(&mut self, met: Result<T, StoreError>, buckets: &Buckets) -> Option<T> {
+        match met {
+            Ok(met) => Some(met),
+            Err(error) => {
+                buckets.skipped(&error);
+                if !matches!(error, StoreError::Corrupt(_)) {
+                    self.first.get_or_insert(error);
+                }
+                None
             }
         }
     }
@@ -421,39 +441,6 @@ fn next(
     }
     let reading = first.filter(|reading| reading.rows.front().is_some_and(is_due))?;
     reading.rows.pop_front().map(|row| (row, Some(reading.bucket)))
-}
-
-impl Buckets {
-    fn is_known(&self, bucket: &Bucket) -> bool {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).contains_key(bucket)
-    }
-
-    fn know(&self, bucket: Bucket, this_hour: i32) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        // Hours that are over may be forgotten, and get no more rows.
-        known.retain(|bucket, ()| bucket.hour >= this_hour);
-        if known.len() >= REMEMBERED_MAX {
-            known.clear();
-        }
-        known.insert(bucket, ());
-    }
-
-    fn is_empty(&self, bucket: &Bucket) -> bool {
-        let empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
-        empty.get(bucket).is_some_and(|since| since.elapsed() < EMPTY_EVERY)
-    }
-
-    fn found_empty(&self, bucket: Bucket) {
-        let mut empty = self.empty.lock().unwrap_or_else(PoisonError::into_inner);
-        if empty.len() >= REMEMBERED_MAX {
-            empty.clear();
-        }
-        empty.insert(bucket, Instant::now());
-    }
-}
-
-fn hour(at: Timestamp) -> i32 {
-    i32::try_from(at.as_millis().div_euclid(HOUR)).unwrap_or(if at.as_millis() < 0 { i32::MIN } else { i32::MAX })
 }
 
 #[cfg(test)]

@@ -64,19 +64,3 @@ fn a_conversation_is_unspoken_while_nobody_has_said_a_word() {
         assert_eq!(told(&row().unspoken(&segment, is_anonymous)), wanted, "head {head}, anonymous: {is_anonymous}");
     }
 }
-
-#[test]
-fn an_hour_is_that_of_the_moment_on_both_sides_of_the_first_one() {
-    for (moment, wanted) in [
-        (0, 0),
-        (HOUR - 1, 0),
-        (HOUR, 1),
-        (-1, -1),
-        (-HOUR, -1),
-        (-HOUR - 1, -2),
-        (i64::MAX, i32::MAX),
-        (i64::MIN, i32::MIN),
-    ] {
-        assert_eq!(hour(at(moment)), wanted, "{moment}");
-    }
-}

@@ -10,8 +10,8 @@ use scylla::serialize::row::SerializeRow;
 use scylla::statement::batch::{Batch, BatchType};
 use scylla::value::MaybeUnset;
 
-use super::agenda::DueWrite;
 use super::core::{Core, names};
+use super::due_write::DueWrite;
 use super::places::LogEnd;
 use super::segments::{SEGMENT_BYTES_MAX, SEGMENT_EVENTS_MAX, Segment, moment, number};
 use crate::sealed::event::{FORMAT_SEALED, Written, label};
@@ -33,6 +33,15 @@ struct Row {
 impl Core {
     /// Stores events if `epoch` and `head` still hold.
     pub(super) async fn append(&self, append: &Append) -> Result<(), StoreError> {
+        let appended = self.append_to(append).await;
+        if appended == Err(StoreError::NotFound) {
+            // What is remembered of it may be another life of it.
+            self.places.forget(append.key);
+        }
+        appended
+    }
+
+    async fn append_to(&self, append: &Append) -> Result<(), StoreError> {
         let newest = append.events.last().filter(|_| append.continues_head()).ok_or(StoreError::Fenced)?;
         let key = append.key;
         let mut end = self.end_at(key, append.epoch, append.head).await?;
@@ -45,54 +54,61 @@ impl Core {
         let newest = Newest { seq: newest.seq, at: newest.at };
         // What points to the append goes before it.
         let (due, covered) = futures_util::try_join!(self.point_to(key, &end, append.due), self.touch(key))?;
-        self.settle(&end, newest, bytes, due, &rows).await?;
+        let end = self.settle(append, end, newest, bytes, due, &rows).await?;
+        if covered.is_late() {
+            let told = self.touch_anew(key).await;
+            told.map_err(|error| StoreError::Unknown(error.to_string()))?;
+        }
         drop(covered);
-        let due = append.due.applied_to(end.due);
-        self.places.ends(key, LogEnd { head: newest.seq, bytes: end.bytes + bytes, due, ..end });
+        self.places.ends(key, LogEnd { head: newest.seq, bytes: end.bytes + bytes, ..end });
         Ok(())
     }
 
-    /// Sends it until it is known what became of it.
+    /// Sends it until it is known what became of it. Gives the end that it was appended to, and when it is due now.
     async fn settle(
         &self,
-        end: &LogEnd,
+        append: &Append,
+        mut end: LogEnd,
         newest: Newest,
         bytes: u64,
-        due: DueWrite,
+        mut due: DueWrite,
         rows: &[Row],
-    ) -> Result<(), StoreError> {
-        let (mut is_open, mut tries) = (false, TRIES);
-        loop {
-            tries -= 1;
-            let unknown = match self.send(end, newest, bytes, due, rows).await {
-                Ok(true) => return Ok(()),
-                Ok(false) if !is_open => return Err(self.refusal(end).await?),
-                Ok(false) => StoreError::Fenced,
-                Err(error @ StoreError::Unknown(_)) => error,
-                Err(error) if !is_open => return Err(error),
-                Err(error) => error,
-            };
-            is_open = true;
-            // It is decided once this is answered: what was under way was finished by it, or never will be.
+    ) -> Result<LogEnd, StoreError> {
+        // Whether one that was sent may yet be done.
+        let mut open: Option<String> = None;
+        for _ in 0..TRIES {
+            self.places.send(append.key);
+            match self.send(&end, newest, bytes, due, rows).await {
+                Ok(true) => return Ok(LogEnd { due: due.applied_to(end.due), ..end }),
+                Ok(false) => {}
+                Err(StoreError::Unknown(why)) => open = Some(why),
+                Err(error) if open.is_none() => return Err(error),
+                Err(_) => {}
+            }
+            // Once this is answered, what was under way was finished by it, or meets the same condition.
             let Ok(found) = self.segment(end.log, end.segment).await else {
                 return Err(StoreError::Unknown("neither it nor a reading was answered".into()));
             };
-            match found {
-                None => return Err(StoreError::NotFound),
-                Some(found) if found.is_retired() => return Err(StoreError::NotFound),
-                Some(found) if found.head > end.head || !found.is_owned_by(end.epoch) || found.next.is_some() => {
-                    return if self.stands(end, rows).await? { Ok(()) } else { Err(StoreError::Fenced) };
+            let found = found.filter(|found| !found.is_retired()).ok_or(StoreError::NotFound)?;
+            if found.head == end.head && found.is_owned_by(end.epoch) && found.next.is_some() {
+                // What was sent to it will not be done any more: it was sealed before.
+                (end, open) = (self.end_of(append.key, end.epoch, end.head).await?, None);
+                continue;
+            }
+            if found.head > end.head || !found.is_owned_by(end.epoch) {
+                if !self.stands(&end, rows).await? {
+                    return Err(StoreError::Fenced);
                 }
-                Some(_) if tries == 0 => {
-                    return Err(match unknown {
-                        // It was surely not stored, and will not be.
-                        StoreError::Unknown(why) => StoreError::Unavailable(why),
-                        error => error,
-                    });
-                }
-                Some(_) => {}
+                return Ok(LogEnd { due: due.applied_to(end.due), ..end });
+            }
+            if found.due != end.due {
+                // What was remembered of it is old: what points to the append may be, too.
+                end.due = found.due;
+                let pointed = self.point_to(append.key, &end, append.due).await;
+                due = pointed.map_err(|error| open.clone().map_or(error, StoreError::Unknown))?;
             }
         }
+        Err(open.map_or(StoreError::Busy, StoreError::Unknown))
     }
 
     async fn send(
@@ -106,17 +122,37 @@ impl Core {
         let Self { link, statements, .. } = self;
         let (head, bytes, last_at) = (number(newest.seq), number(end.bytes + bytes), moment(newest.at));
         let (log, segment, epoch, before) = (end.log, end.segment, number(end.epoch), number(end.head));
-        let DueWrite { at, mark } = due;
+        let ((at, mark), held) = (due.cells(), due.held());
         if let [Row { clear, sealed, .. }] = rows {
-            let sealed = set(sealed.as_deref());
-            let values =
-                (head, bytes, last_at, at, mark, epoch, FORMAT, clear, sealed, log, segment, head, epoch, before);
-            return link.decide(&statements.append, values).await;
+            let (sealed, by) = (set(sealed.as_deref()), epoch);
+            return match held {
+                None => {
+                    let values =
+                        (head, bytes, last_at, at, mark, by, FORMAT, clear, sealed, log, segment, head, epoch, before);
+                    link.decide(&statements.append, values).await
+                }
+                Some((due, due_mark)) => {
+                    let values = (
+                        head, bytes, last_at, at, mark, by, FORMAT, clear, sealed, log, segment, head, epoch, before,
+                        due, due_mark,
+                    );
+                    link.decide(&statements.append_under, values).await
+                }
+            };
         }
         let mut batch = Batch::new(BatchType::Unlogged);
-        batch.append_statement(statements.move_head.clone());
-        let first = (head, bytes, last_at, at, mark, log, segment, epoch, before);
-        let mut values: Vec<Box<dyn SerializeRow + Send + Sync + '_>> = vec![Box::new(first)];
+        let mut values: Vec<Box<dyn SerializeRow + Send + Sync + '_>> = Vec::with_capacity(rows.len() + 1);
+        match held {
+            None => {
+                batch.append_statement(statements.move_head.clone());
+                values.push(Box::new((head, bytes, last_at, at, mark, log, segment, epoch, before)));
+            }
+            Some((held_at, held_mark)) => {
+                batch.append_statement(statements.move_head_under.clone());
+                let first = (head, bytes, last_at, at, mark, log, segment, epoch, before, held_at, held_mark);
+                values.push(Box::new(first));
+            }
+        }
         for Row { seq, clear, sealed } in rows {
             batch.append_statement(statements.event.clone());
             let sealed = set(sealed.as_deref());
@@ -138,26 +174,18 @@ impl Core {
         }))
     }
 
-    /// Why a condition failed.
-    async fn refusal(&self, end: &LogEnd) -> Result<StoreError, StoreError> {
-        let found = self.segment(end.log, end.segment).await?;
-        Ok(match found {
-            Some(segment) if !segment.is_retired() => StoreError::Fenced,
-            _ => StoreError::NotFound,
-        })
-    }
-
     /// Where the log of an owner ends, if that is at `head`.
     pub(super) async fn end_at(&self, key: ConversationKey, epoch: Epoch, head: Seq) -> Result<LogEnd, StoreError> {
         if let Some(end) = self.places.end(key, epoch).filter(|end| end.head == head) {
             return Ok(end);
         }
+        self.end_of(key, epoch, head).await
+    }
+
+    /// The same, whatever is remembered of it.
+    pub(super) async fn end_of(&self, key: ConversationKey, epoch: Epoch, head: Seq) -> Result<LogEnd, StoreError> {
         let (log, tail) = self.log(key).await?.ok_or(StoreError::NotFound)?;
-        let found = match self.tail(log, tail).await? {
-            Some((_, segment)) if segment.is_retired() => None,
-            found => found,
-        };
-        let Some((at, segment)) = found else {
+        let Some((at, segment)) = self.open_tail(log, tail).await? else {
             self.places.forget(key);
             return Err(StoreError::NotFound);
         };
@@ -165,7 +193,7 @@ impl Core {
             return Err(StoreError::Fenced);
         }
         let Segment { head, first, bytes, due, .. } = segment;
-        let end = LogEnd { log, epoch, segment: at, first, bytes, head, due: due.map(|(at, _)| at) };
+        let end = LogEnd { log, epoch, segment: at, first, bytes, head, due };
         self.places.ends(key, end);
         Ok(end)
     }
@@ -201,8 +229,8 @@ impl Core {
     /// Sees that the agenda points to an append that changes when the conversation is due.
     async fn point_to(&self, key: ConversationKey, end: &LogEnd, due: DueChange) -> Result<DueWrite, StoreError> {
         match due {
-            DueChange::Keep => Ok(DueWrite::KEEP),
-            DueChange::Clear => Ok(DueWrite::CLEAR),
+            DueChange::Keep => Ok(DueWrite::Keep),
+            DueChange::Clear => Ok(DueWrite::Clear),
             DueChange::At(at) => self.point_at(key, end, at).await,
         }
     }

@@ -10,7 +10,7 @@
 //! Invariant: whoever is told of a claim has fenced the last segment; nobody opens a segment whose forerunner is not
 //! sealed.
 
-use schema::{ConversationKey, Epoch, Timestamp};
+use schema::{ContactId, ConversationKey, Epoch, Timestamp};
 use uuid::Uuid;
 
 use super::agenda::Agenda;
@@ -37,7 +37,7 @@ impl Core {
         for _ in 0..TRIES {
             let claimed = match (self.owner(key).await?, open) {
                 (Some(owner), _) => self.take(key, owner).await,
-                (None, Some(opening)) => self.open(key, opening).await,
+                (None, Some(opening)) => Box::pin(self.open(key, opening)).await,
                 (None, None) => {
                     self.places.forget(key);
                     return Err(StoreError::NotFound);
@@ -45,10 +45,12 @@ impl Core {
             };
             match claimed {
                 Ok(Some(end)) => {
-                    self.places.ends(key, end);
-                    return Ok(Claim { epoch: end.epoch, head: end.head, due: end.due });
+                    self.owns(key, end).await?;
+                    return Ok(Claim { epoch: end.epoch, head: end.head, due: end.due.map(|(at, _)| at) });
                 }
                 Ok(None) => {}
+                // Another one is opened in its place.
+                Err(StoreError::NotFound) if open.is_some() => {}
                 // To claim it once more does no harm.
                 Err(StoreError::Unknown(why)) => unsettled = StoreError::Unknown(why),
                 Err(error) => return Err(error),
@@ -65,8 +67,18 @@ impl Core {
             return Err(StoreError::Fenced);
         }
         let end = self.take(key, owner).await?.ok_or(StoreError::Fenced)?;
+        self.owns(key, end).await?;
+        Ok(Claim { epoch: end.epoch, head: end.head, due: end.due.map(|(at, _)| at) })
+    }
+
+    /// A log is owned here from now on. What its owners before had left open has come by now or never will: it may be
+    /// more than the list knows of, and nobody else may ever look.
+    async fn owns(&self, key: ConversationKey, end: LogEnd) -> Result<(), StoreError> {
         self.places.ends(key, end);
-        Ok(Claim { epoch: end.epoch, head: end.head, due: end.due })
+        if end.head > 0 {
+            drop(self.touch(key).await?);
+        }
+        Ok(())
     }
 
     /// Whose a conversation is.
@@ -78,8 +90,10 @@ impl Core {
     /// Takes a conversation over. None when somebody else was faster.
     async fn take(&self, key: ConversationKey, owner: Owner) -> Result<Option<LogEnd>, StoreError> {
         let Owner { log, .. } = owner;
-        // Its key has ended: it is being erased, and its row is about to go.
         if self.cipher(log).await?.is_none() {
+            // Its key has ended, and it should be gone. So it came when nobody waited for it any more: nothing can be
+            // said in it, and its id is not to be dead for that.
+            Box::pin(self.erase(key, None)).await?;
             return Err(StoreError::NotFound);
         }
         let (tenant, id) = names(&key);
@@ -102,10 +116,13 @@ impl Core {
         let Owner { log, .. } = owner;
         // The owner before has most likely fenced it under its own epoch.
         let (mut at, mut expected, mut before) = (owner.tail, number(owner.epoch), None);
-        loop {
+        let (mut tries, mut unsettled) = (TRIES, StoreError::Busy);
+        while tries > 0 {
+            tries -= 1;
             let values = (number(epoch), log, at, expected);
             match self.link.decide(&self.statements.fence, values).await {
-                Ok(_) | Err(StoreError::Unknown(_)) => {}
+                Ok(_) => {}
+                Err(error @ StoreError::Unknown(_)) => unsettled = error,
                 Err(error) => return Err(error),
             }
             match self.segment(log, at).await? {
@@ -113,7 +130,7 @@ impl Core {
                 Some(Segment { next: Some(next), .. }) if next <= at => {
                     return Err(super::failure::odd("the order of segments"));
                 }
-                Some(segment @ Segment { next: Some(next), .. }) => (at, before) = (next, Some(segment)),
+                Some(segment @ Segment { next: Some(next), .. }) => (at, before, tries) = (next, Some(segment), TRIES),
                 Some(segment) if segment.is_owned_by(epoch) => return Ok(Fenced::Here(at, segment)),
                 Some(segment) if segment.epoch > number(epoch) => return Ok(Fenced::Lost),
                 Some(segment) => expected = segment.epoch,
@@ -132,6 +149,8 @@ impl Core {
                 }
             }
         }
+        // Readings work, and writes do not.
+        Err(unsettled)
     }
 
     /// Opens a segment behind one that is sealed, or the first one. Whether it was this call that did is found out by
@@ -165,6 +184,7 @@ impl Core {
         futures_util::try_join!(
             self.link.write(&self.statements.make_key, (log, &wrapped)),
             self.link.write(&self.statements.note_of_tenant, (tenant, shard(key.conversation.as_bytes()), id, log)),
+            self.note_of_contact(key, log, contact),
             self.note(Agenda::Unspoken, at, key, log, 1, 0),
         )?;
         // The log is nobody's yet, so its first segment need not wait.
@@ -174,13 +194,26 @@ impl Core {
             self.link.decide(&self.statements.open, values),
             self.open_segment(log, 0, 1, None, at),
         );
-        let opened = match opened {
-            Err(StoreError::Unknown(_)) => self.owner(key).await?.is_some_and(|owner| owner.log == log),
-            opened => opened?,
+        let is_decided = match opened {
+            Ok(true) => None,
+            Ok(false) => Some(true),
+            Err(StoreError::Unknown(_)) => Some(false),
+            Err(error) => return Err(error),
         };
-        if !opened {
-            self.drop_unopened(key, log).await;
-            return Ok(None);
+        if let Some(is_decided) = is_decided {
+            match self.owner(key).await?.map(|owner| owner.log) {
+                Some(found) if found == log => {}
+                // It met that one, and comes no more.
+                Some(_) if is_decided => {
+                    Box::pin(self.drop_unopened(key, log, contact)).await;
+                    return Ok(None);
+                }
+                // It may yet come: what was written for it stays, and is found by the agenda where it does not.
+                None if !is_decided => {
+                    return Err(StoreError::Unknown("it is open whether the conversation is".into()));
+                }
+                _ => return Ok(None),
+            }
         }
         segment?;
         self.keys.remember(log, &cipher);
@@ -192,18 +225,17 @@ impl Core {
     }
 
     /// What was written for a log that no conversation has. What is left of it is found later.
-    async fn drop_unopened(&self, key: ConversationKey, log: Uuid) {
-        let (tenant, id) = names(&key);
-        let place = shard(key.conversation.as_bytes());
+    async fn drop_unopened(&self, key: ConversationKey, log: Uuid, contact: ContactId) {
         let _ = futures_util::join!(
-            self.link.write(&self.statements.drop_of_tenant, (tenant, place, id, log)),
+            self.drop_of_tenant(key, log),
+            self.drop_of_contact(key, log, contact),
             self.link.write_at(late(), &self.statements.clear_segment, (log, 0)),
-            self.link.write(&self.statements.end_key, (log,)),
+            self.end_key(log),
         );
     }
 }
 
 fn end(log: Uuid, epoch: Epoch, at: i32, segment: &Segment) -> LogEnd {
     let Segment { head, first, bytes, due, .. } = *segment;
-    LogEnd { log, epoch, segment: at, first, bytes, head, due: due.map(|(at, _)| at) }
+    LogEnd { log, epoch, segment: at, first, bytes, head, due }
 }

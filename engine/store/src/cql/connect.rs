@@ -12,7 +12,7 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::statement::unprepared::Statement;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::failure::{of_session, words};
 use super::migrate;
@@ -25,6 +25,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const FIND_WITHIN: Duration = Duration::from_secs(15);
 /// How long all hosts of a cluster may take to make a keyspace.
 const MADE_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long it may take until all hosts know what one of them has made.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Where a cluster is, and how it is entered.
 #[derive(Clone)]
@@ -66,16 +70,38 @@ pub(super) async fn connect(options: &CqlOptions) -> Result<Connected, StoreErro
     for keyspace in [&options.keyspace, &keys] {
         ensure_keyspace(&session, keyspace, &datacenter, options).await?;
     }
-    session
-        .use_keyspace(&options.keyspace, false)
-        .await
-        .map_err(|_| refused(options, "its keyspace cannot be used"))?;
+    let settling = Settling::begin();
+    while session.use_keyspace(&options.keyspace, false).await.is_err() {
+        settling.after(refused(options, "its keyspace cannot be used")).await?;
+    }
     let link = Link::new(session, &datacenter);
-    let root = migrate::migrate(&link, &keys, |wanted| root_key(options, wanted)).await?;
+    let root = migrate::migrate(&link, &options.keyspace, &keys, |wanted| root_key(options, wanted)).await?;
     // The keyspaces may be new since it looked.
     let known = link.session.refresh_metadata().await;
     known.map_err(|_| refused(options, "it does not say which tables it has"))?;
     Ok(Connected { link, root, key_space: keys })
+}
+
+/// What another node may just have made is known to all hosts a moment later.
+pub(super) struct Settling(Instant);
+
+impl Settling {
+    /// From now on.
+    pub(super) fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Waits a moment before the next try.
+    ///
+    /// # Errors
+    /// What the last one said, once all hosts should know.
+    pub(super) async fn after(&self, error: StoreError) -> Result<(), StoreError> {
+        match error {
+            StoreError::Unavailable(_) if self.0.elapsed() < SETTLED_WITHIN => sleep(LOOK_AGAIN).await,
+            error => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 /// The keyspace of the keys.
@@ -151,6 +177,8 @@ async fn ensure_keyspace(
         );
         let mut create = Statement::new(create);
         create.set_request_timeout(Some(MADE_WITHIN));
+        // Many may begin at once: one host makes it for all.
+        create.set_load_balancing_policy(migrate::maker(session, datacenter));
         let created = session.query_unpaged(create, ()).await;
         return created
             .map(drop)

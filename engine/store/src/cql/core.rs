@@ -1,21 +1,23 @@
 //! What all parts of the store share: the link, the statements, and what is remembered.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use engine_privacy::Cipher;
 use schema::{ContactId, ConversationKey, Epoch, NodeId, Timestamp};
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
-use super::agenda::Buckets;
+use super::buckets::Buckets;
 use super::failure::odd;
 use super::keys::LogKeys;
-use super::list::Weeks;
+use super::list::Days;
 use super::places::Places;
 use super::record_tidying::Kinds;
+use super::rounds::Rounds;
 use super::session::Link;
 use super::statements::Statements;
 use super::touched::Touched;
+use super::writers::Silences;
 use crate::StoreError;
 
 /// Shards of a tenant's conversations, of the agenda, and of a kind of records.
@@ -30,8 +32,10 @@ pub(super) struct Core {
     pub(super) keys: LogKeys,
     pub(super) places: Places,
     pub(super) touched: Touched,
+    pub(super) silences: Mutex<Silences>,
+    pub(super) rounds: Rounds,
     pub(super) buckets: Buckets,
-    pub(super) weeks: Weeks,
+    pub(super) days: Days,
     pub(super) kinds: Kinds,
 }
 

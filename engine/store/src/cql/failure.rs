@@ -41,9 +41,25 @@ pub(super) fn of_reading(error: &ExecutionError) -> StoreError {
     counted(StoreError::Unavailable(words(error)))
 }
 
+/// A condition failed to be decided: was it surely not? That too few replicas can be reached may be found when the
+/// others have agreed already.
+pub(super) fn of_condition(error: &ExecutionError) -> StoreError {
+    let is_too_few =
+        matches!(error, ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Unavailable { .. }, _)));
+    told(error, !is_too_few && is_surely_not_done(error))
+}
+
 /// A write failed: was it surely not done?
 pub(super) fn of_write(error: &ExecutionError) -> StoreError {
-    let surely_not = match error {
+    told(error, is_surely_not_done(error))
+}
+
+fn told(error: &ExecutionError, is_surely_not: bool) -> StoreError {
+    counted(if is_surely_not { StoreError::Unavailable(words(error)) } else { StoreError::Unknown(words(error)) })
+}
+
+fn is_surely_not_done(error: &ExecutionError) -> bool {
+    match error {
         ExecutionError::ConnectionPoolError(_)
         | ExecutionError::EmptyPlan
         | ExecutionError::BadQuery(_)
@@ -64,8 +80,7 @@ pub(super) fn of_write(error: &ExecutionError) -> StoreError {
                 )
         ),
         _ => false,
-    };
-    counted(if surely_not { StoreError::Unavailable(words(error)) } else { StoreError::Unknown(words(error)) })
+    }
 }
 
 /// What the database sent is not what was asked for.

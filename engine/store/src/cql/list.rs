@@ -1,4 +1,4 @@
-//! The list of conversations, newest activity first: an index by week, for a tenant and for each contact, that leads to
+//! The list of conversations, newest activity first: an index by day, for a tenant and for each contact, that leads to
 //! the rows.
 //! Invariant: a row has an entry at its own moment, written before it. An entry at another moment is old, and passed
 //! over.
@@ -17,15 +17,16 @@ use super::rows::version;
 use super::segments::moment;
 use crate::{ListCursor, ListQuery, StoreError};
 
-const WEEK: i64 = 7 * 24 * 3_600_000;
-/// Weeks remembered, of tenants and contacts.
+/// So that what a busy conversation has left behind it is not read with those before it.
+const DAY: i64 = 24 * 3_600_000;
+/// Days remembered, of tenants and contacts.
 const REMEMBERED_MAX: usize = 16_384;
 /// Entries that are compared with their rows at the same time.
 const AT_ONCE: usize = 32;
 
-/// Weeks that surely stand in the index.
+/// Days that surely stand in the index.
 #[derive(Default)]
-pub(super) struct Weeks(Mutex<HashSet<(TenantId, Option<ContactId>, i32)>>);
+pub(super) struct Days(Mutex<HashSet<(TenantId, Option<ContactId>, i32)>>);
 
 /// An entry of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,8 +39,8 @@ struct Entry {
 /// The entries of a tenant, or of one contact, newest first, read piece by piece.
 struct Reading {
     contact: Option<ContactId>,
-    /// Weeks that are still to be read, the next one last.
-    weeks: Vec<i32>,
+    /// Days that are still to be read, the next one last.
+    days: Vec<i32>,
     entries: VecDeque<Entry>,
     before: Option<(Timestamp, ConversationId)>,
 }
@@ -67,12 +68,12 @@ impl Core {
                 let newest = readings.iter_mut().filter(|reading| !reading.entries.is_empty());
                 let Some(reading) = newest.max_by_key(|reading| reading.entries.front().copied()) else { break };
                 entries.extend(reading.entries.pop_front().map(|entry| (entry, reading.contact)));
-                if readings.iter().any(|reading| reading.entries.is_empty() && !reading.weeks.is_empty()) {
+                if readings.iter().any(|reading| reading.entries.is_empty() && !reading.days.is_empty()) {
                     break;
                 }
             }
             if entries.is_empty() {
-                if readings.iter().all(|reading| reading.weeks.is_empty()) {
+                if readings.iter().all(|reading| reading.days.is_empty()) {
                     break;
                 }
                 continue;
@@ -125,28 +126,28 @@ impl Core {
         before: Option<(Timestamp, ConversationId)>,
     ) -> Result<Reading, StoreError> {
         let values = (tenant.as_bytes().as_slice(), named(contact.as_ref()));
-        let weeks = self.link.all::<(i32,)>(&self.statements.weeks, values).await?;
-        let newest = before.map_or(i32::MAX, |(last_at, _)| week(last_at));
-        let mut weeks: Vec<i32> = weeks.into_iter().map(|(week,)| week).filter(|week| *week <= newest).collect();
-        weeks.sort_unstable();
-        Ok(Reading { contact, weeks, entries: VecDeque::new(), before })
+        let days = self.link.all::<(i32,)>(&self.statements.days, values).await?;
+        let newest = before.map_or(i32::MAX, |(last_at, _)| day(last_at));
+        let mut days: Vec<i32> = days.into_iter().map(|(day,)| day).filter(|day| *day <= newest).collect();
+        days.sort_unstable();
+        Ok(Reading { contact, days, entries: VecDeque::new(), before })
     }
 
     async fn read_entries(&self, tenant: TenantId, reading: &mut Reading, piece: usize) -> Result<(), StoreError> {
         let limit = i32::try_from(piece).unwrap_or(i32::MAX);
         let (tenant, contact) = (tenant.as_bytes().as_slice(), reading.contact);
         while reading.entries.is_empty() {
-            let Some(week) = reading.weeks.last().copied() else { return Ok(()) };
+            let Some(day) = reading.days.last().copied() else { return Ok(()) };
             let contact = named(contact.as_ref());
             let found: Vec<(CqlTimestamp, Vec<u8>, Uuid)> = match &reading.before {
-                None => self.link.all(&self.statements.listed_newest, (tenant, contact, week, limit)).await?,
+                None => self.link.all(&self.statements.listed_newest, (tenant, contact, day, limit)).await?,
                 Some((last_at, id)) => {
-                    let values = (tenant, contact, week, moment(*last_at), id.as_bytes().as_slice(), limit);
+                    let values = (tenant, contact, day, moment(*last_at), id.as_bytes().as_slice(), limit);
                     self.link.all(&self.statements.listed, values).await?
                 }
             };
             if found.len() < piece {
-                reading.weeks.pop();
+                reading.days.pop();
             }
             for (last_at, id, log) in found {
                 let Ok(id) = id.try_into() else { continue };
@@ -167,15 +168,15 @@ impl Core {
         contact: Option<ContactId>,
         last_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let (tenant, week) = (key.tenant, week(last_at));
+        let (tenant, day) = (key.tenant, day(last_at));
         let entries = [None, contact].into_iter().take(1 + usize::from(contact.is_some())).map(|whose| async move {
             let (tenant_bytes, name) = (tenant.as_bytes().as_slice(), named(whose.as_ref()));
-            if !self.weeks.is_known(tenant, whose, week) {
-                self.link.write(&self.statements.note_week, (tenant_bytes, name, week)).await?;
-                self.weeks.know(tenant, whose, week);
+            if !self.days.is_known(tenant, whose, day) {
+                self.link.write(&self.statements.note_day, (tenant_bytes, name, day)).await?;
+                self.days.know(tenant, whose, day);
             }
             let id = key.conversation;
-            let values = (tenant_bytes, name, week, moment(last_at), id.as_bytes().as_slice(), log);
+            let values = (tenant_bytes, name, day, moment(last_at), id.as_bytes().as_slice(), log);
             self.link.write(&self.statements.note_listed, values).await
         });
         try_join_all(entries).await.map(drop)
@@ -196,24 +197,24 @@ impl Core {
 
     async fn drop_entry(&self, tenant: TenantId, contact: Option<ContactId>, entry: Entry) {
         let Entry { last_at, id, log } = entry;
-        let (week, last_at) = (week(last_at), moment(last_at));
+        let (day, last_at) = (day(last_at), moment(last_at));
         let contact = named(contact.as_ref());
-        let values = (tenant.as_bytes().as_slice(), contact, week, last_at, id.as_bytes().as_slice(), log);
+        let values = (tenant.as_bytes().as_slice(), contact, day, last_at, id.as_bytes().as_slice(), log);
         let _ = self.link.write(&self.statements.drop_listed, values).await;
     }
 }
 
-impl Weeks {
-    fn is_known(&self, tenant: TenantId, contact: Option<ContactId>, week: i32) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(tenant, contact, week))
+impl Days {
+    fn is_known(&self, tenant: TenantId, contact: Option<ContactId>, day: i32) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(tenant, contact, day))
     }
 
-    fn know(&self, tenant: TenantId, contact: Option<ContactId>, week: i32) {
+    fn know(&self, tenant: TenantId, contact: Option<ContactId>, day: i32) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED_MAX {
             known.clear();
         }
-        known.insert((tenant, contact, week));
+        known.insert((tenant, contact, day));
     }
 }
 
@@ -222,6 +223,6 @@ fn named(contact: Option<&ContactId>) -> &[u8] {
     contact.map_or(&[], |contact| contact.as_bytes())
 }
 
-fn week(at: Timestamp) -> i32 {
-    i32::try_from(at.as_millis().div_euclid(WEEK)).unwrap_or(if at.as_millis() < 0 { i32::MIN } else { i32::MAX })
+fn day(at: Timestamp) -> i32 {
+    i32::try_from(at.as_millis().div_euclid(DAY)).unwrap_or(if at.as_millis() < 0 { i32::MIN } else { i32::MAX })
 }

@@ -27,6 +27,8 @@ impl Core {
                     self.places.found(key, log, at);
                     return self.read_log(key, log, (at, segment), after, bounds).await;
                 }
+                // Its log was never opened: whoever began it was stopped.
+                None if tail == 0 && !is_remembered => return Ok(Page::default()),
                 _ => self.places.forget(key),
             }
             if !is_remembered {

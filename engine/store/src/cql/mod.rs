@@ -4,10 +4,12 @@
 
 mod agenda;
 mod appends;
+mod buckets;
 mod claims;
 mod clock;
 mod connect;
 mod core;
+mod due_write;
 mod erase;
 mod failure;
 mod keys;
@@ -16,12 +18,14 @@ mod log_reads;
 mod measures;
 mod migrate;
 mod nodes;
+mod of_contacts;
 mod places;
 mod record_intents;
 mod record_keys;
 mod record_rows;
 mod record_tidying;
 mod records;
+mod rounds;
 mod rows;
 mod schedule;
 mod seals;
@@ -35,6 +39,7 @@ mod touched;
 mod unspoken;
 #[cfg(test)]
 mod words_tests;
+mod writers;
 
 pub use connect::CqlOptions;
 pub use store::CqlStore;

@@ -23,7 +23,8 @@ pub(super) struct LogEnd {
     /// … and how much is in it.
     pub(super) bytes: u64,
     pub(super) head: Seq,
-    pub(super) due: Option<Timestamp>,
+    /// When it is due, and the mark of the row that says so. Somebody else may have moved it since.
+    pub(super) due: Option<(Timestamp, i64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +82,13 @@ impl Places {
         }
     }
 
+    /// Something is sent that moves the end of a log: nothing is known of that until it is answered.
+    pub(super) fn send(&self, key: ConversationKey) {
+        if let Some(place) = self.lock().get_mut(&key) {
+            place.end = None;
+        }
+    }
+
     /// A conversation's row was brought on here.
     pub(super) fn list(&self, key: ConversationKey, log: Uuid, head: Seq) {
         if let Some(place) = self.lock().get_mut(&key).filter(|place| place.log == log) {
@@ -88,7 +96,8 @@ impl Places {
         }
     }
 
-    /// Whether a conversation's row surely tells of all that was appended to it here.
+    /// Whether a conversation's row surely tells of all that was appended to it here. What became of an append is not
+    /// known where its end is not.
     pub(super) fn is_listed(&self, key: ConversationKey) -> bool {
         self.lock().get(&key).is_some_and(|place| place.end.is_some_and(|end| end.head == place.listed))
     }

@@ -116,11 +116,14 @@ impl Core {
         let (Some(next), Some(change)) = (&row.next, row.change) else { return Ok(()) };
         let writer = beside(at, next);
         let head = self.record_head(&writer).await?;
-        if head.change == Some(change) {
-            return self.give(at, next, change).await;
-        }
         if waiting.began.elapsed() > PATIENCE_IN_ALL {
             return Err(StoreError::Busy);
+        }
+        if head.change == Some(change) {
+            if self.give(at, next, change).await?.is_none() {
+                waiting.pause().await;
+            }
+            return Ok(());
         }
         if !waiting.is_over(change) {
             waiting.pause().await;
@@ -139,10 +142,10 @@ impl Core {
         known(fenced)
     }
 
-    async fn give(&self, at: &RecordName, to: &str, change: Uuid) -> Result<(), StoreError> {
+    /// Whether it was given by this call, where that is known.
+    async fn give(&self, at: &RecordName, to: &str, change: Uuid) -> Result<Option<bool>, StoreError> {
         let (scope, kind, key) = names(at);
-        let given = self.link.decide(&self.statements.give_key, (to, change, scope, kind, key, change)).await;
-        known(given).map(drop)
+        known(self.link.decide(&self.statements.give_key, (to, change, scope, kind, key, change)).await)
     }
 
     async fn leave(&self, at: &RecordName, change: Uuid) -> Result<(), StoreError> {
@@ -154,7 +157,7 @@ impl Core {
     /// Whether all are given.
     pub(super) async fn give_all(&self, name: &RecordName, change: Uuid, keys: &[String]) -> bool {
         let given = keys.iter().map(async |key| self.give(&beside(name, key), &name.id, change).await);
-        join_all(given).await.iter().all(Result::is_ok)
+        join_all(given).await.iter().all(|given| matches!(given, Ok(Some(_))))
     }
 
     /// Takes back what a writing that will not be done has asked for. Where it fails, whoever meets the row does it.

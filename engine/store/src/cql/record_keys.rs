@@ -58,6 +58,14 @@ struct Change<'a> {
     life: Uuid,
 }
 
+/// What all tries of a writing have in common.
+struct Writing {
+    /// What its notes are known by.
+    id: Uuid,
+    /// A row may yet come to name one of its tries, which nobody waits for any more: its notes stay.
+    is_open: bool,
+}
+
 /// What became of it.
 enum Outcome {
     Done(u64),
@@ -91,6 +99,7 @@ impl Core {
     ) -> Result<u64, StoreError> {
         let listed: BTreeSet<String> = keys.keys.into_iter().collect();
         let (life, began, mut is_noted) = (drawn(), Instant::now(), false);
+        let mut writing = Writing { id: drawn(), is_open: false };
         let mut waiting = Waiting::default();
         let put = loop {
             let head = match self.record_head(&name).await {
@@ -105,7 +114,7 @@ impl Core {
             let life = head.life.unwrap_or(life);
             let taken_from = keys.taken_from.as_deref();
             let change = Change { name: &name, body: &body, keys: &listed, taken_from, id: drawn(), life };
-            match self.try_change(&change, &head).await {
+            match self.try_change(&mut writing, &change, &head).await {
                 Ok(Outcome::Done(version)) => break Ok(version),
                 Ok(Outcome::Again) if began.elapsed() < WITHIN => waiting.pause().await,
                 Ok(Outcome::Again) => break Err(StoreError::Busy),
@@ -118,13 +127,13 @@ impl Core {
         put
     }
 
-    async fn try_change(&self, change: &Change<'_>, head: &Head) -> Result<Outcome, StoreError> {
+    async fn try_change(&self, writing: &mut Writing, change: &Change<'_>, head: &Head) -> Result<Outcome, StoreError> {
         let has = self.settle_keys(change.name, head).await?;
         let missing: Vec<&String> = change.keys.iter().filter(|key| has.iter().all(|one| one.key != **key)).collect();
         let noted: BTreeSet<String> = missing.iter().copied().cloned().chain(left(&has, change)).collect();
-        self.note_keys(change.name, &noted).await?;
+        self.note_keys(change.name, writing.id, &noted).await?;
         let mut asked = Vec::new();
-        let outcome = match self.want_all(change, head, &missing, &mut asked).await {
+        let outcome = match self.want_all(writing, change, head, &missing, &mut asked).await {
             Ok(true) => self.commit(change, head).await,
             Ok(false) => Ok(Outcome::Again),
             Err(error) => Err(error),
@@ -140,8 +149,8 @@ impl Core {
             Err(StoreError::Unknown(_)) => false,
             Ok(Outcome::Again) | Err(_) => self.leave_all(change.name, change.id, &asked).await,
         };
-        if is_settled {
-            self.keys_are_settled(change.name, &noted).await;
+        if is_settled && !writing.is_open {
+            self.keys_are_settled(change.name, writing.id, &noted).await;
         }
         outcome
     }
@@ -149,6 +158,7 @@ impl Core {
     /// Steps 1 and 2. Whether the record may be written.
     async fn want_all(
         &self,
+        writing: &mut Writing,
         change: &Change<'_>,
         head: &Head,
         missing: &[&String],
@@ -156,7 +166,7 @@ impl Core {
     ) -> Result<bool, StoreError> {
         let mut taken = Vec::new();
         for key in missing {
-            match self.want(change, head, key, asked).await? {
+            match self.want(writing, change, head, key, asked).await? {
                 Wanted::Yes { taken: true } => taken.push(*key),
                 Wanted::Yes { taken: false } => {}
                 Wanted::Unsure => return Ok(false),
@@ -173,6 +183,7 @@ impl Core {
 
     async fn want(
         &self,
+        writing: &mut Writing,
         change: &Change<'_>,
         head: &Head,
         key: &str,
@@ -216,7 +227,9 @@ impl Core {
                 Ok(true) => return Ok(Wanted::Yes { taken: is_held }),
                 Ok(false) => asked.truncate(asked.len() - 1),
                 Err(StoreError::Unknown(_)) => {
+                    let was_open = std::mem::replace(&mut writing.is_open, true);
                     let is_there = self.key_row(&at).await?.change == Some(change.id);
+                    writing.is_open = was_open || !is_there;
                     return Ok(if is_there { Wanted::Yes { taken: is_held } } else { Wanted::Unsure });
                 }
                 Err(error) => return Err(error),

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::join_all;
 use scylla::value::CqlTimestamp;
+use uuid::Uuid;
 
 use super::clock::now;
 use super::core::{Core, SHARDS};
@@ -18,8 +19,10 @@ use crate::{RecordName, StoreError};
 
 /// How long a writer is left alone.
 const YOUNG_MILLIS: i64 = 30_000;
+/// How long a note stays at least: what was left open may come until then.
+const OPEN_MILLIS: i64 = 600_000;
 /// Notes looked at in one round, of each shard.
-const ROUND: i32 = 256;
+const ROUND: usize = 256;
 
 /// Kinds of records with keys that this process has met: it goes on with those.
 #[derive(Default)]
@@ -36,20 +39,22 @@ impl Kinds {
 }
 
 /// A note as it is stored.
-type Noted = (Vec<u8>, String, String, Option<CqlTimestamp>);
+type Noted = (Vec<u8>, String, String, Uuid, Option<CqlTimestamp>);
 
 impl Core {
-    /// Notes that the rows of some keys are about to be changed.
+    /// Notes that the rows of some keys are about to be changed, by a writing.
     pub(super) async fn note_keys(
         &self,
         name: &RecordName,
+        writing: Uuid,
         keys: impl IntoIterator<Item = &String>,
     ) -> Result<(), StoreError> {
         self.kinds.meet(name.kind);
         for key in keys {
             let at = beside(name, key);
             let (scope, kind, key) = names(&at);
-            self.link.write(&self.statements.note_key, (shard(key), scope, kind, key, moment(now()))).await.map_err(
+            let values = (shard(key), scope, kind, key, writing, moment(now()));
+            self.link.write(&self.statements.note_key, values).await.map_err(
                 // It is not known whether the note is there, and surely nothing else is.
                 |error| match error {
                     StoreError::Unknown(why) => StoreError::Unavailable(why),
@@ -60,33 +65,56 @@ impl Core {
         Ok(())
     }
 
-    /// The rows of some keys are as they are to be. Notes that stay are looked at once more.
-    pub(super) async fn keys_are_settled(&self, name: &RecordName, keys: impl IntoIterator<Item = &String>) {
+    /// The rows of some keys are as they are to be, for all that a writing has to do with them. Notes that stay are looked
+    /// at once more.
+    pub(super) async fn keys_are_settled(
+        &self,
+        name: &RecordName,
+        writing: Uuid,
+        keys: impl IntoIterator<Item = &String>,
+    ) {
         join_all(keys.into_iter().map(async |key| {
             let at = beside(name, key);
             let (scope, kind, key) = names(&at);
-            let _ = self.link.write(&self.statements.drop_key_note, (shard(key), scope, kind, key)).await;
+            let _ = self.link.write(&self.statements.drop_key_note, (shard(key), scope, kind, key, writing)).await;
         }))
         .await;
     }
 
-    /// Goes on with changes of keys that were left in their middle.
+    /// Goes on with changes of keys that were left in their middle, some in each round.
+    ///
+    /// # Errors
+    /// The first of those that kept it from some of them.
     pub(super) async fn tidy_keys(&self) -> Result<(), StoreError> {
-        let young = now().as_millis() - YOUNG_MILLIS;
+        let mut error = None;
         for part in 0..SHARDS {
-            let noted = self.link.all::<Noted>(&self.statements.key_notes, (part.cast_signed(), ROUND)).await?;
-            for (scope, kind, key, since) in noted {
+            let from = self.rounds.keys(part);
+            let page = self.link.page::<Noted>(&self.statements.key_notes, (part.cast_signed(),), ROUND, from).await;
+            let (noted, next) = match page {
+                Ok(page) => page,
+                Err(kept) => {
+                    error.get_or_insert(kept);
+                    continue;
+                }
+            };
+            self.rounds.keys_from(part, next);
+            for (scope, kind, key, writing, since) in noted {
                 let (Some(scope), Some(kind)) = (scope_of(&scope), self.kinds.met(&kind)) else { continue };
-                if since.is_none_or(|since| since.0 < young) {
-                    self.tidy_key(&RecordName { scope, kind, id: key }).await?;
+                let age = now().as_millis().saturating_sub(since.map_or(0, |since| since.0));
+                if age > YOUNG_MILLIS {
+                    let at = RecordName { scope, kind, id: key };
+                    let note = (part, writing);
+                    if let Err(kept) = self.tidy_key(&at, note, age > OPEN_MILLIS).await {
+                        error.get_or_insert(kept);
+                    }
                 }
             }
         }
-        Ok(())
+        error.map_or(Ok(()), Err)
     }
 
     /// Brings the row of one key to rest: given to the one who was to have it, or freed, or as it is.
-    async fn tidy_key(&self, at: &RecordName) -> Result<(), StoreError> {
+    async fn tidy_key(&self, at: &RecordName, (part, writing): (u8, Uuid), is_old: bool) -> Result<(), StoreError> {
         let mut waiting = Waiting::default();
         let mut row = self.key_row(at).await?;
         while row.change.is_some() {
@@ -99,7 +127,11 @@ impl Core {
                 self.free_row(at, &row).await?;
             }
         }
+        if !is_old {
+            return Ok(());
+        }
         let (scope, kind, key) = names(at);
-        self.link.write(&self.statements.drop_key_note, (shard(key), scope, kind, key)).await
+        let values = (part.cast_signed(), scope, kind, key, writing);
+        self.link.write(&self.statements.drop_key_note, values).await
     }
 }

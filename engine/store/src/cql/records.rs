@@ -119,16 +119,18 @@ impl Core {
 
     pub(super) async fn delete(&self, name: RecordName, expected: u64) -> Result<(), StoreError> {
         let (scope, kind, id) = names(&name);
-        let (guard, mut is_open, mut life, mut has) = (drawn(), false, None, Vec::new());
+        let (guard, mut is_sent, mut is_open, mut life, mut has) = (drawn(), false, false, None, Vec::new());
         for _ in 0..TRIES {
-            let head = if is_open { self.record_after_writing(&name).await? } else { self.record_head(&name).await? };
-            if is_open && head.life != life {
+            let head = if is_sent { self.record_after_writing(&name).await? } else { self.record_head(&name).await? };
+            if is_sent && head.life != life {
                 // Whoever creates it anew keeps the guard that the removal has left, unless it is with keys.
-                if head.guard != Some(guard) {
+                if head.guard == Some(guard) {
+                    self.drop_remains(&name, life, guard, &has).await;
+                    return Ok(());
+                }
+                if is_open {
                     return Err(unknown());
                 }
-                self.drop_remains(&name, life, &has).await;
-                return Ok(());
             }
             if head.version != expected {
                 return Err(StoreError::Conflict { found: head.version });
@@ -140,11 +142,12 @@ impl Core {
             has = self.settle_keys(&name, &head).await?;
             life = head.life;
             let listed: Vec<String> = has.iter().map(|one| one.key.clone()).collect();
-            self.note_keys(&name, &listed).await?;
+            self.note_keys(&name, guard, &listed).await?;
             let values = (guard, scope, kind, id, number(expected), life, head.guard);
+            is_sent = true;
             match self.link.decide(&self.statements.clear_record, values).await {
                 Ok(true) => {
-                    self.drop_remains(&name, life, &has).await;
+                    self.drop_remains(&name, life, guard, &has).await;
                     return Ok(());
                 }
                 Ok(false) => {}
@@ -157,7 +160,7 @@ impl Core {
     }
 
     /// What says of a removed record that there is one. Where it stays, it is passed over.
-    async fn drop_remains(&self, name: &RecordName, life: Option<Uuid>, has: &[Key]) {
+    async fn drop_remains(&self, name: &RecordName, life: Option<Uuid>, removal: Uuid, has: &[Key]) {
         let dropped = async {
             if let Some(life) = life {
                 self.drop_record(name, life).await;
@@ -166,7 +169,7 @@ impl Core {
         let ((), freed) = futures_util::join!(dropped, self.free(name, has));
         if freed {
             let listed: Vec<String> = has.iter().map(|one| one.key.clone()).collect();
-            self.keys_are_settled(name, &listed).await;
+            self.keys_are_settled(name, removal, &listed).await;
         }
     }
 

@@ -103,9 +103,8 @@ impl Core {
     ) -> Result<(), StoreError> {
         let (log, tail) = self.log(key).await?.ok_or(StoreError::NotFound)?;
         if self.places.head(key).is_none_or(|head| head < row.head) {
-            match self.tail(log, tail).await? {
-                Some((_, segment)) if segment.is_retired() => return Err(StoreError::NotFound),
-                Some((_, segment)) if segment.head < row.head => return Err(StoreError::Fenced),
+            match self.tail(log, tail).await?.live() {
+                Some(segment) if segment.head < row.head => return Err(StoreError::Fenced),
                 Some(_) => {}
                 None => return Err(StoreError::NotFound),
             }

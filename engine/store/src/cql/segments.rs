@@ -80,6 +80,32 @@ impl Segment {
     }
 }
 
+/// Where a log ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tail {
+    /// In this segment.
+    Ends(i32, Segment),
+    /// Behind one that is sealed: the next one, of this number, is not open yet.
+    SealedBefore(i32, Segment),
+    /// It has no segment of this number: it was never opened, or is cleared.
+    Absent(i32),
+}
+
+impl Tail {
+    /// What stands at its end, if it is somebody's.
+    pub(super) fn live(self) -> Option<Segment> {
+        match self {
+            Self::Ends(_, segment) | Self::SealedBefore(_, segment) => Some(segment).filter(|it| !it.is_retired()),
+            Self::Absent(_) => None,
+        }
+    }
+
+    /// Whether its conversation is being erased, or was.
+    pub(super) const fn is_retired(self) -> bool {
+        matches!(self, Self::Ends(_, segment) if segment.is_retired())
+    }
+}
+
 impl Core {
     /// A segment, after everything that was decided about it.
     pub(super) async fn segment(&self, log: Uuid, segment: i32) -> Result<Option<Segment>, StoreError> {
@@ -91,13 +117,31 @@ impl Core {
         Segment::of(self.link.one(&self.statements.segment_lately, (log, segment)).await?)
     }
 
-    /// The segment that a log ends with, from one of its segments on.
-    pub(super) async fn tail(&self, log: Uuid, from: i32) -> Result<Option<(i32, Segment)>, StoreError> {
-        let mut at = from;
+    /// Where a log ends, from one of its segments on.
+    pub(super) async fn tail(&self, log: Uuid, from: i32) -> Result<Tail, StoreError> {
+        let (mut at, mut before) = (from, None);
         loop {
             match self.segment(log, at).await? {
-                Some(Segment { next: Some(next), .. }) if next > at => at = next,
-                found => return Ok(found.map(|segment| (at, segment))),
+                Some(segment @ Segment { next: Some(next), .. }) if next > at => (at, before) = (next, Some(segment)),
+                Some(segment) => return Ok(Tail::Ends(at, segment)),
+                None => return Ok(before.map_or(Tail::Absent(at), |sealed| Tail::SealedBefore(at, sealed))),
+            }
+        }
+    }
+
+    /// The segment that a log can be written in. Where the one behind a sealed one is not open yet it is opened, for the
+    /// owner who has sealed that: it is the same whoever does it. None where the log is nobody's.
+    pub(super) async fn open_tail(&self, log: Uuid, from: i32) -> Result<Option<(i32, Segment)>, StoreError> {
+        match self.tail(log, from).await? {
+            Tail::Ends(at, segment) => Ok(Some((at, segment)).filter(|(_, segment)| !segment.is_retired())),
+            Tail::Absent(_) => Ok(None),
+            Tail::SealedBefore(next, sealed) => {
+                let epoch = Epoch::try_from(sealed.epoch).map_err(|_| odd("a segment"))?;
+                self.open_segment(log, next, epoch, Some(&sealed), sealed.last_at).await?;
+                match self.tail(log, next).await? {
+                    Tail::Ends(at, segment) => Ok(Some((at, segment)).filter(|(_, segment)| !segment.is_retired())),
+                    _ => Err(StoreError::Unavailable("the next segment could not be opened".into())),
+                }
             }
         }
     }

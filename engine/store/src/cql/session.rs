@@ -9,6 +9,7 @@ use scylla::client::execution_profile::{ExecutionProfile, ExecutionProfileHandle
 use scylla::client::session::Session;
 use scylla::deserialize::row::DeserializeRow;
 use scylla::policies::load_balancing::DefaultPolicy;
+use scylla::policies::retry::{DefaultRetryPolicy, FallthroughRetryPolicy, RetryPolicy};
 use scylla::response::PagingState;
 use scylla::response::query_result::QueryResult;
 use scylla::serialize::batch::BatchValues;
@@ -18,7 +19,7 @@ use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::{Consistency, SerialConsistency};
 use scylla::value::{CqlValue, Row};
 
-use super::failure::{odd, of_preparing, of_reading, of_write};
+use super::failure::{odd, of_condition, of_preparing, of_reading, of_write};
 use crate::StoreError;
 
 /// What a statement does, which says how it is sent.
@@ -44,6 +45,9 @@ const ALL_WITHIN: Duration = Duration::from_secs(5);
 /// A connection to the cluster, and how each class of statement is sent over it.
 pub(super) struct Link {
     pub(super) session: Session,
+    /// Where conditions are decided.
+    pub(super) datacenter: String,
+    decide: ExecutionProfileHandle,
     write: ExecutionProfileHandle,
     read: ExecutionProfileHandle,
     all: ExecutionProfileHandle,
@@ -53,19 +57,24 @@ impl Link {
     /// A link that asks the nodes of its own data centre.
     pub(super) fn new(session: Session, datacenter: &str) -> Self {
         let policy = DefaultPolicy::builder().prefer_datacenter(datacenter.into()).token_aware(true).build();
-        let profile = |within, consistency| {
+        let profile = |within, consistency, retries: Arc<dyn RetryPolicy>| {
             let profile = ExecutionProfile::builder()
                 .request_timeout(Some(within))
                 .consistency(consistency)
                 .serial_consistency(Some(SerialConsistency::LocalSerial))
-                .load_balancing_policy(Arc::clone(&policy));
+                .load_balancing_policy(Arc::clone(&policy))
+                .retry_policy(retries);
             profile.build().into_handle()
         };
+        let again = || Arc::new(DefaultRetryPolicy::new()) as Arc<dyn RetryPolicy>;
         Self {
             session,
-            write: profile(WRITE_WITHIN, Consistency::LocalQuorum),
-            read: profile(READ_WITHIN, Consistency::LocalQuorum),
-            all: profile(ALL_WITHIN, Consistency::All),
+            datacenter: datacenter.into(),
+            // The default one sends again what too few replicas were said to be reached for, conditions too.
+            decide: profile(WRITE_WITHIN, Consistency::LocalQuorum, Arc::new(FallthroughRetryPolicy::new())),
+            write: profile(WRITE_WITHIN, Consistency::LocalQuorum, again()),
+            read: profile(READ_WITHIN, Consistency::LocalQuorum, again()),
+            all: profile(ALL_WITHIN, Consistency::All, again()),
         }
     }
 
@@ -77,7 +86,8 @@ impl Link {
         let prepared = self.session.prepare(text).await;
         let mut statement = prepared.map_err(|error| StoreError::Unavailable(of_preparing(&error)))?;
         let profile = match class {
-            Class::Conditional | Class::Write => &self.write,
+            Class::Conditional => &self.decide,
+            Class::Write => &self.write,
             Class::Read | Class::Serial => &self.read,
             Class::WriteAll => &self.all,
         };
@@ -89,7 +99,8 @@ impl Link {
         Ok(statement)
     }
 
-    /// Sends a conditional statement. Whether its condition held.
+    /// Sends a conditional statement. Whether its condition held. Where it is said not to have held, what was written
+    /// may stand all the same: a coordinator that met others may have begun anew behind its own write.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when it surely was not applied, [`StoreError::Unknown`] when it may have been, or may
@@ -100,7 +111,7 @@ impl Link {
         values: impl SerializeRow,
     ) -> Result<bool, StoreError> {
         let answer = self.session.execute_unpaged(statement, values).await;
-        applied(answer.map_err(|error| of_write(&error))?)
+        applied(answer.map_err(|error| of_condition(&error))?)
     }
 
     /// The same for statements of one partition, applied together or not at all.
@@ -108,10 +119,10 @@ impl Link {
     /// # Errors
     /// As [`Link::decide`].
     pub(super) async fn decide_together(&self, mut batch: Batch, values: impl BatchValues) -> Result<bool, StoreError> {
-        batch.set_execution_profile_handle(Some(self.write.clone()));
+        batch.set_execution_profile_handle(Some(self.decide.clone()));
         batch.set_is_idempotent(false);
         let answer = self.session.batch(&batch, values).await;
-        applied(answer.map_err(|error| of_write(&error))?)
+        applied(answer.map_err(|error| of_condition(&error))?)
     }
 
     /// Sends a write without a condition.

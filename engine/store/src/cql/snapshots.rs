@@ -43,9 +43,8 @@ impl Core {
             Some(end) if end.head >= head => end.log,
             _ => {
                 let (log, tail) = self.log(key).await?.ok_or(StoreError::NotFound)?;
-                match self.tail(log, tail).await? {
-                    Some((_, segment)) if segment.is_retired() => return Err(StoreError::NotFound),
-                    Some((_, segment)) if segment.is_owned_by(epoch) && segment.head >= head => log,
+                match self.tail(log, tail).await?.live() {
+                    Some(segment) if segment.is_owned_by(epoch) && segment.head >= head => log,
                     Some(_) => return Err(StoreError::Fenced),
                     None => return Err(StoreError::NotFound),
                 }

@@ -70,14 +70,22 @@ statements! {
         "UPDATE log SET head = ?, bytes = ?, last_at = ?, due = ?, due_mark = ?,
              w_epoch = ?, format = ?, body = ?, sealed = ?
          WHERE log = ? AND segment = ? AND seq = ? IF epoch = ? AND head = ? AND next = null";
+    append_under: Conditional =
+        "UPDATE log SET head = ?, bytes = ?, last_at = ?, due = ?, due_mark = ?,
+             w_epoch = ?, format = ?, body = ?, sealed = ?
+         WHERE log = ? AND segment = ? AND seq = ?
+         IF epoch = ? AND head = ? AND next = null AND due = ? AND due_mark = ?";
     move_head: Conditional =
         "UPDATE log SET head = ?, bytes = ?, last_at = ?, due = ?, due_mark = ? WHERE log = ? AND segment = ?
          IF epoch = ? AND head = ? AND next = null";
+    move_head_under: Conditional =
+        "UPDATE log SET head = ?, bytes = ?, last_at = ?, due = ?, due_mark = ? WHERE log = ? AND segment = ?
+         IF epoch = ? AND head = ? AND next = null AND due = ? AND due_mark = ?";
     event: Conditional =
         "INSERT INTO log (log, segment, seq, w_epoch, format, body, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)";
     set_due: Conditional =
         "UPDATE log SET due = ?, due_mark = ? WHERE log = ? AND segment = ?
-         IF epoch = ? AND head = ? AND next = null";
+         IF epoch = ? AND head = ? AND next = null AND due = ? AND due_mark = ?";
     events: Read =
         "SELECT seq, format, body, sealed FROM log WHERE log = ? AND segment = ? AND seq > ? ORDER BY seq ASC";
     event_serial: Serial = "SELECT w_epoch, body, sealed FROM log WHERE log = ? AND segment = ? AND seq = ?";
@@ -88,21 +96,26 @@ statements! {
     drop_of_tenant: Write = "DELETE FROM of_tenant WHERE tenant = ? AND shard = ? AND id = ? AND log = ?";
     of_tenant: Read = "SELECT id, log FROM of_tenant WHERE tenant = ? AND shard = ? AND id > ? ORDER BY id ASC LIMIT ?";
 
+    // Which conversations a contact has.
+    note_of_contact: Write = "INSERT INTO of_contact (tenant, contact, id, log) VALUES (?, ?, ?, ?)";
+    drop_of_contact: Write = "DELETE FROM of_contact WHERE tenant = ? AND contact = ? AND id = ? AND log = ?";
+    of_contact: Read = "SELECT id, log FROM of_contact WHERE tenant = ? AND contact = ?";
+
     // When to look at a conversation.
-    note_bucket: Write = "INSERT INTO agenda_bucket (kind, hour, shard) VALUES (?, ?, ?)";
-    drop_bucket: Write = "DELETE FROM agenda_bucket WHERE kind = ? AND hour = ? AND shard = ?";
-    buckets: Read = "SELECT hour, shard FROM agenda_bucket WHERE kind = ? AND hour <= ?";
+    note_bucket: Write = "INSERT INTO agenda_bucket (kind, slot, shard) VALUES (?, ?, ?)";
+    drop_bucket: Write = "DELETE FROM agenda_bucket WHERE kind = ? AND slot = ? AND shard = ?";
+    buckets: Read = "SELECT slot, shard FROM agenda_bucket WHERE kind = ? AND slot <= ?";
     note_agenda: Write =
-        "INSERT INTO agenda (kind, hour, shard, at, tenant, id, mark, log, epoch, head)
+        "INSERT INTO agenda (kind, slot, shard, at, tenant, id, mark, log, epoch, head)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     drop_agenda: Write =
-        "DELETE FROM agenda WHERE kind = ? AND hour = ? AND shard = ? AND at = ? AND tenant = ? AND id = ? AND mark = ?";
+        "DELETE FROM agenda WHERE kind = ? AND slot = ? AND shard = ? AND at = ? AND tenant = ? AND id = ? AND mark = ?";
     agenda: Read =
         "SELECT at, tenant, id, mark, log, epoch, head FROM agenda
-         WHERE kind = ? AND hour = ? AND shard = ? AND (at, tenant, id, mark) > (?, ?, ?, ?) LIMIT ?";
+         WHERE kind = ? AND slot = ? AND shard = ? AND (at, tenant, id, mark) > (?, ?, ?, ?) LIMIT ?";
     agenda_from: Read =
         "SELECT at, tenant, id, mark, log, epoch, head FROM agenda
-         WHERE kind = ? AND hour = ? AND shard = ? LIMIT ?";
+         WHERE kind = ? AND slot = ? AND shard = ? LIMIT ?";
 
     // What the log says, folded.
     snapshot: Read = "SELECT head, body FROM snapshot WHERE log = ?";
@@ -117,18 +130,18 @@ statements! {
     drop_row: Write = "DELETE FROM conversation_row WHERE log = ?";
 
     // The order of the list.
-    note_listed: Write = "INSERT INTO listed (tenant, contact, week, last_at, id, log) VALUES (?, ?, ?, ?, ?, ?)";
+    note_listed: Write = "INSERT INTO listed (tenant, contact, day, last_at, id, log) VALUES (?, ?, ?, ?, ?, ?)";
     drop_listed: Write =
-        "DELETE FROM listed WHERE tenant = ? AND contact = ? AND week = ? AND last_at = ? AND id = ? AND log = ?";
+        "DELETE FROM listed WHERE tenant = ? AND contact = ? AND day = ? AND last_at = ? AND id = ? AND log = ?";
     listed: Read =
         "SELECT last_at, id, log FROM listed
-         WHERE tenant = ? AND contact = ? AND week = ? AND (last_at, id) < (?, ?)
+         WHERE tenant = ? AND contact = ? AND day = ? AND (last_at, id) < (?, ?)
          ORDER BY last_at DESC, id DESC, log DESC LIMIT ?";
     listed_newest: Read =
-        "SELECT last_at, id, log FROM listed WHERE tenant = ? AND contact = ? AND week = ?
+        "SELECT last_at, id, log FROM listed WHERE tenant = ? AND contact = ? AND day = ?
          ORDER BY last_at DESC, id DESC, log DESC LIMIT ?";
-    note_week: Write = "INSERT INTO listed_week (tenant, contact, week) VALUES (?, ?, ?)";
-    weeks: Read = "SELECT week FROM listed_week WHERE tenant = ? AND contact = ? ORDER BY week DESC";
+    note_day: Write = "INSERT INTO listed_day (tenant, contact, day) VALUES (?, ?, ?)";
+    days: Read = "SELECT day FROM listed_day WHERE tenant = ? AND contact = ? ORDER BY day DESC";
 
     // Which rows a writer may have left behind.
     note_touched: Write = "INSERT INTO touched (writer, chunk, number, tenant, id) VALUES (?, ?, ?, ?, ?)";
@@ -137,7 +150,7 @@ statements! {
          ORDER BY number ASC LIMIT ?";
     drop_touched: Write = "DELETE FROM touched WHERE writer = ? AND chunk = ? AND number <= ?";
     beat: Write = "INSERT INTO writer (part, id, beat, done, newest) VALUES (0, ?, ?, ?, ?)";
-    writers: Read = "SELECT id, beat, done, newest FROM writer WHERE part = 0";
+    writers: Read = "SELECT id, beat, done, newest, WRITETIME(beat) FROM writer WHERE part = 0";
     drop_writer: Write = "DELETE FROM writer WHERE part = 0 AND id = ?";
     projection: Serial = "SELECT generation, version, walked FROM projection WHERE name = ?";
     open_projection: Conditional =
@@ -194,16 +207,17 @@ statements! {
          IF id = ? AND held = ? AND change = null";
 
     // Keys whose rows are being changed.
-    note_key: Write = "INSERT INTO record_key_note (part, scope, kind, key, since) VALUES (?, ?, ?, ?, ?)";
-    drop_key_note: Write = "DELETE FROM record_key_note WHERE part = ? AND scope = ? AND kind = ? AND key = ?";
-    key_notes: Read = "SELECT scope, kind, key, since FROM record_key_note WHERE part = ? LIMIT ?";
+    note_key: Write = "INSERT INTO record_key_note (part, scope, kind, key, writing, since) VALUES (?, ?, ?, ?, ?, ?)";
+    drop_key_note: Write =
+        "DELETE FROM record_key_note WHERE part = ? AND scope = ? AND kind = ? AND key = ? AND writing = ?";
+    key_notes: Read = "SELECT scope, kind, key, writing, since FROM record_key_note WHERE part = ?";
 
     // Whose keys have to end, and the keys.
-    note_ending: Write = "INSERT INTO ending (part, tenant, id, log, contact) VALUES (?, ?, ?, ?, ?)";
-    drop_ending: Write = "DELETE FROM ending WHERE part = ? AND tenant = ? AND id = ? AND log = ?";
-    ending_of: Read = "SELECT log, contact FROM ending WHERE part = ? AND tenant = ? AND id = ?";
+    note_ending: Write = "INSERT INTO ending (part, tenant, id, log, eraser, contact) VALUES (?, ?, ?, ?, ?, ?)";
+    drop_ending: Write = "DELETE FROM ending WHERE part = ? AND tenant = ? AND id = ? AND log = ? AND eraser = ?";
+    ending_of: Read = "SELECT log, eraser, contact FROM ending WHERE part = ? AND tenant = ? AND id = ?";
     ending_with: Read = "SELECT id, log, contact FROM ending WHERE part = ? AND tenant = ?";
-    ending: Read = "SELECT tenant, id, log FROM ending WHERE part = ? LIMIT ?";
+    ending: Read = "SELECT tenant, id, log, eraser, contact FROM ending WHERE part = ?";
     key: Read = "SELECT wrapped, ended FROM KEYS.conversation_key WHERE log = ?";
     make_key: Write = "INSERT INTO KEYS.conversation_key (log, wrapped) VALUES (?, ?)";
     end_key: WriteAll = "INSERT INTO KEYS.conversation_key (log, wrapped, ended) VALUES (?, null, true)";

@@ -10,7 +10,7 @@ use secrecy::SecretBox;
 use tokio::runtime::Runtime;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::connect::{self, Connected, CqlOptions};
+use super::connect::{self, Connected, CqlOptions, Settling};
 use super::core::Core;
 use super::keys::LogKeys;
 use super::measures;
@@ -36,8 +36,19 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// may be at work on it.
 pub struct CqlStore {
     core: Arc<Core>,
-    /// Connections and chores run here. None once it is closed.
-    runtime: Mutex<Option<Runtime>>,
+    threads: Mutex<Threads>,
+}
+
+/// Connections and chores run here. None once it is closed. It may be dropped where nobody may wait, also by whoever
+/// gives an opening up.
+struct Threads(Option<Runtime>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl CqlStore {
@@ -53,20 +64,15 @@ impl CqlStore {
             .enable_all()
             .build()
             .map_err(|error| StoreError::Unavailable(format!("the threads of the store cannot start: {error}")))?;
-        let opened = runtime.spawn(async move { Box::pin(open(&options)).await }).await;
+        let handle = runtime.handle().clone();
+        let threads = Mutex::new(Threads(Some(runtime)));
+        let opened = handle.spawn(async move { Box::pin(open(&options)).await }).await;
         let opened = opened.map_err(|_| StoreError::Unavailable("the store could not be opened".into()));
-        match opened.and_then(|opened| opened) {
-            Ok(core) => {
-                let core = Arc::new(core);
-                runtime.spawn(chores(Arc::clone(&core)));
-                runtime.spawn(measures::tell(Arc::clone(&core)));
-                Ok(Self { core, runtime: Mutex::new(Some(runtime)) })
-            }
-            Err(error) => {
-                runtime.shutdown_background();
-                Err(error)
-            }
-        }
+        let core = Arc::new(opened.and_then(|opened| opened)?);
+        handle.spawn(beats(Arc::clone(&core)));
+        handle.spawn(chores(Arc::clone(&core)));
+        handle.spawn(measures::tell(Arc::clone(&core)));
+        Ok(Self { core, threads })
     }
 
     /// A key for one purpose that all who have this cluster's root key have alike.
@@ -86,7 +92,7 @@ impl CqlStore {
     }
 
     fn taken(&self) -> Option<Runtime> {
-        self.runtime.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).0.take()
     }
 
     fn ask<T, F>(&self, ask: impl FnOnce(Arc<Core>) -> F) -> Pending<T>
@@ -97,18 +103,15 @@ impl CqlStore {
     }
 }
 
-impl Drop for CqlStore {
-    fn drop(&mut self) {
-        // It may be dropped where nobody may wait.
-        if let Some(runtime) = self.taken() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 async fn open(options: &CqlOptions) -> Result<Core, StoreError> {
     let Connected { link, root, key_space } = connect::connect(options).await?;
-    let statements = Statements::prepare(&link, &key_space).await?;
+    let settling = Settling::begin();
+    let statements = loop {
+        match Statements::prepare(&link, &key_space).await {
+            Ok(statements) => break statements,
+            Err(error) => settling.after(error).await?,
+        }
+    };
     let core = Core {
         node: options.node,
         link,
@@ -116,26 +119,44 @@ async fn open(options: &CqlOptions) -> Result<Core, StoreError> {
         keys: LogKeys::new(root),
         places: super::places::Places::default(),
         touched: Touched::new(0),
-        buckets: super::agenda::Buckets::default(),
-        weeks: super::list::Weeks::default(),
+        silences: Mutex::default(),
+        rounds: super::rounds::Rounds::default(),
+        buckets: super::buckets::Buckets::default(),
+        days: super::list::Days::default(),
         kinds: super::record_tidying::Kinds::default(),
     };
-    core.cursor(Projection::Conversations).await?;
-    core.beat().await?;
+    // Others may begin at the same time, and the cluster be slow for it.
+    let settling = Settling::begin();
+    while let Err(error) = begin(&core).await {
+        settling.after(error).await?;
+    }
     Ok(core)
 }
 
-/// Tells that this store lives, and goes on with what others have left in its middle. Each chore may be done by many.
+async fn begin(core: &Core) -> Result<(), StoreError> {
+    core.cursor(Projection::Conversations).await?;
+    core.beat().await
+}
+
+/// Tells that this store lives, whatever else it has to do.
+async fn beats(core: Arc<Core>) {
+    let mut ticks = interval(CHORES_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = core.beat().await {
+            tracing::debug!(%error, "it could not be told that this node lives; it is tried again");
+        }
+    }
+}
+
+/// Goes on with what others have left in its middle. Each chore may be done by many.
 async fn chores(core: Arc<Core>) {
     let mut ticks = interval(CHORES_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let told = async {
-            core.beat().await?;
-            core.adopt().await
-        };
-        if let Err(error) = told.await {
+        if let Err(error) = core.adopt().await {
             tracing::debug!(%error, "what other nodes have left could not be looked for; it is tried again");
         }
         if let Err(error) = core.tidy_keys().await {
@@ -175,6 +196,10 @@ impl Log for CqlStore {
 
     fn ending(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
         self.ask(|core| async move { core.ending_with(tenant, &contacts, limit).await })
+    }
+
+    fn with_contacts(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
+        self.ask(|core| async move { core.with_contacts(tenant, &contacts, limit).await })
     }
 
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {

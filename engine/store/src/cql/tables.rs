@@ -10,9 +10,10 @@
 //! | `conversation` | under conditions alone | which log a conversation has, and the epoch of its owner |
 //! | `log` | under conditions alone; removed once it is retired | the events, and beside them whose they are |
 //! | `of_tenant` | plainly, before what it points to | which conversations a tenant has |
+//! | `of_contact` | plainly, before what it points to | which conversations a contact has |
 //! | `agenda`, `agenda_bucket` | plainly, before what it points to | when to look at a conversation |
 //! | `snapshot`, `conversation_row` | plainly, the head as their time | what the log says, folded |
-//! | `listed`, `listed_week` | plainly, before the row they point to | the order of the list |
+//! | `listed`, `listed_day` | plainly, before the row they point to | the order of the list |
 //! | `touched`, `writer` | plainly, before the append | which rows a writer may have left behind |
 //! | `record`, `record_key` | under conditions alone | documents, and who has a key |
 //! | `record_id` | plainly, before what it points to | which documents there are |
@@ -32,21 +33,23 @@ pub(super) const STEPS: &[&[&str]] = &[&[
         WITH CLUSTERING ORDER BY (seq ASC) AND compaction = {'class': 'LeveledCompactionStrategy'}",
     "CREATE TABLE IF NOT EXISTS of_tenant (tenant blob, shard tinyint, id blob, log uuid,
         PRIMARY KEY ((tenant, shard), id, log))",
-    "CREATE TABLE IF NOT EXISTS agenda_bucket (kind tinyint, hour int, shard tinyint, PRIMARY KEY ((kind), hour, shard))
+    "CREATE TABLE IF NOT EXISTS of_contact (tenant blob, contact blob, id blob, log uuid,
+        PRIMARY KEY ((tenant, contact), id, log))",
+    "CREATE TABLE IF NOT EXISTS agenda_bucket (kind tinyint, slot int, shard tinyint, PRIMARY KEY ((kind), slot, shard))
         WITH gc_grace_seconds = 3600",
-    "CREATE TABLE IF NOT EXISTS agenda (kind tinyint, hour int, shard tinyint, at timestamp, tenant blob, id blob,
+    "CREATE TABLE IF NOT EXISTS agenda (kind tinyint, slot int, shard tinyint, at timestamp, tenant blob, id blob,
         mark bigint, log uuid, epoch bigint, head bigint,
-        PRIMARY KEY ((kind, hour, shard), at, tenant, id, mark))
+        PRIMARY KEY ((kind, slot, shard), at, tenant, id, mark))
         WITH compaction = {'class': 'LeveledCompactionStrategy'} AND gc_grace_seconds = 3600",
     "CREATE TABLE IF NOT EXISTS snapshot (log uuid PRIMARY KEY, head bigint, body blob)",
     "CREATE TABLE IF NOT EXISTS conversation_row (log uuid PRIMARY KEY, version int, generation int, head bigint,
         contact blob, last_at timestamp, body text, sealed blob)",
-    "CREATE TABLE IF NOT EXISTS listed (tenant blob, contact blob, week int, last_at timestamp, id blob, log uuid,
-        PRIMARY KEY ((tenant, contact, week), last_at, id, log))
+    "CREATE TABLE IF NOT EXISTS listed (tenant blob, contact blob, day int, last_at timestamp, id blob, log uuid,
+        PRIMARY KEY ((tenant, contact, day), last_at, id, log))
         WITH CLUSTERING ORDER BY (last_at DESC, id DESC, log DESC)
         AND compaction = {'class': 'LeveledCompactionStrategy'} AND gc_grace_seconds = 3600",
-    "CREATE TABLE IF NOT EXISTS listed_week (tenant blob, contact blob, week int,
-        PRIMARY KEY ((tenant, contact), week)) WITH CLUSTERING ORDER BY (week DESC)",
+    "CREATE TABLE IF NOT EXISTS listed_day (tenant blob, contact blob, day int,
+        PRIMARY KEY ((tenant, contact), day)) WITH CLUSTERING ORDER BY (day DESC)",
     "CREATE TABLE IF NOT EXISTS touched (writer uuid, chunk bigint, number bigint, tenant blob, id blob,
         PRIMARY KEY ((writer, chunk), number)) WITH gc_grace_seconds = 3600",
     "CREATE TABLE IF NOT EXISTS writer (part tinyint, id uuid, beat timestamp, done bigint, newest bigint,
@@ -57,13 +60,13 @@ pub(super) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE IF NOT EXISTS record (scope blob, kind text, id text, version bigint, body blob, stamp uuid,
         life uuid, keys frozen<list<text>>, change uuid, guard uuid, PRIMARY KEY ((scope, kind, id)))",
     "CREATE TABLE IF NOT EXISTS record_id (scope blob, kind text, shard tinyint, id text, life uuid,
-        PRIMARY KEY ((scope, kind, shard), id, life))",
+        PRIMARY KEY ((scope, kind, shard), id, life)) WITH gc_grace_seconds = 3600",
     "CREATE TABLE IF NOT EXISTS record_key (scope blob, kind text, key text, id text, held uuid, next text, change uuid,
         PRIMARY KEY ((scope, kind, key)))",
-    "CREATE TABLE IF NOT EXISTS record_key_note (part tinyint, scope blob, kind text, key text, since timestamp,
-        PRIMARY KEY ((part), scope, kind, key)) WITH gc_grace_seconds = 3600",
-    "CREATE TABLE IF NOT EXISTS ending (part tinyint, tenant blob, id blob, log uuid, contact blob,
-        PRIMARY KEY ((part), tenant, id, log)) WITH gc_grace_seconds = 3600",
+    "CREATE TABLE IF NOT EXISTS record_key_note (part tinyint, scope blob, kind text, key text, writing uuid,
+        since timestamp, PRIMARY KEY ((part), scope, kind, key, writing)) WITH gc_grace_seconds = 3600",
+    "CREATE TABLE IF NOT EXISTS ending (part tinyint, tenant blob, id blob, log uuid, eraser uuid, contact blob,
+        PRIMARY KEY ((part), tenant, id, log, eraser)) WITH gc_grace_seconds = 3600",
 ]];
 
 /// The table of the keys, in a keyspace of its own: backups of the other one can be kept without it, so that what was

@@ -5,7 +5,8 @@
 //!
 //! There is no order of arrival in a cluster. Each process has one of its own: it is a *writer*, and numbers the
 //! conversations that it appends to. A number covers all appends to its conversation until it is handed out. What a
-//! writer has left behind, because it ended, is numbered anew by one that lives, so that it is looked at there.
+//! writer has left behind, because it ended, is numbered anew by one that lives, so that it is looked at there: see
+//! `writers.rs`.
 //!
 //! A cursor is a place in a walk over all conversations, which makes a list anew, or behind that walk a number of this
 //! writer's.
@@ -15,24 +16,22 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use schema::{ConversationId, ConversationKey, Seq, TenantId, Timestamp};
-use scylla::value::CqlTimestamp;
+use schema::{ConversationId, ConversationKey, Seq, TenantId};
 use uuid::Uuid;
 
-use super::clock::now;
+use super::clock::Here;
 use super::core::{Core, names};
 use super::failure::odd;
-use super::segments::{moment, number};
+use super::segments::number;
+use super::writers::{Heard, SLOW};
 use crate::{Behind, LogCursor, Projection, StoreError};
 
 /// Numbers in a partition.
-const CHUNK: u64 = 4_096;
+pub(super) const CHUNK: u64 = 4_096;
 /// Conversations that are compared with their rows at the same time.
 const AT_ONCE: usize = 32;
-/// A writer that has not been heard of for so long is taken to have ended. Where it has not, that does no harm.
-const SILENT_MILLIS: i64 = 60_000;
-/// What of another writer's is taken over at a time.
-const PIECE: i32 = 512;
+/// Tries against others, or while writes fail and readings work.
+const TRIES: usize = 16;
 /// From here on a cursor is a number of this writer's.
 const NUMBERS: u64 = 1 << 63;
 /// The walk is over.
@@ -40,10 +39,11 @@ const WALKED: i64 = i64::MAX;
 
 /// The order of this writer.
 pub(super) struct Touched {
-    writer: Uuid,
+    pub(super) writer: Uuid,
+    pub(super) heard: Heard,
     state: Mutex<State>,
     /// Up to here everything is in the rows.
-    done: AtomicU64,
+    pub(super) done: AtomicU64,
     /// Of the rows that count; those of earlier ones were dropped.
     generation: AtomicI32,
 }
@@ -53,6 +53,8 @@ struct State {
     newest: u64,
     /// Up to here cursors were given out.
     handed: u64,
+    /// Up to here others may have taken them over.
+    floor: u64,
     /// Numbers that cover appends under way, and how many.
     under_way: BTreeMap<u64, usize>,
 }
@@ -61,12 +63,14 @@ struct State {
 pub(super) struct Covered<'a> {
     touched: &'a Touched,
     number: u64,
+    began: Here,
 }
 
 impl Touched {
     pub(super) fn new(generation: i32) -> Self {
         let generation = AtomicI32::new(generation);
-        Self { writer: Uuid::now_v7(), state: Mutex::default(), done: AtomicU64::new(0), generation }
+        let (state, heard, done) = (Mutex::default(), Heard::default(), AtomicU64::new(0));
+        Self { writer: Uuid::now_v7(), heard, state, done, generation }
     }
 
     /// The generation of rows that count.
@@ -78,14 +82,25 @@ impl Touched {
     /// to be written down.
     fn cover(&self, known: u64) -> (Covered<'_>, bool) {
         let mut state = self.lock();
-        let is_new = known <= state.handed;
+        let is_new = known <= state.handed.max(state.floor);
         if is_new {
             state.newest += 1;
         }
         let number = if is_new { state.newest } else { known };
         *state.under_way.entry(number).or_default() += 1;
         drop(state);
-        (Covered { touched: self, number }, is_new)
+        (Covered { touched: self, number, began: Here::now() }, is_new)
+    }
+
+    /// The number that was given last.
+    pub(super) fn newest(&self) -> u64 {
+        self.lock().newest
+    }
+
+    /// No number that was given until now covers what is appended from now on.
+    pub(super) fn give_up(&self) {
+        let mut state = self.lock();
+        state.floor = state.newest;
     }
 
     /// Hands out the numbers after `after`, `count` at most, below all that are under way. Up to which, and whether that
@@ -104,6 +119,13 @@ impl Touched {
     }
 }
 
+impl Covered<'_> {
+    /// Whether it took so long that the number may have been taken over before the append was done.
+    pub(super) fn is_late(&self) -> bool {
+        Here::now().since(self.began) > SLOW
+    }
+}
+
 impl Drop for Covered<'_> {
     fn drop(&mut self) {
         let mut state = self.touched.lock();
@@ -119,8 +141,24 @@ impl Drop for Covered<'_> {
 impl Core {
     /// Sees that a conversation, which is about to be appended to, stands among the touched ones.
     pub(super) async fn touch(&self, key: ConversationKey) -> Result<Covered<'_>, StoreError> {
-        let (covered, is_new) = self.touched.cover(self.places.touched(key));
+        self.see_that_it_is_heard().await?;
+        let known = self.places.touched(key);
+        self.touch_after(key, known).await
+    }
+
+    /// The same, under a number of its own, whatever covers it already.
+    pub(super) async fn touch_anew(&self, key: ConversationKey) -> Result<(), StoreError> {
+        self.see_that_it_is_heard().await?;
+        self.touch_after(key, 0).await.map(drop)
+    }
+
+    async fn touch_after(&self, key: ConversationKey, known: u64) -> Result<Covered<'_>, StoreError> {
+        let (covered, is_new) = self.touched.cover(known);
         if is_new {
+            if covered.number / CHUNK > self.touched.heard.newest() / CHUNK {
+                // Whoever takes over what is left looks as far as was told.
+                self.beat().await?;
+            }
             let (tenant, id) = names(&key);
             let (chunk, number) = (number(covered.number / CHUNK), number(covered.number));
             let values = (self.touched.writer, chunk, number, tenant, id);
@@ -158,7 +196,7 @@ impl Core {
                 self.link.all::<(i64, Option<Vec<u8>>, Option<Vec<u8>>)>(&self.statements.touched, values).await?;
             for (touched, tenant, id) in found {
                 if touched <= number(last) {
-                    keys.push(key(tenant, id)?);
+                    keys.extend(key(tenant, id).ok());
                 }
             }
             at = last;
@@ -199,21 +237,28 @@ impl Core {
     /// The newest event of a conversation; 0 when it is not there.
     async fn head(&self, key: ConversationKey) -> Result<Seq, StoreError> {
         let Some((log, tail)) = self.log(key).await? else { return Ok(0) };
-        Ok(self.tail(log, tail).await?.filter(|(_, segment)| !segment.is_retired()).map_or(0, |(_, tail)| tail.head))
+        Ok(self.tail(log, tail).await?.live().map_or(0, |segment| segment.head))
     }
 
     /// Everything up to a cursor is in the rows.
     pub(super) async fn advance(&self, projection: Projection, cursor: LogCursor) -> Result<(), StoreError> {
         let to = if cursor.0 < NUMBERS { token(cursor) } else { WALKED };
-        loop {
+        let mut is_told = false;
+        for _ in 0..TRIES {
             let state = self.projection(projection).await?;
             let is_ours = state.generation == self.touched.generation() && state.version == version(projection);
-            if !is_ours || state.walked >= to {
+            if !is_ours {
+                // All rows are made anew, by somebody else: what these numbers stand for may not be in the new ones.
+                return Ok(());
+            }
+            is_told =
+                state.walked >= to || self.set_projection(projection, state, Walk { walked: to, ..state }).await?;
+            if is_told {
                 break;
             }
-            if self.set_projection(projection, state, Walk { walked: to, ..state }).await? {
-                break;
-            }
+        }
+        if !is_told {
+            return Err(StoreError::Busy);
         }
         if cursor.0 >= NUMBERS {
             let (done, before) =
@@ -227,8 +272,12 @@ impl Core {
     }
 
     /// Drops all rows, and begins a walk over all conversations.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] where another node is at work: it would go on with the rows that are dropped.
     pub(super) async fn reset(&self, projection: Projection) -> Result<(), StoreError> {
-        loop {
+        self.see_that_nobody_else_lives().await?;
+        for _ in 0..TRIES {
             let state = self.projection(projection).await?;
             let (generation, version) = (state.generation + 1, version(projection));
             let anew = Walk { generation, version, walked: i64::MIN };
@@ -238,11 +287,12 @@ impl Core {
                 return Ok(());
             }
         }
+        Err(StoreError::Busy)
     }
 
     /// How far a projection's rows go. One of an earlier version begins anew.
     pub(super) async fn projection(&self, projection: Projection) -> Result<Walk, StoreError> {
-        loop {
+        for _ in 0..TRIES {
             let found = self
                 .link
                 .one::<(Option<i32>, Option<i32>, Option<i64>)>(&self.statements.projection, (projection.name(),))
@@ -264,80 +314,13 @@ impl Core {
                 Some(_) => return Err(odd("a projection")),
             }
         }
+        Err(StoreError::Busy)
     }
 
     async fn set_projection(&self, projection: Projection, from: Walk, to: Walk) -> Result<bool, StoreError> {
         let values =
             (to.generation, to.version, to.walked, projection.name(), from.generation, from.version, from.walked);
         settled(self.link.decide(&self.statements.set_projection, values).await)
-    }
-
-    /// Tells that this writer lives.
-    pub(super) async fn beat(&self) -> Result<(), StoreError> {
-        self.beat_at(now()).await
-    }
-
-    /// Tells that this writer ends: what it has left may be taken over.
-    pub(super) async fn part(&self) -> Result<(), StoreError> {
-        self.beat_at(Timestamp::default()).await
-    }
-
-    async fn beat_at(&self, at: Timestamp) -> Result<(), StoreError> {
-        let (done, newest) = (self.touched.done.load(Ordering::Relaxed), self.touched.lock().newest);
-        let values = (self.touched.writer, moment(at), number(done), number(newest));
-        self.link.write(&self.statements.beat, values).await
-    }
-
-    /// Numbers anew what writers have left that are not heard of any more.
-    pub(super) async fn adopt(&self) -> Result<(), StoreError> {
-        type Writer = (Uuid, Option<CqlTimestamp>, Option<i64>, Option<i64>);
-        let silent = now().as_millis() - SILENT_MILLIS;
-        for (writer, beat, done, _) in self.link.all::<Writer>(&self.statements.writers, ()).await? {
-            if writer == self.touched.writer || beat.is_some_and(|beat| beat.0 > silent) {
-                continue;
-            }
-            let done = done.and_then(|done| u64::try_from(done).ok()).unwrap_or_default();
-            self.adopt_from(writer, done).await?;
-            self.link.write(&self.statements.drop_writer, (writer,)).await?;
-        }
-        Ok(())
-    }
-
-    async fn adopt_from(&self, writer: Uuid, done: u64) -> Result<(), StoreError> {
-        let (mut at, mut chunk) = (done, (done + 1) / CHUNK);
-        loop {
-            let values = (writer, number(chunk), number(at), PIECE);
-            let found =
-                self.link.all::<(i64, Option<Vec<u8>>, Option<Vec<u8>>)>(&self.statements.touched, values).await?;
-            let Some((last, ..)) = found.last() else {
-                // Its numbers have no gaps: an empty partition is the end.
-                if at < chunk * CHUNK {
-                    return Ok(());
-                }
-                chunk += 1;
-                continue;
-            };
-            let last = u64::try_from(*last).unwrap_or_default();
-            for (_, tenant, id) in found {
-                let key = key(tenant, id)?;
-                // So that its place is remembered, and it is told of once.
-                if self.log(key).await?.is_some() {
-                    drop(self.touch(key).await?);
-                }
-            }
-            self.forget_touched(writer, at, last).await?;
-            at = last;
-            if (at + 1) / CHUNK > chunk {
-                chunk += 1;
-            }
-        }
-    }
-
-    async fn forget_touched(&self, writer: Uuid, after: u64, to: u64) -> Result<(), StoreError> {
-        for chunk in (after + 1) / CHUNK..=to / CHUNK {
-            self.link.write(&self.statements.drop_touched, (writer, number(chunk), number(to))).await?;
-        }
-        Ok(())
     }
 }
 
@@ -372,7 +355,7 @@ fn token(cursor: LogCursor) -> i64 {
     if cursor.0 == 0 { i64::MIN } else { (((cursor.0 << 1) | 1) as i64).wrapping_add(i64::MIN) }
 }
 
-fn key(tenant: Option<Vec<u8>>, id: Option<Vec<u8>>) -> Result<ConversationKey, StoreError> {
+pub(super) fn key(tenant: Option<Vec<u8>>, id: Option<Vec<u8>>) -> Result<ConversationKey, StoreError> {
     let whole = |bytes: Option<Vec<u8>>| <[u8; 16]>::try_from(bytes?).ok();
     let (Some(tenant), Some(id)) = (whole(tenant), whole(id)) else { return Err(odd("a conversation's name")) };
     Ok(ConversationKey { tenant: TenantId::from_bytes(tenant), conversation: ConversationId::from_bytes(id) })

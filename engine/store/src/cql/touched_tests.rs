@@ -49,3 +49,19 @@ fn a_walk_goes_through_all_tokens_and_comes_before_all_numbers() {
     }
     assert_eq!(token(LogCursor::default()), i64::MIN);
 }
+
+#[test]
+fn a_number_that_was_given_up_covers_nothing_that_comes_after() {
+    let touched = Touched::new(1);
+    drop(touched.cover(0));
+    let (again, is_new) = touched.cover(1);
+    assert_eq!((again.number, is_new), (1, false));
+    // Nobody heard of this writer for long: the number may be somebody else's by now.
+    touched.give_up();
+    let (later, is_new) = touched.cover(1);
+    assert_eq!((later.number, is_new), (2, true));
+    let (beside, is_new) = touched.cover(2);
+    assert_eq!((beside.number, is_new), (2, false), "the new one is its own");
+    drop((again, later, beside));
+    assert_eq!(handed_out(&touched, 0, 10), (2, true), "and both are looked at");
+}

@@ -63,6 +63,33 @@ impl Read for EndingWithRead {
     }
 }
 
+/// Conversations with some contacts: their erasures come before the ends of their keys.
+pub(super) struct WithContactsRead {
+    pub(super) tenant: TenantId,
+    pub(super) contacts: Vec<ContactId>,
+    pub(super) limit: usize,
+}
+
+impl Read for WithContactsRead {
+    type Output = Vec<ConversationKey>;
+
+    fn run(&self, connection: &Connection) -> Result<Vec<ConversationKey>, ReadError> {
+        let tenant = self.tenant;
+        // All of the tenant's are looked at: it is asked for when somebody is erased, and when their list is empty.
+        let mut statement = connection.prepare_cached("SELECT id, contact FROM conversations WHERE tenant = ?1")?;
+        let mut rows = statement.query([tenant.as_bytes()])?;
+        let contacts: Vec<String> = self.contacts.iter().map(ToString::to_string).collect();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()?.filter(|_| found.len() < self.limit) {
+            let contact = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+            if contact.is_some_and(|contact| contacts.iter().any(|one| one == contact)) {
+                found.push(ConversationKey { tenant, conversation: ConversationId::from_bytes(row.get(0)?) });
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// The next keys whose end was noted.
 pub(super) struct EndingRead {
     pub(super) after: KeyNumber,

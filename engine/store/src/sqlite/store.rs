@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::connect::{self, OpenError};
 use super::damage::Damage;
 use super::due::{DueRead, HastenWrite, RescheduleWrite};
-use super::ending::EndingWithRead;
+use super::ending::{EndingWithRead, WithContactsRead};
 use super::erase::EraseWrite;
 use super::installation;
 use super::job::{Nothing, Write};
@@ -249,6 +249,10 @@ impl Log for SqliteStore {
 
     fn ending(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
         self.read(EndingWithRead { tenant, contacts, limit })
+    }
+
+    fn with_contacts(&self, tenant: TenantId, contacts: Vec<ContactId>, limit: usize) -> Pending<Vec<ConversationKey>> {
+        self.read(WithContactsRead { tenant, contacts, limit })
     }
 
     fn unspoken(&self, query: UnspokenQuery) -> Pending<Vec<Unspoken>> {

@@ -85,7 +85,7 @@ async fn an_erasure_that_was_stopped_is_gone_on_with() -> Outcome {
         let log = log_of(&session, key).await?;
         let part = i8::try_from(key.conversation.as_bytes()[15] % 8)?;
         let (tenant, id) = (key.tenant.as_bytes().as_slice(), key.conversation.as_bytes().as_slice());
-        let note = "INSERT INTO ending (part, tenant, id, log, contact) VALUES (?, ?, ?, ?, ?)";
+        let note = "INSERT INTO ending (part, tenant, id, log, eraser, contact) VALUES (?, ?, ?, ?, uuid(), ?)";
         session.query_unpaged(note, (part, tenant, id, log, [7_u8; 16].as_slice())).await?;
         if is_retired {
             let retire = "UPDATE log SET epoch = 9223372036854775807 WHERE log = ? AND segment = 0 IF epoch = 1";
@@ -129,7 +129,8 @@ async fn no_key_stays_that_no_record_has() -> Outcome {
         "INSERT INTO record_key (scope, kind, key, id, held) VALUES (?, ?, 'held', 'gone', uuid()) IF NOT EXISTS";
     session.query_unpaged(held, (scope, KIND)).await?;
     for key in ["wanted", "held", "kept"] {
-        let note = "INSERT INTO record_key_note (part, scope, kind, key, since) VALUES (3, ?, ?, ?, 0)";
+        let note =
+            "INSERT INTO record_key_note (part, scope, kind, key, writing, since) VALUES (3, ?, ?, ?, uuid(), 0)";
         session.query_unpaged(note, (scope, KIND, key)).await?;
     }
     let held = async || -> anyhow::Result<Vec<String>> {
@@ -198,6 +199,66 @@ async fn nodes_that_start_at_once_set_the_tables_up_once() -> Outcome {
     Ok(())
 }
 
+/// Each node asks another host of the cluster first, and none of them has heard of the keyspace.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_at_once_on_three_hosts_all_come_up() -> Outcome {
+    let cassandra = Cassandra::three().start()?;
+    let folder = tempfile::tempdir()?;
+    engine_privacy::RootKey::create(&folder.path().join("root"))?;
+    for _ in 0..3 {
+        let keyspace = keyspace_name();
+        let stores = cassandra.contact_points().into_iter().map(|host| {
+            let options = CqlOptions { replicas: 3, ..options(&host.to_string(), &keyspace, folder.path()) };
+            CqlStore::open(options, 1)
+        });
+        let stores = futures_util::future::try_join_all(stores).await?;
+        let (key, _) = opened(&stores[0], &["one"]).await?;
+        for store in &stores {
+            assert_eq!(store.read(key, 0, PageBounds::FULL).await?.head, 1);
+        }
+    }
+    Ok(())
+}
+
+/// The node that opened it died before anybody listed it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conversation_of_a_dead_node_is_found_by_its_contact() -> Outcome {
+    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
+    let first = open(contact_point, &keyspace, folder.path()).await?;
+    let second = open(contact_point, &keyspace, folder.path()).await?;
+    let (key, contact) = (fresh_key(), ContactId::generate());
+    let claim = first.claim(key, opening(contact, 0)).await?;
+    first.append(append(key, claim, &["one"])).await?;
+    drop(first);
+    assert_eq!(second.with_contacts(key.tenant, vec![contact], 9).await?, [key]);
+    second.erase(key, None).await?;
+    assert_eq!(second.with_contacts(key.tenant, vec![contact], 9).await?, []);
+    let session = beside(contact_point, &keyspace).await?;
+    let left = session.query_unpaged("SELECT id FROM of_contact", ()).await?.into_rows_result()?;
+    assert_eq!(left.rows_num(), 0, "nothing tells whom it was with");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_are_not_dropped_under_a_node_that_is_at_work() -> Outcome {
+    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
+    let first = open(contact_point, &keyspace, folder.path()).await?;
+    let (key, _) = opened(&first, &["one"]).await?;
+    let found = first.behind(LIST, first.cursor(LIST).await?, 100).await?;
+    let second = open(contact_point, &keyspace, folder.path()).await?;
+    let refused = second.reset(LIST).await;
+    ensure!(matches!(&refused, Err(StoreError::Unavailable(why)) if why.contains("stop it first")), "{refused:?}");
+    // Somebody else has done so all the same: what is left to be looked at stays.
+    let session = beside(contact_point, &keyspace).await?;
+    let anew = "UPDATE projection SET generation = 7 WHERE name = 'conversations' IF version > 0";
+    session.query_unpaged(anew, ()).await?;
+    first.advance(LIST, found.cursor).await?;
+    let left = session.query_unpaged("SELECT tenant, id FROM touched", ()).await?.into_rows_result()?;
+    let left: Vec<(Vec<u8>, Vec<u8>)> = left.rows()?.collect::<Result<_, _>>()?;
+    assert_eq!(left, [(key.tenant.as_bytes().to_vec(), key.conversation.as_bytes().to_vec())]);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_is_told_in_one_line() -> Outcome {
     let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
@@ -218,6 +279,13 @@ async fn what_is_wrong_is_told_in_one_line() -> Outcome {
         ensure!(told.contains(wanted) && !told.contains('\n'), "{what}: {told}");
     }
     engine_privacy::RootKey::create(&other.path().join("root"))?;
+    let session = beside(contact_point, &keyspace).await?;
+    let moved = "UPDATE installation SET datacenter = 'mars' WHERE id = 'tables' IF version > 0";
+    session.query_unpaged(moved, ()).await?;
+    let told = CqlStore::open(right(), 1).await.err().context("a second data centre was let through")?.to_string();
+    ensure!(told.contains("set store.datacenter to \"mars\"") && !told.contains('\n'), "{told}");
+    let back = "UPDATE installation SET datacenter = 'datacenter1' WHERE id = 'tables' IF version > 0";
+    session.query_unpaged(back, ()).await?;
     let foreign = CqlOptions { root_key: other.path().join("root"), ..right() };
     let told = CqlStore::open(foreign, 1).await.err().context("another root key was let through")?.to_string();
     ensure!(told.contains("is not the one of this cluster's data"), "{told}");

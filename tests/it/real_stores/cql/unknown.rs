@@ -24,6 +24,11 @@ use super::options;
 
 /// A store whose way to the cluster goes through a proxy.
 pub(super) async fn open() -> anyhow::Result<(Arc<CqlStore>, RunningProxy, tempfile::TempDir)> {
+    open_in(&keyspace_name()).await
+}
+
+/// The same, in a keyspace.
+pub(super) async fn open_in(keyspace: &str) -> anyhow::Result<(Arc<CqlStore>, RunningProxy, tempfile::TempDir)> {
     let folder = tempfile::tempdir()?;
     let real: SocketAddr = Cassandra::shared()?.parse()?;
     // The driver takes the port of all nodes to be that of the one that it asks first.
@@ -33,7 +38,7 @@ pub(super) async fn open() -> anyhow::Result<(Arc<CqlStore>, RunningProxy, tempf
     let proxy = Proxy::builder().with_node(node).build();
     let addresses = proxy.translation_map();
     let proxy = proxy.run().await?;
-    let through = CqlOptions { addresses, ..options(&at.to_string(), &keyspace_name(), folder.path()) };
+    let through = CqlOptions { addresses, ..options(&at.to_string(), keyspace, folder.path()) };
     Ok((Arc::new(CqlStore::open(through, 2).await?), proxy, folder))
 }
 

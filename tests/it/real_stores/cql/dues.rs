@@ -1,0 +1,125 @@
+//! When conversations are due, where their owner does not know what became of a change, or somebody else has made one.
+
+use anyhow::{Context, ensure};
+use engine_store::cql::CqlStore;
+use engine_store::{Append, Claim, DueChange, DueIndex, DueQuery, Log, Reschedule, UnspokenQuery};
+use schema::{ContactId, ConversationKey, Timestamp};
+use scylla::value::CqlTimestamp;
+use tests::servers::{Cassandra, keyspace_name};
+use tests::store::{Outcome, append, fresh_key, opening};
+
+use super::{beside, late, log_of, open, unknown};
+
+/// A moment that nobody lives to see.
+const FAR: i64 = 4_000_000_000_000;
+
+const fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// When a conversation is due, of all that is due before a moment.
+async fn due(store: &CqlStore, key: ConversationKey, before: i64) -> anyhow::Result<Option<i64>> {
+    let found = store.due(DueQuery { before: at(before), after: None, limit: 1_000 }).await?;
+    Ok(found.into_iter().find(|entry| entry.key == key).map(|entry| entry.at.as_millis()))
+}
+
+async fn opened(store: &CqlStore, due: DueChange) -> anyhow::Result<(ConversationKey, Claim)> {
+    let key = fresh_key();
+    let claim = store.claim(key, opening(ContactId::generate(), 0)).await?;
+    store.append(Append { due, ..append(key, claim, &["one"]) }).await?;
+    Ok((key, Claim { head: 1, ..claim }))
+}
+
+/// How an owner says when it is due.
+#[derive(Clone, Copy, Debug)]
+enum Saying {
+    OneEvent,
+    Events,
+    Rescheduling,
+}
+
+impl Saying {
+    async fn say(self, store: &CqlStore, key: ConversationKey, claim: Claim, moment: i64) -> anyhow::Result<()> {
+        let due = DueChange::At(at(moment));
+        let Claim { epoch, head, .. } = claim;
+        match self {
+            Self::OneEvent => store.append(Append { due, ..append(key, claim, &["two"]) }).await?,
+            Self::Events => store.append(Append { due, ..append(key, claim, &["two", "three"]) }).await?,
+            Self::Rescheduling => store.reschedule(Reschedule { key, epoch, head, at: Some(at(moment)) }).await?,
+        }
+        Ok(())
+    }
+}
+
+/// A rescheduling was done of which the owner has not heard, so that what it remembers is old.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_is_not_lost_to_what_is_remembered_of_it() -> Outcome {
+    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
+    let store = open(contact_point, &keyspace, folder.path()).await?;
+    let session = beside(contact_point, &keyspace).await?;
+    for saying in [Saying::OneEvent, Saying::Events, Saying::Rescheduling] {
+        for unheard in ["due = null, due_mark = null", "due = 4000000600000"] {
+            let (key, claim) = opened(&store, DueChange::At(at(FAR))).await?;
+            let log = log_of(&session, key).await?;
+            let set = format!(
+                "UPDATE log SET {unheard} WHERE log = ? AND segment = 0 IF epoch = 1 AND head = 1 AND next = null"
+            );
+            session.query_unpaged(set, (log,)).await?;
+            // Whoever looks moves the row on, or drops it.
+            due(&store, key, FAR + 700_000).await?;
+            saying.say(&store, key, claim, FAR + 60_000).await?;
+            let what = format!("{saying:?} behind {unheard}");
+            ensure!(due(&store, key, FAR + 60_001).await? == Some(FAR + 60_000), "{what}: it is lost");
+            ensure!(due(&store, key, FAR + 60_000).await?.is_none(), "{what}: it is due before");
+        }
+    }
+    Ok(())
+}
+
+/// What cannot be read holds up nobody else: a row, and a log that a row leads to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_bad_row_holds_up_no_other_one() -> Outcome {
+    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
+    let store = open(contact_point, &keyspace, folder.path()).await?;
+    let session = beside(contact_point, &keyspace).await?;
+    let (good, _) = opened(&store, DueChange::At(at(FAR + 9))).await?;
+    let (bad, _) = opened(&store, DueChange::At(at(FAR))).await?;
+    let unspoken = fresh_key();
+    store.claim(unspoken, opening(ContactId::generate(), 9)).await?;
+    let broken = "UPDATE log SET first = null WHERE log = ? AND segment = 0 IF epoch = 1";
+    session.query_unpaged(broken, (log_of(&session, bad).await?,)).await?;
+    type Stored = (i8, i32, i8, CqlTimestamp, Vec<u8>, Vec<u8>, i64);
+    let select = "SELECT kind, slot, shard, at, tenant, id, mark FROM agenda";
+    let rows = session.query_unpaged(select, ()).await?.into_rows_result()?;
+    let rows: Vec<Stored> = rows.rows()?.collect::<Result<_, _>>()?;
+    ensure!(rows.len() >= 3, "there are rows");
+    for (kind, slot, shard, moment, ..) in rows {
+        // One without a log, and one of a name that nothing has, before each.
+        let odd = "INSERT INTO agenda (kind, slot, shard, at, tenant, id, mark) VALUES (?, ?, ?, ?, 0x01, 0x02, 1)";
+        session.query_unpaged(odd, (kind, slot, shard, CqlTimestamp(moment.0 - 1))).await?;
+    }
+    ensure!(due(&store, good, FAR + 10).await? == Some(FAR + 9), "it is due");
+    let found = store.unspoken(UnspokenQuery { before: at(i64::MAX), after: None, limit: 9 }).await?;
+    ensure!(found.iter().any(|found| found.key == unspoken), "it is unspoken: {found:?}");
+    Ok(())
+}
+
+/// A rescheduling that comes when later ones were done changes nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_change_of_an_entry_undoes_no_later_one() -> Outcome {
+    let keyspace = keyspace_name();
+    let (store, mut proxy, _folder) = unknown::open_in(&keyspace).await?;
+    let session = beside(Cassandra::shared()?, &keyspace).await?;
+    let (key, Claim { epoch, head, .. }) = opened(&store, DueChange::At(at(FAR))).await?;
+    let log = log_of(&session, key).await?;
+    let (rule, mut late) = late::keep(&[log.as_bytes(), &(FAR + 90_000).to_be_bytes()], 1);
+    proxy.running_nodes.first_mut().context("the proxy has a node")?.change_request_rules(Some(vec![rule]));
+    for moment in [90_000, 5, 60_000] {
+        store.reschedule(Reschedule { key, epoch, head, at: Some(at(FAR + moment)) }).await?;
+    }
+    proxy.turn_off_rules();
+    ensure!(late.arrive().await? == 1, "none was kept");
+    ensure!(due(&store, key, FAR + 60_001).await? == Some(FAR + 60_000), "the late one was done");
+    proxy.finish().await.ok();
+    Ok(())
+}

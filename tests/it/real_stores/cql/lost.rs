@@ -1,0 +1,128 @@
+//! Answers that are lost on the way: nothing is said to be sure that is not, and nothing is forgotten.
+
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use engine_store::cql::CqlStore;
+use engine_store::{
+    Claim, DueIndex, Log, Projection, Projections, RecordName, Records, Reschedule, Scope, SharedStore, StoreError,
+};
+use schema::{ContactId, ConversationKey, TenantId, Timestamp};
+use scylla_proxy::example_db_errors::{read_timeout, unavailable};
+use scylla_proxy::{Condition, Reaction, ResponseFrame, ResponseOpcode, ResponseReaction, ResponseRule};
+use tests::servers::{Cassandra, keyspace_name};
+use tests::store::{Outcome, append, bring_on, fresh_key, opening, texts};
+
+use super::{beside, late, log_of, unknown};
+
+const LIST: Projection = Projection::Conversations;
+
+async fn opened(store: &CqlStore) -> anyhow::Result<(ConversationKey, Claim)> {
+    let key = fresh_key();
+    let claim = store.claim(key, opening(ContactId::generate(), 0)).await?;
+    store.append(append(key, claim, &["one"])).await?;
+    Ok((key, Claim { head: 1, ..claim }))
+}
+
+/// Answers with these bytes in them, so many of them, that come as another one.
+fn instead(bytes: &[u8], times: usize, error: scylla::errors::DbError) -> ResponseRule {
+    let some = Condition::ResponseOpcode(ResponseOpcode::Result)
+        .and(Condition::BodyContainsCaseSensitive(bytes.into()))
+        .and(Condition::TrueForLimitedTimes(times));
+    let reaction = ResponseReaction::transform_frame(Arc::new(move |frame: ResponseFrame| {
+        ResponseFrame::forged_error(frame.params, error.clone(), None).unwrap_or(frame)
+    }));
+    ResponseRule(some, reaction)
+}
+
+/// An append that was done, and of which its writer never heard, is found to be missing in the list.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_is_brought_on_for_an_append_that_nobody_knows_of() -> Outcome {
+    let (store, mut proxy, _folder) = unknown::open().await?;
+    let shared: SharedStore = Arc::clone(&store) as SharedStore;
+    let (key, claim) = opened(&store).await?;
+    bring_on(&shared, key).await?;
+    let mut cursor = store.cursor(LIST).await?;
+    loop {
+        let look = store.behind(LIST, cursor, 100).await?;
+        store.advance(LIST, look.cursor).await?;
+        cursor = look.cursor;
+        if look.is_all {
+            break;
+        }
+    }
+    let node = proxy.running_nodes.first_mut().context("the proxy has a node")?;
+    let lost = vec![unknown::after(1.0), instead(b"due_mark", 100, read_timeout())];
+    node.change_response_rules(Some(lost));
+    let told = store.append(append(key, claim, &["two"])).await;
+    ensure!(matches!(told, Err(StoreError::Unknown(_))), "{told:?}");
+    proxy.turn_off_rules();
+    ensure!(texts(&shared, key).await? == ["one", "two"], "it was done");
+    let look = store.behind(LIST, cursor, 100).await?;
+    ensure!(look.keys == [key], "its row is behind: {look:?}");
+    proxy.finish().await.ok();
+    Ok(())
+}
+
+/// A condition that was decided, of which is told that too few replicas can be reached.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_few_replicas_does_not_mean_that_nothing_was_done() -> Outcome {
+    let (store, mut proxy, _folder) = unknown::open().await?;
+    let shared: SharedStore = Arc::clone(&store) as SharedStore;
+    let (key, mut claim) = opened(&store).await?;
+    let scope = Scope::Tenant(TenantId::generate());
+    let name = |id: &str| RecordName { scope, kind: "keyed", id: id.into() };
+    let mut rule = |times| -> anyhow::Result<()> {
+        let node = proxy.running_nodes.first_mut().context("the proxy has a node")?;
+        node.change_response_rules(Some(vec![instead(b"[applied]", times, unavailable())]));
+        Ok(())
+    };
+    rule(1)?;
+    store.append(append(key, claim, &["two"])).await?;
+    claim.head += 1;
+    rule(1)?;
+    store.append(append(key, claim, &["three", "four"])).await?;
+    ensure!(texts(&shared, key).await? == ["one", "two", "three", "four"], "each is there once");
+    rule(1)?;
+    ensure!(store.put(name("a"), 0, b"1".to_vec()).await? == 1, "it is created");
+    rule(1)?;
+    ensure!(store.put(name("a"), 1, b"2".to_vec()).await? == 2, "it is changed");
+    ensure!(store.scan(scope, "keyed", None, 9).await?.len() == 1, "it is found");
+    rule(1)?;
+    store.delete(name("a"), 2).await?;
+    ensure!(store.get(name("a")).await?.is_none(), "it is gone");
+    proxy.finish().await.ok();
+    Ok(())
+}
+
+/// What may yet be done is not said to be sure not to be.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_may_yet_come_is_unknown() -> Outcome {
+    let keyspace = keyspace_name();
+    let (store, mut proxy, _folder) = unknown::open_in(&keyspace).await?;
+    let session = beside(Cassandra::shared()?, &keyspace).await?;
+    let shared: SharedStore = Arc::clone(&store) as SharedStore;
+    let (key, claim) = opened(&store).await?;
+    let log = log_of(&session, key).await?;
+    let (rule, mut late) = late::keep(&[log.as_bytes(), b"contact"], 100);
+    proxy.running_nodes.first_mut().context("the proxy has a node")?.change_request_rules(Some(vec![rule]));
+    let told = store.append(append(key, claim, &["two"])).await;
+    ensure!(matches!(told, Err(StoreError::Unknown(_))), "an append: {told:?}");
+    proxy.turn_off_rules();
+    ensure!(texts(&shared, key).await? == ["one"], "it has not come yet");
+    ensure!(late.arrive().await? > 0, "none was kept");
+    ensure!(texts(&shared, key).await? == ["one", "two"], "it came");
+
+    let (key, claim) = opened(&store).await?;
+    let (log, at) = (log_of(&session, key).await?, 4_000_000_000_000_i64);
+    let (key_of, Claim { epoch, head, .. }) = (key, claim);
+    store.reschedule(Reschedule { key: key_of, epoch, head, at: Some(Timestamp::from_millis(at)) }).await?;
+    let (rule, mut late) = late::keep(&[log.as_bytes(), &(at + 7).to_be_bytes()], 100);
+    proxy.running_nodes.first_mut().context("the proxy has a node")?.change_request_rules(Some(vec![rule]));
+    let told = store.reschedule(Reschedule { key, epoch, head, at: Some(Timestamp::from_millis(at + 7)) }).await;
+    ensure!(matches!(told, Err(StoreError::Unknown(_))), "a rescheduling: {told:?}");
+    proxy.turn_off_rules();
+    ensure!(late.arrive().await? > 0, "none was kept");
+    proxy.finish().await.ok();
+    Ok(())
+}
