@@ -1,8 +1,10 @@
 //! One tenant's index on disk: written by one learner at a time, read by many, never blocked.
 //! Invariant: it holds nothing that cannot be built again from the documents in the store.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use schema::limits::PASSAGE_CHARS_MAX;
 use tantivy::indexer::IndexWriterOptions;
@@ -10,16 +12,19 @@ use tantivy::merge_policy::LogMergePolicy;
 use tantivy::schema::{
     Field, IndexRecordOption, NumericOptions, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
 };
-use tantivy::{Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TantivyDocument, TantivyError, Term};
+use tantivy::{
+    DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, TantivyError, Term,
+};
 
 use super::chunk::Piece;
 use super::error::KnowledgeError;
 use super::language::Language;
 use super::meanings::{self, Meanings};
+use super::records::Stamp;
 use super::stems::{Word, words};
 
 /// Raise it when the fields, the words or the passages change: indexes are then built anew.
-const FORMAT: &str = "tertulia-knowledge 5\n";
+const FORMAT: &str = "tertulia-knowledge 6\n";
 const FORMAT_FILE: &str = "FORMAT";
 /// What one learner may use before it writes to disk; the least that tantivy takes.
 const WRITER_BYTES: usize = 15_000_000;
@@ -40,6 +45,8 @@ pub(super) struct TenantIndex {
     index: Index,
     reader: IndexReader,
     pub(super) fields: Fields,
+    /// As of the last commit.
+    stamp: Mutex<Stamp>,
 }
 
 /// The index's columns.
@@ -47,6 +54,8 @@ pub(super) struct TenantIndex {
 pub(super) struct Fields {
     /// The document's record id: what forgetting deletes by.
     document: Field,
+    /// The same with the digest of the text that was indexed: what catching up compares.
+    held: Field,
     pub(super) source: Field,
     pub(super) heading: Field,
     pub(super) text: Field,
@@ -100,6 +109,8 @@ pub(super) struct Entry<'a> {
     /// Its record's id.
     pub(super) id: &'a str,
     pub(super) source: &'a str,
+    /// Of the text that these are the pieces of.
+    pub(super) sha256: &'a str,
     pub(super) pieces: &'a [Piece],
 }
 
@@ -142,12 +153,42 @@ impl TenantIndex {
         // Manual: the learner reloads after its commit, and no thread has to watch the folder.
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual);
         let reader = reader.doc_store_cache_num_blocks(CACHED_BLOCKS).try_into()?;
-        Ok(Self { index, reader, fields })
+        let stamp = index.load_metas()?.payload.and_then(|payload| Stamp::read(&payload)).unwrap_or_default();
+        Ok(Self { index, reader, fields, stamp: Mutex::new(stamp) })
     }
 
-    /// The state of the store this index was made from; 0 when it never was.
-    pub(super) fn stamp(&self) -> Result<u64, KnowledgeError> {
-        Ok(self.index.load_metas()?.payload.and_then(|payload| payload.parse().ok()).unwrap_or(0))
+    /// The state of the store this index was made from; version 0 when it never was.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.stamp.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It holds what the store does at this stamp, as it is.
+    pub(super) fn note(&self, stamp: &Stamp) {
+        self.stamp.lock().unwrap_or_else(PoisonError::into_inner).clone_from(stamp);
+    }
+
+    /// The documents it has passages of, by their records' ids, each with the digest of the text that was indexed.
+    pub(super) fn held(&self) -> Result<HashMap<String, String>, KnowledgeError> {
+        let mut held = HashMap::new();
+        for segment in self.searcher().segment_readers() {
+            let column = segment.inverted_index(self.fields.held)?;
+            let mut terms = column.terms().stream().map_err(TantivyError::from)?;
+            while terms.advance() {
+                let rows = column.read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic);
+                let mut rows = rows.map_err(TantivyError::from)?;
+                // Words of rows that were deleted stay until segments become one.
+                while rows.doc() != TERMINATED && segment.is_deleted(rows.doc()) {
+                    rows.advance();
+                }
+                if rows.doc() != TERMINATED
+                    && let Some((id, sha256)) =
+                        std::str::from_utf8(terms.key()).ok().and_then(|key| key.split_once(':'))
+                {
+                    held.insert(id.to_owned(), sha256.to_owned());
+                }
+            }
+        }
+        Ok(held)
     }
 
     /// What was committed last. Stays as it is while learning goes on.
@@ -175,12 +216,6 @@ pub(super) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Takes every document out.
-    pub(super) fn clear(&self) -> Result<(), KnowledgeError> {
-        self.writer.delete_all_documents()?;
-        Ok(())
-    }
-
     /// Takes a document out.
     pub(super) fn forget(&self, id: &str) {
         self.writer.delete_term(Term::from_field_text(self.of.fields.document, id));
@@ -197,6 +232,7 @@ impl Writer<'_> {
             let meanings = Meanings::of(&name, &heading, &body, &piece.text, language);
             let mut row = TantivyDocument::new();
             row.add_text(fields.document, entry.id);
+            row.add_text(fields.held, format!("{}:{}", entry.id, entry.sha256));
             row.add_text(fields.source, entry.source);
             row.add_text(fields.heading, &piece.heading);
             row.add_text(fields.text, &piece.text);
@@ -218,12 +254,13 @@ impl Writer<'_> {
     }
 
     /// Makes it all searchable at once, and notes the store's state it was made from.
-    pub(super) fn commit(mut self, stamp: u64) -> Result<(), KnowledgeError> {
+    pub(super) fn commit(mut self, stamp: &Stamp) -> Result<(), KnowledgeError> {
         let mut commit = self.writer.prepare_commit()?;
-        commit.set_payload(&stamp.to_string());
+        commit.set_payload(&stamp.written());
         commit.commit()?;
         self.writer.wait_merging_threads()?;
         self.of.reader.reload()?;
+        self.of.note(stamp);
         Ok(())
     }
 }
@@ -290,6 +327,7 @@ fn layout() -> (Schema, Fields) {
     let counted = indexing(IndexRecordOption::WithFreqs);
     let fields = Fields {
         document: schema.add_text_field("document", STRING),
+        held: schema.add_text_field("held", STRING),
         source: schema.add_text_field("source", STORED),
         heading: schema.add_text_field("heading", STORED),
         text: schema.add_text_field("text", STORED),

@@ -14,6 +14,10 @@ pub const PASSAGES: &str = "tertulia_knowledge_passages_learned_total";
 pub const OPEN_INDEXES: &str = "tertulia_knowledge_open_indexes";
 /// Indexes built anew from the store.
 pub const REBUILDS: &str = "tertulia_knowledge_rebuilds_total";
+/// Indexes brought up to date with documents that were changed elsewhere.
+pub const CATCH_UPS: &str = "tertulia_knowledge_catch_ups_total";
+/// Time of one of them.
+pub const CATCH_UP_SECONDS: &str = "tertulia_knowledge_catch_up_seconds";
 /// Searches that found nothing that bears on the question.
 pub const EMPTY_SEARCHES: &str = "tertulia_knowledge_empty_searches_total";
 /// Calls that failed, by `operation`.
@@ -27,6 +31,8 @@ pub fn describe() {
     describe_counter!(PASSAGES, "passages of the documents learned");
     describe_gauge!(OPEN_INDEXES, "indexes held open");
     describe_counter!(REBUILDS, "indexes built anew from the store");
+    describe_counter!(CATCH_UPS, "indexes brought up to date with documents that were changed elsewhere");
+    describe_histogram!(CATCH_UP_SECONDS, Unit::Seconds, "time of bringing one index up to date");
     describe_counter!(EMPTY_SEARCHES, "searches without a passage that bears on the question");
     describe_counter!(ERRORS, "calls that failed, by operation");
 }

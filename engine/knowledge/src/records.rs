@@ -19,8 +19,28 @@ pub(super) const PAGE_RECORDS: usize = 100;
 pub(super) const DOCUMENT: &str = "document";
 /// … and of the one that holds its text. Apart, so that a list of documents reads no texts.
 pub(super) const TEXT: &str = "document_text";
-/// The kind of the record whose version counts changes of a tenant's documents.
+/// The kind of the record whose version counts changes of a tenant's documents, and which says who is at it.
 const STAMP: &str = "knowledge";
+
+/// A state of a tenant's documents: how often they were announced to change, and since when that is counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) version: u64,
+    /// Told apart from that of a record that was removed and made anew.
+    pub(super) origin: String,
+}
+
+impl Stamp {
+    pub(super) fn written(&self) -> String {
+        format!("{} {}", self.version, self.origin)
+    }
+
+    /// None of what is no stamp.
+    pub(super) fn read(written: &str) -> Option<Self> {
+        let (version, origin) = written.split_once(' ')?;
+        Some(Self { version: version.parse().ok()?, origin: origin.into() })
+    }
+}
 
 /// What is known of a document.
 #[derive(Serialize, Deserialize)]
@@ -31,6 +51,10 @@ pub(super) struct Facts {
     pub(super) learned_at: Timestamp,
     pub(super) bytes: usize,
     pub(super) passages: usize,
+    /// What its text's record is called, after the document's id. Records of older versions say nothing: theirs is
+    /// called as the document is. A text is never changed, so facts and text always belong together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) text_id: Option<String>,
     /// What of the page was not learned, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) left_out: Vec<LeftOut>,
@@ -73,8 +97,15 @@ pub(super) fn document(tenant: TenantId, id: String) -> RecordName {
     RecordName { scope: Scope::Tenant(tenant), kind: DOCUMENT, id }
 }
 
-pub(super) fn text(tenant: TenantId, id: String) -> RecordName {
+/// A document's text, by the document's id and what its facts call the text.
+pub(super) fn text(tenant: TenantId, document: &str, text_id: Option<&str>) -> RecordName {
+    let id = text_id.map_or_else(|| document.to_owned(), |text_id| format!("{document}.{text_id}"));
     RecordName { scope: Scope::Tenant(tenant), kind: TEXT, id }
+}
+
+/// Whether a text's record is one of a document's.
+pub(super) fn is_text_of(text: &str, document: &str) -> bool {
+    text.strip_prefix(document).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 pub(super) fn stamp(tenant: TenantId) -> RecordName {
@@ -87,18 +118,6 @@ pub(super) fn sha256(text: &str) -> String {
 
 pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, KnowledgeError> {
     serde_json::from_slice(body).map_err(|error| StoreError::Corrupt(format!("a document's record: {error}")).into())
-}
-
-/// Writes a record in place of what it said before.
-pub(super) async fn put(records: &Arc<dyn Records>, name: RecordName, body: Vec<u8>) -> Result<(), StoreError> {
-    again_on_conflict(|| {
-        let (records, name, body) = (records.clone(), name.clone(), body.clone());
-        Box::pin(async move {
-            let version = records.get(name.clone()).await?.map_or(0, |record| record.version);
-            records.put(name, version, body).await.map(|_| ())
-        })
-    })
-    .await
 }
 
 /// Removes a record; false when there was none.

@@ -25,6 +25,10 @@ pub(super) struct Slot {
     pub(super) building: Arc<tokio::sync::Mutex<()>>,
     /// Held while learning.
     pub(super) learning: Arc<tokio::sync::Mutex<()>>,
+    /// Held while it is brought up to date with other nodes.
+    pub(super) refreshing: Arc<tokio::sync::Mutex<()>>,
+    /// A refresh was asked for that has not begun.
+    pub(super) told: AtomicBool,
     retired: AtomicBool,
 }
 
@@ -79,11 +83,42 @@ impl Shelf {
             opening: Arc::default(),
             building: Arc::default(),
             learning: Arc::default(),
+            refreshing: Arc::default(),
+            told: AtomicBool::new(false),
             retired: AtomicBool::new(false),
         });
         slots.by_tenant.insert(tenant, Place { slot: slot.clone(), used });
         slots.shrink(self.open_max);
         slot
+    }
+
+    /// The tenant's slot, if its index is open; that is no use of it.
+    pub(super) fn opened(&self, tenant: TenantId) -> Option<Arc<Slot>> {
+        let slots = self.slots();
+        slots.by_tenant.get(&tenant).filter(|place| place.is_open()).map(|place| place.slot.clone())
+    }
+
+    /// At most `max` tenants whose indexes are open: those used most lately, and where there are more, the others
+    /// by turns.
+    pub(super) fn to_follow(&self, max: usize, round: usize) -> Vec<TenantId> {
+        let mut open: Vec<(u64, TenantId)> = {
+            let slots = self.slots();
+            let open = slots.by_tenant.iter().filter(|(_, place)| place.is_open());
+            open.map(|(tenant, place)| (place.used, *tenant)).collect()
+        };
+        open.sort_unstable_by_key(|(used, _)| std::cmp::Reverse(*used));
+        let open: Vec<TenantId> = open.into_iter().map(|(_, tenant)| tenant).collect();
+        if open.len() <= max {
+            return open;
+        }
+        let by_turns = max / 2;
+        let (first, others) = open.split_at(max - by_turns);
+        // By name, as their order of use changes between two rounds.
+        let mut others = others.to_vec();
+        others.sort_unstable();
+        let begin = round.wrapping_mul(by_turns) % others.len();
+        let turn = others.iter().cycle().skip(begin).take(by_turns);
+        first.iter().chain(turn).copied().collect()
     }
 
     /// Takes a tenant's slot off the shelf, if nobody uses it.
@@ -118,7 +153,7 @@ impl Slots {
     }
 
     fn open(&self) -> usize {
-        self.by_tenant.values().filter(|place| place.slot.index.get().is_some()).count()
+        self.by_tenant.values().filter(|place| place.is_open()).count()
     }
 
     fn report(&self) {
@@ -127,6 +162,10 @@ impl Slots {
 }
 
 impl Place {
+    fn is_open(&self) -> bool {
+        self.slot.index.get().is_some() && !self.slot.is_retired()
+    }
+
     /// Clones are only made under the shelf's lock, so one reference means nobody has it.
     fn is_idle(&self) -> bool {
         Arc::strong_count(&self.slot) == 1

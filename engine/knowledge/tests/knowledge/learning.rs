@@ -253,7 +253,7 @@ async fn what_is_learned_is_noted_before_anything_of_it_is_stored() {
 /// and nothing else.
 #[tokio::test]
 async fn no_failure_leaves_an_index_that_looks_right_and_is_not() {
-    for calls in 0..14 {
+    for calls in 0..24 {
         let mut desk = Desk::new();
         desk.learn("a.md", "Old amber.").await.unwrap();
         desk.records.fail_after(calls);
@@ -278,7 +278,7 @@ async fn no_failure_leaves_an_index_that_looks_right_and_is_not() {
 /// Nor does it leave a text that nobody can forget.
 #[tokio::test]
 async fn what_a_failure_left_is_forgotten_with_its_document_and_with_its_tenant() {
-    for calls in 0..14 {
+    for calls in 0..24 {
         let desk = Desk::new();
         desk.records.fail_after(calls);
         let _ = desk.learn("a.md", "Old amber.").await;
@@ -299,7 +299,7 @@ async fn what_a_failure_left_is_forgotten_with_its_document_and_with_its_tenant(
 /// Nor a document that says it is known, is not, and can never be learned again.
 #[tokio::test]
 async fn what_was_half_forgotten_or_half_changed_can_be_learned_again() {
-    for calls in 0..14 {
+    for calls in 0..24 {
         for change in ["forget", "drop", "learn"] {
             let mut desk = Desk::new();
             desk.learn("a.md", "Old amber.").await.unwrap();

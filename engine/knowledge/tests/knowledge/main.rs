@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly, its helpers too")]
 
 mod learning;
+mod nodes;
 mod quality;
 mod records;
 mod speed;
+mod wired;
 
 use std::path::PathBuf;
 

@@ -1,9 +1,13 @@
 //! The tenants' knowledge: learn, forget, list, search. Everything that blocks runs on threads
 //! made for it; a search reads what was committed last and never waits for a learner.
 
+mod follow;
+mod opening;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use engine_store::Records;
 use engine_turns::{Crowded, Turns};
@@ -13,13 +17,14 @@ use schema::{Passage, TenantId, Timestamp};
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::index::TenantIndex;
-use super::query::Query;
-use super::ranking::{self, Found};
-use super::shelf::{Shelf, Slot};
-use super::weights::Weights;
-use super::work::Work;
-use super::{Document, KnowledgeError, index, metrics as names, reading, records};
+use crate::index::TenantIndex;
+use crate::query::Query;
+use crate::ranking::{self, Found};
+use crate::shelf::{Shelf, Slot};
+use crate::weights::Weights;
+pub use crate::work::{Now, Tell};
+use crate::work::{Unended, Work};
+use crate::{Document, KnowledgeError, index, metrics as names, reading, records};
 
 /// Indexes held open when nothing else is said.
 const OPEN_MAX: usize = 64;
@@ -41,7 +46,7 @@ const FORGET_COST: usize = 64 * 1024;
 /// All tenants' knowledge on this node. Cloning shares it.
 #[derive(Clone)]
 pub struct Knowledge {
-    pub(super) inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
     /// Is told of sources before they are learned.
     ahead: Option<Ahead>,
 }
@@ -49,12 +54,16 @@ pub struct Knowledge {
 /// Notes sources; unless it succeeds they are not learned.
 pub type Ahead = Arc<dyn Fn(Vec<String>) -> BoxFuture<'static, Result<(), KnowledgeError>> + Send + Sync>;
 
-pub(super) struct Inner {
-    pub(super) records: Arc<dyn Records>,
-    pub(super) shelf: Shelf,
+pub(crate) struct Inner {
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) shelf: Shelf,
     searching: Turns,
-    pub(super) learning: Turns,
+    pub(crate) learning: Turns,
     showing: Turns,
+    now: Now,
+    unended: Arc<Unended>,
+    pub(crate) tell: Arc<OnceLock<Tell>>,
+    pub(crate) rounds: AtomicUsize,
 }
 
 impl Knowledge {
@@ -68,6 +77,12 @@ impl Knowledge {
     /// The same, holding at most `open_max` indexes open that are not at work.
     #[must_use]
     pub fn with_open_max(data: &Path, records: Arc<dyn Records>, open_max: usize) -> Self {
+        Self::with_clock(data, records, open_max, Arc::new(system_time))
+    }
+
+    /// The same by another clock, by which work that other nodes left is told from work that goes on.
+    #[must_use]
+    pub fn with_clock(data: &Path, records: Arc<dyn Records>, open_max: usize, now: Now) -> Self {
         // Half of the cores: a search is one wait of a few milliseconds before a reply, and more of them at
         // once would be many waits within the replies that run.
         let searchers = std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
@@ -79,6 +94,10 @@ impl Knowledge {
             // One at a time of each tenant by the slot's own lock.
             learning: Turns::new(LEARNERS_MAX, LEARNERS_MAX, LEARNERS_WAITING_MAX),
             showing: Turns::new(SHOWN_MAX, 1, SHOWN_WAITING_MAX),
+            now,
+            unended: Arc::default(),
+            tell: Arc::default(),
+            rounds: AtomicUsize::new(0),
         };
         Self { inner: Arc::new(inner), ahead: None }
     }
@@ -345,7 +364,7 @@ impl Knowledge {
 
     /// Opens the slot's index, once for all who ask, and builds it where it has to be: for who has a turn to learn.
     /// Without `create`, a tenant that never taught anything gets none.
-    pub(super) async fn open_slot(&self, slot: &Arc<Slot>, create: bool) -> Result<(), KnowledgeError> {
+    pub(crate) async fn open_slot(&self, slot: &Arc<Slot>, create: bool) -> Result<(), KnowledgeError> {
         if slot.index.get().is_some() {
             return Ok(());
         }
@@ -368,12 +387,20 @@ impl Knowledge {
         Ok(())
     }
 
-    fn work(&self, tenant: TenantId) -> Work {
-        Work { tenant, records: self.inner.records.clone(), runtime: Handle::current() }
+    pub(crate) fn work(&self, tenant: TenantId) -> Work {
+        let Inner { records, now, unended, tell, .. } = &*self.inner;
+        let (records, now, unended, tell) = (records.clone(), now.clone(), unended.clone(), tell.clone());
+        Work { tenant, records, runtime: Handle::current(), now, unended, tell }
     }
 }
 
-pub(super) async fn blocking<T: Send + 'static>(
+#[expect(clippy::disallowed_methods, reason = "for callers without a clock of their own, where no other node is")]
+fn system_time() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::default().plus(since)
+}
+
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, KnowledgeError> + Send + 'static,
 ) -> Result<T, KnowledgeError> {
     match tokio::task::spawn_blocking(work).await {
@@ -388,7 +415,7 @@ impl From<Crowded> for KnowledgeError {
     }
 }
 
-fn failed(operation: &'static str, error: KnowledgeError) -> KnowledgeError {
+pub(crate) fn failed(operation: &'static str, error: KnowledgeError) -> KnowledgeError {
     metrics::counter!(names::ERRORS, "operation" => operation).increment(1);
     error
 }

@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::index::{TenantIndex, Unopened};
-use super::library::{Knowledge, blocking};
-use super::shelf::Slot;
-use super::{KnowledgeError, records};
+use super::{Knowledge, blocking};
+use crate::KnowledgeError;
+use crate::index::{TenantIndex, Unopened};
+use crate::records::Stamp;
+use crate::shelf::Slot;
 
 /// How long a search waits for its index.
 const WAIT_MAX: Duration = Duration::from_millis(1_500);
@@ -20,7 +21,7 @@ impl Knowledge {
     ///
     /// # Errors
     /// [`KnowledgeError::Busy`] while it is being built, which goes on; otherwise when store or index fail.
-    pub(super) async fn open_to_search(&self, slot: &Arc<Slot>) -> Result<(), KnowledgeError> {
+    pub(crate) async fn open_to_search(&self, slot: &Arc<Slot>) -> Result<(), KnowledgeError> {
         if slot.index.get().is_some() {
             return Ok(());
         }
@@ -56,13 +57,12 @@ impl Knowledge {
         if slot.index.get().is_some() || slot.is_retired() {
             return Ok(true);
         }
-        let record = self.inner.records.get(records::stamp(slot.tenant)).await?;
-        let stamp = record.map_or(0, |record| record.version);
-        let slot = Arc::clone(slot);
+        let (work, slot) = (self.work(slot.tenant), Arc::clone(slot));
         let opened = blocking(move || {
             let _held = opening;
-            if stamp == 0 && !slot.dir.exists() {
-                return Ok(true);
+            if !slot.dir.exists() {
+                // Built by whoever has a learner's turn, if there is anything to build.
+                return work.runtime.block_on(work.is_current(&Stamp::default()));
             }
             let index = match TenantIndex::open(&slot.dir) {
                 Ok(index) => index,
@@ -70,7 +70,8 @@ impl Knowledge {
                 // Built by whoever has a learner's turn, who also says why.
                 Err(_) => return Ok(false),
             };
-            if index.stamp()? != stamp {
+            let stamp = index.stamp();
+            if stamp.version == 0 || !work.runtime.block_on(work.is_current(&stamp))? {
                 return Ok(false);
             }
             // The lock is ours, so nobody else has set it.
