@@ -36,7 +36,7 @@ mod unanswered;
 mod worker;
 
 pub use clock::{Clock, SystemClock};
-pub use contacts::{Contacts, ContactsError, Meant, Standing};
+pub use contacts::{CONTACT_KIND, Contacts, ContactsError, Meant, Standing};
 pub use conversation::{Audience, ConversationHandle, JoinFrom, Joined, Listener};
 pub use failure::Failure;
 pub use frames::{Format, Frames, error_frame, reply_frame};

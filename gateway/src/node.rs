@@ -26,7 +26,7 @@ use crate::access::{Access, Limiter, Rates};
 use crate::answers::Answers;
 use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
 use crate::banner::Banner;
-use crate::cluster::{self, JoinError, Joined, Linked, Seat, SeatError};
+use crate::cluster::{self, Hearer, JoinError, Joined, Linked, Seat, SeatError};
 use crate::connection::{Door, Proxies, open_files, serve};
 use crate::http::{
     Counting, Edge, EdgeParts, ReadPlaces, Readiness, configure, cors, count, deliver, head, measure, only_metrics,
@@ -182,6 +182,11 @@ impl Node {
         let system = System::new(store.clone(), Arc::new(knowledge.clone()), clock, options);
         actix_web::rt::spawn(Arc::clone(&system).sweep());
         let known = joined.as_ref().map(|joined| Arc::clone(joined.cluster()));
+        if let Some(joined) = &joined {
+            let (teller, followed) = (joined.teller().clone(), knowledge.clone());
+            knowledge.on_change(Arc::new(move |tenant| teller.learned(tenant)));
+            actix_web::rt::spawn(async move { followed.follow().await });
+        }
         let linked = joined.map(|joined| joined.link(Arc::clone(&system), jitter));
 
         let limits = &config.limits;
@@ -211,18 +216,30 @@ impl Node {
         let metrics_server = metrics_server.transpose()?;
         let counting = Counting::new(Arc::clone(&limiter), proxies, patience, config.server.body_rate_min);
         let access = Arc::new(Access::new(authority, limiter, unknown_frames_max));
+        let tenants = Arc::new(tenants);
         let parts = Arc::new(EdgeParts {
             config,
             access: Arc::clone(&access),
-            tenants,
+            tenants: Arc::clone(&tenants),
             answers: Answers::new(knowledge.clone(), store),
             knowledge,
             learning: learning.clone(),
             places: ReadPlaces::default(),
             readiness: Readiness::default(),
-            cluster: known,
+            cluster: known.clone(),
             metrics: metrics.clone(),
         });
+        if let Some(cluster) = known {
+            let hearer = Hearer {
+                cluster,
+                system: Arc::clone(&system),
+                access: Arc::clone(&access),
+                tenants,
+                presence: Arc::clone(&presence),
+                knowledge: parts.knowledge.clone(),
+            };
+            actix_web::rt::spawn(hearer.follow());
+        }
         let changes = system.tenant_changes();
         actix_web::rt::spawn(follow(Arc::clone(&presence), Arc::clone(&system), access, changes));
         let (scheduler, with) = (learning.clone(), Arc::clone(&parts));

@@ -24,7 +24,9 @@ use crate::record_body;
 
 pub use error::ContactsError;
 
-const KIND: &str = "contact";
+/// The kind of the records of contacts.
+pub const CONTACT_KIND: &str = "contact";
+const KIND: &str = CONTACT_KIND;
 /// Others may change the same record meanwhile; more often than this is a fault.
 const ATTEMPTS_MAX: usize = 16;
 
@@ -407,7 +409,8 @@ impl Contacts {
         Ok(stored)
     }
 
-    fn forget(&self, tenant: TenantId) {
+    /// What is remembered of a tenant's contacts holds no longer.
+    pub fn forget(&self, tenant: TenantId) {
         self.standings.forget_all(|(of, _)| *of == tenant);
     }
 }

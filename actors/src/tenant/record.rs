@@ -44,7 +44,8 @@ fn default_plan() -> String {
 
 impl TenantRecord {
     const FORMAT: u32 = 1;
-    const KIND: &str = "tenant";
+    /// The kind of these records.
+    pub const KIND: &str = "tenant";
     /// Retired keys that are remembered.
     const RETIRED_MAX: usize = 32;
 
@@ -111,7 +112,8 @@ impl TenantRecord {
 pub struct ProfileRecord;
 
 impl ProfileRecord {
-    const KIND: &str = "profile";
+    /// The kind of these records.
+    pub const KIND: &str = "profile";
 
     /// Where a tenant's profile stands.
     #[must_use]

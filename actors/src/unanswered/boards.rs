@@ -10,7 +10,7 @@ use schema::{TenantId, limits};
 
 use super::stored;
 
-const KIND: &str = "unanswered";
+pub(super) const KIND: &str = "unanswered";
 /// Groups read at a time.
 const PAGE_RECORDS: usize = 100;
 
@@ -51,6 +51,24 @@ impl Boards {
             slots.by_tenant.remove(&oldest);
         }
         slot
+    }
+}
+
+impl Boards {
+    /// What is remembered of a tenant's board holds no longer: whoever comes next reads it anew.
+    pub(super) async fn forget(&self, tenant: TenantId) {
+        let slot = {
+            let slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            slots.by_tenant.get(&tenant).map(|(slot, _)| Arc::clone(slot))
+        };
+        if let Some(slot) = slot {
+            *slot.lock().await = Kept::default();
+        }
+    }
+
+    /// The tenants whose boards are remembered.
+    pub(super) fn tenants(&self) -> Vec<TenantId> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_tenant.keys().copied().collect()
     }
 }
 

@@ -67,6 +67,21 @@ impl Unanswered {
         Ok(board.page(after.as_ref().map(|(at, key)| (*at, key.as_str())), limit))
     }
 
+    /// The kind of the records in which they stand.
+    pub const KIND: &'static str = boards::KIND;
+
+    /// Another node has changed a tenant's questions.
+    pub async fn forget(&self, tenant: TenantId) {
+        self.boards.forget(tenant).await;
+    }
+
+    /// Another node may have changed any tenant's.
+    pub async fn forget_all(&self) {
+        for tenant in self.boards.tenants() {
+            self.boards.forget(tenant).await;
+        }
+    }
+
     /// Takes a question off the list; false when it is not on it.
     ///
     /// # Errors

@@ -25,6 +25,8 @@ const BEHIND_MAX: usize = 1_024;
 const TELL_WITHIN: Duration = Duration::from_millis(250);
 /// How often a connection on which nothing came is asked whether it lives.
 const CHECK_EVERY: Duration = Duration::from_secs(3);
+/// No message of the form that changes have, so that it is one that is not understood.
+const EVERYTHING: &str = "everything";
 /// A message that is longer is none of ours.
 const MESSAGE_BYTES_MAX: usize = 4_096;
 
@@ -44,6 +46,8 @@ pub enum ChangeKind {
     Plan,
     /// A contact's record.
     Contact,
+    /// Questions that the assistant could not answer.
+    Unanswered,
 }
 
 /// Something that may be kept in memory has changed.
@@ -94,8 +98,25 @@ impl Changes {
         let id: String = id.chars().take(CHANGED_ID_MAX).collect();
         // Without listeners nobody has to hear of it.
         let _ = self.listeners.send(Change::One { kind, tenant, id: id.clone() });
+        self.tell_others(kind, tenant, &id).await
+    }
+
+    /// The same without this node's own listeners, where they know already.
+    pub async fn tell_others(&self, kind: ChangeKind, tenant: TenantId, id: &str) -> bool {
+        let id: String = id.chars().take(CHANGED_ID_MAX).collect();
+        match serde_json::to_string(&Message { from: self.me, kind, tenant, id }) {
+            Ok(message) => self.send(message).await,
+            Err(_) => false,
+        }
+    }
+
+    /// Tells other nodes that anything may have changed.
+    pub async fn tell_everything(&self) -> bool {
+        self.send(EVERYTHING.to_owned()).await
+    }
+
+    async fn send(&self, message: String) -> bool {
         let Some(redis) = &self.redis else { return false };
-        let Ok(message) = serde_json::to_string(&Message { from: self.me, kind, tenant, id }) else { return false };
         let channel = channel(redis);
         let sent = redis.call("tell", TELL_WITHIN, async |client| client.publish::<i64, _, _>(channel, message).await);
         sent.await.is_ok()
@@ -217,6 +238,7 @@ mod tests {
             (message(me, "key"), None),
             (message(other, "something_new"), Some(Change::Everything)),
             ("words".into(), Some(Change::Everything)),
+            (EVERYTHING.into(), Some(Change::Everything)),
             (format!("{}{}", message(me, "key"), " ".repeat(MESSAGE_BYTES_MAX)), Some(Change::Everything)),
         ] {
             assert_eq!(of_message(text.as_bytes(), me), expected, "{text}");

@@ -176,9 +176,6 @@ fn check_peer(peer: &Peer, merged: &Merged<'_>) -> Result<(), ConfigError> {
             (None, Some(_)) => bad("address", "needs `peer.listen` beside it, such as \"10.0.0.7:8081\"".into()),
         };
     };
-    if peer.secret.is_none() {
-        return bad("listen", "needs `peer.secret` beside it, which all nodes of the installation know".into());
-    }
     if peer.reached_at().is_none() {
         let problem = format!(
             "nobody can reach the node at {}: set `peer.address` to a host and a port, such as \"10.0.0.7:8081\"",

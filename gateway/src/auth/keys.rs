@@ -90,8 +90,8 @@ impl ApiKeys {
         }
     }
 
-    /// A tenant was changed on this node: what is remembered of it no longer holds.
-    pub(super) fn forget(&self, tenant: TenantId) {
+    /// A tenant was changed: what is remembered of it no longer holds.
+    pub(crate) fn forget(&self, tenant: TenantId) {
         self.tenants.forget(&tenant);
     }
 

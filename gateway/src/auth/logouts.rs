@@ -156,6 +156,30 @@ impl Logouts {
         Ok(logout)
     }
 
+    /// The last log-out of somebody, as the store has it now: another node may have stored it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn newest(
+        &self,
+        tenant: TenantId,
+        whom: Whom,
+        now: Timestamp,
+    ) -> Result<Option<Logout>, StoreError> {
+        let whose = (tenant, whom);
+        self.known.forget(&whose);
+        self.counts.forget(&tenant);
+        self.last_of(&whose, now).await
+    }
+
+    /// How many log-outs a tenant has had, as the store has it now: another number, another log-out.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn version(&self, tenant: TenantId) -> Result<u64, StoreError> {
+        self.counted(tenant).await.map(|(version, _)| version)
+    }
+
     /// Whether what was made for somebody still holds.
     ///
     /// # Errors

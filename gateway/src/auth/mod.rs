@@ -24,6 +24,7 @@ pub use page::CallingPage;
 pub use permissions::{Action, Role};
 pub use plans::Plans;
 pub use principal::{Agent, Holder, Kind, MadeBy, Principal, Visitor};
+pub(crate) use records::{AGENT_LOGOUT, LOGOUT, logout as logout_record};
 pub use standing::admits;
 pub use tenants::{DEMO, Demo, Tenants};
 pub(crate) use token::is_token;

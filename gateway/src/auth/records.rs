@@ -15,8 +15,8 @@ pub(super) const FORMAT: u32 = 1;
 const TENANT_NAME: &str = "tenant_name";
 const API_KEY: &str = "api_key";
 /// See [`super::logouts`], and [`super::logout_count`].
-const LOGOUT: &str = "logout";
-const AGENT_LOGOUT: &str = "agent_logout";
+pub(crate) const LOGOUT: &str = "logout";
+pub(crate) const AGENT_LOGOUT: &str = "agent_logout";
 const LOGOUT_COUNT: &str = "logout_count";
 
 /// An API key, as stored: enough to recognise it, not enough to use it.
@@ -41,7 +41,7 @@ pub(super) fn api_key(id: KeyId) -> RecordName {
 }
 
 /// The record of somebody who was logged out. Its id is a contact's, or says no agent's name in plain words.
-pub(super) fn logout(tenant: TenantId, whom: &Whom) -> RecordName {
+pub(crate) fn logout(tenant: TenantId, whom: &Whom) -> RecordName {
     let (kind, id) = match whom {
         Whom::Contact(contact) => (LOGOUT, contact.to_string()),
         Whom::Agent(name) => (AGENT_LOGOUT, hex::encode(Sha256::digest(name.as_bytes()))),

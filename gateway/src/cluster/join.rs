@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 
 use super::membership::Members;
+use super::news::Teller;
 use super::seat::Seat;
 use crate::peers::{Ends, PeerSecret, TlsSetupError, Transport};
 use crate::stores::{Shared, TlsError, trusting_system};
@@ -40,6 +41,7 @@ pub(crate) struct Joined {
     listener: std::net::TcpListener,
     secret: PeerSecret,
     ends: Ends,
+    teller: Teller,
 }
 
 /// The links of a node that serves.
@@ -48,7 +50,7 @@ pub(crate) struct Linked {
     links: Arbiter,
 }
 
-/// Begins to beat.
+/// Begins to beat, and to tell the others what this node writes that they may remember.
 ///
 /// # Errors
 /// What the configuration has wrong, or the system refuses.
@@ -61,7 +63,12 @@ pub(crate) fn join(config: &Config, seat: Seat, shared: Shared) -> Result<Joined
         None => PeerSecret::new(shared.secret),
     };
     let cluster = Arc::new(Cluster::start(options, Some(shared.nodes))?);
-    Ok(Joined { cluster, listener: seat.listener, secret, ends: Ends::new()? })
+    let (teller, telling) = Teller::new(Arc::clone(&cluster));
+    actix_web::rt::spawn(telling);
+    let told = teller.clone();
+    // Nobody else is told in this process.
+    let _ = (shared.on_record)(Arc::new(move |name, over| told.wrote(name, over)));
+    Ok(Joined { cluster, listener: seat.listener, secret, ends: Ends::new()?, teller })
 }
 
 impl Joined {
@@ -75,9 +82,14 @@ impl Joined {
         &self.cluster
     }
 
+    /// Where it is left that a tenant's documents have changed.
+    pub(crate) const fn teller(&self) -> &Teller {
+        &self.teller
+    }
+
     /// Begins to make links to others, on a thread of their own.
     pub(crate) fn link(self, system: Arc<System>, jitter: fn() -> f64) -> Linked {
-        let Self { cluster, listener, secret, ends } = self;
+        let Self { cluster, listener, secret, ends, teller: _ } = self;
         let (me, living) = (cluster.me().id, cluster.living());
         let links = Arbiter::new();
         links.spawn_fn(move || {

@@ -3,11 +3,13 @@
 
 mod join;
 mod membership;
+mod news;
 mod seat;
 mod state;
 
 pub(crate) use join::JoinError;
 pub(crate) use join::{Joined, Linked, join};
+pub(crate) use news::Hearer;
 pub(crate) use seat::Seat;
 pub(crate) use seat::SeatError;
 pub(crate) use state::state;

@@ -17,10 +17,6 @@ pub enum SeatError {
         "the nodes of a cluster listen to each other: set TERTULIA_PEER_LISTEN to an address of this machine that the others reach, such as 10.0.0.7:8081"
     )]
     NoListener,
-    #[error(
-        "{0} is no address that other nodes can reach: set TERTULIA_PEER__ADDRESS to the host and port at which they reach this one"
-    )]
-    NoAddress(SocketAddr),
     #[error("cannot listen to other nodes on {address}: {problem}")]
     Listen {
         /// The address that was asked for.
@@ -61,11 +57,8 @@ impl Seat {
         let listener = TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        let told = match &config.peer.address {
-            Some(told) => told.clone(),
-            None if bound.ip().is_unspecified() => return Err(SeatError::NoAddress(bound)),
-            None => bound.to_string(),
-        };
+        // One that nobody can reach is none that the configuration takes.
+        let told = config.peer.address.clone().unwrap_or_else(|| bound.to_string());
         Ok(Some(Self { listener, address: told }))
     }
 }

@@ -26,7 +26,7 @@ pub struct EdgeParts {
     /// Who is let in, and how often.
     pub access: Arc<Access>,
     /// Makes and changes tenants.
-    pub tenants: Tenants,
+    pub tenants: Arc<Tenants>,
     /// The tenants' documents, and the search in them.
     pub knowledge: Knowledge,
     /// Answers that teams have typed.

@@ -2,7 +2,7 @@
 //! Invariant: a session is in here before its right is checked for the last time, and every change of
 //! rights looks at all that are in here: so none outlives its right.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::refusal;
 use crate::access::check_page;
-use crate::auth::{CallingPage, Holder, Logout, admits};
+use crate::auth::{CallingPage, Holder, Logout, Whom, admits};
 
 /// When one that finds no place may try again.
 const FULL_RETRY: Duration = Duration::from_secs(5);
@@ -211,8 +211,20 @@ impl Presence {
         });
     }
 
+    /// The people of a tenant who have sessions, each once.
+    pub(crate) fn people(&self, tenant: TenantId) -> HashSet<Whom> {
+        let tenants = lock(&self.tenants);
+        let members = tenants.get(&tenant).into_iter().flat_map(|members| members.sessions.values());
+        let people = members.flat_map(|member| {
+            let visitor = member.principal.visitor().map(|visitor| [visitor.contact, visitor.sealed_for]);
+            let agent = member.principal.agent().map(|agent| Whom::Agent(agent.name.clone()));
+            visitor.into_iter().flatten().map(Whom::Contact).chain(agent)
+        });
+        people.collect()
+    }
+
     /// Every tenant that has a session.
-    pub(super) fn tenants(&self) -> Vec<TenantId> {
+    pub(crate) fn tenants(&self) -> Vec<TenantId> {
         lock(&self.tenants).keys().copied().collect()
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use engine_config::{Config, StoreUrl};
 use engine_privacy::FileKeys;
-use engine_store::cql::{CqlOptions, CqlStore};
+use engine_store::cql::{CqlOptions, CqlStore, Written};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Nodes, SharedStore, StoreError};
 use schema::NodeId;
@@ -69,6 +69,8 @@ pub struct Shared {
     pub node: NodeId,
     /// The one that had this data directory before: it runs no more, as only one at a time can have it.
     pub before: Option<NodeId>,
+    /// Has somebody told of each record that is written here.
+    pub on_record: Box<dyn FnOnce(Written) -> bool + Send>,
     /// Where it leaves them.
     pub nodes: Arc<dyn Nodes>,
     /// What the installation is called among others that share the same Redis.
@@ -173,6 +175,10 @@ async fn open_cql(
         shared: Some(Shared {
             node,
             before,
+            on_record: {
+                let store = Arc::clone(&store);
+                Box::new(move |told| store.on_record(told))
+            },
             nodes: Arc::clone(&store) as Arc<dyn Nodes>,
             installation: hex::encode(&store.derive("tertulia installation v1").expose_secret()[..8]),
             secret: store.derive("tertulia peers v1"),

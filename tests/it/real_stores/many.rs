@@ -254,6 +254,80 @@ async fn a_node_that_comes_back_on_its_data_need_not_wait_for_its_own_death_to_b
     }
 }
 
+/// Waits until something is so, and says how long that took.
+async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) -> Duration {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        look_again().await;
+    }
+    began.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_changes_holds_on_all_soon() {
+    for redis in [Some(Redis::start().unwrap()), None] {
+        let (how, within) = match redis {
+            Some(_) => ("with Redis", Duration::from_secs(1)),
+            None => ("without", Duration::from_secs(10)),
+        };
+        let world = Installation::new(redis, &[]);
+        let [a, b] = world.nodes().await;
+        let (made, acme) = a.operator().create_tenant("acme").await;
+        let there = Api::new(b.address, acme.key.clone());
+        let path = format!("/v1/admin/tenants/{}", made.tenant);
+        // It is served there, with everything that is remembered of it.
+        let id = there.open_with("Ana").await;
+        let mut team = Socket::open(b.address, &made.api_key).await;
+        team.join(id, 0).await;
+        let token = there.visitor(json!({"contact": "Bo"})).await.token;
+        let mut bo = Socket::open(b.address, &token).await;
+        let mut late = Vec::new();
+
+        let logged_out = acme.call("DELETE", "/v1/visitors?contact=Bo").await;
+        assert_eq!(logged_out.status, 204, "{logged_out:?}");
+        let began = Instant::now();
+        bo.closed().await;
+        late.push(("logged out", began.elapsed()));
+
+        acme.change_profile(|profile| profile.assistant.instructions = "Speak like a pirate.".into()).await;
+        let has = || async { there.tenant().await.profile.assistant.instructions == "Speak like a pirate." };
+        late.push(("profile", until("the profile is known", has).await));
+
+        assert_eq!(a.operator().call("POST", &format!("{path}/disable")).await.status, 200);
+        let refused = || async { there.get("/v1/tenant").await.status == 403 };
+        late.push(("disabled", until("a disabled tenant is refused", refused).await));
+        let began = Instant::now();
+        team.closed().await;
+        late.push(("its socket", began.elapsed()));
+        assert_eq!(a.operator().call("POST", &format!("{path}/enable")).await.status, 200);
+        let served = || async { there.get("/v1/tenant").await.status == 200 };
+        late.push(("enabled", until("it is served again", served).await));
+
+        assert_eq!(a.operator().call("POST", &format!("{path}/rotate-key")).await.status, 200);
+        let refused = || async { there.get("/v1/tenant").await.status == 401 };
+        late.push(("rotated", until("an old key is refused", refused).await));
+
+        // Documents need no Redis for two seconds.
+        b.api().learn("hours.md", "# Hours\n\nThe shop opens at nine.").await;
+        let ask = b.api().open().await;
+        b.api().ask(ask, "q1", "When does the shop open?").await;
+        a.api().learn("parking.md", "# Parking\n\nThe parking for quetzalcoatls is behind the shop.").await;
+        let began = Instant::now();
+        for n in 2.. {
+            let reply = b.api().ask(ask, &format!("q{n}"), "Where is the parking for quetzalcoatls?").await;
+            if text_of(&reply).contains("behind the shop") {
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "{reply:?}");
+        }
+        println!("{how}: documents after {:?}, {late:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(4), "{how}: documents after {:?}", began.elapsed());
+        // What a busy machine adds.
+        assert!(late.iter().all(|(_, took)| *took < within + Duration::from_secs(1)), "{how}: {late:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_comes_and_goes_and_nothing_is_lost() {
     let world = Installation::new(Some(Redis::start().unwrap()), &[]);

@@ -115,7 +115,7 @@ async fn sockets_and_streams_go_through_and_on_elsewhere_when_a_node_drains() {
     places.sees("tertulia-1", "DOWN").await;
     let mut bo = Socket::open(places.clients, KEY).await;
     let elsewhere = bo.join_new().await;
-    assert_eq!(second.api().showing(KEY).view(elsewhere).await.head, 1);
+    assert_eq!(Api::new(second.address, Some(KEY.into())).view(elsewhere).await.head, 1);
 
     // What ran there runs to its end, through the load balancer that sends it nothing new.
     call.token("a time.");
@@ -129,7 +129,7 @@ async fn sockets_and_streams_go_through_and_on_elsewhere_when_a_node_drains() {
     assert!(first.ended().await.success());
     let mut back = Socket::open(places.clients, KEY).await;
     let id = back.join_new().await;
-    assert_eq!(second.api().showing(KEY).view(id).await.head, 1);
+    assert_eq!(Api::new(second.address, Some(KEY.into())).view(id).await.head, 1);
     bo.say(elsewhere, "r1", "Are you still there?").await;
 }
 

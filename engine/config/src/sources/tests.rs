@@ -379,11 +379,6 @@ fn what_is_wrong_is_one_line_that_says_where() {
         ),
         variable("TERTULIA_PEER_LISTEN", "8081", "environment: `TERTULIA_PEER_LISTEN`: invalid value: string \"8081\""),
         variable(
-            "TERTULIA_PEER_LISTEN",
-            "10.0.0.7:8081",
-            "environment: `TERTULIA_PEER_LISTEN`: needs `peer.secret` beside it",
-        ),
-        variable(
             "TERTULIA_PEER_SECRET",
             "canary",
             "environment: `TERTULIA_PEER_SECRET`: expected at least 32 letters, digits and signs, without spaces",

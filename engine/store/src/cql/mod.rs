@@ -42,4 +42,4 @@ mod words_tests;
 mod writers;
 
 pub use connect::CqlOptions;
-pub use store::CqlStore;
+pub use store::{CqlStore, Written};

@@ -1,6 +1,6 @@
 //! The store as others see it: connects, starts the chores, hands out the work.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -29,6 +29,10 @@ const CHORES_EVERY: Duration = Duration::from_secs(10);
 /// How long a chore may take to come to a point where it can be left.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
+/// Is told of a record that was written, with the version that was written over; 0 for a new one. Not to wait for
+/// anything.
+pub type Written = Arc<dyn Fn(&RecordName, u64) + Send + Sync>;
+
 /// A store in a cluster of ScyllaDB or Cassandra.
 ///
 /// A call begins when its future is first polled, and whoever drops that leaves open whether it was done. All that is
@@ -36,6 +40,7 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// may be at work on it.
 pub struct CqlStore {
     core: Arc<Core>,
+    written: OnceLock<Written>,
     threads: Mutex<Threads>,
 }
 
@@ -72,7 +77,7 @@ impl CqlStore {
         handle.spawn(beats(Arc::clone(&core)));
         handle.spawn(chores(Arc::clone(&core)));
         handle.spawn(measures::tell(Arc::clone(&core)));
-        Ok(Self { core, threads })
+        Ok(Self { core, written: OnceLock::new(), threads })
     }
 
     /// A key for one purpose that all who have this cluster's root key have alike.
@@ -93,6 +98,36 @@ impl CqlStore {
 
     fn taken(&self) -> Option<Runtime> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+
+    /// From now on `told` is called with each record that this process has written, or has perhaps, and with the version
+    /// that it wrote over: so that others can be told who remember it. To be called once; false when there is somebody
+    /// who is told already.
+    pub fn on_record(&self, told: Written) -> bool {
+        self.written.set(told).is_ok()
+    }
+
+    /// Writes a record, and tells of it unless it is certain that nothing was written.
+    fn write<T: Send + 'static, F>(
+        &self,
+        name: RecordName,
+        over: u64,
+        write: impl FnOnce(Arc<Core>, RecordName) -> F,
+    ) -> Pending<T>
+    where
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let told = self.written.get().cloned();
+        let written = write(Arc::clone(&self.core), name.clone());
+        Box::pin(async move {
+            let written = written.await;
+            if let Some(told) = told
+                && !matches!(written, Err(StoreError::Conflict { .. } | StoreError::NotFound))
+            {
+                told(&name, over);
+            }
+            written
+        })
     }
 
     fn ask<T, F>(&self, ask: impl FnOnce(Arc<Core>) -> F) -> Pending<T>
@@ -242,11 +277,12 @@ impl Records for CqlStore {
     }
 
     fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
-        self.ask(|core| async move { core.put(name, expected, body).await })
+        self.write(name, expected, move |core, name| async move { core.put(name, expected, body).await })
     }
 
     fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
-        self.ask(|core| async move { core.put_with_keys(name, expected, body, keys).await })
+        let write = move |core: Arc<Core>, name| async move { core.put_with_keys(name, expected, body, keys).await };
+        self.write(name, expected, write)
     }
 
     fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
@@ -254,7 +290,7 @@ impl Records for CqlStore {
     }
 
     fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
-        self.ask(|core| async move { core.delete(name, expected).await })
+        self.write(name, expected, move |core, name| async move { core.delete(name, expected).await })
     }
 
     fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {

@@ -1,8 +1,9 @@
 //! Erasures that meet each other, clocks that differ, and notes that are left: every key ends, and no note holds up
 //! another one.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use actors::{Clock as _, SystemClock};
 use anyhow::ensure;
 use engine_store::cql::CqlStore;
 use engine_store::{Log, PageBounds, StoreError};
@@ -66,7 +67,7 @@ async fn what_was_erased_is_gone_whatever_clock_it_was_written_by() -> Outcome {
     let key = fresh_key();
     said(&store, key).await?;
     let log = log_of(&session, key).await?;
-    let ahead = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() + 3_600_000_000;
+    let ahead = (SystemClock.now().as_millis() + 3_600_000) * 1_000;
     let (tenant, id) = (key.tenant.as_bytes().as_slice(), key.conversation.as_bytes().as_slice());
     let shard = i8::try_from(key.conversation.as_bytes()[15] % 8)?;
     let made = format!(
@@ -98,7 +99,7 @@ async fn no_note_holds_up_another_one() -> Outcome {
     said(&store, first).await?;
     said(&store, last).await?;
     let (alive, ended) = (log_of(&session, first).await?, log_of(&session, last).await?);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let now = u64::try_from(SystemClock.now().as_millis())? / 1_000;
     for n in 0..300 {
         let age = if n % 2 == 0 { 60 } else { 2 * 24 * 3_600 };
         note(&session, first, alive, Uuid::new_v7(Timestamp::from_unix(NoContext, now - age, n))).await?;
