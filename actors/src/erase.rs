@@ -143,13 +143,16 @@ impl Eraser {
         erased.await.unwrap_or_else(|| Err(Failure::restarting()))
     }
 
-    /// Has the node erase it that has it awake, if there is one. One that does not answer is not waited for: what it
-    /// still writes finds no conversation.
+    /// Has the node erase it that has it awake, if there is one. One that lives and does not answer refuses it for now:
+    /// erased behind its back, it could still be read there.
     async fn erase_elsewhere(&self, key: ConversationKey, awaited: Awaited) -> Option<Result<(), Failure>> {
         let board = self.peers.as_ref().filter(|_| awaited != Awaited::OwedKey)?;
         let node = self.elsewhere(board, key).await?;
         let of_many = awaited == Awaited::Removed;
-        match board.ask(node, key, PeerAsk::Erase { of_many }).await.ok()?.result {
+        let Ok(answered) = board.ask(node, key, PeerAsk::Erase { of_many }).await else {
+            return board.is_alive(node).then(|| Err(Failure::restarting()));
+        };
+        match answered.result {
             Ok(stand) => (serde_json::from_value(stand).ok() == Some(Stand::Gone {})).then_some(Ok(())),
             Err(failure) => Some(Err(failure)),
         }

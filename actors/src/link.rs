@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use schema::peer::{PEER_VERSION, PeerAsk, PeerFrame, Stand};
 use schema::{ConversationKey, NodeId, limits};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -23,6 +24,14 @@ use crate::supervision::Conversations;
 
 /// How often a conversation is looked at again that was just being started, or ended.
 const LOOKS_MAX: u32 = 4;
+
+/// What of a frame can be read whatever is in it.
+#[derive(Deserialize)]
+struct Envelope {
+    r#type: String,
+    id: Option<u64>,
+    key: Option<ConversationKey>,
+}
 
 /// What a node does for others.
 pub(crate) struct Service {
@@ -78,7 +87,7 @@ impl Link {
     /// # Errors
     /// The link is of no use: end it.
     pub fn receive(&self, text: &str) -> Result<(), LinkError> {
-        let frame: PeerFrame = serde_json::from_str(text).map_err(|_| LinkError::NoFrame)?;
+        let Ok(frame) = serde_json::from_str::<PeerFrame>(text) else { return self.not_understood(text) };
         let (board, node, bytes) = (&self.service.board, self.node, text.len());
         match frame {
             PeerFrame::Hello { version, .. } if version != PEER_VERSION => return Err(LinkError::Version(version)),
@@ -111,6 +120,26 @@ impl Link {
             PeerFrame::Ended { key, why } => board.ended(node, key, why),
             PeerFrame::Doubt {} => self.on_doubt(),
             PeerFrame::Doubted {} => board.has_heard(node, self.number),
+        }
+        Ok(())
+    }
+
+    /// A frame of a kind that is known, with something in it that is not: a later version may say more. It costs the
+    /// conversation that it is about, and no other.
+    fn not_understood(&self, text: &str) -> Result<(), LinkError> {
+        let Envelope { r#type, id, key } = serde_json::from_str(text).map_err(|_| LinkError::NoFrame)?;
+        tracing::warn!(node = %self.node, r#type, "another node says what this one does not understand");
+        let failure = Failure::restarting();
+        match (&*r#type, id, key) {
+            ("hello", ..) => return Err(LinkError::NoFrame),
+            ("ask", Some(id), _) => answer(&self.outbox, id, Err(failure)),
+            ("answer", Some(id), _) => {
+                let answered = Answered { result: Err(failure), decided: true };
+                self.service.board.answered(self.node, id, answered, text.len());
+            }
+            // It joins anew, and reads from the store what it has missed.
+            ("event" | "delta" | "ended", _, Some(key)) => self.service.board.lost(self.node, key),
+            _ => {}
         }
         Ok(())
     }

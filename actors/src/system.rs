@@ -42,6 +42,9 @@ use crate::unanswered::Unanswered;
 /// One in so many of those who may be woken at the same time is woken because something is due.
 const DUE_PART: usize = 4;
 
+/// How long a node that drains waits for one conversation to end; the others are not to wait for it.
+const RELEASE_MAX: Duration = Duration::from_millis(500);
+
 /// How often it is looked whether the other ends of links take what is sent.
 const LINKS_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
@@ -321,7 +324,7 @@ impl System {
         for shard in self.conversations.awake() {
             for handle in shard.iter().filter(|handle| !handle.is_relay() && !handle.is_running()) {
                 // One that is in the middle of something is asked for again when that has ended.
-                let _ = handle.release().await;
+                let _ = tokio::time::timeout(RELEASE_MAX, handle.release()).await;
             }
         }
     }

@@ -140,7 +140,11 @@ impl Node {
         let opened = stores::open(&config, Folder::New).await?;
         let Opened { store, path, demo_file, demo_key, pepper, token_key, admin_key, shared, closing } = opened;
         let joined = match (seat, shared) {
-            (Some(seat), Some(shared)) => Some(cluster::join(&config, seat, shared)?),
+            (Some(seat), Some(shared)) => {
+                let joined = cluster::join(&config, seat, shared)?;
+                joined.look_round().await;
+                Some(joined)
+            }
             _ => None,
         };
         let keys = Arc::new(ApiKeys::new(store.clone(), pepper));
@@ -191,8 +195,13 @@ impl Node {
 
         let limits = &config.limits;
         let tokens = Tokens::new(&token_key, limits.visitor_session_max)?;
-        let authority =
-            Authority::new(keys, tokens, Logouts::new(store.clone()), Arc::clone(system.contacts()), admin_key);
+        let authority = Authority::new(
+            Arc::clone(&keys),
+            tokens,
+            Logouts::new(store.clone()),
+            Arc::clone(system.contacts()),
+            admin_key,
+        );
         let limiter = Arc::new(Limiter::new(Rates {
             address: limits.requests_per_second_per_address,
             key: limits.requests_per_second_per_key,
@@ -234,6 +243,7 @@ impl Node {
                 cluster,
                 system: Arc::clone(&system),
                 access: Arc::clone(&access),
+                keys,
                 tenants,
                 presence: Arc::clone(&presence),
                 knowledge: parts.knowledge.clone(),

@@ -342,9 +342,7 @@ impl RelayActor {
         self.ticking = false;
         let now = Instant::now();
         if matches!(&self.stage, Stage::Joining { until, .. } if *until <= now) {
-            // Dropping the answer says so.
-            drop(self.route.take());
-            return execution.stop();
+            return self.end(Over::Again, execution);
         }
         if self.questions.earliest().is_some_and(|until| until <= now) {
             return self.end(Over::Again, execution);
@@ -398,7 +396,11 @@ impl RelayActor {
     /// way to it.
     fn end(&mut self, over: Over, execution: &mut Execution<'_, Self>) {
         self.let_go();
-        self.stage = Stage::Fresh;
+        if let Stage::Joining { ask, .. } = std::mem::replace(&mut self.stage, Stage::Fresh) {
+            // Dropping its answer says so; nobody has a handle to it yet.
+            self.board.forget(ask);
+            return execution.stop();
+        }
         if !self.is_begun {
             self.over = Some(over);
             return;

@@ -346,6 +346,14 @@ impl Switchboard {
         self.lock().relay(from, key).is_some()
     }
 
+    /// Something that the owner has said cannot be read here.
+    pub(crate) fn lost(&self, from: NodeId, key: ConversationKey) {
+        let deliver = self.lock().relay(from, key);
+        if let Some(deliver) = deliver {
+            deliver(Arrival::Gone, 0);
+        }
+    }
+
     /// The owner's conversation has ended.
     pub(crate) fn ended(&self, from: NodeId, key: ConversationKey, why: ErrorFace) {
         let deliver = self.lock().relay(from, key);

@@ -178,6 +178,17 @@ impl Tenant {
         self.ask(|reply| TenantMail::Reload { reply }).await
     }
 
+    /// The same where another node may have changed them, and nothing where it has not.
+    ///
+    /// # Errors
+    /// As [`Tenant::reload`].
+    pub async fn refresh(self: &Arc<Self>) -> Result<(), Failure> {
+        let loaded = record::load(&*self.store, self.id).await;
+        let (record, version, profile, plan) = loaded.map_err(|error| Failure::store(&error))?;
+        let is_same = *self.settings() == Settings { record, version, profile, plan };
+        if is_same { Ok(()) } else { self.reload().await }
+    }
+
     /// What the tenant has used today.
     #[must_use]
     pub fn usage(&self) -> TenantUsage {

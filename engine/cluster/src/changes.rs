@@ -155,7 +155,7 @@ async fn attend(redis: Redis, me: NodeId, listeners: Sender<Change>) {
     let mut connected = client.reconnect_rx();
     let mut checks = interval(CHECK_EVERY);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_subscribed = false;
+    let (mut is_subscribed, mut is_told) = (false, false);
     loop {
         tokio::select! {
             message = messages.recv() => {
@@ -196,9 +196,13 @@ async fn attend(redis: Redis, me: NodeId, listeners: Sender<Change>) {
                 // One that cannot be made anew now is made anew by the driver.
                 let _ = timeout(OWN_CALL_WITHIN, client.force_reconnection()).await;
             }
+            (false, false) if !std::mem::replace(&mut is_told, true) => {
+                warn!("changes of other nodes are not heard: Redis does not let this node subscribe");
+            }
             (true, true) | (false, false) => {}
         }
         is_subscribed = is_answered;
+        is_told &= !is_answered;
     }
 }
 

@@ -21,6 +21,8 @@ use crate::living::{Living, Sight};
 
 /// How long a sign in Redis lasts, and how long whoever lived is waited for after a time without any sight.
 pub const SIGN_LASTS: Duration = Duration::from_secs(10);
+/// Longer than this no sign is believed, whatever stands in it: Redis may be written to by others.
+pub(crate) const SIGN_LASTS_MAX: Duration = Duration::from_secs(16);
 /// So much later than its place reckons may the end of a sign be reckoned here.
 const LATE_MAX: Duration = Duration::from_secs(1);
 /// Signs of one node that are so close to each other are of the same round.
@@ -198,7 +200,7 @@ impl Membership {
             *until = (*until).max(now + GOODBYE_STANDS);
             return;
         }
-        let until = now + lasts;
+        let until = now + lasts.min(SIGN_LASTS_MAX);
         let sign = other.signs.entry(source).or_insert(Sign { count, until, is_there: true, is_forgotten: false });
         sign.is_there = true;
         if count > sign.count {

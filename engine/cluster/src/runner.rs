@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use crate::living::{Living, Sight};
-use crate::membership::{Membership, SIGN_LASTS, Source};
+use crate::membership::{Membership, SIGN_LASTS, SIGN_LASTS_MAX, Source};
 use crate::metrics::{BEATS_FAILED, CHANGES, MEMBERS, READINGS_FAILED, SIGHT};
 use crate::redis::OWN_CALL_WITHIN;
 
@@ -21,7 +21,7 @@ use crate::redis::OWN_CALL_WITHIN;
 const PACE: Duration = Duration::from_secs(3);
 /// The same in the store while Redis answers, and how long such a beat lasts: until the next one has surely been seen.
 const SLOW_PACE: Duration = Duration::from_secs(9);
-const SLOW_SIGN_LASTS: Duration = Duration::from_secs(16);
+const SLOW_SIGN_LASTS: Duration = SIGN_LASTS_MAX;
 /// Whatever happens, two rounds at one place are so far apart.
 const GAP_MIN: Duration = Duration::from_millis(500);
 /// Reports that wait to be folded in; there are two places, which wait for each other's.
@@ -66,6 +66,7 @@ pub(crate) async fn run(
         let follower = Follower {
             me: me.clone(),
             before,
+            buried: None,
             began,
             reports: reports.clone(),
             answers: if place.source == Source::Redis { answers.take() } else { None },
@@ -146,6 +147,8 @@ struct Follower {
     me: Member,
     /// Whose goodbye is said for it, where it left a sign that is none.
     before: Option<NodeId>,
+    /// The count of that goodbye.
+    buried: Option<u64>,
     began: Instant,
     place: Place,
     reports: mpsc::Sender<Report>,
@@ -213,7 +216,7 @@ impl Follower {
     }
 
     /// Leaves a sign and looks at those of others. Whether both went well.
-    async fn go_round(&self, pace: Duration) -> bool {
+    async fn go_round(&mut self, pace: Duration) -> bool {
         let lasts = if pace == SLOW_PACE { SLOW_SIGN_LASTS } else { SIGN_LASTS };
         let source = self.place.source;
         // Together, so that a place that does not answer is known as such in the time of one call.
@@ -234,10 +237,17 @@ impl Follower {
         is_left && is_seen
     }
 
-    /// Says goodbye for the node before this one, so that nobody waits until its last sign is old.
-    async fn bury(&self, last: Beat) {
+    /// Says goodbye for the node before this one, so that nobody waits until its last sign is old. One that beats on
+    /// lives: then its data directory was copied.
+    async fn bury(&mut self, last: Beat) {
+        let node = last.member.id;
+        if self.buried.is_some_and(|count| last.count > count) {
+            self.before = None;
+            warn!(%node, "the node that had this data directory before still runs: was the directory copied?");
+            return;
+        }
         let beat = Beat { count: last.count.saturating_add(1), lasts: Duration::ZERO, member: last.member };
-        let node = beat.member.id;
+        self.buried = Some(beat.count);
         // Where it fails it is done in the next round.
         if self.leave_sign(beat).await {
             info!(%node, source = self.place.source.name(), "said goodbye for the node that was here before");

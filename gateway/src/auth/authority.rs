@@ -98,11 +98,6 @@ impl Authority {
         Ok(self.keys.tenant(tenant, now).await?)
     }
 
-    /// A tenant was changed by another node: what is remembered of it no longer holds.
-    pub(crate) fn forget(&self, tenant: TenantId) {
-        self.keys.forget(tenant);
-    }
-
     /// The contact of `tenant` who shows the secret by which a visitor is known again, if it still holds.
     ///
     /// # Errors

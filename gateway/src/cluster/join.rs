@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_rt::Arbiter;
 use actors::{Peers, System};
-use engine_cluster::{Cluster, ClusterError, ClusterOptions, RedisOptions};
+use engine_cluster::{Cluster, ClusterError, ClusterOptions, RedisOptions, Sight};
 use engine_config::{Config, Redis};
 use engine_store::Member;
 use secrecy::ExposeSecret;
@@ -19,6 +19,8 @@ use super::seat::Seat;
 use crate::peers::{Ends, PeerSecret, TlsSetupError, Transport};
 use crate::stores::{Shared, TlsError, trusting_system};
 
+/// How long the first look at other nodes may take.
+const LOOK_ROUND_MAX: Duration = Duration::from_secs(10);
 /// How long the thread of the links has for its last words.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
@@ -72,6 +74,16 @@ pub(crate) fn join(config: &Config, seat: Seat, shared: Shared) -> Result<Joined
 }
 
 impl Joined {
+    /// Waits until it is known who else lives, or that nobody can be asked: whoever is not known yet must not be taken
+    /// for dead.
+    pub(crate) async fn look_round(&self) {
+        let mut living = self.cluster.living();
+        let seen = living.wait_for(|living| living.sight != Sight::Blind);
+        if tokio::time::timeout(LOOK_ROUND_MAX, seen).await.is_err() {
+            tracing::warn!("it is not known yet which other nodes live");
+        }
+    }
+
     /// What conversations need of it.
     pub(crate) fn peers(&self) -> Arc<dyn Peers> {
         Arc::new(Members(Arc::clone(&self.cluster)))

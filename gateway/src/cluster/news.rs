@@ -16,13 +16,15 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::access::Access;
-use crate::auth::{AGENT_LOGOUT, LOGOUT, Tenants, Whom, logout_record};
+use crate::auth::{AGENT_LOGOUT, ApiKeys, LOGOUT, Tenants, Whom, logout_record};
 use crate::session::Presence;
 
 /// News that wait to be told; past it the others are told that anything may have changed.
 const TOLD_MAX: usize = 1_024;
 /// How often it is looked for changes where no news come.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Tenants that are looked at in one round beside those who have somebody here.
+const LOOKED_AT_MAX: usize = 256;
 /// Questions to the store at once.
 const AT_ONCE: usize = 16;
 
@@ -78,18 +80,18 @@ impl Teller {
 
 /// Tells what is left, in batches without anything twice. A full queue may have lost some: then all of it is told.
 async fn tell(changes: &Changes, mut left: mpsc::Receiver<News>) {
-    let mut batch = Vec::new();
+    let (mut batch, mut owed) = (Vec::new(), false);
     while left.recv_many(&mut batch, TOLD_MAX).await > 0 {
-        if batch.len() >= TOLD_MAX {
-            changes.tell_everything().await;
+        if batch.len() >= TOLD_MAX || owed {
             batch.clear();
+            owed = !changes.tell_everything().await;
             continue;
         }
         let mut told = HashSet::new();
         for (kind, tenant, id) in mem::take(&mut batch) {
-            if told.insert((kind, tenant, id.clone())) {
-                // Where it fails, the others find it by themselves.
-                changes.tell_others(kind, tenant, &id).await;
+            if !owed && told.insert((kind, tenant, id.clone())) {
+                // What has not reached them they find by themselves, if later; with the next news they hear of it.
+                owed = !changes.tell_others(kind, tenant, &id).await;
             }
         }
     }
@@ -100,6 +102,7 @@ pub(crate) struct Hearer {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) system: Arc<System>,
     pub(crate) access: Arc<Access>,
+    pub(crate) keys: Arc<ApiKeys>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) presence: Arc<Presence>,
     pub(crate) knowledge: engine_knowledge::Knowledge,
@@ -111,7 +114,7 @@ impl Hearer {
         let mut hearing = self.cluster.changes().hear();
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut log_outs = HashMap::new();
+        let (mut log_outs, mut rounds) = (HashMap::new(), 0);
         loop {
             tokio::select! {
                 change = hearing.next() => match change {
@@ -119,9 +122,12 @@ impl Hearer {
                     Some(Change::Everything) => self.heard_everything().await,
                     None => return,
                 },
+                // News may be lost, and what they tell of may not be read at once.
                 _ = looks.tick() => {
-                    if !matches!(self.cluster.sight(), Sight::Whole | Sight::WithoutStore) {
-                        self.look(&mut log_outs).await;
+                    rounds += 1;
+                    let carried = matches!(self.cluster.sight(), Sight::Whole | Sight::WithoutStore);
+                    if !carried || rounds % 2 == 0 {
+                        self.look(&mut log_outs, rounds).await;
                     }
                 }
             }
@@ -137,7 +143,7 @@ impl Hearer {
                 let theirs = people.into_iter().filter(|whom| logout_record(tenant, whom).id == id).collect();
                 self.logged_out(tenant, theirs).await;
             }
-            ChangeKind::Contact => self.system.contacts().forget(tenant),
+            ChangeKind::Contact => self.contacts_changed(tenant).await,
             ChangeKind::Unanswered => self.system.unanswered().forget(tenant).await,
             ChangeKind::Knowledge => self.knowledge.changed(tenant),
         }
@@ -148,7 +154,7 @@ impl Hearer {
         stream::iter(&met)
             .for_each_concurrent(AT_ONCE, |tenant| async move {
                 self.tenant_changed(tenant.id()).await;
-                self.system.contacts().forget(tenant.id());
+                self.contacts_changed(tenant.id()).await;
                 self.knowledge.changed(tenant.id());
             })
             .await;
@@ -159,13 +165,19 @@ impl Hearer {
     }
 
     /// What no news came of: how the tenants stand that are served here, and who was logged out.
-    async fn look(&self, log_outs: &mut HashMap<TenantId, u64>) {
+    async fn look(&self, log_outs: &mut HashMap<TenantId, u64>, round: usize) {
         self.system.unanswered().forget_all().await;
         let served: HashSet<TenantId> = self.presence.tenants().into_iter().collect();
         log_outs.retain(|tenant, _| served.contains(tenant));
-        let met = self.system.known_tenants();
-        stream::iter(&met).for_each_concurrent(AT_ONCE, |tenant| self.tenant_changed(tenant.id())).await;
+        let mut met: Vec<TenantId> = self.system.known_tenants().iter().map(|tenant| tenant.id()).collect();
+        met.sort_unstable();
+        // Those who have somebody here at each look, and of the others some in turn.
+        let turns = met.len().div_ceil(LOOKED_AT_MAX).max(1);
+        let part = met.chunks(LOOKED_AT_MAX).nth(round % turns).unwrap_or_default();
+        let looked: HashSet<TenantId> = part.iter().chain(&served).copied().collect();
+        stream::iter(looked).for_each_concurrent(AT_ONCE, |tenant| self.tenant_changed(tenant)).await;
         for tenant in served {
+            self.contacts_changed(tenant).await;
             let Ok(version) = self.access.authority.logouts().version(tenant).await else { continue };
             if log_outs.insert(tenant, version) != Some(version) {
                 self.logged_out(tenant, self.presence.people(tenant).into_iter().collect()).await;
@@ -175,11 +187,26 @@ impl Hearer {
 
     /// Conversations go by what it is now, and sessions end that may no longer be.
     async fn tenant_changed(&self, id: TenantId) {
-        self.access.authority.forget(id);
+        self.keys.forget(id);
         let Some(tenant) = self.system.known_tenant(id) else { return };
-        if let Err(error) = tenant.reload().await {
+        if let Err(error) = tenant.refresh().await {
             tracing::debug!(tenant = %id, %error, "what another node has changed of a tenant is read later");
         }
+    }
+
+    /// Who stands for whom may be another one: sessions of those end, and come back as whom they stand for now.
+    async fn contacts_changed(&self, tenant: TenantId) {
+        let contacts = self.system.contacts();
+        contacts.forget(tenant);
+        let visitors = self.presence.visitors(tenant);
+        let looked = stream::iter(visitors).for_each_concurrent(AT_ONCE, |(contact, sealed_for)| async move {
+            // What cannot be read now is found at the next look.
+            let Ok(standing) = contacts.standing(tenant, sealed_for).await else { return };
+            if standing.id != contact {
+                self.presence.resolve_anew(tenant, &[sealed_for]);
+            }
+        });
+        looked.await;
     }
 
     async fn plan_changed(&self, name: &str) {

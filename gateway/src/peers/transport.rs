@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
 
 use super::accept::accept;
@@ -30,6 +30,8 @@ use crate::metrics::{LINKS_ENDED, LINKS_REFUSED};
 const UNPROVEN_MAX: usize = 64;
 /// How long the node with the greater id leaves the dialling to the other one.
 const OTHER_DIALS_WITHIN: Duration = Duration::from_secs(2);
+/// A link that has stood for so long was a good one.
+const STOOD_AFTER: Duration = Duration::from_secs(5);
 /// A failure of the listener is mostly one of too many open files, which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -82,7 +84,8 @@ impl Transport {
                     Ok((socket, node)) => this.carry(socket, node).await,
                     Err(error) => {
                         metrics::counter!(LINKS_REFUSED, "why" => error.name()).increment(1);
-                        tracing::warn!(%error, "a connection at the internal listener was refused");
+                        // Whoever can reach the listener can have it refuse as often as it likes.
+                        tracing::debug!(%error, "a connection at the internal listener was refused");
                     }
                 }
             });
@@ -121,9 +124,13 @@ impl Transport {
             }
             match dial(self.me, node, &address, &self.ends, &self.secret).await {
                 Ok(socket) => {
-                    told = false;
-                    pace.reset();
+                    let began = Instant::now();
                     self.carry(socket, node).await;
+                    // One that ends at once will end at once again.
+                    if began.elapsed() >= STOOD_AFTER {
+                        told = false;
+                        pace.reset();
+                    }
                 }
                 Err(error) => {
                     metrics::counter!(LINKS_REFUSED, "why" => error.name()).increment(1);

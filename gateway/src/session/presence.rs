@@ -223,6 +223,16 @@ impl Presence {
         people.collect()
     }
 
+    /// The visitors of a tenant who have sessions, each once: whom they stand for, and for whom their tokens were made.
+    pub(crate) fn visitors(&self, tenant: TenantId) -> HashSet<(ContactId, ContactId)> {
+        let tenants = lock(&self.tenants);
+        let members = tenants.get(&tenant).into_iter().flat_map(|members| members.sessions.values());
+        members
+            .filter_map(|member| member.principal.visitor())
+            .map(|visitor| (visitor.contact, visitor.sealed_for))
+            .collect()
+    }
+
     /// Every tenant that has a session.
     pub(crate) fn tenants(&self) -> Vec<TenantId> {
         lock(&self.tenants).keys().copied().collect()

@@ -286,6 +286,7 @@ fn a_link_that_takes_nothing_refuses_and_is_cut() {
 fn what_no_node_sends_ends_the_link() {
     run(|world| async move {
         let [b] = world.nodes().await;
+        let key = b.open(world.tenant).await;
         let (other, third) = (NodeId::generate(), NodeId::generate());
         let link = b.system.linked(other).unwrap();
         let hello = |version, node| serde_json::to_string(&PeerFrame::Hello { version, node }).unwrap();
@@ -293,7 +294,13 @@ fn what_no_node_sends_ends_the_link() {
             (hello(PEER_VERSION + 1, other), Some(LinkError::Version(PEER_VERSION + 1))),
             (hello(PEER_VERSION, third), Some(LinkError::Name(third))),
             ("{".into(), Some(LinkError::NoFrame)),
-            (json!({"type": "ask", "id": 1}).to_string(), Some(LinkError::NoFrame)),
+            ("3".into(), Some(LinkError::NoFrame)),
+            (json!({"type": "hello"}).to_string(), Some(LinkError::NoFrame)),
+            // What a later version says costs nobody but whom it is about.
+            (json!({"type": "ask", "id": 1}).to_string(), None),
+            (json!({"type": "ask", "id": 2, "key": key, "what": {"what": "sing"}}).to_string(), None),
+            (json!({"type": "event", "key": key, "epoch": 1, "event": {"type": "sung"}}).to_string(), None),
+            (json!({"type": "answer", "id": 7, "error": {"code": "of a later version"}}).to_string(), None),
             (json!({"type": "of a later version"}).to_string(), None),
             (hello(PEER_VERSION, other), None),
         ] {

@@ -49,12 +49,12 @@ struct Mark {
 }
 
 /// The stamp's record as it was read.
-struct Standing {
+struct StampRecord {
     version: u64,
     body: Body,
 }
 
-impl Standing {
+impl StampRecord {
     fn stamp(&self) -> Stamp {
         Stamp { version: self.version, origin: self.body.origin.clone() }
     }
@@ -126,7 +126,7 @@ impl Work {
             if attempt < CATCH_UPS {
                 self.catch_up(index)?;
             }
-            let Standing { version, mut body } = self.standing()?;
+            let StampRecord { version, mut body } = self.standing()?;
             let base = index.stamp();
             let unbroken = base == Stamp { version, origin: body.origin.clone() };
             self.take_out_abandoned(&mut body);
@@ -208,7 +208,7 @@ impl Work {
     fn change_stamp(&self, mut change: impl FnMut(&mut Body)) -> Result<Stamp, KnowledgeError> {
         for attempt in 0..TRIES {
             self.pause(attempt);
-            let Standing { version, mut body } = self.standing()?;
+            let StampRecord { version, mut body } = self.standing()?;
             if version == 0 {
                 // All was dropped meanwhile: what is stored since is counted anew.
                 body.origin = random()?;
@@ -228,15 +228,15 @@ impl Work {
         self.change_stamp(|_| ()).map(drop)
     }
 
-    fn standing(&self) -> Result<Standing, KnowledgeError> {
+    fn standing(&self) -> Result<StampRecord, KnowledgeError> {
         self.runtime.block_on(self.read_standing())
     }
 
-    async fn read_standing(&self) -> Result<Standing, KnowledgeError> {
+    async fn read_standing(&self) -> Result<StampRecord, KnowledgeError> {
         let record = self.records.get(records::stamp(self.tenant)).await?;
         record.map_or_else(
-            || Ok(Standing { version: 0, body: Body::default() }),
-            |record| Ok(Standing { version: record.version, body: records::read(&record.body)? }),
+            || Ok(StampRecord { version: 0, body: Body::default() }),
+            |record| Ok(StampRecord { version: record.version, body: records::read(&record.body)? }),
         )
     }
 

@@ -11,7 +11,8 @@ use super::failure::odd;
 use crate::nodes::{BEAT_STANDS, BEATS_MAX, GOODBYE_STANDS};
 use crate::{Beat, Member, StoreError};
 
-type Row = (Vec<u8>, Option<i64>, Option<i32>, Option<String>, Option<String>);
+/// The last one: for how many seconds the row still stands, by the clocks of the database alone.
+type Row = (Vec<u8>, Option<i64>, Option<i32>, Option<String>, Option<String>, Option<i32>);
 
 impl Core {
     /// Leaves a node's sign of life.
@@ -34,12 +35,20 @@ impl Core {
 }
 
 // Cells end each by itself: a row of which one is gone is about to go.
-fn of_row((id, count, lasts, address, version): Row) -> Result<Option<Beat>, StoreError> {
-    let (Some(count), Some(lasts), Some(address), Some(version)) = (count, lasts, address, version) else {
+fn of_row((id, count, lasts, address, version, stands): Row) -> Result<Option<Beat>, StoreError> {
+    let (Some(count), Some(lasts), Some(address), Some(version), Some(stands)) =
+        (count, lasts, address, version, stands)
+    else {
         return Ok(None);
     };
     let id = NodeId::from_bytes(id.try_into().map_err(|_| odd("a node"))?);
     let count = u64::try_from(count).map_err(|_| odd("a node"))?;
     let lasts = Duration::from_millis(u64::try_from(lasts).map_err(|_| odd("a node"))?);
+    if !lasts.is_zero() {
+        // What a node has left that died long ago says nothing to one that has just come.
+        let age = BEAT_STANDS.saturating_sub(Duration::from_secs(u64::try_from(stands).unwrap_or_default() + 1));
+        let Some(left) = lasts.checked_sub(age).filter(|left| !left.is_zero()) else { return Ok(None) };
+        return Ok(Some(Beat { member: Member { id, address, version }, count, lasts: left }));
+    }
     Ok(Some(Beat { member: Member { id, address, version }, count, lasts }))
 }

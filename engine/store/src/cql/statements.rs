@@ -162,7 +162,7 @@ statements! {
     // Which nodes live.
     leave_beat: Write =
         "INSERT INTO node (part, id, beat, lasts, address, version) VALUES (0, ?, ?, ?, ?, ?) USING TTL ?";
-    beats: Read = "SELECT id, beat, lasts, address, version FROM node WHERE part = 0 LIMIT ?";
+    beats: Read = "SELECT id, beat, lasts, address, version, TTL(beat) FROM node WHERE part = 0 LIMIT ?";
 
     // Documents, and who has a key. What a removal leaves behind goes by itself.
     record: Read = "SELECT version, body, keys, change FROM record WHERE scope = ? AND kind = ? AND id = ?";
