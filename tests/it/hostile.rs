@@ -142,7 +142,7 @@ async fn files_that_never_end_take_no_place_from_others() {
 /// What a text may take while it is learned: so many times its size, …
 const MEMORY_TIMES_MAX: u64 = 15;
 /// … and what a learner takes whatever its size.
-const MEMORY_FREE_KIB: u64 = 64 << 10;
+const MEMORY_FREE_KIB: u64 = 96 << 10;
 
 #[tokio::test]
 async fn a_text_takes_memory_in_proportion() {

@@ -4,6 +4,7 @@
 mod cassandra;
 mod cluster;
 mod cql;
+mod faults;
 mod leash;
 mod many;
 mod node;

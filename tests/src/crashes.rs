@@ -222,6 +222,7 @@ impl World {
         let past = if with_past { PAST_EVENTS as u64 } else { 0 };
         let seat = |n: usize| Seat {
             address: self.address,
+            others: Vec::new(),
             key: key.clone(),
             conversation: id,
             name: format!("c{n}"),
@@ -323,7 +324,7 @@ impl CrashReport {
 }
 
 impl Quantiles {
-    fn of(mut values: Vec<u64>) -> Self {
+    pub(crate) fn of(mut values: Vec<u64>) -> Self {
         values.sort_unstable();
         let at = |share: usize| values.get(values.len().saturating_sub(1) * share / 100).copied().unwrap_or_default();
         Self { p50: at(50), p99: at(99), max: at(100) }

@@ -4,6 +4,7 @@ pub mod api;
 pub mod bench;
 pub mod client;
 pub mod crashes;
+pub mod faults;
 pub mod forward;
 pub mod fuzz;
 pub mod hostile;

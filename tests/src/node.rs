@@ -12,6 +12,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use engine_privacy::FileKeys;
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
@@ -63,8 +64,17 @@ impl Node {
     /// When it does not start.
     #[must_use]
     pub fn start_in(root: Arc<TempDir>, settings: Settings<'_>) -> Self {
+        Self::start_within(PATIENCE, root, settings)
+    }
+
+    /// The same, where a start may take longer than usual: the first one on a large store makes its tables.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_within(patience: Duration, root: Arc<TempDir>, settings: Settings<'_>) -> Self {
         let command = command(root.path(), settings);
-        Self::started(command, root)
+        Self::started(command, root, patience)
     }
 
     /// Starts one that the kernel's limit on the size of files does not end: its writes fail instead, as
@@ -82,7 +92,7 @@ impl Node {
         command.arg("-c").arg(format!(r#"{before}; exec "$0""#)).arg(plain.get_program()).env_clear();
         command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(root.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self::started(command, root)
+        Self::started(command, root, PATIENCE)
     }
 
     /// From now on no file of it grows past so many bytes; `unlimited` lifts that.
@@ -95,7 +105,7 @@ impl Node {
         assert!(status.success(), "prlimit failed");
     }
 
-    fn started(mut command: Command, root: Arc<TempDir>) -> Self {
+    fn started(mut command: Command, root: Arc<TempDir>, patience: Duration) -> Self {
         let mut child = command.spawn().expect("the program can be started");
         let log = Arc::new(Mutex::new(String::new()));
         let errors = child.stderr.take().expect("it is piped");
@@ -120,7 +130,7 @@ impl Node {
         let mut banner = Vec::new();
         // The last line of the banner says how to talk to it.
         while !banner.last().is_some_and(|line: &String| line.contains("tertulia chat")) {
-            match lines.recv_timeout(PATIENCE) {
+            match lines.recv_timeout(patience) {
                 Ok(line) => banner.push(line),
                 Err(_) => {
                     let _ = child.kill();

@@ -24,6 +24,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Between two attempts to reach a node that does not answer.
 const RETRY: Duration = Duration::from_millis(15);
+/// After a node has said that a conversation is not to be had there now.
+const LEFT: Duration = Duration::from_millis(100);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 
 type Line = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -33,6 +35,8 @@ type Line = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub struct Seat {
     /// The node.
     pub address: SocketAddr,
+    /// Where it goes, one after another, while a node cannot be reached.
+    pub others: Vec<SocketAddr>,
     /// The tenant's key.
     pub key: String,
     /// The conversation.
@@ -56,6 +60,39 @@ pub struct Ear {
     pub goes_back: Seq,
 }
 
+/// A message that was acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// When.
+    pub at: Instant,
+    /// How long after it was first sent.
+    pub took: Duration,
+    /// By which node.
+    pub by: SocketAddr,
+}
+
+/// A line that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost {
+    /// When.
+    pub at: Instant,
+    /// To which node.
+    pub to: SocketAddr,
+    /// How.
+    pub how: Ending,
+}
+
+/// How a line has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The node closed it, with a code.
+    Closed(u16),
+    /// Without a word.
+    Cut,
+    /// The client left it, as it was told that it does not hear its conversation there.
+    Left,
+}
+
 /// What has happened so far.
 #[derive(Debug)]
 pub struct Record {
@@ -69,8 +106,10 @@ pub struct Record {
     pub closes: BTreeMap<u16, usize>,
     /// Sockets it has had.
     pub sockets: usize,
-    /// When something was last acknowledged, and how long that took since it was first sent.
-    pub last: Option<(Instant, Duration)>,
+    /// What was acknowledged, in its order.
+    pub taken: Vec<Taken>,
+    /// Lines that have ended.
+    pub lost: Vec<Lost>,
     /// Refusals that no repetition mends: a client of this kind gets none.
     pub final_refusals: Vec<ErrorFace>,
     /// Joins without an answer.
@@ -84,6 +123,10 @@ pub struct Patient {
     record: Arc<Mutex<Record>>,
     life: JoinHandle<()>,
 }
+
+/// What gives a client something to say.
+#[derive(Clone)]
+pub struct Mouth(Arc<Mutex<Record>>);
 
 struct Pending {
     r#ref: Ref,
@@ -102,7 +145,8 @@ impl Patient {
             refusals: BTreeMap::new(),
             closes: BTreeMap::new(),
             sockets: 0,
-            last: None,
+            taken: Vec::new(),
+            lost: Vec::new(),
             final_refusals: Vec::new(),
             joining: 0,
             waiting: VecDeque::new(),
@@ -139,8 +183,26 @@ impl Patient {
     /// Whether everything it was given is acknowledged.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        let record = self.record();
-        record.waiting.is_empty() && record.sender.acknowledged_count() == record.said
+        self.record().is_done()
+    }
+
+    /// To give it something to say from elsewhere.
+    #[must_use]
+    pub fn mouth(&self) -> Mouth {
+        Mouth(Arc::clone(&self.record))
+    }
+}
+
+impl Mouth {
+    /// Gives the client something to say.
+    pub fn say(&self, text: impl Into<String>) {
+        lock(&self.0).waiting.push_back(text.into());
+    }
+
+    /// Whether everything it was given is acknowledged.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        lock(&self.0).is_done()
     }
 }
 
@@ -153,8 +215,11 @@ impl Drop for Patient {
 async fn live(seat: Seat, record: Arc<Mutex<Record>>) {
     let mut pending: VecDeque<Pending> = VecDeque::new();
     let mut joins = 0usize;
+    let mut nodes = std::iter::once(seat.address).chain(seat.others.iter().copied()).cycle();
+    let Some(mut node) = nodes.next() else { return };
     loop {
-        let Some(mut line) = connect(&seat).await else {
+        let Some(mut line) = connect(node, &seat.key).await else {
+            node = nodes.next().unwrap_or(node);
             tokio::time::sleep(RETRY).await;
             continue;
         };
@@ -181,24 +246,30 @@ async fn live(seat: Seat, record: Arc<Mutex<Record>>) {
             sent = sent && send(&mut line, &frame).await;
         }
         lock(&record).joining = waiting.len();
-        let wait = if sent { on_line(&seat, &record, &mut line, &mut waiting, &mut pending).await } else { RETRY };
+        let (how, wait) = if sent {
+            on_line(&seat, node, &record, &mut line, &mut waiting, &mut pending).await
+        } else {
+            (Ending::Cut, RETRY)
+        };
+        lock(&record).lost.push(Lost { at: Instant::now(), to: node, how });
         tokio::time::sleep(wait).await;
     }
 }
 
-/// Until the line ends; gives how long to leave the node alone.
+/// Until the line ends; gives how it did, and how long to leave the node alone.
 async fn on_line(
     seat: &Seat,
+    node: SocketAddr,
     record: &Mutex<Record>,
     line: &mut Line,
     joins: &mut Vec<(Ref, Position)>,
     pending: &mut VecDeque<Pending>,
-) -> Duration {
+) -> (Ending, Duration) {
     loop {
         let now = Instant::now();
         while pending.len() < seat.window {
             let Some((text, said)) = lock(record).next() else { break };
-            let Ok(r#ref) = format!("{}-{said}", seat.name).parse::<Ref>() else { return RETRY };
+            let Ok(r#ref) = format!("{}-{said}", seat.name).parse::<Ref>() else { return (Ending::Left, RETRY) };
             pending.push_back(Pending { r#ref, text, first_sent: now, again_at: now });
         }
         for due in pending.iter_mut().filter(|pending| pending.again_at <= now) {
@@ -211,7 +282,7 @@ async fn on_line(
                 agent: None,
             };
             if !send(line, &frame).await {
-                return RETRY;
+                return (Ending::Cut, RETRY);
             }
         }
         // What it is given to say wakes nobody: a short look now and then.
@@ -229,8 +300,8 @@ async fn on_line(
                     let micros = text.len() as u64 * 1_000_000 / u64::from(bytes.max(1));
                     tokio::time::sleep(Duration::from_micros(micros)).await;
                 }
-                if !hear(record, &text, joins, pending) {
-                    return RETRY;
+                if !hear(node, record, &text, joins, pending) {
+                    return (Ending::Left, LEFT);
                 }
             }
             Some(Ok(Message::Close(close))) => {
@@ -238,16 +309,22 @@ async fn on_line(
                 let mut record = lock(record);
                 *record.closes.entry(code).or_default() += 1;
                 let in_vain = if code == Close::SLOW_CONSUMER.code { record.observer.was_too_slow() } else { 0 };
-                return RETRY * (1 << in_vain.min(8));
+                return (Ending::Closed(code), RETRY * (1 << in_vain.min(8)));
             }
             Some(Ok(_)) => {}
-            Some(Err(_)) | None => return RETRY,
+            Some(Err(_)) | None => return (Ending::Cut, RETRY),
         }
     }
 }
 
 /// False when this line is of no more use.
-fn hear(record: &Mutex<Record>, raw: &str, joins: &mut Vec<(Ref, Position)>, pending: &mut VecDeque<Pending>) -> bool {
+fn hear(
+    node: SocketAddr,
+    record: &Mutex<Record>,
+    raw: &str,
+    joins: &mut Vec<(Ref, Position)>,
+    pending: &mut VecDeque<Pending>,
+) -> bool {
     let mut record = lock(record);
     record.observer.frame(raw);
     let Ok(frame) = serde_json::from_str::<ServerFrame>(raw) else { return false };
@@ -274,7 +351,9 @@ fn hear(record: &Mutex<Record>, raw: &str, joins: &mut Vec<(Ref, Position)>, pen
             if let Some(seq) = ok.and_then(|ok| ok["seq"].as_u64()) {
                 record.sender.acknowledged(&r#ref, seq);
                 let now = Instant::now();
-                record.last = pending.remove(at).map(|done| (now, now - done.first_sent));
+                if let Some(done) = pending.remove(at) {
+                    record.taken.push(Taken { at: now, took: now - done.first_sent, by: node });
+                }
             } else if let Some(error) = error {
                 let wait = error.retry_after.map_or(Duration::from_millis(200), Duration::from_secs);
                 pending[at].again_at = Instant::now() + wait.min(ANSWER_MAX);
@@ -291,6 +370,10 @@ fn hear(record: &Mutex<Record>, raw: &str, joins: &mut Vec<(Ref, Position)>, pen
 }
 
 impl Record {
+    fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.sender.acknowledged_count() == self.said
+    }
+
     fn next(&mut self) -> Option<(String, usize)> {
         let text = self.waiting.pop_front()?;
         self.said += 1;
@@ -305,11 +388,11 @@ impl Record {
     }
 }
 
-async fn connect(seat: &Seat) -> Option<Line> {
-    let mut request = format!("ws://{}/v1/ws", seat.address).into_client_request().ok()?;
+async fn connect(node: SocketAddr, key: &str) -> Option<Line> {
+    let mut request = format!("ws://{node}/v1/ws").into_client_request().ok()?;
     let headers = request.headers_mut();
     headers.insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-    headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {}", seat.key)).ok()?);
+    headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {key}")).ok()?);
     timeout(CONNECT_MAX, connect_async(request)).await.ok()?.ok().map(|(line, _)| line)
 }
 

@@ -44,6 +44,7 @@ async fn restarts_under_load_lose_nothing_and_refuse_nothing_for_good() {
         let id = node.api().open().await;
         let seat = |n: usize| Seat {
             address,
+            others: Vec::new(),
             key: node.demo_key(),
             conversation: id,
             name: format!("c{n}"),

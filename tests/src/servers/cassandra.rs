@@ -44,6 +44,7 @@ pub struct Setup {
     paxos: Paxos,
     durable: bool,
     passwords: bool,
+    elsewhere: bool,
 }
 
 impl Setup {
@@ -65,6 +66,13 @@ impl Setup {
     #[must_use]
     pub fn passwords(self) -> Self {
         Self { passwords: true, ..self }
+    }
+
+    /// Its nodes tell clients that they are elsewhere, at [`Cassandra::told_points`]: there stands somebody who passes
+    /// on what clients say, or does not.
+    #[must_use]
+    pub fn elsewhere(self) -> Self {
+        Self { elsewhere: true, ..self }
     }
 
     /// Starts it and waits until it is ready: about ten seconds for one node, thirty for three. Blocks.
@@ -106,7 +114,7 @@ impl Cassandra {
     /// One node.
     #[must_use]
     pub const fn one() -> Setup {
-        Setup { nodes: 1, paxos: Paxos::V2, durable: false, passwords: false }
+        Setup { nodes: 1, paxos: Paxos::V2, durable: false, passwords: false, elsewhere: false }
     }
 
     /// Three nodes, each with a third of the ring.
@@ -140,6 +148,12 @@ impl Cassandra {
     #[must_use]
     pub fn contact_points(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(Node::contact_point).collect()
+    }
+
+    /// Where each node tells clients that it is.
+    #[must_use]
+    pub fn told_points(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(Node::told_point).collect()
     }
 
     /// Ends a node as a power cut would. Nodes count from 0.

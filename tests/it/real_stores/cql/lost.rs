@@ -10,6 +10,7 @@ use engine_store::{
 use schema::{ContactId, ConversationKey, TenantId, Timestamp};
 use scylla_proxy::example_db_errors::{read_timeout, unavailable};
 use scylla_proxy::{Condition, Reaction, ResponseFrame, ResponseOpcode, ResponseReaction, ResponseRule};
+use tests::faults::after;
 use tests::servers::{Cassandra, keyspace_name};
 use tests::store::{Outcome, append, bring_on, fresh_key, opening, texts};
 
@@ -52,7 +53,7 @@ async fn a_row_is_brought_on_for_an_append_that_nobody_knows_of() -> Outcome {
         }
     }
     let node = proxy.running_nodes.first_mut().context("the proxy has a node")?;
-    let lost = vec![unknown::after(1.0), instead(b"due_mark", 100, read_timeout())];
+    let lost = vec![after(1.0), instead(b"due_mark", 100, read_timeout())];
     node.change_response_rules(Some(lost));
     let told = store.append(append(key, claim, &["two"])).await;
     ensure!(matches!(told, Err(StoreError::Unknown(_))), "{told:?}");

@@ -13,6 +13,7 @@ use futures_util::stream::iter;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use schema::TenantId;
+use tests::faults::{after, before};
 use tests::servers::{Cassandra, keyspace_name};
 use tests::store::{Outcome, conform_in, seed, whole};
 
@@ -169,8 +170,8 @@ async fn keys_are_whole_whatever_was_left_open() -> Outcome {
     let (store, mut proxy, _folder) = unknown::open().await?;
     let (store, scope) = (store as SharedStore, Scope::Tenant(TenantId::generate()));
     let node = proxy.running_nodes.first_mut().context("the proxy has a node")?;
-    node.change_request_rules(Some(vec![unknown::before(0.03)]));
-    node.change_response_rules(Some(vec![unknown::after(0.1)]));
+    node.change_request_rules(Some(vec![before(0.03)]));
+    node.change_response_rules(Some(vec![after(0.1)]));
     let writers = (0..5).map(|who| tokio::spawn(writer(Arc::clone(&store), scope, who, seed.wrapping_add(who))));
     let written = try_join_all(writers).await?;
     proxy.turn_off_rules();

@@ -12,11 +12,8 @@ use futures_util::future::try_join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use schema::{ContactId, ConversationKey, Seq};
-use scylla_proxy::example_db_errors::write_timeout;
-use scylla_proxy::{
-    Condition, Node, Proxy, Reaction, RequestOpcode, RequestReaction, RequestRule, ResponseFrame, ResponseOpcode,
-    ResponseReaction, ResponseRule, RunningProxy, ShardAwareness,
-};
+use scylla_proxy::{Node, Proxy, RunningProxy, ShardAwareness};
+use tests::faults::{after, before};
 use tests::servers::{Cassandra, keyspace_name};
 use tests::store::{Outcome, append, fresh_key, opening, seed, texts};
 
@@ -40,28 +37,6 @@ pub(super) async fn open_in(keyspace: &str) -> anyhow::Result<(Arc<CqlStore>, Ru
     let proxy = proxy.run().await?;
     let through = CqlOptions { addresses, ..options(&at.to_string(), keyspace, folder.path()) };
     Ok((Arc::new(CqlStore::open(through, 2).await?), proxy, folder))
-}
-
-/// Statements that are not passed on, and answered with a time-out.
-pub(super) fn before(probability: f64) -> RequestRule {
-    let writes = Condition::RequestOpcode(RequestOpcode::Execute).or(Condition::RequestOpcode(RequestOpcode::Batch));
-    let some = writes.and(Condition::RandomWithProbability(probability));
-    RequestRule(some, RequestReaction::forge_with_error(write_timeout()))
-}
-
-/// Conditions that were decided, and are answered with a time-out.
-pub(super) fn after(probability: f64) -> ResponseRule {
-    let decided = Condition::BodyContainsCaseSensitive(b"[applied]".as_slice().into());
-    let some = Condition::ResponseOpcode(ResponseOpcode::Result)
-        .and(decided)
-        .and(Condition::RandomWithProbability(probability));
-    ResponseRule(
-        some,
-        ResponseReaction::transform_frame(Arc::new(|frame: ResponseFrame| {
-            let params = frame.params;
-            ResponseFrame::forged_error(params, write_timeout(), None).unwrap_or(frame)
-        })),
-    )
 }
 
 /// Appends as an owner does, which asks again after what surely was not done and looks after what may have been; gives

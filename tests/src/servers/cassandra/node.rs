@@ -1,6 +1,6 @@
 //! One node of a cluster: its settings, its process, and what its log says of the others.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -30,11 +30,14 @@ const FORGETFUL: [&str; 3] = [
 ];
 
 /// A heap that is enough for tests, in MiB: of one node alone, and of one of three.
-const HEAP_ALONE: u32 = 768;
+const HEAP_ALONE: u32 = 2_048;
 const HEAP_OF_THREE: u32 = 512;
 
 /// How long a node that joins others waits for what they tell it.
 const RING_DELAY_MS: u32 = 5000;
+
+/// So much further on is the address of whoever stands before a node.
+const ELSEWHERE: u32 = 100;
 
 /// A node that starts does not answer at once, and is asked again.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -46,6 +49,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Node {
     address: IpAddr,
+    told: IpAddr,
     storage_port: u16,
     native_port: u16,
     folder: PathBuf,
@@ -78,6 +82,7 @@ impl Node {
         let command = command(setup, &folder, jars);
         Ok(Self {
             address,
+            told: told(setup, address),
             storage_port,
             native_port,
             folder,
@@ -96,6 +101,11 @@ impl Node {
 
     pub(super) fn contact_point(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.native_port)
+    }
+
+    /// Where clients are told that it is.
+    pub(super) fn told_point(&self) -> SocketAddr {
+        SocketAddr::new(self.told, self.native_port)
     }
 
     /// Whether it was started and nobody has ended or paused it since.
@@ -189,6 +199,14 @@ impl Node {
     }
 }
 
+/// Where clients are told that a node is.
+pub(super) fn told(setup: Setup, address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(own) if setup.elsewhere => Ipv4Addr::from_bits(own.to_bits() + ELSEWHERE).into(),
+        own => own,
+    }
+}
+
 /// The template with this node's part in it.
 fn settings(
     setup: Setup,
@@ -203,6 +221,7 @@ fn settings(
     };
     let parts = [
         ("{address}", address.to_string()),
+        ("{told}", told(setup, address).to_string()),
         ("{storage_port}", storage_port.to_string()),
         ("{native_port}", native_port.to_string()),
         ("{seed}", seed.to_string()),
@@ -226,7 +245,7 @@ fn command(setup: Setup, folder: &Path, jars: &Path) -> Command {
     let mut command = Command::new(env::var_os(JAVA).unwrap_or_else(|| "java".into()));
     command
         .arg(format!("@{}", shipped.join("jvm.args").display()))
-        .args([format!("-Xms{heap}m"), format!("-Xmx{heap}m")])
+        .args(["-Xms512m".to_owned(), format!("-Xmx{heap}m")])
         .arg(format!("-Dcassandra.config=file://{}", folder.join("cassandra.yaml").display()))
         .arg(format!("-Dcassandra.storagedir={}", folder.display()))
         .arg(format!("-Dcassandra.logdir={}", folder.display()))
@@ -252,8 +271,6 @@ fn is_up(said: &str, neighbour: SocketAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[test]
@@ -261,7 +278,7 @@ mod tests {
         let address = Ipv4Addr::new(127, 9, 9, 2).into();
         let seed = "127.9.9.1:7".parse().unwrap();
         for (durable, expected) in [(true, DURABLE), (false, FAST)] {
-            let setup = Setup { nodes: 3, paxos: Paxos::V1, durable, passwords: durable };
+            let setup = Setup { nodes: 3, paxos: Paxos::V1, durable, passwords: durable, elsewhere: durable };
             let settings = settings(setup, address, [7, 9], seed, -5).unwrap();
             let lines = [
                 "listen_address: 127.9.9.2",
@@ -276,6 +293,7 @@ mod tests {
             }
             assert!(settings.contains("seeds: \"127.9.9.1:7\"") && settings.contains(expected), "{settings}");
             assert_eq!(settings.contains("periodic"), !durable);
+            assert_eq!(settings.contains("broadcast_rpc_address: 127.9.9.102"), durable);
             assert_eq!(settings.contains("authenticator: PasswordAuthenticator"), durable);
             assert_eq!(settings.contains("authorizer: CassandraAuthorizer"), durable);
         }
