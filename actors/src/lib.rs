@@ -25,6 +25,7 @@ mod projection;
 pub mod record_body;
 mod reply;
 mod runtime;
+mod service;
 mod spans;
 mod supervision;
 mod sweeper;

@@ -2,7 +2,6 @@
 //! Invariant: frames are handled in the order in which they came; what takes time is answered later, out of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use schema::peer::{PEER_VERSION, PeerAsk, PeerFrame, Stand};
 use schema::{ConversationKey, NodeId, limits};
@@ -11,19 +10,13 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::conversation::{Audience, ConversationHandle, Listener, command};
-use crate::directory::Seen;
-use crate::erase::{Awaited, Eraser};
 use crate::failure::Failure;
 use crate::frames::{Format, peer_frame};
 use crate::outbox::{Outbox, OutboxStream};
 use crate::peers::{Answered, Push, Switchboard};
-use crate::phase::Phase;
 use crate::reply::ReplyTo;
 use crate::runtime::spawn_local;
-use crate::supervision::Conversations;
-
-/// How often a conversation is looked at again that was just being started, or ended.
-const LOOKS_MAX: u32 = 4;
+use crate::service::Service;
 
 /// What of a frame can be read whatever is in it.
 #[derive(Deserialize)]
@@ -31,16 +24,6 @@ struct Envelope {
     r#type: String,
     id: Option<u64>,
     key: Option<ConversationKey>,
-}
-
-/// What a node does for others.
-pub(crate) struct Service {
-    pub(crate) board: Arc<Switchboard>,
-    pub(crate) conversations: Arc<Conversations>,
-    pub(crate) eraser: Arc<Eraser>,
-    pub(crate) phase: Arc<Phase>,
-    /// What this node owns is being looked at.
-    pub(crate) doubting: AtomicBool,
 }
 
 /// The node's ends of one link. The transport holds it for as long as the link stands: it sends what [`Link::stream`]
@@ -118,7 +101,7 @@ impl Link {
                 }
             }
             PeerFrame::Ended { key, why } => board.ended(node, key, why),
-            PeerFrame::Doubt {} => self.on_doubt(),
+            PeerFrame::Doubt {} => self.service.doubt(Some(Arc::clone(&self.outbox))),
             PeerFrame::Doubted {} => board.has_heard(node, self.number),
         }
         Ok(())
@@ -181,22 +164,13 @@ impl Link {
                     Some(_) => json!(Stand::Awake {}),
                     None => json!(Stand::Resting {}),
                 }),
+                (PeerAsk::Release {}, _) => Ok(match service.conversations.release(key) {
+                    true => json!(Stand::Released {}),
+                    false => json!(Stand::Resting {}),
+                }),
                 (PeerAsk::Erase { of_many }, _) => service.erase(key, of_many).await.map(|stand| json!(stand)),
             };
             answer(&outbox, id, result);
-        });
-    }
-
-    /// Others held this node for dead, and may have claimed what it has: it looks, one after the other.
-    fn on_doubt(&self) {
-        self.outbox.push(peer_frame(&PeerFrame::Doubted {}));
-        let service = Arc::clone(&self.service);
-        if service.doubting.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        spawn_local(async move {
-            service.look_at_all().await;
-            service.doubting.store(false, Ordering::Relaxed);
         });
     }
 }
@@ -212,56 +186,5 @@ fn answer(outbox: &Outbox, id: u64, result: Result<Value, Failure>) {
 impl Drop for Link {
     fn drop(&mut self) {
         self.service.board.down(self.node, self.number);
-    }
-}
-
-impl Service {
-    /// The conversation, if it runs here as its owner has it; if it runs nowhere, this node lets go of it.
-    async fn awake(&self, key: ConversationKey) -> Result<Option<ConversationHandle>, Failure> {
-        for _ in 0..LOOKS_MAX {
-            match self.conversations.let_go(key) {
-                // It was claimed by somebody else since the asker has looked.
-                Seen::Awake(handle) if handle.is_relay() => return Err(Failure::restarting()),
-                Seen::Awake(handle) => {
-                    // Whoever comes takes it over, unless it is in the middle of something.
-                    if !self.phase.is_draining() || !handle.release().await && handle.is_open() {
-                        return Ok(Some(handle));
-                    }
-                }
-                Seen::Waking(waking) => {
-                    if waking.clone().await.is_err() {
-                        self.conversations.forget_waking(key, &waking);
-                    }
-                }
-                Seen::Resting => return Ok(None),
-                Seen::Down => return Err(Failure::restarting()),
-                Seen::Quarantined => return Err(Failure::quarantined()),
-                Seen::Erasing => return Err(Failure::erased()),
-            }
-        }
-        Err(Failure::restarting())
-    }
-
-    /// Erases a conversation for another node, unless it runs nowhere here: then that does it.
-    async fn erase(&self, key: ConversationKey, of_many: bool) -> Result<Stand, Failure> {
-        if let Seen::Resting = self.conversations.let_go(key) {
-            return Ok(Stand::Resting {});
-        }
-        let awaited = if of_many { Awaited::Removed } else { Awaited::KeyEnded };
-        self.eraser.erase_here(key, awaited).await.map(|()| Stand::Gone {})
-    }
-
-    async fn look_at_all(&self) {
-        tracing::warn!("other nodes held this one for dead; it looks whether what it has is still its own");
-        self.conversations.let_go_of_prepared();
-        for shard in self.conversations.awake() {
-            for handle in shard.into_iter().filter(|handle| !handle.is_relay()) {
-                match self.eraser.store.owner(handle.key()).await {
-                    Ok(owner) if owner.node != Some(self.board.me()) => handle.lose(),
-                    // Where nobody knows, its next append will tell.
-                    Ok(_) | Err(_) => {}
-                }
-            }
-        }
     }
 }

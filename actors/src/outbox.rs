@@ -3,7 +3,7 @@
 //! asked for again when there is room; answers go on to the second, past which the session is closed and
 //! told to come back. A session that closes says why, whatever it has to leave out for that.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -65,7 +65,7 @@ struct Inner {
     /// Since when more than the slow mark has been waiting without anything being taken.
     stalled_since: Option<Instant>,
     /// Who waits for room: at most one for each conversation.
-    hooks: Vec<(ConversationId, DrainHook)>,
+    hooks: BTreeMap<ConversationId, DrainHook>,
     waker: Option<Waker>,
     state: State,
 }
@@ -129,8 +129,7 @@ impl Outbox {
                 return true;
             }
             if inner.bytes >= self.marks.slow {
-                inner.hooks.retain(|(other, _)| *other != conversation);
-                inner.hooks.push((conversation, hook()));
+                inner.hooks.insert(conversation, hook());
                 return false;
             }
             inner.put(OutboxItem::Frame(frame.clone()), self.marks.slow);
@@ -225,14 +224,14 @@ impl Outbox {
                         Poll::Pending
                     }
                 };
-                return (polled, Vec::new());
+                return (polled, BTreeMap::new());
             };
             inner.bytes -= cost(&item);
             let slow = inner.bytes >= self.marks.slow;
             inner.stalled_since = slow.then(Instant::now);
             // Half the mark, so that a session does not flutter around it.
             let drained = inner.bytes < self.marks.slow / 2;
-            let hooks = if drained { std::mem::take(&mut inner.hooks) } else { Vec::new() };
+            let hooks = if drained { std::mem::take(&mut inner.hooks) } else { BTreeMap::new() };
             (Poll::Ready(Some(item)), hooks)
         });
         for (_, hook) in hooks {

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine_conversation::Command;
@@ -27,12 +27,13 @@ use crate::directory::Directory;
 use crate::due::{DueWork, Hastener, Scanner, Share};
 use crate::erase::Eraser;
 use crate::failure::Failure;
-use crate::link::{Link, Service};
+use crate::link::Link;
 use crate::loops::keep;
 use crate::peers::{Peers, Switchboard};
 use crate::phase::Phase;
 use crate::projection::Listing;
 use crate::reply::ReplyTo;
+use crate::service::{Doubts, Service};
 use crate::supervision::Conversations;
 use crate::sweeper::Sweeper;
 use crate::tenant::{KnownTenants, Tenant};
@@ -138,8 +139,8 @@ impl System {
         });
         let service = peers.map(|board| {
             let (conversations, eraser) = (Arc::clone(&conversations), Arc::clone(&eraser));
-            let (phase, doubting) = (Arc::clone(&phase), AtomicBool::new(false));
-            Arc::new(Service { board, conversations, eraser, phase, doubting })
+            let phase = Arc::clone(&phase);
+            Arc::new(Service { board, conversations, eraser, phase, doubts: Doubts::default() })
         });
         Arc::new(Self {
             tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
@@ -220,6 +221,13 @@ impl System {
         self.service.as_ref().map(|service| Link::up(Arc::clone(service), node))
     }
 
+    /// Other nodes may have held this one for dead: it looks whether what it has is still its own. On an actix thread.
+    pub fn doubt(&self) {
+        if let Some(service) = &self.service {
+            service.doubt(None);
+        }
+    }
+
     /// The store that all conversations of this node are kept in.
     #[must_use]
     pub fn store(&self) -> &SharedStore {
@@ -269,20 +277,23 @@ impl System {
         self.tenants.plan_changed(plan);
     }
 
-    /// Whether a conversation is out of service after repeated crashes.
-    #[must_use]
-    pub fn is_quarantined(&self, key: ConversationKey) -> bool {
-        self.conversations.is_quarantined(key)
-    }
-
     /// A session listens no longer, whichever incarnation of the conversation it listened to.
     pub fn leave(&self, key: ConversationKey, session: SessionId) {
         self.conversations.leave(key, session);
     }
 
-    /// Lets a conversation out of quarantine; false if it was not in it.
-    pub fn release(&self, key: ConversationKey) -> bool {
-        self.conversations.release(key)
+    /// Lets a conversation out of quarantine, wherever it is; false if it was not in it.
+    ///
+    /// # Errors
+    /// Why the store could not be read, or its owner not be asked.
+    pub async fn release(&self, key: ConversationKey) -> Result<bool, Failure> {
+        if self.conversations.release(key) {
+            return Ok(true);
+        }
+        match &self.service {
+            Some(service) => service.release_elsewhere(key).await,
+            None => Ok(false),
+        }
     }
 
     /// Whether the node has begun to shut down.

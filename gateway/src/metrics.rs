@@ -10,6 +10,7 @@ pub(crate) const CONNECTIONS_ENDED: &str = "tertulia_connections_ended_total";
 pub(crate) const SESSIONS: &str = "tertulia_sessions";
 pub(crate) const SESSIONS_OPENED: &str = "tertulia_sessions_opened_total";
 pub(crate) const SESSIONS_CLOSED: &str = "tertulia_sessions_closed_total";
+pub(crate) const SITES_TAKEN_OVER: &str = "tertulia_sites_taken_over_total";
 pub(crate) const TENANTS_UNREVIEWED: &str = "tertulia_tenants_unreviewed";
 pub(crate) const FRAMES_IN: &str = "tertulia_frames_received_total";
 pub(crate) const FRAME_ERRORS: &str = "tertulia_frame_errors_total";
@@ -36,6 +37,7 @@ pub(crate) fn describe() {
     describe_gauge!(SESSIONS, "open sockets and streams, by kind");
     describe_counter!(SESSIONS_OPENED, "sockets and streams opened, by kind");
     describe_counter!(SESSIONS_CLOSED, "sockets closed, by code");
+    describe_counter!(SITES_TAKEN_OVER, "jobs that learn a site and go on here, because their node is gone");
     describe_gauge!(
         TENANTS_UNREVIEWED,
         "changed tenants whose sessions are still to be checked, because the store did not answer"

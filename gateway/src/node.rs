@@ -164,6 +164,9 @@ impl Node {
         let private = config.learning.private_hosts;
         let reader = Reader::new(None);
         let learning = Learning::new(knowledge.clone(), store.clone(), reader, clock.clone(), private);
+        if let Some(joined) = &joined {
+            learning.share(joined.nodes());
+        }
         let builtin: SharedModel = Arc::new(Builtin);
         let settings = models::settings(&config);
         // A model that cannot be used is told now, not at the first question.
@@ -190,6 +193,7 @@ impl Node {
             let (teller, followed) = (joined.teller().clone(), knowledge.clone());
             knowledge.on_change(Arc::new(move |tenant| teller.learned(tenant)));
             actix_web::rt::spawn(async move { followed.follow().await });
+            actix_web::rt::spawn(joined.cluster().threads().clone().turn("main"));
         }
         let linked = joined.map(|joined| joined.link(Arc::clone(&system), jitter));
 
@@ -239,6 +243,7 @@ impl Node {
             metrics: metrics.clone(),
         });
         if let Some(cluster) = known {
+            actix_web::rt::spawn(cluster::share(Arc::clone(&access), Arc::clone(&cluster)));
             let hearer = Hearer {
                 cluster,
                 system: Arc::clone(&system),
@@ -261,6 +266,9 @@ impl Node {
             // Once in each worker thread: its models' connections and its sockets stay on it.
             let models = Registry::unchecked(settings.clone(), Some(Arc::clone(&builtin)));
             actix_web::rt::spawn(Arc::clone(&shared).watch());
+            if let Some(cluster) = &parts.cluster {
+                actix_web::rt::spawn(cluster.threads().clone().turn("worker"));
+            }
             let worker = Worker::new(Arc::clone(&shared), models);
             actix_web::rt::spawn(Rc::clone(&worker).attend());
             let edge = Edge {

@@ -118,6 +118,8 @@ pub enum PeerAsk {
     },
     /// How it stands; answered with a [`ConversationView`](crate::wire::ConversationView).
     View {},
+    /// Let it out of quarantine, if it is there; answered with a [`Stand`].
+    Release {},
     /// Erase it, if it runs there; answered with a [`Stand`].
     Erase {
         /// It is one of many, whose keys are ended together.
@@ -176,6 +178,8 @@ pub enum Stand {
     },
     /// It is erased.
     Gone {},
+    /// It was in quarantine there, and is no more.
+    Released {},
 }
 
 impl fmt::Debug for PeerFrame {

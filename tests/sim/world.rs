@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use actors::{Failure, ProfileRecord, TenantRecord, Worker};
 use engine_model::SharedModel;
+use futures_util::FutureExt;
 use schema::{ContactId, ConversationId, ConversationKey, Event, Fact, Profile, TenantId, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -385,7 +386,8 @@ impl World {
     pub(super) fn release_all(&self) {
         for node in self.nodes.borrow().iter().flatten() {
             for key in &self.keys {
-                node.worker().system().release(*key);
+                // Its own at once; others' are let out by themselves.
+                let _ = node.worker().system().release(*key).now_or_never();
             }
         }
     }

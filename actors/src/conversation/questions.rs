@@ -46,6 +46,16 @@ impl Questions {
         self.0.first_key_value().map(|(_, (_, until))| *until)
     }
 
+    /// Those who have waited too long are told to send again; what comes of their questions nobody waits for any more.
+    pub(super) fn refuse_late(&mut self, board: &Switchboard, now: Instant) {
+        let later = self.0.iter().find(|(_, (_, until))| *until > now).map_or(u64::MAX, |(id, _)| *id);
+        let rest = self.0.split_off(&later);
+        for (id, (question, _)) in std::mem::replace(&mut self.0, rest) {
+            board.forget(id);
+            question.refuse(&Failure::restarting());
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -211,7 +211,7 @@ impl RelayActor {
             }
             Ok(Stand::Resting {}) => Unfollowed::Resting,
             Ok(Stand::Gone {}) => Unfollowed::Failed(Failure::erased()),
-            Ok(Stand::Awake {}) => Unfollowed::Failed(Failure::restarting()),
+            Ok(Stand::Awake {} | Stand::Released {}) => Unfollowed::Failed(Failure::restarting()),
             Err(failure) => Unfollowed::Failed(failure),
         };
         // Before whoever asked looks for it again.
@@ -337,20 +337,18 @@ impl RelayActor {
         }
     }
 
-    /// Whoever has waited too long: the node does not answer.
+    /// Somebody may have waited too long for an answer.
     fn on_tick(&mut self, execution: &mut Execution<'_, Self>) {
         self.ticking = false;
         let now = Instant::now();
         if matches!(&self.stage, Stage::Joining { until, .. } if *until <= now) {
             return self.end(Over::Again, execution);
         }
-        if self.questions.earliest().is_some_and(|until| until <= now) {
-            return self.end(Over::Again, execution);
-        }
-        let durable = self.listeners.head();
+        // Whether the owner's node lives the link tells.
+        self.questions.refuse_late(&self.board, now);
         for HeldJoin { listener, from, reply, .. } in self.held.late(now) {
             // Surely refused: its position is beyond all that has come.
-            reply.send(self.listeners.admit(listener.session, from, durable));
+            reply.send(self.listeners.admit(listener.session, from, self.listeners.head()));
         }
     }
 
@@ -396,9 +394,8 @@ impl RelayActor {
     /// way to it.
     fn end(&mut self, over: Over, execution: &mut Execution<'_, Self>) {
         self.let_go();
-        if let Stage::Joining { ask, .. } = std::mem::replace(&mut self.stage, Stage::Fresh) {
+        if let Stage::Joining { .. } = std::mem::replace(&mut self.stage, Stage::Fresh) {
             // Dropping its answer says so; nobody has a handle to it yet.
-            self.board.forget(ask);
             return execution.stop();
         }
         if !self.is_begun {
@@ -422,6 +419,9 @@ impl RelayActor {
     /// Follows no longer; whoever waits for an answer is told to send again.
     fn let_go(&mut self) {
         drop(self.route.take());
+        if let Stage::Joining { ask, .. } = &self.stage {
+            self.board.forget(*ask);
+        }
         self.questions.give_up(&self.board);
         // Dropped, their replies say so.
         self.held.clear();

@@ -413,10 +413,6 @@ impl<I: Incarnation> Directory<I> {
         quarantined
     }
 
-    pub(crate) fn is_quarantined(&self, key: ConversationKey) -> bool {
-        matches!(self.shard(key).get(&key), Some(Entry { place: Place::Quarantined, .. }))
-    }
-
     /// All conversations that are awake, a shard at a time.
     pub(crate) fn awake(&self) -> impl Iterator<Item = Vec<I>> + '_ {
         self.shards.iter().map(|shard| {

@@ -95,12 +95,16 @@ struct Asked {
     node: NodeId,
     /// The number of the link that it went over.
     link: u64,
+    /// The conversation that is joined by it.
+    joins: Option<ConversationKey>,
     to: To,
 }
 
 enum To {
     Task(oneshot::Sender<Answered>),
     Relay(Deliver),
+    /// A relay that has given up joining: should it have joined after all, its owner is told that nobody follows.
+    Nobody,
 }
 
 struct Routed {
@@ -284,6 +288,7 @@ impl Switchboard {
     }
 
     fn send(&self, node: NodeId, key: ConversationKey, what: PeerAsk, to: To) -> Result<u64, Unsent> {
+        let joins = matches!(what, PeerAsk::Join {}).then_some(key);
         let mut inner = self.lock();
         let id = inner.asks_made + 1;
         let wire = inner.links.get_mut(&node).ok_or(Unsent::Unreachable)?;
@@ -298,13 +303,20 @@ impl Switchboard {
         wire.asks += 1;
         let link = wire.number;
         inner.asks_made = id;
-        inner.asks.insert(id, Asked { node, link, to });
+        inner.asks.insert(id, Asked { node, link, joins, to });
         Ok(id)
     }
 
     /// Nobody waits for an answer any more.
     pub(crate) fn forget(&self, id: u64) {
-        drop(self.lock().take_ask(id));
+        let mut inner = self.lock();
+        let forgotten = match inner.asks.get_mut(&id) {
+            Some(asked) if asked.joins.is_some() => Some(std::mem::replace(&mut asked.to, To::Nobody)),
+            _ => inner.take_ask(id).map(|asked| asked.to),
+        };
+        // Whoever waited is told by its being dropped, outside the lock.
+        drop(inner);
+        drop(forgotten);
     }
 
     /// Tells a node something that needs no answer; a sign of life goes only where there is room.
@@ -366,16 +378,22 @@ impl Switchboard {
     pub(crate) fn answered(&self, from: NodeId, id: u64, answered: Answered, bytes: usize) {
         let asked = {
             let mut inner = self.lock();
-            match inner.asks.get(&id) {
+            let asked = match inner.asks.get(&id) {
                 Some(asked) if asked.node == from => inner.take_ask(id),
                 _ => None,
+            };
+            if let Some(Asked { joins: Some(key), to: To::Nobody, .. }) = &asked
+                && inner.relay(from, *key).is_none()
+            {
+                inner.leave(from, *key);
             }
+            asked
         };
         match asked.map(|asked| asked.to) {
             // It may have given up.
             Some(To::Task(answer)) => drop(answer.send(answered)),
             Some(To::Relay(deliver)) => deliver(Arrival::Answered(id, answered), bytes),
-            None => {}
+            Some(To::Nobody) | None => {}
         }
     }
 

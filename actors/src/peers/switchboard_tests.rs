@@ -151,6 +151,33 @@ fn whom_nobody_routes_the_owner_is_told_that_nobody_follows() {
 }
 
 #[test]
+fn an_owner_that_is_joined_too_late_is_told_that_nobody_follows() {
+    let other = NodeId::generate();
+    let desk = Desk::new(&[other]);
+    let (_, mut out) = desk.up(other);
+    let (key, deliver): (_, Deliver) = (key(), Arc::new(|_, _| {}));
+    let join = || {
+        let route = desk.board.route(key, other, Arc::clone(&deliver)).unwrap();
+        (route, desk.board.ask_for(other, key, PeerAsk::Join {}, Arc::clone(&deliver)).unwrap())
+    };
+    let (route, slow) = join();
+    drop(route);
+    desk.board.forget(slow);
+    let (again, next) = join();
+    frames(&mut out);
+    // The next one is that follower now: there is one of each node.
+    desk.board.answered(other, slow, answered(), 0);
+    assert_eq!(frames(&mut out), []);
+    desk.board.forget(next);
+    drop(again);
+    frames(&mut out);
+    desk.board.answered(other, next, answered(), 0);
+    assert_eq!(frames(&mut out), [PeerFrame::Leave { key }]);
+    desk.board.answered(other, next, answered(), 0);
+    assert_eq!(frames(&mut out), [], "it is answered once");
+}
+
+#[test]
 fn who_was_held_for_dead_is_told_until_it_has_heard_it() {
     let other = NodeId::generate();
     let desk = Desk::new(&[]);

@@ -13,12 +13,12 @@ use tokio::time::timeout;
 
 use crate::changes::Changes;
 use crate::counters::Counters;
-use crate::hints::Hints;
 use crate::living::{Living, Sight};
 use crate::membership::Source;
 use crate::redis::{Redis, RedisOptions};
-use crate::runner::{self, Place, Told};
-use crate::signs::RedisSigns;
+use crate::runner::{self, Own, Place, Told};
+use crate::signs::{RedisSigns, SignKey};
+use crate::threads::Threads;
 
 /// How long a goodbye may take.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(3);
@@ -34,6 +34,8 @@ pub struct ClusterOptions {
     pub installation: String,
     /// Where Redis is, if there is one.
     pub redis: Option<RedisOptions>,
+    /// By what signs in Redis are known to be of nodes of this installation.
+    pub sign_key: SignKey,
 }
 
 /// Why there is no cluster.
@@ -50,7 +52,8 @@ pub struct Cluster {
     me: Member,
     living: watch::Receiver<Arc<Living>>,
     ids: watch::Receiver<Arc<[NodeId]>>,
-    hints: Hints,
+    doubts: watch::Receiver<u64>,
+    threads: Threads,
     counters: Counters,
     changes: Changes,
     leave: watch::Sender<bool>,
@@ -67,7 +70,7 @@ impl Cluster {
     /// # Errors
     /// When the installation has no proper name, or the system gives no thread. That nothing answers is no error.
     pub fn start(options: ClusterOptions, store: Option<Arc<dyn Nodes>>) -> Result<Self, ClusterError> {
-        let ClusterOptions { me, before, installation, redis } = options;
+        let ClusterOptions { me, before, installation, redis, sign_key } = options;
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
         if installation.is_empty() || installation.len() > 80 || !installation.bytes().all(is_plain) {
             return Err(ClusterError::Name(installation));
@@ -86,7 +89,7 @@ impl Cluster {
         let (redis, of_changes) = redis.unzip();
         let mut places = Vec::new();
         if let Some(redis) = &redis {
-            places.push(Place { source: Source::Redis, nodes: Arc::new(RedisSigns(redis.clone())) });
+            places.push(Place { source: Source::Redis, nodes: Arc::new(RedisSigns::new(redis.clone(), sign_key)) });
         }
         if let Some(nodes) = store {
             places.push(Place { source: Source::Store, nodes });
@@ -95,19 +98,22 @@ impl Cluster {
         let alone = Arc::new(Living::alone(me.clone(), sight));
         let (told_living, living) = watch::channel(alone);
         let (told_ids, ids) = watch::channel(Arc::from([me.id]));
+        let (told_doubts, doubts) = watch::channel(0);
+        let threads = Threads::default();
         let (leave, leaves) = watch::channel(false);
         let (said, stays) = watch::channel(());
-        let running = runner::run(me.clone(), before, places, Told { living: told_living, ids: told_ids }, leaves);
+        let own = Own { me: me.clone(), before, threads: threads.clone() };
+        let all = Told { living: told_living, ids: told_ids, doubts: told_doubts };
+        let running = runner::run(own, places, all, leaves);
         runtime.spawn(async move {
             running.await;
             drop(said);
         });
-        let hints = Hints::new(me.id, redis.clone());
         let counters = Counters::new(redis.clone(), living.clone());
         let changes = Changes::new(me.id, redis, of_changes);
         drop(within);
         let runtime = Mutex::new(Some(runtime));
-        Ok(Self { me, living, ids, hints, counters, changes, leave, stays, runtime })
+        Ok(Self { me, living, ids, doubts, threads, counters, changes, leave, stays, runtime })
     }
 
     /// This node.
@@ -128,6 +134,19 @@ impl Cluster {
         self.ids.clone()
     }
 
+    /// Counts the times that others may have held this node for dead, as it left no sign for longer than one surely
+    /// lasts: what it has may have been claimed meanwhile.
+    #[must_use]
+    pub fn doubts(&self) -> watch::Receiver<u64> {
+        self.doubts.clone()
+    }
+
+    /// The threads that have to turn over for this node to count as alive.
+    #[must_use]
+    pub const fn threads(&self) -> &Threads {
+        &self.threads
+    }
+
     /// Whose chore it is, as this node sees it now: see [`Living::owner_of`].
     #[must_use]
     pub fn owner_of(&self, chore: u64) -> NodeId {
@@ -146,12 +165,6 @@ impl Cluster {
         self.living.borrow().sight
     }
 
-    /// Who has which conversation, perhaps.
-    #[must_use]
-    pub const fn hints(&self) -> &Hints {
-        &self.hints
-    }
-
     /// What all nodes together use of their limits.
     #[must_use]
     pub const fn counters(&self) -> &Counters {
@@ -165,8 +178,7 @@ impl Cluster {
     }
 
     /// Tells the others that this node leaves, gives back what it holds of budgets, and waits until that is said, three
-    /// seconds at most. From then on it has no chores, and nobody asks it for anything; hints, counters and changes work
-    /// on.
+    /// seconds at most. From then on it has no chores, and nobody asks it for anything; counters and changes work on.
     pub async fn goodbye(&self) {
         self.leave.send_replace(true);
         let mut stays = self.stays.clone();

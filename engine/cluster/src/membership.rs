@@ -9,7 +9,7 @@
 //!    within 10 s. Otherwise the later of both ends counts.
 //! 3. That a node is missing from a report says nothing: a Redis that was flushed has forgotten those who live.
 //! 4. While nothing can be read, who lived last lives on. When something can be read again they are given the time to
-//!    beat once more.
+//!    beat once more, and so they are when this node itself stood still.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,8 +25,10 @@ pub const SIGN_LASTS: Duration = Duration::from_secs(10);
 pub(crate) const SIGN_LASTS_MAX: Duration = Duration::from_secs(16);
 /// So much later than its place reckons may the end of a sign be reckoned here.
 const LATE_MAX: Duration = Duration::from_secs(1);
+/// Whose sign lasts no longer than this has not beaten in time where it was read last.
+const LATE_LEFT: Duration = Duration::from_secs(4);
 /// Signs of one node that are so close to each other are of the same round.
-const ROUND: u64 = 4_000;
+pub(crate) const ROUND: Duration = Duration::from_secs(4);
 
 /// A place of signs of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,9 +104,7 @@ impl Membership {
         let Some(reading) = self.sources.get_mut(&source) else { return };
         *reading = Reading::Read;
         if was_blind {
-            for other in self.others.values_mut().filter(|other| other.lives) {
-                other.waited_for_until = now + SIGN_LASTS;
-            }
+            self.was_held(now);
         }
         for sign in self.others.values_mut().filter_map(|other| other.signs.get_mut(&source)) {
             sign.is_there = false;
@@ -146,6 +146,13 @@ impl Membership {
         });
     }
 
+    /// This node itself stood still, and has not looked meanwhile: that others were silent says nothing.
+    pub fn was_held(&mut self, now: Duration) {
+        for other in self.others.values_mut().filter(|other| other.lives) {
+            other.waited_for_until = now + SIGN_LASTS;
+        }
+    }
+
     /// The next moment at which somebody ceases to live, if nothing is seen until then.
     #[must_use]
     pub fn next_end(&self) -> Option<Duration> {
@@ -154,6 +161,14 @@ impl Membership {
         }
         let reads_redis = self.reads(Source::Redis);
         self.others.values().filter(|other| other.lives).map(|other| other.end(reads_redis)).min()
+    }
+
+    /// Whether it has to be looked for somebody in all places now: a node that has lost its way to Redis beats in the
+    /// store alone, which is read seldom else.
+    #[must_use]
+    pub fn is_anyone_late(&self, now: Duration) -> bool {
+        let reads_redis = self.reads(Source::Redis);
+        self.others.values().any(|other| other.lives && other.end(reads_redis) < now + LATE_LEFT)
     }
 
     /// The node itself leaves: from now on it has no chores.
@@ -244,7 +259,9 @@ impl Other {
 impl Sign {
     /// Whether Redis, whose sign this is, has heard of the node as lately as the store.
     const fn is_of_last_round(&self, store: &Self) -> bool {
-        !self.is_forgotten && self.count.saturating_add(ROUND) >= store.count
+        #[allow(clippy::cast_possible_truncation, reason = "seconds")]
+        let round = ROUND.as_millis() as u64;
+        !self.is_forgotten && self.count.saturating_add(round) >= store.count
     }
 }
 

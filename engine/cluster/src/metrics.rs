@@ -11,6 +11,8 @@ pub const SIGHT: &str = "tertulia_cluster_sight";
 pub const CHANGES: &str = "tertulia_cluster_changes_total";
 /// Signs of life that could not be left, by `source`: `redis` or `store`.
 pub const BEATS_FAILED: &str = "tertulia_cluster_beats_failed_total";
+/// Signs of life that were not left because a thread of this node hangs, by `source`.
+pub const BEATS_WITHHELD: &str = "tertulia_cluster_beats_withheld_total";
 /// Readings of others' signs of life that failed, by `source`.
 pub const READINGS_FAILED: &str = "tertulia_cluster_readings_failed_total";
 /// How long Redis takes to answer, by `command`. What was not answered in its time counts with that time.
@@ -28,6 +30,7 @@ pub fn describe() {
     describe_gauge!(SIGHT, Unit::Count, "1 for that by which the node sees others now, else 0, by sight");
     describe_counter!(CHANGES, "nodes that came or went, by change");
     describe_counter!(BEATS_FAILED, "signs of life that could not be left, by source");
+    describe_counter!(BEATS_WITHHELD, "signs of life that were not left because a thread hangs, by source");
     describe_counter!(READINGS_FAILED, "readings of the signs of others that failed, by source");
     describe_histogram!(REDIS_SECONDS, Unit::Seconds, "time in which Redis answers, by command");
     describe_counter!(REDIS_ERRORS, "calls that Redis has not answered in time or has refused, by command");

@@ -2,7 +2,7 @@
 //! Invariant: a place that does not answer delays nothing but itself, and after the goodbye no sign is left.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use engine_store::{Beat, Member, Nodes};
@@ -10,12 +10,13 @@ use schema::NodeId;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::living::{Living, Sight};
-use crate::membership::{Membership, SIGN_LASTS, SIGN_LASTS_MAX, Source};
-use crate::metrics::{BEATS_FAILED, CHANGES, MEMBERS, READINGS_FAILED, SIGHT};
+use crate::membership::{Membership, ROUND, SIGN_LASTS, SIGN_LASTS_MAX, Source};
+use crate::metrics::{BEATS_FAILED, BEATS_WITHHELD, CHANGES, MEMBERS, READINGS_FAILED, SIGHT};
 use crate::redis::OWN_CALL_WITHIN;
+use crate::threads::Threads;
 
 /// Between two beats, and two looks at others.
 const PACE: Duration = Duration::from_secs(3);
@@ -24,6 +25,12 @@ const SLOW_PACE: Duration = Duration::from_secs(9);
 const SLOW_SIGN_LASTS: Duration = SIGN_LASTS_MAX;
 /// Whatever happens, two rounds at one place are so far apart.
 const GAP_MIN: Duration = Duration::from_millis(500);
+/// So often it turns over at least, and after so long a pause it was held: what it believes of others is old.
+const TURN: Duration = Duration::from_secs(1);
+const HELD: Duration = Duration::from_secs(4);
+/// A node that has left no sign for so long may be held for dead: a sign in Redis lasts that much longer than the store's
+/// may be newer by.
+const DOUBTFUL: Duration = SIGN_LASTS.saturating_sub(ROUND);
 /// Reports that wait to be folded in; there are two places, which wait for each other's.
 const REPORTS_MAX: usize = 8;
 
@@ -37,6 +44,16 @@ pub(crate) struct Place {
 pub(crate) struct Told {
     pub(crate) living: watch::Sender<Arc<Living>>,
     pub(crate) ids: watch::Sender<Arc<[NodeId]>>,
+    /// Counts the times that others may have held this node for dead.
+    pub(crate) doubts: watch::Sender<u64>,
+}
+
+/// Who leaves the signs.
+pub(crate) struct Own {
+    pub(crate) me: Member,
+    /// Whose goodbye is said for it, where it left a sign that is none.
+    pub(crate) before: Option<NodeId>,
+    pub(crate) threads: Threads,
 }
 
 struct Report {
@@ -48,19 +65,16 @@ struct Report {
 struct NotSeen;
 
 /// Runs until the node leaves and its goodbyes are said, or have failed.
-pub(crate) async fn run(
-    me: Member,
-    before: Option<NodeId>,
-    places: Vec<Place>,
-    all: Told,
-    mut leave: watch::Receiver<bool>,
-) {
+pub(crate) async fn run(own: Own, places: Vec<Place>, all: Told, mut leave: watch::Receiver<bool>) {
+    let Own { me, before, threads } = own;
     let began = Instant::now();
+    let last = Arc::new(LastLeft::new(all.doubts.clone()));
     let sources: Vec<Source> = places.iter().map(|place| place.source).collect();
     let mut membership = Membership::new(me.clone(), &sources);
     let (reports, mut inbox) = mpsc::channel(REPORTS_MAX);
     let (answers, redis_answers) = watch::channel(false);
     let mut answers = Some(answers);
+    let (late, is_late) = watch::channel(false);
     let mut followers = JoinSet::new();
     for place in places {
         let follower = Follower {
@@ -68,31 +82,77 @@ pub(crate) async fn run(
             before,
             buried: None,
             began,
+            threads: threads.clone(),
+            last: Arc::clone(&last),
+            hangs: None,
             reports: reports.clone(),
             answers: if place.source == Source::Redis { answers.take() } else { None },
             redis_answers: redis_answers.clone(),
+            is_late: is_late.clone(),
             place,
         };
         followers.spawn(follower.follow(leave.clone()));
     }
-    drop((reports, answers, redis_answers));
+    drop((reports, answers, redis_answers, is_late));
     tell(&all, &membership);
+    let mut turned = Instant::now();
     loop {
         let next_end = membership.next_end().map(|end| began + end);
         let is_there = !*leave.borrow();
-        tokio::select! {
-            report = inbox.recv() => match report {
+        let happened = tokio::select! {
+            report = inbox.recv() => Happened::Report(report),
+            () = sleep_until(next_end.unwrap_or(began)), if next_end.is_some() => Happened::Time,
+            () = sleep(TURN) => Happened::Time,
+            () = told(&mut leave), if is_there => Happened::Leaves,
+        };
+        if turned.elapsed() > HELD {
+            membership.was_held(began.elapsed());
+        }
+        turned = Instant::now();
+        match happened {
+            Happened::Report(report) => match report {
                 Some(Report { source, seen: Ok(beats) }) => membership.seen(source, beats, began.elapsed()),
                 Some(Report { source, seen: Err(NotSeen) }) => membership.source_failed(source, began.elapsed()),
                 // All places have been told goodbye.
                 None => break,
             },
-            () = sleep_until(next_end.unwrap_or(began)), if next_end.is_some() => membership.settle(began.elapsed()),
-            () = told(&mut leave), if is_there => membership.leave(),
+            Happened::Time => membership.settle(began.elapsed()),
+            Happened::Leaves => membership.leave(),
         }
+        let is_anyone = membership.is_anyone_late(began.elapsed());
+        late.send_if_modified(|late| std::mem::replace(late, is_anyone) != is_anyone);
         tell(&all, &membership);
     }
     while followers.join_next().await.is_some() {}
+}
+
+/// What a turn is about.
+enum Happened {
+    Report(Option<Report>),
+    Time,
+    Leaves,
+}
+
+/// When the node has left a sign last, wherever.
+struct LastLeft {
+    at: Mutex<Option<Instant>>,
+    doubts: watch::Sender<u64>,
+}
+
+impl LastLeft {
+    const fn new(doubts: watch::Sender<u64>) -> Self {
+        Self { at: Mutex::new(None), doubts }
+    }
+
+    /// A sign that was begun to be left then is left.
+    fn left(&self, begun: Instant) {
+        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = at.map(|before| begun.saturating_duration_since(before)).unwrap_or_default();
+        *at = (*at).max(Some(begun));
+        if silent > DOUBTFUL {
+            self.doubts.send_modify(|doubts| *doubts += 1);
+        }
+    }
 }
 
 /// Publishes who lives, if that is not what was published last.
@@ -150,11 +210,17 @@ struct Follower {
     /// The count of that goodbye.
     buried: Option<u64>,
     began: Instant,
+    threads: Threads,
+    last: Arc<LastLeft>,
+    /// The thread for which it leaves no signs.
+    hangs: Option<&'static str>,
     place: Place,
     reports: mpsc::Sender<Report>,
     /// Of the one at Redis: where it tells whether that answers.
     answers: Option<watch::Sender<bool>>,
     redis_answers: watch::Receiver<bool>,
+    /// Somebody has to be looked for in all places.
+    is_late: watch::Receiver<bool>,
 }
 
 impl Follower {
@@ -185,7 +251,7 @@ impl Follower {
             tokio::select! {
                 () = told(&mut leave) => break,
                 () = sleep_until(again) => {}
-                () = Self::pace_changes(&mut self.redis_answers, self.place.source, pace) => sleep(GAP_MIN).await,
+                () = self.pace_changes(pace) => sleep(GAP_MIN).await,
             }
         }
         let goodbye = self.beat(Duration::ZERO);
@@ -194,24 +260,26 @@ impl Follower {
         }
     }
 
-    /// How often it goes round: in the store seldom, while Redis answers.
+    /// How often it goes round: in the store seldom, while Redis answers and says enough.
     fn pace(&self) -> Duration {
-        Self::pace_of(self.place.source, *self.redis_answers.borrow())
-    }
-
-    const fn pace_of(source: Source, redis_answers: bool) -> Duration {
-        match source {
-            Source::Store if redis_answers => SLOW_PACE,
+        match self.place.source {
+            Source::Store if *self.redis_answers.borrow() && !*self.is_late.borrow() => SLOW_PACE,
             Source::Store | Source::Redis => PACE,
         }
     }
 
     /// Waits until the pace is another one: then a sign has to be left that lasts as long as that needs.
-    async fn pace_changes(redis_answers: &mut watch::Receiver<bool>, source: Source, pace: Duration) {
-        let is_other = |answers: &bool| Self::pace_of(source, *answers) != pace;
-        if redis_answers.wait_for(is_other).await.is_err() {
-            // Without anybody at Redis it stays as it is.
-            std::future::pending::<()>().await;
+    async fn pace_changes(&self, pace: Duration) {
+        let (mut answers, mut late) = (self.redis_answers.clone(), self.is_late.clone());
+        while self.pace() == pace {
+            let changed = tokio::select! {
+                changed = answers.changed() => changed,
+                changed = late.changed() => changed,
+            };
+            if changed.is_err() {
+                // Without anybody at Redis it stays as it is.
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -220,8 +288,13 @@ impl Follower {
         let lasts = if pace == SLOW_PACE { SLOW_SIGN_LASTS } else { SIGN_LASTS };
         let source = self.place.source;
         // Together, so that a place that does not answer is known as such in the time of one call.
-        let (is_left, seen) =
-            tokio::join!(self.leave_sign(self.beat(lasts)), timeout(OWN_CALL_WITHIN, self.place.nodes.beats()));
+        let begun = Instant::now();
+        let is_well = self.threads_turn();
+        let sign = async { is_well && self.leave_sign(self.beat(lasts)).await };
+        let (is_left, seen) = tokio::join!(sign, timeout(OWN_CALL_WITHIN, self.place.nodes.beats()));
+        if is_left {
+            self.last.left(begun);
+        }
         let seen = seen.ok().and_then(Result::ok);
         let is_seen = seen.is_some();
         if !is_seen {
@@ -235,6 +308,24 @@ impl Follower {
             self.bury(before).await;
         }
         is_left && is_seen
+    }
+
+    /// Whether the node may say that it lives: one whose threads hang does not serve.
+    fn threads_turn(&mut self) -> bool {
+        let hangs = self.threads.hanging();
+        if hangs != self.hangs {
+            match hangs {
+                Some(thread) => {
+                    error!(thread, "a thread hangs: the node leaves no signs of life, so that others take over")
+                }
+                None => info!("all threads turn again"),
+            }
+            self.hangs = hangs;
+        }
+        if hangs.is_some() {
+            metrics::counter!(BEATS_WITHHELD, "source" => self.place.source.name()).increment(1);
+        }
+        hangs.is_none()
     }
 
     /// Says goodbye for the node before this one, so that nobody waits until its last sign is old. One that beats on

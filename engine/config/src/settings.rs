@@ -323,6 +323,9 @@ pub struct Peer {
     /// What all nodes of the installation know, and nobody else.
     #[serde(deserialize_with = "values::secret")]
     pub secret: Option<SecretString>,
+    /// Another one by which nodes may show themselves, while it is changed.
+    #[serde(deserialize_with = "values::secret")]
+    pub secret_also: Option<SecretString>,
     /// Host and port at which other nodes reach this one, where that is not what it listens at.
     #[serde(deserialize_with = "values::place_or_none")]
     pub address: Option<String>,

@@ -161,13 +161,16 @@ fn check_redis(redis: &Redis, merged: &Merged<'_>) -> Result<(), ConfigError> {
 /// Others can reach the node, and are asked for the secret.
 fn check_peer(peer: &Peer, merged: &Merged<'_>) -> Result<(), ConfigError> {
     let bad = |key, problem: String| Err(merged.bad_value(&["peer", key], problem));
-    if let Some(secret) = &peer.secret {
-        let secret = secret.expose_secret();
+    for (key, secret) in [("secret", &peer.secret), ("secret_also", &peer.secret_also)] {
+        let Some(secret) = secret.as_ref().map(ExposeSecret::expose_secret) else { continue };
         if secret.len() < PEER_SECRET_BYTES_MIN || !secret.bytes().all(|b| b.is_ascii_graphic()) {
             let problem =
                 format!("expected at least {PEER_SECRET_BYTES_MIN} letters, digits and signs, without spaces");
-            return bad("secret", problem);
+            return bad(key, problem);
         }
+    }
+    if peer.secret_also.is_some() && peer.secret.is_none() {
+        return bad("secret_also", "needs `peer.secret` beside it".into());
     }
     let Some(listen) = peer.listen else {
         return match (&peer.secret, &peer.address) {

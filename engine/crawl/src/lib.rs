@@ -25,7 +25,7 @@ pub use fetch::{Fetch, FetchError, Fetched, Web};
 pub use learn::{Learner, Walked};
 pub use place::start_url;
 pub use read::Read;
-pub use sites::{Kept, Site, Sites};
+pub use sites::{JobProgress, Kept, Post, Site, Sites};
 pub use walk::{Absence, Step, Walk};
 
 /// Who asks for pages, and why.

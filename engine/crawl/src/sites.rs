@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use engine_store::{RecordName, Records, Scope, StoreError};
 use schema::wire::{JobView, SiteView};
-use schema::{TenantId, Timestamp};
+use schema::{JobId, NodeId, TenantId, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The kind of a site's record.
+/// The kind of a site's record …
 const SITE: &str = "site";
+/// … and of the one that tells how far its job has come.
+const PROGRESS: &str = "site_job";
 /// Sites read at once; a tenant has fewer.
 const LIST_MAX: usize = 2 * schema::limits::SITES_MAX;
 
@@ -37,6 +40,20 @@ pub struct Site {
     pub pages: Vec<String>,
     /// The last job that ended.
     pub last: Option<JobView>,
+    /// Where it is being learned. None where it is not, and where no other node is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Post>,
+}
+
+/// Who learns a site, of nodes that share a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Post {
+    /// The node.
+    pub node: NodeId,
+    /// Its job; another node that goes on with it has the same.
+    pub job: JobId,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Of records from before it could be asked for.
@@ -68,6 +85,18 @@ pub struct Kept {
     pub version: u64,
     /// What is stored.
     pub site: Site,
+}
+
+/// How far a job has come, as the node that runs it tells all others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobProgress {
+    /// Whose it is.
+    pub post: Post,
+    /// What it has come to.
+    pub view: JobView,
+    /// Another node wants it to end.
+    #[serde(default)]
+    pub stop: bool,
 }
 
 /// All tenants' sites. Cloning shares the store.
@@ -112,6 +141,45 @@ impl Sites {
         self.records.delete(name(tenant, &kept.site.url), kept.version).await
     }
 
+    /// How far a site's job has come, with the version of that.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn progress(&self, tenant: TenantId, url: &str) -> Result<Option<(u64, JobProgress)>, StoreError> {
+        match self.records.get(progress_name(tenant, url)).await? {
+            Some(record) => Ok(Some((record.version, read(&record.body)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells how far it has come, if what was told last is at this version.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody else has told something.
+    pub async fn put_progress(
+        &self,
+        tenant: TenantId,
+        url: &str,
+        version: u64,
+        progress: &JobProgress,
+    ) -> Result<u64, StoreError> {
+        let body = serde_json::to_vec(progress).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        self.records.put(progress_name(tenant, url), version, body).await
+    }
+
+    /// Tells nothing more of a post's job; what was told of another stays.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn end_progress(&self, tenant: TenantId, url: &str, post: &Post) -> Result<(), StoreError> {
+        match self.progress(tenant, url).await? {
+            Some((version, progress)) if progress.post == *post => {
+                self.records.delete(progress_name(tenant, url), version).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A tenant's sites, by address.
     ///
     /// # Errors
@@ -124,11 +192,15 @@ impl Sites {
     }
 }
 
+fn progress_name(tenant: TenantId, url: &str) -> RecordName {
+    RecordName { kind: PROGRESS, ..name(tenant, url) }
+}
+
 fn name(tenant: TenantId, url: &str) -> RecordName {
     let id = Sha256::digest(url.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     RecordName { scope: Scope::Tenant(tenant), kind: SITE, id }
 }
 
-fn read(body: &[u8]) -> Result<Site, StoreError> {
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, StoreError> {
     serde_json::from_slice(body).map_err(|error| StoreError::Corrupt(format!("a site's record: {error}")))
 }

@@ -196,4 +196,25 @@ mod tests {
         shelf.put_away(busy);
         assert!(!is_there(&busy));
     }
+
+    #[test]
+    fn those_used_most_are_followed_always_and_all_others_by_turns() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(dir.path().into(), 10);
+        let tenants: Vec<TenantId> = (0..7).map(|_| TenantId::generate()).collect();
+        shelf.slot(TenantId::generate());
+        for tenant in &tenants {
+            let slot = shelf.slot(*tenant);
+            assert!(slot.index.set(TenantIndex::create(&slot.dir).unwrap()).is_ok());
+        }
+        assert_eq!(shelf.to_follow(7, 0).len(), 7, "what is not open is not followed");
+        let rounds: Vec<Vec<TenantId>> = (0..3).map(|round| shelf.to_follow(4, round)).collect();
+        for round in &rounds {
+            assert_eq!(round[..2], [tenants[6], tenants[5]]);
+            assert_eq!(round.len(), 4);
+        }
+        let followed: std::collections::HashSet<_> = rounds.into_iter().flatten().collect();
+        assert_eq!(followed.len(), 7);
+        assert!(shelf.opened(tenants[0]).is_some() && shelf.opened(TenantId::generate()).is_none());
+    }
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actors::{Failure, KeyId, Tenant};
 use governor::clock::{Clock, DefaultClock};
@@ -35,22 +35,63 @@ pub struct Limiter {
 /// A tenant's.
 struct Buckets {
     rate: NonZeroU32,
-    all: DefaultDirectRateLimiter,
-    visitors: DefaultDirectRateLimiter,
+    all: Bucket,
+    visitors: Bucket,
+}
+
+/// What all nodes together may let pass: here a part of it does at once, and what that was is told and counted later.
+struct Bucket {
+    own: DefaultDirectRateLimiter,
+    /// Passed here since it was last told.
+    passed: AtomicU64,
+    /// All nodes together have let pass what they may until then.
+    full_until: Mutex<Option<Instant>>,
+}
+
+/// What of a tenant's has passed here lately.
+pub(crate) struct Passed {
+    /// Whose.
+    pub(crate) tenant: TenantId,
+    /// Of visitors alone, or of all.
+    pub(crate) of_visitors: bool,
+    /// How much.
+    pub(crate) count: u64,
+    /// How much may in a second, at one node.
+    pub(crate) rate: NonZeroU32,
+}
+
+impl Bucket {
+    fn new(rate: NonZeroU32) -> Self {
+        Self { own: RateLimiter::direct(quota(rate)), passed: AtomicU64::new(0), full_until: Mutex::default() }
+    }
+
+    fn take(&self) -> Result<(), Duration> {
+        let full_until = *self.full_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wait) = full_until.and_then(|until| until.checked_duration_since(Instant::now())) {
+            return Err(wait);
+        }
+        self.own.check().map_err(|not_until| not_until.wait_time_from(DefaultClock::default().now()))?;
+        let _ = self.passed.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl Buckets {
     fn new(rate: NonZeroU32) -> Self {
-        let visitors = NonZeroU32::new(rate.get() - rate.get().div_ceil(4)).unwrap_or(rate);
-        Self { rate, all: RateLimiter::direct(quota(rate)), visitors: RateLimiter::direct(quota(visitors)) }
+        Self { rate, all: Bucket::new(rate), visitors: Bucket::new(of_visitors(rate)) }
     }
 
-    fn take(&self, is_visitor: bool) -> Result<(), NotUntil<<DefaultClock as Clock>::Instant>> {
+    fn take(&self, is_visitor: bool) -> Result<(), Duration> {
         if is_visitor {
-            self.visitors.check()?;
+            self.visitors.take()?;
         }
-        self.all.check()
+        self.all.take()
     }
+}
+
+/// The part of a tenant's rate that visitors may use up.
+fn of_visitors(rate: NonZeroU32) -> NonZeroU32 {
+    NonZeroU32::new(rate.get() - rate.get().div_ceil(4)).unwrap_or(rate)
 }
 
 /// What flows into the buckets.
@@ -175,16 +216,44 @@ impl Limiter {
             }
             Arc::clone(buckets)
         };
-        buckets.take(is_visitor).map_err(|not_until| self.refuse("tenant", &not_until))
+        buckets.take(is_visitor).map_err(|wait| refusal("tenant", wait))
+    }
+
+    /// What tenants' requests have passed here since this was asked before.
+    pub(crate) fn passed(&self) -> Vec<Passed> {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = tenants.iter().flat_map(|(tenant, buckets)| {
+            [(false, &buckets.all, buckets.rate), (true, &buckets.visitors, of_visitors(buckets.rate))].map(
+                |(of_visitors, bucket, rate)| Passed {
+                    tenant: *tenant,
+                    of_visitors,
+                    count: bucket.passed.swap(0, Ordering::Relaxed),
+                    rate,
+                },
+            )
+        });
+        all.filter(|passed| passed.count > 0).collect()
+    }
+
+    /// All nodes together have let pass what they may of a tenant's.
+    pub(crate) fn is_full(&self, passed: &Passed, wait: Duration) {
+        let buckets = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).get(&passed.tenant).cloned();
+        if let Some(buckets) = buckets {
+            let bucket = if passed.of_visitors { &buckets.visitors } else { &buckets.all };
+            *bucket.full_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + wait);
+        }
     }
 
     fn refuse(&self, whose: &'static str, not_until: &NotUntil<<DefaultClock as Clock>::Instant>) -> Failure {
-        counter!(RATE_LIMITED, "by" => whose).increment(1);
-        let wait = not_until.wait_time_from(self.clock.now()).max(Duration::from_millis(1));
-        let seconds = wait.as_secs() + 1;
-        let message = format!("too many requests by this {whose}; wait {seconds} s");
-        Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(seconds))
+        refusal(whose, not_until.wait_time_from(self.clock.now()))
     }
+}
+
+fn refusal(whose: &'static str, wait: Duration) -> Failure {
+    counter!(RATE_LIMITED, "by" => whose).increment(1);
+    let seconds = wait.max(Duration::from_millis(1)).as_secs() + 1;
+    let message = format!("too many requests by this {whose}; wait {seconds} s");
+    Failure::later(ErrorCode::RateLimited, message, Duration::from_secs(seconds))
 }
 
 fn quota(per_second: NonZeroU32) -> Quota {

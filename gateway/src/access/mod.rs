@@ -16,6 +16,7 @@ use crate::auth::{AuthError, Authority, Principal, is_token};
 use crate::secret::is_generated;
 
 use guesses::Guesses;
+pub(crate) use limiter::Passed;
 pub use limiter::{Limiter, Rates};
 pub(crate) use page::{check_page, check_token_page};
 pub(crate) use visit::visit;

@@ -10,13 +10,14 @@ use actors::{Peers, System};
 use engine_cluster::{Cluster, ClusterError, ClusterOptions, RedisOptions, Sight};
 use engine_config::{Config, Redis};
 use engine_store::Member;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 
 use super::membership::Members;
 use super::news::Teller;
 use super::seat::Seat;
-use crate::peers::{Ends, PeerSecret, TlsSetupError, Transport};
+use crate::learning;
+use crate::peers::{Ends, PeerSecret, SecretFrom, TlsSetupError, Transport};
 use crate::stores::{Shared, TlsError, trusting_system};
 
 /// How long the first look at other nodes may take.
@@ -59,11 +60,10 @@ pub(crate) struct Linked {
 pub(crate) fn join(config: &Config, seat: Seat, shared: Shared) -> Result<Joined, JoinError> {
     let me = Member { id: shared.node, address: seat.address, version: env!("CARGO_PKG_VERSION").into() };
     let redis = redis(&config.redis)?;
-    let options = ClusterOptions { me, before: shared.before, installation: shared.installation, redis };
-    let secret = match &config.peer.secret {
-        Some(words) => PeerSecret::chosen(words.expose_secret()),
-        None => PeerSecret::new(shared.secret),
-    };
+    let shown = config.peer.secret.as_ref().map_or(SecretFrom::Derived(shared.secret), chosen);
+    let secret = PeerSecret::new(&shared.installation, shown, config.peer.secret_also.as_ref().map(chosen));
+    let (before, installation, sign_key) = (shared.before, shared.installation, shared.sign_key);
+    let options = ClusterOptions { me, before, installation, redis, sign_key };
     let cluster = Arc::new(Cluster::start(options, Some(shared.nodes))?);
     let (teller, telling) = Teller::new(Arc::clone(&cluster));
     actix_web::rt::spawn(telling);
@@ -89,6 +89,11 @@ impl Joined {
         Arc::new(Members(Arc::clone(&self.cluster)))
     }
 
+    /// What the learning of sites needs of it.
+    pub(crate) fn nodes(&self) -> Arc<dyn learning::Others> {
+        Arc::new(Members(Arc::clone(&self.cluster)))
+    }
+
     /// What the node knows of others.
     pub(crate) const fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
@@ -103,8 +108,9 @@ impl Joined {
     pub(crate) fn link(self, system: Arc<System>, jitter: fn() -> f64) -> Linked {
         let Self { cluster, listener, secret, ends, teller: _ } = self;
         let (me, living) = (cluster.me().id, cluster.living());
-        let links = Arbiter::new();
+        let (links, threads) = (Arbiter::new(), cluster.threads().clone());
         links.spawn_fn(move || {
+            actix_web::rt::spawn(threads.turn("links"));
             actix_web::rt::spawn(async move {
                 match TcpListener::from_std(listener) {
                     Ok(listener) => Transport::new(me, system, ends, secret, jitter).run(listener, living).await,
@@ -128,6 +134,10 @@ impl Linked {
         }
         self.cluster.close();
     }
+}
+
+fn chosen(words: &SecretString) -> SecretFrom<'_> {
+    SecretFrom::Chosen(words.expose_secret())
 }
 
 fn redis(settings: &Redis) -> Result<Option<RedisOptions>, TlsError> {

@@ -1,4 +1,4 @@
-//! Membership as conversations need it.
+//! Membership as conversations, and the learning of sites, need it.
 
 use std::sync::Arc;
 
@@ -7,7 +7,9 @@ use engine_cluster::Cluster;
 use schema::NodeId;
 use tokio::sync::watch;
 
-/// What the node knows of others, for its conversations.
+use crate::learning;
+
+/// What the node knows of others, for its conversations and its sites.
 pub(super) struct Members(pub(super) Arc<Cluster>);
 
 impl Peers for Members {
@@ -21,5 +23,19 @@ impl Peers for Members {
 
     fn owner_of(&self, hash: u64) -> NodeId {
         self.0.owner_of(hash)
+    }
+}
+
+impl learning::Others for Members {
+    fn own(&self) -> NodeId {
+        self.0.me().id
+    }
+
+    fn living(&self) -> watch::Receiver<Arc<[NodeId]>> {
+        self.0.ids()
+    }
+
+    fn owner_of(&self, hash: u64) -> Option<NodeId> {
+        Some(self.0.owner_of(hash))
     }
 }

@@ -4,12 +4,14 @@
 mod join;
 mod membership;
 mod news;
+mod rates;
 mod seat;
 mod state;
 
 pub(crate) use join::JoinError;
 pub(crate) use join::{Joined, Linked, join};
 pub(crate) use news::Hearer;
+pub(crate) use rates::share;
 pub(crate) use seat::Seat;
 pub(crate) use seat::SeatError;
 pub(crate) use state::state;

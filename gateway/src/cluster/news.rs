@@ -13,7 +13,7 @@ use engine_store::{RecordName, Scope};
 use futures_util::{StreamExt, stream};
 use schema::{AgentName, TenantId};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::access::Access;
 use crate::auth::{AGENT_LOGOUT, ApiKeys, LOGOUT, Tenants, Whom, logout_record};
@@ -23,6 +23,8 @@ use crate::session::Presence;
 const TOLD_MAX: usize = 1_024;
 /// How often it is looked for changes where no news come.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Between two times that everything is looked at because anything may have changed.
+const EVERYTHING_GAP: Duration = Duration::from_millis(500);
 /// Tenants that are looked at in one round beside those who have somebody here.
 const LOOKED_AT_MAX: usize = 256;
 /// Questions to the store at once.
@@ -112,16 +114,26 @@ impl Hearer {
     /// Runs for as long as the node, one for all its threads, on one of them.
     pub(crate) async fn follow(self) {
         let mut hearing = self.cluster.changes().hear();
+        let mut doubts = self.cluster.doubts();
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut log_outs, mut rounds) = (HashMap::new(), 0);
+        // Many that come together are one: whoever writes to Redis can say so as often as it likes.
+        let (mut is_anything, mut allowed) = (false, Instant::now());
         loop {
             tokio::select! {
                 change = hearing.next() => match change {
                     Some(Change::One { kind, tenant, id }) => self.heard(kind, tenant, &id).await,
-                    Some(Change::Everything) => self.heard_everything().await,
+                    Some(Change::Everything) => is_anything = true,
                     None => return,
                 },
+                () = sleep_until(allowed), if is_anything => {
+                    is_anything = false;
+                    self.heard_everything().await;
+                    allowed = Instant::now() + EVERYTHING_GAP;
+                }
+                // It ends with the cluster, as news do.
+                Ok(()) = doubts.changed() => self.system.doubt(),
                 // News may be lost, and what they tell of may not be read at once.
                 _ = looks.tick() => {
                     rounds += 1;

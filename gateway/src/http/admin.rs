@@ -81,7 +81,7 @@ pub(super) async fn release(
 ) -> Result<HttpResponse, ApiError> {
     let (tenant_id, id) = path.into_inner();
     let key = ConversationKey { tenant: tenant(&tenant_id)?, conversation: conversation(&id)? };
-    if edge.system().release(key) {
+    if edge.system().release(key).await? {
         return Ok(HttpResponse::Ok().json(Released { released: true }));
     }
     Err(ApiError::new(ErrorCode::WrongState, "the conversation is not in quarantine"))

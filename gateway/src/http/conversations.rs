@@ -59,11 +59,15 @@ pub(super) async fn view(
 ) -> Result<web::Json<ConversationView>, ApiError> {
     let id: ConversationId = conversation(&id)?;
     let key = caller.key(id);
-    if edge.system().is_quarantined(key) {
-        let (contact, page_head, last_at) = glance(&edge, &caller, id).await?;
-        return Ok(web::Json(named(&edge, &caller, quarantined(id, contact, page_head, last_at)).await?));
-    }
-    let handle = edge.worker.find(key).await?;
+    let handle = match edge.worker.find(key).await {
+        Ok(handle) => handle,
+        // On whichever node that is.
+        Err(failure) if failure.code == ErrorCode::Quarantined => {
+            let (contact, page_head, last_at) = glance(&edge, &caller, id).await?;
+            return Ok(web::Json(named(&edge, &caller, quarantined(id, contact, page_head, last_at)).await?));
+        }
+        Err(failure) => return Err(failure.into()),
+    };
     caller.sees(&edge, id, handle.contact()).await?;
     Ok(web::Json(named(&edge, &caller, handle.view().await?).await?))
 }

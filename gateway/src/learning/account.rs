@@ -4,11 +4,14 @@
 
 use std::collections::HashSet;
 
-use engine_crawl::{Kept, Sites};
+use engine_crawl::{Kept, Post, Sites};
 use engine_knowledge::KnowledgeError;
 use engine_store::StoreError;
 use schema::TenantId;
 use tokio::sync::Mutex;
+
+/// Times a site is written before its account is given up.
+const PUTS_MAX: u32 = 4;
 
 /// The account of one job.
 pub(super) struct Account {
@@ -38,7 +41,8 @@ impl Account {
         }
         let before = kept.site.pages.len();
         kept.site.pages.extend(new.iter().cloned());
-        match self.sites.put(self.tenant, kept).await {
+        let post = kept.site.at;
+        match put_own(&self.sites, self.tenant, kept, post).await {
             Ok(()) => {
                 known.extend(new);
                 Ok(())
@@ -54,5 +58,32 @@ impl Account {
     /// The site as it was written down last.
     pub(super) async fn kept(&self) -> Kept {
         self.state.lock().await.kept.clone()
+    }
+}
+
+/// Writes a site that this node has at its post. Nobody else changes it as long as that is so: where an answer was
+/// lost, it is seen what became of the writing, and it is written again.
+pub(super) async fn put_own(
+    sites: &Sites,
+    tenant: TenantId,
+    kept: &mut Kept,
+    post: Option<Post>,
+) -> Result<(), StoreError> {
+    let mut tries = PUTS_MAX;
+    loop {
+        tries -= 1;
+        let error = match sites.put(tenant, kept).await {
+            Err(error @ (StoreError::Conflict { .. } | StoreError::Unknown(_))) if post.is_some() && tries > 0 => error,
+            put => return put,
+        };
+        match sites.get(tenant, &kept.site.url).await? {
+            Some(now) if now.site == kept.site => {
+                kept.version = now.version;
+                return Ok(());
+            }
+            Some(now) if now.site.at == post => kept.version = now.version,
+            // Another node has taken it over.
+            _ => return Err(error),
+        }
     }
 }

@@ -4,12 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine_crawl::{Bounds, Kept, Learner, Site, SiteError, Walked, Web};
+use engine_store::StoreError;
 use schema::wire::{JobState, JobView, LearnedCounts};
 use schema::{JobId, TenantId, Timestamp};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::account::Account;
+use super::account::{Account, put_own};
 use super::{Learning, Place};
 
 /// Times a site is begun without an end before it is left alone.
@@ -17,6 +18,26 @@ const ATTEMPTS_MAX: u32 = 3;
 /// An hour, and what is added at most to each, so that sites do not come due together.
 const HOUR: Duration = Duration::from_secs(3_600);
 const JITTER_PERCENT: u32 = 5;
+
+/// A job that has read nothing yet.
+pub(super) fn begun(id: JobId, url: &str, now: Timestamp) -> JobView {
+    JobView {
+        id,
+        url: url.to_owned(),
+        state: JobState::Running,
+        started_at: now,
+        ended_at: None,
+        pages_read: 0,
+        pages_waiting: 0,
+        pages_skipped: Vec::new(),
+        pages_skipped_total: 0,
+        learned: LearnedCounts::default(),
+        limits: Vec::new(),
+        left_out: Vec::new(),
+        left_out_total: 0,
+        error: None,
+    }
+}
 
 /// A job that runs.
 pub(super) struct Job {
@@ -32,28 +53,17 @@ struct State {
 
 impl Job {
     pub(super) fn new(url: &Url, now: Timestamp, stop: CancellationToken) -> Self {
-        let view = JobView {
-            id: JobId::generate(),
-            url: url.as_str().to_owned(),
-            state: JobState::Running,
-            started_at: now,
-            ended_at: None,
-            pages_read: 0,
-            pages_waiting: 0,
-            pages_skipped: Vec::new(),
-            pages_skipped_total: 0,
-            learned: LearnedCounts::default(),
-            limits: Vec::new(),
-            left_out: Vec::new(),
-            left_out_total: 0,
-            error: None,
-        };
-        let state = Mutex::new(State { view });
+        let state = Mutex::new(State { view: begun(JobId::generate(), url.as_str(), now) });
         Self { url: url.clone(), state, stop, ended: CancellationToken::new() }
     }
 
     pub(super) fn id(&self) -> JobId {
         self.state().view.id
+    }
+
+    /// It goes on with a job that another node began.
+    pub(super) fn go_on_with(&self, id: JobId) {
+        self.state().view.id = id;
     }
 
     pub(super) fn view(&self) -> JobView {
@@ -121,17 +131,25 @@ impl Learning {
     async fn run(&self, tenant: TenantId, job: &Job, mut kept: Kept) {
         let (url, attempts) = (kept.site.url.clone(), kept.site.attempts);
         kept.site.attempts += 1;
+        kept.site.at = self.own_post(job);
+        let post = kept.site.at;
         // Who loses this race leaves the site to whoever has won it.
         if let Err(error) = self.inner.sites.put(tenant, &mut kept).await {
             tracing::warn!(%tenant, job = %job.view().id, %error, "a site is not learned now");
-            job.close(&Err(SiteError::Stopped), false, self.inner.clock.now());
+            // Its outcome is then told by that one.
+            if !matches!(error, StoreError::Conflict { .. }) {
+                job.close(&Err(SiteError::Stopped), false, self.inner.clock.now());
+            }
             return;
         }
         let mut outcome = Walked::default();
         let result = if attempts >= ATTEMPTS_MAX {
             Err(SiteError::Abandoned)
         } else {
-            self.walk(tenant, job, &mut kept, &mut outcome).await
+            tokio::select! {
+                result = self.walk(tenant, job, &mut kept, &mut outcome) => result,
+                never = self.tell_progress(tenant, job, post) => match never {},
+            }
         };
         let drained = self.inner.stop.is_cancelled() && matches!(result, Err(SiteError::Stopped));
         let now = self.inner.clock.now();
@@ -146,11 +164,18 @@ impl Learning {
             // What a drain has stopped stays due.
             site.due_at = site.every_hours.map(|hours| now.plus(jittered(HOUR * hours)));
             site.last = Some(job.view());
+            // Else another node goes on with it, once this one is gone.
+            site.at = None;
         }
         let due = site.due_at;
         let view = job.view();
-        match self.inner.sites.put(tenant, &mut kept).await {
-            Ok(()) => self.plan(tenant, &url, due),
+        match put_own(&self.inner.sites, tenant, &mut kept, post).await {
+            Ok(()) => {
+                self.plan(tenant, &url, due);
+                if !drained {
+                    self.end_progress(tenant, &Site { at: post, ..kept.site }).await;
+                }
+            }
             Err(error) => tracing::warn!(%tenant, job = %view.id, %error, "a learned site's record cannot be written"),
         }
         let took = now.since(view.started_at).as_secs();

@@ -5,14 +5,18 @@
 mod account;
 mod error;
 mod job;
+mod nodes;
 mod room;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 pub use error::LearningError;
+pub use nodes::Others;
 pub use room::Hold;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use actors::Clock;
@@ -20,7 +24,7 @@ use bytes::Bytes;
 use engine_crawl::{Kept, Site, Sites, Web, start_url};
 use engine_documents::{Kind, Reader, Unreadable, by_sort};
 use engine_knowledge::{Document, Knowledge};
-use engine_store::Records;
+use engine_store::{Records, StoreError};
 use schema::limits::{
     SITE_DEPTH_DEFAULT, SITE_DEPTH_MAX, SITE_HOURS_MAX, SITE_PAGES_DEFAULT, SITE_PAGES_MAX, SITE_QUERIES_DEFAULT,
     SITE_QUERIES_MAX, SITES_MAX,
@@ -42,7 +46,7 @@ const ENDED_MAX: usize = 256;
 /// Longest wait for a job that was told to stop.
 const STOP_MAX: Duration = Duration::from_secs(30);
 /// Format of a site's record.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What learns for all tenants. Cloning shares it.
 #[derive(Clone)]
@@ -60,6 +64,8 @@ struct Inner {
     /// Where jobs run: not on the threads that serve conversations.
     runtime: Handle,
     jobs: Mutex<Jobs>,
+    /// Those with whom sites are shared out, if there are others.
+    nodes: OnceLock<Arc<dyn Others>>,
     room: Room,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -91,6 +97,7 @@ impl Learning {
             private,
             runtime: Handle::current(),
             jobs: Mutex::default(),
+            nodes: OnceLock::new(),
             room: Room::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -134,7 +141,7 @@ impl Learning {
     pub async fn learn_site(&self, tenant: TenantId, asked: SiteIn) -> Result<JobId, LearningError> {
         let url = self.check(&asked)?;
         let place = self.reserve(tenant, &url)?;
-        let kept = self.keep(tenant, &url, &asked).await?;
+        let kept = self.keep(tenant, &url, &asked, &place.job).await?;
         let id = place.job.id();
         place.launch(kept);
         Ok(id)
@@ -145,17 +152,27 @@ impl Learning {
     /// # Errors
     /// [`LearningError::NotFound`]; or when the store fails.
     pub async fn job(&self, tenant: TenantId, id: JobId) -> Result<JobView, LearningError> {
-        {
+        let running = self.jobs().running.get(&tenant).filter(|job| job.id() == id).map(|job| job.view_in_place());
+        if let Some(view) = running {
+            return Ok(view);
+        }
+        let remembered = || {
             let jobs = self.jobs();
-            let running = jobs.running.get(&tenant).filter(|job| job.id() == id).map(|job| job.view_in_place());
-            let ended = || jobs.ended.iter().find(|(owner, view)| *owner == tenant && view.id == id);
-            if let Some(view) = running.or_else(|| ended().map(|(_, view)| view.clone())) {
-                return Ok(view);
-            }
+            let ended = jobs.ended.iter().find(|(owner, view)| *owner == tenant && view.id == id);
+            ended.map(|(_, view)| view.clone())
+        };
+        if !self.has_others()
+            && let Some(view) = remembered()
+        {
+            return Ok(view);
         }
         let sites = self.inner.sites.list(tenant).await?;
-        let mut last = sites.into_iter().filter_map(|site| site.last);
-        last.find(|view| view.id == id).ok_or(LearningError::NotFound)
+        // Records know more than what is remembered here: another node may have gone on with it.
+        if let Some(view) = self.job_elsewhere(tenant, &sites, id).await? {
+            return Ok(view);
+        }
+        let last = sites.into_iter().filter_map(|site| site.last).find(|view| view.id == id);
+        last.or_else(remembered).ok_or(LearningError::NotFound)
     }
 
     /// The tenant's sites.
@@ -163,7 +180,15 @@ impl Learning {
     /// # Errors
     /// When the store fails.
     pub async fn sites(&self, tenant: TenantId) -> Result<Vec<SiteView>, LearningError> {
-        let mut views: Vec<SiteView> = self.inner.sites.list(tenant).await?.into_iter().map(Site::view).collect();
+        let mut views: Vec<SiteView> = Vec::new();
+        for site in self.inner.sites.list(tenant).await? {
+            let running = match self.post(&site) {
+                Some(post) => Some(self.progress(tenant, &site, &post).await?),
+                None => None,
+            };
+            let view = site.view();
+            views.push(SiteView { last: running.or(view.last), ..view });
+        }
         let running = self.jobs().running.get(&tenant).map(|job| job.view_in_place());
         if let Some(running) = running
             && let Some(view) = views.iter_mut().find(|view| view.url == running.url)
@@ -185,13 +210,14 @@ impl Learning {
             tokio::time::timeout(STOP_MAX, job.ended()).await.map_err(|_| LearningError::Running)?;
         }
         // Held, so that nobody begins to learn it meanwhile.
-        let _place = self.reserve(tenant, &url)?;
-        let kept = self.inner.sites.get(tenant, url.as_str()).await?.ok_or(LearningError::NotFound)?;
+        let place = self.reserve(tenant, &url)?;
+        let kept = self.take_from_others(tenant, &url, &place.job).await?;
         let others = self.inner.sites.list(tenant).await?;
         let shared = |page: &String| others.iter().any(|site| site.url != kept.site.url && site.pages.contains(page));
         let pages = kept.site.pages.iter().filter(|page| !shared(page)).cloned().collect();
         self.inner.knowledge.forget_all(tenant, pages).await?;
         self.inner.sites.delete(tenant, &kept).await?;
+        self.end_progress(tenant, &kept.site).await;
         self.jobs().due.retain(|(_, owner, site)| *owner != tenant || site != url.as_str());
         Ok(())
     }
@@ -226,8 +252,9 @@ impl Learning {
     }
 
     /// The site's record as asked for, due now.
-    async fn keep(&self, tenant: TenantId, url: &Url, asked: &SiteIn) -> Result<Kept, LearningError> {
+    async fn keep(&self, tenant: TenantId, url: &Url, asked: &SiteIn, job: &Job) -> Result<Kept, LearningError> {
         let sites = &self.inner.sites;
+        self.check_others(tenant).await?;
         let mut kept = match sites.get(tenant, url.as_str()).await? {
             Some(kept) => kept,
             None if sites.list(tenant).await?.len() >= SITES_MAX => return Err(LearningError::TooMany),
@@ -244,6 +271,7 @@ impl Learning {
                     attempts: 0,
                     pages: Vec::new(),
                     last: None,
+                    at: None,
                 },
             },
         };
@@ -253,7 +281,13 @@ impl Learning {
         kept.site.every_hours = asked.every_hours;
         kept.site.due_at = Some(self.inner.clock.now());
         kept.site.attempts = 0;
-        sites.put(tenant, &mut kept).await?;
+        kept.site.format = FORMAT;
+        kept.site.at = self.own_post(job);
+        match sites.put(tenant, &mut kept).await {
+            // Another node was faster.
+            Err(StoreError::Conflict { .. }) if kept.site.at.is_some() => return Err(LearningError::Running),
+            put => put?,
+        }
         Ok(kept)
     }
 

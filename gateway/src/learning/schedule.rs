@@ -1,18 +1,22 @@
 //! Learns sites again when they are due, and goes on with jobs that a stop cut off.
 
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine_crawl::start_url;
-use schema::{TenantId, Timestamp};
+use schema::{NodeId, TenantId, Timestamp};
+use tokio::sync::watch;
 
 use super::{Learning, LearningError};
 use crate::auth::{TenantError, Tenants};
+use crate::metrics::SITES_TAKEN_OVER;
 
 /// The first look, once the node serves.
 const FIRST_AFTER: Duration = Duration::from_secs(1);
 /// Between two looks, more or less.
 const EVERY: Duration = Duration::from_secs(60);
-/// Looks after which all records are read again: another node may have changed them.
+/// Looks after which all records are read again, where no other node is known of; else each look reads them.
 const LOOKS_PER_READING: u32 = 60;
 
 impl Learning {
@@ -20,20 +24,26 @@ impl Learning {
     pub async fn schedule(self, tenants: &Tenants) {
         let mut looks = 0;
         let mut pause = FIRST_AFTER;
+        let mut others = self.others();
         loop {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                // Whoever is gone may have left a job.
+                () = changed(&mut others) => {}
                 () = self.inner.stop.cancelled() => return,
             }
-            if looks % LOOKS_PER_READING == 0
-                && let Err(error) = self.read_all(tenants).await
-            {
-                tracing::warn!(records = "sites", %error, "the sites that are to be learned again cannot be read");
-            }
+            self.look(tenants, self.has_others() || looks % LOOKS_PER_READING == 0).await;
             looks += 1;
-            self.begin_due(tenants).await;
             pause = EVERY * (192 + u32::from(random_byte()) / 2) / 256;
         }
+    }
+
+    /// Begins what is due, by the records as they are or as they were read last.
+    pub(super) async fn look(&self, tenants: &Tenants, read: bool) {
+        if read && let Err(error) = self.read_all(tenants).await {
+            tracing::warn!(records = "sites", %error, "the sites that are to be learned again cannot be read");
+        }
+        self.begin_due(tenants).await;
     }
 
     /// Remembers when a site is to be learned next.
@@ -49,6 +59,9 @@ impl Learning {
         for tenant in tenants.list().await? {
             for site in self.inner.sites.list(tenant.id).await? {
                 self.plan(tenant.id, &site.url, site.due_at);
+                if let Err(error) = self.leave_lost_post(tenant.id, &site).await {
+                    tracing::warn!(tenant = %tenant.id, %error, "a site whose job has ended cannot be left");
+                }
             }
         }
         Ok(())
@@ -58,7 +71,9 @@ impl Learning {
         let now = self.inner.clock.now();
         let due: Vec<(TenantId, String)> = {
             let jobs = self.jobs();
-            jobs.due.iter().take_while(|(at, ..)| *at <= now).map(|(_, tenant, url)| (*tenant, url.clone())).collect()
+            let due = jobs.due.iter().take_while(|(at, ..)| *at <= now);
+            let due = due.filter(|(at, tenant, url)| self.is_ours(*tenant, url, now.since(*at)));
+            due.map(|(_, tenant, url)| (*tenant, url.clone())).collect()
         };
         for (tenant, url) in due {
             match self.begin_again(tenants, tenant, &url).await {
@@ -84,6 +99,12 @@ impl Learning {
         let place = self.reserve(tenant, &start)?;
         match self.inner.sites.get(tenant, url).await? {
             Some(kept) if kept.site.due_at.is_some_and(|due| due <= self.inner.clock.now()) => {
+                self.check_others(tenant).await?;
+                if let Some(post) = self.post(&kept.site) {
+                    metrics::counter!(SITES_TAKEN_OVER).increment(1);
+                    tracing::info!(%tenant, job = %post.job, node = %post.node, "a job whose node is gone goes on here");
+                    place.job.go_on_with(post.job);
+                }
                 self.plan(tenant, url, None);
                 place.launch(kept);
             }
@@ -99,4 +120,13 @@ pub(super) fn random_byte() -> u8 {
     // Without chance there is less spread, and nothing else.
     let _ = getrandom::fill(&mut byte);
     byte[0]
+}
+
+/// Waits until other nodes live than before: for ever where none is known of.
+async fn changed(others: &mut Option<watch::Receiver<Arc<[NodeId]>>>) {
+    let Some(living) = others else { return pending().await };
+    if living.changed().await.is_err() {
+        *others = None;
+        pending().await
+    }
 }

@@ -10,13 +10,14 @@ mod accept;
 mod carry;
 mod dial;
 mod pace;
+mod places;
 mod proof;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod transport;
 
-pub(crate) use proof::PeerSecret;
+pub(crate) use proof::{PeerSecret, SecretFrom};
 pub(crate) use tls::Ends;
 pub(crate) use tls::TlsSetupError;
 pub(crate) use transport::Transport;

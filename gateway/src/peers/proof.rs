@@ -19,7 +19,7 @@ pub(super) const EXPORTER: &[u8] = b"EXPORTER-Channel-Binding";
 /// What the acceptor's proof stands in; the dialer's is its `Authorization`.
 const ANSWER: HeaderName = HeaderName::from_static("tertulia-peer");
 const SCHEME: &str = "Tertulia-Peer";
-const CONTEXT: &[u8] = b"tertulia: proof of a node, version 1";
+const CONTEXT: &[u8] = b"tertulia: proof of a node, version 2";
 
 /// Keying material of one TLS session.
 pub(super) type Material = [u8; 32];
@@ -32,24 +32,40 @@ pub(super) enum Side {
 }
 
 /// What all nodes of an installation know and nobody else. Its `Debug` shows nothing.
+///
+/// It is changed without a node left out: the new one is accepted everywhere first, then shown, then the old one goes.
 #[derive(Debug)]
-pub(crate) struct PeerSecret(Key);
+pub(crate) struct PeerSecret {
+    /// Nodes of another installation that have the same secret are strangers.
+    installation: String,
+    /// By this one the node shows itself.
+    shown: Key,
+    /// By this one others may show themselves besides.
+    accepted: Option<Key>,
+}
+
+/// What a [`PeerSecret`] is made of.
+pub(crate) enum SecretFrom<'a> {
+    /// Derived from the root key.
+    Derived(Key),
+    /// Words that the operator chose, as long as the configuration demands: too many to be guessed.
+    Chosen(&'a str),
+}
 
 impl PeerSecret {
-    /// From what the operator set, or from what is derived from the root key.
-    pub(crate) const fn new(key: Key) -> Self {
-        Self(key)
+    /// The one of an installation.
+    pub(crate) fn new(installation: &str, shown: SecretFrom<'_>, accepted: Option<SecretFrom<'_>>) -> Self {
+        let key = |origin: SecretFrom<'_>| match origin {
+            SecretFrom::Derived(key) => key,
+            SecretFrom::Chosen(words) => mac(&Key::new(Box::new([0; 32])), words.as_bytes()),
+        };
+        Self { installation: installation.to_owned(), shown: key(shown), accepted: accepted.map(key) }
     }
 
-    /// From the words that the operator chose.
-    pub(crate) fn chosen(words: &str) -> Self {
-        Self(mac(&Key::new(Box::new([0; 32])), words.as_bytes()))
-    }
-
-    fn hmac(&self, side: Side, node: NodeId, material: &Material) -> Hmac<Sha256> {
+    fn hmac(&self, key: &Key, side: Side, node: NodeId, material: &Material) -> Hmac<Sha256> {
         // As long as the hash's block: HMAC fills a key up to it with zeros.
         let mut block = [0; 64];
-        block[..32].copy_from_slice(self.0.expose_secret());
+        block[..32].copy_from_slice(key.expose_secret());
         let mut mac = Hmac::<Sha256>::new((&block).into());
         mac.update(CONTEXT);
         mac.update(match side {
@@ -58,12 +74,13 @@ impl PeerSecret {
         });
         mac.update(node.as_bytes());
         mac.update(material);
+        mac.update(self.installation.as_bytes());
         mac
     }
 
     /// The header by which `node` shows at its `side` who it is.
     pub(super) fn header(&self, side: Side, node: NodeId, material: &Material) -> (HeaderName, HeaderValue) {
-        let proof = hex::encode(self.hmac(side, node, material).finalize().into_bytes());
+        let proof = hex::encode(self.hmac(&self.shown, side, node, material).finalize().into_bytes());
         match (side, HeaderValue::try_from(format!("{SCHEME} {node} {proof}"))) {
             (Side::Dialer, Ok(value)) => (AUTHORIZATION, value),
             (Side::Acceptor, Ok(value)) => (ANSWER, value),
@@ -82,7 +99,8 @@ impl PeerSecret {
         let (node, proof) = text.split_once(' ')?;
         let (node, mut given) = (node.parse().ok()?, [0; 32]);
         hex::decode_to_slice(proof, &mut given).ok()?;
-        self.hmac(side, node, material).verify_slice(&given).ok().map(|()| node)
+        let knows = |key: &Key| self.hmac(key, side, node, material).verify_slice(&given).is_ok();
+        (knows(&self.shown) || self.accepted.as_ref().is_some_and(knows)).then_some(node)
     }
 }
 
@@ -90,15 +108,23 @@ impl PeerSecret {
 mod tests {
     use super::*;
 
+    fn secret(words: &str) -> PeerSecret {
+        PeerSecret::new("here", SecretFrom::Chosen(words), None)
+    }
+
     #[test]
     fn a_proof_is_of_one_node_at_one_end_of_one_connection_under_one_secret() {
-        let (ours, theirs) = (PeerSecret::chosen("one"), PeerSecret::chosen("two"));
+        let (ours, theirs) = (secret("one"), secret("two"));
         let (node, here, elsewhere) = (NodeId::generate(), [1; 32], [2; 32]);
         for side in [Side::Dialer, Side::Acceptor] {
             let (name, value) = ours.header(side, node, &here);
             let headers: HeaderMap = [(name, value.clone())].into_iter().collect();
             assert_eq!(ours.shown(&headers, side, &here), Some(node));
             assert_eq!(theirs.shown(&headers, side, &here), None, "another secret");
+            let both = PeerSecret::new("here", SecretFrom::Chosen("two"), Some(SecretFrom::Chosen("one")));
+            assert_eq!(both.shown(&headers, side, &here), Some(node), "accepted while it is changed");
+            let away = PeerSecret::new("away", SecretFrom::Chosen("one"), None);
+            assert_eq!(away.shown(&headers, side, &here), None, "another installation");
             assert_eq!(ours.shown(&headers, side, &elsewhere), None, "another connection");
             // The other end's header, with the same value.
             let other = if side == Side::Dialer { Side::Acceptor } else { Side::Dialer };
@@ -118,6 +144,6 @@ mod tests {
 
     #[test]
     fn a_secret_shows_nothing() {
-        assert!(!format!("{:?}", PeerSecret::chosen("canary")).contains("canary"));
+        assert!(!format!("{:?}", secret("canary")).contains("canary"));
     }
 }

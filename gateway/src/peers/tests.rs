@@ -14,20 +14,24 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::accept::{AcceptError, accept};
 use super::dial::{DialError, dial};
-use super::proof::PeerSecret;
+use super::proof::{PeerSecret, SecretFrom};
 use super::tls::Ends;
 use schema::NodeId;
 
 /// The acceptor's side of one connection: who came, with what it said first.
 type Accepted = JoinHandle<Result<(NodeId, String), AcceptError>>;
 
-async fn acceptor(me: NodeId, secret: &'static str) -> (SocketAddr, Accepted) {
+fn secret(words: &str) -> PeerSecret {
+    PeerSecret::new("here", SecretFrom::Chosen(words), None)
+}
+
+async fn acceptor(me: NodeId, words: &'static str) -> (SocketAddr, Accepted) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let accepted = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let ends = Ends::new().unwrap();
-        let (mut socket, node) = accept(me, stream, &ends, &PeerSecret::chosen(secret)).await?;
+        let (mut socket, node) = accept(me, stream, &ends, &secret(words)).await?;
         let said: Option<Message> = socket.next().await.and_then(Result::ok);
         Ok((node, said.map(|said| said.to_string()).unwrap_or_default()))
     });
@@ -48,7 +52,7 @@ async fn who_knows_the_secret_is_known_and_nobody_else() {
     for (theirs, ours, known) in [("one", "one", true), ("one", "two", false)] {
         let [me, node] = [NodeId::generate(), NodeId::generate()];
         let (address, accepted) = acceptor(node, theirs).await;
-        let socket = dial(me, node, &address.to_string(), &ends, &PeerSecret::chosen(ours)).await;
+        let socket = dial(me, node, &address.to_string(), &ends, &secret(ours)).await;
         let dialled = dialled(socket).await;
         let accepted = accepted.await.unwrap();
         if known {
@@ -66,10 +70,10 @@ async fn another_node_at_the_same_address_is_not_taken_for_the_one_that_was_ther
     let ends = Ends::new().unwrap();
     let [me, gone, there] = [NodeId::generate(), NodeId::generate(), NodeId::generate()];
     let (address, _accepted) = acceptor(there, "one").await;
-    let socket = dial(me, gone, &address.to_string(), &ends, &PeerSecret::chosen("one")).await;
+    let socket = dial(me, gone, &address.to_string(), &ends, &secret("one")).await;
     assert!(matches!(socket, Err(DialError::Another(node)) if node == there));
     let (address, accepted) = acceptor(me, "one").await;
-    let _socket = dial(me, me, &address.to_string(), &ends, &PeerSecret::chosen("one")).await;
+    let _socket = dial(me, me, &address.to_string(), &ends, &secret("one")).await;
     assert!(matches!(accepted.await.unwrap(), Err(AcceptError::Myself)), "a node that dials itself");
 }
 
@@ -95,7 +99,7 @@ async fn whoever_stands_between_two_nodes_gets_nowhere() {
     let [me, node] = [NodeId::generate(), NodeId::generate()];
     let (address, accepted) = acceptor(node, "one").await;
     let address = between(address).await;
-    let socket = dial(me, node, &address.to_string(), &ends, &PeerSecret::chosen("one")).await;
+    let socket = dial(me, node, &address.to_string(), &ends, &secret("one")).await;
     assert!(matches!(socket, Err(DialError::Stranger)));
     assert!(matches!(accepted.await.unwrap(), Err(AcceptError::Stranger)));
 }
@@ -114,7 +118,7 @@ async fn what_is_no_node_is_turned_away() {
     }
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let [me, node] = [NodeId::generate(), NodeId::generate()];
-    let socket = dial(me, node, &nobody.to_string(), &Ends::new().unwrap(), &PeerSecret::chosen("one")).await;
+    let socket = dial(me, node, &nobody.to_string(), &Ends::new().unwrap(), &secret("one")).await;
     assert!(matches!(socket, Err(DialError::Unreachable(_))));
 }
 
@@ -126,6 +130,6 @@ async fn who_says_nothing_is_not_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let [me, node] = [NodeId::generate(), NodeId::generate()];
-    let socket = dial(me, node, &address.to_string(), &Ends::new().unwrap(), &PeerSecret::chosen("one")).await;
+    let socket = dial(me, node, &address.to_string(), &Ends::new().unwrap(), &secret("one")).await;
     assert!(matches!(socket, Err(DialError::Slow)));
 }

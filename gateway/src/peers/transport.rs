@@ -13,7 +13,7 @@ use engine_cluster::Living;
 use schema::NodeId;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
@@ -22,12 +22,11 @@ use super::accept::accept;
 use super::carry::{CarryError, carry};
 use super::dial::dial;
 use super::pace::Pace;
+use super::places::Places;
 use super::proof::PeerSecret;
 use super::tls::Ends;
 use crate::metrics::{LINKS_ENDED, LINKS_REFUSED};
 
-/// Connections at the internal listener that have not proven themselves yet.
-const UNPROVEN_MAX: usize = 64;
 /// How long the node with the greater id leaves the dialling to the other one.
 const OTHER_DIALS_WITHIN: Duration = Duration::from_secs(2);
 /// A link that has stood for so long was a good one.
@@ -61,27 +60,29 @@ impl Transport {
     }
 
     async fn listen(self: Rc<Self>, listener: TcpListener) {
-        let unproven = Arc::new(Semaphore::new(UNPROVEN_MAX));
+        let places = Places::default();
         let mut taken = Tasks::default();
         loop {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, from) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "the internal listener takes no connection; it tries again");
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            let Ok(place) = Arc::clone(&unproven).try_acquire_owned() else {
+            let Some(place) = places.enter(from.ip().to_canonical()) else {
                 metrics::counter!(LINKS_REFUSED, "why" => "crowded").increment(1);
                 continue;
             };
             let this = Rc::clone(&self);
             taken.spawn(async move {
                 let accepted = accept(this.me, stream, &this.ends, &this.secret).await;
-                drop(place);
                 match accepted {
-                    Ok((socket, node)) => this.carry(socket, node).await,
+                    Ok((socket, node)) => {
+                        place.proven();
+                        this.carry(socket, node).await;
+                    }
                     Err(error) => {
                         metrics::counter!(LINKS_REFUSED, "why" => error.name()).increment(1);
                         // Whoever can reach the listener can have it refuse as often as it likes.

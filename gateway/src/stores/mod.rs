@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use engine_cluster::SignKey;
 use engine_config::{Config, StoreUrl};
 use engine_privacy::FileKeys;
 use engine_store::cql::{CqlOptions, CqlStore, Written};
@@ -77,6 +78,8 @@ pub struct Shared {
     pub installation: String,
     /// What all its nodes know, and nobody else.
     pub secret: Key,
+    /// By what its nodes' signs of life in Redis are known from others'.
+    pub sign_key: SignKey,
 }
 
 /// Ends a store, and then gives its data directory back.
@@ -182,6 +185,7 @@ async fn open_cql(
             nodes: Arc::clone(&store) as Arc<dyn Nodes>,
             installation: hex::encode(&store.derive("tertulia installation v1").expose_secret()[..8]),
             secret: store.derive("tertulia peers v1"),
+            sign_key: SignKey::new(Box::new(*store.derive("tertulia signs of life v1").expose_secret())),
         }),
         store: Arc::clone(&store) as SharedStore,
         closing: Closing(Kind::Cql(store, data)),

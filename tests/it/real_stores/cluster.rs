@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use engine_cluster::{Cluster, ClusterOptions, RedisOptions, RedisSigns, Sight};
+use engine_cluster::{Cluster, ClusterOptions, RedisOptions, RedisSigns, Sight, SignKey};
 use engine_store::cql::CqlStore;
 use engine_store::memory::MemoryStore;
 use engine_store::{Member, Nodes};
@@ -19,6 +19,10 @@ use tests::{PATIENCE, look_again, nodes};
 use super::cql::options;
 
 const INSTALLATION: &str = "test-1";
+
+fn key() -> SignKey {
+    SignKey::new(Box::new([7; 32]))
+}
 
 fn redis_at(redis: &Redis) -> RedisOptions {
     let address = redis.address();
@@ -34,7 +38,7 @@ fn start(redis: &Redis, store: Option<&Arc<MemoryStore>>) -> anyhow::Result<Clus
 fn start_at(redis: Option<RedisOptions>, store: Option<&Arc<MemoryStore>>) -> anyhow::Result<Cluster> {
     let id = NodeId::generate();
     let me = Member { id, address: "10.0.0.7:8081".into(), version: "1".into() };
-    let options = ClusterOptions { me, before: None, installation: INSTALLATION.into(), redis };
+    let options = ClusterOptions { me, before: None, installation: INSTALLATION.into(), redis, sign_key: key() };
     Ok(Cluster::start(options, store.map(|store| Arc::clone(store) as Arc<dyn Nodes>))?)
 }
 
@@ -67,7 +71,7 @@ async fn stays(what: &str, for_long: Duration, mut is_so: impl FnMut() -> bool) 
 async fn every_place_of_signs_keeps_the_promises() -> Outcome {
     nodes::conform(Arc::new(MemoryStore::default())).await.context("the model")?;
     let redis = Redis::start()?;
-    nodes::conform(Arc::new(RedisSigns::connect(&redis_at(&redis), INSTALLATION))).await.context("Redis")?;
+    nodes::conform(Arc::new(RedisSigns::connect(&redis_at(&redis), INSTALLATION, key()))).await.context("Redis")?;
     let (folder, contact_point) = (tempfile::tempdir()?, Cassandra::shared()?);
     let store = CqlStore::open(options(contact_point, &keyspace_name(), folder.path()), 1).await?;
     nodes::conform(Arc::new(store)).await.context("the cluster")

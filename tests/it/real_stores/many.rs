@@ -1,10 +1,12 @@
 //! Several nodes as processes of their own on one cluster, with Redis beside it: whichever a client comes to has all of
 //! a conversation, and what becomes of one of them the clients of the others hardly notice.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use schema::wire::ConversationView;
+use futures_util::future::join_all;
+use schema::wire::{ConversationView, JobStarted, JobState, JobView, SiteList};
 use schema::{ConversationId, End, Event, Fact};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -12,6 +14,7 @@ use tests::api::Api;
 use tests::client::Socket;
 use tests::node::{Node, fresh, on_cluster};
 use tests::servers::{Cassandra, Redis, keyspace_name};
+use tests::site::{Page, Site};
 use tests::stream::{reply_of, text_of};
 use tests::stub::Stub;
 use tests::{PATIENCE, look_again};
@@ -326,6 +329,86 @@ async fn what_one_node_changes_holds_on_all_soon() {
         // What a busy machine adds.
         assert!(late.iter().all(|(_, took)| *took < within + Duration::from_secs(1)), "{how}: {late:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_is_learned_on_one_node_at_a_time_and_on_another_when_that_one_dies() {
+    let text = |html: &str| Page::Html(format!("<html><body><main>{html}</main></body></html>"));
+    let site = Site::start([
+        ("/", text("<p>Lamps by hand since 1962.</p><a href='/delivery'>Delivery</a> <a href='/bulbs'>Bulbs</a>")),
+        ("/delivery", text("<p>A floor lamp is delivered within eleven working days by a carrier.</p>")),
+        ("/bulbs", Page::Slow(PATIENCE * 2, String::new())),
+    ])
+    .await;
+    let world = Installation::new(None, &[("TERTULIA_LEARNING__PRIVATE_HOSTS", "true")]);
+    let [mut a, b, c] = world.nodes().await;
+    let asked = json!({"url": site.url("/")});
+    let started: JobStarted = a.api().post("/v1/knowledge/sites", &asked).await.ok();
+    let path = format!("/v1/knowledge/jobs/{}", started.job);
+    let read_two = || async { b.api().get(&path).await.ok::<JobView>().pages_read == 2 };
+    until("the job is shown on another node", read_two).await;
+    let again = b.api().post("/v1/knowledge/sites", &asked).await;
+    assert_eq!(again.code(), "busy", "{again:?}");
+
+    let bulbs = "Every bulb of ours shines for twenty-five thousand hours.";
+    site.put("/bulbs", text(&format!("<p>{bulbs}</p>")));
+    a.kill();
+    let done = || async {
+        let job: JobView = c.api().get(&path).await.ok();
+        assert_ne!(job.state, JobState::Failed, "{job:?}");
+        job.state == JobState::Done
+    };
+    let took = until("the job is gone on with", done).await;
+    println!("a site's job was done {took:?} after its node was killed");
+    for node in [&b, &c] {
+        let list: SiteList = node.api().get("/v1/knowledge/sites").await.ok();
+        assert_eq!((list.sites.len(), list.sites[0].last.as_ref().map(|job| job.id)), (1, Some(started.job)));
+        let id = node.api().open().await;
+        let mut asked = 0;
+        let knows = async |asked: u32| {
+            text_of(&node.api().ask(id, &format!("q{asked}"), "How long does a bulb shine?").await).contains(bulbs)
+        };
+        let began = Instant::now();
+        while !knows(asked).await {
+            asked += 1;
+            assert!(began.elapsed() < Duration::from_secs(4), "what another node learned is known late");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_tenant_may_ask_for_is_counted_over_all_nodes() {
+    const RATE: usize = 20;
+    const LOOKED_FOR: Duration = Duration::from_secs(22);
+    let world = Installation::new(Some(Redis::start().unwrap()), &[]);
+    let [a, b, c] = world.nodes().await;
+    let (_, acme) = a.operator().create_tenant("acme").await;
+    acme.change_profile(|profile| profile.quotas.requests_per_second = NonZeroU32::new(RATE as u32).unwrap()).await;
+    let there = [a.address, b.address, c.address].map(|address| Api::new(address, acme.key.clone()));
+    for api in &there {
+        let knows = || async { api.tenant().await.profile.quotas.requests_per_second.get() as usize == RATE };
+        until("the profile is known", knows).await;
+    }
+    // At each node as many as that one alone would let through.
+    let (began, mut passed, mut refused) = (Instant::now(), 0, 0);
+    while began.elapsed() < LOOKED_FOR {
+        let answers = join_all(there.iter().map(|api| api.get("/v1/tenant"))).await;
+        for answer in answers {
+            match answer.status {
+                200 => passed += 1,
+                _ => {
+                    assert_eq!(answer.code(), "rate_limited", "{answer:?}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    // Three windows at most, each with its burst, and what passed until it was told.
+    let most = 3 * 12 * RATE + 3 * 3 * RATE;
+    let alone = 3 * RATE * LOOKED_FOR.as_secs() as usize;
+    println!("{passed} passed in {LOOKED_FOR:?}, {refused} refused; three nodes that do not count together: {alone}");
+    assert!(passed <= most && most < alone, "{passed} passed, {most} may");
+    assert!(passed >= 12 * RATE, "{passed} passed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ const STEPS: u32 = 3_000;
 const NODES: u8 = 5;
 const PACE: u64 = 3_000;
 const SLOW_PACE: u64 = 9_000;
+const KNOWN_AFTER: u64 = 2_500;
 
 /// What really is.
 struct World {
@@ -31,6 +32,8 @@ struct Real {
     began: u64,
     next: u64,
     next_slow: u64,
+    /// Since when it has not reached Redis.
+    lost: Option<u64>,
     died: Option<u64>,
     left: Option<u64>,
     loses_redis: bool,
@@ -45,7 +48,7 @@ impl World {
                     Member { id: NodeId::from_bytes([n; 16]), address: format!("h{n}:1"), version: "1".into() };
                 let next = rng.random_range(0..PACE);
                 let (died, left) = (None, None);
-                Real { member, began: 0, next, next_slow: next, died, left, loses_redis: false }
+                Real { member, began: 0, next, next_slow: next, lost: None, died, left, loses_redis: false }
             })
             .collect();
         let (redis, store) = (BTreeMap::new(), BTreeMap::new());
@@ -93,12 +96,15 @@ impl World {
                     let beat = Beat { member: member.clone(), count, lasts: SIGN_LASTS };
                     self.redis.insert(member.id, (beat, now + 10_000));
                 }
-                let is_slow = reaches_redis;
-                if !store_down && (!is_slow || now >= real.next_slow) {
-                    real.next_slow = now + SLOW_PACE;
-                    let lasts = Duration::from_secs(if is_slow { 16 } else { 10 });
-                    self.store.insert(member.id, Beat { member, count, lasts });
-                }
+                real.lost = if reaches_redis { None } else { real.lost.or(Some(now)) };
+            }
+            // That Redis does not answer is known when a call has had its time.
+            let is_slow = real.lost.is_none_or(|lost| now < lost + KNOWN_AFTER);
+            let pace = if is_slow { SLOW_PACE } else { PACE };
+            if !store_down && now + SLOW_PACE >= real.next_slow + pace {
+                real.next_slow = now + SLOW_PACE;
+                let lasts = Duration::from_secs(if is_slow { 16 } else { 10 });
+                self.store.insert(member.id, Beat { member, count, lasts });
             }
         }
     }
@@ -136,8 +142,10 @@ fn nobody_is_missed_who_can_be_seen_and_nobody_stays_who_is_gone() {
                     membership.seen(Source::Redis, world.redis_says(), now);
                 }
             }
-            if world.now >= read[1] {
-                read[1] = world.now + PACE;
+            // The store is read seldom while Redis can be.
+            let is_slow = membership.sight() == Sight::Whole && !membership.is_anyone_late(now);
+            if world.now + SLOW_PACE >= read[1] + if is_slow { SLOW_PACE } else { PACE } {
+                read[1] = world.now + SLOW_PACE;
                 if world.store_down {
                     membership.source_failed(Source::Store, now);
                 } else {

@@ -134,3 +134,24 @@ fn a_node_does_not_ask_others_of_itself() {
     let alone = Membership::new(member(1), &[]);
     assert_eq!(alone.living(), Living::alone(member(1), Sight::Single));
 }
+
+#[test]
+fn a_node_that_stood_still_waits_before_it_believes_that_others_are_dead() {
+    let mut membership = both();
+    membership.seen(Source::Redis, vec![beat(100, 10)], s(0));
+    membership.seen(Source::Store, vec![beat(100, 16)], s(0));
+    membership.was_held(s(60));
+    membership.settle(s(60));
+    assert!(sees_it(&membership));
+    membership.seen(Source::Redis, vec![beat(160, 9)], s(61));
+    membership.settle(s(70));
+    assert!(!sees_it(&membership), "as late as ever after its last sign");
+    // One that really is dead is waited for once.
+    let mut membership = both();
+    membership.seen(Source::Redis, vec![beat(100, 10)], s(0));
+    membership.was_held(s(60));
+    membership.seen(Source::Redis, vec![], s(61));
+    assert_eq!(membership.next_end(), Some(s(70)));
+    membership.settle(s(70));
+    assert!(!sees_it(&membership));
+}

@@ -1,0 +1,186 @@
+//! What a node does for others, whichever link they ask over.
+//! Invariant: what others may have claimed from this node it does not take for its own until it has looked.
+
+use std::future::ready;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use schema::ConversationKey;
+use schema::peer::{PeerAsk, PeerFrame, Stand};
+use tokio::time::sleep;
+
+use crate::conversation::ConversationHandle;
+use crate::directory::Seen;
+use crate::erase::{Awaited, Eraser};
+use crate::failure::Failure;
+use crate::frames::peer_frame;
+use crate::outbox::Outbox;
+use crate::peers::{Step, Switchboard, step};
+use crate::phase::Phase;
+use crate::runtime::spawn_local;
+use crate::supervision::Conversations;
+
+/// How often a conversation is looked at again that was just being started, or ended.
+const LOOKS_MAX: u32 = 4;
+/// Owners that are read at once, when all are looked at.
+const LOOKS_AT_ONCE: usize = 8;
+/// Before all are looked at again, when it was not known of some.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a node does for others.
+pub(crate) struct Service {
+    pub(crate) board: Arc<Switchboard>,
+    pub(crate) conversations: Arc<Conversations>,
+    pub(crate) eraser: Arc<Eraser>,
+    pub(crate) phase: Arc<Phase>,
+    pub(crate) doubts: Doubts,
+}
+
+impl Service {
+    /// The conversation, if it runs here as its owner has it; if it runs nowhere, this node lets go of it.
+    pub(crate) async fn awake(&self, key: ConversationKey) -> Result<Option<ConversationHandle>, Failure> {
+        for _ in 0..LOOKS_MAX {
+            match self.conversations.let_go(key) {
+                // It was claimed by somebody else since the asker has looked.
+                Seen::Awake(handle) if handle.is_relay() => return Err(Failure::restarting()),
+                Seen::Awake(handle) => {
+                    // Whoever comes takes it over, unless it is in the middle of something.
+                    if !self.phase.is_draining() || !handle.release().await && handle.is_open() {
+                        return Ok(Some(handle));
+                    }
+                }
+                Seen::Waking(waking) => {
+                    if waking.clone().await.is_err() {
+                        self.conversations.forget_waking(key, &waking);
+                    }
+                }
+                Seen::Resting => return Ok(None),
+                Seen::Down => return Err(Failure::restarting()),
+                Seen::Quarantined => return Err(Failure::quarantined()),
+                Seen::Erasing => return Err(Failure::erased()),
+            }
+        }
+        Err(Failure::restarting())
+    }
+
+    /// Erases a conversation for another node, unless it runs nowhere here: then that does it.
+    pub(crate) async fn erase(&self, key: ConversationKey, of_many: bool) -> Result<Stand, Failure> {
+        if let Seen::Resting = self.conversations.let_go(key) {
+            return Ok(Stand::Resting {});
+        }
+        let awaited = if of_many { Awaited::Removed } else { Awaited::KeyEnded };
+        self.eraser.erase_here(key, awaited).await.map(|()| Stand::Gone {})
+    }
+
+    /// Has the owner of a conversation let it out of quarantine; false if it is in none there.
+    pub(crate) async fn release_elsewhere(&self, key: ConversationKey) -> Result<bool, Failure> {
+        let owner = self.eraser.store.owner(key).await.map_err(|error| Failure::store(&error))?;
+        let Step::Ask(node) = step(owner.node, self.board.me(), |node| self.board.is_alive(node)) else {
+            return Ok(false);
+        };
+        let asked = self.board.ask(node, key, PeerAsk::Release {}).await;
+        let result = asked.map_err(|_| Failure::unreachable())?.result?;
+        Ok(serde_json::from_value(result).ok() == Some(Stand::Released {}))
+    }
+
+    /// Others may have held this node for dead, and claimed what it has: it looks, and says so to who told it when it is
+    /// through with all.
+    pub(crate) fn doubt(self: &Arc<Self>, teller: Option<Arc<Outbox>>) {
+        if !self.doubts.raise(teller) {
+            return;
+        }
+        let this = Arc::clone(self);
+        spawn_local(async move {
+            tracing::warn!(
+                "other nodes may have held this one for dead; it looks whether what it has is still its own"
+            );
+            loop {
+                let round = this.doubts.begin();
+                let is_clean = this.look_at_all().await;
+                if is_clean {
+                    if this.doubts.end(round) {
+                        return;
+                    }
+                    continue;
+                }
+                this.doubts.put_back(round);
+                sleep(LOOK_PAUSE).await;
+            }
+        });
+    }
+
+    /// Whether it is known of all that this node has whose they are; those of others are let go of.
+    async fn look_at_all(&self) -> bool {
+        self.conversations.let_go_of_prepared();
+        let owned = self.conversations.awake().into_iter().flatten().filter(|handle| !handle.is_relay());
+        let looks = stream::iter(owned).map(|handle| async move {
+            match self.eraser.store.owner(handle.key()).await {
+                Ok(owner) if owner.node == Some(self.board.me()) => true,
+                Ok(_) => {
+                    handle.lose();
+                    true
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "whose a conversation is, is looked at again");
+                    false
+                }
+            }
+        });
+        looks.buffer_unordered(LOOKS_AT_ONCE).fold(true, |all, is_known| ready(all && is_known)).await
+    }
+}
+
+/// Doubts whether what this node has is its own still.
+#[derive(Default)]
+pub(crate) struct Doubts(Mutex<Doubted>);
+
+#[derive(Default)]
+struct Doubted {
+    /// How often one was raised.
+    raised: u64,
+    /// Somebody is looking.
+    is_looked: bool,
+    /// Those who are to be told, one for each link.
+    tellers: Vec<Arc<Outbox>>,
+}
+
+/// One look at everything: for the doubts that were raised before it.
+struct Round {
+    raised: u64,
+    tellers: Vec<Arc<Outbox>>,
+}
+
+impl Doubts {
+    /// Whether it has to be begun to look.
+    fn raise(&self, teller: Option<Arc<Outbox>>) -> bool {
+        let mut doubted = self.lock();
+        doubted.raised += 1;
+        doubted.tellers.retain(|known| known.is_open());
+        doubted.tellers.extend(teller);
+        !std::mem::replace(&mut doubted.is_looked, true)
+    }
+
+    fn begin(&self) -> Round {
+        let mut doubted = self.lock();
+        Round { raised: doubted.raised, tellers: std::mem::take(&mut doubted.tellers) }
+    }
+
+    /// What was looked for is done; whether that was all.
+    fn end(&self, round: Round) -> bool {
+        for teller in round.tellers {
+            teller.push(peer_frame(&PeerFrame::Doubted {}));
+        }
+        let mut doubted = self.lock();
+        doubted.is_looked = doubted.raised != round.raised;
+        !doubted.is_looked
+    }
+
+    fn put_back(&self, round: Round) {
+        self.lock().tellers.extend(round.tellers);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Doubted> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
