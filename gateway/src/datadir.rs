@@ -161,6 +161,16 @@ impl DataDir {
         Ok(Self { path: path.into(), secret, admin_key, _lock: lock })
     }
 
+    /// Whether this program could open a directory that another process may hold: it has a format that the program
+    /// knows, and a store of its own.
+    ///
+    /// # Errors
+    /// As [`DataDir::open`].
+    pub fn see(path: &Path) -> Result<(), DataDirError> {
+        cluster::refuse(path)?;
+        read_version(path).map(drop)
+    }
+
     /// The directory's path, as it was given.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -170,7 +180,7 @@ impl DataDir {
     /// Where the embedded store has its file.
     #[must_use]
     pub fn store_file(&self) -> PathBuf {
-        self.path.join(STORE_FILE)
+        store_file(&self.path)
     }
 
     /// Where the keys are under which texts are sealed: in the folder that the operator chose, or in one of ours. The
@@ -239,8 +249,17 @@ fn see_one(path: &Path) -> Result<(), DataDirError> {
     Err(DataDirError::None { path: std::path::absolute(path).unwrap_or_else(|_| path.into()) })
 }
 
-fn keys_file(directory: &Path, chosen: Option<&Path>) -> PathBuf {
+/// Where the keys of texts are, in a directory that another process may hold: in the folder that the operator chose, or
+/// in one of ours.
+#[must_use]
+pub fn keys_file(directory: &Path, chosen: Option<&Path>) -> PathBuf {
     chosen.map_or_else(|| directory.join(KEYS_FOLDER), Path::to_path_buf).join(KEYS_FILE)
+}
+
+/// Where the embedded store has its file, in a directory that another process may hold.
+#[must_use]
+pub fn store_file(directory: &Path) -> PathBuf {
+    directory.join(STORE_FILE)
 }
 
 /// Where the demo tenant's generated key is kept, in a directory that another process may hold.

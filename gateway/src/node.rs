@@ -1,6 +1,7 @@
 //! Builds a node, top to bottom, in the order in which one thing needs another, and runs it until
 //! it is told to stop. The one place that names concrete adapters; stores has one of its own.
 
+use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
@@ -8,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_server::{Server, ServerHandle};
+use actix_server::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
 use actors::{Options, System, SystemClock, Worker};
@@ -19,7 +20,6 @@ use engine_model::{Registry, RegistryError, SharedModel, install_crypto_provider
 use metrics_exporter_prometheus::PrometheusHandle;
 use schema::TenantId;
 use secrecy::SecretString;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 
 use crate::access::{Access, Limiter, Rates};
@@ -27,37 +27,41 @@ use crate::answers::Answers;
 use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
 use crate::banner::Banner;
 use crate::cluster::{self, Hearer, JoinError, Joined, Linked, Seat, SeatError};
-use crate::connection::{Door, Proxies, open_files, serve};
+use crate::connection::{Door, END_MAX, Ending, Proxies, open_files, serve};
 use crate::http::{
     Counting, Edge, EdgeParts, ReadPlaces, Readiness, configure, cors, count, deliver, head, measure, only_metrics,
 };
 use crate::learning::Learning;
+use crate::listening::{GivenError, ListenError, Listening, Use, Wanted};
 use crate::session::{Presence, Sessions, follow};
 use crate::socket::{Pace, SocketLimits, Sockets, Sweep};
 use crate::stores::{self, Closing, Folder, OpenError, Opened};
+use crate::takeover::{Offer, TakeOverError, Taker, take_over};
 use crate::{models, signals, telemetry};
 
-/// Connections the kernel may hold for us before we take them.
-const BACKLOG: i32 = 4096;
 /// Longest wait for what was decided to become durable, once replies have ended.
 const FLUSH_MAX: Duration = Duration::from_secs(5);
 /// Connections at the metrics' own address.
 const METRICS_CONNECTIONS: usize = 64;
 /// Sessions closed in each second of a drain, so that they come back one after another.
 const CLOSES_PER_SECOND: u32 = 5_000;
+/// What a drain may take beside its waits: sessions are told to come back one after another, and the store is written
+/// out.
+const LEAVING_SPARE: Duration = Duration::from_secs(15);
 /// How often collected samples are folded into their buckets when nobody looks.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Why a node did not start, in one line for whoever started it.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    #[error("cannot listen on {address}: {reason}")]
-    Listen {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// Why, and what to do.
-        reason: String,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Given(#[from] GivenError),
+    #[error(transparent)]
+    TakeOver(#[from] TakeOverError),
+    #[error("the node that ran was told to go, and this one cannot follow it: {0}")]
+    Follow(Box<NodeError>),
     #[error(transparent)]
     Open(#[from] OpenError),
     #[error(transparent)]
@@ -87,27 +91,39 @@ pub struct Node {
     /// Its key, if it was generated here; one that was given is not told again.
     pub api_key: Option<SecretString>,
     server: Server,
-    metrics_server: Option<Server>,
+    ending: Ending,
+    metrics_server: Option<(Server, Ending)>,
     system: Arc<System>,
     linked: Option<Linked>,
     learning: Learning,
+    // Before the directory is given back: whoever has that puts an offer of its own there.
+    offer: Option<Offer>,
     closing: Closing,
+    /// Whether somebody keeps the listening sockets.
+    is_kept: bool,
     drain: watch::Sender<Option<Duration>>,
     drain_timeout: Duration,
     metrics: PrometheusHandle,
 }
 
-/// Serves until the process is told to stop, then drains.
+/// Serves until the process is told to stop, then drains. Where it is to follow a node that runs on the same data
+/// directory, it takes over its listening sockets first.
 ///
 /// # Errors
 /// Why it did not start.
-pub fn run(config: Config) -> Result<(), NodeError> {
+pub fn run(config: Config, follows: bool) -> Result<(), NodeError> {
     telemetry::init_logs(&config.log);
+    let wanted = Wanted::of(&config)?;
+    let given = Listening::given(&wanted)?;
+    let taken = if follows { follow_running(&config, &wanted)? } else { None };
+    let sockets = taken.unwrap_or(given);
     actix_web::rt::System::new().block_on(async {
         let models = config.model_list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let (format, public_url) = (config.log.format, config.public_url.clone());
         signals::pass_over();
-        let node = Node::build(config, Options::default()).await?;
+        let follows = sockets.follows().is_some();
+        let built = Node::build_on(config, Options::default(), sockets).await;
+        let node = built.map_err(|error| if follows { NodeError::Follow(Box::new(error)) } else { error })?;
         tracing::info!(address = %node.address, models, version = env!("CARGO_PKG_VERSION"), "listening");
         let stopped = signals::stopped(format);
         let banner = Banner {
@@ -129,15 +145,30 @@ impl Node {
     /// # Errors
     /// The first thing that is missing.
     pub async fn build(config: Config, options: Options) -> Result<Self, NodeError> {
+        Self::build_on(config, options, Listening::default()).await
+    }
+
+    /// As [`Node::build`], on sockets that are there already.
+    async fn build_on(config: Config, options: Options, mut sockets: Listening) -> Result<Self, NodeError> {
         install_crypto_provider();
         let metrics = telemetry::metrics()?;
+        let (patience, is_kept) = (sockets.follows().unwrap_or_default(), sockets.is_kept());
         // First, so that a taken port is told before anything is touched.
-        let listener = bind(config.listen)?;
+        let listener = sockets.take_or_bind(Use::Http, config.listen)?;
         let address = listener.local_addr()?;
-        let metrics_listener = config.metrics_listen.map(bind).transpose()?;
+        let metrics_listener =
+            config.metrics_listen.map(|address| sockets.take_or_bind(Use::Metrics, address)).transpose()?;
         let metrics_address = metrics_listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let seat = Seat::take(&config)?;
-        let opened = stores::open(&config, Folder::New).await?;
+        let seat = Seat::take(&config, sockets.take(Use::Internal))?;
+        let opened = stores::open_within(&config, Folder::New, patience).await?;
+        let all = [
+            (Use::Http, Some(&listener)),
+            (Use::Metrics, metrics_listener.as_ref()),
+            (Use::Internal, seat.as_ref().map(|seat| &seat.listener)),
+        ];
+        let kept = all.into_iter().filter_map(|(of, socket)| Some(socket?.try_clone().map(|socket| (of, socket))));
+        let kept = kept.collect::<io::Result<Vec<_>>>()?;
+        let leaves_in = config.server.drain_timeout + 2 * FLUSH_MAX + 2 * END_MAX + LEAVING_SPARE;
         let Opened { store, path, demo_file, demo_key, pepper, token_key, admin_key, shared, closing } = opened;
         let joined = match (seat, shared) {
             (Some(seat), Some(shared)) => {
@@ -292,18 +323,24 @@ impl Node {
             .max_concurrent_connections(connections.div_ceil(workers))
             .shutdown_timeout(2)
             .disable_signals();
+        let ending = door.ending().clone();
         let server = serve(server, "http", listener, door, app)?.run();
+        // Last, so that nobody takes over from a node that will not serve.
+        let offer = Offer::open(&path, kept, leaves_in);
         Ok(Self {
             address,
             metrics_address,
             tenant: demo.tenant,
             api_key: shown_key,
             server,
+            ending,
             metrics_server,
             system,
             linked,
             learning,
+            offer,
             closing,
+            is_kept,
             drain,
             drain_timeout,
             metrics,
@@ -316,45 +353,83 @@ impl Node {
         &self.system
     }
 
-    /// Serves until `stop` completes, then drains: running replies may end, sessions are told to
-    /// come back, everything decided becomes durable.
+    /// Serves until `stop` completes or another process takes over, then drains: running replies may end, sessions are
+    /// told to come back, everything decided becomes durable.
     ///
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-        let Self { server, metrics_server, system, linked, learning, closing, drain, drain_timeout, metrics, .. } =
-            self;
+        let Self { server, ending, metrics_server, system, linked, learning, closing, mut offer, drain, .. } = self;
+        let (drain_timeout, metrics, is_kept) = (self.drain_timeout, self.metrics, self.is_kept);
         let handle = server.handle();
-        let metrics_server = metrics_server.map(|server| (server.handle(), actix_web::rt::spawn(server)));
+        let metrics_server =
+            metrics_server.map(|(server, ending)| (server.handle(), ending, actix_web::rt::spawn(server)));
         let upkeep = actix_web::rt::spawn(async move {
             loop {
                 tokio::time::sleep(UPKEEP_EVERY).await;
                 metrics.run_upkeep();
             }
         });
-        let mut server = pin!(server);
-        tokio::select! {
-            () = stop => {}
+        let (mut server, mut stop) = (pin!(server), pin!(stop));
+        let taker = tokio::select! {
+            () = &mut stop => None,
+            taker = taken(offer.as_ref()) => Some(taker),
             // It ends by itself only when it fails.
             ended = &mut server => return Ok(ended?),
-        }
+        };
+        // Somebody goes on with the sockets.
+        let leaves = taker.is_some() || is_kept;
         let drained = async {
-            let drained = drain_node(&system, &drain, &handle, drain_timeout);
+            let drained = async {
+                drain_node(&system, &drain, drain_timeout).await;
+                if leaves {
+                    ending.leave(&handle).await;
+                } else {
+                    ending.close(&handle).await;
+                }
+                tracing::info!("drained");
+            };
             tokio::join!(drained, learning.drain());
         };
-        let (ended, ()) = tokio::join!(server, drained);
+        let meanwhile = async {
+            let declining = async {
+                match &mut offer {
+                    Some(offer) => offer.decline().await,
+                    None => pending().await,
+                }
+            };
+            // Who tells a node to stop that was taken over hears what any other node says then.
+            let told = async {
+                if taker.is_some() {
+                    stop.await;
+                }
+                pending::<()>().await;
+            };
+            tokio::join!(declining, told)
+        };
+        let ended = tokio::select! {
+            (ended, ()) = async { tokio::join!(server, drained) } => ended,
+            _ = meanwhile => Ok(()),
+        };
         if let Some(linked) = linked {
             linked.leave().await;
         }
         upkeep.abort();
         // The last to go: how the node drains is worth knowing.
-        if let Some((handle, ended)) = metrics_server {
-            handle.stop(false).await;
+        if let Some((handle, ending, ended)) = metrics_server {
+            if leaves {
+                ending.leave(&handle).await;
+            } else {
+                handle.stop(false).await;
+            }
             drop(ended.await);
         }
+        // Before the directory is another one's, which puts its own there.
+        drop(offer);
         if tokio::task::spawn_blocking(move || closing.close()).await.is_err() {
             tracing::warn!("the store was not closed in good order");
         }
+        drop(taker);
         Ok(ended?)
     }
 }
@@ -365,7 +440,7 @@ fn serve_metrics(
     listener: TcpListener,
     metrics: &PrometheusHandle,
     guard: impl FnOnce(Arc<Proxies>) -> (Door, Counting),
-) -> io::Result<Server> {
+) -> io::Result<(Server, Ending)> {
     let (door, counting) = guard(Arc::new(Proxies::none()));
     let (handle, counting) = (web::Data::new(metrics.clone()), web::Data::new(counting));
     let app = move || {
@@ -377,42 +452,32 @@ fn serve_metrics(
         .max_concurrent_connections(METRICS_CONNECTIONS)
         .shutdown_timeout(2)
         .disable_signals();
-    Ok(serve(server, "metrics", listener, door, app)?.run())
+    let ending = door.ending().clone();
+    Ok((serve(server, "metrics", listener, door, app)?.run(), ending))
 }
 
-async fn drain_node(
-    system: &System,
-    drain: &watch::Sender<Option<Duration>>,
-    server: &ServerHandle,
-    timeout: Duration,
-) {
+/// Takes over from the node that runs on the same data directory, if one does. Whatever this one can have wrong is
+/// found first, while the other one still serves.
+fn follow_running(config: &Config, wanted: &Wanted) -> Result<Option<Listening>, NodeError> {
+    install_crypto_provider();
+    stores::see(config)?;
+    Registry::new(models::settings(config), Some(Arc::new(Builtin)))?;
+    Ok(take_over(&config.data, wanted)?)
+}
+
+/// Completes when another process takes over.
+async fn taken(offer: Option<&Offer>) -> Taker {
+    match offer {
+        Some(offer) => offer.taken().await,
+        None => pending().await,
+    }
+}
+
+async fn drain_node(system: &System, drain: &watch::Sender<Option<Duration>>, timeout: Duration) {
     tracing::info!("draining");
     system.drain(tokio::time::Instant::now() + timeout, FLUSH_MAX).await;
     let window = Duration::from_secs(1) * system.listeners() / CLOSES_PER_SECOND;
     // Refused when no worker is left to hear it.
     let _ = drain.send(Some(window));
     tokio::time::sleep(window).await;
-    server.stop(true).await;
-    tracing::info!("drained");
-}
-
-fn bind(address: SocketAddr) -> Result<TcpListener, NodeError> {
-    let listen = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok::<TcpListener, io::Error>(socket.into())
-    };
-    listen().map_err(|error| NodeError::Listen {
-        address,
-        reason: match error.kind() {
-            io::ErrorKind::AddrInUse => "another program uses this port; set TERTULIA_LISTEN to another one".into(),
-            io::ErrorKind::PermissionDenied => "this needs more rights; choose a port from 1024 on".into(),
-            io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
-            _ => error.to_string(),
-        },
-    })
 }

@@ -35,6 +35,7 @@ mod socket_protocol;
 mod store;
 mod stream;
 mod supervision;
+mod takeover;
 mod test_tools;
 mod turns;
 mod unanswered;

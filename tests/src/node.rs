@@ -95,6 +95,42 @@ impl Node {
         Self::started(command, root, PATIENCE)
     }
 
+    /// Starts one by a command that [`command`] made.
+    #[must_use]
+    pub fn start_with(command: Command, root: Arc<TempDir>) -> Self {
+        Self::started(command, root, PATIENCE)
+    }
+
+    /// Starts one that takes over from this one, on the same data.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    #[must_use]
+    pub fn follow(&self, settings: Settings<'_>) -> Self {
+        let mut command = command(self.root.path(), settings);
+        command.args(["serve", "--take-over"]);
+        Self::started(command, self.root(), PATIENCE)
+    }
+
+    /// Starts one as another user of the machine, who is given the directory. Only root can.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_as(user: u32, root: Arc<TempDir>, settings: Settings<'_>) -> Self {
+        use std::os::unix::process::CommandExt as _;
+        let plain = command(root.path(), settings);
+        // Where the program stands nobody else may look.
+        let program = root.path().join("tertulia");
+        fs::copy(plain.get_program(), &program).expect("room for the program");
+        std::os::unix::fs::chown(root.path(), Some(user), Some(user)).expect("the rights of root");
+        let mut command = Command::new(program);
+        command.env_clear().envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.uid(user).gid(user).current_dir(root.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::started(command, root, PATIENCE)
+    }
+
     /// From now on no file of it grows past so many bytes; `unlimited` lifts that.
     ///
     /// # Panics

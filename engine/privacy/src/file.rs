@@ -101,9 +101,8 @@ impl FileKeys {
             Err(TryLockError::Error(problem)) => return Err(failed("lock")(problem)),
         }
         let header = Header::read(path, &file)?;
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != header.installation) {
-            let found = header.installation;
-            return Err(KeysError::Foreign { path: path.into(), found, wanted });
+        if let Some(wanted) = wanted {
+            belongs(path, &header, wanted)?;
         }
         let length = file.metadata().map_err(failed("look at"))?.len();
         // What stands behind the header's number counts for nothing: after a power loss the file may be longer than
@@ -150,6 +149,19 @@ impl FileKeys {
             }
             // Nor is there one below what is no folder.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+            Err(problem) => Err(KeysError::Io { path: path.into(), doing: "open", problem }),
+        }
+    }
+
+    /// Sees whether the file is there and this installation's, while another process may have it open. It stays as it
+    /// is.
+    ///
+    /// # Errors
+    /// As [`FileKeys::open`], but never [`KeysError::InUse`].
+    pub fn see(path: &Path, wanted: Installation) -> Result<(), KeysError> {
+        match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => belongs(path, &Header::read(path, &file)?, wanted),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(KeysError::Missing { path: path.into() }),
             Err(problem) => Err(KeysError::Io { path: path.into(), doing: "open", problem }),
         }
     }
@@ -222,6 +234,11 @@ const fn place(id: KeyNumber) -> u64 {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn belongs(path: &Path, header: &Header, wanted: Installation) -> Result<(), KeysError> {
+    let found = header.installation;
+    if found == wanted { Ok(()) } else { Err(KeysError::Foreign { path: path.into(), found, wanted }) }
 }
 
 impl Keys for FileKeys {

@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run a node (this is what happens without a command)
-    Serve,
+    Serve(Serve),
     /// Print all settings with their meanings and the values in force
     Config,
     /// Talk to the running node as a contact of the demo tenant
@@ -43,6 +43,14 @@ pub(super) enum Command {
     /// Read one document in a process of its own; started by a node
     #[command(hide = true)]
     ReadDocument(ReadDocument),
+}
+
+#[derive(Debug, Default, Args)]
+pub(super) struct Serve {
+    /// Take over from the node that runs on the same data directory: its listening sockets stay open, it drains, and
+    /// this one follows; where none runs, start as always
+    #[arg(long)]
+    pub(super) take_over: bool,
 }
 
 #[derive(Debug, Args)]
@@ -183,6 +191,8 @@ mod tests {
         for (line, ok) in [
             ("", true),
             ("serve --config t.toml", true),
+            ("serve --take-over", true),
+            ("--take-over", false),
             ("--config t.toml config", true),
             ("chat", true),
             ("chat --contact Ana", true),

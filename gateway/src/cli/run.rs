@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use engine_config::Sources;
 
-use super::arguments::{Arguments, Command};
+use super::arguments::{Arguments, Command, Serve};
 use super::error::CliError;
 use super::plain::Plain;
 use super::{backend, chat, client, export, health, learn, plan, rebuild, tenant};
@@ -43,8 +43,8 @@ fn run(arguments: Arguments) -> Result<(), CliError> {
     let file = arguments.config.filter(|file| !file.as_os_str().is_empty());
     let sources = Sources::read(file.as_deref(), std::env::vars_os())?;
     let config = sources.config()?;
-    match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => Ok(node::run(config)?),
+    match arguments.command.unwrap_or(Command::Serve(Serve::default())) {
+        Command::Serve(Serve { take_over }) => Ok(node::run(config, take_over)?),
         Command::Config => Ok(io::stdout().write_all(sources.annotated()?.as_bytes())?),
         Command::Chat(chat) => block_on(chat::run(&config, chat)),
         Command::Learn(asked) => block_on(learn::run(&config, &asked)),

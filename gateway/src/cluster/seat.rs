@@ -35,11 +35,11 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Begins to listen to other nodes; none where the store is the node's own.
+    /// Where a node is to listen to others; nowhere where the store is its own.
     ///
     /// # Errors
     /// [`SeatError`].
-    pub(crate) fn take(config: &Config) -> Result<Option<Self>, SeatError> {
+    pub(crate) fn wanted(config: &Config) -> Result<Option<SocketAddr>, SeatError> {
         if matches!(config.store.url, StoreUrl::Sqlite) {
             return match (&config.redis.url, config.peer.listen) {
                 (Some(_), _) => Err(SeatError::Alone("TERTULIA_REDIS")),
@@ -47,14 +47,23 @@ impl Seat {
                 (None, None) => Ok(None),
             };
         }
-        let address = match config.peer.listen {
-            Some(address) => address,
+        match config.peer.listen {
+            Some(address) => Ok(Some(address)),
             // A node for this machine alone: its peers are on it too.
-            None if config.listen.ip().is_loopback() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
-            None => return Err(SeatError::NoListener),
-        };
+            None if config.listen.ip().is_loopback() => Ok(Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0))),
+            None => Err(SeatError::NoListener),
+        }
+    }
+
+    /// Begins to listen to other nodes, on a socket that was taken over if there is one; none where the store is the
+    /// node's own.
+    ///
+    /// # Errors
+    /// [`SeatError`].
+    pub(crate) fn take(config: &Config, taken: Option<TcpListener>) -> Result<Option<Self>, SeatError> {
+        let Some(address) = Self::wanted(config)? else { return Ok(None) };
         let failed = |problem| SeatError::Listen { address, problem };
-        let listener = TcpListener::bind(address).map_err(failed)?;
+        let listener = taken.map_or_else(|| TcpListener::bind(address), Ok).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         // One that nobody can reach is none that the configuration takes.

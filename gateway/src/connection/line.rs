@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::ending::Guest;
 use super::meter::{Ended, Meter};
 
 /// An accepted connection with its account.
@@ -17,12 +18,13 @@ pub(super) struct Line {
     meter: Rc<Meter>,
     /// What is left of this turn's bytes.
     left: usize,
+    _guest: Guest,
 }
 
 impl Line {
-    pub(super) fn new(stream: TcpStream, meter: Rc<Meter>) -> Self {
+    pub(super) fn new(stream: TcpStream, meter: Rc<Meter>, guest: Guest) -> Self {
         let left = meter.turn_bytes();
-        Self { stream, meter, left }
+        Self { stream, meter, left, _guest: guest }
     }
 
     pub(super) const fn meter(&self) -> &Rc<Meter> {

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
@@ -73,6 +73,9 @@ pub(crate) struct Meter {
     next: Cell<Next>,
     turn: Cell<Option<Exchange>>,
     over: Cell<bool>,
+    /// Whether anything was ever asked on it.
+    asked: Cell<bool>,
+    asker: RefCell<Option<Waker>>,
     reader: RefCell<Option<Waker>>,
     _place: Option<Place>,
 }
@@ -89,6 +92,8 @@ impl Meter {
             next: Cell::new(Next::Heads),
             turn: Cell::new(None),
             over: Cell::new(false),
+            asked: Cell::new(false),
+            asker: RefCell::default(),
             reader: RefCell::default(),
             _place: place,
         })
@@ -113,8 +118,24 @@ impl Meter {
     pub(crate) fn begins(&self, body: Option<u64>) {
         self.entry.served();
         self.busy.set(true);
+        self.asked.set(true);
+        if let Some(asker) = self.asker.borrow_mut().take() {
+            asker.wake();
+        }
         self.room.set(body.map_or(u64::MAX, |length| length.saturating_add(AHEAD_BYTES)));
         self.next.set(if body.is_some_and(|length| length > 0) { Next::Body } else { Next::Heads });
+    }
+
+    /// Completes when the head of a request has come, at once if one has.
+    pub(super) async fn asked(&self) {
+        std::future::poll_fn(|context| {
+            if self.asked.get() {
+                return Poll::Ready(());
+            }
+            *self.asker.borrow_mut() = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     /// It became a socket, whose frames are counted where they are read.

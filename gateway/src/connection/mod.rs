@@ -6,6 +6,7 @@
 //! deadline for the first head alone. So each connection goes through a [`Line`], which hands out
 //! what was read a little at a time, and is told by the middleware of [`Meter`] where its request stands.
 
+mod ending;
 mod line;
 mod meter;
 mod pace;
@@ -16,6 +17,7 @@ mod server;
 mod share;
 mod watch;
 
+pub(crate) use ending::{END_MAX, Ending};
 pub(crate) use meter::Meter;
 pub(crate) use pace::Paced;
 pub(crate) use proxies::{Proxies, passed_on};

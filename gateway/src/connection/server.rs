@@ -1,5 +1,6 @@
 //! How a connection comes in: counted, set up, and handed to HTTP as a [`Line`].
 
+use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::num::NonZeroU32;
@@ -20,6 +21,7 @@ use schema::Neighbour;
 use socket2::SockRef;
 use tokio::time::timeout;
 
+use super::ending::Ending;
 use super::line::Line;
 use super::meter::{Meter, Whose};
 use super::places::Places;
@@ -45,6 +47,7 @@ pub(crate) struct Door {
     proxies: Arc<Proxies>,
     per_second: NonZeroU32,
     patience: Duration,
+    ending: Ending,
 }
 
 /// Why a connection ended that HTTP did not end.
@@ -70,10 +73,17 @@ impl Door {
         per_second: NonZeroU32,
         patience: Duration,
     ) -> Self {
-        Self { places: Places::new(per_address.get(), connections), proxies, per_second, patience }
+        let (places, ending) = (Places::new(per_address.get(), connections), Ending::new());
+        Self { places, proxies, per_second, patience, ending }
+    }
+
+    /// How the connections that came in by it end.
+    pub(crate) const fn ending(&self) -> &Ending {
+        &self.ending
     }
 
     async fn enter(self, watch: Watch, mut stream: TcpStream) -> Result<(Line, Option<SocketAddr>), DoorError> {
+        let guest = self.ending.enter();
         let (peer, local) =
             (stream.peer_addr().map_err(DoorError::Lost)?, stream.local_addr().map_err(DoorError::Lost)?);
         let mut whose = Whose { peer: peer.ip(), carries_many: self.proxies.trust(peer.ip()), local };
@@ -90,7 +100,7 @@ impl Door {
         }
         let peer = SocketAddr::new(whose.peer, peer.port());
         let meter = Meter::new(whose, self.per_second, watch.join(), place);
-        Ok((Line::new(stream, meter), Some(peer)))
+        Ok((Line::new(stream, meter, guest), Some(peer)))
     }
 
     fn place(&self, stream: &TcpStream, address: Neighbour) -> Result<super::places::Place, DoorError> {
@@ -124,21 +134,22 @@ where
     S::Service: 'static,
     B: MessageBody + 'static,
 {
-    let stopping = server.graceful_shutdown_signal();
     let told: Arc<str> = name.into();
     server.listen(name, listener, move || {
-        let (door, stopping, name) = (door.clone(), stopping.clone(), Arc::clone(&told));
+        let (door, name) = (door.clone(), Arc::clone(&told));
+        let ending = door.ending.clone();
+        // HTTP asks how a connection will end right after it has told which one began, and does not say which it asks of.
+        let began: Rc<RefCell<Option<Rc<Meter>>>> = Rc::default();
+        let ends = Rc::clone(&began);
         let watch = Watch::start(door.patience);
         let app = app().into_factory().map_err(|error| error.into().error_response());
         let http = HttpService::build()
-            .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
-                async move { stopping.notified().await }
-            })
+            .graceful_shutdown_signal(move || ending.clone().over(ends.borrow_mut().take()))
             .client_request_timeout(door.patience)
             .client_disconnect_timeout(LINGER)
             .h1_write_buffer_size(WRITE_BUFFER_BYTES)
-            .on_connect_ext(|line: &Line, data| {
+            .on_connect_ext(move |line: &Line, data| {
+                *began.borrow_mut() = Some(Rc::clone(line.meter()));
                 data.insert(Rc::clone(line.meter()));
             })
             .h1(map_config(app, |()| AppConfig::default()));

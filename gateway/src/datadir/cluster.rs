@@ -51,16 +51,7 @@ impl ClusterDir {
         create_dir(path).map_err(failed("create it"))?;
         let lock = lock(path)?;
         rights::tighten(path).map_err(failed("keep others out of it"))?;
-        read_version(path)?;
-        if [SECRET_FILE, STORE_FILE].iter().any(|file| path.join(file).exists()) {
-            return Err(DataDirError::OfItsOwn { path: path.into() });
-        }
-        match kept(path)? {
-            Some(other) if other != keyspace => {
-                return Err(DataDirError::OfCluster { path: path.into(), keyspace: other });
-            }
-            _ => {}
-        }
+        Self::see(path, keyspace)?;
         let keys = keys.map_or_else(|| path.join(KEYS_FOLDER), Path::to_path_buf);
         let mut builder = DirBuilder::new();
         builder.recursive(true);
@@ -72,6 +63,22 @@ impl ClusterDir {
         })?;
         let root_key_file = keys.join(ROOT_FILE);
         Ok(Self { path: path.into(), keyspace: keyspace.into(), root_key_file, _lock: lock })
+    }
+
+    /// Whether this program could open a directory that another process may hold: it has a format that the program
+    /// knows, and is this keyspace's.
+    ///
+    /// # Errors
+    /// As [`ClusterDir::open`].
+    pub fn see(path: &Path, keyspace: &str) -> Result<(), DataDirError> {
+        read_version(path)?;
+        if [SECRET_FILE, STORE_FILE].iter().any(|file| path.join(file).exists()) {
+            return Err(DataDirError::OfItsOwn { path: path.into() });
+        }
+        match kept(path)? {
+            Some(other) if other != keyspace => Err(DataDirError::OfCluster { path: path.into(), keyspace: other }),
+            _ => Ok(()),
+        }
     }
 
     /// The directory's path, as it was given.

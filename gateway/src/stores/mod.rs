@@ -6,21 +6,25 @@ mod tls;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use engine_cluster::SignKey;
 use engine_config::{Config, StoreUrl};
-use engine_privacy::FileKeys;
+use engine_privacy::{FileKeys, KeysError};
 use engine_store::cql::{CqlOptions, CqlStore, Written};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Nodes, SharedStore, StoreError};
 use schema::NodeId;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::datadir::{ClusterDir, DataDir, DataDirError};
+use crate::datadir::{self, ClusterDir, DataDir, DataDirError};
 use crate::secret::{Key, derived_api_key};
 
 pub use tls::TlsError;
 pub(crate) use tls::trusting_system;
+
+/// How often locks are looked at that another process has.
+const LOCKS_AGAIN: Duration = Duration::from_millis(2);
 
 /// Why a store cannot be opened, in one line for whoever named it.
 #[derive(Debug, thiserror::Error)]
@@ -105,21 +109,72 @@ impl Closing {
 /// # Errors
 /// The first thing that is missing.
 pub async fn open(config: &Config, directory: Folder) -> Result<Opened, OpenError> {
+    open_within(config, directory, Duration::ZERO).await
+}
+
+/// As [`open`], waiting for so long until another process gives back the directory and its keys: of one that has closed
+/// its store the system gives back what it had locked one thing after the other, and it may not have ended.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) async fn open_within(config: &Config, directory: Folder, patience: Duration) -> Result<Opened, OpenError> {
     match &config.store.url {
-        StoreUrl::Sqlite => open_sqlite(config, directory),
-        StoreUrl::Cql { contact_points, keyspace } => open_cql(config, contact_points, keyspace, directory).await,
+        StoreUrl::Sqlite => open_sqlite(config, directory, patience),
+        StoreUrl::Cql { contact_points, keyspace } => {
+            open_cql(config, contact_points, keyspace, directory, patience).await
+        }
     }
 }
 
-fn open_sqlite(config: &Config, directory: Folder) -> Result<Opened, OpenError> {
+/// Tries again for so long while another process still has it. Blocks, as all of opening does.
+fn patiently<T, E>(patience: Duration, in_use: impl Fn(&E) -> bool, open: impl Fn() -> Result<T, E>) -> Result<T, E> {
+    let began = Instant::now();
+    loop {
+        match open() {
+            Err(error) if in_use(&error) && began.elapsed() < patience => std::thread::sleep(LOCKS_AGAIN),
+            opened => return opened,
+        }
+    }
+}
+
+fn is_in_use(error: &DataDirError) -> bool {
+    matches!(error, DataDirError::InUse { .. })
+}
+
+/// Sees whether this program could open what the configuration names, while another process has it open.
+///
+/// # Errors
+/// The first thing that is in its way.
+pub(crate) fn see(config: &Config) -> Result<(), OpenError> {
+    match &config.store.url {
+        StoreUrl::Sqlite => {
+            DataDir::see(&config.data)?;
+            if let Some(installation) = SqliteStore::see(&datadir::store_file(&config.data))? {
+                let keys = datadir::keys_file(&config.data, config.store.keys.as_deref());
+                FileKeys::see(&keys, installation).map_err(DataDirError::from)?;
+            }
+            Ok(())
+        }
+        StoreUrl::Cql { keyspace, .. } => {
+            ClusterDir::see(&config.data, keyspace)?;
+            tls::client(&config.store)?;
+            Ok(())
+        }
+    }
+}
+
+fn open_sqlite(config: &Config, directory: Folder, patience: Duration) -> Result<Opened, OpenError> {
     let keys = config.store.keys.as_deref();
     let data = match directory {
-        Folder::New => DataDir::open_beside(&config.data, keys)?,
+        Folder::New => patiently(patience, is_in_use, || DataDir::open_beside(&config.data, keys))?,
         Folder::Existing => DataDir::existing(&config.data)?,
     };
     let options = SqliteOptions { readers: config.store.readers, writer_queue_max: config.store.queue.get() };
     let keys_file = data.keys_file(keys);
-    let unlock = |wanted| FileKeys::open(&keys_file, wanted).map(|keys| Arc::new(keys) as _);
+    let unlock = |wanted| {
+        let in_use = |error: &KeysError| matches!(error, KeysError::InUse { .. });
+        patiently(patience, in_use, || FileKeys::open(&keys_file, wanted)).map(|keys| Arc::new(keys) as _)
+    };
     let store = Arc::new(SqliteStore::open_with(&data.store_file(), options, unlock)?);
     data.store_is_open()?;
     Ok(Opened {
@@ -141,11 +196,12 @@ async fn open_cql(
     contact_points: &[String],
     keyspace: &str,
     directory: Folder,
+    patience: Duration,
 ) -> Result<Opened, OpenError> {
     let settings = &config.store;
     let keys = settings.keys.as_deref();
     let data = match directory {
-        Folder::New => ClusterDir::open(&config.data, keyspace, keys)?,
+        Folder::New => patiently(patience, is_in_use, || ClusterDir::open(&config.data, keyspace, keys))?,
         Folder::Existing => ClusterDir::existing(&config.data, keyspace, keys)?,
     };
     let node = NodeId::generate();

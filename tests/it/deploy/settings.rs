@@ -49,6 +49,16 @@ fn the_units_settings_are_taken() {
     assert!(refused(wrong).is_some_and(|why| why.contains("TERTULIA_LISTEN")));
 }
 
+/// A node refuses a socket at an address that it does not name.
+#[test]
+fn the_socket_unit_listens_where_the_unit_says() {
+    let (unit, socket) = (text("deploy/systemd/tertulia.service"), text("deploy/systemd/tertulia.socket"));
+    let of = |name: &str| unit.lines().find_map(|line| line.strip_prefix("Environment=")?.strip_prefix(name)).unwrap();
+    let named = ["TERTULIA_LISTEN=", "TERTULIA_METRICS_LISTEN="].map(of);
+    let listens: Vec<_> = socket.lines().filter_map(|line| line.strip_prefix("ListenStream=")).collect();
+    assert_eq!(listens, named);
+}
+
 /// Nothing is a secret here: what stands for one says so.
 #[test]
 fn no_secret_stands_in_a_file() {

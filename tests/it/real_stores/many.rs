@@ -48,8 +48,16 @@ impl Installation {
     }
 
     fn node_in(&self, root: Arc<TempDir>) -> Node {
-        let settings: Vec<(&str, &str)> = self.settings.iter().map(|(name, value)| (&**name, &**value)).collect();
-        Node::start_in(root, &settings)
+        Node::start_in(root, &self.settings())
+    }
+
+    /// One that takes over from a node.
+    fn follower_of(&self, node: &Node) -> Node {
+        node.follow(&self.settings())
+    }
+
+    fn settings(&self) -> Vec<(&str, &str)> {
+        self.settings.iter().map(|(name, value)| (&**name, &**value)).collect()
     }
 
     /// So many nodes, which see each other.
@@ -103,6 +111,26 @@ fn in_order(events: &[Event], refs: &[&str]) {
     assert_eq!(said, refs);
     let numbers: Vec<u64> = events.iter().map(|event| event.seq).collect();
     assert_eq!(numbers, (1..=events.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_followed_leaves_the_new_one_its_addresses_and_the_others_find_it() {
+    let world = Installation::new(Some(Redis::start().unwrap()), &[]);
+    let [mut a, b] = world.nodes().await;
+    let id = a.api().open().await;
+    said(&a.api(), id, "r1").await;
+    let next = world.follower_of(&a);
+    assert_eq!(a.ended().await.code(), Some(0));
+    assert_eq!(next.address, a.address);
+    for node in [&next, &b] {
+        sees(node, 2).await;
+    }
+    // Whoever owns it now, both lead to it.
+    said(&b.api(), id, "r2").await;
+    said(&next.api(), id, "r3").await;
+    for node in [&next, &b] {
+        in_order(&node.api().whole_log(id).await, &["r1", "r2", "r3"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,11 +5,12 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use engine_privacy::Installation;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrate::{self, MigrateError};
-use super::{LOCK_PATIENCE, checkpoint, failure};
+use super::{LOCK_PATIENCE, checkpoint, failure, installation};
 
 /// `PRAGMA application_id` of our files: the letters `Tert`.
 const APPLICATION_ID: i64 = 0x5465_7274;
@@ -120,6 +121,26 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     connection.execute_batch("PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY;").map_err(sqlite)?;
     keep_statements(&connection).map_err(sqlite)?;
     Ok(connection)
+}
+
+/// Looks whether a file would be opened, beside a process that may have it open, and whose keys it wants; none when it
+/// has never had any, or is of an earlier version.
+pub(super) fn see(path: &Path) -> Result<Option<Installation>, OpenError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let sqlite = |error| not_a_database(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(LOCK_PATIENCE).map_err(sqlite)?;
+    if !is_ours_or_empty(&connection).map_err(sqlite)? {
+        return Err(OpenError::Foreign { path: path.into() });
+    }
+    match migrate::is_current(&connection, migrate::STEPS) {
+        Ok(true) => installation::named(&connection).map_err(sqlite),
+        Ok(false) => Ok(None),
+        Err(error) => Err(OpenError::Migrate { path: path.into(), error }),
+    }
 }
 
 /// Has each statement planned once, by its words alone. SQLite would else plan many of them again at each execution,

@@ -302,7 +302,11 @@ async fn keys_that_do_not_fit_are_refused_in_words() {
     let keys = other.file();
     let store = open_in(&scratch.file(), &keys).unwrap();
     opened(&store, fresh()).await;
+    // Both are seen beside the one that has them.
+    let wanted = SqliteStore::see(&scratch.file()).unwrap().unwrap();
+    FileKeys::see(&keys, wanted).unwrap();
     drop(store);
+    assert_eq!(SqliteStore::see(&scratch.file().with_extension("none")), Ok(None));
     let early = keys.with_extension("early");
     fs::copy(&keys, &early).unwrap();
     let foreign = keys.with_extension("foreign");
@@ -320,6 +324,10 @@ async fn keys_that_do_not_fit_are_refused_in_words() {
         let Err(error) = open_in(&scratch.file(), &path) else { panic!("{} was taken", path.display()) };
         let line = error.to_string();
         assert!(line.contains(words) && !line.contains('\n'), "{line}");
+        // What the file alone says is seen without opening it.
+        let seen = FileKeys::see(&path, wanted).map_err(|error| error.to_string());
+        assert_eq!(seen.is_ok(), words.contains("older"), "{seen:?}");
+        assert!(seen.err().is_none_or(|line| line.contains(words)));
     }
     assert!(!keys.with_extension("lost").exists(), "nothing was put in its place");
     assert!(open_in(&scratch.file(), &keys).is_ok());

@@ -63,10 +63,7 @@ pub(super) enum MigrateError {
 
 /// Applies the steps the database does not have yet, each in its own transaction. Gives their number.
 pub(super) fn migrate(connection: &mut Connection, steps: &[Step]) -> Result<usize, MigrateError> {
-    let found = version(connection)?;
-    if found > steps.len() {
-        return Err(MigrateError::TooNew { found, known: steps.len() });
-    }
+    let found = known_version(connection, steps)?;
     // Of a new file there is nothing to tell.
     let is_told = 0 < found && found < steps.len();
     if is_told {
@@ -80,6 +77,19 @@ pub(super) fn migrate(connection: &mut Connection, steps: &[Step]) -> Result<usi
         }
     }
     Ok(steps.len() - found)
+}
+
+/// Whether the database has all these steps; an error when it has more than these.
+pub(super) fn is_current(connection: &Connection, steps: &[Step]) -> Result<bool, MigrateError> {
+    Ok(known_version(connection, steps)? == steps.len())
+}
+
+fn known_version(connection: &Connection, steps: &[Step]) -> Result<usize, MigrateError> {
+    let found = version(connection)?;
+    if found > steps.len() {
+        return Err(MigrateError::TooNew { found, known: steps.len() });
+    }
+    Ok(found)
 }
 
 /// How many steps the database has. 0 for an empty one.

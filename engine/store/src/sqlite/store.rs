@@ -89,6 +89,16 @@ impl SqliteStore {
         })
     }
 
+    /// Whether this program could open a file that another process may have open: there is none, or it is one of ours
+    /// of a version that the program knows. Nothing of it is changed. Gives the installation whose keys it wants, if
+    /// it says so.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with one line that says what is in the way.
+    pub fn see(path: &Path) -> Result<Option<Installation>, StoreError> {
+        connect::see(path).map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
     /// Opens the file, makes it if there is none, and brings an older one forward. Open it after
     /// the metrics recorder is set, and by one process at a time. `unlock` gives the keys of the installation that the
     /// file names, or new ones to a file that names none yet.

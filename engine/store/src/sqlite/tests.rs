@@ -72,8 +72,11 @@ fn files_that_are_not_ours_are_refused_and_left_alone() {
         let scratch = Scratch::new(name);
         Connection::open(scratch.file()).unwrap().execute_batch(&sql).unwrap();
         let before = schema(&scratch);
-        let Err(error) = SqliteStore::open(&scratch.file(), SqliteOptions::default()) else { panic!("{name} taken") };
-        assert!(matches!(&error, StoreError::Unavailable(line) if line.contains(words)), "{name}: {error}");
+        let opened = SqliteStore::open(&scratch.file(), SqliteOptions::default()).map(drop);
+        for found in [opened, SqliteStore::see(&scratch.file()).map(drop)] {
+            let Err(error) = found else { panic!("{name} taken") };
+            assert!(matches!(&error, StoreError::Unavailable(line) if line.contains(words)), "{name}: {error}");
+        }
         assert_eq!(schema(&scratch), before, "{name}");
     }
 }
