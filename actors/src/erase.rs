@@ -161,9 +161,9 @@ impl Eraser {
     /// The other node that lives and may have it awake.
     async fn elsewhere(&self, board: &Switchboard, key: ConversationKey) -> Option<NodeId> {
         let owner = self.store.owner(key).await.ok()?;
-        match step(owner.node, board.me(), |node| board.is_alive(node)) {
+        match step(owner.node, board.me(), board.owns(), |node| board.is_alive(node)) {
             Step::Ask(node) => Some(node),
-            Step::Claim => None,
+            Step::Claim | Step::Entrust => None,
         }
     }
 

@@ -68,6 +68,16 @@ impl Failure {
         )
     }
 
+    /// This node owns nothing, and no node that does can be asked.
+    pub(crate) fn ownerless() -> Self {
+        let wait = Duration::from_secs(1);
+        Self::later(
+            ErrorCode::Restarting,
+            "no node that takes conversations can be reached now; send it again, a message with the same ref",
+            wait,
+        )
+    }
+
     /// As another node has told it.
     pub(crate) fn from_node(face: ErrorFace) -> Self {
         let ErrorFace { code, message, retry_after } = face;

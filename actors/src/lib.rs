@@ -16,6 +16,7 @@ mod link;
 mod loops;
 mod memory;
 mod metrics;
+mod neighbours;
 mod outbox;
 mod patience;
 mod pause;
@@ -34,6 +35,7 @@ mod system;
 mod tenant;
 mod turn;
 mod unanswered;
+mod wanted;
 mod worker;
 
 pub use clock::{Clock, SystemClock};

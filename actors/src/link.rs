@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use engine_store::Opening;
 use schema::peer::{PEER_VERSION, PeerAsk, PeerFrame, Stand};
 use schema::{ConversationKey, NodeId, limits};
 use serde::Deserialize;
@@ -150,7 +151,7 @@ impl Link {
             let result = match (what, owned) {
                 (PeerAsk::View {}, Some(handle)) => handle.view().await.map(|view| json!(view)),
                 (PeerAsk::View {} | PeerAsk::Command { .. }, _) => Err(Failure::restarting()),
-                (PeerAsk::Join {}, _) => match service.awake(key).await {
+                (PeerAsk::Join { wake }, _) => match service.joined(key, wake).await {
                     Ok(Some(handle)) => {
                         let (session, format) = (Switchboard::session_of(node), Format::Peer);
                         let listener =
@@ -168,6 +169,10 @@ impl Link {
                     true => json!(Stand::Released {}),
                     false => json!(Stand::Resting {}),
                 }),
+                (PeerAsk::Open { contact, is_anonymous, at, locale }, _) => {
+                    let opening = Opening { contact, is_anonymous, at };
+                    service.open(key, opening, locale).await.map(|head| json!(head))
+                }
                 (PeerAsk::Erase { of_many }, _) => service.erase(key, of_many).await.map(|stand| json!(stand)),
             };
             answer(&outbox, id, result);

@@ -5,9 +5,10 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use engine_store::Opening;
 use futures_util::{StreamExt, stream};
-use schema::ConversationKey;
 use schema::peer::{PeerAsk, PeerFrame, Stand};
+use schema::{ConversationKey, Locale, Seq};
 use tokio::time::sleep;
 
 use crate::conversation::ConversationHandle;
@@ -20,6 +21,7 @@ use crate::peers::{Step, Switchboard, step};
 use crate::phase::Phase;
 use crate::runtime::spawn_local;
 use crate::supervision::Conversations;
+use crate::wanted::{Want, Wanted};
 
 /// How often a conversation is looked at again that was just being started, or ended.
 const LOOKS_MAX: u32 = 4;
@@ -34,6 +36,8 @@ pub(crate) struct Service {
     pub(crate) conversations: Arc<Conversations>,
     pub(crate) eraser: Arc<Eraser>,
     pub(crate) phase: Arc<Phase>,
+    /// What others want that takes a worker.
+    pub(crate) wanted: Wanted,
     pub(crate) doubts: Doubts,
 }
 
@@ -64,6 +68,39 @@ impl Service {
         Err(Failure::restarting())
     }
 
+    /// The same, for one who will follow it; one that runs nowhere is woken where the asker owns nothing.
+    pub(crate) async fn joined(&self, key: ConversationKey, wake: bool) -> Result<Option<ConversationHandle>, Failure> {
+        // One that leaves hands over what nobody works at before it says that it leaves.
+        if !wake || self.phase.is_draining() {
+            match self.awake(key).await? {
+                None if wake => self.takes()?,
+                awake => return Ok(awake),
+            }
+        }
+        let found = self.wanted.want(|answer| Want::Find(key, answer)).await?;
+        // Another node was asked at the same time.
+        if found.is_relay() { Err(Failure::restarting()) } else { Ok(Some(found)) }
+    }
+
+    /// Creates a conversation for a node that owns nothing.
+    pub(crate) async fn open(
+        &self,
+        key: ConversationKey,
+        opening: Opening,
+        locale: Option<Locale>,
+    ) -> Result<Seq, Failure> {
+        self.takes()?;
+        self.wanted.want(|answer| Want::Open(key, opening, locale, answer)).await
+    }
+
+    /// Whether this node takes a conversation that nobody has.
+    fn takes(&self) -> Result<(), Failure> {
+        if !self.board.owns() {
+            return Err(Failure::restarting());
+        }
+        if self.phase.is_draining() { Err(Failure::draining()) } else { Ok(()) }
+    }
+
     /// Erases a conversation for another node, unless it runs nowhere here: then that does it.
     pub(crate) async fn erase(&self, key: ConversationKey, of_many: bool) -> Result<Stand, Failure> {
         if let Seen::Resting = self.conversations.let_go(key) {
@@ -76,7 +113,8 @@ impl Service {
     /// Has the owner of a conversation let it out of quarantine; false if it is in none there.
     pub(crate) async fn release_elsewhere(&self, key: ConversationKey) -> Result<bool, Failure> {
         let owner = self.eraser.store.owner(key).await.map_err(|error| Failure::store(&error))?;
-        let Step::Ask(node) = step(owner.node, self.board.me(), |node| self.board.is_alive(node)) else {
+        let board = &self.board;
+        let Step::Ask(node) = step(owner.node, board.me(), board.owns(), |node| board.is_alive(node)) else {
             return Ok(false);
         };
         let asked = self.board.ask(node, key, PeerAsk::Release {}).await;
@@ -113,7 +151,7 @@ impl Service {
     /// Whether it is known of all that this node has whose they are; those of others are let go of.
     async fn look_at_all(&self) -> bool {
         self.conversations.let_go_of_prepared();
-        let owned = self.conversations.awake().into_iter().flatten().filter(|handle| !handle.is_relay());
+        let owned = self.conversations.awake().flatten().filter(|handle| !handle.is_relay());
         let looks = stream::iter(owned).map(|handle| async move {
             match self.eraser.store.owner(handle.key()).await {
                 Ok(owner) if owner.node == Some(self.board.me()) => true,

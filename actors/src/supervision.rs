@@ -18,7 +18,7 @@ use crate::conversation::{
 use crate::directory::{AfterCrash, Directory, Start, Unfound};
 use crate::failure::Failure;
 use crate::metrics::CONVERSATION_CRASHES;
-use crate::peers::{Step, step};
+use crate::peers::{Step, Switchboard, step};
 use crate::runtime::spawn_local;
 use crate::tenant::{KnownTenants, Tenant};
 
@@ -26,7 +26,7 @@ use crate::tenant::{KnownTenants, Tenant};
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is tried again, for those who listen, after an answer that says that trying again helps: that it was
 /// not known whether it was done, or that there was no room. A store that is not there is waited for as long as they
-/// are.
+/// are, and so are nodes that could have it.
 const TRIES_MAX: u32 = 30;
 
 /// Longest pause after a change of membership: not all come at once.
@@ -77,7 +77,9 @@ impl Supervisor {
             return false;
         }
         let Ok(owner) = self.host.store.owner(key).await else { return false };
-        let Step::Ask(node) = step(owner.node, board.me(), |node| board.is_alive(node)) else { return false };
+        let Step::Ask(node) = step(owner.node, board.me(), board.owns(), |node| board.is_alive(node)) else {
+            return false;
+        };
         let asked = board.ask(node, key, PeerAsk::Awake {}).await.ok().and_then(|answered| answered.result.ok());
         asked.and_then(|stand| serde_json::from_value(stand).ok()) != Some(Stand::Resting {})
     }
@@ -95,6 +97,9 @@ impl Supervisor {
         opening: Opening,
         locale: Option<Locale>,
     ) -> Result<Seq, Failure> {
+        if let Some(board) = self.host.peers.as_ref().filter(|board| !board.owns()) {
+            return open_elsewhere(board, key, opening, locale).await;
+        }
         let prepared = open(&self.host, tenant, key, opening, locale).await?;
         let head = prepared.machine.state().head;
         self.conversations.opened(key, prepared);
@@ -166,6 +171,8 @@ impl Supervisor {
             let Err(failure) = self.find(key).await else { return };
             let helps = match failure.code {
                 ErrorCode::StoreUnavailable => true,
+                // Those who could have it are waited for as a store is.
+                ErrorCode::Restarting if self.host.peers.as_ref().is_some_and(|board| !board.has_taker()) => true,
                 ErrorCode::Busy | ErrorCode::Restarting => {
                     tries += 1;
                     tries < TRIES_MAX
@@ -210,6 +217,28 @@ impl Supervisor {
     fn store_pause(&self) -> Duration {
         STORE_PAUSE.mul_f64(0.5 + (self.host.jitter)())
     }
+}
+
+/// Has a node create a conversation that owns.
+async fn open_elsewhere(
+    board: &Switchboard,
+    key: ConversationKey,
+    opening: Opening,
+    locale: Option<Locale>,
+) -> Result<Seq, Failure> {
+    let Opening { contact, is_anonymous, at } = opening;
+    let mut declined = Vec::new();
+    while let Some(node) = board.taker_of(key, &declined) {
+        let open = PeerAsk::Open { contact, is_anonymous, at, locale: locale.clone() };
+        let Ok(answered) = board.ask(node, key, open).await else { return Err(Failure::unreachable()) };
+        match answered.result {
+            Ok(head) => return serde_json::from_value(head).map_err(|_| Failure::restarting()),
+            // It leaves, and has not begun.
+            Err(failure) if failure.code == ErrorCode::Draining => declined.push(node),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(Failure::ownerless())
 }
 
 impl Keeper for Supervisor {

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use schema::wire::PlanView;
-use schema::{ContactId, ConversationKey, NodeId, SessionId, TenantId, limits};
+use schema::{ContactId, ConversationKey, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, broadcast};
 use tokio::time::Instant;
 
@@ -27,7 +27,6 @@ use crate::directory::Directory;
 use crate::due::{DueWork, Hastener, Scanner, Share};
 use crate::erase::Eraser;
 use crate::failure::Failure;
-use crate::link::Link;
 use crate::loops::keep;
 use crate::peers::{Peers, Switchboard};
 use crate::phase::Phase;
@@ -39,15 +38,13 @@ use crate::sweeper::Sweeper;
 use crate::tenant::{KnownTenants, Tenant};
 use crate::turn::Workshop;
 use crate::unanswered::Unanswered;
+use crate::wanted::Wanted;
 
 /// One in so many of those who may be woken at the same time is woken because something is due.
 const DUE_PART: usize = 4;
 
 /// How long a node that drains waits for one conversation to end; the others are not to wait for it.
 const RELEASE_MAX: Duration = Duration::from_millis(500);
-
-/// How often it is looked whether the other ends of links take what is sent.
-const LINKS_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
 /// What an operator may set.
 #[derive(Clone)]
@@ -139,8 +136,8 @@ impl System {
         });
         let service = peers.map(|board| {
             let (conversations, eraser) = (Arc::clone(&conversations), Arc::clone(&eraser));
-            let phase = Arc::clone(&phase);
-            Arc::new(Service { board, conversations, eraser, phase, doubts: Doubts::default() })
+            let (phase, wanted) = (Arc::clone(&phase), Wanted::new());
+            Arc::new(Service { board, conversations, eraser, phase, wanted, doubts: Doubts::default() })
         });
         Arc::new(Self {
             tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
@@ -215,19 +212,6 @@ impl System {
         self.admission.watch().await;
     }
 
-    /// A link to another node stands; an older one to the same node is ended. None where the node is alone.
-    #[must_use]
-    pub fn linked(&self, node: NodeId) -> Option<Link> {
-        self.service.as_ref().map(|service| Link::up(Arc::clone(service), node))
-    }
-
-    /// Other nodes may have held this one for dead: it looks whether what it has is still its own. On an actix thread.
-    pub fn doubt(&self) {
-        if let Some(service) = &self.service {
-            service.doubt(None);
-        }
-    }
-
     /// The store that all conversations of this node are kept in.
     #[must_use]
     pub fn store(&self) -> &SharedStore {
@@ -280,20 +264,6 @@ impl System {
     /// A session listens no longer, whichever incarnation of the conversation it listened to.
     pub fn leave(&self, key: ConversationKey, session: SessionId) {
         self.conversations.leave(key, session);
-    }
-
-    /// Lets a conversation out of quarantine, wherever it is; false if it was not in it.
-    ///
-    /// # Errors
-    /// Why the store could not be read, or its owner not be asked.
-    pub async fn release(&self, key: ConversationKey) -> Result<bool, Failure> {
-        if self.conversations.release(key) {
-            return Ok(true);
-        }
-        match &self.service {
-            Some(service) => service.release_elsewhere(key).await,
-            None => Ok(false),
-        }
     }
 
     /// Whether the node has begun to shut down.
@@ -419,28 +389,12 @@ impl System {
         }
     }
 
-    /// Follows membership, and gives up links that take nothing, until the node closes.
-    async fn watch_peers(&self) {
-        let Some(board) = self.board() else { return };
-        let mut changes = board.changes();
-        let mut living = changes.borrow_and_update().clone();
-        while !self.phase.is_closing() {
-            // Membership ends with its node.
-            let look = tokio::time::sleep(LINKS_LOOKED_AT_EVERY);
-            tokio::select! {
-                biased;
-                Ok(()) = changes.changed() => {
-                    let now = changes.borrow_and_update().clone();
-                    board.members_changed(&living, &now);
-                    living = now;
-                }
-                () = look => board.cut_stalled(),
-            }
-        }
+    pub(crate) const fn service(&self) -> Option<&Arc<Service>> {
+        self.service.as_ref()
     }
 
-    fn board(&self) -> Option<&Arc<Switchboard>> {
-        self.service.as_ref().map(|service| &service.board)
+    pub(crate) const fn phase(&self) -> &Arc<Phase> {
+        &self.phase
     }
 
     fn share(&self) -> Option<Share> {

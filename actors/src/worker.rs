@@ -12,10 +12,11 @@ use crate::contacts::{ContactsError, Standing};
 use crate::conversation::{ConversationHandle, Host};
 use crate::due::Attendant;
 use crate::failure::Failure;
-use crate::runtime::to_the_end;
+use crate::runtime::{spawn_local, to_the_end};
 use crate::supervision::Supervisor;
 use crate::system::System;
 use crate::tenant::{Booking, Tenant, Visit};
+use crate::wanted::Want;
 
 /// A worker thread's part of the system: conversations started through it stay on the thread, and so do the
 /// connections of its models.
@@ -36,15 +37,36 @@ impl Worker {
         Rc::new(Self { system, host, supervisor })
     }
 
-    /// Has conversations on this thread do what is due; run it on every worker thread, beside [`System::sweep`] on
-    /// one. It ends with the thread.
+    /// Has conversations on this thread do what is due, and serves nodes that own nothing; run it on every worker thread,
+    /// beside [`System::sweep`] on one. It ends with the thread.
     pub async fn attend(self: Rc<Self>) {
         let attendant = Attendant {
             supervisor: Rc::clone(&self.supervisor),
             work: Arc::clone(self.system.due_work()),
             phase: Arc::clone(&self.host.phase),
         };
-        attendant.attend().await;
+        tokio::join!(attendant.attend(), self.serve_others());
+    }
+
+    /// Does for other nodes what takes a worker.
+    async fn serve_others(&self) {
+        let Some(service) = self.system.service() else { return };
+        while let Some(want) = service.wanted.next().await {
+            let (system, supervisor) = (Arc::clone(&self.system), Rc::clone(&self.supervisor));
+            // Whoever has asked may have gone.
+            spawn_local(async move {
+                match want {
+                    Want::Find(key, answer) => drop(answer.send(supervisor.find(key).await)),
+                    Want::Open(key, opening, locale, answer) => {
+                        let opened = match system.tenants().get(key.tenant).await {
+                            Ok(tenant) => supervisor.open(&tenant, key, opening, locale).await,
+                            Err(failure) => Err(failure),
+                        };
+                        drop(answer.send(opened));
+                    }
+                }
+            });
+        }
     }
 
     /// What all workers share.

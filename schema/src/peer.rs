@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::wire::{ErrorFace, SignalKind};
-use crate::{AgentName, Author, ContactId, ConversationKey, Epoch, Event, NodeId, Ref, Seq, Text, Turn};
+use crate::{
+    AgentName, Author, ContactId, ConversationKey, Epoch, Event, Locale, NodeId, Ref, Seq, Text, Timestamp, Turn,
+};
 
 /// What both ends of a link have to speak: raised when a frame changes its meaning.
 pub const PEER_VERSION: u32 = 1;
@@ -110,7 +112,23 @@ pub enum PeerAsk {
     /// Whether it runs there; answered with a [`Stand`].
     Awake {},
     /// The same, and where it does, the asker's relay follows it from its head on.
-    Join {},
+    Join {
+        /// Wake it if it runs nowhere: the asker owns nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        wake: bool,
+    },
+    /// Create it, as the asker owns nothing; answered with its head.
+    Open {
+        /// Whose it is.
+        contact: ContactId,
+        /// Whether nothing is known of them.
+        is_anonymous: bool,
+        /// When.
+        at: Timestamp,
+        /// What their page says of its language.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        locale: Option<Locale>,
+    },
     /// A wish of a participant.
     Command {
         /// Which.
@@ -230,7 +248,8 @@ mod tests {
         let event = Event { seq: 3, at: Timestamp::default(), author: Author::Contact, fact };
         for frame in [
             PeerFrame::Hello { version: PEER_VERSION, node: NodeId::generate() },
-            PeerFrame::Ask { id: 1, key, what: PeerAsk::Join {} },
+            PeerFrame::Ask { id: 1, key, what: PeerAsk::Join { wake: false } },
+            PeerFrame::Ask { id: 2, key, what: PeerAsk::Join { wake: true } },
             PeerFrame::Ask { id: 2, key, what: PeerAsk::Command { command: say } },
             PeerFrame::Answer { id: 2, ok: Some(json!({"said": canary})), error: None, decided: true },
             PeerFrame::Leave { key },

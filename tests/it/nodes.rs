@@ -4,6 +4,7 @@
 mod due;
 mod installation;
 mod owner;
+mod taker;
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -97,6 +97,7 @@ fn what_cannot_start_says_why_in_one_line() {
         (&[("TERTULIA_LISTEN", &port)], &[], 1, &[&port, "TERTULIA_LISTEN"]),
         (&[("TERTULIA_DATA", &in_place)], &[], 1, &["data directory", &in_place]),
         (&[("TERTULIA_DATA", "/dev/null/data")], &[], 1, &["data directory", "/dev/null/data"]),
+        (&[("TERTULIA_CONVERSATIONS__OWN", "false")], &[], 1, &["TERTULIA_CONVERSATIONS__OWN", "TERTULIA_STORE"]),
         (&[("TERTULIA_LISTN", "127.0.0.1:0")], &[], 2, &["TERTULIA_LISTN", "TERTULIA_LISTEN"]),
         (&[("TERTULIA_LISTEN", "somewhere")], &[], 2, &["TERTULIA_LISTEN"]),
         (&[("TERTULIA_MODEL", "gpt")], &[], 2, &["TERTULIA_MODEL"]),

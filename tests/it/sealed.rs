@@ -32,7 +32,7 @@ fn holds(folder: &Path, word: &str) -> Vec<String> {
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
         if path.is_dir() {
             found.extend(holds(&path, word));
-        } else if fs::read(&path).unwrap().windows(word.len()).any(|part| part == word.as_bytes()) {
+        } else if path.is_file() && fs::read(&path).unwrap().windows(word.len()).any(|part| part == word.as_bytes()) {
             found.push(path.display().to_string());
         }
     }

@@ -3,8 +3,9 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a tool of tests")]
 
+pub mod company;
+
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -22,7 +23,6 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 use crate::api::Api;
-use crate::servers::Cassandra;
 
 /// Settings as environment variables.
 pub type Settings<'a> = &'a [(&'a str, &'a str)];
@@ -73,6 +73,7 @@ impl Node {
     /// When it does not start.
     #[must_use]
     pub fn start_within(patience: Duration, root: Arc<TempDir>, settings: Settings<'_>) -> Self {
+        company::accompany(&root, settings);
         let command = command(root.path(), settings);
         Self::started(command, root, patience)
     }
@@ -87,6 +88,7 @@ impl Node {
     /// Starts one from a shell that has done something before.
     #[must_use]
     pub fn start_after(before: &str, root: Arc<TempDir>, settings: Settings<'_>) -> Self {
+        company::accompany(&root, settings);
         let plain = command(root.path(), settings);
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!(r#"{before}; exec "$0""#)).arg(plain.get_program()).env_clear();
@@ -182,7 +184,9 @@ impl Node {
         };
         let address = address.and_then(|address| address.trim().parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {:?}", banner[0]));
-        Self { address, banner, child, over, root, log }
+        let node = Self { address, banner, child, over, root, log };
+        company::is_accompanied(&node.log);
+        node
     }
 
     /// A client with the demo tenant's key.
@@ -266,6 +270,20 @@ impl Node {
         self.child.wait().expect("a child of ours")
     }
 
+    /// The processor time that it has had, to ten milliseconds.
+    ///
+    /// # Panics
+    /// When the system does not say.
+    #[must_use]
+    pub fn processor_time(&self) -> Duration {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        // Behind the name, which may have blanks: see proc_pid_stat(5).
+        let (_, fields) = stat.rsplit_once(')').expect("a name");
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum();
+        Duration::from_millis(10 * ticks)
+    }
+
     /// What it holds of the machine's memory, in KiB.
     ///
     /// # Panics
@@ -301,6 +319,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
+        company::part(&self.root);
         if thread::panicking() {
             let _ = writeln!(std::io::stderr(), "--- the node's log\n{}---", self.log());
         }
@@ -343,27 +362,19 @@ pub fn data_in(root: &Path) -> PathBuf {
     root.join("data")
 }
 
-/// Names the store that all nodes have whose test says nothing of it: `cql` for the shared cluster.
-const STORE: &str = "TERTULIA_TEST_STORE";
-
-/// Settings of the store for data in `root`: each has a keyspace of its own, and the same one again.
-fn store(root: &Path) -> Vec<(&'static str, String)> {
-    match std::env::var(STORE) {
-        Ok(store) if store == "cql" => {
-            let contact_point = Cassandra::shared().expect("a cluster");
-            let mut hasher = DefaultHasher::new();
-            root.hash(&mut hasher);
-            on_cluster(contact_point, &format!("test_{:016x}", hasher.finish())).to_vec()
-        }
-        Ok(other) => panic!("{STORE} is {other:?}: `cql`, or nothing"),
-        Err(_) => Vec::new(),
-    }
-}
-
 /// Settings of a node on a cluster of one.
 #[must_use]
 pub fn on_cluster(contact_point: &str, keyspace: &str) -> [(&'static str, String); 2] {
     [("TERTULIA_STORE", format!("cql://{contact_point}/{keyspace}")), ("TERTULIA_STORE__REPLICAS", "1".to_owned())]
+}
+
+/// The program itself.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().expect("this program's own path");
+    // Tests stand in a folder below the programs, our own programs beside them.
+    let program =
+        test.ancestors().skip(1).take(2).map(|folder| folder.join("tertulia")).find(|program| program.is_file());
+    program.expect("run `cargo build -p gateway` first")
 }
 
 /// The program with settings for data in `root`, and none of this process's own.
@@ -372,18 +383,14 @@ pub fn on_cluster(contact_point: &str, keyspace: &str) -> [(&'static str, String
 /// When it was not built.
 #[must_use]
 pub fn command(root: &Path, settings: Settings<'_>) -> Command {
-    let test = std::env::current_exe().expect("this program's own path");
-    // Tests stand in a folder below the programs, our own programs beside them.
-    let program =
-        test.ancestors().skip(1).take(2).map(|folder| folder.join("tertulia")).find(|program| program.is_file());
-    let mut command = Command::new(program.expect("run `cargo build -p gateway` first"));
+    let mut command = Command::new(program());
     command
         .env_clear()
         .env("TERTULIA_LISTEN", "127.0.0.1:0")
         .env("TERTULIA_DATA", data_in(root))
         // Quicker to start; the tests that want the documents ask for them.
         .env("TERTULIA_KNOWLEDGE__DEMO_DOCUMENTS", "false")
-        .envs(store(root))
+        .envs(company::settings(root))
         .envs(settings.iter().copied())
         .current_dir(root)
         .stdin(Stdio::null())

@@ -13,7 +13,8 @@ use crate::{PATIENCE, look_again};
 /// A beat of a node that nobody else is.
 #[must_use]
 pub fn beat(count: u64) -> Beat {
-    let member = Member { id: NodeId::generate(), address: "[fd00::7]:7000".into(), version: "1.2.3-ä".into() };
+    let member =
+        Member { id: NodeId::generate(), address: "[fd00::7]:7000".into(), version: "1.2.3-ä".into(), owns: false };
     Beat { member, count, lasts: Duration::from_secs(10) }
 }
 

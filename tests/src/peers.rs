@@ -20,16 +20,21 @@ use tokio_util::sync::CancellationToken;
 const UNDER_WAY_MAX: usize = 64;
 
 /// Who lives, as all nodes see it.
-pub struct Membership(watch::Sender<Living>);
+pub struct Membership {
+    living: watch::Sender<Living>,
+    /// Of those, and of others, who owns nothing.
+    without: watch::Sender<BTreeSet<NodeId>>,
+}
 
 struct Member {
     me: NodeId,
     living: watch::Receiver<Living>,
+    without: watch::Receiver<BTreeSet<NodeId>>,
 }
 
 impl Default for Membership {
     fn default() -> Self {
-        Self(watch::Sender::new(Living::from([])))
+        Self { living: watch::Sender::new(Living::from([])), without: watch::Sender::default() }
     }
 }
 
@@ -37,7 +42,14 @@ impl Membership {
     /// A node's part in it.
     #[must_use]
     pub fn of(&self, me: NodeId) -> Arc<dyn Peers> {
-        Arc::new(Member { me, living: self.0.subscribe() })
+        Arc::new(Member { me, living: self.living.subscribe(), without: self.without.subscribe() })
+    }
+
+    /// It owns nothing, from before it comes.
+    pub fn owns_nothing(&self, node: NodeId) {
+        self.without.send_modify(|without| {
+            without.insert(node);
+        });
     }
 
     /// All see it live from now on.
@@ -51,7 +63,7 @@ impl Membership {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeSet<NodeId>) -> bool) {
-        self.0.send_if_modified(|living| {
+        self.living.send_if_modified(|living| {
             let mut set: BTreeSet<NodeId> = living.iter().copied().collect();
             let changed = change(&mut set);
             *living = set.into_iter().collect();
@@ -69,13 +81,18 @@ impl Peers for Member {
         self.living.clone()
     }
 
-    fn owner_of(&self, hash: u64) -> NodeId {
+    fn owns(&self) -> bool {
+        !self.without.borrow().contains(&self.me)
+    }
+
+    fn owner_of(&self, hash: u64, among: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
         let weight = |node: &NodeId| {
             let mut hasher = DefaultHasher::new();
             (node, hash).hash(&mut hasher);
             hasher.finish()
         };
-        self.living.borrow().iter().copied().max_by_key(weight).unwrap_or(self.me)
+        let (living, without) = (self.living.borrow(), self.without.borrow());
+        living.iter().copied().filter(|node| !without.contains(node) && among(*node)).max_by_key(weight)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Finds where a conversation belongs among several nodes: claims it for this one, or follows it at another.
+//! Finds where a conversation belongs among several nodes: claims it for this one, or follows it at another; a node that
+//! owns nothing has another one wake it.
 //! Invariant: it is claimed only from the owner that was read, so that of two nodes that claim one does.
 
 use std::rc::Rc;
@@ -6,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_store::{Claim, StoreError};
+use schema::peer::PeerAsk;
 use schema::{ConversationKey, ErrorCode, NodeId, limits};
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::sleep;
@@ -45,11 +47,15 @@ pub(super) async fn place<'a>(
 ) -> Result<Placed<'a>, WakeFailure> {
     let found = |at| metrics::counter!(PLACINGS, "at" => at).increment(1);
     let failed = |error: StoreError| WakeFailure::Failed(Failure::store(&error));
+    // Who owns, and does not take it.
+    let mut declined = Vec::new();
     for tries in 0..TRIES_MAX {
         sleep((PAUSE * tries).mul_f64((host.jitter)())).await;
         let owner = host.store.owner(key).await.map_err(failed)?;
-        if let Step::Ask(node) = step(owner.node, board.me(), |node| board.is_alive(node)) {
-            match follow(host, board, keeper, (key, node)).await {
+        let step = step(owner.node, board.me(), board.owns(), |node| board.is_alive(node));
+        if let Step::Ask(node) = step {
+            let wake = !board.owns() && board.taker_of(key, &declined) == Some(node);
+            match follow(host, board, keeper, (key, node), wake).await {
                 Ok(handle) => {
                     found("relay");
                     return Ok(Placed::There(handle));
@@ -63,8 +69,29 @@ pub(super) async fn place<'a>(
                 Err(Unfollowed::Unreachable) => continue,
                 // It has just lost it, or starts it again.
                 Err(Unfollowed::Failed(failure)) if failure.code == ErrorCode::Restarting => continue,
+                // It leaves, and has nobody in it: another may have it.
+                Err(Unfollowed::Failed(failure)) if wake && failure.code == ErrorCode::Draining => declined.push(node),
                 Err(Unfollowed::Failed(failure)) => return Err(WakeFailure::Failed(failure)),
             }
+        }
+        if !board.owns() {
+            let Some(node) = board.taker_of(key, &declined) else {
+                found("nowhere");
+                return Err(WakeFailure::Failed(Failure::ownerless()));
+            };
+            match follow(host, board, keeper, (key, node), true).await {
+                Ok(handle) => {
+                    found("relay");
+                    return Ok(Placed::There(handle));
+                }
+                // It may have it by now: then the store says so.
+                Err(Unfollowed::Resting) => {}
+                Err(Unfollowed::Unreachable) => declined.push(node),
+                Err(Unfollowed::Failed(failure)) if failure.code == ErrorCode::Draining => declined.push(node),
+                Err(Unfollowed::Failed(failure)) if failure.code == ErrorCode::Restarting => {}
+                Err(Unfollowed::Failed(failure)) => return Err(WakeFailure::Failed(failure)),
+            }
+            continue;
         }
         if host.phase.is_draining() && board.has_others() {
             return Err(WakeFailure::Failed(Failure::draining()));
@@ -89,6 +116,7 @@ async fn follow(
     board: &Arc<Switchboard>,
     keeper: &Rc<dyn Keeper>,
     (key, node): (ConversationKey, NodeId),
+    wake: bool,
 ) -> Result<ConversationHandle, Unfollowed> {
     let pulse = Arc::<Pulse>::default();
     let bounds = Bounds { messages: limits::RELAY_MESSAGES_MAX, bytes: limits::RELAY_BYTES_MAX };
@@ -98,7 +126,7 @@ async fn follow(
     });
     let (answer, joined) = oneshot::channel();
     // It has just been started, and its mailbox is empty.
-    drop(sender.owe(Mail::Told(Told::Begin(answer), 0)));
+    drop(sender.owe(Mail::Told(Told::Begin(PeerAsk::Join { wake }, answer), 0)));
     // It gives up by itself, and so lets go of the answer.
     let contact = joined.await.unwrap_or(Err(Unfollowed::Unreachable))?;
     Ok(ConversationHandle::new(host.worker, key, contact, sender, pulse).of_another_node())

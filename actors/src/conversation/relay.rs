@@ -119,13 +119,14 @@ impl RelayActor {
 
     fn join_owner(
         &mut self,
+        join: PeerAsk,
         answer: oneshot::Sender<Result<ContactId, Unfollowed>>,
         execution: &mut Execution<'_, Self>,
     ) {
         let (key, node) = (self.key, self.node);
         self.route = self.board.route(key, node, Arc::clone(&self.deliver));
         let asked = match &self.route {
-            Some(_) => self.board.ask_for(node, key, PeerAsk::Join {}, Arc::clone(&self.deliver)),
+            Some(_) => self.board.ask_for(node, key, join, Arc::clone(&self.deliver)),
             None => Err(Unsent::Full),
         };
         match asked {
@@ -265,7 +266,7 @@ impl RelayActor {
             }
             return;
         }
-        // What is due is its owner's to do, and so is what a drain of its node asks for.
+        // What is due is its owner's, and so is what a drain of its node asks for.
         let Some(command) = wish(command) else { return reply.send(Err(Failure::restarting())) };
         self.ask(PeerAsk::Command { command }, Question::Wish(reply), execution);
     }
@@ -357,10 +358,7 @@ impl RelayActor {
         if self.ticking {
             return;
         }
-        let joining = match &self.stage {
-            Stage::Joining { until, .. } => Some(*until),
-            Stage::Fresh | Stage::Following => None,
-        };
+        let joining = if let Stage::Joining { until, .. } = &self.stage { Some(*until) } else { None };
         let Some(until) = [joining, self.held.earliest(), self.questions.earliest()].into_iter().flatten().min() else {
             return;
         };
@@ -454,7 +452,7 @@ impl Actor for RelayActor {
             self.pulse.ask();
         }
         match mail {
-            Mail::Told(Told::Begin(answer), _) => self.join_owner(answer, execution),
+            Mail::Told(Told::Begin(join, answer), _) => self.join_owner(join, answer, execution),
             Mail::Told(Told::Arrived(arrival), _) => self.on_arrival(arrival, execution),
             Mail::Told(Told::Tick, _) => self.on_tick(execution),
             Mail::Command { command, reply, .. } => self.on_command(command, reply, execution),

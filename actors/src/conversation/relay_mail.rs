@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use schema::ContactId;
+use schema::peer::PeerAsk;
 use tokio::sync::oneshot;
 
 use super::mail::Mail;
@@ -21,8 +22,8 @@ const SHORT: Duration = Duration::from_secs(1);
 
 /// What a relay is told besides what sessions wish.
 pub(crate) enum Told {
-    /// Join at the owner. What comes of it is answered.
-    Begin(oneshot::Sender<Result<ContactId, Unfollowed>>),
+    /// Join at the owner, in these words. What comes of it is answered.
+    Begin(PeerAsk, oneshot::Sender<Result<ContactId, Unfollowed>>),
     /// Something has come from the owner's node.
     Arrived(Arrival),
     /// Somebody may have waited too long.

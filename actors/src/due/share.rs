@@ -18,6 +18,9 @@ pub(crate) struct Share {
 impl Share {
     /// Whether this node is to attend to an entry now.
     pub(super) fn has(&self, entry: DueEntry, now: Timestamp) -> bool {
+        if !self.board.owns() {
+            return false;
+        }
         match self.conversations.running(entry.key) {
             // Its owner finds it as well.
             Some(handle) if handle.is_relay() => false,

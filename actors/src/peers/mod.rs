@@ -26,7 +26,10 @@ pub trait Peers: Send + Sync + 'static {
     /// Who lives; it changes when somebody comes, goes or is held for dead.
     fn living(&self) -> watch::Receiver<Living>;
 
-    /// Whose of the living something is that one of them has to do: the same at every node that sees the same ones, and
-    /// it stays where it is when others come and go.
-    fn owner_of(&self, hash: u64) -> NodeId;
+    /// Whether this node takes conversations; one that does not serves those of others alone.
+    fn owns(&self) -> bool;
+
+    /// Whose something is that one of the living has to do who own, among those whom `among` takes: the same at every
+    /// node that sees the same ones, and it stays where it is when others come and go. None where there is nobody.
+    fn owner_of(&self, hash: u64, among: &dyn Fn(NodeId) -> bool) -> Option<NodeId>;
 }

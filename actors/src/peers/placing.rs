@@ -1,5 +1,6 @@
 //! Where a conversation that this node needs belongs: the decision alone.
-//! Invariant: a conversation is never claimed from another node that lives, unless that has let go of it.
+//! Invariant: a conversation is never claimed from another node that lives, unless that has let go of it; and never by
+//! a node that owns nothing.
 
 use schema::NodeId;
 
@@ -10,13 +11,16 @@ pub(crate) enum Step {
     Claim,
     /// Ask the node that has it.
     Ask(NodeId),
+    /// The same as claiming it, for a node that owns nothing: have one wake it that does.
+    Entrust,
 }
 
 /// What follows from who claimed it last.
-pub(crate) fn step(owner: Option<NodeId>, me: NodeId, is_alive: impl FnOnce(NodeId) -> bool) -> Step {
+pub(crate) fn step(owner: Option<NodeId>, me: NodeId, owns: bool, is_alive: impl FnOnce(NodeId) -> bool) -> Step {
     match owner {
         Some(node) if node != me && is_alive(node) => Step::Ask(node),
-        _ => Step::Claim,
+        _ if owns => Step::Claim,
+        _ => Step::Entrust,
     }
 }
 
@@ -35,7 +39,9 @@ mod tests {
             (Some(other), true, Step::Ask(other)),
             (Some(other), false, Step::Claim),
         ] {
-            assert_eq!(step(owner, me, |_| lives), decided, "{owner:?} {lives}");
+            assert_eq!(step(owner, me, true, |_| lives), decided, "{owner:?} {lives}");
+            let entrusted = if decided == Step::Claim { Step::Entrust } else { decided };
+            assert_eq!(step(owner, me, false, |_| lives), entrusted, "{owner:?} {lives}, which owns nothing");
         }
     }
 }

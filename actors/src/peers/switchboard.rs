@@ -148,16 +148,34 @@ impl Switchboard {
         lives
     }
 
+    /// Whether this node takes conversations.
+    pub(crate) fn owns(&self) -> bool {
+        self.peers.owns()
+    }
+
     /// Whether anybody else lives who could take over.
     pub(crate) fn has_others(&self) -> bool {
-        self.peers.living().borrow().iter().any(|node| *node != self.peers.me())
+        let me = self.me();
+        self.peers.owner_of(0, &|node| node != me).is_some()
     }
 
     /// Whether it is this node that attends to a conversation that is awake nowhere.
     pub(crate) fn attends_to(&self, key: ConversationKey) -> bool {
-        let mut hasher = DefaultHasher::new();
-        key.hash(&mut hasher);
-        self.peers.owner_of(hasher.finish()) == self.me()
+        self.peers.owner_of(hash(key), &|_| true) == Some(self.me())
+    }
+
+    /// Who is to have a conversation that is awake nowhere, of those that own and can be asked, but these.
+    pub(crate) fn taker_of(&self, key: ConversationKey, but: &[NodeId]) -> Option<NodeId> {
+        self.peers.owner_of(hash(key), &|node| !but.contains(&node) && self.is_linked(node))
+    }
+
+    /// Whether conversations can be had at all: here, or at a node that can be asked.
+    pub(crate) fn has_taker(&self) -> bool {
+        self.owns() || self.peers.owner_of(0, &|node| self.is_linked(node)).is_some()
+    }
+
+    fn is_linked(&self, node: NodeId) -> bool {
+        self.lock().links.contains_key(&node)
     }
 
     /// Waits until membership has changed.
@@ -288,7 +306,7 @@ impl Switchboard {
     }
 
     fn send(&self, node: NodeId, key: ConversationKey, what: PeerAsk, to: To) -> Result<u64, Unsent> {
-        let joins = matches!(what, PeerAsk::Join {}).then_some(key);
+        let joins = matches!(what, PeerAsk::Join { .. }).then_some(key);
         let mut inner = self.lock();
         let id = inner.asks_made + 1;
         let wire = inner.links.get_mut(&node).ok_or(Unsent::Unreachable)?;
@@ -434,6 +452,12 @@ impl Inner {
         }
         Some(asked)
     }
+}
+
+fn hash(key: ConversationKey) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The oldest are forgotten first.

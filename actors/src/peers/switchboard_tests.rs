@@ -20,8 +20,12 @@ impl Peers for Told {
         self.1.subscribe()
     }
 
-    fn owner_of(&self, _: u64) -> NodeId {
-        self.0
+    fn owns(&self) -> bool {
+        true
+    }
+
+    fn owner_of(&self, _: u64, among: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
+        self.1.borrow().iter().copied().find(|node| among(*node))
     }
 }
 
@@ -158,7 +162,7 @@ fn an_owner_that_is_joined_too_late_is_told_that_nobody_follows() {
     let (key, deliver): (_, Deliver) = (key(), Arc::new(|_, _| {}));
     let join = || {
         let route = desk.board.route(key, other, Arc::clone(&deliver)).unwrap();
-        (route, desk.board.ask_for(other, key, PeerAsk::Join {}, Arc::clone(&deliver)).unwrap())
+        (route, desk.board.ask_for(other, key, PeerAsk::Join { wake: false }, Arc::clone(&deliver)).unwrap())
     };
     let (route, slow) = join();
     drop(route);

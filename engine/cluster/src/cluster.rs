@@ -149,8 +149,8 @@ impl Cluster {
 
     /// Whose chore it is, as this node sees it now: see [`Living::owner_of`].
     #[must_use]
-    pub fn owner_of(&self, chore: u64) -> NodeId {
-        self.living.borrow().owner_of(chore)
+    pub fn owner_of(&self, chore: u64, among: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
+        self.living.borrow().owner_of(chore, among)
     }
 
     /// Where another node can be reached, if it lives.

@@ -65,20 +65,14 @@ impl Living {
         self.members.get(&node)
     }
 
-    /// Whose chore it is, of those who live: the same answer on every node that sees the same ones. Where nobody is
-    /// left, as on a node that leaves, it is the node's own.
+    /// Whose chore it is, of those who live and own, among those whom `among` takes: the same answer on every node that
+    /// sees the same ones. None where nobody is left.
     #[must_use]
-    pub fn owner_of(&self, chore: u64) -> NodeId {
+    pub fn owner_of(&self, chore: u64, among: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
         // The highest weight wins (rendezvous hashing): a node that goes leaves its chores to the second highest of
         // each, and all other weights stay what they were.
-        let weighed = self.members.keys().map(|node| (weight(*node, chore), *node));
-        weighed.max().map_or(self.me, |(_, node)| node)
-    }
-
-    /// Whether it is this node's chore.
-    #[must_use]
-    pub fn is_mine(&self, chore: u64) -> bool {
-        self.owner_of(chore) == self.me
+        let owning = self.members.values().filter(|member| member.owns && among(member.id));
+        owning.map(|member| (weight(member.id, chore), member.id)).max().map(|(_, node)| node)
     }
 }
 
@@ -95,7 +89,10 @@ mod tests {
     use super::*;
 
     fn living(nodes: &[u8]) -> Living {
-        let member = |n: u8| Member { id: NodeId::from_bytes([n; 16]), address: String::new(), version: String::new() };
+        let member = |n: u8| {
+            let (address, version) = Default::default();
+            Member { id: NodeId::from_bytes([n; 16]), address, version, owns: true }
+        };
         let members = nodes.iter().map(|n| (member(*n).id, member(*n))).collect();
         Living { me: NodeId::from_bytes([0; 16]), sight: Sight::Whole, members }
     }
@@ -112,12 +109,12 @@ mod tests {
                 let gone = NodeId::from_bytes([*gone; 16]);
                 let mut its = 0_u64;
                 for chore in 0..CHORES {
-                    let owner = before.owner_of(chore);
+                    let owner = before.owner_of(chore, &anybody).unwrap();
                     if owner == gone {
                         its += 1;
-                        assert_ne!(after.owner_of(chore), gone);
+                        assert_ne!(after.owner_of(chore, &anybody), Some(gone));
                     } else {
-                        assert_eq!(after.owner_of(chore), owner, "chore {chore} of one that stays");
+                        assert_eq!(after.owner_of(chore, &anybody), Some(owner), "chore {chore} of one that stays");
                     }
                 }
                 let even = CHORES / u64::from(count);
@@ -129,9 +126,31 @@ mod tests {
     #[test]
     fn the_answer_is_the_same_in_every_version() {
         let living = living(&[1, 2, 3]);
-        let owners: Vec<u8> = (0..12).map(|chore| living.owner_of(chore).as_bytes()[0]).collect();
+        let owner = |chore| living.owner_of(chore, &anybody).unwrap().as_bytes()[0];
+        let owners: Vec<u8> = (0..12).map(owner).collect();
         assert_eq!(owners, EXPECTED);
-        assert_eq!(Living { members: BTreeMap::new(), ..living.clone() }.owner_of(1), living.me);
+        assert_eq!(Living { members: BTreeMap::new(), ..living.clone() }.owner_of(1, &anybody), None);
+    }
+
+    #[test]
+    fn who_owns_nothing_has_no_chores() {
+        let all = living(&[1, 2, 3, 4]);
+        let mut edged = all.clone();
+        let edge = NodeId::from_bytes([2; 16]);
+        edged.members.get_mut(&edge).unwrap().owns = false;
+        for chore in 0..1_000 {
+            let among = |node| node != edge;
+            // It is as if it were not there, for all that see it.
+            assert_eq!(edged.owner_of(chore, &anybody), all.owner_of(chore, &among), "chore {chore}");
+        }
+        for member in edged.members.values_mut() {
+            member.owns = false;
+        }
+        assert_eq!(edged.owner_of(1, &anybody), None);
+    }
+
+    const fn anybody(_: NodeId) -> bool {
+        true
     }
 
     const EXPECTED: [u8; 12] = [2, 2, 1, 1, 2, 1, 1, 1, 3, 2, 1, 2];

@@ -314,11 +314,10 @@ impl Follower {
     fn threads_turn(&mut self) -> bool {
         let hangs = self.threads.hanging();
         if hangs != self.hangs {
-            match hangs {
-                Some(thread) => {
-                    error!(thread, "a thread hangs: the node leaves no signs of life, so that others take over")
-                }
-                None => info!("all threads turn again"),
+            if let Some(thread) = hangs {
+                error!(thread, "a thread hangs: the node leaves no signs of life, so that others take over");
+            } else {
+                info!("all threads turn again");
             }
             self.hangs = hangs;
         }

@@ -172,8 +172,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_sign_that_does_not_say_whether_its_node_owns_is_of_one_that_does() {
+        let id = NodeId::generate();
+        for (owns, said) in [("", true), (r#","owns":true"#, true), (r#","owns":false"#, false)] {
+            let sign = format!(r#"{{"id":"{id}","address":"h:1","version":"1","count":7,"lasts_ms":9{owns}}}"#);
+            let key = SignKey::new(Box::new([1; 32]));
+            assert_eq!(beat_of(&key, &key.sealed(&sign), "9000").unwrap().member.owns, said, "{owns}");
+        }
+    }
+
+    #[test]
     fn what_is_no_sign_is_passed_over() {
-        let member = Member { id: NodeId::generate(), address: "h:1".into(), version: "1".into() };
+        let member = Member { id: NodeId::generate(), address: "h:1".into(), version: "1".into(), owns: false };
         let (key, other) = (SignKey::new(Box::new([1; 32])), SignKey::new(Box::new([2; 32])));
         let plain = |lasts_ms| serde_json::to_string(&Sign { member: member.clone(), count: 7, lasts_ms }).unwrap();
         let sign = |lasts_ms| key.sealed(&plain(lasts_ms));

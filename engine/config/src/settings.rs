@@ -214,10 +214,12 @@ pub struct Models {
     pub total: Duration,
 }
 
-/// When conversations rest, wake and are erased unspoken.
+/// When conversations rest, wake and are erased unspoken, and whether this node has any.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conversations {
+    /// Whether the node takes conversations, or serves those of other nodes alone.
+    pub own: bool,
     /// Time without a listener or a word after which a conversation rests.
     #[serde(deserialize_with = "values::duration")]
     pub rest_after: Duration,

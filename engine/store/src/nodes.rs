@@ -42,6 +42,14 @@ pub struct Member {
     pub address: String,
     /// The version of its program.
     pub version: String,
+    /// Whether it takes conversations: one that does not serves those of others alone.
+    #[serde(default = "takes_conversations")]
+    pub owns: bool,
+}
+
+/// What is not told otherwise.
+const fn takes_conversations() -> bool {
+    true
 }
 
 /// A sign of life.

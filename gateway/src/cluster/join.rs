@@ -58,7 +58,8 @@ pub(crate) struct Linked {
 /// # Errors
 /// What the configuration has wrong, or the system refuses.
 pub(crate) fn join(config: &Config, seat: Seat, shared: Shared) -> Result<Joined, JoinError> {
-    let me = Member { id: shared.node, address: seat.address, version: env!("CARGO_PKG_VERSION").into() };
+    let version = env!("CARGO_PKG_VERSION").into();
+    let me = Member { id: shared.node, address: seat.address, version, owns: config.conversations.own };
     let redis = redis(&config.redis)?;
     let shown = config.peer.secret.as_ref().map_or(SecretFrom::Derived(shared.secret), chosen);
     let secret = PeerSecret::new(&shared.installation, shown, config.peer.secret_also.as_ref().map(chosen));

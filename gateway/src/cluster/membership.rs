@@ -21,8 +21,12 @@ impl Peers for Members {
         self.0.ids()
     }
 
-    fn owner_of(&self, hash: u64) -> NodeId {
-        self.0.owner_of(hash)
+    fn owns(&self) -> bool {
+        self.0.me().owns
+    }
+
+    fn owner_of(&self, hash: u64, among: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
+        self.0.owner_of(hash, among)
     }
 }
 
@@ -36,6 +40,6 @@ impl learning::Others for Members {
     }
 
     fn owner_of(&self, hash: u64) -> Option<NodeId> {
-        Some(self.0.owner_of(hash))
+        self.0.owner_of(hash, &|_| true)
     }
 }

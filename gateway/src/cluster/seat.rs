@@ -41,10 +41,11 @@ impl Seat {
     /// [`SeatError`].
     pub(crate) fn wanted(config: &Config) -> Result<Option<SocketAddr>, SeatError> {
         if matches!(config.store.url, StoreUrl::Sqlite) {
-            return match (&config.redis.url, config.peer.listen) {
-                (Some(_), _) => Err(SeatError::Alone("TERTULIA_REDIS")),
-                (None, Some(_)) => Err(SeatError::Alone("TERTULIA_PEER_LISTEN")),
-                (None, None) => Ok(None),
+            return match (&config.redis.url, config.peer.listen, config.conversations.own) {
+                (Some(_), ..) => Err(SeatError::Alone("TERTULIA_REDIS")),
+                (None, Some(_), _) => Err(SeatError::Alone("TERTULIA_PEER_LISTEN")),
+                (None, None, false) => Err(SeatError::Alone("TERTULIA_CONVERSATIONS__OWN=false")),
+                (None, None, true) => Ok(None),
             };
         }
         match config.peer.listen {

@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use actix_server::ServerHandle;
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::meter::Meter;
 
-/// How long nobody comes in after the acceptor was told to take nobody more. It does not say when it has heard, and
-/// what it has taken is on its way to a worker, which drops it when it stops.
-const QUIET: Duration = Duration::from_millis(50);
+/// So many looks in a row nobody comes in after the acceptor was told to take nobody more. It does not say when it has
+/// heard, and what it has taken is on its way to a worker, which drops it when it stops. Looks and not time: on a busy
+/// machine that thread comes to its turn as seldom as this one.
+const QUIET_LOOKS: u32 = 10;
 /// Longest wait for that.
 const QUIET_MAX: Duration = Duration::from_secs(1);
 /// How long a connection that was just opened has to ask something: browsers open some for later.
-const FIRST_MAX: Duration = Duration::from_millis(250);
+const FIRST_MAX: Duration = Duration::from_millis(500);
 /// Longest wait for connections to end.
 pub(crate) const END_MAX: Duration = Duration::from_secs(2);
 /// How often it is looked how far it has come.
@@ -57,7 +59,15 @@ impl Ending {
         let _ = stopping.wait_for(|stopping| *stopping).await;
         if let Some(meter) = meter {
             // Apart, as it would take its room in each connection all its life.
-            let _ = Box::pin(timeout(FIRST_MAX, meter.asked())).await;
+            let asked = Box::pin(async move {
+                if timeout(FIRST_MAX, meter.asked()).await.is_err() {
+                    // What it asked may be here and not read yet, if this thread was busy: it is read before this goes on.
+                    for _ in 0..2 {
+                        yield_now().await;
+                    }
+                }
+            });
+            asked.await;
         }
     }
 
@@ -71,13 +81,12 @@ impl Ending {
     pub(crate) async fn leave(&self, server: &ServerHandle) {
         server.pause().await;
         let began = Instant::now();
-        let (mut came, mut since) = (self.0.came.load(Ordering::Relaxed), began);
-        while since.elapsed() < QUIET && began.elapsed() < QUIET_MAX {
+        let (mut came, mut quiet) = (self.0.came.load(Ordering::Relaxed), 0);
+        while quiet < QUIET_LOOKS && began.elapsed() < QUIET_MAX {
             sleep(LOOK_EVERY).await;
             let now = self.0.came.load(Ordering::Relaxed);
-            if now != came {
-                (came, since) = (now, Instant::now());
-            }
+            quiet = if now == came { quiet + 1 } else { 0 };
+            came = now;
         }
         self.0.stopping.send_replace(true);
         let began = Instant::now();

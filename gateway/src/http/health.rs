@@ -58,6 +58,10 @@ pub(super) async fn ready(edge: web::Data<Edge>) -> Result<HttpResponse, ApiErro
         let failure = Failure::later(ErrorCode::Draining, "the node is shutting down", Duration::from_secs(5));
         return Err(failure.into());
     }
+    if !edge.system().has_taker() {
+        let message = "this node takes no conversations, and no node that does can be reached";
+        return Err(Failure::later(ErrorCode::Restarting, message, Duration::from_secs(1)).into());
+    }
     edge.parts.readiness.at_most_as_old_as(LOOK_EVERY, look(&edge)).await?;
     let cluster = edge.parts.cluster.as_deref().map(state);
     Ok(HttpResponse::Ok().json(NodeState { status: "ready".into(), cluster }))

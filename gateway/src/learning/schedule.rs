@@ -127,6 +127,6 @@ async fn changed(others: &mut Option<watch::Receiver<Arc<[NodeId]>>>) {
     let Some(living) = others else { return pending().await };
     if living.changed().await.is_err() {
         *others = None;
-        pending().await
+        pending::<()>().await;
     }
 }

@@ -4,7 +4,8 @@
 //! words in the clear.
 //!
 //! Of each two nodes the one with the smaller id dials; the other dials too if no link stands after a while, as a cut
-//! may be one way. A second link between the same two takes the place of the first.
+//! may be one way, and so does one that owns nothing, at once. A second link between the same two takes the place of
+//! the first.
 
 mod accept;
 mod carry;

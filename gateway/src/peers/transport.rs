@@ -27,7 +27,8 @@ use super::proof::PeerSecret;
 use super::tls::Ends;
 use crate::metrics::{LINKS_ENDED, LINKS_REFUSED};
 
-/// How long the node with the greater id leaves the dialling to the other one.
+/// How long the node with the greater id leaves the dialling to the other one. One that owns nothing can do nothing
+/// without a link, and does not wait.
 const OTHER_DIALS_WITHIN: Duration = Duration::from_secs(2);
 /// A link that has stood for so long was a good one.
 const STOOD_AFTER: Duration = Duration::from_secs(5);
@@ -98,10 +99,12 @@ impl Transport {
         loop {
             let now = living.borrow_and_update().clone();
             dialers.retain(|node, (address, _)| now.get(*node).is_some_and(|member| member.address == *address));
+            let owns = now.get(self.me).is_none_or(|me| me.owns);
             for member in now.members.values().filter(|member| member.id != self.me) {
                 dialers.entry(member.id).or_insert_with(|| {
                     let (this, node, address) = (Rc::clone(&self), member.id, member.address.clone());
-                    (member.address.clone(), Task::spawn(async move { this.keep(node, address).await }))
+                    let waits = owns && self.me > node;
+                    (member.address.clone(), Task::spawn(async move { this.keep(node, address, waits).await }))
                 });
             }
             if living.changed().await.is_err() {
@@ -112,11 +115,11 @@ impl Transport {
     }
 
     /// Sees to a link to one node for as long as it lives.
-    async fn keep(self: Rc<Self>, node: NodeId, address: String) {
+    async fn keep(self: Rc<Self>, node: NodeId, address: String, waits: bool) {
         let mut pace = Pace::new(self.jitter);
         let mut told = false;
         loop {
-            if self.me > node {
+            if waits {
                 sleep(OTHER_DIALS_WITHIN).await;
             }
             if self.standing.borrow().contains_key(&node) {

@@ -30,6 +30,8 @@ fn what_is_due_is_done_once_by_whoever_has_it() {
         run(move |world| async move {
             close_after_an_hour(&world).await;
             let [a, b, c] = world.nodes().await;
+            // It attends to nothing, and the others' shares are as if it were not there.
+            let _edge = world.start_without();
             // Some fall to each node.
             let mut keys = Vec::new();
             let mut ears = Vec::new();

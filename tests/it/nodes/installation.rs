@@ -113,7 +113,17 @@ pub(super) fn run<F: Future<Output = ()>>(test: impl FnOnce(Rc<Installation>) ->
 impl Installation {
     /// A node that all see live, without a cable yet.
     pub(super) fn start(&self) -> Node {
+        self.start_as(NodeId::generate())
+    }
+
+    /// The same, that owns nothing.
+    pub(super) fn start_without(&self) -> Node {
         let id = NodeId::generate();
+        self.membership.owns_nothing(id);
+        self.start_as(id)
+    }
+
+    fn start_as(&self, id: NodeId) -> Node {
         let store = Arc::new(self.store.of_node(id)) as SharedStore;
         let clock = Arc::new(Virtual(self.began)) as Arc<dyn Clock>;
         let options = Options {

@@ -62,7 +62,7 @@ impl Owner {
     /// Answers the next question to join: it is followed from the head on.
     async fn followed(&mut self, epoch: Epoch) {
         let frame = self.next().await;
-        let PeerFrame::Ask { id, key, what: PeerAsk::Join {} } = frame else { panic!("{frame:?}") };
+        let PeerFrame::Ask { id, key, what: PeerAsk::Join { .. } } = frame else { panic!("{frame:?}") };
         assert_eq!(key, self.key);
         let stand = Stand::Followed { epoch, head: self.head, contact: ContactId::generate() };
         self.say(&PeerFrame::Answer { id, ok: Some(json!(stand)), error: None, decided: false });
@@ -125,7 +125,7 @@ fn a_stale_owner_is_not_heard_and_a_gap_is_never_passed_on() {
             owner.head = next + 1;
             let asked = loop {
                 match owner.next().await {
-                    PeerFrame::Ask { id, what: PeerAsk::Join {}, .. } => break id,
+                    PeerFrame::Ask { id, what: PeerAsk::Join { .. }, .. } => break id,
                     PeerFrame::Leave { .. } => {}
                     frame => panic!("{frame:?}"),
                 }
@@ -171,7 +171,7 @@ fn an_owner_that_lets_go_is_succeeded_and_one_that_does_not_answer_is_not() {
             let mut owner = Owner::linked(&world, &b).await;
             let key = owner.key;
             let (submitted, asked) = tokio::join!(b.submit(key, says("r1", "Hello?")), owner.next());
-            let PeerFrame::Ask { id, what: PeerAsk::Join {}, .. } = asked else { panic!("{asked:?}") };
+            let PeerFrame::Ask { id, what: PeerAsk::Join { .. }, .. } = asked else { panic!("{asked:?}") };
             // Nobody answered in time, and nobody has claimed it.
             assert_eq!(submitted.unwrap_err().code, ErrorCode::Restarting);
             assert_eq!((world.owner(key).await, world.claims(key).await), (Some(owner.id), 2));
@@ -184,7 +184,7 @@ fn an_owner_that_lets_go_is_succeeded_and_one_that_does_not_answer_is_not() {
             let answers = async {
                 loop {
                     let frame = owner.next().await;
-                    if let PeerFrame::Ask { id, what: PeerAsk::Join {}, .. } = frame {
+                    if let PeerFrame::Ask { id, what: PeerAsk::Join { .. }, .. } = frame {
                         let ok = Some(json!(Stand::Resting {}));
                         owner.say(&PeerFrame::Answer { id, ok, error: None, decided: false });
                         return;

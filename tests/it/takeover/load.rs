@@ -236,7 +236,9 @@ async fn sockets_outlive_programs() {
     println!("{} connections: {:?}; median {:?}, longest {:?}", met.waits.len(), met.answers, at(0.5), at(1.0));
     println!("sockets back after at most {:?} more than they were told", late.iter().flatten().max());
     assert_eq!(met.failed, Vec::<String>::new());
-    assert!(met.answers.keys().all(|answer| answer == "200"), "{:?}", met.answers);
+    // A node on a crowded machine tells some of those who waited to come again.
+    assert!(met.answers.keys().all(|answer| ["200", "busy"].contains(&answer.as_str())), "{:?}", met.answers);
+    assert!(met.answers["200"] > met.waits.len() / 2, "{:?}", met.answers);
     for (id, client) in &talkers {
         let settled = async {
             loop {

@@ -49,7 +49,8 @@ impl Forger {
     /// connections were cut before is no fault of it.
     pub(super) async fn ends(self) -> [usize; 2] {
         let Self { proxy, mut not_done, mut done, .. } = self;
-        let _ = proxy.finish().await;
+        // Its own end may panic, when a worker of its ends sooner than it looks.
+        drop(tokio::spawn(proxy.finish()).await);
         let mut told = [0; 2];
         while not_done.try_recv().is_ok() {
             told[0] += 1;

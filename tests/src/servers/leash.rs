@@ -25,7 +25,8 @@ program=$!
 echo "$program"
 (
   read -r _ <&3
-  : >"$folder/left"
+  # Its folder may have gone before: that is no reason to end here.
+  true >"$folder/left"
   kill -KILL "$program"
 ) >/dev/null 2>&1 &
 watcher=$!
@@ -216,6 +217,19 @@ mod tests {
         program.signal(Signal::STOP).unwrap();
         drop(program);
         assert!(!folder.exists());
+        assert!(rustix::process::test_kill_process(pid).is_err(), "{pid:?} still runs");
+    }
+
+    #[test]
+    fn it_goes_also_when_its_folder_has_gone_before() {
+        let root = scratch("leash").unwrap();
+        let folder = root.path().join("one");
+        let program = leashed(&folder, "echo up; while :; do sleep 0.01; done");
+        let said = || Ok((!said_since(&folder, 0).is_empty()).then_some(()));
+        look_until(Instant::now() + PATIENCE, said).unwrap().expect("it is up in time");
+        let pid = program.pid;
+        std::fs::remove_dir_all(&folder).unwrap();
+        drop(program);
         assert!(rustix::process::test_kill_process(pid).is_err(), "{pid:?} still runs");
     }
 

@@ -3,13 +3,16 @@
 //! Invariant: no server outlives the process that started it, however that one ends; and none touches another
 //! server of the machine, for each has a loopback address of its own.
 
+mod beside;
 pub mod cassandra;
 mod cql;
+pub mod keyspaces;
 mod leash;
 mod place;
 pub mod program;
 pub mod redis;
 
+pub use beside::Leash;
 pub use cassandra::Cassandra;
 pub use program::Program;
 pub use redis::Redis;

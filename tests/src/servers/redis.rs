@@ -4,6 +4,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
@@ -48,6 +49,18 @@ impl Redis {
     /// As [`Self::start`].
     pub fn start_with_password(password: &str) -> anyhow::Result<Self> {
         Self::start_with(Some(password.to_owned()))
+    }
+
+    /// The address of the one that all tests of this process share; it is started at the first call. Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::start`], again at every call.
+    pub fn shared() -> anyhow::Result<SocketAddr> {
+        static SHARED: OnceLock<Result<Redis, String>> = OnceLock::new();
+        match SHARED.get_or_init(|| Self::start().map_err(|error| format!("{error:#}"))) {
+            Ok(redis) => Ok(redis.address),
+            Err(error) => bail!("{error}"),
+        }
     }
 
     fn start_with(password: Option<String>) -> anyhow::Result<Self> {

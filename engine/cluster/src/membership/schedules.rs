@@ -44,8 +44,12 @@ impl World {
         let mut rng = StdRng::seed_from_u64(seed);
         let nodes = (1..=NODES)
             .map(|n| {
-                let member =
-                    Member { id: NodeId::from_bytes([n; 16]), address: format!("h{n}:1"), version: "1".into() };
+                let member = Member {
+                    id: NodeId::from_bytes([n; 16]),
+                    address: format!("h{n}:1"),
+                    version: "1".into(),
+                    owns: true,
+                };
                 let next = rng.random_range(0..PACE);
                 let (died, left) = (None, None);
                 Real { member, began: 0, next, next_slow: next, lost: None, died, left, loses_redis: false }
@@ -122,7 +126,7 @@ impl World {
 fn nobody_is_missed_who_can_be_seen_and_nobody_stays_who_is_gone() {
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
-        let me = Member { id: NodeId::from_bytes([99; 16]), address: "me:1".into(), version: "1".into() };
+        let me = Member { id: NodeId::from_bytes([99; 16]), address: "me:1".into(), version: "1".into(), owns: true };
         let mut membership = Membership::new(me.clone(), &[Source::Redis, Source::Store]);
         let mut read = [0_u64; 2];
         // Since when both sources could be read, by everybody.

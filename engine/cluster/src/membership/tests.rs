@@ -7,7 +7,7 @@ const fn s(seconds: u64) -> Duration {
 }
 
 fn member(n: u8) -> Member {
-    Member { id: NodeId::from_bytes([n; 16]), address: format!("host{n}:7000"), version: "1".into() }
+    Member { id: NodeId::from_bytes([n; 16]), address: format!("host{n}:7000"), version: "1".into(), owns: true }
 }
 
 /// A beat of the second node, `lived` seconds after its start.

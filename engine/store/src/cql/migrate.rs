@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::connect::Settling;
 use super::failure::words;
 use super::session::{Class, Link};
+use super::statements::qualified;
 use super::tables::{KEY_STEPS, STEPS};
 use crate::StoreError;
 
@@ -58,7 +59,7 @@ pub(super) async fn migrate(
     }
     let settling = Settling::begin();
     let migration = loop {
-        match Migration::prepare(link).await {
+        match Migration::prepare(link, keyspace).await {
             Ok(migration) => break migration,
             Err(error) => settling.after(error).await?,
         }
@@ -101,38 +102,39 @@ pub(super) async fn migrate(
 }
 
 impl Migration {
-    async fn prepare(link: &Link) -> Result<Self, StoreError> {
+    async fn prepare(link: &Link, keyspace: &str) -> Result<Self, StoreError> {
+        let of = |text: &str| qualified(text, keyspace, keyspace);
         Ok(Self {
             version: link
-                .prepare(Class::Serial, "SELECT version, root, datacenter FROM installation WHERE id = 'tables'")
+                .prepare(Class::Serial, &of("SELECT version, root, datacenter FROM installation WHERE id = 'tables'"))
                 .await?,
             begin: link
                 .prepare(
                     Class::Conditional,
-                    "INSERT INTO installation (id, version, root, datacenter) VALUES ('tables', 0, ?, ?) IF NOT EXISTS",
+                    &of("INSERT INTO installation (id, version, root, datacenter) VALUES ('tables', 0, ?, ?) IF NOT EXISTS"),
                 )
                 .await?,
             raise: link
-                .prepare(Class::Conditional, "UPDATE installation SET version = ? WHERE id = 'tables' IF version = ?")
+                .prepare(Class::Conditional, &of("UPDATE installation SET version = ? WHERE id = 'tables' IF version = ?"))
                 .await?,
             lock: link
                 .prepare(
                     Class::Conditional,
-                    &format!(
+                    &of(&format!(
                         "INSERT INTO installation (id, holder) VALUES ('lock', ?) IF NOT EXISTS USING TTL {LOCKED_SECONDS}"
-                    ),
+                    )),
                 )
                 .await?,
             renew: link
                 .prepare(
                     Class::Conditional,
-                    &format!(
+                    &of(&format!(
                         "UPDATE installation USING TTL {LOCKED_SECONDS} SET holder = ? WHERE id = 'lock' IF holder = ?"
-                    ),
+                    )),
                 )
                 .await?,
-            held: link.prepare(Class::Serial, "SELECT holder FROM installation WHERE id = 'lock'").await?,
-            unlock: link.prepare(Class::Conditional, "DELETE FROM installation WHERE id = 'lock' IF holder = ?").await?,
+            held: link.prepare(Class::Serial, &of("SELECT holder FROM installation WHERE id = 'lock'")).await?,
+            unlock: link.prepare(Class::Conditional, &of("DELETE FROM installation WHERE id = 'lock' IF holder = ?")).await?,
         })
     }
 

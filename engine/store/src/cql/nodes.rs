@@ -11,8 +11,8 @@ use super::failure::odd;
 use crate::nodes::{BEAT_STANDS, BEATS_MAX, GOODBYE_STANDS};
 use crate::{Beat, Member, StoreError};
 
-/// The last one: for how many seconds the row still stands, by the clocks of the database alone.
-type Row = (Vec<u8>, Option<i64>, Option<i32>, Option<String>, Option<String>, Option<i32>);
+/// Whether it owns, and for how many seconds the row still stands, by the clocks of the database alone.
+type Row = (Vec<u8>, Option<i64>, Option<i32>, Option<String>, Option<String>, Option<bool>, Option<i32>);
 
 impl Core {
     /// Leaves a node's sign of life.
@@ -21,8 +21,8 @@ impl Core {
         let stands = i32::try_from(stands.as_secs()).unwrap_or(i32::MAX);
         let count = i64::try_from(beat.count).unwrap_or(i64::MAX);
         let lasts = i32::try_from(beat.lasts.as_millis()).unwrap_or(i32::MAX);
-        let Member { id, address, version } = &beat.member;
-        let values = (id.as_bytes().as_slice(), count, lasts, address, version, stands);
+        let Member { id, address, version, owns } = &beat.member;
+        let values = (id.as_bytes().as_slice(), count, lasts, address, version, owns, stands);
         self.link.write(&self.statements.leave_beat, values).await
     }
 
@@ -35,10 +35,8 @@ impl Core {
 }
 
 // Cells end each by itself: a row of which one is gone is about to go.
-fn of_row((id, count, lasts, address, version, stands): Row) -> Result<Option<Beat>, StoreError> {
-    let (Some(count), Some(lasts), Some(address), Some(version), Some(stands)) =
-        (count, lasts, address, version, stands)
-    else {
+fn of_row(row: Row) -> Result<Option<Beat>, StoreError> {
+    let (id, Some(count), Some(lasts), Some(address), Some(version), Some(owns), Some(stands)) = row else {
         return Ok(None);
     };
     let id = NodeId::from_bytes(id.try_into().map_err(|_| odd("a node"))?);
@@ -48,7 +46,7 @@ fn of_row((id, count, lasts, address, version, stands): Row) -> Result<Option<Be
         // What a node has left that died long ago says nothing to one that has just come.
         let age = BEAT_STANDS.saturating_sub(Duration::from_secs(u64::try_from(stands).unwrap_or_default() + 1));
         let Some(left) = lasts.checked_sub(age).filter(|left| !left.is_zero()) else { return Ok(None) };
-        return Ok(Some(Beat { member: Member { id, address, version }, count, lasts: left }));
+        return Ok(Some(Beat { member: Member { id, address, version, owns }, count, lasts: left }));
     }
-    Ok(Some(Beat { member: Member { id, address, version }, count, lasts }))
+    Ok(Some(Beat { member: Member { id, address, version, owns }, count, lasts }))
 }

@@ -15,12 +15,12 @@ macro_rules! statements {
         }
 
         impl Statements {
-            /// Makes all of them ready. `keys` is the keyspace of the keys.
+            /// Makes all of them ready, for the tables of a keyspace and of that of the keys.
             ///
             /// # Errors
             /// As [`Link::prepare`].
-            pub(super) async fn prepare(link: &Link, keys: &str) -> Result<Self, StoreError> {
-                let texts = [$((Class::$class, $text)),*].map(|(class, text)| (class, text.replace("KEYS.", &format!("{keys}."))));
+            pub(super) async fn prepare(link: &Link, data: &str, keys: &str) -> Result<Self, StoreError> {
+                let texts = [$((Class::$class, $text)),*].map(|(class, text)| (class, qualified(text, data, keys)));
                 let prepared = try_join_all(texts.iter().map(|(class, text)| link.prepare(*class, text))).await?;
                 let mut prepared = prepared.into_iter();
                 let mut next = || {
@@ -34,6 +34,16 @@ macro_rules! statements {
         #[cfg(test)]
         pub(super) const TEXTS: &[(Class, &str)] = &[$((Class::$class, $text)),*];
     };
+}
+
+/// The statement with the keyspace before the name of its table, so that it means the same in every session.
+pub(super) fn qualified(text: &str, data: &str, keys: &str) -> String {
+    let table = ["FROM ", "INTO ", "UPDATE "].iter().find_map(|word| text.find(word).map(|at| at + word.len()));
+    let (before, table) = text.split_at(table.unwrap_or_default());
+    match table.strip_prefix("KEYS.") {
+        Some(table) => format!("{before}{keys}.{table}"),
+        None => format!("{before}{data}.{table}"),
+    }
 }
 
 statements! {
@@ -161,8 +171,8 @@ statements! {
 
     // Which nodes live.
     leave_beat: Write =
-        "INSERT INTO node (part, id, beat, lasts, address, version) VALUES (0, ?, ?, ?, ?, ?) USING TTL ?";
-    beats: Read = "SELECT id, beat, lasts, address, version, TTL(beat) FROM node WHERE part = 0 LIMIT ?";
+        "INSERT INTO node (part, id, beat, lasts, address, version, owns) VALUES (0, ?, ?, ?, ?, ?, ?) USING TTL ?";
+    beats: Read = "SELECT id, beat, lasts, address, version, owns, TTL(beat) FROM node WHERE part = 0 LIMIT ?";
 
     // Documents, and who has a key. What a removal leaves behind goes by itself.
     record: Read = "SELECT version, body, keys, change FROM record WHERE scope = ? AND kind = ? AND id = ?";
@@ -221,4 +231,22 @@ statements! {
     key: Read = "SELECT wrapped, ended FROM KEYS.conversation_key WHERE log = ?";
     make_key: Write = "INSERT INTO KEYS.conversation_key (log, wrapped) VALUES (?, ?)";
     end_key: WriteAll = "INSERT INTO KEYS.conversation_key (log, wrapped, ended) VALUES (?, null, true)";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_names_the_keyspace_of_its_table_once() {
+        for (_, text) in TEXTS {
+            let plain = qualified(text, "data", "data_keys");
+            let named = plain.matches("data.").count() + plain.matches("data_keys.").count();
+            assert_eq!(named, 1, "{plain}");
+            assert_eq!(text.contains("KEYS."), plain.contains("data_keys."), "{plain}");
+            assert_eq!(plain.replace("data_keys.", "KEYS.").replace("data.", ""), **text);
+        }
+        assert_eq!(qualified("UPDATE log SET head = ?", "a", "b"), "UPDATE a.log SET head = ?");
+        assert_eq!(qualified("DELETE FROM log WHERE log = ?", "a", "b"), "DELETE FROM a.log WHERE log = ?");
+    }
 }

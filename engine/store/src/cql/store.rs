@@ -142,7 +142,7 @@ async fn open(options: &CqlOptions) -> Result<Core, StoreError> {
     let Connected { link, root, key_space } = connect::connect(options).await?;
     let settling = Settling::begin();
     let statements = loop {
-        match Statements::prepare(&link, &key_space).await {
+        match Statements::prepare(&link, &options.keyspace, &key_space).await {
             Ok(statements) => break statements,
             Err(error) => settling.after(error).await?,
         }

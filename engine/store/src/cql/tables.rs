@@ -54,7 +54,7 @@ pub(super) const STEPS: &[&[&str]] = &[&[
         PRIMARY KEY ((writer, chunk), number)) WITH gc_grace_seconds = 3600",
     "CREATE TABLE IF NOT EXISTS writer (part tinyint, id uuid, beat timestamp, done bigint, newest bigint,
         PRIMARY KEY ((part), id)) WITH gc_grace_seconds = 3600",
-    "CREATE TABLE IF NOT EXISTS node (part tinyint, id blob, beat bigint, lasts int, address text, version text,
+    "CREATE TABLE IF NOT EXISTS node (part tinyint, id blob, beat bigint, lasts int, address text, version text, owns boolean,
         PRIMARY KEY ((part), id)) WITH gc_grace_seconds = 3600",
     "CREATE TABLE IF NOT EXISTS projection (name text PRIMARY KEY, generation int, version int, walked bigint)",
     "CREATE TABLE IF NOT EXISTS record (scope blob, kind text, id text, version bigint, body blob, stamp uuid,

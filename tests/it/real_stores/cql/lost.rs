@@ -61,7 +61,7 @@ async fn a_row_is_brought_on_for_an_append_that_nobody_knows_of() -> Outcome {
     ensure!(texts(&shared, key).await? == ["one", "two"], "it was done");
     let look = store.behind(LIST, cursor, 100).await?;
     ensure!(look.keys == [key], "its row is behind: {look:?}");
-    proxy.finish().await.ok();
+    unknown::end(proxy).await;
     Ok(())
 }
 
@@ -92,7 +92,7 @@ async fn too_few_replicas_does_not_mean_that_nothing_was_done() -> Outcome {
     rule(1)?;
     store.delete(name("a"), 2).await?;
     ensure!(store.get(name("a")).await?.is_none(), "it is gone");
-    proxy.finish().await.ok();
+    unknown::end(proxy).await;
     Ok(())
 }
 
@@ -124,6 +124,6 @@ async fn what_may_yet_come_is_unknown() -> Outcome {
     ensure!(matches!(told, Err(StoreError::Unknown(_))), "a rescheduling: {told:?}");
     proxy.turn_off_rules();
     ensure!(late.arrive().await? > 0, "none was kept");
-    proxy.finish().await.ok();
+    unknown::end(proxy).await;
     Ok(())
 }

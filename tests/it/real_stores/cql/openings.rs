@@ -25,7 +25,7 @@ async fn an_opening_that_comes_late_is_a_conversation() -> Outcome {
     ensure!(claim.head == 0, "{claim:?}");
     store.append(append(key, claim, &["one"])).await?;
     ensure!(store.read(key, 0, engine_store::PageBounds::FULL).await?.events.len() == 1, "it is read");
-    proxy.finish().await.ok();
+    unknown::end(proxy).await;
     Ok(())
 }
 

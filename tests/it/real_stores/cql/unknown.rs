@@ -24,7 +24,12 @@ pub(super) async fn open() -> anyhow::Result<(Arc<CqlStore>, RunningProxy, tempf
     open_in(&keyspace_name()).await
 }
 
-/// The same, in a keyspace.
+/// Ends a proxy. It may panic at its own end, when a worker of its ends sooner than it looks: that says nothing of a test.
+pub(super) async fn end(proxy: RunningProxy) {
+    drop(tokio::spawn(proxy.finish()).await);
+}
+
+/// The same as [`open`], in a keyspace.
 pub(super) async fn open_in(keyspace: &str) -> anyhow::Result<(Arc<CqlStore>, RunningProxy, tempfile::TempDir)> {
     let folder = tempfile::tempdir()?;
     let real: SocketAddr = Cassandra::shared()?.parse()?;
