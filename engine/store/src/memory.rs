@@ -187,9 +187,15 @@ impl Log for MemoryStore {
     }
 
     fn owner(&self, key: ConversationKey) -> Pending<Owner> {
-        self.read(|state| {
+        let owner = self.read(|state| {
             let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
             Ok(Owner { epoch: conversation.epoch, node: conversation.node })
+        });
+        Box::pin(async move {
+            let owner = owner.await;
+            // Told a moment later, as by every store that is not in this process: it may have changed meanwhile.
+            tokio::task::yield_now().await;
+            owner
         })
     }
 
