@@ -26,7 +26,7 @@ use std::time::Duration;
 use engine_store::{SharedStore, StoreError, Unspoken, UnspokenQuery};
 use futures_util::future::join_all;
 use schema::peer::{PeerAsk, Stand};
-use schema::{ConversationKey, NodeId, Seq};
+use schema::{ConversationKey, Seq};
 use tokio::sync::oneshot;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -36,7 +36,7 @@ use crate::directory::Parting;
 use crate::failure::Failure;
 use crate::metrics::CONVERSATIONS_ERASED;
 use crate::patience::patiently;
-use crate::peers::{Step, Switchboard, step};
+use crate::peers::Switchboard;
 use crate::phase::Phase;
 use crate::runtime::to_the_end;
 use crate::supervision::Conversations;
@@ -147,23 +147,16 @@ impl Eraser {
     /// erased behind its back, it could still be read there.
     async fn erase_elsewhere(&self, key: ConversationKey, awaited: Awaited) -> Option<Result<(), Failure>> {
         let board = self.peers.as_ref().filter(|_| awaited != Awaited::OwedKey)?;
-        let node = self.elsewhere(board, key).await?;
-        let of_many = awaited == Awaited::Removed;
-        let Ok(answered) = board.ask(node, key, PeerAsk::Erase { of_many }).await else {
-            return board.is_alive(node).then(|| Err(Failure::restarting()));
+        let node = match board.elsewhere(&self.store, key).await {
+            Ok(node) => node?,
+            // Somebody may have it, and would go on telling what was said in it.
+            Err(error) => return Some(Err(Failure::store(&error))),
         };
-        match answered.result {
-            Ok(stand) => (serde_json::from_value(stand).ok() == Some(Stand::Gone {})).then_some(Ok(())),
+        let of_many = awaited == Awaited::Removed;
+        match board.stand(node, key, PeerAsk::Erase { of_many }).await {
+            Ok(stand) => (stand == Stand::Gone {}).then_some(Ok(())),
+            Err(_) if !board.is_alive(node) => None,
             Err(failure) => Some(Err(failure)),
-        }
-    }
-
-    /// The other node that lives and may have it awake.
-    async fn elsewhere(&self, board: &Switchboard, key: ConversationKey) -> Option<NodeId> {
-        let owner = self.store.owner(key).await.ok()?;
-        match step(owner.node, board.me(), board.owns(), |node| board.is_alive(node)) {
-            Step::Ask(node) => Some(node),
-            Step::Claim | Step::Entrust => None,
         }
     }
 
@@ -174,9 +167,11 @@ impl Eraser {
         if !board.attends_to(key) {
             return true;
         }
-        let Some(node) = self.elsewhere(board, key).await else { return false };
-        let asked = board.ask(node, key, PeerAsk::Awake {}).await.ok().and_then(|answered| answered.result.ok());
-        asked.and_then(|stand| serde_json::from_value(stand).ok()) != Some(Stand::Resting {})
+        match board.elsewhere(&self.store, key).await {
+            Ok(Some(node)) => board.stand(node, key, PeerAsk::Awake {}).await != Ok(Stand::Resting {}),
+            Ok(None) => false,
+            Err(_) => true,
+        }
     }
 
     async fn part(&self, key: ConversationKey) -> Result<Parted<'_>, Failure> {

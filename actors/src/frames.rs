@@ -8,6 +8,7 @@ use schema::peer::PeerFrame;
 use schema::wire::{ErrorFace, ServerFrame, Signal};
 use schema::{ConversationId, ConversationKey, Epoch, Event, Position, Reached, Ref, Seq, Text, Turn};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::failure::Failure;
 
@@ -163,6 +164,15 @@ pub(crate) fn peer_frame(frame: &PeerFrame) -> ByteString {
     json(frame).into()
 }
 
+/// What came of another node's question; `decided` when something was sent to the store for it.
+pub(crate) fn answer_frame(id: u64, result: Result<Value, Failure>, decided: bool) -> ByteString {
+    let (ok, error) = match result {
+        Ok(value) => (Some(value), None),
+        Err(failure) => (None, Some(failure.face())),
+    };
+    peer_frame(&PeerFrame::Answer { id, ok, error, decided })
+}
+
 /// An event as JSON, as it stands in frames and listings.
 pub(crate) fn event_json(event: &Event) -> String {
     json(event)
@@ -170,7 +180,7 @@ pub(crate) fn event_json(event: &Event) -> String {
 
 /// The `reply` frame for a command that was done or refused.
 #[must_use]
-pub fn reply_frame(r#ref: &Ref, result: Result<serde_json::Value, Failure>) -> ByteString {
+pub fn reply_frame(r#ref: &Ref, result: Result<Value, Failure>) -> ByteString {
     let (ok, error) = match result {
         Ok(value) => (Some(value), None),
         Err(failure) => (None, Some(failure.face())),

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::conversation::{Audience, ConversationHandle, Listener, command};
 use crate::failure::Failure;
-use crate::frames::{Format, peer_frame};
+use crate::frames::{Format, answer_frame};
 use crate::outbox::{Outbox, OutboxStream};
 use crate::peers::{Answered, Push, Switchboard};
 use crate::reply::ReplyTo;
@@ -138,9 +138,10 @@ impl Link {
         let owned = self.owned(key);
         if let PeerAsk::Command { command: wish } = what {
             // At once, so that what one session says stays in its order.
-            return match owned {
-                Some(handle) => handle.command(command(wish), ReplyTo::node(outbox, id)),
-                None => answer(&outbox, id, Err(Failure::restarting())),
+            let admitted = owned.ok_or_else(Failure::restarting);
+            return match admitted.and_then(|handle| service.admits(&handle, &wish).map(|()| handle)) {
+                Ok(handle) => handle.command(command(wish), ReplyTo::node(outbox, id)),
+                Err(failure) => answer(&outbox, id, Err(failure)),
             };
         }
         let Ok(hand) = Arc::clone(&self.hands).try_acquire_owned() else {
@@ -181,11 +182,7 @@ impl Link {
 }
 
 fn answer(outbox: &Outbox, id: u64, result: Result<Value, Failure>) {
-    let (ok, error) = match result {
-        Ok(value) => (Some(value), None),
-        Err(failure) => (None, Some(failure.face())),
-    };
-    outbox.push(peer_frame(&PeerFrame::Answer { id, ok, error, decided: false }));
+    outbox.push(answer_frame(id, result, false));
 }
 
 impl Drop for Link {

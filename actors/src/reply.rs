@@ -5,12 +5,11 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use engine_conversation::Outcome;
 use schema::Ref;
-use schema::peer::PeerFrame;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::failure::Failure;
-use crate::frames::{peer_frame, reply_frame};
+use crate::frames::{answer_frame, reply_frame};
 use crate::outbox::Outbox;
 use crate::tenant::Booking;
 
@@ -78,6 +77,11 @@ impl<T: Answer> ReplyTo<T> {
         self
     }
 
+    /// Whether it was paid for, as a visitor's wishes are.
+    pub(crate) const fn is_paid(&self) -> bool {
+        self.booking.is_some()
+    }
+
     /// What it was paid for goes to the store.
     pub(crate) fn decide(&mut self) {
         if let Some(booking) = &mut self.booking {
@@ -113,11 +117,7 @@ impl<T: Answer> Waiting<T> {
                 outbox.push(frame);
             }
             Self::Node { outbox, id, decided } => {
-                let (ok, error) = match result {
-                    Ok(answer) => (Some(answer.to_json()), None),
-                    Err(failure) => (None, Some(failure.face())),
-                };
-                outbox.push(peer_frame(&PeerFrame::Answer { id, ok, error, decided }));
+                outbox.push(answer_frame(id, result.map(|answer| answer.to_json()), decided));
             }
         }
     }

@@ -5,9 +5,9 @@ use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use engine_store::Opening;
+use engine_store::{Opening, StoreError};
 use futures_util::{StreamExt, stream};
-use schema::peer::{PeerAsk, PeerFrame, Stand};
+use schema::peer::{PeerAsk, PeerCommand, PeerFrame, Stand};
 use schema::{ConversationKey, Locale, Seq};
 use tokio::time::sleep;
 
@@ -17,10 +17,11 @@ use crate::erase::{Awaited, Eraser};
 use crate::failure::Failure;
 use crate::frames::peer_frame;
 use crate::outbox::Outbox;
-use crate::peers::{Step, Switchboard, step};
+use crate::peers::Switchboard;
 use crate::phase::Phase;
 use crate::runtime::spawn_local;
 use crate::supervision::Conversations;
+use crate::tenant::KnownTenants;
 use crate::wanted::{Want, Wanted};
 
 /// How often a conversation is looked at again that was just being started, or ended.
@@ -38,6 +39,7 @@ pub(crate) struct Service {
     pub(crate) phase: Arc<Phase>,
     /// What others want that takes a worker.
     pub(crate) wanted: Wanted,
+    pub(crate) tenants: Arc<KnownTenants>,
     pub(crate) doubts: Doubts,
 }
 
@@ -103,8 +105,12 @@ impl Service {
 
     /// Erases a conversation for another node, unless it runs nowhere here: then that does it.
     pub(crate) async fn erase(&self, key: ConversationKey, of_many: bool) -> Result<Stand, Failure> {
-        if let Seen::Resting = self.conversations.let_go(key) {
-            return Ok(Stand::Resting {});
+        match self.conversations.let_go(key) {
+            Seen::Resting => return Ok(Stand::Resting {}),
+            // It is another node's by now, or may be: whoever asks looks again.
+            Seen::Awake(handle) if handle.is_relay() => return Err(Failure::restarting()),
+            Seen::Waking(_) => return Err(Failure::restarting()),
+            Seen::Awake(_) | Seen::Down | Seen::Quarantined | Seen::Erasing => {}
         }
         let awaited = if of_many { Awaited::Removed } else { Awaited::KeyEnded };
         self.eraser.erase_here(key, awaited).await.map(|()| Stand::Gone {})
@@ -112,14 +118,17 @@ impl Service {
 
     /// Has the owner of a conversation let it out of quarantine; false if it is in none there.
     pub(crate) async fn release_elsewhere(&self, key: ConversationKey) -> Result<bool, Failure> {
-        let owner = self.eraser.store.owner(key).await.map_err(|error| Failure::store(&error))?;
-        let board = &self.board;
-        let Step::Ask(node) = step(owner.node, board.me(), board.owns(), |node| board.is_alive(node)) else {
-            return Ok(false);
-        };
-        let asked = self.board.ask(node, key, PeerAsk::Release {}).await;
-        let result = asked.map_err(|_| Failure::unreachable())?.result?;
-        Ok(serde_json::from_value(result).ok() == Some(Stand::Released {}))
+        let owner = self.board.elsewhere(&self.eraser.store, key).await;
+        let Some(node) = owner.map_err(|error| Failure::store(&error))? else { return Ok(false) };
+        Ok(self.board.stand(node, key, PeerAsk::Release {}).await? == Stand::Released {})
+    }
+
+    /// Whether a wish of another node may be put here: replies to a visitor run at the owner, and are counted there.
+    pub(crate) fn admits(&self, handle: &ConversationHandle, wish: &PeerCommand) -> Result<(), Failure> {
+        match (wish, self.tenants.known(handle.key().tenant)) {
+            (PeerCommand::Say { visitor: true, .. }, Some(tenant)) => tenant.visitor_says_elsewhere(handle.contact()),
+            _ => Ok(()),
+        }
     }
 
     /// Others may have held this node for dead, and claimed what it has: it looks, and says so to who told it when it is
@@ -150,14 +159,25 @@ impl Service {
 
     /// Whether it is known of all that this node has whose they are; those of others are let go of.
     async fn look_at_all(&self) -> bool {
-        self.conversations.let_go_of_prepared();
-        let owned = self.conversations.awake().flatten().filter(|handle| !handle.is_relay());
-        let looks = stream::iter(owned).map(|handle| async move {
+        let (awake, waking) = self.conversations.let_go_of_all();
+        let started = waking.into_iter().map(|(key, waking)| async move {
+            // It may have been claimed already, and from this node since.
+            let woken = waking.clone().await;
+            if woken.is_err() {
+                self.conversations.forget_waking(key, &waking);
+            }
+            self.conversations.running(key)
+        });
+        let started = stream::iter(started).buffer_unordered(LOOKS_AT_ONCE).filter_map(ready);
+        let owned = stream::iter(awake).chain(started).filter(|handle| ready(!handle.is_relay()));
+        let looks = owned.map(|handle| async move {
             match self.eraser.store.owner(handle.key()).await {
                 Ok(owner) if owner.node == Some(self.board.me()) => true,
-                Ok(_) => {
+                Ok(_) | Err(StoreError::NotFound) => {
+                    // One that has ended may have left its successor what it was started from.
+                    let is_told = handle.is_open();
                     handle.lose();
-                    true
+                    is_told
                 }
                 Err(error) => {
                     tracing::debug!(%error, "whose a conversation is, is looked at again");

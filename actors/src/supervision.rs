@@ -18,7 +18,8 @@ use crate::conversation::{
 use crate::directory::{AfterCrash, Directory, Start, Unfound};
 use crate::failure::Failure;
 use crate::metrics::CONVERSATION_CRASHES;
-use crate::peers::{Step, Switchboard, step};
+
+use crate::peers::Switchboard;
 use crate::runtime::spawn_local;
 use crate::tenant::{KnownTenants, Tenant};
 
@@ -76,12 +77,11 @@ impl Supervisor {
         if self.conversations.running(key).is_some_and(|handle| !handle.is_relay()) {
             return false;
         }
-        let Ok(owner) = self.host.store.owner(key).await else { return false };
-        let Step::Ask(node) = step(owner.node, board.me(), board.owns(), |node| board.is_alive(node)) else {
-            return false;
-        };
-        let asked = board.ask(node, key, PeerAsk::Awake {}).await.ok().and_then(|answered| answered.result.ok());
-        asked.and_then(|stand| serde_json::from_value(stand).ok()) != Some(Stand::Resting {})
+        match board.elsewhere(&self.host.store, key).await {
+            Ok(Some(node)) => board.stand(node, key, PeerAsk::Awake {}).await != Ok(Stand::Resting {}),
+            // Where nobody knows, waking it tells.
+            Ok(None) | Err(_) => false,
+        }
     }
 
     /// The same on this thread, if it runs nowhere or can come here; else wherever it is.

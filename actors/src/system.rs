@@ -12,7 +12,7 @@ use engine_model::{CoolDowns, Registry};
 use engine_store::{Records, SharedStore};
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{self, FuturesUnordered};
 use schema::wire::PlanView;
 use schema::{ContactId, ConversationKey, SessionId, TenantId, limits};
 use tokio::sync::{Semaphore, broadcast};
@@ -45,6 +45,8 @@ const DUE_PART: usize = 4;
 
 /// How long a node that drains waits for one conversation to end; the others are not to wait for it.
 const RELEASE_MAX: Duration = Duration::from_millis(500);
+/// Conversations that are asked to end at once.
+const RELEASED_AT_ONCE: usize = 32;
 
 /// What an operator may set.
 #[derive(Clone)]
@@ -134,13 +136,15 @@ impl System {
             unspoken_after: options.unspoken_after,
             jitter: options.jitter,
         });
+        let tenants = Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock)));
         let service = peers.map(|board| {
             let (conversations, eraser) = (Arc::clone(&conversations), Arc::clone(&eraser));
             let (phase, wanted) = (Arc::clone(&phase), Wanted::new());
-            Arc::new(Service { board, conversations, eraser, phase, wanted, doubts: Doubts::default() })
+            let (tenants, doubts) = (Arc::clone(&tenants), Doubts::default());
+            Arc::new(Service { board, conversations, eraser, phase, wanted, tenants, doubts })
         });
         Arc::new(Self {
-            tenants: Arc::new(KnownTenants::new(Arc::clone(&store), Arc::clone(&clock))),
+            tenants,
             contacts: Arc::new(Contacts::new(Arc::clone(&store) as Arc<dyn Records>, Arc::clone(&clock))),
             listing: Arc::new(Listing::new(Arc::clone(&store), options.jitter)),
             wakes: Arc::new(Semaphore::new(options.wakes_at_once.max(1))),
@@ -297,17 +301,18 @@ impl System {
     }
 
     /// Ends what nobody works at, so that other nodes take it over at once.
-    async fn release_all(&self) {
+    async fn release_all(&self, deadline: Instant) {
         let takes_over = self.board().is_some_and(|board| board.has_others());
         if !takes_over {
             return;
         }
-        for shard in self.conversations.awake() {
-            for handle in shard.iter().filter(|handle| !handle.is_relay() && !handle.is_running()) {
-                // One that is in the middle of something is asked for again when that has ended.
-                let _ = tokio::time::timeout(RELEASE_MAX, handle.release()).await;
-            }
-        }
+        let idle = self.conversations.awake().flatten().filter(|handle| !handle.is_relay() && !handle.is_running());
+        let released = stream::iter(idle).for_each_concurrent(RELEASED_AT_ONCE, |handle| async move {
+            // One that is in the middle of something is asked for again when that has ended.
+            let _ = tokio::time::timeout(RELEASE_MAX, handle.release()).await;
+        });
+        // Whatever stands still, replies that run are to be cut and booked in time.
+        let _ = tokio::time::timeout_at(deadline, released).await;
     }
 
     async fn keep_all_usage(&self) {
@@ -321,7 +326,7 @@ impl System {
     async fn until(&self, deadline: Instant, done: impl Fn(&ConversationHandle) -> bool) {
         loop {
             if self.phase.is_draining() {
-                self.release_all().await;
+                self.release_all(deadline).await;
             }
             let all_done = self.conversations.awake().all(|shard| shard.iter().all(&done));
             if all_done || Instant::now() >= deadline {

@@ -165,8 +165,12 @@ impl Worker {
         // erasure that has not ended finds after the start is gone with it; of the others those with somebody of whom
         // nothing was known go by themselves, unspoken, and the rest stand in the list for the tenant to erase.
         let opened = to_the_end(async move {
-            let head = supervisor.open(&tenant, key, opening, locale).await?;
-            stays(&system, key, contact, &whom, erased).await.map(|()| head)
+            let opened = supervisor.open(&tenant, key, opening, locale).await;
+            // One of which nothing was heard may be there all the same.
+            if opened.as_ref().is_ok() || opened.as_ref().is_err_and(|error| error.code == ErrorCode::Restarting) {
+                stays(&system, key, contact, &whom, erased).await?;
+            }
+            opened
         });
         opened.await.unwrap_or_else(|| Err(Failure::restarting()))
     }

@@ -157,6 +157,9 @@ pub enum PeerCommand {
         r#ref: Ref,
         /// What.
         text: Text,
+        /// A visitor does, within a visitor's budgets.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        visitor: bool,
     },
     /// Stop the running reply.
     Cancel {
@@ -243,7 +246,7 @@ mod tests {
     fn frames_read_back_and_show_no_words() {
         let key = ConversationKey { tenant: TenantId::generate(), conversation: ConversationId::generate() };
         let canary = "canary";
-        let say = PeerCommand::Say { agent: None, r#ref: canary.parse().unwrap(), text: canary.into() };
+        let say = PeerCommand::Say { agent: None, r#ref: canary.parse().unwrap(), text: canary.into(), visitor: false };
         let fact = Fact::Message { text: canary.into(), r#ref: None, agent: None, reply: None };
         let event = Event { seq: 3, at: Timestamp::default(), author: Author::Contact, fact };
         for frame in [

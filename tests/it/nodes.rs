@@ -5,6 +5,7 @@ mod due;
 mod installation;
 mod owner;
 mod taker;
+mod visitor;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -232,8 +233,9 @@ fn sessions_go_on_elsewhere_when_the_owner_dies() {
 
 #[test]
 fn who_is_held_for_dead_and_lives_leads_its_sessions_to_the_new_owner() {
-    // Whether a session comes to it that has seen the new owner's events, or nothing tells it but the others.
-    for comes_back in [true, false] {
+    // Whether a session comes to it that has seen the new owner's events, or nothing tells it but the others, who are
+    // right in the second case while the store does not say so.
+    for (comes_back, is_hidden) in [(true, false), (false, false), (false, true)] {
         run(move |world| async move {
             let [a, b] = world.nodes().await;
             let key = a.open(world.tenant).await;
@@ -252,8 +254,13 @@ fn who_is_held_for_dead_and_lives_leads_its_sessions_to_the_new_owner() {
                 let refused = Ear::new().join(&a, key, Position::after(asked)).await.unwrap_err();
                 assert_eq!((refused.code, refused.retry_after.is_some()), (ErrorCode::Restarting, true));
             }
+            world.store.hide_owners(is_hidden);
             world.membership.comes(a.id);
             world.lay(&a, &b, &Speed::default());
+            if is_hidden {
+                sleep(Duration::from_secs(5)).await;
+                world.store.hide_owners(false);
+            }
             ana.has(asked).await;
             let next = a.submit_until_taken(key, says("r2", "And now?")).await.seq.unwrap();
             ana.has(next).await;
@@ -427,4 +434,27 @@ fn what_is_erased_is_erased_wherever_it_is_awake() {
             assert_eq!(found.code, ErrorCode::UnknownConversation);
         });
     }
+}
+
+#[test]
+fn an_erasure_waits_until_it_is_known_who_has_it() {
+    run(|world| async move {
+        let [a, b] = world.nodes().await;
+        let key = a.open(world.tenant).await;
+        let mut ear = Ear::at(&a, key, START).await;
+        world.store.hide_owners(true);
+        let erase = || {
+            let system = std::sync::Arc::clone(&b.system);
+            b.on(move |_| async move { system.erase(key).await })
+        };
+        assert_eq!(erase().await.unwrap_err().code, ErrorCode::StoreUnavailable);
+        sleep(Duration::from_secs(1)).await;
+        world.store.hide_owners(false);
+        let said = a.submit(key, says("r1", "My number is 12.")).await.unwrap().seq.unwrap();
+        ear.has(said).await;
+        assert!(ear.told.is_empty(), "it goes on where it is: {:?}", ear.told);
+        erase().await.unwrap();
+        ear.until(|ear| !ear.told.is_empty()).await;
+        assert_eq!(ear.told[0].code, ErrorCode::UnknownConversation);
+    });
 }

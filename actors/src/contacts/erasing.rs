@@ -176,7 +176,7 @@ impl Contacts {
         Ok(is_begun)
     }
 
-    /// How many erasures have come to their end; to be asked for before [`Self::standing`] is.
+    /// Rises with each erasure that has come to its end, and where one may have on another node; to be asked for before [`Self::standing`] is.
     pub(crate) fn erased(&self) -> u64 {
         self.erased.load(Ordering::SeqCst)
     }
@@ -190,7 +190,7 @@ impl Contacts {
         whom: &Standing,
         erased: u64,
     ) -> Result<bool, ContactsError> {
-        let now = self.standing(tenant, id).await?;
+        let now = self.looked_up(tenant, id).await?;
         let may_be_gone = !now.is_known && (whom.is_known || self.erased() != erased);
         Ok(now.is_erasing || may_be_gone)
     }

@@ -9,7 +9,7 @@ mod splits;
 mod steps;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine_store::{Record, RecordKeys, RecordName, Records, Scope, StoreError};
 use schema::wire::{ContactList, ContactView};
@@ -87,7 +87,12 @@ impl Contacts {
         if let Some(standing) = self.standings.get(&(tenant, id), now) {
             return Ok(standing);
         }
-        let look = self.standings.look();
+        self.looked_up(tenant, id).await
+    }
+
+    /// The same as the store says it now, whatever is remembered here: another node may have changed it.
+    async fn looked_up(&self, tenant: TenantId, id: ContactId) -> Result<Standing, ContactsError> {
+        let (now, look) = (self.clock.now(), self.standings.look());
         let standing = match self.settled(tenant, id).await? {
             Some(family) => Standing {
                 id: family.root().id,
@@ -411,6 +416,8 @@ impl Contacts {
 
     /// What is remembered of a tenant's contacts holds no longer.
     pub fn forget(&self, tenant: TenantId) {
+        // Another node may have erased one.
+        self.erased.fetch_add(1, Ordering::SeqCst);
         self.standings.forget_all(|(of, _)| *of == tenant);
     }
 }

@@ -21,14 +21,13 @@ use super::mail::Mail;
 use super::prepared::Prepared;
 use super::pulse::{Beat, Pulse};
 use super::snapshots::SnapshotWriter;
-use super::subscriber::Speech;
+use super::subscriber::{Speech, on_room};
 use super::turns::Turns;
 use super::view::{Around, view};
 use super::writer::{Writer, Written};
 use crate::failure::Failure;
 use crate::frames::Voice;
 use crate::metrics::{APPEND_WAIT, TURN_PUSH};
-use crate::outbox::DrainHook;
 use crate::reply::ReplyTo;
 use crate::runtime::{Actor, Execution, Sender};
 use crate::spans::{self, HeldSpan};
@@ -59,6 +58,8 @@ pub(super) struct ConversationActor {
     alarm: Alarm,
     /// How far the contact has read.
     read: Option<Seq>,
+    /// It is being read whose the conversation is.
+    pub(super) is_looked_up: bool,
 }
 
 impl ConversationActor {
@@ -73,19 +74,12 @@ impl ConversationActor {
     ) -> Self {
         let Prepared { epoch, machine, snapshot, ring, entry } = prepared;
         let head = machine.state().head;
-        let mailbox = sender.clone();
-        // The call is owed: the session is told nothing until it has come. To an incarnation that has ended
-        // nothing is owed: the next one begins anew with all sessions.
-        let on_room = Box::new(move |session| {
-            let mailbox = mailbox.clone();
-            Box::new(move || drop(mailbox.owe(Mail::Drained { session }))) as DrainHook
-        });
         let (workshop, admission) = (Rc::clone(&host.workshop), Arc::clone(&host.admission));
         Self {
             key,
             keeper,
             writer: Writer::new(Arc::clone(&host.store), key, epoch, head, entry, host.jitter),
-            listeners: Listeners::new(Voice { key, epoch }, on_room, head, ring),
+            listeners: Listeners::new(Voice { key, epoch }, on_room(&sender), head, ring),
             log: LogReader::new(Arc::clone(&host.store), key, host.jitter),
             snapshots: SnapshotWriter::new(Arc::clone(&host.store), key, host.snapshot_events, snapshot),
             turns: Turns::new(key, Arc::clone(&tenant), workshop, admission, Arc::clone(&pulse)),
@@ -96,6 +90,7 @@ impl ConversationActor {
             pulse,
             machine,
             read: None,
+            is_looked_up: false,
         }
     }
 
@@ -430,6 +425,8 @@ impl Actor for ConversationActor {
             Mail::Move(reply) => return self.on_move(reply, execution),
             Mail::Release(reply) => return self.on_release(reply, execution),
             Mail::Lost => return self.on_lost(execution),
+            Mail::Looked { is_lost: true } => return self.on_lost(execution),
+            Mail::Looked { is_lost: false } => self.is_looked_up = false,
             // For relays.
             Mail::Told(..) => {}
         }

@@ -13,7 +13,6 @@ use super::actor::ConversationActor;
 use super::listener::Joined;
 use super::mail::Mail;
 use super::prepared::Prepared;
-use super::relay_mail::Told;
 use super::subscribers::Subscribers;
 use crate::failure::Failure;
 use crate::reply::ReplyTo;
@@ -91,14 +90,23 @@ impl ConversationActor {
 
     /// A session has a position that is none here. It may have it of another node, which claimed the conversation while
     /// this one was held for dead.
-    pub(super) fn refuse_join(&self, failure: Failure, reply: ReplyTo<Joined>, execution: &mut Execution<'_, Self>) {
+    pub(super) fn refuse_join(
+        &mut self,
+        failure: Failure,
+        reply: ReplyTo<Joined>,
+        execution: &mut Execution<'_, Self>,
+    ) {
         let me = self.host.peers.as_ref().map(|board| board.me());
         let Some(me) = me.filter(|_| failure.code == ErrorCode::BadPosition) else { return reply.send(Err(failure)) };
+        if std::mem::replace(&mut self.is_looked_up, true) {
+            // One look is enough for all, however many come: it costs the store more than they pay.
+            return reply.send(Err(Failure::restarting()));
+        }
         let owner = self.host.store.owner(self.key);
         execution.later(async move {
             let is_lost = owner.await.is_ok_and(|owner| owner.node != Some(me));
             reply.send(Err(if is_lost { Failure::restarting() } else { failure }));
-            if is_lost { Mail::Lost } else { Mail::Told(Told::Tick, 0) }
+            Mail::Looked { is_lost }
         });
     }
 

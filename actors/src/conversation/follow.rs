@@ -23,15 +23,15 @@ impl Answer for Followed {
     }
 }
 
-/// A wish as it goes to the owner; none for what a conversation's own node alone says to it.
-pub(super) fn wish(command: Command) -> Option<PeerCommand> {
+/// A wish as it goes to the owner, of a visitor or not; none for what a conversation's own node alone says to it.
+pub(super) fn wish(command: Command, visitor: bool) -> Option<PeerCommand> {
     Some(match command {
         Command::Say { speaker, r#ref, text } => {
             let agent = match speaker {
                 Speaker::Contact => None,
                 Speaker::Agent(agent) => Some(agent),
             };
-            PeerCommand::Say { agent, r#ref, text }
+            PeerCommand::Say { agent, r#ref, text, visitor }
         }
         Command::Cancel { turn } => PeerCommand::Cancel { turn },
         Command::Take { agent } => PeerCommand::Take { agent },
@@ -50,7 +50,7 @@ pub(super) fn wish(command: Command) -> Option<PeerCommand> {
 /// A wish as it came from another node.
 pub(crate) fn command(wish: PeerCommand) -> Command {
     match wish {
-        PeerCommand::Say { agent, r#ref, text } => {
+        PeerCommand::Say { agent, r#ref, text, .. } => {
             Command::Say { speaker: agent.map_or(Speaker::Contact, Speaker::Agent), r#ref, text }
         }
         PeerCommand::Cancel { turn } => Command::Cancel { turn },
@@ -81,10 +81,12 @@ mod tests {
             Command::HandBack { agent: agent() },
             Command::Close,
         ] {
-            assert_eq!(wish(sent.clone()).map(command), Some(sent));
+            for visitor in [true, false] {
+                assert_eq!(wish(sent.clone(), visitor).map(command), Some(sent.clone()));
+            }
         }
         for own in [Command::Wake, Command::Due, Command::Interrupt, Command::Erase] {
-            assert_eq!(wish(own), None, "its own node's");
+            assert_eq!(wish(own, false), None, "its own node's");
         }
         for sent in [Outcome::default(), Outcome { seq: Some(7), turn: Some(2) }] {
             assert_eq!(outcome(&sent.to_json()), sent);

@@ -248,7 +248,9 @@ impl Incarnation for ConversationHandle {
         if !listening.is_empty() {
             drop(self.sender.owe(Mail::Adopt(listening)));
         }
-        self.command(Command::Wake, ReplyTo::nobody());
+        // Owed too: a relay's mailbox may be full by now of what its owner says.
+        let span = HeldSpan::new(spans::command(self.key, &Command::Wake));
+        drop(self.sender.owe(Mail::Command { command: Command::Wake, reply: ReplyTo::nobody(), span }));
     }
 
     fn leave(&self, session: SessionId) {

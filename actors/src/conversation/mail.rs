@@ -57,6 +57,8 @@ pub(crate) enum Mail {
     Missed { session: SessionId, after: Seq, page: Result<Page, StoreError> },
     /// The running turn reports; `at` is when its words arrived.
     Progress { turn: Turn, attempt: u32, progress: Progress, at: Instant },
+    /// It was read whose the conversation is, for somebody whose position is none here.
+    Looked { is_lost: bool },
     /// A timer has run out.
     Elapsed(Timer),
 }

@@ -25,8 +25,9 @@ use super::listeners::{Listeners, Next};
 use super::mail::Mail;
 use super::pulse::{Beat, Pulse};
 use super::questions::{Question, Questions};
-use super::relay_mail::{Told, Unfollowed, deliver, on_room, pause};
+use super::relay_mail::{Told, Unfollowed, deliver, pause};
 use super::ring::Ring;
+use super::subscriber::on_room;
 use super::subscribers::Subscribers;
 use crate::failure::Failure;
 use crate::frames::Voice;
@@ -267,7 +268,7 @@ impl RelayActor {
             return;
         }
         // What is due is its owner's, and so is what a drain of its node asks for.
-        let Some(command) = wish(command) else { return reply.send(Err(Failure::restarting())) };
+        let Some(command) = wish(command, reply.is_paid()) else { return reply.send(Err(Failure::restarting())) };
         self.ask(PeerAsk::Command { command }, Question::Wish(reply), execution);
     }
 
@@ -484,7 +485,8 @@ impl Actor for RelayActor {
             }
             // Only an owner can be followed, let go of a conversation, or lose it.
             Mail::Follow { .. } | Mail::Release(_) => mail.refuse(&Failure::restarting()),
-            Mail::Lost | Mail::Stored { .. } | Mail::SnapshotKept(_) | Mail::Progress { .. } | Mail::Elapsed(_) => {}
+            Mail::Lost | Mail::Looked { .. } | Mail::Stored { .. } | Mail::SnapshotKept(_) => {}
+            Mail::Progress { .. } | Mail::Elapsed(_) => {}
         }
         self.arm(execution);
         self.note();

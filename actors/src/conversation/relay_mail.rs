@@ -9,9 +9,7 @@ use schema::peer::PeerAsk;
 use tokio::sync::oneshot;
 
 use super::mail::Mail;
-use super::subscriber::OnRoom;
 use crate::failure::Failure;
-use crate::outbox::DrainHook;
 use crate::peers::{Arrival, Deliver};
 use crate::runtime::{SendFailure, Sender};
 
@@ -38,15 +36,6 @@ pub(crate) enum Unfollowed {
     Unreachable,
     /// The node says why.
     Failed(Failure),
-}
-
-/// What a slow session calls when it has room again.
-pub(super) fn on_room(sender: &Sender<Mail>) -> Box<OnRoom> {
-    let mailbox = sender.clone();
-    Box::new(move |session| {
-        let mailbox = mailbox.clone();
-        Box::new(move || drop(mailbox.owe(Mail::Drained { session }))) as DrainHook
-    })
 }
 
 /// Puts what arrives into a mailbox. A relay that does not keep up is told once that it is over.

@@ -9,11 +9,13 @@ use schema::wire::Close;
 use schema::{ConversationKey, Position, Reached, Seq, SessionId, Turn};
 
 use super::listener::{Audience, Listener};
+use super::mail::Mail;
 use super::ring::Encoded;
 use crate::failure::Failure;
 use crate::frames::{Format, Frames, Voice, chars_between, conversation_error_frame, peer_frame};
 use crate::metrics::DELTAS_SKIPPED;
 use crate::outbox::{DrainHook, Outbox};
+use crate::runtime::Sender;
 
 /// A reply that runs.
 #[derive(Clone, Copy)]
@@ -25,6 +27,16 @@ pub(crate) struct Speech<'a> {
 
 /// Makes what an outbox calls, once, when a session has room again.
 pub(crate) type OnRoom = dyn Fn(SessionId) -> DrainHook;
+
+/// What a slow session calls when it has room again. The call is owed: the session is told nothing until it has come. To
+/// an incarnation that has ended nothing is owed: the next one begins anew with all sessions.
+pub(super) fn on_room(sender: &Sender<Mail>) -> Box<OnRoom> {
+    let mailbox = sender.clone();
+    Box::new(move |session| {
+        let mailbox = mailbox.clone();
+        Box::new(move || drop(mailbox.owe(Mail::Drained { session }))) as DrainHook
+    })
+}
 
 /// Where frames come from: what they name, and who is called when there is room again.
 #[derive(Clone, Copy)]

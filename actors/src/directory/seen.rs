@@ -47,14 +47,20 @@ impl<I: Incarnation> Directory<I> {
         }
     }
 
-    /// Nothing is started without asking the store that is ready for it now: somebody else may have claimed it.
-    pub(crate) fn let_go_of_prepared(&self) {
+    /// All that runs or is being started, as it is at one moment in each shard; and nothing is started without asking
+    /// the store that was ready for it: somebody else may have claimed it.
+    pub(crate) fn let_go_of_all(&self) -> (Vec<I>, Vec<(ConversationKey, Waking<I>)>) {
+        let (mut awake, mut waking) = (Vec::new(), Vec::new());
         for shard in &self.shards {
-            for entry in super::lock(shard).values_mut() {
-                if matches!(entry.place, Place::Prepared(..)) {
-                    entry.place = Place::Absent(I::Listening::default());
+            for (key, entry) in super::lock(shard).iter_mut() {
+                match &entry.place {
+                    Place::Awake(incarnation) => awake.push(incarnation.clone()),
+                    Place::Waking(start, _) => waking.push((*key, start.clone())),
+                    Place::Prepared(..) => entry.place = Place::Absent(I::Listening::default()),
+                    Place::Down(_) | Place::Quarantined | Place::Erasing | Place::Absent(_) => {}
                 }
             }
         }
+        (awake, waking)
     }
 }

@@ -1,6 +1,7 @@
 //! The other nodes of the installation, as this one's conversations need them: who lives, and the links to them.
 //! Invariant: only membership says that a node is dead; that it does not answer says nothing.
 
+mod elsewhere;
 mod placing;
 mod switchboard;
 

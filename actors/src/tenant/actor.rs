@@ -285,6 +285,16 @@ impl Tenant {
         Ok(taken)
     }
 
+    /// A visitor says something at another node: its reply runs here.
+    ///
+    /// # Errors
+    /// As [`Self::visitor_says`], where so many of its replies run already.
+    pub(crate) fn visitor_says_elsewhere(&self, contact: ContactId) -> Result<(), Failure> {
+        let settings = self.settings();
+        let mut used = self.used.lock();
+        used.visitors.says_elsewhere(contact, &settings.plan.plan.visitors, self.clock.now()).map_err(failure)
+    }
+
     /// Nothing came of what a visitor meant to do.
     pub(super) fn visitor_gets_back(&self, contact: ContactId, from: Option<Neighbour>, taken: Taken) {
         let settings = self.settings();

@@ -52,8 +52,8 @@ pub(super) struct Use {
 struct Kept {
     version: u64,
     budget: Budget,
-    /// What was sent and is there perhaps, with its number.
-    sent: Option<(u64, Budget)>,
+    /// What was sent over this version, each with its number, the latest last: one of it is there perhaps.
+    sent: Vec<(u64, Budget)>,
     /// Of the record.
     writes: Vec<u64>,
 }
@@ -62,7 +62,15 @@ impl Kept {
     fn wrote(&mut self, version: u64, budget: Budget, number: u64) {
         self.writes.insert(0, number);
         self.writes.truncate(WRITES_KEPT);
-        (self.version, self.budget, self.sent) = (version, budget, None);
+        (self.version, self.budget) = (version, budget);
+        self.sent.clear();
+    }
+
+    fn sends(&mut self, number: u64, budget: Budget) {
+        if self.sent.len() >= WRITES_KEPT {
+            let _oldest = self.sent.remove(0);
+        }
+        self.sent.push((number, budget));
     }
 }
 
@@ -85,7 +93,7 @@ impl Use {
         let UsageRecord { day, tokens, turns, cost_microusd, visitor_bytes, visitors, writes, .. } = read;
         let budget = Budget { day, tokens, turns, cost_microusd };
         let visitors = Visitors::restored(day, visitor_bytes, visitors);
-        let kept = Kept { version: record.version, budget, sent: None, writes };
+        let kept = Kept { version: record.version, budget, sent: Vec::new(), writes };
         let counted = Counted { budget, visitors, unkept: false };
         Ok(Self { counted: Mutex::new(counted), kept: tokio::sync::Mutex::new(kept) })
     }
@@ -120,7 +128,7 @@ impl Use {
                     UsageRecord { format: FORMAT, day, tokens, turns, cost_microusd, visitor_bytes, visitors, writes };
                 (budget, serde_json::to_vec(&record).map_err(|error| StoreError::Corrupt(error.to_string()))?)
             };
-            kept.sent = Some((number, budget));
+            kept.sends(number, budget);
             match store.put(name(id), kept.version, body).await {
                 Ok(version) => {
                     kept.wrote(version, budget, number);
@@ -153,7 +161,7 @@ impl Use {
             return Ok(());
         };
         let UsageRecord { day, tokens, turns, cost_microusd, visitors, writes, .. } = read(&record.body)?;
-        let mine_landed = kept.sent.filter(|(number, _)| writes.contains(number)).map(|(_, budget)| budget);
+        let mine_landed = kept.sent.iter().find(|(number, _)| writes.contains(number)).map(|(_, budget)| *budget);
         let before = mine_landed.unwrap_or(kept.budget).on(now);
         let theirs = Budget { day, tokens, turns, cost_microusd }.on(now);
         let mut counted = self.lock();
@@ -173,7 +181,7 @@ impl Use {
                 let _ = counted.visitors.stored(contact, more, now);
             }
         }
-        *kept = Kept { version: record.version, budget: theirs, sent: None, writes };
+        *kept = Kept { version: record.version, budget: theirs, sent: Vec::new(), writes };
         Ok(())
     }
 }
@@ -192,7 +200,10 @@ fn name(id: TenantId) -> RecordName {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use engine_store::memory::MemoryStore;
+    use engine_store::{Pending, Record, RecordKeys};
     use schema::Usage;
 
     use super::*;
@@ -216,5 +227,68 @@ mod tests {
         }
         // Each knows what all have used, as of when it wrote last.
         assert_eq!(nodes.map(|node| node.lock().budget.tokens), [17 * 4 + 10, 17 * 5]);
+    }
+    /// Records whose writes, as long as it is so, are done and the answer does not say it.
+    struct Unsure(MemoryStore, AtomicBool);
+
+    impl Records for Unsure {
+        fn get(&self, name: RecordName) -> Pending<Option<Record>> {
+            self.0.get(name)
+        }
+
+        fn put(&self, name: RecordName, expected: u64, body: Vec<u8>) -> Pending<u64> {
+            let written = self.0.put(name, expected, body);
+            let is_told = !self.1.load(Ordering::Relaxed);
+            Box::pin(async move {
+                let version = written.await?;
+                if is_told { Ok(version) } else { Err(StoreError::Unknown("no answer".into())) }
+            })
+        }
+
+        fn put_with_keys(&self, name: RecordName, expected: u64, body: Vec<u8>, keys: RecordKeys) -> Pending<u64> {
+            self.0.put_with_keys(name, expected, body, keys)
+        }
+
+        fn find(&self, scope: Scope, kind: &'static str, key: String) -> Pending<Option<Record>> {
+            self.0.find(scope, kind, key)
+        }
+
+        fn delete(&self, name: RecordName, expected: u64) -> Pending<()> {
+            self.0.delete(name, expected)
+        }
+
+        fn scan(&self, scope: Scope, kind: &'static str, after: Option<String>, limit: usize) -> Pending<Vec<Record>> {
+            self.0.scan(scope, kind, after, limit)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_written_without_an_answer_is_counted_once() {
+        let (id, now) = (TenantId::generate(), Timestamp::from_millis(1_000_000_000));
+        // In the second case the one that has landed is not the last that was sent.
+        for lost in [1, 3] {
+            let store = Unsure(MemoryStore::default(), AtomicBool::new(false));
+            let node = Use::load(&store, id).await.unwrap();
+            let spend = |tokens| {
+                let mut counted = node.lock();
+                counted.budget.spend(&Usage { input_tokens: tokens, ..Usage::default() }, Some(1), now);
+                counted.unkept = true;
+            };
+            spend(1);
+            node.keep(&store, id, now).await.unwrap();
+            let mut all = 1;
+            for tokens in 10..10 + lost {
+                store.1.store(true, Ordering::Relaxed);
+                spend(tokens);
+                all += tokens;
+                let kept = node.keep(&store, id, now).await;
+                assert!(matches!(kept, Err(StoreError::Unknown(_))), "{kept:?}");
+            }
+            store.1.store(false, Ordering::Relaxed);
+            spend(5);
+            node.keep(&store, id, now).await.unwrap();
+            assert_eq!(node.lock().budget.tokens, all + 5, "{lost} without an answer");
+            assert_eq!(Use::load(&store, id).await.unwrap().lock().budget.tokens, all + 5);
+        }
     }
 }

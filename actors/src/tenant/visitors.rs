@@ -96,6 +96,19 @@ impl Visitors {
         self.take(What::Message, contact, from, bytes, budget, now)
     }
 
+    /// A visitor says something at another node, which has counted it; its replies run here.
+    pub(super) fn says_elsewhere(
+        &mut self,
+        contact: ContactId,
+        budget: &VisitorBudget,
+        now: Timestamp,
+    ) -> Result<(), Wait> {
+        self.turn_to(now);
+        // Where it comes from is known only where it comes to.
+        let from = self.known.get(&contact).and_then(|visitor| visitor.from);
+        self.visitor(contact, from, now).may_be_answered(budget)
+    }
+
     /// A visitor opens a conversation.
     pub(super) fn opens(
         &mut self,
@@ -118,8 +131,8 @@ impl Visitors {
     ) -> Result<Taken, Wait> {
         self.has_room(contact, from, bytes, budget, now)?;
         let visitor = self.visitor(contact, from, now);
-        if what == What::Message && visitor.running.load(Ordering::Relaxed) >= budget.running_turns.get() {
-            return Err(Wait::Replies(REPLY_WAIT));
+        if what == What::Message {
+            visitor.may_be_answered(budget)?;
         }
         visitor.bucket(what).take(what.rate(budget), now).map_err(|wait| what.wait(wait))?;
         self.stored(contact, bytes, now);
@@ -264,6 +277,12 @@ impl What {
 }
 
 impl Used {
+    /// Whether one reply more may run for it.
+    fn may_be_answered(&self, budget: &VisitorBudget) -> Result<(), Wait> {
+        let is_full = self.running.load(Ordering::Relaxed) >= budget.running_turns.get();
+        if is_full { Err(Wait::Replies(REPLY_WAIT)) } else { Ok(()) }
+    }
+
     const fn bucket(&mut self, what: What) -> &mut Bucket {
         match what {
             What::Message => &mut self.messages,
@@ -342,6 +361,23 @@ mod tests {
         }
         assert_eq!(visitors.comes(&budget, at(60)), Err(Wait::New(Duration::from_secs(1_800))));
         assert_eq!(visitors.says(ana, None, 9_000, &budget, at(12 * 3_600)).map(drop), Ok(()), "the next day");
+    }
+
+    #[test]
+    fn one_who_speaks_at_another_node_is_bound_by_its_replies_here_alone() {
+        let (mut visitors, budget, ana) = (Visitors::default(), budget(), contact(1));
+        let here = Some(neighbour(1));
+        visitors.opens(ana, here, &budget, at(0)).unwrap();
+        for _ in 0..1_000 {
+            assert_eq!(visitors.says_elsewhere(ana, &budget, at(0)), Ok(()), "messages are counted where it comes to");
+        }
+        assert_eq!(visitors.known[&ana].from, here);
+        let (running, most) = visitors.running(ana, &budget).unwrap();
+        running.store(most.get(), Ordering::Relaxed);
+        assert_eq!(visitors.says_elsewhere(ana, &budget, at(0)), Err(Wait::Replies(REPLY_WAIT)));
+        let bo = contact(2);
+        assert_eq!(visitors.says_elsewhere(bo, &budget, at(0)), Ok(()));
+        assert!(visitors.running(bo, &budget).is_some(), "its replies are counted from now on");
     }
 
     #[test]

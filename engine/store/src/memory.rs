@@ -61,6 +61,8 @@ pub enum Fate {
 
 #[derive(Default)]
 struct State {
+    /// Who owns what is told to nobody.
+    hides_owners: bool,
     conversations: BTreeMap<ConversationKey, Conversation>,
     records: BTreeMap<RecordName, (u64, Vec<u8>)>,
     /// The id of the record that has a key.
@@ -89,6 +91,11 @@ impl MemoryStore {
     #[must_use]
     pub fn of_node(&self, node: NodeId) -> Self {
         Self { state: Arc::clone(&self.state), keys: Arc::clone(&self.keys), node: Some(node) }
+    }
+
+    /// From now on, or no longer, nobody is told who owns what: as of a cluster that does not answer.
+    pub fn hide_owners(&self, hidden: bool) {
+        self.lock().hides_owners = hidden;
     }
 
     /// Says what shall happen to the next writes, one each, after those said before. A write is a
@@ -188,6 +195,9 @@ impl Log for MemoryStore {
 
     fn owner(&self, key: ConversationKey) -> Pending<Owner> {
         let owner = self.read(|state| {
+            if state.hides_owners {
+                return Err(StoreError::Unavailable("it does not answer".into()));
+            }
             let conversation = state.conversations.get(&key).ok_or(StoreError::NotFound)?;
             Ok(Owner { epoch: conversation.epoch, node: conversation.node })
         });
