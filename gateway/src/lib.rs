@@ -10,6 +10,7 @@ mod commands;
 mod connection;
 pub mod datadir;
 pub mod docs;
+mod drain;
 pub mod error;
 mod fields;
 pub mod http;

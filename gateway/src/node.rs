@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix_server::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, web};
-use actors::{Options, System, SystemClock, Worker};
+use actors::{Options, System, Worker};
 use engine_config::Config;
 use engine_documents::Reader;
 use engine_knowledge::{Builtin, Knowledge, demo};
@@ -27,7 +27,7 @@ use crate::answers::Answers;
 use crate::auth::{ApiKeys, Authority, Logouts, TenantError, Tenants, TokenError, Tokens};
 use crate::banner::Banner;
 use crate::cluster::{self, Hearer, JoinError, Joined, Linked, Seat, SeatError};
-use crate::connection::{Door, END_MAX, Ending, Proxies, open_files, serve};
+use crate::connection::{Door, Ending, Proxies, open_files, serve};
 use crate::http::{
     Counting, Edge, EdgeParts, ReadPlaces, Readiness, configure, cors, count, deliver, head, measure, only_metrics,
 };
@@ -37,17 +37,10 @@ use crate::session::{Presence, Sessions, follow};
 use crate::socket::{Pace, SocketLimits, Sockets, Sweep};
 use crate::stores::{self, Closing, Folder, OpenError, Opened};
 use crate::takeover::{Offer, TakeOverError, Taker, take_over};
-use crate::{models, signals, telemetry};
+use crate::{drain, models, signals, telemetry};
 
-/// Longest wait for what was decided to become durable, once replies have ended.
-const FLUSH_MAX: Duration = Duration::from_secs(5);
 /// Connections at the metrics' own address.
 const METRICS_CONNECTIONS: usize = 64;
-/// Sessions closed in each second of a drain, so that they come back one after another.
-const CLOSES_PER_SECOND: u32 = 5_000;
-/// What a drain may take beside its waits: sessions are told to come back one after another, and the store is written
-/// out.
-const LEAVING_SPARE: Duration = Duration::from_secs(15);
 /// How often collected samples are folded into their buckets when nobody looks.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -168,8 +161,7 @@ impl Node {
         ];
         let kept = all.into_iter().filter_map(|(of, socket)| Some(socket?.try_clone().map(|socket| (of, socket))));
         let kept = kept.collect::<io::Result<Vec<_>>>()?;
-        let leaves_in = config.server.drain_timeout + 2 * FLUSH_MAX + 2 * END_MAX + LEAVING_SPARE;
-        let Opened { store, path, demo_file, demo_key, pepper, token_key, admin_key, shared, closing } = opened;
+        let Opened { store, clock, path, demo_file, demo_key, pepper, token_key, admin_key, shared, closing } = opened;
         let joined = match (seat, shared) {
             (Some(seat), Some(shared)) => {
                 let joined = cluster::join(&config, seat, shared)?;
@@ -180,8 +172,7 @@ impl Node {
         };
         let keys = Arc::new(ApiKeys::new(store.clone(), pepper));
         let tenants = Tenants::new(store.clone(), Arc::clone(&keys), demo_file).with_demo_key(demo_key);
-        let clock = Arc::new(SystemClock);
-        let now = actors::Clock::now(&*clock);
+        let now = clock.now();
         let demo = tenants.ensure_demo(config.api_key.as_ref(), now).await?;
         // Who gave the key knows it, and a terminal and its history are read by others.
         let shown_key = config.api_key.is_none().then_some(demo.key);
@@ -247,6 +238,7 @@ impl Node {
         let unknown_frames_max = limits.messages_burst;
         let presence = Presence::new(limits.sockets_per_address.get(), limits.sockets_per_visitor.get());
         let connections = open_files(config.server.connections_max.get());
+        let leaves_in = drain::longest(config.server.drain_timeout, connections);
         let (patience, drain_timeout) = (config.server.request_timeout, config.server.drain_timeout);
         let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone(), config.server.proxy_header));
         let (per_address, per_second) = (limits.connections_per_address, limits.requests_per_second_per_connection);
@@ -359,7 +351,8 @@ impl Node {
     /// # Errors
     /// When the server fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
-        let Self { server, ending, metrics_server, system, linked, learning, closing, mut offer, drain, .. } = self;
+        let Self { server, ending, metrics_server, system, linked, learning, closing, mut offer, drain: told, .. } =
+            self;
         let (drain_timeout, metrics, is_kept) = (self.drain_timeout, self.metrics, self.is_kept);
         let handle = server.handle();
         let metrics_server =
@@ -381,7 +374,7 @@ impl Node {
         let leaves = taker.is_some() || is_kept;
         let drained = async {
             let drained = async {
-                drain_node(&system, &drain, drain_timeout).await;
+                drain::drain(&system, &told, drain_timeout).await;
                 if leaves {
                     ending.leave(&handle).await;
                 } else {
@@ -407,23 +400,27 @@ impl Node {
             };
             tokio::join!(declining, told)
         };
+        let leaving = async {
+            let (ended, ()) = tokio::join!(server, drained);
+            if let Some(linked) = linked {
+                linked.leave().await;
+            }
+            upkeep.abort();
+            // The last to go: how the node drains is worth knowing.
+            if let Some((handle, ending, ended)) = metrics_server {
+                if leaves {
+                    ending.leave(&handle).await;
+                } else {
+                    handle.stop(false).await;
+                }
+                drop(ended.await);
+            }
+            ended
+        };
         let ended = tokio::select! {
-            (ended, ()) = async { tokio::join!(server, drained) } => ended,
+            ended = leaving => ended,
             _ = meanwhile => Ok(()),
         };
-        if let Some(linked) = linked {
-            linked.leave().await;
-        }
-        upkeep.abort();
-        // The last to go: how the node drains is worth knowing.
-        if let Some((handle, ending, ended)) = metrics_server {
-            if leaves {
-                ending.leave(&handle).await;
-            } else {
-                handle.stop(false).await;
-            }
-            drop(ended.await);
-        }
         // Before the directory is another one's, which puts its own there.
         drop(offer);
         if tokio::task::spawn_blocking(move || closing.close()).await.is_err() {
@@ -471,13 +468,4 @@ async fn taken(offer: Option<&Offer>) -> Taker {
         Some(offer) => offer.taken().await,
         None => pending().await,
     }
-}
-
-async fn drain_node(system: &System, drain: &watch::Sender<Option<Duration>>, timeout: Duration) {
-    tracing::info!("draining");
-    system.drain(tokio::time::Instant::now() + timeout, FLUSH_MAX).await;
-    let window = Duration::from_secs(1) * system.listeners() / CLOSES_PER_SECOND;
-    // Refused when no worker is left to hear it.
-    let _ = drain.send(Some(window));
-    tokio::time::sleep(window).await;
 }

@@ -360,7 +360,7 @@ fn an_old_one_that_does_not_do_its_part_is_told_of_in_a_line() {
         writeln!(&stream, "{}", json!({"version": 1, "says": "draining"})).unwrap();
         let _ = ended.recv();
     });
-    tells(&follow(root.path()), 1, &["still there after 2 s"]);
+    tells(&follow(root.path()), 1, &["still there after 16 s"]);
     drop(over);
     // One that says nothing of it.
     let root = fresh();

@@ -1,6 +1,6 @@
 //! What nodes tell each other of things that are kept in memory, so that nobody goes on with what has changed.
-//! Invariant: it is a short cut. Whatever may have been missed is told as `Everything`; without Redis nothing comes from
-//! other nodes, and whoever keeps something reads it anew every [`POLL_EVERY`] in any case.
+//! Invariant: it is a short cut. Whatever may have been missed is told as `Everything`; without Redis nothing comes, and
+//! whoever keeps something has to read it anew by itself in any case.
 
 use std::time::Duration;
 
@@ -15,8 +15,6 @@ use tracing::{info, warn};
 use crate::metrics::TOLD;
 use crate::redis::{OWN_CALL_WITHIN, Redis};
 
-/// How often whoever keeps something reads it anew where nothing may come.
-pub const POLL_EVERY: Duration = Duration::from_secs(10);
 /// Characters of an id at most.
 pub const CHANGED_ID_MAX: usize = 256;
 /// Changes that a listener may be behind; one that is further behind reads everything.
@@ -75,7 +73,7 @@ struct Message {
     id: String,
 }
 
-/// Tells of changes, and hears of them.
+/// Tells other nodes of changes, and hears of theirs.
 pub struct Changes {
     me: NodeId,
     redis: Option<Redis>,
@@ -92,17 +90,9 @@ impl Changes {
         Self { me, redis, listeners }
     }
 
-    /// Tells all nodes, this one included, that something has changed: after the change is kept. Whether it has reached
-    /// Redis; if not, the others come to it within [`POLL_EVERY`].
+    /// Tells all other nodes that something has changed: after the change is kept. Whether it has reached Redis; if not,
+    /// they come to it when they read it by themselves.
     pub async fn tell(&self, kind: ChangeKind, tenant: TenantId, id: &str) -> bool {
-        let id: String = id.chars().take(CHANGED_ID_MAX).collect();
-        // Without listeners nobody has to hear of it.
-        let _ = self.listeners.send(Change::One { kind, tenant, id: id.clone() });
-        self.tell_others(kind, tenant, &id).await
-    }
-
-    /// The same without this node's own listeners, where they know already.
-    pub async fn tell_others(&self, kind: ChangeKind, tenant: TenantId, id: &str) -> bool {
         let id: String = id.chars().take(CHANGED_ID_MAX).collect();
         match serde_json::to_string(&Message { from: self.me, kind, tenant, id }) {
             Ok(message) => self.send(message).await,
@@ -122,7 +112,7 @@ impl Changes {
         sent.await.is_ok()
     }
 
-    /// All that changes from now on. Listen first, then read what you keep.
+    /// All that others change from now on. Listen first, then read what you keep.
     #[must_use]
     pub fn hear(&self) -> Hearing {
         Hearing(self.listeners.subscribe())
@@ -213,7 +203,7 @@ fn pass_on(listeners: &Sender<Change>, change: Change) {
     let _ = listeners.send(change);
 }
 
-/// What a message says; none for one of this node's own, which it has told by itself.
+/// What a message says; none for one of this node's own, which knows.
 fn of_message(text: &[u8], me: NodeId) -> Option<Change> {
     if text.len() > MESSAGE_BYTES_MAX {
         return Some(Change::Everything);
@@ -253,9 +243,10 @@ mod tests {
     async fn a_listener_that_is_behind_reads_everything() {
         let changes = Changes::new(NodeId::generate(), None, None);
         let tenant = TenantId::generate();
+        assert!(!changes.tell(ChangeKind::Profile, tenant, "without Redis").await);
         let mut listener = changes.hear();
         for n in 0..=BEHIND_MAX {
-            assert!(!changes.tell(ChangeKind::Profile, tenant, &n.to_string()).await);
+            pass_on(&changes.listeners, Change::One { kind: ChangeKind::Profile, tenant, id: n.to_string() });
         }
         assert_eq!(listener.next().await, Some(Change::Everything));
         let next = Change::One { kind: ChangeKind::Profile, tenant, id: "1".into() };

@@ -53,6 +53,7 @@ pub struct Cluster {
     living: watch::Receiver<Arc<Living>>,
     ids: watch::Receiver<Arc<[NodeId]>>,
     doubts: watch::Receiver<u64>,
+    looked: watch::Receiver<bool>,
     threads: Threads,
     counters: Counters,
     changes: Changes,
@@ -99,11 +100,12 @@ impl Cluster {
         let (told_living, living) = watch::channel(alone);
         let (told_ids, ids) = watch::channel(Arc::from([me.id]));
         let (told_doubts, doubts) = watch::channel(0);
+        let (told_looked, looked) = watch::channel(false);
         let threads = Threads::default();
         let (leave, leaves) = watch::channel(false);
         let (said, stays) = watch::channel(());
         let own = Own { me: me.clone(), before, threads: threads.clone() };
-        let all = Told { living: told_living, ids: told_ids, doubts: told_doubts };
+        let all = Told { living: told_living, ids: told_ids, looked: told_looked, doubts: told_doubts };
         let running = runner::run(own, places, all, leaves);
         runtime.spawn(async move {
             running.await;
@@ -113,7 +115,7 @@ impl Cluster {
         let changes = Changes::new(me.id, redis, of_changes);
         drop(within);
         let runtime = Mutex::new(Some(runtime));
-        Ok(Self { me, living, ids, doubts, threads, counters, changes, leave, stays, runtime })
+        Ok(Self { me, living, ids, doubts, looked, threads, counters, changes, leave, stays, runtime })
     }
 
     /// This node.
@@ -141,6 +143,12 @@ impl Cluster {
         self.doubts.clone()
     }
 
+    /// Waits until each place of signs was looked into once, or could not be: before that, who is not known may live.
+    pub async fn looked_round(&self) {
+        // It ends with the cluster, of which nobody asks anything then.
+        let _ = self.looked.clone().wait_for(|looked| *looked).await;
+    }
+
     /// The threads that have to turn over for this node to count as alive.
     #[must_use]
     pub const fn threads(&self) -> &Threads {
@@ -151,12 +159,6 @@ impl Cluster {
     #[must_use]
     pub fn owner_of(&self, chore: u64, among: &dyn Fn(NodeId) -> bool) -> Option<NodeId> {
         self.living.borrow().owner_of(chore, among)
-    }
-
-    /// Where another node can be reached, if it lives.
-    #[must_use]
-    pub fn address_of(&self, node: NodeId) -> Option<String> {
-        self.living.borrow().get(node).map(|member| member.address.clone())
     }
 
     /// By what the node sees others now, for whoever asks whether it is well.
@@ -171,7 +173,7 @@ impl Cluster {
         &self.counters
     }
 
-    /// What has changed, here or elsewhere.
+    /// What has changed elsewhere, and where it is told what has changed here.
     #[must_use]
     pub const fn changes(&self) -> &Changes {
         &self.changes

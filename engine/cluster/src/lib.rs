@@ -14,7 +14,7 @@ mod runner;
 mod signs;
 mod threads;
 
-pub use changes::{CHANGED_ID_MAX, Change, ChangeKind, Changes, Hearing, POLL_EVERY};
+pub use changes::{CHANGED_ID_MAX, Change, ChangeKind, Changes, Hearing};
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use counters::{Counters, Taken};
 pub use living::{Living, Sight};

@@ -131,6 +131,12 @@ impl Membership {
         self.settle(now);
     }
 
+    /// Whether each source was looked into, or could not be.
+    #[must_use]
+    pub fn has_looked(&self) -> bool {
+        self.sources.values().all(|reading| *reading != Reading::NotYet)
+    }
+
     /// Time has passed.
     pub fn settle(&mut self, now: Duration) {
         if self.is_blind() {

@@ -11,7 +11,7 @@ use fred::clients::{Client, WithOptions};
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, LuaInterface};
 use fred::types::config::{
-    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, ServerConfig, TcpConfig, TlsConfig,
+    Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig, TlsConfig,
     TlsConnector, TlsHostMapping, UnresponsiveConfig,
 };
 use fred::types::{FromValue, RespVersion};
@@ -83,6 +83,13 @@ struct Shared {
     late: AtomicU32,
 }
 
+/// The server as the driver wants it: an IPv6 address stands in brackets where it is connected to, and without where a
+/// certificate is checked for it.
+fn server(options: &RedisOptions) -> Server {
+    let plain = options.host.trim_start_matches('[').trim_end_matches(']');
+    Server::new_with_tls(options.host.as_str(), options.port, Some(plain.to_owned()))
+}
+
 impl Redis {
     /// A connection that is made, and made again, for as long as the runtime of the caller goes on. It counts as away
     /// until a beat has been answered.
@@ -92,7 +99,7 @@ impl Redis {
             fail_fast: false,
             username: options.user.clone(),
             password: options.password.as_ref().map(|password| password.expose_secret().to_owned()),
-            server: ServerConfig::new_centralized(options.host.as_str(), options.port),
+            server: ServerConfig::Centralized { server: server(options) },
             // In the third version the driver sends the password in a line of words, where a blank or a quote breaks it.
             version: RespVersion::RESP2,
             database: options.database,

@@ -44,6 +44,8 @@ pub(crate) struct Place {
 pub(crate) struct Told {
     pub(crate) living: watch::Sender<Arc<Living>>,
     pub(crate) ids: watch::Sender<Arc<[NodeId]>>,
+    /// Each place was looked into once, or could not be.
+    pub(crate) looked: watch::Sender<bool>,
     /// Counts the times that others may have held this node for dead.
     pub(crate) doubts: watch::Sender<u64>,
 }
@@ -155,8 +157,14 @@ impl LastLeft {
     }
 }
 
-/// Publishes who lives, if that is not what was published last.
+/// Publishes who lives, if that is not what was published last, and then whether that is all that can be known.
 fn tell(all: &Told, membership: &Membership) {
+    tell_living(all, membership);
+    let has_looked = membership.has_looked();
+    all.looked.send_if_modified(|told| std::mem::replace(told, has_looked) != has_looked);
+}
+
+fn tell_living(all: &Told, membership: &Membership) {
     let living = membership.living();
     let ids: Arc<[NodeId]> = living.members.keys().copied().collect();
     let before = Arc::clone(&all.living.borrow());

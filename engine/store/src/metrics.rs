@@ -38,6 +38,8 @@ pub const CQL_TIMEOUTS: &str = "tertulia_store_cql_timeouts_total";
 pub const CQL_CONNECTION_TIMEOUTS: &str = "tertulia_store_cql_connection_timeouts_total";
 /// Connections to the cluster that are open.
 pub const CQL_CONNECTIONS: &str = "tertulia_store_cql_connections";
+/// How far this machine's clock is ahead of the cluster's; negative where it is behind.
+pub const CQL_CLOCK_AHEAD_SECONDS: &str = "tertulia_store_cql_clock_ahead_seconds";
 /// How long the cluster takes to answer, in whole milliseconds, by `quantile`: `0.5`, `0.99` or `0.999` of all requests
 /// since the node was started.
 pub const CQL_LATENCY_SECONDS: &str = "tertulia_store_cql_latency_seconds";
@@ -62,6 +64,7 @@ pub fn describe() {
     describe_counter!(CQL_RETRIES, Unit::Count, "requests that were sent to another host of the cluster, or again");
     describe_counter!(CQL_TIMEOUTS, Unit::Count, "requests that the cluster did not answer in time");
     describe_counter!(CQL_CONNECTION_TIMEOUTS, Unit::Count, "connections to the cluster that were not made in time");
+    describe_gauge!(CQL_CLOCK_AHEAD_SECONDS, Unit::Seconds, "how far this machine's clock is ahead of the cluster's");
     describe_gauge!(CQL_CONNECTIONS, Unit::Count, "open connections to the cluster");
     describe_gauge!(CQL_LATENCY_SECONDS, Unit::Seconds, "time in which the cluster answers, by quantile");
     describe_histogram!(

@@ -65,14 +65,17 @@ impl Bucket {
         Self { own: RateLimiter::direct(quota(rate)), passed: AtomicU64::new(0), full_until: Mutex::default() }
     }
 
-    fn take(&self) -> Result<(), Duration> {
+    /// Lets one through that has not been counted yet: whoever is refused elsewhere has used up nothing.
+    fn admit(&self) -> Result<(), Duration> {
         let full_until = *self.full_until.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(wait) = full_until.and_then(|until| until.checked_duration_since(Instant::now())) {
             return Err(wait);
         }
-        self.own.check().map_err(|not_until| not_until.wait_time_from(DefaultClock::default().now()))?;
+        self.own.check().map_err(|not_until| not_until.wait_time_from(DefaultClock::default().now()))
+    }
+
+    fn count(&self) {
         let _ = self.passed.fetch_add(1, Ordering::Relaxed);
-        Ok(())
     }
 }
 
@@ -83,9 +86,14 @@ impl Buckets {
 
     fn take(&self, is_visitor: bool) -> Result<(), Duration> {
         if is_visitor {
-            self.visitors.take()?;
+            self.visitors.admit()?;
         }
-        self.all.take()
+        self.all.admit()?;
+        if is_visitor {
+            self.visitors.count();
+        }
+        self.all.count();
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use actors::{Clock, SystemClock, TenantRecord};
+use actors::{Clock, TenantRecord};
 use bytes::Bytes;
 use engine_config::Config;
 use engine_documents::Reader;
@@ -31,7 +31,7 @@ pub(super) struct Offline {
     learning: Learning,
     /// Whose documents are learned.
     tenant: Option<TenantId>,
-    clock: SystemClock,
+    clock: Arc<dyn Clock>,
     /// Holds the data directory; the store is closed when the last who has it goes.
     _closing: Closing,
 }
@@ -56,13 +56,14 @@ impl Offline {
     async fn open(config: &Config, directory: Folder, private: bool) -> Result<Self, CliError> {
         // A cluster may be spoken to by TLS.
         install_crypto_provider();
-        let Opened { store, path, demo_file, demo_key, pepper, closing, .. } = stores::open(config, directory).await?;
+        let Opened { store, clock, path, demo_file, demo_key, pepper, closing, .. } =
+            stores::open(config, directory).await?;
         let keys = Arc::new(ApiKeys::new(store.clone(), pepper));
         let tenants = Tenants::new(store.clone(), keys, demo_file).with_demo_key(demo_key);
         let knowledge = Knowledge::open(&path, store.clone());
         let (reader, private) = (Reader::new(None), private || config.learning.private_hosts);
-        let learning = Learning::new(knowledge.clone(), store, reader, Arc::new(SystemClock), private);
-        Ok(Self { tenants, knowledge, learning, tenant: None, clock: SystemClock, _closing: closing })
+        let learning = Learning::new(knowledge.clone(), store, reader, Arc::clone(&clock), private);
+        Ok(Self { tenants, knowledge, learning, tenant: None, clock, _closing: closing })
     }
 
     fn tenant(&self) -> Result<TenantId, CliError> {

@@ -3,15 +3,17 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use actix_rt::Arbiter;
 use actors::{Peers, System};
-use engine_cluster::{Cluster, ClusterError, ClusterOptions, RedisOptions, Sight};
+use engine_cluster::{Cluster, ClusterError, ClusterOptions, RedisOptions};
 use engine_config::{Config, Redis};
 use engine_store::Member;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 use super::membership::Members;
 use super::news::Teller;
@@ -24,6 +26,8 @@ use crate::stores::{Shared, TlsError, trusting_system};
 const LOOK_ROUND_MAX: Duration = Duration::from_secs(10);
 /// How long the thread of the links has for its last words.
 const LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long it is waited for that thread to end.
+const LINKS_END_MAX: Duration = Duration::from_secs(2);
 
 /// Why a node could not join the others.
 #[derive(Debug, thiserror::Error)]
@@ -78,9 +82,7 @@ impl Joined {
     /// Waits until it is known who else lives, or that nobody can be asked: whoever is not known yet must not be taken
     /// for dead.
     pub(crate) async fn look_round(&self) {
-        let mut living = self.cluster.living();
-        let seen = living.wait_for(|living| living.sight != Sight::Blind);
-        if tokio::time::timeout(LOOK_ROUND_MAX, seen).await.is_err() {
+        if tokio::time::timeout(LOOK_ROUND_MAX, self.cluster.looked_round()).await.is_err() {
             tracing::warn!("it is not known yet which other nodes live");
         }
     }
@@ -130,7 +132,15 @@ impl Linked {
         // What is under way over links was answered when conversations ended.
         tokio::time::sleep(LAST_WORDS).await;
         self.links.stop();
-        if tokio::task::spawn_blocking(move || self.links.join()).await.is_err() {
+        let (ended, has_ended) = oneshot::channel();
+        // On a thread that nobody waits for: one that hangs must not keep the node from ending.
+        let waiting = thread::Builder::new().name("links-end".into()).spawn(move || {
+            let joined = self.links.join();
+            // Whoever waited has given up.
+            let _ = ended.send(joined.is_ok());
+        });
+        let in_order = waiting.is_ok() && matches!(tokio::time::timeout(LINKS_END_MAX, has_ended).await, Ok(Ok(true)));
+        if !in_order {
             tracing::warn!("the links to other nodes did not end in good order");
         }
         self.cluster.close();

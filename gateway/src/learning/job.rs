@@ -176,7 +176,10 @@ impl Learning {
                     self.end_progress(tenant, &Site { at: post, ..kept.site }).await;
                 }
             }
-            Err(error) => tracing::warn!(%tenant, job = %view.id, %error, "a learned site's record cannot be written"),
+            Err(error) => {
+                tracing::warn!(%tenant, job = %view.id, %error, "a learned site's record cannot be written");
+                self.jobs().unwritten = true;
+            }
         }
         let took = now.since(view.started_at).as_secs();
         let (read, skipped) = (view.pages_read, view.pages_skipped_total);

@@ -43,8 +43,6 @@ use room::Room;
 const JOBS_MAX: usize = 16;
 /// Jobs that are remembered after their end; a site's last one is also in its record.
 const ENDED_MAX: usize = 256;
-/// Longest wait for a job that was told to stop.
-const STOP_MAX: Duration = Duration::from_secs(30);
 /// Format of a site's record.
 const FORMAT: u32 = 2;
 
@@ -77,9 +75,14 @@ struct Jobs {
     ended: VecDeque<(TenantId, JobView)>,
     /// Sites that are to be learned again, by when.
     due: BTreeSet<(Timestamp, TenantId, String)>,
+    /// The end of a job could not be written: what its record says is to be read again.
+    unwritten: bool,
 }
 
 impl Learning {
+    /// Longest wait for a job that was told to stop, and so for a drain.
+    pub const STOP_MAX: Duration = Duration::from_secs(30);
+
     /// To be called on the runtime on which jobs are to run.
     #[must_use]
     pub fn new(
@@ -207,7 +210,7 @@ impl Learning {
         let running = self.jobs().running.get(&tenant).filter(|job| job.is_of(&url)).cloned();
         if let Some(job) = running {
             job.stop();
-            tokio::time::timeout(STOP_MAX, job.ended()).await.map_err(|_| LearningError::Running)?;
+            tokio::time::timeout(Self::STOP_MAX, job.ended()).await.map_err(|_| LearningError::Running)?;
         }
         // Held, so that nobody begins to learn it meanwhile.
         let place = self.reserve(tenant, &url)?;
@@ -226,10 +229,10 @@ impl Learning {
     pub async fn drain(&self) {
         self.inner.stop.cancel();
         self.inner.tasks.close();
-        if tokio::time::timeout(STOP_MAX, self.inner.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(Self::STOP_MAX, self.inner.tasks.wait()).await.is_err() {
             tracing::warn!(
                 jobs = self.inner.tasks.len(),
-                seconds = STOP_MAX.as_secs(),
+                seconds = Self::STOP_MAX.as_secs(),
                 "jobs that learn sites did not end in time"
             );
         }

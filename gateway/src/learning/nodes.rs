@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::job::{Job, begun};
-use super::{Learning, LearningError, STOP_MAX};
+use super::{Learning, LearningError};
 
 /// How often a job tells how far it has come, and sees whether it is to end.
 const TELL_EVERY: Duration = Duration::from_millis(1_500);
@@ -156,12 +156,14 @@ impl Learning {
         let found = sites.progress(tenant, url).await?;
         let (version, stop) = match found {
             Some((version, progress)) if progress.post == *post => (version, progress.stop),
-            // Whoever has told something since has taken this job to be gone.
-            Some(_) if told.is_some() => {
-                job.stop();
-                return Ok(None);
-            }
-            Some((version, _)) => (version, false),
+            // Told by one before, or by one that has taken this job to be gone: the site's record knows which.
+            Some((version, _)) => match sites.get(tenant, url).await? {
+                Some(kept) if kept.site.at == Some(*post) => (version, false),
+                _ => {
+                    job.stop();
+                    return Ok(None);
+                }
+            },
             None => (0, false),
         };
         if stop {
@@ -188,7 +190,7 @@ impl Learning {
     /// A site at this node's post, once the job of another has ended.
     pub(super) async fn take_from_others(&self, tenant: TenantId, url: &Url, job: &Job) -> Result<Kept, LearningError> {
         let sites = &self.inner.sites;
-        let until = Instant::now() + STOP_MAX;
+        let until = Instant::now() + Self::STOP_MAX;
         let mut asked = None;
         loop {
             let mut kept = sites.get(tenant, url.as_str()).await?.ok_or(LearningError::NotFound)?;

@@ -1,12 +1,14 @@
 //! Learns sites again when they are due, and goes on with jobs that a stop cut off.
 
 use std::future::pending;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine_crawl::start_url;
 use schema::{NodeId, TenantId, Timestamp};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Learning, LearningError};
 use crate::auth::{TenantError, Tenants};
@@ -16,25 +18,34 @@ use crate::metrics::SITES_TAKEN_OVER;
 const FIRST_AFTER: Duration = Duration::from_secs(1);
 /// Between two looks, more or less.
 const EVERY: Duration = Duration::from_secs(60);
-/// Looks after which all records are read again, where no other node is known of; else each look reads them.
+/// Looks after which all records are read again, whatever has happened.
 const LOOKS_PER_READING: u32 = 60;
 
 impl Learning {
     /// Runs until the node drains.
     pub async fn schedule(self, tenants: &Tenants) {
-        let mut looks = 0;
-        let mut pause = FIRST_AFTER;
+        let (mut looks, mut wants_reading, mut may_read) = (0, false, Instant::now());
+        let mut next = Instant::now() + FIRST_AFTER;
         let mut others = self.others();
         loop {
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                // Whoever is gone may have left a job.
-                () = changed(&mut others) => {}
+                () = sleep_until(next) => {}
+                // Whoever is gone may have left a job: what there is of all tenants is read at once, if not lately.
+                () = changed(&mut others) => {
+                    wants_reading = true;
+                    next = next.min(may_read.max(Instant::now()));
+                    continue;
+                }
                 () = self.inner.stop.cancelled() => return,
             }
-            self.look(tenants, self.has_others() || looks % LOOKS_PER_READING == 0).await;
+            wants_reading |= looks % LOOKS_PER_READING == 0 || mem::take(&mut self.jobs().unwritten);
+            let read = wants_reading && Instant::now() >= may_read;
+            self.look(tenants, read).await;
+            if read {
+                (wants_reading, may_read) = (false, Instant::now() + EVERY / 2);
+            }
             looks += 1;
-            pause = EVERY * (192 + u32::from(random_byte()) / 2) / 256;
+            next = Instant::now() + EVERY * (192 + u32::from(random_byte()) / 2) / 256;
         }
     }
 

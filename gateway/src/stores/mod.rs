@@ -8,13 +8,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actors::{Clock, SystemClock};
 use engine_cluster::SignKey;
 use engine_config::{Config, StoreUrl};
 use engine_privacy::{FileKeys, KeysError};
-use engine_store::cql::{CqlOptions, CqlStore, Written};
+use engine_store::cql::{CqlOptions, CqlStore, StoreClock, Written};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
 use engine_store::{Nodes, SharedStore, StoreError};
-use schema::NodeId;
+use schema::{NodeId, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::datadir::{self, ClusterDir, DataDir, DataDirError};
@@ -50,6 +51,8 @@ pub enum Folder {
 pub struct Opened {
     /// Everything that is kept.
     pub store: SharedStore,
+    /// What time it is for all who share it.
+    pub clock: Arc<dyn Clock>,
     /// The data directory, as it was given.
     pub path: PathBuf,
     /// Where the demo tenant's key is kept.
@@ -84,6 +87,15 @@ pub struct Shared {
     pub secret: Key,
     /// By what its nodes' signs of life in Redis are known from others'.
     pub sign_key: SignKey,
+}
+
+/// The time of a store that many nodes share.
+struct OfStore(Arc<StoreClock>);
+
+impl Clock for OfStore {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
 }
 
 /// Ends a store, and then gives its data directory back.
@@ -179,6 +191,7 @@ fn open_sqlite(config: &Config, directory: Folder, patience: Duration) -> Result
     data.store_is_open()?;
     Ok(Opened {
         store: Arc::clone(&store) as SharedStore,
+        clock: Arc::new(SystemClock),
         path: data.path().into(),
         demo_file: data.demo_file(),
         demo_key: None,
@@ -243,6 +256,7 @@ async fn open_cql(
             secret: store.derive("tertulia peers v1"),
             sign_key: SignKey::new(Box::new(*store.derive("tertulia signs of life v1").expose_secret())),
         }),
+        clock: Arc::new(OfStore(store.clock())),
         store: Arc::clone(&store) as SharedStore,
         closing: Closing(Kind::Cql(store, data)),
     })

@@ -20,8 +20,11 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::wire::{ANSWER_MAX, LINE_BYTES_MAX, SOCKETS_MAX, WireError, Word, socket_file};
 use crate::listening::{Listening, Use, Wanted};
 
-/// What the old node may take longer than it says.
+/// What the old node may take longer than it says, before that is told …
 const MARGIN: Duration = Duration::from_secs(2);
+/// … and how many times as long as that all in all, before this process gives up. Long: it may be the only one that has
+/// the sockets, and whoever connects is refused from then on.
+const OVERDUE_TIMES: u32 = 8;
 /// How long the locks of a node may stay that has hung up: the system gives them back one after the other.
 const LOCKS_MAX: Duration = Duration::from_secs(5);
 
@@ -98,7 +101,12 @@ pub(crate) fn take_over(data: &Path, wanted: &Wanted) -> Result<Option<Listening
     let locks_max = match answer {
         Ok((Word::Draining, _)) => {
             tracing::info!("the node that ran drains; this one serves when it is gone");
-            wait_for_end(&mut stream, until).map_err(|_| TakeOverError::StillThere(patience.as_secs()))?;
+            if wait_for_end(&mut stream, until).is_err() {
+                let seconds = patience.as_secs();
+                tracing::warn!(seconds, "the node that ran is still there, longer than it said: stop it if it hangs");
+                let still_there = |_| TakeOverError::StillThere((patience * OVERDUE_TIMES).as_secs());
+                wait_for_end(&mut stream, until + patience * (OVERDUE_TIMES - 1)).map_err(still_there)?;
+            }
             LOCKS_MAX
         }
         // It was killed, or told to stop, just now. It has its data directory until it is gone, and the sockets are here.

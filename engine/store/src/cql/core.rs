@@ -12,6 +12,7 @@ use super::failure::odd;
 use super::keys::LogKeys;
 use super::list::Days;
 use super::places::Places;
+use super::reckoning::StoreClock;
 use super::record_tidying::Kinds;
 use super::rounds::Rounds;
 use super::session::Link;
@@ -30,6 +31,7 @@ pub(super) struct Core {
     pub(super) link: Link,
     pub(super) statements: Statements,
     pub(super) keys: LogKeys,
+    pub(super) clock: Arc<StoreClock>,
     pub(super) places: Places,
     pub(super) touched: Touched,
     pub(super) silences: Mutex<Silences>,

@@ -20,6 +20,7 @@ mod migrate;
 mod nodes;
 mod of_contacts;
 mod places;
+mod reckoning;
 mod record_intents;
 mod record_keys;
 mod record_rows;
@@ -42,4 +43,5 @@ mod words_tests;
 mod writers;
 
 pub use connect::CqlOptions;
+pub use reckoning::StoreClock;
 pub use store::{CqlStore, Written};

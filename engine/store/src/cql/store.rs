@@ -14,6 +14,7 @@ use super::connect::{self, Connected, CqlOptions, Settling};
 use super::core::Core;
 use super::keys::LogKeys;
 use super::measures;
+use super::reckoning::{self, StoreClock};
 use super::statements::Statements;
 use super::touched::Touched;
 use crate::metrics::KEYS_FAILING;
@@ -76,6 +77,7 @@ impl CqlStore {
         let core = Arc::new(opened.and_then(|opened| opened)?);
         handle.spawn(beats(Arc::clone(&core)));
         handle.spawn(chores(Arc::clone(&core)));
+        handle.spawn(reckoning::follow(Arc::clone(&core)));
         handle.spawn(measures::tell(Arc::clone(&core)));
         Ok(Self { core, written: OnceLock::new(), threads })
     }
@@ -84,6 +86,12 @@ impl CqlStore {
     #[must_use]
     pub fn derive(&self, purpose: &str) -> SecretBox<[u8; 32]> {
         self.core.keys.derive(purpose)
+    }
+
+    /// What time it is, by the cluster where this machine's clock is off.
+    #[must_use]
+    pub fn clock(&self) -> Arc<StoreClock> {
+        Arc::clone(&self.core.clock)
     }
 
     /// Ends the chores and the connections. What is asked of it from then on fails. Blocks for a moment: not to be
@@ -152,6 +160,7 @@ async fn open(options: &CqlOptions) -> Result<Core, StoreError> {
         link,
         statements,
         keys: LogKeys::new(root),
+        clock: Arc::default(),
         places: super::places::Places::default(),
         touched: Touched::new(0),
         silences: Mutex::default(),
@@ -169,6 +178,7 @@ async fn open(options: &CqlOptions) -> Result<Core, StoreError> {
 }
 
 async fn begin(core: &Core) -> Result<(), StoreError> {
+    core.read_clock().await?;
     core.cursor(Projection::Conversations).await?;
     core.beat().await
 }
