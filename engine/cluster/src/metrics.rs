@@ -13,6 +13,8 @@ pub const CHANGES: &str = "tertulia_cluster_changes_total";
 pub const BEATS_FAILED: &str = "tertulia_cluster_beats_failed_total";
 /// Signs of life that were not left because a thread of this node hangs, by `source`.
 pub const BEATS_WITHHELD: &str = "tertulia_cluster_beats_withheld_total";
+/// Times that this node was silent for so long that others may have held it for dead.
+pub const DOUBTS: &str = "tertulia_cluster_doubts_total";
 /// Readings of others' signs of life that failed, by `source`.
 pub const READINGS_FAILED: &str = "tertulia_cluster_readings_failed_total";
 /// How long Redis takes to answer, by `command`. What was not answered in its time counts with that time.
@@ -31,6 +33,7 @@ pub fn describe() {
     describe_counter!(CHANGES, "nodes that came or went, by change");
     describe_counter!(BEATS_FAILED, "signs of life that could not be left, by source");
     describe_counter!(BEATS_WITHHELD, "signs of life that were not left because a thread hangs, by source");
+    describe_counter!(DOUBTS, "times that this node was silent for so long that others may have held it for dead");
     describe_counter!(READINGS_FAILED, "readings of the signs of others that failed, by source");
     describe_histogram!(REDIS_SECONDS, Unit::Seconds, "time in which Redis answers, by command");
     describe_counter!(REDIS_ERRORS, "calls that Redis has not answered in time or has refused, by command");

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::living::{Living, Sight};
 use crate::membership::{Membership, ROUND, SIGN_LASTS, SIGN_LASTS_MAX, Source};
-use crate::metrics::{BEATS_FAILED, BEATS_WITHHELD, CHANGES, MEMBERS, READINGS_FAILED, SIGHT};
+use crate::metrics::{BEATS_FAILED, BEATS_WITHHELD, CHANGES, DOUBTS, MEMBERS, READINGS_FAILED, SIGHT};
 use crate::redis::OWN_CALL_WITHIN;
 use crate::threads::Threads;
 
@@ -152,6 +152,12 @@ impl LastLeft {
         let silent = at.map(|before| begun.saturating_duration_since(before)).unwrap_or_default();
         *at = (*at).max(Some(begun));
         if silent > DOUBTFUL {
+            metrics::counter!(DOUBTS).increment(1);
+            let seconds = silent.as_secs();
+            warn!(
+                seconds,
+                "this node left no sign of life: others may have taken over what it had, which it looks at now"
+            );
             self.doubts.send_modify(|doubts| *doubts += 1);
         }
     }

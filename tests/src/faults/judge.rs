@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actors::{Clock as _, SystemClock};
 use anyhow::Result;
 use schema::Event;
 use tokio::time::Instant;
@@ -15,6 +16,8 @@ use crate::patient::Ending;
 
 /// A send that is answered with advice and taken within this has not failed.
 const BUDGET: Duration = Duration::from_secs(15);
+/// So far may the moment of an event be from when it was, whatever a node's clock says; a clock that is off is by more.
+const OFF_MAX: Duration = Duration::from_secs(300);
 
 /// Adds what is wrong to the report, and counts.
 pub(super) async fn judge(
@@ -27,6 +30,8 @@ pub(super) async fn judge(
     report: &mut FaultsReport,
 ) -> Result<()> {
     let mut findings = Vec::new();
+    let now = SystemClock.now();
+    let (age_max, last) = (struck.began.elapsed() + OFF_MAX, now.plus(OFF_MAX));
     for (talk, logs) in load.talks.iter().zip(logs) {
         let id = talk.id;
         let Some(log) = logs.first() else { continue };
@@ -37,6 +42,9 @@ pub(super) async fn judge(
                 log.len(),
                 other.len()
             ));
+        }
+        if let Some(event) = log.iter().find(|event| event.at.plus(age_max) < now || event.at > last) {
+            findings.push(format!("{id}: event {} is said to be of {}, and it is {now}", event.seq, event.at));
         }
         let mut history = talk.history();
         history.observers.iter_mut().for_each(|observer| observer.stayed_until(log.len() as u64));
