@@ -267,6 +267,7 @@ impl Node {
         });
         if let Some(cluster) = known {
             actix_web::rt::spawn(cluster::share(Arc::clone(&access), Arc::clone(&cluster)));
+            actix_web::rt::spawn(cluster::tell(Arc::clone(&system), Arc::clone(&cluster)));
             let hearer = Hearer {
                 cluster,
                 system: Arc::clone(&system),

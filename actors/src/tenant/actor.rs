@@ -11,7 +11,7 @@ use schema::wire::{PlanView, TenantView};
 use schema::{ContactId, ErrorCode, Neighbour, Profile, Quotas, TenantId, Usage, limits};
 use tokio::sync::{broadcast, oneshot};
 
-use super::count::{Count, SessionPermit, TurnPermit};
+use super::count::{Count, Others, SessionPermit, TurnPermit};
 use super::record::{self, ProfileRecord, TenantRecord};
 use super::told::Told;
 use super::usage::Use;
@@ -32,6 +32,7 @@ pub struct Tenant {
     settings: RwLock<Arc<Settings>>,
     running_turns: Arc<AtomicU32>,
     sessions: Arc<AtomicU32>,
+    others: Others,
     share: Share,
     used: Use,
     clock: Arc<dyn Clock>,
@@ -87,6 +88,7 @@ impl Tenant {
             settings: RwLock::new(Arc::new(Settings { record, version, profile, plan })),
             running_turns: Arc::default(),
             sessions: Arc::default(),
+            others: Others::default(),
             share: Share::default(),
             used,
             clock: Arc::clone(clock),
@@ -202,13 +204,25 @@ impl Tenant {
         }
     }
 
+    /// So many replies run, and so many sockets and streams are open, at other nodes, as far as is known: the quotas are
+    /// those of all nodes together.
+    pub fn others_hold(&self, running_turns: u32, sessions: u32) {
+        self.others.hold(running_turns, sessions);
+    }
+
+    /// Whether somebody was refused for want of room since this was asked before.
+    pub fn has_refused(&self) -> bool {
+        self.others.has_refused()
+    }
+
     /// Room for one more socket or stream, for as long as the permit is held.
     ///
     /// # Errors
     /// `quota_exhausted`.
     pub fn begin_session(&self) -> Result<SessionPermit, Failure> {
         let max = self.settings().quotas().sessions.get();
-        Count::up(&self.sessions, max).map(SessionPermit).ok_or_else(|| {
+        Count::up(&self.sessions, self.others.leave_sessions(max)).map(SessionPermit).ok_or_else(|| {
+            self.others.refuse();
             let message = "the tenant has as many sockets and streams open as it may";
             Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(5))
         })
@@ -231,9 +245,10 @@ impl Tenant {
             },
             None => None,
         };
-        match Count::up(&self.running_turns, quotas.running_turns.get()) {
+        match Count::up(&self.running_turns, self.others.leave_turns(quotas.running_turns.get())) {
             Some(tenants) => Ok(TurnPermit { _tenants: tenants, _visitors: visitors }),
             None => {
+                self.others.refuse();
                 let message = "the tenant has as many replies running as it may";
                 Err(Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(1)))
             }

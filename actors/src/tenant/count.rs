@@ -1,7 +1,7 @@
 //! Permits: each counts as running for as long as it is held.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Counts a running reply for as long as it is held.
 pub(crate) struct TurnPermit {
@@ -27,5 +27,41 @@ impl Count {
 impl Drop for Count {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What other nodes hold of what all of them together may, as it was last heard.
+#[derive(Default)]
+pub(super) struct Others {
+    running_turns: AtomicU32,
+    sessions: AtomicU32,
+    /// Somebody was refused since this was asked before.
+    refused: AtomicBool,
+}
+
+impl Others {
+    /// Somebody found no room: what others hold is worth knowing anew.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody was refused since this was asked before.
+    pub(super) fn has_refused(&self) -> bool {
+        self.refused.swap(false, Ordering::Relaxed)
+    }
+
+    pub(super) fn hold(&self, running_turns: u32, sessions: u32) {
+        self.running_turns.store(running_turns, Ordering::Relaxed);
+        self.sessions.store(sessions, Ordering::Relaxed);
+    }
+
+    /// What is left of so many replies at once for this node.
+    pub(super) fn leave_turns(&self, max: u32) -> u32 {
+        max.saturating_sub(self.running_turns.load(Ordering::Relaxed))
+    }
+
+    /// What is left of so many sessions for this node.
+    pub(super) fn leave_sessions(&self, max: u32) -> u32 {
+        max.saturating_sub(self.sessions.load(Ordering::Relaxed))
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::changes::Changes;
 use crate::counters::Counters;
+use crate::held::Held;
 use crate::living::{Living, Sight};
 use crate::membership::Source;
 use crate::redis::{Redis, RedisOptions};
@@ -56,6 +57,7 @@ pub struct Cluster {
     looked: watch::Receiver<bool>,
     threads: Threads,
     counters: Counters,
+    held: Held,
     changes: Changes,
     leave: watch::Sender<bool>,
     /// Ends when the goodbyes are said.
@@ -112,10 +114,11 @@ impl Cluster {
             drop(said);
         });
         let counters = Counters::new(redis.clone(), living.clone());
+        let held = Held::new(me.id, redis.clone(), living.clone());
         let changes = Changes::new(me.id, redis, of_changes);
         drop(within);
         let runtime = Mutex::new(Some(runtime));
-        Ok(Self { me, living, ids, doubts, looked, threads, counters, changes, leave, stays, runtime })
+        Ok(Self { me, living, ids, doubts, looked, threads, counters, held, changes, leave, stays, runtime })
     }
 
     /// This node.
@@ -171,6 +174,12 @@ impl Cluster {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What each node holds at this moment.
+    #[must_use]
+    pub const fn held(&self) -> &Held {
+        &self.held
     }
 
     /// What has changed elsewhere, and where it is told what has changed here.

@@ -6,6 +6,7 @@
 mod changes;
 mod cluster;
 mod counters;
+mod held;
 mod living;
 mod membership;
 pub mod metrics;
@@ -17,6 +18,7 @@ mod threads;
 pub use changes::{CHANGED_ID_MAX, Change, ChangeKind, Changes, Hearing};
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use counters::{Counters, Taken};
+pub use held::{HELD_LASTS, Held};
 pub use living::{Living, Sight};
 pub use membership::{Membership, SIGN_LASTS, Source};
 pub use redis::RedisOptions;

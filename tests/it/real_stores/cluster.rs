@@ -1,6 +1,7 @@
 //! Nodes of one installation on a real Redis: they find and miss each other, count together, and go on without it.
 
 mod counting;
+mod holding;
 mod telling;
 
 use std::sync::Arc;

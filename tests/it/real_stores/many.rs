@@ -1,6 +1,8 @@
 //! Several nodes as processes of their own on one cluster, with Redis beside it: whichever a client comes to has all of
 //! a conversation, and what becomes of one of them the clients of the others hardly notice.
 
+mod limits;
+
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
