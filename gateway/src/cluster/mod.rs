@@ -9,7 +9,7 @@ mod seat;
 mod state;
 
 pub(crate) use join::JoinError;
-pub(crate) use join::{Joined, Linked, join};
+pub(crate) use join::{Joined, Linked, join, see};
 pub(crate) use news::Hearer;
 pub(crate) use rates::share;
 pub(crate) use seat::Seat;
