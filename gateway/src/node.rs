@@ -459,6 +459,7 @@ fn serve_metrics(
 fn follow_running(config: &Config, wanted: &Wanted) -> Result<Option<Listening>, NodeError> {
     install_crypto_provider();
     stores::see(config)?;
+    cluster::see(config)?;
     Registry::new(models::settings(config), Some(Arc::new(Builtin)))?;
     Ok(take_over(&config.data, wanted)?)
 }

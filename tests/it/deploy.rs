@@ -8,7 +8,7 @@ mod sizing;
 
 use tests::source::{self, File};
 
-pub(crate) use settings::refused;
+pub(crate) use settings::{drain_s, refused, settings};
 
 /// Every file of deploy/.
 fn files() -> Vec<File> {

@@ -2,6 +2,7 @@
 //! may be named, how long a file is.
 //! Each rule is a function from files to complaints, so that a test can plant what it must catch.
 
+mod alone;
 mod circles;
 
 use tests::source::{self, File};

@@ -14,6 +14,7 @@ mod folder;
 mod glossary;
 mod hostile;
 mod house;
+mod installing;
 mod isolation;
 mod keys;
 mod learning;

@@ -133,6 +133,7 @@ async fn a_plan_that_shrinks_holds_over_what_a_profile_says() {
     let shrunk =
         put_plan(&operator, "default", 0, Plan { quotas, models: vec!["openai/small".into()], ..Plan::default() });
     let version = shrunk.await.version;
+    api.is_in_force().await;
     let asked = api.say(id, "r2", "And green ones, what would they cost?").await;
     let call = stub.call().await;
     assert_eq!(call.model, "small", "the operator's key does not buy the other one any more");
@@ -148,6 +149,7 @@ async fn a_plan_that_shrinks_holds_over_what_a_profile_says() {
     assert_eq!(api.put("/v1/tenant", &models).await.failure(), (400, "bad_field"));
 
     put_plan(&operator, "default", version, Plan::default()).await;
+    api.is_in_force().await;
     api.say(id, "r3", "And once more, the big ones, please?").await;
     assert_eq!(stub.call().await.model, "big", "the choice was kept");
 }

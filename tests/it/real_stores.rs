@@ -6,6 +6,7 @@ mod cassandra;
 mod cluster;
 mod cql;
 mod faults;
+mod followed;
 mod leash;
 mod many;
 mod node;

@@ -27,14 +27,14 @@ type Refusal<'a> = (&'a [(&'a str, &'a str)], i32, &'a [&'a str]);
 
 const FOLLOW: [&str; 2] = ["serve", "--take-over"];
 
-fn follower(node: &Node, settings: &[(&str, &str)]) -> Ran {
+pub(crate) fn follower(node: &Node, settings: &[(&str, &str)]) -> Ran {
     let mut command = command(node.root().path(), settings);
     command.args(FOLLOW);
     run(command, "")
 }
 
 /// One line on standard error that names these, and nothing else said.
-fn tells(ran: &Ran, code: i32, parts: &[&str]) {
+pub(crate) fn tells(ran: &Ran, code: i32, parts: &[&str]) {
     assert_eq!((ran.code, ran.out.as_str()), (Some(code), ""), "{ran:?}");
     assert_eq!(ran.err.lines().filter(|line| line.starts_with("tertulia: ")).count(), 1, "{ran:?}");
     for part in parts {

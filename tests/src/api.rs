@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a tool of tests")]
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder, Url};
@@ -15,8 +16,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::PATIENCE;
 use crate::stream::Stream;
+use crate::{PATIENCE, look_again, owners};
 
 /// Somebody with a key or token, or nobody in particular.
 #[derive(Clone)]
@@ -238,7 +239,29 @@ impl Api {
     pub async fn change_profile(&self, change: impl FnOnce(&mut Profile)) -> TenantView {
         let TenantView { version, mut profile, .. } = self.tenant().await;
         change(&mut profile);
-        self.put("/v1/tenant", &TenantPut { version, profile }).await.ok()
+        let changed = self.put("/v1/tenant", &TenantPut { version, profile }).await.ok();
+        self.is_in_force().await;
+        changed
+    }
+
+    /// Where another node has the conversations: waits until that one goes by the tenant's profile and plan as this one
+    /// does.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub async fn is_in_force(&self) {
+        let Some(owner) = owners::owner_of(self.address) else { return };
+        let (there, here) = (Self::new(owner, self.key.clone()), self.tenant().await);
+        let wanted = (here.version, here.plan);
+        let began = Instant::now();
+        loop {
+            let found = there.tenant().await;
+            if (found.version, &found.plan) == (wanted.0, &wanted.1) {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{found:?}, and not {wanted:?}");
+            look_again().await;
+        }
     }
 
     /// Teaches the tenant's assistant a document.

@@ -1,6 +1,7 @@
 //! Shared by tests: suites that run against every adapter of a port, and the parts of these suites.
 
 pub mod api;
+pub mod arguments;
 pub mod bench;
 pub mod client;
 pub mod crashes;
@@ -12,6 +13,7 @@ pub mod llm;
 pub mod moody;
 pub mod node;
 pub mod nodes;
+mod owners;
 pub mod packed;
 pub mod patient;
 pub mod peers;

@@ -185,7 +185,7 @@ impl Node {
         let address = address.and_then(|address| address.trim().parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {:?}", banner[0]));
         let node = Self { address, banner, child, over, root, log };
-        company::is_accompanied(&node.log);
+        company::is_accompanied(node.root.path(), address, &node.log);
         node
     }
 

@@ -210,9 +210,9 @@ impl Tenant {
         self.others.hold(running_turns, sessions);
     }
 
-    /// Whether somebody was refused for want of room since this was asked before.
-    pub fn has_refused(&self) -> bool {
-        self.others.has_refused()
+    /// Whether somebody has asked for room for a reply, a socket or a stream since this was called before.
+    pub fn was_asked(&self) -> bool {
+        self.others.was_asked()
     }
 
     /// Room for one more socket or stream, for as long as the permit is held.
@@ -221,8 +221,8 @@ impl Tenant {
     /// `quota_exhausted`.
     pub fn begin_session(&self) -> Result<SessionPermit, Failure> {
         let max = self.settings().quotas().sessions.get();
+        self.others.ask();
         Count::up(&self.sessions, self.others.leave_sessions(max)).map(SessionPermit).ok_or_else(|| {
-            self.others.refuse();
             let message = "the tenant has as many sockets and streams open as it may";
             Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(5))
         })
@@ -232,6 +232,7 @@ impl Tenant {
     pub(crate) fn begin_turn(&self, contact: Option<ContactId>) -> Result<TurnPermit, Failure> {
         let settings = self.settings();
         let quotas = settings.quotas();
+        self.others.ask();
         let mut used = self.used.lock();
         if let Err(wait) = used.budget.allows(quotas.tokens_per_day, self.clock.now()) {
             let message = "the tenant's tokens for today are used up";
@@ -248,7 +249,6 @@ impl Tenant {
         match Count::up(&self.running_turns, self.others.leave_turns(quotas.running_turns.get())) {
             Some(tenants) => Ok(TurnPermit { _tenants: tenants, _visitors: visitors }),
             None => {
-                self.others.refuse();
                 let message = "the tenant has as many replies running as it may";
                 Err(Failure::later(ErrorCode::QuotaExhausted, message, Duration::from_secs(1)))
             }

@@ -35,19 +35,19 @@ impl Drop for Count {
 pub(super) struct Others {
     running_turns: AtomicU32,
     sessions: AtomicU32,
-    /// Somebody was refused since this was asked before.
-    refused: AtomicBool,
+    /// Somebody has asked for room since this was looked at before.
+    asked: AtomicBool,
 }
 
 impl Others {
-    /// Somebody found no room: what others hold is worth knowing anew.
-    pub(super) fn refuse(&self) {
-        self.refused.store(true, Ordering::Relaxed);
+    /// Somebody asks for room: what others hold is worth knowing anew.
+    pub(super) fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody was refused since this was asked before.
-    pub(super) fn has_refused(&self) -> bool {
-        self.refused.swap(false, Ordering::Relaxed)
+    /// Whether somebody has asked for room since this was called before.
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.swap(false, Ordering::Relaxed)
     }
 
     pub(super) fn hold(&self, running_turns: u32, sessions: u32) {

@@ -57,6 +57,16 @@ pub(crate) struct Linked {
     links: Arbiter,
 }
 
+/// Sees whether the configuration has what [`join`] needs, where the store is shared. Redis may be away for a while: that
+/// keeps nobody from joining.
+///
+/// # Errors
+/// What it has wrong.
+pub(crate) fn see(config: &Config) -> Result<(), JoinError> {
+    redis(&config.redis)?;
+    Ok(())
+}
+
 /// Begins to beat, and to tell the others what this node writes that they may remember.
 ///
 /// # Errors

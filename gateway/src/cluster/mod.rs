@@ -13,7 +13,7 @@ mod state;
 
 pub(crate) use hearer::Hearer;
 pub(crate) use join::JoinError;
-pub(crate) use join::{Joined, Linked, join};
+pub(crate) use join::{Joined, Linked, join, see};
 pub(crate) use quotas::tell;
 pub(crate) use rates::share;
 pub(crate) use seat::Seat;

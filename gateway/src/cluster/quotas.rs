@@ -40,8 +40,8 @@ pub(crate) async fn tell(system: Arc<System>, cluster: Arc<Cluster>) {
                 Some((before, at)) => *before != holds || now.duration_since(*at) >= AGAIN,
                 None => holds != Holding::default(),
             };
-            // Who was refused by what others held may have room since.
-            (tenant.has_refused() || is_due).then_some((tenant, holds))
+            // Who asks may find that others have taken what there was, or given it back.
+            (tenant.was_asked() || is_due).then_some((tenant, holds))
         });
         let heard = stream::iter(due.collect::<Vec<_>>()).map(|(tenant, holds)| {
             let cluster = &cluster;

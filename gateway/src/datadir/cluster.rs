@@ -52,7 +52,7 @@ impl ClusterDir {
         let lock = lock(path)?;
         rights::tighten(path).map_err(failed("keep others out of it"))?;
         Self::see(path, keyspace)?;
-        let keys = keys.map_or_else(|| path.join(KEYS_FOLDER), Path::to_path_buf);
+        let keys = keys_folder(path, keys);
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -66,19 +66,25 @@ impl ClusterDir {
     }
 
     /// Whether this program could open a directory that another process may hold: it has a format that the program
-    /// knows, and is this keyspace's.
+    /// knows, and is this keyspace's. Whether it is so already, because its cluster was reached.
     ///
     /// # Errors
     /// As [`ClusterDir::open`].
-    pub fn see(path: &Path, keyspace: &str) -> Result<(), DataDirError> {
+    pub fn see(path: &Path, keyspace: &str) -> Result<bool, DataDirError> {
         read_version(path)?;
         if [SECRET_FILE, STORE_FILE].iter().any(|file| path.join(file).exists()) {
             return Err(DataDirError::OfItsOwn { path: path.into() });
         }
         match kept(path)? {
             Some(other) if other != keyspace => Err(DataDirError::OfCluster { path: path.into(), keyspace: other }),
-            _ => Ok(()),
+            kept => Ok(kept.is_some()),
         }
+    }
+
+    /// Where the root key of a directory is that nobody opens here.
+    #[must_use]
+    pub fn root_key_file_of(path: &Path, keys: Option<&Path>) -> PathBuf {
+        keys_folder(path, keys).join(ROOT_FILE)
     }
 
     /// The directory's path, as it was given.
@@ -140,6 +146,11 @@ impl ClusterDir {
         };
         keep().map_err(|problem| DataDirError::Io { path: self.path.clone(), doing: "write its admin.key", problem })
     }
+}
+
+/// The folder of the keys: the one that the operator chose, if any.
+fn keys_folder(path: &Path, keys: Option<&Path>) -> PathBuf {
+    keys.map_or_else(|| path.join(KEYS_FOLDER), Path::to_path_buf)
 }
 
 /// Refuses a directory whose node keeps everything in a cluster.

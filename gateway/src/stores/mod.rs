@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use actors::{Clock, SystemClock};
 use engine_cluster::SignKey;
-use engine_config::{Config, StoreUrl};
+use engine_config::{Config, Store, StoreUrl};
 use engine_privacy::{FileKeys, KeysError};
 use engine_store::cql::{CqlOptions, CqlStore, StoreClock, Written};
 use engine_store::sqlite::{SqliteOptions, SqliteStore};
@@ -36,6 +36,10 @@ pub enum OpenError {
     Store(#[from] StoreError),
     #[error("the store cannot be opened: {0}")]
     Tls(#[from] TlsError),
+    #[error(
+        "the store cannot be opened: the cluster has no tables in the keyspace {0:?}, which the data directory belongs to: see that TERTULIA_STORE names its hosts"
+    )]
+    NotThere(String),
 }
 
 /// A directory that nobody may have made yet, or one that a node has left.
@@ -153,7 +157,8 @@ fn is_in_use(error: &DataDirError) -> bool {
     matches!(error, DataDirError::InUse { .. })
 }
 
-/// Sees whether this program could open what the configuration names, while another process has it open.
+/// Sees whether this program could open what the configuration names, while another process has it open. Blocks, on a
+/// thread that serves no futures.
 ///
 /// # Errors
 /// The first thing that is in its way.
@@ -167,10 +172,14 @@ pub(crate) fn see(config: &Config) -> Result<(), OpenError> {
             }
             Ok(())
         }
-        StoreUrl::Cql { keyspace, .. } => {
-            ClusterDir::see(&config.data, keyspace)?;
-            tls::client(&config.store)?;
-            Ok(())
+        StoreUrl::Cql { contact_points, keyspace } => {
+            let belongs = ClusterDir::see(&config.data, keyspace)?;
+            let root_key = ClusterDir::root_key_file_of(&config.data, config.store.keys.as_deref());
+            let options = cql_options(&config.store, NodeId::generate(), contact_points, keyspace, root_key)?;
+            match CqlStore::see(&options)? {
+                false if belongs => Err(OpenError::NotThere(keyspace.clone())),
+                _ => Ok(()),
+            }
         }
     }
 }
@@ -203,6 +212,26 @@ fn open_sqlite(config: &Config, directory: Folder, patience: Duration) -> Result
     })
 }
 
+fn cql_options(
+    settings: &Store,
+    node: NodeId,
+    contact_points: &[String],
+    keyspace: &str,
+    root_key: PathBuf,
+) -> Result<CqlOptions, TlsError> {
+    Ok(CqlOptions {
+        node,
+        contact_points: contact_points.to_vec(),
+        addresses: std::collections::HashMap::new(),
+        keyspace: keyspace.into(),
+        user: settings.user.clone().zip(settings.password.clone()),
+        tls: tls::client(settings)?,
+        datacenter: settings.datacenter.clone(),
+        replicas: settings.replicas.get(),
+        root_key,
+    })
+}
+
 /// All nodes of an installation have to have its secrets alike, so they come from the one that they share.
 async fn open_cql(
     config: &Config,
@@ -218,17 +247,7 @@ async fn open_cql(
         Folder::Existing => ClusterDir::existing(&config.data, keyspace, keys)?,
     };
     let node = NodeId::generate();
-    let options = CqlOptions {
-        node,
-        contact_points: contact_points.to_vec(),
-        addresses: std::collections::HashMap::new(),
-        keyspace: keyspace.into(),
-        user: settings.user.clone().zip(settings.password.clone()),
-        tls: tls::client(settings)?,
-        datacenter: settings.datacenter.clone(),
-        replicas: settings.replicas.get(),
-        root_key: data.root_key_file().into(),
-    };
+    let options = cql_options(settings, node, contact_points, keyspace, data.root_key_file().into())?;
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = if settings.threads == 0 { (cores / 2).max(1) } else { settings.threads };
     let store = Arc::new(CqlStore::open(options, threads).await?);

@@ -3,9 +3,29 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
-use engine_config::{ConfigError, Sources};
+use engine_config::{Config, ConfigError, Sources};
 
 use super::{files, text};
+
+/// Beside the drain's own time: to make durable what was decided, to end connections, and to close the store.
+const AFTER_THE_DRAIN_S: u64 = 5 + 2 + 5;
+/// Sockets that a node closes in a second, when it goes.
+const CLOSES_PER_SECOND: u64 = 5_000;
+
+/// The settings of a node with these variables, which it takes.
+pub(crate) fn settings(variables: &[(String, String)]) -> Config {
+    let pairs = || variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    assert_eq!(refused(pairs()), None, "{variables:?}");
+    let drain = pairs().filter(|(name, _)| name.starts_with("TERTULIA_SERVER__"));
+    let drain = drain.map(|(name, value)| (name.into(), value.into()));
+    Sources::read(None, drain).unwrap().config().unwrap()
+}
+
+/// The longest time from the signal to the end, in seconds.
+pub(crate) fn drain_s(config: &Config) -> u64 {
+    let sockets = u64::try_from(config.server.connections_max.get()).unwrap();
+    config.server.drain_timeout.as_secs() + sockets.div_ceil(CLOSES_PER_SECOND) + AFTER_THE_DRAIN_S
+}
 
 /// Why a node would not start with these variables; none when it would.
 pub(crate) fn refused<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<String> {
@@ -47,6 +67,18 @@ fn the_units_settings_are_taken() {
     assert_eq!(refused(set.iter().copied()), None);
     let wrong = set.iter().map(|(name, value)| (*name, if *name == "TERTULIA_LISTEN" { "somewhere" } else { *value }));
     assert!(refused(wrong).is_some_and(|why| why.contains("TERTULIA_LISTEN")));
+}
+
+/// A node that drains is left to end, and has the files that its connections need.
+#[test]
+fn the_unit_leaves_a_node_its_time_and_its_files() {
+    let unit = text("deploy/systemd/tertulia.service");
+    let of = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap();
+    let set = unit.lines().filter_map(|line| line.strip_prefix("Environment=")?.split_once('='));
+    let set: Vec<_> = set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let config = settings(&set);
+    assert!(of("TimeoutStopSec").strip_suffix('s').unwrap().parse::<u64>().unwrap() > drain_s(&config));
+    assert!(of("LimitNOFILE").parse::<usize>().unwrap() > 2 * config.server.connections_max.get());
 }
 
 /// A node refuses a socket at an address that it does not name.

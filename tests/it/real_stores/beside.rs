@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tests::node::company::COMPANY;
+use tests::node::company::{ACCOMPANIED, COMPANY};
 use tests::servers::Cassandra;
 
 /// Some of each kind: over HTTP, sockets and streams, with a model that is slow, and across kills. All of them run in
@@ -20,4 +20,8 @@ fn a_node_that_owns_nothing_passes_the_tests_of_one_that_does() {
     assert!(ran.status.success(), "{out}\n{err}");
     let passed = out.lines().filter(|line| line.starts_with("test ") && line.ends_with("... ok")).count();
     assert!(passed >= SOME_MIN, "{passed} have run:\n{out}");
+    let counts = err.lines().filter_map(|line| line.split_once(ACCOMPANIED)?.1.trim().parse::<usize>().ok());
+    let accompanied = counts.max().unwrap_or_default();
+    println!("{passed} have passed, with {accompanied} nodes that owned nothing");
+    assert!(accompanied >= SOME_MIN, "{accompanied} nodes had an owner beside them:\n{err}");
 }

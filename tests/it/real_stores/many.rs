@@ -23,6 +23,10 @@ use tests::{PATIENCE, look_again};
 
 /// How long it takes at most until a dead node's conversations are somebody else's.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(11);
+/// How long a client waits at most while a node that ends gives its conversations away.
+const HANDED_OVER_WITHIN: Duration = Duration::from_secs(1);
+/// How long it takes at most until the replies of all nodes know what one of them has learned.
+const LEARNED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What the nodes of one installation are started with.
 struct Installation {
@@ -201,8 +205,8 @@ async fn a_node_that_is_killed_is_followed_by_another_and_no_socket_closes() {
         ana.reply_to(id, first).await;
         a.kill();
         let took = said(&c.api(), id, "r2").await;
-        assert!(took < TAKEN_OVER_WITHIN + Duration::from_secs(1), "{how}: {took:?}");
         println!("{how}: taken over after {took:?}");
+        assert!(took < TAKEN_OVER_WITHIN, "{how}: {took:?}");
         // Over the same socket, without a word from the client.
         let second = ana.event(id, |event| text_of(event) == "r2").await;
         ana.reply_to(id, second.seq).await;
@@ -230,7 +234,7 @@ async fn a_node_that_drains_hands_over_at_once() {
         refs.push(r#ref);
     }
     println!("the slowest of {} sends took {slowest:?}", refs.len());
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    assert!(slowest < HANDED_OVER_WITHIN, "{slowest:?}");
     assert!(a.ended().await.success(), "{}", a.log());
     ana.event(id, |event| text_of(event) == "r39").await;
     let refs: Vec<&str> = refs.iter().map(String::as_str).collect();
@@ -249,7 +253,8 @@ async fn a_node_that_was_held_still_writes_nothing_and_its_clients_hear_the_othe
     ana.reply_to(id, first).await;
     a.signal("STOP");
     let took = said(&b.api(), id, "r2").await;
-    assert!(took < TAKEN_OVER_WITHIN + Duration::from_secs(5), "{took:?}");
+    println!("taken over after {took:?} from one that is held");
+    assert!(took < TAKEN_OVER_WITHIN, "{took:?}");
     a.signal("CONT");
     // It still takes itself for the owner, and its client says something at once.
     ana.send(json!({"type": "message", "ref": "r3", "conversation": id, "text": "r3"})).await;
@@ -355,9 +360,8 @@ async fn what_one_node_changes_holds_on_all_soon() {
             assert!(began.elapsed() < PATIENCE, "{reply:?}");
         }
         println!("{how}: documents after {:?}, {late:?}", began.elapsed());
-        assert!(began.elapsed() < Duration::from_secs(4), "{how}: documents after {:?}", began.elapsed());
-        // What a busy machine adds.
-        assert!(late.iter().all(|(_, took)| *took < within + Duration::from_secs(1)), "{how}: {late:?}");
+        assert!(began.elapsed() < LEARNED_WITHIN, "{how}: documents after {:?}", began.elapsed());
+        assert!(late.iter().all(|(_, took)| *took < within), "{how}: {late:?}");
     }
 }
 
@@ -401,7 +405,7 @@ async fn a_site_is_learned_on_one_node_at_a_time_and_on_another_when_that_one_di
         let began = Instant::now();
         while !knows(asked).await {
             asked += 1;
-            assert!(began.elapsed() < Duration::from_secs(4), "what another node learned is known late");
+            assert!(began.elapsed() < LEARNED_WITHIN, "what another node learned is known late");
         }
     }
 }

@@ -214,7 +214,7 @@ async fn what_is_wrong_with_a_cluster_is_one_line() {
 }
 
 /// The first user is made a moment after the start.
-async fn superuser(contact_point: &str) -> Session {
+pub(super) async fn superuser(contact_point: &str) -> Session {
     let began = Instant::now();
     loop {
         let builder = SessionBuilder::new().known_node(contact_point).user("cassandra", "cassandra");

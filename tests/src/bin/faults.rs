@@ -4,7 +4,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use tests::arguments;
 use tests::faults::{Kind, Order, run};
 
 #[tokio::main(worker_threads = 4)]
@@ -18,11 +19,8 @@ async fn main() -> Result<ExitCode> {
         long: false,
         logs: None,
     };
-    let mut record = None;
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let value = arguments.next().with_context(|| format!("{argument} needs a value"))?;
-        match argument.as_str() {
+    let record = arguments::read(std::env::args().skip(1), |name, value| {
+        match name {
             "--rounds" => order.rounds = value.parse()?,
             "--seed" => order.seed = value.parse()?,
             "--stores" => order.stores = value.parse()?,
@@ -30,10 +28,10 @@ async fn main() -> Result<ExitCode> {
             "--only" => order.kinds = value.split(',').map(kind).collect::<Result<_>>()?,
             "--long" => order.long = value == "yes",
             "--logs" => order.logs = Some(value.into()),
-            "--record" => record = Some(value),
-            other => bail!("unknown argument `{other}`"),
+            _ => return Ok(false),
         }
-    }
+        Ok(true)
+    })?;
     eprintln!("seed {}", order.seed);
     let mut seen = 0;
     let report = run(order, |kind, report| {
@@ -48,12 +46,7 @@ async fn main() -> Result<ExitCode> {
         seen = report.findings.len();
     })
     .await?;
-    let told = serde_json::to_string_pretty(&report)?;
-    println!("{told}");
-    if let Some(file) = record {
-        std::fs::write(&file, format!("{told}\n")).with_context(|| file.clone())?;
-    }
-    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    arguments::leave(&report, record.as_deref(), &report.findings)
 }
 
 fn kind(name: &str) -> Result<Kind> {

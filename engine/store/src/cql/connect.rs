@@ -63,9 +63,7 @@ pub(super) struct Connected {
 
 pub(super) async fn connect(options: &CqlOptions) -> Result<Connected, StoreError> {
     check_name(&options.keyspace)?;
-    let (session, datacenter) = timeout(FIND_WITHIN, find(options))
-        .await
-        .map_err(|_| refused(options, &format!("it does not answer within {} s", FIND_WITHIN.as_secs())))??;
+    let (session, datacenter) = timeout(FIND_WITHIN, find(options)).await.map_err(|_| silent(options))??;
     let keys = keys_of(&options.keyspace);
     for keyspace in [&options.keyspace, &keys] {
         ensure_keyspace(&session, keyspace, &datacenter, options).await?;
@@ -80,6 +78,22 @@ pub(super) async fn connect(options: &CqlOptions) -> Result<Connected, StoreErro
     let known = link.session.refresh_metadata().await;
     known.map_err(|_| refused(options, "it does not say which tables it has"))?;
     Ok(Connected { link, root, key_space: keys })
+}
+
+/// Looks whether [`connect`] would get through, and writes nothing. Whether there is an installation already.
+pub(super) async fn see(options: &CqlOptions) -> Result<bool, StoreError> {
+    check_name(&options.keyspace)?;
+    timeout(FIND_WITHIN, see_all(options)).await.map_err(|_| silent(options))?
+}
+
+async fn see_all(options: &CqlOptions) -> Result<bool, StoreError> {
+    let (session, datacenter) = find(options).await?;
+    for keyspace in [&options.keyspace, &keys_of(&options.keyspace)] {
+        if !has_keyspace(&session, keyspace, &datacenter, options).await? {
+            return Ok(false);
+        }
+    }
+    migrate::see(&Link::new(session, &datacenter), &options.keyspace, |wanted| root_key(options, Some(wanted))).await
 }
 
 /// What another node may just have made is known to all hosts a moment later.
@@ -154,6 +168,32 @@ async fn ensure_keyspace(
     datacenter: &str,
     options: &CqlOptions,
 ) -> Result<(), StoreError> {
+    if has_keyspace(session, keyspace, datacenter, options).await? {
+        return Ok(());
+    }
+    let create = format!(
+        "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
+         {{'class': 'NetworkTopologyStrategy', '{datacenter}': {}}}",
+        options.replicas
+    );
+    let mut create = Statement::new(create);
+    create.set_request_timeout(Some(MADE_WITHIN));
+    // Many may begin at once: one host makes it for all.
+    create.set_load_balancing_policy(migrate::maker(session, datacenter));
+    let created = session.query_unpaged(create, ()).await;
+    created
+        .map(drop)
+        .map_err(|error| refused(options, &format!("its keyspace {keyspace} cannot be made: {}", words(&error))))
+}
+
+/// Whether there is such a keyspace; one that is there keeps enough copies, and for one that is not there are enough
+/// hosts.
+async fn has_keyspace(
+    session: &Session,
+    keyspace: &str,
+    datacenter: &str,
+    options: &CqlOptions,
+) -> Result<bool, StoreError> {
     let state = session.get_cluster_state();
     let nodes = state.get_nodes_info().iter().filter(|node| node.datacenter.as_deref() == Some(datacenter)).count();
     if nodes == 0 {
@@ -169,25 +209,11 @@ async fn ensure_keyspace(
             ),
         ));
     }
-    let replication = replication(session, keyspace).await?;
-    let Some(replication) = replication else {
-        let create = format!(
-            "CREATE KEYSPACE IF NOT EXISTS {keyspace} WITH replication = \
-             {{'class': 'NetworkTopologyStrategy', '{datacenter}': {wanted}}}"
-        );
-        let mut create = Statement::new(create);
-        create.set_request_timeout(Some(MADE_WITHIN));
-        // Many may begin at once: one host makes it for all.
-        create.set_load_balancing_policy(migrate::maker(session, datacenter));
-        let created = session.query_unpaged(create, ()).await;
-        return created
-            .map(drop)
-            .map_err(|error| refused(options, &format!("its keyspace {keyspace} cannot be made: {}", words(&error))));
-    };
+    let Some(replication) = replication(session, keyspace).await? else { return Ok(false) };
     let copies: Option<usize> =
         replication.iter().find(|(name, _)| name == datacenter).and_then(|(_, count)| count.parse().ok());
     match copies {
-        Some(copies) if copies >= wanted => Ok(()),
+        Some(copies) if copies >= wanted => Ok(true),
         Some(copies) => Err(refused(
             options,
             &format!(
@@ -244,6 +270,10 @@ fn check_name(name: &str) -> Result<(), StoreError> {
     Err(StoreError::Unavailable(format!(
         "{name:?} is no name for a keyspace: take 1 to 40 of a-z, 0-9 and _, a letter first"
     )))
+}
+
+fn silent(options: &CqlOptions) -> StoreError {
+    refused(options, &format!("it does not answer within {} s", FIND_WITHIN.as_secs()))
 }
 
 fn refused(options: &CqlOptions, why: &str) -> StoreError {

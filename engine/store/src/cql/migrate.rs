@@ -36,6 +36,9 @@ const MADE_WITHIN: Duration = Duration::from_secs(60);
 /// One row says which version the tables have, and one who is at work on them.
 const INSTALLATION: &str = "CREATE TABLE IF NOT EXISTS installation (id text PRIMARY KEY, version int, root blob, datacenter text, holder uuid)";
 
+/// How far they have come.
+const VERSION: &str = "SELECT version, root, datacenter FROM installation WHERE id = 'tables'";
+
 /// The statements of this file.
 struct Migration {
     version: PreparedStatement,
@@ -66,23 +69,10 @@ pub(super) async fn migrate(
     };
     let (holder, started) = (Uuid::now_v7(), Instant::now());
     loop {
-        let (version, root) = match migration.found(link).await? {
-            Some(Installed { datacenter, .. }) if datacenter != link.datacenter => {
-                return Err(StoreError::Unavailable(format!(
-                    "what is decided in this cluster is decided in its data centre {datacenter:?}, and this node's is {:?}, \
-                     where a conversation would get a second owner: set store.datacenter to {datacenter:?}",
-                    link.datacenter
-                )));
-            }
-            Some(Installed { version, root: fingerprint, .. }) => (version, root(Some(fingerprint))?),
+        let (version, root) = match found(link, &migration.version).await? {
+            Some(installed) => (installed.version, installed.suits(link, |wanted| root(Some(wanted)))?),
             None => (0, root(None)?),
         };
-        if version > STEPS.len() {
-            return Err(StoreError::Unavailable(format!(
-                "the cluster's tables have version {version}, and this program knows {} at most: use a newer one",
-                STEPS.len()
-            )));
-        }
         if version == STEPS.len() {
             return Ok(root);
         }
@@ -101,13 +91,29 @@ pub(super) async fn migrate(
     }
 }
 
+/// Looks whether this program could work with the tables as they are, or bring them forward, and writes nothing. False
+/// where there are none.
+pub(super) async fn see(
+    link: &Link,
+    keyspace: &str,
+    root: impl Fn([u8; 16]) -> Result<RootKey, StoreError>,
+) -> Result<bool, StoreError> {
+    if !has_installation(link, keyspace).await? {
+        return Ok(false);
+    }
+    // What a majority has: to finish what others have begun would be to write.
+    let version = link.prepare(Class::Read, &qualified(VERSION, keyspace, keyspace)).await?;
+    match found(link, &version).await? {
+        Some(installed) => installed.suits(link, root).map(|_root| true),
+        None => Ok(false),
+    }
+}
+
 impl Migration {
     async fn prepare(link: &Link, keyspace: &str) -> Result<Self, StoreError> {
         let of = |text: &str| qualified(text, keyspace, keyspace);
         Ok(Self {
-            version: link
-                .prepare(Class::Serial, &of("SELECT version, root, datacenter FROM installation WHERE id = 'tables'"))
-                .await?,
+            version: link.prepare(Class::Serial, &of(VERSION)).await?,
             begin: link
                 .prepare(
                     Class::Conditional,
@@ -138,26 +144,6 @@ impl Migration {
         })
     }
 
-    /// What the installation says. Where many begin at once it may take some readings.
-    async fn found(&self, link: &Link) -> Result<Option<Installed>, StoreError> {
-        type Row = (Option<i32>, Option<Vec<u8>>, Option<String>);
-        let mut tries = READINGS;
-        let found = loop {
-            tries -= 1;
-            match link.one::<Row>(&self.version, ()).await {
-                Err(StoreError::Unavailable(_)) if tries > 0 => sleep(LOOK_EVERY).await,
-                found => break found?,
-            }
-        };
-        let Some((version, root, datacenter)) = found else { return Ok(None) };
-        let version = version.and_then(|version| usize::try_from(version).ok());
-        let root = root.and_then(|root| root.try_into().ok());
-        match (version, root, datacenter) {
-            (Some(version), Some(root), Some(datacenter)) => Ok(Some(Installed { version, root, datacenter })),
-            _ => Err(super::failure::odd("the version of the tables")),
-        }
-    }
-
     /// Takes the lock. One of which it is not known whether it was taken is looked at.
     async fn is_locked(&self, link: &Link, holder: Uuid) -> bool {
         match link.decide(&self.lock, (holder,)).await {
@@ -174,7 +160,7 @@ impl Migration {
     async fn go_on(&self, link: &Link, keys: &str, root: &RootKey, holder: Uuid) -> Result<(), StoreError> {
         // What came of it is read.
         let _ = link.decide(&self.begin, (root.fingerprint().as_slice(), &link.datacenter)).await;
-        let Some(Installed { version, .. }) = self.found(link).await? else { return Ok(()) };
+        let Some(Installed { version, .. }) = found(link, &self.version).await? else { return Ok(()) };
         for (at, step) in STEPS.iter().enumerate().skip(version) {
             let of_keys = KEY_STEPS.get(at).copied().unwrap_or_default().iter();
             let of_keys = of_keys.map(|statement| statement.replace("EXISTS ", &format!("EXISTS {keys}.")));
@@ -202,6 +188,55 @@ struct Installed {
     root: [u8; 16],
     /// Where conditions are decided.
     datacenter: String,
+}
+
+impl Installed {
+    /// The root key, where this node and its program go with it.
+    ///
+    /// # Errors
+    /// What does not fit.
+    fn suits(
+        &self,
+        link: &Link,
+        root: impl FnOnce([u8; 16]) -> Result<RootKey, StoreError>,
+    ) -> Result<RootKey, StoreError> {
+        let Self { version, datacenter, .. } = self;
+        if *datacenter != link.datacenter {
+            return Err(StoreError::Unavailable(format!(
+                "what is decided in this cluster is decided in its data centre {datacenter:?}, and this node's is {:?}, \
+                 where a conversation would get a second owner: set store.datacenter to {datacenter:?}",
+                link.datacenter
+            )));
+        }
+        let root = root(self.root)?;
+        if *version > STEPS.len() {
+            return Err(StoreError::Unavailable(format!(
+                "the cluster's tables have version {version}, and this program knows {} at most: use a newer one",
+                STEPS.len()
+            )));
+        }
+        Ok(root)
+    }
+}
+
+/// What the installation says. Where many begin at once it may take some readings.
+async fn found(link: &Link, version: &PreparedStatement) -> Result<Option<Installed>, StoreError> {
+    type Row = (Option<i32>, Option<Vec<u8>>, Option<String>);
+    let mut tries = READINGS;
+    let found = loop {
+        tries -= 1;
+        match link.one::<Row>(version, ()).await {
+            Err(StoreError::Unavailable(_)) if tries > 0 => sleep(LOOK_EVERY).await,
+            found => break found?,
+        }
+    };
+    let Some((version, root, datacenter)) = found else { return Ok(None) };
+    let version = version.and_then(|version| usize::try_from(version).ok());
+    let root = root.and_then(|root| root.try_into().ok());
+    match (version, root, datacenter) {
+        (Some(version), Some(root), Some(datacenter)) => Ok(Some(Installed { version, root, datacenter })),
+        _ => Err(super::failure::odd("the version of the tables")),
+    }
 }
 
 /// Whether there is a table that says how far the others have come.

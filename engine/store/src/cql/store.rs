@@ -57,6 +57,16 @@ impl Drop for Threads {
     }
 }
 
+/// The threads of a store.
+fn runtime(threads: usize) -> Result<Runtime, StoreError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.max(1))
+        .thread_name("cql")
+        .enable_all()
+        .build()
+        .map_err(|error| StoreError::Unavailable(format!("the threads of the store cannot start: {error}")))
+}
+
 impl CqlStore {
     /// Connects to a cluster, makes what is missing there, and brings older tables forward. Open it after the metrics
     /// recorder is set. `threads` are those of the connections.
@@ -64,12 +74,7 @@ impl CqlStore {
     /// # Errors
     /// [`StoreError::Unavailable`] with one line that says what is wrong with the cluster, or with the root key.
     pub async fn open(options: CqlOptions, threads: usize) -> Result<Self, StoreError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads.max(1))
-            .thread_name("cql")
-            .enable_all()
-            .build()
-            .map_err(|error| StoreError::Unavailable(format!("the threads of the store cannot start: {error}")))?;
+        let runtime = runtime(threads)?;
         let handle = runtime.handle().clone();
         let threads = Mutex::new(Threads(Some(runtime)));
         let opened = handle.spawn(async move { Box::pin(open(&options)).await }).await;
@@ -80,6 +85,19 @@ impl CqlStore {
         handle.spawn(reckoning::follow(Arc::clone(&core)));
         handle.spawn(measures::tell(Arc::clone(&core)));
         Ok(Self { core, written: OnceLock::new(), threads })
+    }
+
+    /// Whether this program could open a cluster's store that others have open: it is reached, by its user, in its data
+    /// centre, with enough replicas, its tables have a version that the program knows, and the root key is theirs.
+    /// Nothing is written. False where nobody has made a store there yet. Blocks, on a thread that serves no futures.
+    ///
+    /// # Errors
+    /// As [`CqlStore::open`].
+    pub fn see(options: &CqlOptions) -> Result<bool, StoreError> {
+        let runtime = runtime(1)?;
+        let seen = runtime.block_on(Box::pin(connect::see(options)));
+        runtime.shutdown_background();
+        seen
     }
 
     /// A key for one purpose that all who have this cluster's root key have alike.
