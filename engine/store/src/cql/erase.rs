@@ -133,6 +133,7 @@ impl Core {
         row.and(snapshot).and(noted)?;
         if let Some(contact) = contact {
             self.drop_of_contact(key, log, contact).await?;
+            self.drop_days_of(key.tenant, contact).await?;
         }
         self.clear_log(log, tail).await?;
         self.drop_ending(key, log, eraser).await

@@ -43,6 +43,12 @@ impl Core {
         self.link.write_at(late(), &self.statements.drop_of_contact, values).await
     }
 
+    /// Whether there may be a conversation with a contact, or is about to be one.
+    pub(super) async fn has_conversations(&self, tenant: TenantId, contact: ContactId) -> Result<bool, StoreError> {
+        let values = (tenant.as_bytes().as_slice(), contact.as_bytes().as_slice());
+        Ok(self.link.one::<(Uuid,)>(&self.statements.any_of_contact, values).await?.is_some())
+    }
+
     /// Conversations with some contacts.
     pub(super) async fn with_contacts(
         &self,
