@@ -156,8 +156,8 @@ impl Learning {
         let found = sites.progress(tenant, url).await?;
         let (version, stop) = match found {
             Some((version, progress)) if progress.post == *post => (version, progress.stop),
-            // Whoever has told something since has taken this job to be gone.
-            Some(_) if told.is_some() => {
+            // Whoever has told something since, or removed what was told, has taken this job to be gone.
+            _ if told.is_some() => {
                 job.stop();
                 return Ok(None);
             }
