@@ -15,6 +15,8 @@ const SITE: &str = "site";
 const PROGRESS: &str = "site_job";
 /// Sites read at once; a tenant has fewer.
 const LIST_MAX: usize = 2 * schema::limits::SITES_MAX;
+/// Times that what others change meanwhile is removed.
+const TRIES: usize = 5;
 
 /// A site, as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +180,22 @@ impl Sites {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Removes what was told of a site's jobs, whosever they are.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when others go on telling; or when the store fails.
+    pub async fn forget_progress(&self, tenant: TenantId, url: &str) -> Result<(), StoreError> {
+        let mut conflict = StoreError::Conflict { found: 0 };
+        for _ in 0..TRIES {
+            let Some(record) = self.records.get(progress_name(tenant, url)).await? else { return Ok(()) };
+            match self.records.delete(progress_name(tenant, url), record.version).await {
+                Err(error @ StoreError::Conflict { .. }) => conflict = error,
+                deleted => return deleted,
+            }
+        }
+        Err(conflict)
     }
 
     /// A tenant's sites, by address.

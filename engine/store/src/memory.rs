@@ -212,7 +212,7 @@ impl Log for MemoryStore {
     fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
         self.write(|state| {
             let conversation = state.conversations.get_mut(&key).ok_or(StoreError::NotFound)?;
-            if conversation.epoch != owner.epoch {
+            if (conversation.epoch, conversation.node) != (owner.epoch, owner.node) {
                 return Err(StoreError::Fenced);
             }
             conversation.epoch += 1;

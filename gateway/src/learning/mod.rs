@@ -219,8 +219,9 @@ impl Learning {
         let shared = |page: &String| others.iter().any(|site| site.url != kept.site.url && site.pages.contains(page));
         let pages = kept.site.pages.iter().filter(|page| !shared(page)).cloned().collect();
         self.inner.knowledge.forget_all(tenant, pages).await?;
+        // While the site is there it can be called again: behind it nobody would look for what was told of its jobs.
+        self.inner.sites.forget_progress(tenant, url.as_str()).await?;
         self.inner.sites.delete(tenant, &kept).await?;
-        self.end_progress(tenant, &kept.site).await;
         self.jobs().due.retain(|(_, owner, site)| *owner != tenant || site != url.as_str());
         Ok(())
     }

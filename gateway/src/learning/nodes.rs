@@ -156,15 +156,16 @@ impl Learning {
         let found = sites.progress(tenant, url).await?;
         let (version, stop) = match found {
             Some((version, progress)) if progress.post == *post => (version, progress.stop),
-            // Told by one before, or by one that has taken this job to be gone: the site's record knows which.
-            Some((version, _)) => match sites.get(tenant, url).await? {
-                Some(kept) if kept.site.at == Some(*post) => (version, false),
+            None if told.is_none() => (0, false),
+            // Told by one before, or by one that has taken this job to be gone, or removed with the site: the site's
+            // record knows which.
+            other => match sites.get(tenant, url).await? {
+                Some(kept) if kept.site.at == Some(*post) => (other.map_or(0, |(version, _)| version), false),
                 _ => {
                     job.stop();
                     return Ok(None);
                 }
             },
-            None => (0, false),
         };
         if stop {
             job.stop();

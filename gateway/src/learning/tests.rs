@@ -254,6 +254,28 @@ async fn a_site_is_forgotten_from_another_node_than_the_one_that_learns_it() {
     assert!(matches!(forgotten, Err(LearningError::NotFound)), "{forgotten:?}");
 }
 
+/// Nothing tells of a site any more, also when its job was another node's that has no more to say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_node_told_of_a_site_is_forgotten_with_it() {
+    let (cluster, site) = (Cluster::new().await, Pages::serve().await);
+    let (one, other) = (cluster.join(None), cluster.join(None));
+    let (tenant, sites) = (cluster.tenant, Sites::new(cluster.store.clone()));
+    one.learning.learn_site(tenant, site.asks()).await.unwrap();
+    site.release(1);
+    until(|| async {
+        sites.progress(tenant, &site.url).await.unwrap().is_some_and(|(_, told)| told.view.pages_read > 0)
+    })
+    .await;
+    cluster.bury(&one);
+    other.learning.forget_site(tenant, &site.url).await.unwrap();
+    assert!(cluster.site(&site.url).await.is_none());
+    assert!(sites.progress(tenant, &site.url).await.unwrap().is_none());
+    // It lives after all, and does not go on.
+    site.release(1);
+    until(|| std::future::ready(one.runs() == 0)).await;
+    assert!(sites.progress(tenant, &site.url).await.unwrap().is_none());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_was_taken_for_dead_leaves_the_site_to_the_other() {
     let (cluster, site) = (Cluster::new().await, Pages::serve().await);

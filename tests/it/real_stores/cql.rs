@@ -4,6 +4,7 @@ mod dues;
 mod ends;
 mod erasing;
 mod late;
+mod listing;
 mod lost;
 mod nodes;
 mod openings;
@@ -15,15 +16,19 @@ mod writers;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
-use engine_store::SharedStore;
+use anyhow::ensure;
 use engine_store::cql::{CqlOptions, CqlStore};
-use schema::{ConversationKey, NodeId};
+use engine_store::{Claim, Log, SharedStore};
+use schema::{ContactId, ConversationKey, NodeId};
 use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
+use tempfile::TempDir;
 use tests::servers::cassandra::Paxos;
 use tests::servers::{Cassandra, keyspace_name};
-use tests::store::{Outcome, conform};
+use tests::store::{Outcome, append, conform, fresh_key, opening};
+use tests::{PATIENCE, look_again};
 use uuid::Uuid;
 
 /// A store on a cluster of one node, in a keyspace of its own.
@@ -51,6 +56,13 @@ async fn beside(contact_point: &str, keyspace: &str) -> anyhow::Result<Session> 
     Ok(session)
 }
 
+/// A store in a new keyspace, a session beside it, and the folder with its root key.
+async fn fresh() -> anyhow::Result<(Arc<CqlStore>, Session, TempDir)> {
+    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
+    let store = open(contact_point, &keyspace, folder.path()).await?;
+    Ok((store, beside(contact_point, &keyspace).await?, folder))
+}
+
 /// The log of a conversation.
 async fn log_of(session: &Session, key: ConversationKey) -> anyhow::Result<Uuid> {
     let values = (key.tenant.as_bytes().as_slice(), key.conversation.as_bytes().as_slice());
@@ -62,6 +74,29 @@ async fn log_of(session: &Session, key: ConversationKey) -> anyhow::Result<Uuid>
 async fn count(session: &Session, statement: &str, log: Uuid) -> anyhow::Result<i64> {
     let answer = session.query_unpaged(statement, (log,)).await?;
     Ok(answer.into_rows_result()?.first_row::<(i64,)>()?.0)
+}
+
+/// Looks again and again whether something is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let started = Instant::now();
+    while !is_so().await? {
+        ensure!(started.elapsed() < PATIENCE, "{what} did not come");
+        look_again().await;
+    }
+    Ok(())
+}
+
+/// Opens a conversation with somebody, in which these words are said.
+async fn said(store: &CqlStore, key: ConversationKey, words: &[&str]) -> anyhow::Result<Claim> {
+    let claim = store.claim(key, opening(ContactId::generate(), 0)).await?;
+    store.append(append(key, claim, words)).await?;
+    Ok(Claim { head: words.len() as u64, ..claim })
+}
+
+/// A new conversation with these words.
+async fn opened(store: &CqlStore, words: &[&str]) -> anyhow::Result<(ConversationKey, Claim)> {
+    let key = fresh_key();
+    Ok((key, said(store, key, words).await?))
 }
 
 /// Every case, most of them on one store; one that compares all that a store has gets a keyspace of its own.

@@ -1,7 +1,7 @@
 //! Becoming owner.
 
-use engine_store::{Claim, SharedStore, StoreError, UnspokenQuery};
-use schema::Timestamp;
+use engine_store::{Claim, Owner, SharedStore, StoreError, UnspokenQuery};
+use schema::{NodeId, Timestamp};
 
 use super::Outcome;
 use super::words::{append, contact, fresh_key, open, opening, refused, same, sibling, texts};
@@ -53,6 +53,9 @@ pub(super) async fn of_two_who_follow_one_owner_one_does(store: SharedStore) -> 
     refused("late", store.claim_from(key, owner).await, &StoreError::Fenced)?;
     let now = store.owner(key).await?;
     same("its successor", &now.epoch, &2)?;
+    // Of another life of it, which came to the same epoch.
+    let other = Owner { node: Some(NodeId::generate()), ..now };
+    refused("another owner", store.claim_from(key, other).await, &StoreError::Fenced)?;
     same("and the next one", &store.claim_from(key, now).await?.epoch, &3)
 }
 

@@ -130,7 +130,7 @@ impl Knowledge {
             if work.stamp()?.version > 0 {
                 return work.catch_up(index);
             }
-            // Another node has dropped all of it: nothing is to be left here.
+            // All of it is gone from the store: nothing is to be left here.
             slot.retire();
             index::remove(&slot.dir)?;
             Ok(false)

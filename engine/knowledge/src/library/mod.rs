@@ -241,27 +241,6 @@ impl Knowledge {
         found.map_err(|error| failed("search", error))
     }
 
-    /// Removes all a tenant has taught, from store and disk.
-    ///
-    /// # Errors
-    /// When store or disk fail; then it can be called again.
-    pub async fn drop_tenant(&self, tenant: TenantId) -> Result<(), KnowledgeError> {
-        let place = self.inner.learning.enter(tenant)?;
-        let (slot, learning) = self.slot_alone(tenant).await;
-        let turn = place.turn(FORGET_COST as u64).await;
-        let opening = slot.opening.clone().lock_owned().await;
-        let work = self.work(tenant);
-        let dropped = blocking(move || {
-            let _held = (turn, learning, opening);
-            // First: whoever opens from now on opens what is left, not what goes.
-            slot.retire();
-            work.drop_tenant(&slot.dir)
-        });
-        let dropped = dropped.await.map_err(|error| failed("drop", error));
-        self.inner.shelf.put_away(tenant);
-        dropped
-    }
-
     /// Closes a tenant's index if nobody uses it, so that the next search sees what other nodes
     /// have learned since.
     pub fn put_away(&self, tenant: TenantId) {

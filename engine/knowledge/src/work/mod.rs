@@ -10,7 +10,7 @@ mod storing;
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use engine_store::{Record, RecordName, Records, Scope, StoreError};
+use engine_store::{Records, Scope, StoreError};
 use futures_util::future::try_join_all;
 use schema::wire::{DocumentView, Learned};
 use schema::{TenantId, Timestamp};
@@ -53,7 +53,7 @@ impl Work {
     pub(crate) fn open(&self, dir: &std::path::Path, create: bool) -> Result<Option<TenantIndex>, KnowledgeError> {
         let stamp = self.stamp()?;
         if stamp.version == 0 && !create {
-            // What another node has dropped since is not to be kept here.
+            // What is gone from the store is not to be kept here.
             index::remove(dir)?;
             return Ok(None);
         }
@@ -144,29 +144,6 @@ impl Work {
         Ok(views)
     }
 
-    /// Removes all documents and the index. The stamp goes last: until then a crash leaves an
-    /// index that is built again from what is left.
-    pub(crate) fn drop_tenant(&self, dir: &std::path::Path) -> Result<(), KnowledgeError> {
-        self.raise_stamp()?;
-        // The facts first, as where one is forgotten; then their texts, and what a learner left that was cut short.
-        for (kind, page) in [(records::DOCUMENT, PAGE_RECORDS), (records::TEXT, 1)] {
-            loop {
-                let scope = Scope::Tenant(self.tenant);
-                let found = self.wait(self.records.scan(scope, kind, None, page))?;
-                if found.is_empty() {
-                    break;
-                }
-                for Record { id, .. } in found {
-                    self.delete(RecordName { scope, kind, id })?;
-                }
-            }
-        }
-        index::remove(dir)?;
-        self.delete(records::stamp(self.tenant))?;
-        self.tell();
-        Ok(())
-    }
-
     /// Tells whoever wants to know that this node has changed the tenant's documents.
     pub(crate) fn tell(&self) {
         if let Some(tell) = self.tell.get() {
@@ -215,11 +192,6 @@ impl Work {
             changed: known.is_none(),
         });
         Ok(learned.collect())
-    }
-
-    fn delete(&self, name: RecordName) -> Result<(), KnowledgeError> {
-        self.wait(records::delete(&self.records, name))?;
-        Ok(())
     }
 
     pub(crate) fn wait<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {

@@ -210,7 +210,7 @@ impl Work {
             self.pause(attempt);
             let StampRecord { version, mut body } = self.standing()?;
             if version == 0 {
-                // All was dropped meanwhile: what is stored since is counted anew.
+                // All of it is gone from the store: what is stored since is counted anew.
                 body.origin = random()?;
             }
             change(&mut body);
@@ -221,11 +221,6 @@ impl Work {
             }
         }
         Err(KnowledgeError::Busy)
-    }
-
-    /// Raises the stamp, with the stints of others as they are.
-    pub(crate) fn raise_stamp(&self) -> Result<(), KnowledgeError> {
-        self.change_stamp(|_| ()).map(drop)
     }
 
     fn standing(&self) -> Result<StampRecord, KnowledgeError> {

@@ -106,7 +106,6 @@ async fn one_tenant_never_sees_anothers() {
     assert!(desk.knowledge.search(other, "canary", 5).await.unwrap().is_empty());
     assert!(desk.knowledge.list(other).await.unwrap().is_empty());
     assert!(!desk.knowledge.forget(other, "a.md".into()).await.unwrap());
-    desk.knowledge.drop_tenant(other).await.unwrap();
     assert!(desk.knows("canary").await);
 }
 
@@ -277,7 +276,7 @@ async fn no_failure_leaves_an_index_that_looks_right_and_is_not() {
 
 /// Nor does it leave a text that nobody can forget.
 #[tokio::test]
-async fn what_a_failure_left_is_forgotten_with_its_document_and_with_its_tenant() {
+async fn what_a_failure_left_is_forgotten_with_its_document() {
     for calls in 0..24 {
         let desk = Desk::new();
         desk.records.fail_after(calls);
@@ -285,14 +284,9 @@ async fn what_a_failure_left_is_forgotten_with_its_document_and_with_its_tenant(
         desk.records.fail_after(calls / 2);
         let _ = desk.knowledge.forget(desk.tenant, "a.md".into()).await;
         desk.records.heal();
-        if calls % 2 == 0 {
-            desk.knowledge.forget(desk.tenant, "a.md".into()).await.unwrap();
-            assert!(desk.records.len() <= 1, "only the count of changes, after {calls} calls");
-            assert!(!desk.knows("amber").await);
-        } else {
-            desk.knowledge.drop_tenant(desk.tenant).await.unwrap();
-            assert_eq!(desk.records.len(), 0, "after {calls} calls");
-        }
+        desk.knowledge.forget(desk.tenant, "a.md".into()).await.unwrap();
+        assert!(desk.records.len() <= 1, "only the count of changes, after {calls} calls");
+        assert!(!desk.knows("amber").await);
     }
 }
 
@@ -300,14 +294,13 @@ async fn what_a_failure_left_is_forgotten_with_its_document_and_with_its_tenant(
 #[tokio::test]
 async fn what_was_half_forgotten_or_half_changed_can_be_learned_again() {
     for calls in 0..24 {
-        for change in ["forget", "drop", "learn"] {
+        for change in ["forget", "learn"] {
             let mut desk = Desk::new();
             desk.learn("a.md", "Old amber.").await.unwrap();
             let tenant = desk.tenant;
             desk.records.fail_after(calls);
             let _cut_short = match change {
                 "forget" => desk.knowledge.forget(tenant, "a.md".into()).await.map(drop),
-                "drop" => desk.knowledge.drop_tenant(tenant).await,
                 _ => desk.learn("a.md", "New basalt.").await.map(drop),
             };
             desk.records.heal();
@@ -379,18 +372,6 @@ async fn another_nodes_learning_is_seen_when_the_index_is_opened_again() {
     other.learn(desk.tenant, vec![document("c.md", "The vase is blue.")], NOW).await.unwrap();
     desk.learn("d.md", "The chair creaks.").await.unwrap();
     assert!(desk.knows("vase").await && desk.knows("chair").await);
-}
-
-#[tokio::test]
-async fn a_dropped_tenant_leaves_nothing() {
-    let desk = Desk::new();
-    desk.learn("a.md", "The lamp glows green.").await.unwrap();
-    desk.knowledge.drop_tenant(desk.tenant).await.unwrap();
-    assert_eq!(desk.records.len(), 0);
-    assert!(!desk.index().exists());
-    assert!(!desk.knows("lamp").await);
-    desk.learn("a.md", "The lamp glows again.").await.unwrap();
-    assert!(desk.knows("lamp").await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

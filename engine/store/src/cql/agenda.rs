@@ -8,11 +8,13 @@
 //!   whoever moves it on under the mark that holds does so on the condition that moment and mark are what they know;
 //! - a row is moved from `x` to `y` by writing the one at `y`, and only then dropping the one at `x`, where `y` is what
 //!   the log said. So there is always one that is not later than the truth;
+//! - a row whose mark the log names without a moment is over: a mark that was named is not named anew;
 //! - a row of another mark is over when the log's epoch or head has passed those that it was written under: the
-//!   statement that it was written for can only be applied under these. Until then it is left alone.
+//!   statement that it was written for can only be applied under these. Until then it is left alone, for so long that
+//!   this statement surely comes no more.
 //!
-//! No clock decides any of this. One decides only in which slot a row stands, see `buckets.rs`, and when an empty one is
-//! forgotten. What cannot be read leads to one conversation, and holds up no other one.
+//! No clock decides any of this but that last. One decides in which slot a row stands, see `buckets.rs`, and when an
+//! empty one is forgotten. What cannot be read leads to one conversation, and holds up no other one.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -26,7 +28,7 @@ use uuid::Uuid;
 use super::buckets::{Bucket, Buckets, DAY_SLOTS, slot};
 use super::clock::{Here, now};
 use super::core::{Core, names, shard};
-use super::due_write::DueWrite;
+use super::due_write::{Due, DueWrite};
 use super::failure::odd;
 use super::places::LogEnd;
 use super::segments::{Segment, Tail, moment, number};
@@ -34,6 +36,8 @@ use crate::StoreError;
 
 /// How long whoever opens a conversation may be at it.
 const OPENING_MILLIS: i64 = 3_600_000;
+/// For so long after a row was written what it was written for may come, by clocks that differ by less than a day.
+const COMING_MILLIS: i64 = 2 * 86_400_000;
 /// How long after its end a slot is forgotten, if it is empty.
 const OPEN_SLOTS: i32 = 2 * DAY_SLOTS;
 /// Rows that are compared with their logs at the same time.
@@ -69,9 +73,10 @@ struct Row {
     log: Uuid,
     epoch: i64,
     head: Seq,
+    written: Timestamp,
 }
 
-type StoredRow = (CqlTimestamp, Vec<u8>, Vec<u8>, i64, Option<Uuid>, Option<i64>, Option<i64>);
+type StoredRow = (CqlTimestamp, Vec<u8>, Vec<u8>, i64, Option<Uuid>, Option<i64>, Option<i64>, Option<i64>);
 
 /// The rows of a bucket, read piece by piece.
 struct Reading {
@@ -139,7 +144,7 @@ impl Core {
         let mut mark = [0; 8];
         getrandom::fill(&mut mark).map_err(|_| StoreError::Unavailable("the system gives no random numbers".into()))?;
         let mark = i64::from_le_bytes(mark);
-        self.write_agenda(agenda, &Row { at, key, mark, log, epoch: number(epoch), head }).await?;
+        self.write_agenda(agenda, &Row { at, key, mark, log, epoch: number(epoch), head, written: self.now() }).await?;
         Ok(mark)
     }
 
@@ -151,7 +156,7 @@ impl Core {
         at: Timestamp,
     ) -> Result<DueWrite, StoreError> {
         // What is remembered may be old: the condition tells.
-        if let Some(held) = end.due.filter(|(due, _)| at >= *due) {
+        if let Some(held) = end.due.held().filter(|(due, _)| at >= *due) {
             return Ok(DueWrite::Under { at, held });
         }
         loop {
@@ -240,14 +245,14 @@ impl Core {
         if let Some(owner) = self.owner_lately(row.key).await?.filter(|owner| owner.log == row.log)
             && let Some((_, segment)) = self.last_segment(owner.log, owner.tail).await?
             && !segment.is_retired()
-            && let found @ Truth::Holds(_) = row.truth(agenda, &segment, owner.is_anonymous)
+            && let found @ Truth::Holds(_) = row.truth(agenda, &segment, owner.is_anonymous, self.now())
         {
             return Ok(found);
         }
         let owner = self.owner(row.key).await?.filter(|owner| owner.log == row.log);
         let Some(owner) = owner else {
             // Whoever opens it has written this first, and is at it.
-            let is_young = row.at.as_millis() > now().as_millis() - OPENING_MILLIS;
+            let is_young = row.at.as_millis() > self.now().as_millis() - OPENING_MILLIS;
             return Ok(match agenda {
                 Agenda::Unspoken if is_young => Truth::Open,
                 Agenda::Unspoken => Truth::Debris,
@@ -256,7 +261,7 @@ impl Core {
         };
         let tail = self.tail(owner.log, owner.tail).await?;
         Ok(match (agenda, tail, tail.live()) {
-            (_, _, Some(segment)) => row.truth(agenda, &segment, owner.is_anonymous),
+            (_, _, Some(segment)) => row.truth(agenda, &segment, owner.is_anonymous, self.now()),
             // Whoever opened it was stopped before its log was open: nothing was said in it.
             (Agenda::Unspoken, Tail::Absent(0), _) => row.at_least(owner.opened_at, 0),
             _ => Truth::Over,
@@ -270,11 +275,13 @@ impl Core {
         before: Timestamp,
         after: Option<(Timestamp, ConversationKey)>,
     ) -> Result<Vec<Reading>, StoreError> {
-        let this_slot = slot(now());
+        let this_slot = slot(self.now());
         // What is overdue stands in the slot in which it was written, by a clock that may be ahead.
         let last = slot(before).max(this_slot.saturating_add(1));
-        let values = (agenda.number(), last.max(this_slot.saturating_add(DAY_SLOTS)));
+        let first = self.buckets.first(agenda, this_slot.saturating_sub(OPEN_SLOTS));
+        let values = (agenda.number(), first, last.max(this_slot.saturating_add(DAY_SLOTS)));
         let found = self.link.all::<(i32, i8)>(&self.statements.buckets, values).await?;
+        self.buckets.begin_at(agenda, found.iter().map(|(slot, _)| *slot).min());
         let found = found.into_iter().map(|(slot, shard)| Bucket { agenda, slot, shard });
         let found = found.filter(|bucket| !self.buckets.is_quiet(bucket, this_slot, last));
         // Behind all rows of that one.
@@ -327,7 +334,7 @@ impl Core {
     }
 
     async fn write_agenda(&self, agenda: Agenda, row: &Row) -> Result<(), StoreError> {
-        let this_slot = slot(now());
+        let this_slot = slot(self.now());
         let place = shard(row.key.conversation.as_bytes());
         // One that is overdue stands in this slot, since earlier ones may be forgotten.
         let bucket = Bucket { agenda, slot: slot(row.at).max(this_slot), shard: place };
@@ -352,7 +359,7 @@ impl Core {
     }
 
     async fn forget_empty(&self, readings: &[Reading]) {
-        let this_slot = slot(now());
+        let this_slot = slot(self.now());
         let was_read = |reading: &&Reading| reading.is_over || !reading.rows.is_empty();
         for reading in readings.iter().filter(|reading| reading.is_quiet).filter(was_read) {
             let Bucket { agenda, slot, shard } = reading.bucket;
@@ -381,7 +388,7 @@ impl Trouble {
 }
 
 impl Row {
-    fn of((at, tenant, id, mark, log, epoch, head): StoredRow) -> Result<Self, StoreError> {
+    fn of((at, tenant, id, mark, log, epoch, head, written): StoredRow) -> Result<Self, StoreError> {
         let (tenant, id) = (tenant.try_into(), id.try_into());
         let (Ok(tenant), Ok(id), Some(log), Some(epoch), Some(head)) = (tenant, id, log, epoch, head) else {
             return Err(odd("a row of the agenda"));
@@ -389,20 +396,24 @@ impl Row {
         let key =
             ConversationKey { tenant: TenantId::from_bytes(tenant), conversation: ConversationId::from_bytes(id) };
         let head = Seq::try_from(head).unwrap_or_default();
-        Ok(Self { at: Timestamp::from_millis(at.0), key, mark, log, epoch, head })
+        let written = written.map_or_else(now, |micros| Timestamp::from_millis(micros / 1_000));
+        Ok(Self { at: Timestamp::from_millis(at.0), key, mark, log, epoch, head, written })
     }
 
-    fn truth(&self, agenda: Agenda, segment: &Segment, is_anonymous: bool) -> Truth {
+    fn truth(&self, agenda: Agenda, segment: &Segment, is_anonymous: bool, now: Timestamp) -> Truth {
         match agenda {
-            Agenda::Due => self.due(segment),
+            Agenda::Due => self.due(segment, now),
             Agenda::Unspoken => self.unspoken(segment, is_anonymous),
         }
     }
 
-    fn due(&self, segment: &Segment) -> Truth {
+    fn due(&self, segment: &Segment, now: Timestamp) -> Truth {
+        let may_come = || now.as_millis().saturating_sub(self.written.as_millis()) < COMING_MILLIS;
         match segment.due {
-            Some((due, mark)) if mark == self.mark => self.at_least(due, segment.head),
-            _ if segment.epoch == self.epoch && segment.head == self.head => Truth::Open,
+            Due { at, mark: Some(mark) } if mark == self.mark => {
+                at.map_or(Truth::Over, |due| self.at_least(due, segment.head))
+            }
+            _ if segment.epoch == self.epoch && segment.head == self.head && may_come() => Truth::Open,
             _ => Truth::Over,
         }
     }

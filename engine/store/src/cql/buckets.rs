@@ -29,6 +29,8 @@ const REMEMBERED_MAX: usize = 16_384;
 pub(super) struct Buckets {
     known: Mutex<HashSet<Bucket>>,
     looked: Mutex<HashMap<Bucket, Instant>>,
+    /// Before these slots none stood in an agenda when it was last read.
+    firsts: Mutex<HashMap<Agenda, i32>>,
     has_skipped: AtomicBool,
 }
 
@@ -53,6 +55,21 @@ impl Buckets {
             known.clear();
         }
         known.insert(bucket);
+    }
+
+    /// The slot from which on an agenda is to be read, so that what was dropped at its front is not read again and again.
+    /// To one before `open` nothing comes any more; a clock that was ahead for a while is not believed for longer.
+    pub(super) fn first(&self, agenda: Agenda, open: i32) -> i32 {
+        self.firsts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&agenda)
+            .map_or(i32::MIN, |first| open.min(*first))
+    }
+
+    /// An agenda was read, from where it is to be read on, and this is the first slot that stands in it.
+    pub(super) fn begin_at(&self, agenda: Agenda, first: Option<i32>) {
+        self.firsts.lock().unwrap_or_else(PoisonError::into_inner).insert(agenda, first.unwrap_or(i32::MAX));
     }
 
     /// Whether a slot need not be looked at now: by this machine's clock nothing comes to it, or is due in it up to
@@ -103,6 +120,25 @@ mod tests {
         ] {
             assert_eq!(slot(Timestamp::from_millis(moment)), wanted, "{moment}");
         }
+    }
+
+    #[test]
+    fn an_agenda_is_read_from_its_first_slot_on_or_from_where_others_may_still_write() {
+        let buckets = Buckets::default();
+        assert_eq!(buckets.first(Agenda::Due, 700), i32::MIN, "it was never read");
+        // Each row: the first slot that was found, the first one that may get rows, and where reading begins.
+        for (found, open, wanted) in [
+            (Some(500), 700, 500),
+            (Some(900), 700, 700),
+            (None, 700, 700),
+            (None, 710, 710),
+            // By a clock that was put back.
+            (Some(9_000), 650, 650),
+        ] {
+            buckets.begin_at(Agenda::Due, found);
+            assert_eq!(buckets.first(Agenda::Due, open), wanted, "{found:?}, open from {open} on");
+        }
+        assert_eq!(buckets.first(Agenda::Unspoken, 700), i32::MIN, "another agenda");
     }
 
     /// Slot 1,000 is now, and what is due up to slot 1,001 is asked for.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::agenda::Agenda;
 use super::core::{Core, Owner, names, shard};
+use super::due_write::Due;
 use super::places::LogEnd;
 use super::segments::{Segment, late, moment, number};
 use crate::{Claim, Opening, StoreError};
@@ -46,7 +47,7 @@ impl Core {
             match claimed {
                 Ok(Some(end)) => {
                     self.owns(key, end).await?;
-                    return Ok(Claim { epoch: end.epoch, head: end.head, due: end.due.map(|(at, _)| at) });
+                    return Ok(Claim { epoch: end.epoch, head: end.head, due: end.due.at });
                 }
                 Ok(None) => {}
                 // Another one is opened in its place.
@@ -63,12 +64,13 @@ impl Core {
     /// to take it from whoever was faster.
     pub(super) async fn claim_from(&self, key: ConversationKey, from: crate::Owner) -> Result<Claim, StoreError> {
         let owner = self.owner(key).await?.ok_or(StoreError::NotFound)?;
-        if owner.epoch != from.epoch {
+        // Another life of it may have come to the same epoch.
+        if (owner.epoch, owner.node) != (from.epoch, from.node) {
             return Err(StoreError::Fenced);
         }
         let end = self.take(key, owner).await?.ok_or(StoreError::Fenced)?;
         self.owns(key, end).await?;
-        Ok(Claim { epoch: end.epoch, head: end.head, due: end.due.map(|(at, _)| at) })
+        Ok(Claim { epoch: end.epoch, head: end.head, due: end.due.at })
     }
 
     /// A log is owned here from now on. What its owners before had left open has come by now or never will: it may be
@@ -165,8 +167,8 @@ impl Core {
     ) -> Result<(), StoreError> {
         let head = before.map_or(0, |before| before.head);
         let last_at = before.map_or(opened_at, |before| before.last_at);
-        let due = before.and_then(|before| before.due);
-        let (due, mark) = (due.map(|(at, _)| moment(at)), due.map(|(_, mark)| mark));
+        let Due { at: due, mark } = before.map(|before| before.due).unwrap_or_default();
+        let due = due.map(moment);
         let values = (number(epoch), number(head), number(head + 1), moment(last_at), due, mark, log, at);
         match self.link.decide(&self.statements.open_segment, values).await {
             Ok(_) | Err(StoreError::Unknown(_)) => Ok(()),
@@ -176,7 +178,7 @@ impl Core {
 
     /// Opens a conversation that is not there. None when somebody else has opened it.
     async fn open(&self, key: ConversationKey, opening: &Opening) -> Result<Option<LogEnd>, StoreError> {
-        let log = Uuid::now_v7();
+        let log = self.clock.draw();
         let (cipher, wrapped) = self.keys.make(log)?;
         let Opening { contact, is_anonymous, at } = *opening;
         let (tenant, id) = names(&key);

@@ -73,6 +73,11 @@ impl Owner {
 }
 
 impl Core {
+    /// What time it is, by the cluster where this machine's clock is off.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Which log a conversation has, after everything that was decided about that.
     pub(super) async fn owner(&self, key: ConversationKey) -> Result<Option<Owner>, StoreError> {
         Owner::of(self.link.one(&self.statements.owner, names(&key)).await?)

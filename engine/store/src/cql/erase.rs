@@ -9,7 +9,6 @@ use scylla::response::PagingState;
 use uuid::Uuid;
 
 use super::agenda::Debris;
-use super::clock::now;
 use super::core::{Core, SHARDS, names, shard};
 use super::segments::{RETIRED, Segment, Tail, late, number};
 use crate::StoreError;
@@ -30,7 +29,7 @@ impl Core {
             self.places.forget(key);
             return self.end_noted(key).await;
         };
-        let (log, eraser) = (owner.log, Uuid::now_v7());
+        let (log, eraser) = (owner.log, self.clock.draw());
         self.note_ending(key, log, eraser, owner.contact).await?;
         if let Err(error) = self.retire(log, owner.tail, head).await {
             if matches!(error, StoreError::Fenced) {
@@ -133,6 +132,7 @@ impl Core {
         row.and(snapshot).and(noted)?;
         if let Some(contact) = contact {
             self.drop_of_contact(key, log, contact).await?;
+            self.drop_days_of(key.tenant, contact).await?;
         }
         self.clear_log(log, tail).await?;
         self.drop_ending(key, log, eraser).await
@@ -247,7 +247,7 @@ impl Core {
         {
             // Whoever noted it is about to retire the log, or was stopped before, or refused.
             let noted = eraser.get_timestamp().map_or(0, |noted| noted.to_unix().0);
-            let is_old = u64::try_from(now().as_millis() / 1_000).unwrap_or_default() > noted + NOTED_SECONDS;
+            let is_old = u64::try_from(self.now().as_millis() / 1_000).unwrap_or_default() > noted + NOTED_SECONDS;
             return if is_old { self.drop_ending(key, log, eraser).await } else { Ok(()) };
         }
         self.finish(key, log, eraser, contact).await

@@ -14,12 +14,12 @@ use scylla::client::session::Session;
 use scylla::policies::load_balancing::{LoadBalancingPolicy, NodeIdentifier, SingleTargetLoadBalancingPolicy};
 use scylla::statement::prepared::PreparedStatement;
 use scylla::statement::unprepared::Statement;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::connect::Settling;
 use super::failure::words;
-use super::session::{Class, Link};
+use super::session::{Class, Link, WRITE_WITHIN};
 use super::statements::qualified;
 use super::tables::{KEY_STEPS, STEPS};
 use crate::StoreError;
@@ -27,11 +27,14 @@ use crate::StoreError;
 /// How long a node waits for another one that sets the tables up.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the lock is held at most; whoever has it is done or gone by then.
-const LOCKED_SECONDS: i32 = 60;
+const LOCKED_SECONDS: u64 = 60;
 /// Readings of how far the tables are, where the cluster does not answer in time.
 const READINGS: u32 = 5;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-const MADE_WITHIN: Duration = Duration::from_secs(60);
+/// How long a table may take until all nodes have it. It is begun when the renewal of the lock is answered.
+const MADE_WITHIN: Duration = Duration::from_secs(45);
+const _: () =
+    assert!(WRITE_WITHIN.as_secs() + MADE_WITHIN.as_secs() < LOCKED_SECONDS, "the lock outlasts what is made");
 
 /// One row says which version the tables have, and one who is at work on them.
 const INSTALLATION: &str = "CREATE TABLE IF NOT EXISTS installation (id text PRIMARY KEY, version int, root blob, datacenter text, holder uuid)";
@@ -267,8 +270,14 @@ async fn make(link: &Link, statement: &str) -> Result<(), StoreError> {
     let mut statement = Statement::new(statement);
     statement.set_request_timeout(Some(MADE_WITHIN));
     statement.set_load_balancing_policy(maker(&link.session, &link.datacenter));
-    let made = link.session.query_unpaged(statement, ()).await;
-    made.map_err(|error| StoreError::Unavailable(format!("a table cannot be made: {}", words(&error))))?;
-    let agreed = link.session.await_schema_agreement().await;
-    agreed.map(drop).map_err(|_| StoreError::Unavailable("the nodes of the cluster do not agree on its tables".into()))
+    let failed = |why: String| StoreError::Unavailable(format!("a table cannot be made: {why}"));
+    let made = async {
+        let made = link.session.query_unpaged(statement, ()).await;
+        made.map_err(|error| failed(words(&error)))?;
+        let agreed = link.session.await_schema_agreement().await;
+        agreed.map_err(|_| StoreError::Unavailable("the nodes of the cluster do not agree on its tables".into()))
+    };
+    // Both in one time: the lock is not held for longer.
+    let made = timeout(MADE_WITHIN, made).await;
+    made.map_err(|_| failed(format!("it took longer than {} s", MADE_WITHIN.as_secs())))?.map(drop)
 }

@@ -3,11 +3,10 @@
 //! Invariant: a conversation that somebody was told is open has a row here until it is gone, whoever lists it, and whether
 //! its opener lives. A row whose log no conversation has says nothing.
 
-use schema::{ContactId, ConversationId, ConversationKey, TenantId};
+use schema::{ContactId, ConversationId, ConversationKey, TenantId, Timestamp};
 use scylla::response::PagingState;
 use uuid::Uuid;
 
-use super::clock::now;
 use super::core::{Core, names};
 use super::segments::late;
 use crate::StoreError;
@@ -43,6 +42,12 @@ impl Core {
         self.link.write_at(late(), &self.statements.drop_of_contact, values).await
     }
 
+    /// Whether there may be a conversation with a contact, or is about to be one.
+    pub(super) async fn has_conversations(&self, tenant: TenantId, contact: ContactId) -> Result<bool, StoreError> {
+        let values = (tenant.as_bytes().as_slice(), contact.as_bytes().as_slice());
+        Ok(self.link.one::<(Uuid,)>(&self.statements.any_of_contact, values).await?.is_some())
+    }
+
     /// Conversations with some contacts.
     pub(super) async fn with_contacts(
         &self,
@@ -64,7 +69,7 @@ impl Core {
                     // After everything that was decided: one that is being opened is there, or is not yet.
                     if self.owner(key).await?.is_some_and(|owner| owner.log == log) {
                         found.push(key);
-                    } else if is_old(log) {
+                    } else if is_old(log, self.now()) {
                         // If it stays it is met again.
                         let _ = self.drop_of_contact(key, log, *contact).await;
                     }
@@ -77,7 +82,7 @@ impl Core {
 }
 
 /// Whether whoever has drawn the name of a log is done or gone.
-fn is_old(log: Uuid) -> bool {
+fn is_old(log: Uuid, now: Timestamp) -> bool {
     let drawn = log.get_timestamp().map_or(0, |drawn| drawn.to_unix().0);
-    u64::try_from(now().as_millis() / 1_000).unwrap_or_default() > drawn.saturating_add(OPENING_SECONDS)
+    u64::try_from(now.as_millis() / 1_000).unwrap_or_default() > drawn.saturating_add(OPENING_SECONDS)
 }

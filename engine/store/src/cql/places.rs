@@ -5,8 +5,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use schema::{ConversationKey, Epoch, Seq, Timestamp};
+use schema::{ConversationKey, Epoch, Seq};
 use uuid::Uuid;
+
+use super::due_write::Due;
 
 /// Conversations remembered, about 200 bytes each; past it the memory starts anew.
 const REMEMBERED_MAX: usize = 65_536;
@@ -23,8 +25,8 @@ pub(super) struct LogEnd {
     /// … and how much is in it.
     pub(super) bytes: u64,
     pub(super) head: Seq,
-    /// When it is due, and the mark of the row that says so. Somebody else may have moved it since.
-    pub(super) due: Option<(Timestamp, i64)>,
+    /// When it is due, and the mark of the row that said so last. Somebody else may have moved it since.
+    pub(super) due: Due,
 }
 
 #[derive(Clone, Copy, Debug)]

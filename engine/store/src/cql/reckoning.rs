@@ -10,7 +10,7 @@ use rustix::time::{ClockId, clock_gettime};
 use schema::Timestamp;
 use scylla::value::CqlTimeuuid;
 use tokio::time::{MissedTickBehavior, interval};
-use uuid::Uuid;
+use uuid::{NoContext, Uuid};
 
 use super::clock;
 use super::core::Core;
@@ -80,6 +80,13 @@ impl StoreClock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.reckoning().now(steady(), clock::now())
+    }
+
+    /// A new name that has the time in it.
+    pub(super) fn draw(&self) -> Uuid {
+        let millis = u64::try_from(self.now().as_millis()).unwrap_or_default();
+        let nanos = (millis % 1_000) * 1_000_000;
+        Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, millis / 1_000, u32::try_from(nanos).unwrap_or_default()))
     }
 
     fn reckoning(&self) -> MutexGuard<'_, Reckoning> {

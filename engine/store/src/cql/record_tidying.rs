@@ -10,7 +10,6 @@ use futures_util::future::join_all;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
-use super::clock::now;
 use super::core::{Core, SHARDS};
 use super::record_intents::Waiting;
 use super::record_rows::{beside, names, scope_of, shard};
@@ -53,7 +52,7 @@ impl Core {
         for key in keys {
             let at = beside(name, key);
             let (scope, kind, key) = names(&at);
-            let values = (shard(key), scope, kind, key, writing, moment(now()));
+            let values = (shard(key), scope, kind, key, writing, moment(self.now()));
             self.link.write(&self.statements.note_key, values).await.map_err(
                 // It is not known whether the note is there, and surely nothing else is.
                 |error| match error {
@@ -100,7 +99,7 @@ impl Core {
             self.rounds.keys_from(part, next);
             for (scope, kind, key, writing, since) in noted {
                 let (Some(scope), Some(kind)) = (scope_of(&scope), self.kinds.met(&kind)) else { continue };
-                let age = now().as_millis().saturating_sub(since.map_or(0, |since| since.0));
+                let age = self.now().as_millis().saturating_sub(since.map_or(0, |since| since.0));
                 if age > YOUNG_MILLIS {
                     let at = RecordName { scope, kind, id: key };
                     let note = (part, writing);

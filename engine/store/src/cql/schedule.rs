@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::agenda::Agenda;
 use super::core::{Core, SHARDS, names};
-use super::due_write::DueWrite;
+use super::due_write::{Due, DueWrite};
 use super::places::LogEnd;
 use super::segments::{Segment, late, moment, number};
 use crate::{DueEntry, DueQuery, Hasten, Hastened, Reschedule, StoreError};
@@ -66,7 +66,8 @@ impl Core {
                 continue;
             }
             end.due = segment.due;
-            if segment.due == wanted {
+            // Without a moment, whichever row led to one last.
+            if segment.due == wanted || (wanted.at.is_none() && segment.due.at.is_none()) {
                 self.places.ends(key, end);
                 return Ok(());
             }
@@ -75,15 +76,10 @@ impl Core {
     }
 
     /// Writes when a log is due, if it still ends there, and what is said of that is still what is known.
-    async fn set_due(
-        &self,
-        end: &LogEnd,
-        known: Option<(Timestamp, i64)>,
-        write: DueWrite,
-    ) -> Result<bool, StoreError> {
+    async fn set_due(&self, end: &LogEnd, known: Due, write: DueWrite) -> Result<bool, StoreError> {
         let LogEnd { log, segment, epoch, head, .. } = *end;
-        let ((at, mark), due, held) = (write.cells(), known.map(|(at, _)| moment(at)), known.map(|(_, mark)| mark));
-        let values = (at, mark, log, segment, number(epoch), number(head), due, held);
+        let (at, mark) = write.cells();
+        let values = (at, mark, log, segment, number(epoch), number(head), known.at.map(moment), known.mark);
         self.link.decide(&self.statements.set_due, values).await
     }
 
@@ -99,7 +95,7 @@ impl Core {
         let mut moved = 0;
         let mut moves = Vec::new();
         for seen in seen {
-            let entry = seen.segment.due.map(|(at, _)| at);
+            let entry = seen.segment.due.at;
             // One that was never opened has nothing to do.
             if let Some(target) = hasten.moves(moved, entry).filter(|_| seen.segment.head > 0) {
                 moved += 1;
@@ -167,7 +163,7 @@ impl Core {
             }
             let Some((at, segment)) = self.open_tail(*log, *at).await? else { return Ok(()) };
             // Its owner has moved it meanwhile, or this was done after all.
-            let entry = segment.due.map(|(at, _)| at);
+            let entry = segment.due.at;
             if !entry.map_or(missing, |at| at > target) {
                 return Ok(());
             }

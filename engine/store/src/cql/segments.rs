@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::clock::now;
 use super::core::Core;
+use super::due_write::Due;
 use super::failure::odd;
 use crate::StoreError;
 
@@ -30,8 +31,8 @@ pub(super) struct Segment {
     pub(super) next: Option<i32>,
     pub(super) bytes: u64,
     pub(super) last_at: Timestamp,
-    /// When the conversation is due, and which row of the agenda says so.
-    pub(super) due: Option<(Timestamp, i64)>,
+    /// When the conversation is due, and which row of the agenda said so last.
+    pub(super) due: Due,
 }
 
 /// As the statements give it.
@@ -53,7 +54,7 @@ impl Segment {
         if epoch == RETIRED && head.is_none() {
             // Retired before it was ever opened.
             let last_at = Timestamp::default();
-            return Ok(Some(Self { epoch, head: 0, first: 1, next: None, bytes: 0, last_at, due: None }));
+            return Ok(Some(Self { epoch, head: 0, first: 1, next: None, bytes: 0, last_at, due: Due::default() }));
         }
         let (Some(head), Some(first), Some(bytes), Some(last_at)) = (head, first, bytes, last_at) else {
             return Err(odd("a segment"));
@@ -65,7 +66,7 @@ impl Segment {
             next,
             bytes: u64::try_from(bytes).unwrap_or_default(),
             last_at: Timestamp::from_millis(last_at.0),
-            due: due.map(|due| Timestamp::from_millis(due.0)).zip(mark),
+            due: Due { at: due.map(|due| Timestamp::from_millis(due.0)), mark },
         }))
     }
 

@@ -38,7 +38,7 @@ pub(super) enum Class {
 }
 
 /// How long the answer to a statement may take.
-const WRITE_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(2);
 const READ_WITHIN: Duration = Duration::from_secs(2);
 const ALL_WITHIN: Duration = Duration::from_secs(5);
 

@@ -114,22 +114,23 @@ statements! {
     // Which conversations a contact has.
     note_of_contact: Write = "INSERT INTO of_contact (tenant, contact, id, log) VALUES (?, ?, ?, ?)";
     drop_of_contact: Write = "DELETE FROM of_contact WHERE tenant = ? AND contact = ? AND id = ? AND log = ?";
+    any_of_contact: Read = "SELECT log FROM of_contact WHERE tenant = ? AND contact = ? LIMIT 1";
     of_contact: Read = "SELECT id, log FROM of_contact WHERE tenant = ? AND contact = ?";
 
     // When to look at a conversation.
     note_bucket: Write = "INSERT INTO agenda_bucket (kind, slot, shard) VALUES (?, ?, ?)";
     drop_bucket: Write = "DELETE FROM agenda_bucket WHERE kind = ? AND slot = ? AND shard = ?";
-    buckets: Read = "SELECT slot, shard FROM agenda_bucket WHERE kind = ? AND slot <= ?";
+    buckets: Read = "SELECT slot, shard FROM agenda_bucket WHERE kind = ? AND slot >= ? AND slot <= ?";
     note_agenda: Write =
         "INSERT INTO agenda (kind, slot, shard, at, tenant, id, mark, log, epoch, head)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     drop_agenda: Write =
         "DELETE FROM agenda WHERE kind = ? AND slot = ? AND shard = ? AND at = ? AND tenant = ? AND id = ? AND mark = ?";
     agenda: Read =
-        "SELECT at, tenant, id, mark, log, epoch, head FROM agenda
+        "SELECT at, tenant, id, mark, log, epoch, head, WRITETIME(log) FROM agenda
          WHERE kind = ? AND slot = ? AND shard = ? AND (at, tenant, id, mark) > (?, ?, ?, ?) LIMIT ?";
     agenda_from: Read =
-        "SELECT at, tenant, id, mark, log, epoch, head FROM agenda
+        "SELECT at, tenant, id, mark, log, epoch, head, WRITETIME(log) FROM agenda
          WHERE kind = ? AND slot = ? AND shard = ? LIMIT ?";
 
     // What the log says, folded.
@@ -156,6 +157,8 @@ statements! {
         "SELECT last_at, id, log FROM listed WHERE tenant = ? AND contact = ? AND day = ?
          ORDER BY last_at DESC, id DESC, log DESC LIMIT ?";
     note_day: Write = "INSERT INTO listed_day (tenant, contact, day) VALUES (?, ?, ?)";
+    drop_day: Write = "DELETE FROM listed_day WHERE tenant = ? AND contact = ? AND day = ?";
+    drop_days: Write = "DELETE FROM listed_day WHERE tenant = ? AND contact = ?";
     days: Read = "SELECT day FROM listed_day WHERE tenant = ? AND contact = ? ORDER BY day DESC";
 
     // Which rows a writer may have left behind.

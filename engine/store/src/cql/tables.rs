@@ -36,7 +36,7 @@ pub(super) const STEPS: &[&[&str]] = &[&[
     "CREATE TABLE IF NOT EXISTS of_contact (tenant blob, contact blob, id blob, log uuid,
         PRIMARY KEY ((tenant, contact), id, log))",
     "CREATE TABLE IF NOT EXISTS agenda_bucket (kind tinyint, slot int, shard tinyint, PRIMARY KEY ((kind), slot, shard))
-        WITH gc_grace_seconds = 3600",
+        WITH compaction = {'class': 'LeveledCompactionStrategy'} AND gc_grace_seconds = 3600",
     "CREATE TABLE IF NOT EXISTS agenda (kind tinyint, slot int, shard tinyint, at timestamp, tenant blob, id blob,
         mark bigint, log uuid, epoch bigint, head bigint,
         PRIMARY KEY ((kind, slot, shard), at, tenant, id, mark))

@@ -44,6 +44,8 @@ pub(super) struct Touched {
     state: Mutex<State>,
     /// Up to here everything is in the rows.
     pub(super) done: AtomicU64,
+    /// Up to here what was done is dropped.
+    forgotten: AtomicU64,
     /// Of the rows that count; those of earlier ones were dropped.
     generation: AtomicI32,
 }
@@ -69,8 +71,9 @@ pub(super) struct Covered<'a> {
 impl Touched {
     pub(super) fn new(generation: i32) -> Self {
         let generation = AtomicI32::new(generation);
-        let (state, heard, done) = (Mutex::default(), Heard::default(), AtomicU64::new(0));
-        Self { writer: Uuid::now_v7(), heard, state, done, generation }
+        let (state, heard) = (Mutex::default(), Heard::default());
+        let (done, forgotten) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { writer: Uuid::now_v7(), heard, state, done, forgotten, generation }
     }
 
     /// The generation of rows that count.
@@ -215,7 +218,8 @@ impl Core {
         let found = self.link.all::<(Option<Vec<u8>>, Option<Vec<u8>>, i64)>(&self.statements.walk, values).await?;
         let is_over = found.len() < count;
         let last = found.last().map(|(.., token)| *token);
-        let keys = found.into_iter().map(|(tenant, id, _)| key(tenant, id)).collect::<Result<Vec<_>, _>>()?;
+        // What cannot be read leads nowhere, and holds up no other one.
+        let keys = found.into_iter().filter_map(|(tenant, id, _)| key(tenant, id).ok()).collect();
         let keys = self.only_behind(keys).await?;
         // Behind the walk comes what was appended to meanwhile.
         let numbers = LogCursor(NUMBERS | self.touched.done.load(Ordering::Relaxed));
@@ -223,11 +227,15 @@ impl Core {
         Ok(Behind { keys, cursor, is_all: false })
     }
 
-    /// Those whose logs go beyond their rows.
+    /// Those whose logs go beyond their rows, and those of which that cannot be read: whoever brings them on goes on with
+    /// the others.
     async fn only_behind(&self, keys: Vec<ConversationKey>) -> Result<Vec<ConversationKey>, StoreError> {
         let compared = stream::iter(keys).map(|key| async move {
-            let (row, head) = futures_util::try_join!(self.row_head(key), self.head(key))?;
-            Ok::<_, StoreError>((key, head > row))
+            match futures_util::try_join!(self.row_head(key), self.head(key)) {
+                Ok((row, head)) => Ok((key, head > row)),
+                Err(StoreError::Corrupt(_)) => Ok((key, true)),
+                Err(error) => Err(error),
+            }
         });
         let compared =
             compared.buffered(AT_ONCE).try_filter_map(|(key, is_behind)| async move { Ok(is_behind.then_some(key)) });
@@ -261,11 +269,14 @@ impl Core {
             return Err(StoreError::Busy);
         }
         if cursor.0 >= NUMBERS {
-            let (done, before) =
-                (cursor.0 & !NUMBERS, self.touched.done.fetch_max(cursor.0 & !NUMBERS, Ordering::Relaxed));
+            let Touched { writer, done: told, forgotten, .. } = &self.touched;
+            let (done, before) = (cursor.0 & !NUMBERS, forgotten.load(Ordering::Relaxed));
+            told.fetch_max(done, Ordering::Relaxed);
+            // What could not be dropped is dropped the next time.
             if done > before {
                 self.beat().await?;
-                self.forget_touched(self.touched.writer, before, done).await?;
+                self.forget_touched(*writer, before, done).await?;
+                forgotten.fetch_max(done, Ordering::Relaxed);
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ use scylla::value::CqlTimestamp;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::clock::{Here, now};
+use super::clock::Here;
 use super::core::Core;
 use super::segments::{moment, number};
 use super::touched::{CHUNK, key};
@@ -113,7 +113,7 @@ impl Core {
             return Ok(());
         }
         let (began, newest) = (Here::now(), self.touched.newest());
-        self.beat_at(now(), newest).await?;
+        self.beat_at(self.now(), newest).await?;
         if heard.beat(began, newest) {
             self.touched.give_up();
         }
@@ -159,21 +159,32 @@ impl Core {
     }
 
     /// Numbers anew what writers have left that are not heard of any more.
+    ///
+    /// # Errors
+    /// The first of those that kept it from some of them: what these have left is looked at in the next round.
     pub(super) async fn adopt(&self) -> Result<(), StoreError> {
         let mut writers = self.link.all::<Writer>(&self.statements.writers, ()).await?;
         writers.retain(|(writer, ..)| *writer != self.touched.writer);
         let beat = |beat: &Option<CqlTimestamp>| beat.map_or(PARTED, |beat| beat.0);
         let beats: Vec<(Uuid, i64)> = writers.iter().map(|(id, at, ..)| (*id, beat(at))).collect();
         let ended = self.silences.lock().unwrap_or_else(PoisonError::into_inner).look(Instant::now(), &beats);
+        let mut error = None;
         for (writer, _, done, newest, written) in writers.into_iter().filter(|(id, ..)| ended.contains(id)) {
             let counted =
                 |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok()).unwrap_or_default();
-            self.adopt_from(writer, counted(done), counted(newest)).await?;
-            // With the time of the beat that was seen: a later one stays.
-            let written = written.unwrap_or_default();
-            self.link.write_at(written, &self.statements.drop_writer, (writer,)).await?;
+            let adopted = match self.adopt_from(writer, counted(done), counted(newest)).await {
+                // With the time of the beat that was seen: a later one stays.
+                Ok(()) => {
+                    let written = written.unwrap_or_default();
+                    self.link.write_at(written, &self.statements.drop_writer, (writer,)).await
+                }
+                kept => kept,
+            };
+            if let Err(kept) = adopted {
+                error.get_or_insert(kept);
+            }
         }
-        Ok(())
+        error.map_or(Ok(()), Err)
     }
 
     async fn adopt_from(&self, writer: Uuid, done: u64, newest: u64) -> Result<(), StoreError> {
@@ -186,13 +197,17 @@ impl Core {
                 let Some((last, ..)) = found.last() else { break };
                 let last = u64::try_from(*last).unwrap_or_default();
                 for (_, tenant, id) in found {
-                    // One that cannot be read leads nowhere.
+                    // What cannot be read leads nowhere, and holds up nothing that comes after.
                     let Ok(key) = key(tenant, id) else { continue };
-                    // So that its place is remembered, and it is told of once.
-                    if self.log(key).await?.is_some() {
-                        // Somebody else has appended to it: nothing is known of its end.
-                        self.places.send(key);
-                        drop(self.touch(key).await?);
+                    match self.log(key).await {
+                        // Its place is remembered now, so that it is told of once.
+                        Ok(Some(_)) => {
+                            // Somebody else has appended to it: nothing is known of its end.
+                            self.places.send(key);
+                            drop(self.touch(key).await?);
+                        }
+                        Ok(None) | Err(StoreError::Corrupt(_)) => {}
+                        Err(error) => return Err(error),
                     }
                 }
                 self.forget_touched(writer, at, last).await?;

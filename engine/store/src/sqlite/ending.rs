@@ -45,21 +45,9 @@ impl Read for EndingWithRead {
     type Output = Vec<ConversationKey>;
 
     fn run(&self, connection: &Connection) -> Result<Vec<ConversationKey>, ReadError> {
-        let tenant = self.tenant;
         // Those of a tenant are few, and mostly none.
-        let mut statement = connection.prepare_cached(
-            "SELECT conversation, contact FROM ending_keys WHERE tenant = ?1 AND conversation IS NOT NULL",
-        )?;
-        let mut rows = statement.query([tenant.as_bytes()])?;
-        let contacts: Vec<String> = self.contacts.iter().map(ToString::to_string).collect();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()?.filter(|_| found.len() < self.limit) {
-            let contact = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-            if contact.is_some_and(|contact| contacts.iter().any(|one| one == contact)) {
-                found.push(ConversationKey { tenant, conversation: ConversationId::from_bytes(row.get(0)?) });
-            }
-        }
-        Ok(found)
+        let all = "SELECT conversation, contact FROM ending_keys WHERE tenant = ?1 AND conversation IS NOT NULL";
+        of_contacts(connection, all, self.tenant, &self.contacts, self.limit)
     }
 }
 
@@ -74,20 +62,31 @@ impl Read for WithContactsRead {
     type Output = Vec<ConversationKey>;
 
     fn run(&self, connection: &Connection) -> Result<Vec<ConversationKey>, ReadError> {
-        let tenant = self.tenant;
         // All of the tenant's are looked at: it is asked for when somebody is erased, and when their list is empty.
-        let mut statement = connection.prepare_cached("SELECT id, contact FROM conversations WHERE tenant = ?1")?;
-        let mut rows = statement.query([tenant.as_bytes()])?;
-        let contacts: Vec<String> = self.contacts.iter().map(ToString::to_string).collect();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()?.filter(|_| found.len() < self.limit) {
-            let contact = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
-            if contact.is_some_and(|contact| contacts.iter().any(|one| one == contact)) {
-                found.push(ConversationKey { tenant, conversation: ConversationId::from_bytes(row.get(0)?) });
-            }
-        }
-        Ok(found)
+        let all = "SELECT id, contact FROM conversations WHERE tenant = ?1";
+        of_contacts(connection, all, self.tenant, &self.contacts, self.limit)
     }
+}
+
+/// Those with some contacts, of a tenant's conversations that a statement gives with whom each is.
+fn of_contacts(
+    connection: &Connection,
+    all: &str,
+    tenant: TenantId,
+    contacts: &[ContactId],
+    limit: usize,
+) -> Result<Vec<ConversationKey>, ReadError> {
+    let contacts: Vec<String> = contacts.iter().map(ToString::to_string).collect();
+    let mut statement = connection.prepare_cached(all)?;
+    let mut rows = statement.query([tenant.as_bytes()])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()?.filter(|_| found.len() < limit) {
+        let contact = row.get_ref(1)?.as_str_or_null().map_err(rusqlite::Error::from)?;
+        if contact.is_some_and(|contact| contacts.iter().any(|one| one == contact)) {
+            found.push(ConversationKey { tenant, conversation: ConversationId::from_bytes(row.get(0)?) });
+        }
+    }
+    Ok(found)
 }
 
 /// The next keys whose end was noted.

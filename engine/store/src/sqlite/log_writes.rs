@@ -10,14 +10,14 @@ use super::job::Write;
 use super::rows::{Row, Rows, integer};
 use super::sealing::Sealing;
 use crate::sealed::event::FORMAT_SEALED;
-use crate::{Append, Claim, DueChange, Opening, StoreError};
+use crate::{Append, Claim, DueChange, Opening, Owner, StoreError};
 
 /// A claim on its way.
 pub(super) struct ClaimWrite {
     pub(super) key: ConversationKey,
     pub(super) open: Option<Opening>,
-    /// Only while this is its epoch.
-    pub(super) from: Option<Epoch>,
+    /// Only while this is its owner.
+    pub(super) from: Option<Owner>,
 }
 
 impl Write for ClaimWrite {
@@ -25,7 +25,9 @@ impl Write for ClaimWrite {
 
     fn apply(&self, rows: &mut Rows<'_>) -> rusqlite::Result<Result<Claim, StoreError>> {
         match (rows.find(self.key)?, &self.open) {
-            (Some(row), _) if self.from.is_some_and(|epoch| epoch != row.epoch) => Ok(Err(StoreError::Fenced)),
+            (Some(row), _) if self.from.is_some_and(|from| from != Owner { epoch: row.epoch, node: None }) => {
+                Ok(Err(StoreError::Fenced))
+            }
             (Some(row), _) => {
                 let (row, id) = match rows.ensure_key(self.key, row)? {
                     Ok(with_key) => with_key,

@@ -231,7 +231,7 @@ impl Log for SqliteStore {
     }
 
     fn claim_from(&self, key: ConversationKey, owner: Owner) -> Pending<Claim> {
-        self.write(ClaimWrite { key, open: None, from: Some(owner.epoch) })
+        self.write(ClaimWrite { key, open: None, from: Some(owner) })
     }
 
     fn append(&self, append: Append) -> Pending<()> {

@@ -1,14 +1,18 @@
 //! When conversations are due, where their owner does not know what became of a change, or somebody else has made one.
 
+use std::collections::BTreeSet;
+
+use actors::{Clock as _, SystemClock};
 use anyhow::{Context, ensure};
 use engine_store::cql::CqlStore;
 use engine_store::{Append, Claim, DueChange, DueIndex, DueQuery, Log, Reschedule, UnspokenQuery};
 use schema::{ContactId, ConversationKey, Timestamp};
+use scylla::client::session::Session;
 use scylla::value::CqlTimestamp;
 use tests::servers::{Cassandra, keyspace_name};
 use tests::store::{Outcome, append, fresh_key, opening};
 
-use super::{beside, late, log_of, open, unknown};
+use super::{beside, fresh, late, log_of, unknown};
 
 /// A moment that nobody lives to see.
 const FAR: i64 = 4_000_000_000_000;
@@ -54,9 +58,7 @@ impl Saying {
 /// A rescheduling was done of which the owner has not heard, so that what it remembers is old.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_entry_is_not_lost_to_what_is_remembered_of_it() -> Outcome {
-    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
-    let store = open(contact_point, &keyspace, folder.path()).await?;
-    let session = beside(contact_point, &keyspace).await?;
+    let (store, session, _folder) = fresh().await?;
     for saying in [Saying::OneEvent, Saying::Events, Saying::Rescheduling] {
         for unheard in ["due = null, due_mark = null", "due = 4000000600000"] {
             let (key, claim) = opened(&store, DueChange::At(at(FAR))).await?;
@@ -76,12 +78,58 @@ async fn an_entry_is_not_lost_to_what_is_remembered_of_it() -> Outcome {
     Ok(())
 }
 
+/// The marks of the rows that lead to a conversation when it is due.
+async fn marks(session: &Session, key: ConversationKey) -> anyhow::Result<BTreeSet<i64>> {
+    let select = "SELECT kind, id, mark FROM agenda";
+    let rows = session.query_unpaged(select, ()).await?.into_rows_result()?;
+    let rows: Vec<(i8, Vec<u8>, i64)> = rows.rows()?.collect::<Result<_, _>>()?;
+    let id = key.conversation.as_bytes().as_slice();
+    Ok(rows.into_iter().filter(|(kind, of, _)| *kind == 0 && of == id).map(|(.., mark)| mark).collect())
+}
+
+/// Nothing is appended between a row, what it was written for, and the end of that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_goes_when_its_moment_was_taken_back_or_never_came() -> Outcome {
+    let (store, session, _folder) = fresh().await?;
+    let (key, Claim { epoch, head, .. }) = opened(&store, DueChange::Keep).await?;
+    let set = async |moment: Option<i64>| {
+        let set = Reschedule { key, epoch, head, at: moment.map(at) };
+        anyhow::Ok(store.reschedule(set).await?)
+    };
+    set(Some(FAR)).await?;
+    let told = marks(&session, key).await?;
+    ensure!(told.len() == 1, "one row leads to it: {told:?}");
+    let (log, now) = (log_of(&session, key).await?, SystemClock.now().as_millis());
+    let (tenant, id) = (key.tenant.as_bytes().as_slice(), key.conversation.as_bytes().as_slice());
+    // Of statements that were never done: of one it is sure by now.
+    let (old, young) = (told.first().map_or(1, |mark| mark ^ 1), told.first().map_or(2, |mark| mark ^ 2));
+    for (mark, days) in [(old, 3), (young, 1)] {
+        let note = format!(
+            "INSERT INTO agenda (kind, slot, shard, at, tenant, id, mark, log, epoch, head)
+             VALUES (0, ?, ?, ?, ?, ?, ?, ?, 1, 1) USING TIMESTAMP {}",
+            (now - days * 24 * 3_600_000) * 1_000
+        );
+        let (slot, shard) = (i32::try_from(FAR / 600_000)?, i8::try_from(id[15] % 8)?);
+        session.query_unpaged(note, (slot, shard, CqlTimestamp(FAR), tenant, id, mark, log)).await?;
+    }
+    ensure!(due(&store, key, FAR + 1).await? == Some(FAR), "it is due");
+    let left = marks(&session, key).await?;
+    ensure!(left == told.iter().copied().chain([young]).collect(), "of {told:?}, {old} and {young} are left {left:?}");
+    set(None).await?;
+    ensure!(due(&store, key, FAR + 1).await?.is_none(), "it is not due any more");
+    let left = marks(&session, key).await?;
+    ensure!(left == BTreeSet::from([young]), "beside {young} are left {left:?}");
+    for moment in [Some(FAR + 9), None, Some(FAR + 7)] {
+        set(moment).await?;
+        ensure!(due(&store, key, FAR + 10).await? == moment, "it is due again");
+    }
+    Ok(())
+}
+
 /// What cannot be read holds up nobody else: a row, and a log that a row leads to.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_bad_row_holds_up_no_other_one() -> Outcome {
-    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
-    let store = open(contact_point, &keyspace, folder.path()).await?;
-    let session = beside(contact_point, &keyspace).await?;
+    let (store, session, _folder) = fresh().await?;
     let (good, _) = opened(&store, DueChange::At(at(FAR + 9))).await?;
     let (bad, _) = opened(&store, DueChange::At(at(FAR))).await?;
     let unspoken = fresh_key();

@@ -1,28 +1,18 @@
 //! Erasures that meet each other, clocks that differ, and notes that are left: every key ends, and no note holds up
 //! another one.
 
-use std::time::{Duration, Instant};
-
 use actors::{Clock as _, SystemClock};
 use anyhow::ensure;
-use engine_store::cql::CqlStore;
 use engine_store::{Log, PageBounds, StoreError};
-use schema::{ContactId, ConversationId, ConversationKey, TenantId};
+use schema::{ConversationId, ConversationKey, TenantId};
 use scylla::client::session::Session;
-use tests::PATIENCE;
 use tests::servers::{Cassandra, keyspace_name};
-use tests::store::{Outcome, append, fresh_key, opening};
+use tests::store::{Outcome, fresh_key};
 use uuid::{NoContext, Timestamp, Uuid};
 
-use super::{beside, count, log_of, open};
+use super::{beside, count, fresh, log_of, open, said, until};
 
 const NOTES: &str = "SELECT count(*) FROM ending WHERE log = ? ALLOW FILTERING";
-
-async fn said(store: &CqlStore, key: ConversationKey) -> anyhow::Result<()> {
-    let claim = store.claim(key, opening(ContactId::generate(), 0)).await?;
-    store.append(append(key, claim, &["one"])).await?;
-    Ok(())
-}
 
 /// Notes an ending as another eraser does.
 async fn note(session: &Session, key: ConversationKey, log: Uuid, eraser: Uuid) -> anyhow::Result<()> {
@@ -33,22 +23,11 @@ async fn note(session: &Session, key: ConversationKey, log: Uuid, eraser: Uuid) 
     Ok(())
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let started = Instant::now();
-    while !is_so().await? {
-        ensure!(started.elapsed() < PATIENCE, "{what} did not come");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_that_is_refused_leaves_what_another_one_has_noted() -> Outcome {
-    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
-    let store = open(contact_point, &keyspace, folder.path()).await?;
-    let session = beside(contact_point, &keyspace).await?;
+    let (store, session, _folder) = fresh().await?;
     let key = fresh_key();
-    said(&store, key).await?;
+    said(&store, key, &["one"]).await?;
     let log = log_of(&session, key).await?;
     note(&session, key, log, Uuid::now_v7()).await?;
     ensure!(store.erase(key, Some(7)).await == Err(StoreError::Fenced), "it ends elsewhere");
@@ -65,7 +44,7 @@ async fn what_was_erased_is_gone_whatever_clock_it_was_written_by() -> Outcome {
     let store = open(contact_point, &keyspace, folder.path()).await?;
     let session = beside(contact_point, &keyspace).await?;
     let key = fresh_key();
-    said(&store, key).await?;
+    said(&store, key, &["one"]).await?;
     let log = log_of(&session, key).await?;
     let ahead = (SystemClock.now().as_millis() + 3_600_000) * 1_000;
     let (tenant, id) = (key.tenant.as_bytes().as_slice(), key.conversation.as_bytes().as_slice());
@@ -87,17 +66,15 @@ async fn what_was_erased_is_gone_whatever_clock_it_was_written_by() -> Outcome {
 /// Hundreds of notes of a conversation that goes on: one behind them is reached, and theirs go when they are old.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_note_holds_up_another_one() -> Outcome {
-    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
-    let store = open(contact_point, &keyspace, folder.path()).await?;
-    let session = beside(contact_point, &keyspace).await?;
+    let (store, session, _folder) = fresh().await?;
     let of = |tenant: u8| {
         let mut id = *ConversationId::generate().as_bytes();
         id[15] = 5;
         ConversationKey { tenant: TenantId::from_bytes([tenant; 16]), conversation: ConversationId::from_bytes(id) }
     };
     let (first, last) = (of(1), of(200));
-    said(&store, first).await?;
-    said(&store, last).await?;
+    said(&store, first, &["one"]).await?;
+    said(&store, last, &["one"]).await?;
     let (alive, ended) = (log_of(&session, first).await?, log_of(&session, last).await?);
     let now = u64::try_from(SystemClock.now().as_millis())? / 1_000;
     for n in 0..300 {

@@ -1,36 +1,27 @@
 //! Several nodes on one cluster: what one that was killed has left in its middle is gone on with by another one.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use engine_store::cql::{CqlOptions, CqlStore};
 use engine_store::{
-    Append, Claim, DueChange, DueIndex, DueQuery, Log, PageBounds, Projection, Projections, RecordKeys, RecordName,
-    Records, Scope, SharedStore, StoreError,
+    Append, DueChange, DueIndex, DueQuery, Log, PageBounds, Projection, Projections, RecordKeys, RecordName, Records,
+    Scope, SharedStore, StoreError,
 };
-use schema::{ContactId, ConversationKey, Timestamp};
-use tests::PATIENCE;
+use schema::{ContactId, Timestamp};
 use tests::servers::{Cassandra, keyspace_name};
 use tests::store::{Outcome, append, bring_on, fresh_key, opening};
 
-use super::{beside, count, log_of, open, options};
+use super::{beside, count, fresh, log_of, open, opened, options, until};
 
 const LIST: Projection = Projection::Conversations;
 
-async fn opened(store: &CqlStore, words: &[&str]) -> anyhow::Result<(ConversationKey, Claim)> {
-    let key = fresh_key();
-    let claim = store.claim(key, opening(ContactId::generate(), 0)).await?;
-    store.append(append(key, claim, words)).await?;
-    Ok((key, Claim { head: words.len() as u64, ..claim }))
-}
-
-/// Looks again and again whether something is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let started = Instant::now();
-    while !is_so().await? {
-        ensure!(started.elapsed() < PATIENCE, "{what} did not come");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+/// What one of them has said all of them read.
+async fn all_read<S: Borrow<CqlStore>>(stores: &[S]) -> Outcome {
+    let (key, _) = opened(stores.first().context("there is a store")?.borrow(), &["one"]).await?;
+    for store in stores.iter().map(S::borrow) {
+        assert_eq!(store.read(key, 0, PageBounds::FULL).await?.head, 1);
     }
     Ok(())
 }
@@ -111,9 +102,7 @@ async fn an_erasure_that_was_stopped_is_gone_on_with() -> Outcome {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_stays_that_no_record_has() -> Outcome {
     const KIND: &str = "keyed";
-    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
-    let store = open(contact_point, &keyspace, folder.path()).await?;
-    let session = beside(contact_point, &keyspace).await?;
+    let (store, session, _folder) = fresh().await?;
     let name = |id: &str| RecordName { scope: Scope::Node, kind: KIND, id: id.into() };
     let keys = |keys: &[&str]| RecordKeys { keys: keys.iter().map(|key| (*key).into()).collect(), taken_from: None };
     store.put_with_keys(name("one"), 0, b"one".to_vec(), keys(&["kept", "left"])).await?;
@@ -191,12 +180,7 @@ async fn nodes_that_start_at_once_set_the_tables_up_once() -> Outcome {
     // Whoever sets an installation up carries the root key to all nodes first.
     engine_privacy::RootKey::create(&folder.path().join("root"))?;
     let stores = (0..3).map(|_| open(contact_point, &keyspace, folder.path()));
-    let stores = futures_util::future::try_join_all(stores).await?;
-    let (key, _) = opened(&stores[0], &["one"]).await?;
-    for store in &stores {
-        assert_eq!(store.read(key, 0, PageBounds::FULL).await?.head, 1);
-    }
-    Ok(())
+    all_read(&futures_util::future::try_join_all(stores).await?).await
 }
 
 /// Each node asks another host of the cluster first, and none of them has heard of the keyspace.
@@ -211,11 +195,7 @@ async fn nodes_that_start_at_once_on_three_hosts_all_come_up() -> Outcome {
             let options = CqlOptions { replicas: 3, ..options(&host.to_string(), &keyspace, folder.path()) };
             CqlStore::open(options, 1)
         });
-        let stores = futures_util::future::try_join_all(stores).await?;
-        let (key, _) = opened(&stores[0], &["one"]).await?;
-        for store in &stores {
-            assert_eq!(store.read(key, 0, PageBounds::FULL).await?.head, 1);
-        }
+        all_read(&futures_util::future::try_join_all(stores).await?).await?;
     }
     Ok(())
 }

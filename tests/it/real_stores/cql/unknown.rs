@@ -12,7 +12,8 @@ use futures_util::future::try_join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use schema::{ContactId, ConversationKey, Seq};
-use scylla_proxy::{Node, Proxy, RunningProxy, ShardAwareness};
+use scylla_proxy::example_db_errors::write_timeout;
+use scylla_proxy::{Condition, Node, Proxy, RequestOpcode, RequestReaction, RequestRule, RunningProxy, ShardAwareness};
 use tests::faults::{after, before};
 use tests::servers::{Cassandra, keyspace_name};
 use tests::store::{Outcome, append, fresh_key, opening, seed, texts};
@@ -42,6 +43,12 @@ pub(super) async fn open_in(keyspace: &str) -> anyhow::Result<(Arc<CqlStore>, Ru
     let proxy = proxy.run().await?;
     let through = CqlOptions { addresses, ..options(&at.to_string(), keyspace, folder.path()) };
     Ok((Arc::new(CqlStore::open(through, 2).await?), proxy, folder))
+}
+
+/// Statements with these bytes among their values are not passed on, and answered with a time-out.
+pub(super) fn without(bytes: &[u8]) -> RequestRule {
+    let with = Condition::RequestOpcode(RequestOpcode::Execute).and(Condition::BodyContainsCaseSensitive(bytes.into()));
+    RequestRule(with, RequestReaction::forge_with_error(write_timeout()))
 }
 
 /// Appends as an owner does, which asks again after what surely was not done and looks after what may have been; gives

@@ -1,32 +1,19 @@
 //! Writers, and what they leave to others: nobody is taken to have ended who beats, whatever the clocks say, and what
 //! one has left is taken over whole.
 
-use std::time::{Duration, Instant};
-
-use anyhow::ensure;
-use engine_store::cql::CqlStore;
-use engine_store::{Log, LogCursor, Projection, Projections};
-use schema::{ContactId, ConversationKey};
+use anyhow::{Context, ensure};
+use engine_store::{LogCursor, Projection, Projections};
+use schema::ConversationKey;
 use scylla::client::session::Session;
 use scylla::value::CqlTimestamp;
-use tests::PATIENCE;
 use tests::servers::{Cassandra, keyspace_name};
-use tests::store::{Outcome, append, fresh_key, opening};
+use tests::store::{Outcome, fresh_key};
 use uuid::Uuid;
 
-use super::{beside, open};
+use super::{beside, fresh, open, opened, unknown, until};
 
 const LIST: Projection = Projection::Conversations;
 const CHUNK: i64 = 4_096;
-
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
-    let started = Instant::now();
-    while !is_so().await? {
-        ensure!(started.elapsed() < PATIENCE, "{what} did not come");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
-}
 
 async fn beat(session: &Session, writer: Uuid, at: i64, newest: i64) -> anyhow::Result<()> {
     let beat = "INSERT INTO writer (part, id, beat, done, newest) VALUES (0, ?, ?, 0, ?)";
@@ -53,20 +40,13 @@ async fn beats(session: &Session) -> anyhow::Result<Vec<(Uuid, i64)>> {
     rows.map(|row| row.map(|(id, beat)| (id, beat.0)).map_err(Into::into)).collect()
 }
 
-async fn said(store: &CqlStore) -> anyhow::Result<ConversationKey> {
-    let key = fresh_key();
-    let claim = store.claim(key, opening(ContactId::generate(), 0)).await?;
-    store.append(append(key, claim, &["one"])).await?;
-    Ok(key)
-}
-
 /// A clock that is an hour behind is no silence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_writer_that_beats_is_left_alone_whatever_its_clock_says() -> Outcome {
     let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
     let first = open(contact_point, &keyspace, folder.path()).await?;
     let session = beside(contact_point, &keyspace).await?;
-    let (key, writer) = (said(&first).await?, Uuid::now_v7());
+    let ((key, _), writer) = (opened(&first, &["one"]).await?, Uuid::now_v7());
     touch(&session, writer, 1, key).await?;
     let mut at = beats(&session).await?.iter().map(|(_, beat)| *beat).max().unwrap_or_default() - 3_600_000;
     beat(&session, writer, at, 1).await?;
@@ -91,10 +71,8 @@ async fn a_writer_that_beats_is_left_alone_whatever_its_clock_says() -> Outcome 
 /// Some of what a writer has left may have been taken over before: behind a gap there is more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_writer_has_left_is_taken_over_to_its_end() -> Outcome {
-    let (folder, keyspace, contact_point) = (tempfile::tempdir()?, keyspace_name(), Cassandra::shared()?);
-    let store = open(contact_point, &keyspace, folder.path()).await?;
-    let session = beside(contact_point, &keyspace).await?;
-    let (key, writer, number) = (said(&store).await?, Uuid::now_v7(), 2 * CHUNK + 8);
+    let (store, session, _folder) = fresh().await?;
+    let ((key, _), writer, number) = (opened(&store, &["one"]).await?, Uuid::now_v7(), 2 * CHUNK + 8);
     let mut cursor = LogCursor::default();
     let looked = async |cursor: &mut LogCursor| -> anyhow::Result<Vec<ConversationKey>> {
         let look = store.behind(LIST, *cursor, 100).await?;
@@ -108,5 +86,58 @@ async fn what_a_writer_has_left_is_taken_over_to_its_end() -> Outcome {
     until("what it has left", async || Ok(looked(&mut cursor).await?.contains(&key))).await?;
     until("its end", async || Ok(beats(&session).await?.iter().all(|(id, _)| *id != writer))).await?;
     ensure!(!is_touched(&session, writer, number).await?, "it is forgotten");
+    Ok(())
+}
+
+/// A conversation that cannot be read is passed over; where one cannot be written to, other writers are gone on with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_writer_has_left_holds_up_nobody_elses() -> Outcome {
+    let keyspace = keyspace_name();
+    let (store, mut proxy, _folder) = unknown::open_in(&keyspace).await?;
+    let session = beside(Cassandra::shared()?, &keyspace).await?;
+    let mut keys = Vec::new();
+    for _ in 0..3 {
+        keys.push(opened(&store, &["one"]).await?.0);
+    }
+    let (good, far, near, bad) = (keys[0], keys[1], keys[2], fresh_key());
+    let (tenant, id) = (bad.tenant.as_bytes().as_slice(), bad.conversation.as_bytes().as_slice());
+    let broken = "INSERT INTO conversation (tenant, id, log, epoch) VALUES (?, ?, uuid(), 1) IF NOT EXISTS";
+    session.query_unpaged(broken, (tenant, id)).await?;
+    let mut cursor = LogCursor::default();
+    let mut found: Vec<ConversationKey> = Vec::new();
+    let mut looked = async |found: &mut Vec<ConversationKey>| -> anyhow::Result<bool> {
+        let look = store.behind(LIST, cursor, 100).await?;
+        cursor = look.cursor;
+        found.extend(look.keys);
+        Ok(look.is_all)
+    };
+    until("the end of what there is", async || looked(&mut found).await).await?;
+    found.clear();
+    let node = proxy.running_nodes.first_mut().context("the proxy has a node")?;
+    node.change_request_rules(Some(vec![unknown::without(far.conversation.as_bytes())]));
+    // In the order in which they are met.
+    let (first, second, third) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+    for (writer, number, key) in [(first, 1, bad), (first, 2, good), (second, 1, far), (third, 1, near)] {
+        touch(&session, writer, number, key).await?;
+    }
+    for writer in [first, second, third] {
+        // It has said that it ends.
+        beat(&session, writer, 0, 2).await?;
+    }
+    until("what can be looked at", async || {
+        looked(&mut found).await?;
+        Ok(found.contains(&good) && found.contains(&near))
+    })
+    .await?;
+    until("the end of the two", async || Ok(beats(&session).await?.len() == 2)).await?;
+    ensure!(is_touched(&session, second, 1).await? && !found.contains(&far), "what is left to be done stays");
+    proxy.turn_off_rules();
+    until("the last one", async || {
+        looked(&mut found).await?;
+        Ok(found.contains(&far))
+    })
+    .await?;
+    until("the end of its writer", async || Ok(beats(&session).await?.len() == 1)).await?;
+    unknown::end(proxy).await;
     Ok(())
 }
