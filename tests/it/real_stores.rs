@@ -10,3 +10,4 @@ mod leash;
 mod many;
 mod node;
 mod redis;
+mod tls;
