@@ -11,3 +11,4 @@ mod leash;
 mod many;
 mod node;
 mod redis;
+mod tls;

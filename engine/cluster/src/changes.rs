@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 use crate::metrics::TOLD;
-use crate::redis::{OWN_CALL_WITHIN, Redis};
+use crate::redis::{OWN_CALL_WITHIN, Redis, RedisError, of_driver};
 
 /// Characters of an id at most.
 pub const CHANGED_ID_MAX: usize = 256;
@@ -174,7 +174,10 @@ async fn attend(redis: Redis, me: NodeId, listeners: Sender<Change>) {
             _ = checks.tick() => {}
         }
         // It says nothing by itself: one that is dead without a word is found by asking for the same once more.
-        let is_answered = matches!(timeout(OWN_CALL_WITHIN, client.subscribe(channel.as_str())).await, Ok(Ok(())));
+        let answer = timeout(OWN_CALL_WITHIN, client.subscribe(channel.as_str())).await;
+        let is_answered = matches!(answer, Ok(Ok(())));
+        // Of one that cannot be reached its connection tells why.
+        let is_refused = matches!(&answer, Ok(Err(error)) if matches!(of_driver(error), RedisError::Refused(_)));
         match (is_subscribed, is_answered) {
             (false, true) => {
                 info!("changes of other nodes are heard");
@@ -186,7 +189,7 @@ async fn attend(redis: Redis, me: NodeId, listeners: Sender<Change>) {
                 // One that cannot be made anew now is made anew by the driver.
                 let _ = timeout(OWN_CALL_WITHIN, client.force_reconnection()).await;
             }
-            (false, false) if !std::mem::replace(&mut is_told, true) => {
+            (false, false) if is_refused && !std::mem::replace(&mut is_told, true) => {
                 warn!("changes of other nodes are not heard: Redis does not let this node subscribe");
             }
             (true, true) | (false, false) => {}

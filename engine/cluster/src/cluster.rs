@@ -87,7 +87,8 @@ impl Cluster {
         let within = runtime.enter();
         let redis = redis.map(|redis| {
             // A connection that is subscribed is one that is flooded, perhaps: nothing else goes over it.
-            (Redis::connect(&redis, &installation), Redis::connect(&redis, &installation))
+            let told = Arc::default();
+            (Redis::connect(&redis, &installation, &told), Redis::connect(&redis, &installation, &told))
         });
         let (redis, of_changes) = redis.unzip();
         let mut places = Vec::new();

@@ -11,6 +11,7 @@ mod living;
 mod membership;
 pub mod metrics;
 mod redis;
+mod redis_words;
 mod runner;
 mod signs;
 mod threads;

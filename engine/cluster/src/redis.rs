@@ -9,16 +9,18 @@ use std::time::Duration;
 
 use fred::clients::{Client, WithOptions};
 use fred::error::{Error, ErrorKind};
-use fred::interfaces::{ClientLike, LuaInterface};
+use fred::interfaces::{ClientLike, EventInterface, LuaInterface};
 use fred::types::config::{
     Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, Server, ServerConfig, TcpConfig, TlsConfig,
     TlsConnector, TlsHostMapping, UnresponsiveConfig,
 };
 use fred::types::{FromValue, RespVersion};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::metrics::{REDIS_ERRORS, REDIS_SECONDS};
+use crate::redis_words::{Told, of_connecting};
 
 /// How long a call of the node itself may take: a beat, or a look at those of others.
 pub(crate) const OWN_CALL_WITHIN: Duration = Duration::from_secs(2);
@@ -92,8 +94,8 @@ fn server(options: &RedisOptions) -> Server {
 
 impl Redis {
     /// A connection that is made, and made again, for as long as the runtime of the caller goes on. It counts as away
-    /// until a beat has been answered.
-    pub(crate) fn connect(options: &RedisOptions, installation: &str) -> Self {
+    /// until a beat has been answered. Why there is none is told once by all connections that have `told` in common.
+    pub(crate) fn connect(options: &RedisOptions, installation: &str, told: &Arc<Told>) -> Self {
         let config = Config {
             // Redis may come later than the node.
             fail_fast: false,
@@ -128,6 +130,7 @@ impl Redis {
         let mut policy = ReconnectPolicy::new_exponential(0, RECONNECT_FIRST, RECONNECT_MAX, 2);
         policy.set_jitter(RECONNECT_JITTER);
         let client = Client::new(config, Some(performance), Some(connection), Some(policy));
+        tokio::spawn(tell_problems(client.clone(), options.tls.is_some(), Arc::clone(told)));
         tokio::spawn(keep_connected(client.clone()));
         let prefix = format!("tertulia:{installation}");
         let (answers, late) = (AtomicBool::new(false), AtomicU32::new(0));
@@ -228,6 +231,31 @@ impl Script {
     }
 }
 
+/// Says why there is no connection: each reason once, until there is one again.
+async fn tell_problems(client: Client, by_tls: bool, told: Arc<Told>) {
+    let (mut problems, mut connections) = (client.error_rx(), client.reconnect_rx());
+    loop {
+        // Of what was missed there is more to come.
+        let problem = tokio::select! {
+            problem = problems.recv() => match problem {
+                Ok((problem, _)) => of_connecting(&problem, by_tls),
+                Err(RecvError::Lagged(_)) => continue,
+                Err(RecvError::Closed) => return,
+            },
+            connected = connections.recv() => match connected {
+                Err(RecvError::Closed) => return,
+                _ => {
+                    told.forget();
+                    continue;
+                }
+            },
+        };
+        if told.is_news(&problem) {
+            tracing::warn!(%problem, "Redis cannot be used");
+        }
+    }
+}
+
 /// The driver connects again by itself, but for what it takes to be beyond hope, such as a wrong password; that may be
 /// put right over there.
 async fn keep_connected(client: Client) {
@@ -239,7 +267,7 @@ async fn keep_connected(client: Client) {
     }
 }
 
-fn of_driver(error: &Error) -> RedisError {
+pub(crate) fn of_driver(error: &Error) -> RedisError {
     match error.kind() {
         ErrorKind::Timeout => RedisError::Late,
         ErrorKind::IO | ErrorKind::Canceled | ErrorKind::Backpressure | ErrorKind::Routing | ErrorKind::Tls => {

@@ -110,7 +110,7 @@ impl RedisSigns {
     /// One over a connection of its own, that is kept for as long as the runtime of the caller goes on.
     #[must_use]
     pub fn connect(options: &RedisOptions, installation: &str, key: SignKey) -> Self {
-        Self::new(Redis::connect(options, installation), key)
+        Self::new(Redis::connect(options, installation, &Arc::default()), key)
     }
 
     pub(crate) const fn new(redis: Redis, key: SignKey) -> Self {

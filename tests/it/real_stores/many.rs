@@ -77,7 +77,7 @@ impl Installation {
 }
 
 /// Waits until a node sees so many members, itself among them, and has links to the others.
-async fn sees(node: &Node, members: usize) {
+pub(super) async fn sees(node: &Node, members: usize) {
     let began = Instant::now();
     loop {
         let state = node.api().get("/readyz").await.ok::<Value>();
@@ -106,7 +106,7 @@ async fn said(api: &Api, id: ConversationId, r#ref: &str) -> Duration {
 }
 
 /// The events of what was said under these refs, each once and in this order.
-fn in_order(events: &[Event], refs: &[&str]) {
+pub(super) fn in_order(events: &[Event], refs: &[&str]) {
     let said: Vec<&str> = events
         .iter()
         .filter_map(|event| match &event.fact {

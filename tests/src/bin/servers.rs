@@ -17,7 +17,7 @@ Starts them with fresh data, which goes when they do: at Ctrl-C.";
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 enum Servers {
-    Cassandra(Cassandra),
+    Cassandra(Box<Cassandra>),
     Redis(Box<Redis>),
 }
 
@@ -84,7 +84,7 @@ fn start(mut arguments: impl Iterator<Item = String>) -> Result<Result<Servers>>
             if is_durable {
                 setup = setup.durable();
             }
-            Ok(setup.start().map(Servers::Cassandra))
+            Ok(setup.start().map(|cassandra| Servers::Cassandra(Box::new(cassandra))))
         }
         "redis" => Ok(match password {
             Some(password) => Redis::start_with_password(&password),

@@ -5,13 +5,14 @@ mod node;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 
+use super::authority::Authority;
 use super::place::Place;
 use super::{look_until, scratch, target};
 use node::Node;
@@ -44,6 +45,7 @@ pub struct Setup {
     paxos: Paxos,
     durable: bool,
     passwords: bool,
+    tls: bool,
     elsewhere: bool,
 }
 
@@ -68,6 +70,13 @@ impl Setup {
         Self { passwords: true, ..self }
     }
 
+    /// It speaks TLS alone, and only with whoever shows a certificate of its [authority](Cassandra::authority). Each of
+    /// its nodes has one for its own address.
+    #[must_use]
+    pub fn tls(self) -> Self {
+        Self { tls: true, ..self }
+    }
+
     /// Its nodes tell clients that they are elsewhere, at [`Cassandra::told_points`]: there stands somebody who passes
     /// on what clients say, or does not.
     #[must_use]
@@ -83,14 +92,20 @@ impl Setup {
         let jars = installed()?;
         let root = scratch("cassandra")?;
         let place = Place::find(self.nodes)?;
+        let authority = self.tls.then(|| Authority::new("the authority of a cluster")).transpose()?;
+        let client = authority.as_ref().map(Authority::client).transpose()?;
         let mut nodes = Vec::new();
         for (index, address) in place.addresses.iter().enumerate() {
             let folder = root.path().join(format!("node{}", index + 1));
             let token = *TOKENS.get(index).context("a node without a place on the ring")?;
             let seed = SocketAddr::new(place.addresses[0], place.ports[0]);
-            nodes.push(Node::new(self, *address, place.ports, seed, token, folder, &jars)?);
+            let mut node = Node::new(self, *address, place.ports, seed, token, folder, &jars)?;
+            if let (Some(authority), Some(client)) = (&authority, &client) {
+                node.speak_tls(authority, Arc::clone(client))?;
+            }
+            nodes.push(node);
         }
-        let mut cluster = Cassandra { setup: self, nodes, _root: root };
+        let mut cluster = Cassandra { setup: self, authority, nodes, _root: root };
         // One by one: a node asks an older one who else is there before it serves.
         for node in &mut cluster.nodes {
             node.start()?;
@@ -105,6 +120,7 @@ impl Setup {
 #[derive(Debug)]
 pub struct Cassandra {
     setup: Setup,
+    authority: Option<Authority>,
     nodes: Vec<Node>,
     /// Outlives the nodes, which keep their data in it.
     _root: TempDir,
@@ -114,7 +130,7 @@ impl Cassandra {
     /// One node.
     #[must_use]
     pub const fn one() -> Setup {
-        Setup { nodes: 1, paxos: Paxos::V2, durable: false, passwords: false, elsewhere: false }
+        Setup { nodes: 1, paxos: Paxos::V2, durable: false, passwords: false, tls: false, elsewhere: false }
     }
 
     /// Three nodes, each with a third of the ring.
@@ -154,6 +170,14 @@ impl Cassandra {
     #[must_use]
     pub fn told_points(&self) -> Vec<SocketAddr> {
         self.nodes.iter().map(Node::told_point).collect()
+    }
+
+    /// Who signs the certificates of its nodes and of its clients.
+    ///
+    /// # Errors
+    /// When it speaks no TLS.
+    pub fn authority(&self) -> anyhow::Result<&Authority> {
+        self.authority.as_ref().context("it speaks no TLS")
     }
 
     /// Ends a node as a power cut would. Nodes count from 0.

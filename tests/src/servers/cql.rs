@@ -3,7 +3,10 @@
 
 use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 const REQUEST: u8 = 0x04;
 const RESPONSE: u8 = 0x84;
@@ -22,10 +25,25 @@ const ANSWER_BYTES_MAX: u32 = 64 * 1024;
 
 /// Whether a node answers a question within the time that each step is given; or, where it asks for a password first,
 /// whether it does that.
-pub(super) fn answers(node: SocketAddr, asks_password: bool, within: Duration) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect_timeout(&node, within)?;
+pub(super) fn answers(
+    node: SocketAddr,
+    tls: Option<&Arc<ClientConfig>>,
+    asks_password: bool,
+    within: Duration,
+) -> std::io::Result<()> {
+    let stream = TcpStream::connect_timeout(&node, within)?;
     stream.set_read_timeout(Some(within))?;
     stream.set_write_timeout(Some(within))?;
+    match tls {
+        None => answers_on(stream, asks_password),
+        Some(tls) => {
+            let session = ClientConnection::new(Arc::clone(tls), node.ip().into()).map_err(Error::other)?;
+            answers_on(StreamOwned::new(session, stream), asks_password)
+        }
+    }
+}
+
+fn answers_on(mut stream: impl Read + Write, asks_password: bool) -> std::io::Result<()> {
     if asks_password {
         return ask(&mut stream, STARTUP, &startup(), AUTHENTICATE);
     }
@@ -116,7 +134,7 @@ mod tests {
                     stream.write_all(&answer).unwrap();
                 }
             });
-            assert_eq!(answers(address, false, PATIENCE).is_ok(), *expected, "{answers_given:?}");
+            assert_eq!(answers(address, None, false, PATIENCE).is_ok(), *expected, "{answers_given:?}");
             peer.join().unwrap();
         }
     }
@@ -124,7 +142,7 @@ mod tests {
     #[test]
     fn a_peer_that_is_silent_is_not_waited_for_longer() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = answers(listener.local_addr().unwrap(), false, Duration::from_millis(50)).unwrap_err();
+        let error = answers(listener.local_addr().unwrap(), None, false, Duration::from_millis(50)).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
     }
 }

@@ -3,6 +3,7 @@
 //! Invariant: no server outlives the process that started it, however that one ends; and none touches another
 //! server of the machine, for each has a loopback address of its own.
 
+pub mod authority;
 mod beside;
 pub mod cassandra;
 mod cql;
@@ -12,6 +13,7 @@ mod place;
 pub mod program;
 pub mod redis;
 
+pub use authority::Authority;
 pub use beside::Leash;
 pub use cassandra::Cassandra;
 pub use program::Program;

@@ -1,6 +1,6 @@
 //! Addresses and ports that no other server of this machine has.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 use anyhow::{Context, bail};
 
@@ -18,11 +18,23 @@ impl<const PORTS: usize> Place<PORTS> {
     /// Finds one. Nobody else's sockets are on loopback addresses picked at random, so that its ports are still free
     /// when they are taken, and when a server comes back to them.
     pub(super) fn find(addresses: u8) -> anyhow::Result<Self> {
+        Self::find_beside(&[], addresses)
+    }
+
+    /// Finds one whose ports are free at `localhost`, too: who wants a name has no other that every machine knows.
+    pub(super) fn find_named(addresses: u8) -> anyhow::Result<Self> {
+        let named: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        // Some machines have no IPv6.
+        let named: Vec<_> = named.into_iter().filter(|address| TcpListener::bind((*address, 0)).is_ok()).collect();
+        Self::find_beside(&named, addresses)
+    }
+
+    fn find_beside(named: &[IpAddr], addresses: u8) -> anyhow::Result<Self> {
         let mut refused = None;
         for _ in 0..TRIES_MAX {
             let [a, b] = rand::random::<[u8; 2]>();
             let addresses: Vec<_> = (1..=addresses).map(|c| Ipv4Addr::new(127, 1 + a % 254, b, c).into()).collect();
-            match free(&addresses) {
+            match free(&[&addresses, named].concat()) {
                 Ok(ports) => return Ok(Self { addresses, ports }),
                 Err(error) => refused = Some(error),
             }
@@ -64,6 +76,14 @@ mod tests {
             .flat_map(|address| place.ports.map(|port| TcpListener::bind((*address, port))))
             .collect();
         assert_eq!(taken.unwrap().len(), 6);
+    }
+
+    #[test]
+    fn a_place_with_a_name_is_free_there_too() {
+        let place = Place::<1>::find_named(1).unwrap();
+        for address in [place.addresses[0], Ipv4Addr::LOCALHOST.into()] {
+            TcpListener::bind((address, place.ports[0])).unwrap();
+        }
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Real Redis: one server that keeps nothing on a disk.
 
-use std::env;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use std::{env, fs};
 
 use anyhow::{Context, bail, ensure};
 use rustix::process::Signal;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use tempfile::TempDir;
 
+use super::authority::Authority;
 use super::leash::{Leashed, last_words};
 use super::place::Place;
 use super::{look_until, scratch};
@@ -27,6 +29,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Redis {
     address: SocketAddr,
     password: Option<String>,
+    /// How it is spoken to by TLS; none is not at all.
+    tls: Option<Arc<ClientConfig>>,
     command: Command,
     /// None after it was killed or stopped.
     server: Option<Leashed>,
@@ -40,7 +44,7 @@ impl Redis {
     /// # Errors
     /// When it is not installed, or does not get ready; its last words are in the error.
     pub fn start() -> anyhow::Result<Self> {
-        Self::start_with(None)
+        Self::start_with(None, None)
     }
 
     /// Starts one that asks for a password. Blocks.
@@ -48,7 +52,17 @@ impl Redis {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with_password(password: &str) -> anyhow::Result<Self> {
-        Self::start_with(Some(password.to_owned()))
+        Self::start_with(Some(password.to_owned()), None)
+    }
+
+    /// Starts one that speaks TLS alone, and asks for a password. This authority vouches for it at its address, as
+    /// `localhost` and at `::1`, where the machine has that; at 127.0.0.1 it can be reached, and nobody vouches for it.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with_tls(authority: &Authority, password: &str) -> anyhow::Result<Self> {
+        Self::start_with(Some(password.to_owned()), Some(authority))
     }
 
     /// The address of the one that all tests of this process share; it is started at the first call. Blocks.
@@ -63,19 +77,35 @@ impl Redis {
         }
     }
 
-    fn start_with(password: Option<String>) -> anyhow::Result<Self> {
+    fn start_with(password: Option<String>, authority: Option<&Authority>) -> anyhow::Result<Self> {
         let root = scratch("redis")?;
-        let place = Place::<1>::find(1)?;
+        let place = if authority.is_some() { Place::<1>::find_named(1)? } else { Place::<1>::find(1)? };
         let address = SocketAddr::new(place.addresses[0], place.ports[0]);
         let folder = root.path().join("server");
-        std::fs::create_dir(&folder)?;
+        fs::create_dir(&folder)?;
         let mut command = Command::new(env::var_os(PROGRAM).unwrap_or_else(|| "redis-server".into()));
-        command.arg("--bind").arg(address.ip().to_string()).arg("--port").arg(address.port().to_string());
+        command.arg("--bind").arg(address.ip().to_string());
+        match authority {
+            None => _ = command.arg("--port").arg(address.port().to_string()),
+            Some(authority) => {
+                let names = [address.ip().to_string(), "localhost".into(), "::1".into()];
+                let shown = authority.vouch(&names)?;
+                let [certificate, key, trusted] = ["shown.pem", "key.pem", "trusted.pem"].map(|file| folder.join(file));
+                fs::write(&certificate, shown.certificate)?;
+                fs::write(&key, shown.key)?;
+                fs::write(&trusted, authority.pem())?;
+                // It does without an address behind a `-` that the machine does not have.
+                command.args(["127.0.0.1", "-::1", "--port", "0", "--tls-port"]).arg(address.port().to_string());
+                command.arg("--tls-cert-file").arg(certificate).arg("--tls-key-file").arg(key);
+                command.arg("--tls-ca-cert-file").arg(trusted).args(["--tls-auth-clients", "no"]);
+            }
+        }
+        let tls = authority.map(Authority::client).transpose()?;
         command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(&folder);
         if let Some(password) = &password {
             command.args(["--requirepass", password]);
         }
-        let mut redis = Self { address, password, command, server: None, root };
+        let mut redis = Self { address, password, tls, command, server: None, root };
         redis.restart()?;
         Ok(redis)
     }
@@ -104,12 +134,22 @@ impl Redis {
         let stream = TcpStream::connect_timeout(&self.address, ANSWER_TIMEOUT)?;
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
-        let mut answers = BufReader::new(&stream);
+        match &self.tls {
+            None => self.ask_over(stream, command),
+            Some(tls) => {
+                let session = ClientConnection::new(Arc::clone(tls), self.address.ip().into())?;
+                self.ask_over(StreamOwned::new(session, stream), command)
+            }
+        }
+    }
+
+    fn ask_over(&self, stream: impl Read + Write, command: &[&str]) -> anyhow::Result<String> {
+        let mut stream = BufReader::new(stream);
         if let Some(password) = &self.password {
-            let answer = ask_on(&stream, &mut answers, &["AUTH", password])?;
+            let answer = ask_on(&mut stream, &["AUTH", password])?;
             ensure!(answer == "+OK", "it answers {answer} to its password");
         }
-        ask_on(&stream, &mut answers, command)
+        ask_on(&mut stream, command)
     }
 
     /// Ends it as a power cut would.
@@ -181,14 +221,14 @@ impl Redis {
     }
 }
 
-fn ask_on(mut stream: &TcpStream, answers: &mut impl BufRead, command: &[&str]) -> anyhow::Result<String> {
+fn ask_on(stream: &mut BufReader<impl Read + Write>, command: &[&str]) -> anyhow::Result<String> {
     let mut request = format!("*{}\r\n", command.len());
     for word in command {
         request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
     }
-    stream.write_all(request.as_bytes())?;
+    stream.get_mut().write_all(request.as_bytes())?;
     let mut answer = String::new();
-    answers.read_line(&mut answer)?;
+    stream.read_line(&mut answer)?;
     ensure!(answer.ends_with('\n'), "it hung up");
     Ok(answer.trim_end().to_owned())
 }

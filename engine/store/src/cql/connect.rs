@@ -14,7 +14,7 @@ use scylla::statement::unprepared::Statement;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::failure::{of_session, words};
+use super::failure::{Shown, of_session, words};
 use super::migrate;
 use super::session::Link;
 use crate::StoreError;
@@ -150,7 +150,8 @@ async fn open(options: &CqlOptions) -> Result<Session, StoreError> {
     if let Some((name, password)) = &options.user {
         builder = builder.user(name, password.expose_secret());
     }
-    builder.build().await.map_err(|error| refused(options, &of_session(&error, options.user.is_some())))
+    let shown = Shown::new(options.user.is_some(), options.tls.as_deref());
+    builder.build().await.map_err(|error| refused(options, &of_session(&error, shown)))
 }
 
 async fn local_datacenter(session: &Session) -> Result<String, StoreError> {

@@ -1,13 +1,13 @@
 //! Turns the driver's failures into errors for callers. Invariant: a write is said not to be done only where it surely
 //! was not, and nothing that was bound to a statement gets into a message.
 
-use std::io;
-
+use rustls::ClientConfig;
 use scylla::errors::{
-    ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError, ExecutionError, MetadataError,
-    NewSessionError, PrepareError, RequestAttemptError,
+    BrokenConnectionError, ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError,
+    ExecutionError, MetadataError, NewSessionError, PrepareError, RequestAttemptError,
 };
 
+use super::tls_words;
 use crate::StoreError;
 use crate::metrics::ERRORS;
 
@@ -88,15 +88,30 @@ pub(super) fn odd(what: &str) -> StoreError {
     counted(StoreError::Corrupt(format!("{what} is not as this program writes it")))
 }
 
+/// What this program shows a cluster of itself.
+#[derive(Clone, Copy)]
+pub(super) struct Shown {
+    password: bool,
+    tls: bool,
+    certificate: bool,
+}
+
+impl Shown {
+    pub(super) fn new(password: bool, tls: Option<&ClientConfig>) -> Self {
+        let certificate = tls.is_some_and(|tls| tls.client_auth_cert_resolver.has_certs());
+        Self { password, tls: tls.is_some(), certificate }
+    }
+}
+
 /// Why there is no connection. The hosts are named by whoever tells this.
-pub(super) fn of_session(error: &NewSessionError, shows_password: bool) -> String {
+pub(super) fn of_session(error: &NewSessionError, shown: Shown) -> String {
     match error {
         NewSessionError::FailedToResolveAnyHostname(_) => "none of its names can be resolved".into(),
         NewSessionError::EmptyKnownNodesList => "no host of it is named".into(),
         NewSessionError::MetadataError(MetadataError::ConnectionPoolError(ConnectionPoolError::Broken {
             last_connection_error,
             ..
-        })) => of_connecting(last_connection_error, shows_password),
+        })) => of_connecting(last_connection_error, shown),
         NewSessionError::MetadataError(MetadataError::FetchError(_)) => {
             "it was reached, and does not say which hosts it has".into()
         }
@@ -104,18 +119,14 @@ pub(super) fn of_session(error: &NewSessionError, shows_password: bool) -> Strin
     }
 }
 
-fn of_connecting(error: &ConnectionError, shows_password: bool) -> String {
+fn of_connecting(error: &ConnectionError, shown: Shown) -> String {
     match error {
         ConnectionError::ConnectTimeout => "it does not answer".into(),
-        ConnectionError::IoError(error) if error.kind() == io::ErrorKind::InvalidData => {
-            format!("TLS with it fails (store.tls): {}", one_line(&error.to_string()))
-        }
-        ConnectionError::IoError(error) => format!("it cannot be reached: {}", one_line(&error.to_string())),
-        ConnectionError::BrokenConnection(_) => {
-            "it ends the connection; does it speak TLS (store.tls), and CQL at this port?".into()
-        }
+        ConnectionError::IoError(error) => tls_words::of_handshake(error, shown.certificate)
+            .unwrap_or_else(|| format!("it cannot be reached: {}", one_line(&error.to_string()))),
+        ConnectionError::BrokenConnection(error) => of_broken(error, shown),
         ConnectionError::ConnectionSetupRequestError(refused) => match &refused.error {
-            ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, _) if shows_password => {
+            ConnectionSetupRequestErrorKind::DbError(DbError::AuthenticationError, _) if shown.password => {
                 "it knows no such name and password: see store.user and store.password".into()
             }
             ConnectionSetupRequestErrorKind::MissingAuthentication
@@ -123,13 +134,28 @@ fn of_connecting(error: &ConnectionError, shows_password: bool) -> String {
                 "it asks for a name and a password: set store.user and store.password".into()
             }
             ConnectionSetupRequestErrorKind::DbError(kind, _) => format!("it answers: {kind}"),
-            ConnectionSetupRequestErrorKind::BrokenConnection(_) => {
-                "it ends the connection; does it speak TLS (store.tls), and CQL at this port?".into()
-            }
+            ConnectionSetupRequestErrorKind::BrokenConnection(error) => of_broken(error, shown),
             other => one_line(&other.to_string()),
         },
         error => one_line(&error.to_string()),
     }
+}
+
+fn of_broken(error: &BrokenConnectionError, shown: Shown) -> String {
+    tls_words::of_broken(error, shown.certificate).unwrap_or_else(|| match shown {
+        Shown { tls: false, .. } => {
+            "it ends the connection; does it speak TLS (store.tls), and CQL at this port?".into()
+        }
+        // The alert that says so may be lost with the connection.
+        Shown { certificate: false, .. } => {
+            "it ends the connection; does it ask for a certificate (store.tls_certificate), and speak CQL at this port?"
+                .into()
+        }
+        Shown { .. } => {
+            "it ends the connection; does it take the certificate (store.tls_certificate), and speak CQL at this port?"
+                .into()
+        }
+    })
 }
 
 fn one_line(text: &str) -> String {

@@ -36,6 +36,7 @@ mod snapshots;
 mod statements;
 mod store;
 mod tables;
+mod tls_words;
 mod touched;
 mod unspoken;
 #[cfg(test)]

@@ -3,12 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use anyhow::{Context, bail, ensure};
 use rustix::process::Signal;
+use rustls::ClientConfig;
 
+use super::super::authority::Authority;
 use super::super::leash::{Leashed, last_words, said_bytes, said_since};
 use super::super::{cql, look_until};
 use super::{Paxos, Setup};
@@ -33,6 +36,10 @@ const FORGETFUL: [&str; 3] = [
 const HEAP_ALONE: u32 = 2_048;
 const HEAP_OF_THREE: u32 = 512;
 
+/// Files of a node that speaks TLS: its key and its certificate, and that of the authority that it trusts (PEM).
+const SHOWN: &str = "shown.pem";
+const TRUSTED: &str = "trusted.pem";
+
 /// How long a node that joins others waits for what they tell it.
 const RING_DELAY_MS: u32 = 5000;
 
@@ -55,6 +62,8 @@ pub(super) struct Node {
     folder: PathBuf,
     command: Command,
     asks_password: bool,
+    /// How it is spoken to by TLS; none is not at all.
+    tls: Option<Arc<ClientConfig>>,
     /// None before it was started, and after it was killed or stopped.
     server: Option<Leashed>,
     /// How long its log was when it was started last: what it said earlier is past.
@@ -75,7 +84,7 @@ impl Node {
         folder: PathBuf,
         jars: &Path,
     ) -> anyhow::Result<Self> {
-        let settings = settings(setup, address, [storage_port, native_port], seed, token)?;
+        let settings = settings(setup, address, [storage_port, native_port], seed, token, &folder)?;
         // The native libraries that are unpacked lie there too: the system's folder may not let them run.
         fs::create_dir_all(folder.join("tmp"))?;
         fs::write(folder.join("cassandra.yaml"), settings)?;
@@ -88,11 +97,21 @@ impl Node {
             folder,
             command,
             asks_password: setup.passwords,
+            tls: None,
             server: None,
             life_start: 0,
             forgotten: Vec::new(),
             is_paused: false,
         })
+    }
+
+    /// Gives it what its settings name where they turn TLS on.
+    pub(super) fn speak_tls(&mut self, authority: &Authority, client: Arc<ClientConfig>) -> anyhow::Result<()> {
+        let shown = authority.vouch(&[self.address.to_string(), self.told.to_string()])?;
+        fs::write(self.folder.join(SHOWN), format!("{}{}", shown.key, shown.certificate))?;
+        fs::write(self.folder.join(TRUSTED), authority.pem())?;
+        self.tls = Some(client);
+        Ok(())
     }
 
     pub(super) fn address(&self) -> IpAddr {
@@ -165,7 +184,7 @@ impl Node {
     pub(super) fn wait_until_it_answers(&mut self, within: Duration) -> anyhow::Result<()> {
         let answered = look_until(Instant::now() + within, || {
             self.stands()?;
-            Ok(cql::answers(self.contact_point(), self.asks_password, ANSWER_TIMEOUT).ok())
+            Ok(cql::answers(self.contact_point(), self.tls.as_ref(), self.asks_password, ANSWER_TIMEOUT).ok())
         })?;
         answered.with_context(|| self.complaint("does not answer"))
     }
@@ -214,6 +233,7 @@ fn settings(
     [storage_port, native_port]: [u16; 2],
     seed: SocketAddr,
     token: i64,
+    folder: &Path,
 ) -> anyhow::Result<String> {
     let paxos = match setup.paxos {
         Paxos::V1 => "v1",
@@ -229,6 +249,7 @@ fn settings(
         ("{paxos}", paxos.to_owned()),
         ("{authenticator}", if setup.passwords { "PasswordAuthenticator" } else { "AllowAllAuthenticator" }.to_owned()),
         ("{authorizer}", if setup.passwords { "CassandraAuthorizer" } else { "AllowAllAuthorizer" }.to_owned()),
+        ("{tls}", if setup.tls { tls(folder) } else { "enabled: false".to_owned() }),
         ("{commit_log}", if setup.durable { DURABLE } else { FAST }.to_owned()),
     ];
     let mut settings = TEMPLATE.to_owned();
@@ -237,6 +258,15 @@ fn settings(
         settings = settings.replace(place, &part);
     }
     Ok(settings)
+}
+
+/// TLS with whoever shows a certificate, and with nobody else. PEM is what everybody writes certificates in.
+fn tls(folder: &Path) -> String {
+    let [shown, trusted] = [SHOWN, TRUSTED].map(|file| folder.join(file).display().to_string());
+    format!(
+        "enabled: true, optional: false, require_client_auth: true, keystore: \"{shown}\", truststore: \"{trusted}\", \
+         ssl_context_factory: {{class_name: org.apache.cassandra.security.PEMBasedSslContextFactory}}"
+    )
 }
 
 fn command(setup: Setup, folder: &Path, jars: &Path) -> Command {
@@ -278,8 +308,9 @@ mod tests {
         let address = Ipv4Addr::new(127, 9, 9, 2).into();
         let seed = "127.9.9.1:7".parse().unwrap();
         for (durable, expected) in [(true, DURABLE), (false, FAST)] {
-            let setup = Setup { nodes: 3, paxos: Paxos::V1, durable, passwords: durable, elsewhere: durable };
-            let settings = settings(setup, address, [7, 9], seed, -5).unwrap();
+            let setup =
+                Setup { nodes: 3, paxos: Paxos::V1, durable, passwords: durable, tls: durable, elsewhere: durable };
+            let settings = settings(setup, address, [7, 9], seed, -5, Path::new("/here")).unwrap();
             let lines = [
                 "listen_address: 127.9.9.2",
                 "rpc_address: 127.9.9.2",
@@ -294,6 +325,8 @@ mod tests {
             assert!(settings.contains("seeds: \"127.9.9.1:7\"") && settings.contains(expected), "{settings}");
             assert_eq!(settings.contains("periodic"), !durable);
             assert_eq!(settings.contains("broadcast_rpc_address: 127.9.9.102"), durable);
+            assert_eq!(settings.contains("truststore: \"/here/trusted.pem\""), durable);
+            assert_eq!(settings.contains("client_encryption_options: {enabled: false}"), !durable);
             assert_eq!(settings.contains("authenticator: PasswordAuthenticator"), durable);
             assert_eq!(settings.contains("authorizer: CassandraAuthorizer"), durable);
         }
