@@ -9,8 +9,8 @@ use std::time::Duration;
 use engine_store::{Claim, StoreError};
 use schema::peer::PeerAsk;
 use schema::{ConversationKey, ErrorCode, NodeId, limits};
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
-use tokio::time::sleep;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::handle::ConversationHandle;
 use super::host::{Host, Keeper};
@@ -26,6 +26,9 @@ use crate::runtime::{Bounds, Sender, spawn};
 
 /// How often one wake looks where a conversation is, when others are faster or the store does not say.
 const TRIES_MAX: u32 = 6;
+/// So long it is waited in all for a link to whoever lives, before it is said that they cannot be reached: one that has
+/// broken is made anew in less, and so is one to somebody who has just started.
+const LINKED_WITHIN: Duration = Duration::from_millis(1_500);
 /// The pause before another try, at the longest for each try before it.
 const PAUSE: Duration = Duration::from_millis(40);
 
@@ -49,6 +52,7 @@ pub(super) async fn place<'a>(
     let failed = |error: StoreError| WakeFailure::Failed(Failure::store(&error));
     // Who owns, and does not take it.
     let mut declined = Vec::new();
+    let (mut links, until) = (board.links(), Instant::now() + LINKED_WITHIN);
     for tries in 0..TRIES_MAX {
         sleep((PAUSE * tries).mul_f64((host.jitter)())).await;
         let owner = host.store.owner(key).await.map_err(failed)?;
@@ -63,6 +67,9 @@ pub(super) async fn place<'a>(
                 Err(Unfollowed::Resting) => {}
                 // It lives, so nobody else may have it, until membership says otherwise.
                 Err(Unfollowed::Unreachable) if board.is_alive(node) => {
+                    if is_linked_anew(board, &mut links, Some(node), until).await {
+                        continue;
+                    }
                     found("unreachable");
                     return Err(WakeFailure::Failed(Failure::unreachable()));
                 }
@@ -76,6 +83,10 @@ pub(super) async fn place<'a>(
         }
         if !board.owns() {
             let Some(node) = board.taker_of(key, &declined) else {
+                if is_linked_anew(board, &mut links, None, until).await {
+                    declined.clear();
+                    continue;
+                }
                 found("nowhere");
                 return Err(WakeFailure::Failed(Failure::ownerless()));
             };
@@ -108,6 +119,20 @@ pub(super) async fn place<'a>(
         }
     }
     Err(WakeFailure::Failed(Failure::restarting()))
+}
+
+/// Whether a link was made that was not there when it was looked for; to a node to which there is one none is waited for.
+async fn is_linked_anew(
+    board: &Switchboard,
+    links: &mut watch::Receiver<u64>,
+    node: Option<NodeId>,
+    until: Instant,
+) -> bool {
+    let is_there = node.is_some_and(|node| board.is_linked(node));
+    if is_there && !links.has_changed().unwrap_or(false) {
+        return false;
+    }
+    timeout_at(until, links.changed()).await.is_ok_and(|changed| changed.is_ok())
 }
 
 /// Starts a relay, and waits until it follows.

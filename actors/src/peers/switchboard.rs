@@ -69,6 +69,8 @@ pub(crate) struct Switchboard {
     inner: Mutex<Inner>,
     /// Tells whoever waits that membership has changed, in the order in which they came.
     news: Notify,
+    /// Counts the links that were made.
+    links: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -121,7 +123,7 @@ pub(crate) struct Route {
 
 impl Switchboard {
     pub(crate) fn new(peers: Arc<dyn Peers>) -> Self {
-        Self { peers, inner: Mutex::default(), news: Notify::new() }
+        Self { peers, inner: Mutex::default(), news: Notify::new(), links: watch::Sender::default() }
     }
 
     /// This node.
@@ -174,7 +176,12 @@ impl Switchboard {
         self.owns() || self.peers.owner_of(0, &|node| self.is_linked(node)).is_some()
     }
 
-    fn is_linked(&self, node: NodeId) -> bool {
+    /// Changes with each link that is made.
+    pub(crate) fn links(&self) -> watch::Receiver<u64> {
+        self.links.subscribe()
+    }
+
+    pub(crate) fn is_linked(&self, node: NodeId) -> bool {
         self.lock().links.contains_key(&node)
     }
 
@@ -204,6 +211,7 @@ impl Switchboard {
             (number, older)
         };
         metrics::gauge!(LINKS).increment(1);
+        self.links.send_modify(|links| *links += 1);
         if let Some(older) = older {
             older.outbox.abandon();
             self.cut(node, older.number);
