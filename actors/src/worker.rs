@@ -8,7 +8,7 @@ use engine_model::Registry;
 use engine_store::Opening;
 use schema::{ContactError, ContactId, ConversationId, ConversationKey, ErrorCode, Locale, Seq, TenantId};
 
-use crate::contacts::{ContactsError, Standing};
+use crate::contacts::{ContactsError, ErasedSoFar, Standing};
 use crate::conversation::{ConversationHandle, Host};
 use crate::due::Attendant;
 use crate::failure::Failure;
@@ -153,7 +153,7 @@ impl Worker {
             return Err(Failure::overloaded((self.host.jitter)()));
         }
         let contacts = self.system.contacts();
-        let erased = contacts.erased();
+        let erased = contacts.erased_so_far();
         let whom = contacts.standing(key.tenant, contact).await?;
         if whom.is_erasing {
             return Err(ContactsError::from(ContactError::Erasing).into());
@@ -212,7 +212,7 @@ async fn stays(
     key: ConversationKey,
     contact: ContactId,
     whom: &Standing,
-    erased: u64,
+    erased: ErasedSoFar,
 ) -> Result<(), Failure> {
     let refused = match system.contacts().may_be_erased(key.tenant, contact, whom, erased).await {
         Ok(false) => return Ok(()),

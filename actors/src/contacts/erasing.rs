@@ -14,6 +14,13 @@ const ASKED: &str = "contact_erasure";
 /// Of these, so many are read at a time.
 const AT_ONCE: usize = 64;
 
+/// How many erasures have come to their end here, and how many changes of records by other nodes were heard of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ErasedSoFar {
+    here: u64,
+    elsewhere: u64,
+}
+
 /// A page of the contacts whose erasure was asked for.
 pub(crate) struct Asked {
     pub(crate) contacts: Vec<(TenantId, ContactId)>,
@@ -176,22 +183,26 @@ impl Contacts {
         Ok(is_begun)
     }
 
-    /// Rises with each erasure that has come to its end, and where one may have on another node; to be asked for before [`Self::standing`] is.
-    pub(crate) fn erased(&self) -> u64 {
-        self.erased.load(Ordering::SeqCst)
+    /// What was erased until now; to be asked for before [`Self::standing`] is.
+    pub(crate) fn erased_so_far(&self) -> ErasedSoFar {
+        ErasedSoFar { here: self.erased.load(Ordering::SeqCst), elsewhere: self.elsewhere().count() }
     }
 
-    /// Whether a contact is being erased, or may have been since it was looked up whom its `id` stands for, when so many
-    /// were `erased`. One of whom nothing was known leaves no trace: any erasure may have been theirs.
+    /// Whether a contact is being erased, or may have been since it was looked up whom its `id` stands for, when this much
+    /// was `erased`. One of whom nothing was known leaves no trace: any erasure here may have been theirs, and any change
+    /// of their record that was heard of.
     pub(crate) async fn may_be_erased(
         &self,
         tenant: TenantId,
         id: ContactId,
         whom: &Standing,
-        erased: u64,
+        erased: ErasedSoFar,
     ) -> Result<bool, ContactsError> {
         let now = self.looked_up(tenant, id).await?;
-        let may_be_gone = !now.is_known && (whom.is_known || self.erased() != erased);
+        let was_erased = || {
+            self.erased.load(Ordering::SeqCst) != erased.here || self.elsewhere().since(erased.elsewhere, tenant, id)
+        };
+        let may_be_gone = !now.is_known && (whom.is_known || was_erased());
         Ok(now.is_erasing || may_be_gone)
     }
 

@@ -2,14 +2,15 @@
 //! changes records so that a crash leaves nothing half done.
 //! Invariant: an identity is one contact's; who asks for the same one at the same time gets the same contact.
 
+mod elsewhere;
 mod erasing;
 mod error;
 mod merges;
 mod splits;
 mod steps;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine_store::{Record, RecordKeys, RecordName, Records, Scope, StoreError};
 use schema::wire::{ContactList, ContactView};
@@ -22,6 +23,8 @@ use crate::clock::Clock;
 use crate::memory::Memory;
 use crate::record_body;
 
+use elsewhere::Elsewhere;
+pub(crate) use erasing::ErasedSoFar;
 pub use error::ContactsError;
 
 /// The kind of the records of contacts.
@@ -42,6 +45,7 @@ pub struct Contacts {
     standings: Memory<(TenantId, ContactId), Standing>,
     /// Erasures that have come to their end.
     erased: AtomicU64,
+    elsewhere: Mutex<Elsewhere>,
 }
 
 /// Whom somebody speaks of who shows a name or an id.
@@ -75,7 +79,7 @@ impl Contacts {
     /// Contacts whose records are in `records`.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, clock: Arc<dyn Clock>) -> Self {
-        Self { records, clock, standings: Memory::default(), erased: AtomicU64::new(0) }
+        Self { records, clock, standings: Memory::default(), erased: AtomicU64::new(0), elsewhere: Mutex::default() }
     }
 
     /// Whom an id stands for. One that nobody has given out stands for somebody of whom nothing is known.
@@ -414,10 +418,21 @@ impl Contacts {
         Ok(stored)
     }
 
+    /// Another node has changed these contacts' records, or removed them.
+    pub fn changed_elsewhere(&self, tenant: TenantId, ids: &[ContactId]) {
+        {
+            let mut elsewhere = self.elsewhere();
+            ids.iter().for_each(|id| elsewhere.heard(tenant, *id));
+        }
+        self.forget(tenant);
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Elsewhere> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What is remembered of a tenant's contacts holds no longer.
     pub fn forget(&self, tenant: TenantId) {
-        // Another node may have erased one.
-        self.erased.fetch_add(1, Ordering::SeqCst);
         self.standings.forget_all(|(of, _)| *of == tenant);
     }
 }

@@ -129,7 +129,13 @@ impl Hearer {
                 self.logged_out(tenant, people.into_iter().filter(is_one).collect()).await;
             }
             ChangeKind::Contact => {
-                self.system.contacts().forget(tenant);
+                match &ids {
+                    Ids::Of(these) => {
+                        let these: Vec<_> = these.iter().filter_map(|id| id.parse().ok()).collect();
+                        self.system.contacts().changed_elsewhere(tenant, &these);
+                    }
+                    Ids::Any => self.system.contacts().forget(tenant),
+                }
                 let visitors = self.presence.visitors(tenant);
                 let is_one = |(contact, sealed_for): &(ContactId, ContactId)| {
                     [contact, sealed_for].iter().any(|id| is_among(&ids, &id.to_string()))
