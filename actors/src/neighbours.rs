@@ -11,7 +11,7 @@ use crate::peers::Switchboard;
 use crate::system::System;
 
 /// How often links are looked at that take nothing.
-const LINKS_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+const LINKS_LOOKED_AT_EVERY: Duration = Duration::from_secs(1);
 
 impl System {
     /// A link to another node stands; an older one to the same node is ended. None where the node is alone.
@@ -41,7 +41,7 @@ impl System {
         }
     }
 
-    /// Follows membership, and gives up links that take nothing, until the node closes.
+    /// Follows membership, gives up links that take nothing, and tells who was held for dead, until the node closes.
     pub(crate) async fn watch_peers(&self) {
         let Some(board) = self.board() else { return };
         let mut changes = board.changes();
@@ -56,7 +56,10 @@ impl System {
                     board.members_changed(&living, &now);
                     living = now;
                 }
-                () = look => board.cut_stalled(),
+                () = look => {
+                    board.cut_stalled();
+                    board.tell_robbed();
+                }
             }
         }
     }

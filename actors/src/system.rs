@@ -43,6 +43,8 @@ use crate::wanted::Wanted;
 /// One in so many of those who may be woken at the same time is woken because something is due.
 const DUE_PART: usize = 4;
 
+/// Readings of whose a conversation is that are under way at the same time: each is one of several replicas.
+const OWNER_READS_AT_ONCE: usize = 128;
 /// How long a node that drains waits for one conversation to end; the others are not to wait for it.
 const RELEASE_MAX: Duration = Duration::from_millis(500);
 /// Conversations that are asked to end at once.
@@ -103,6 +105,7 @@ pub struct System {
     listing: Arc<Listing>,
     eraser: Arc<Eraser>,
     wakes: Arc<Semaphore>,
+    owner_reads: Arc<Semaphore>,
     due: Arc<DueWork>,
     admission: Arc<Admission>,
     cool_downs: Arc<CoolDowns>,
@@ -148,6 +151,7 @@ impl System {
             contacts: Arc::new(Contacts::new(Arc::clone(&store) as Arc<dyn Records>, Arc::clone(&clock))),
             listing: Arc::new(Listing::new(Arc::clone(&store), options.jitter)),
             wakes: Arc::new(Semaphore::new(options.wakes_at_once.max(1))),
+            owner_reads: Arc::new(Semaphore::new(OWNER_READS_AT_ONCE)),
             // Clients that wake conversations come before what is due.
             due: Arc::new(DueWork::new(options.wakes_at_once / DUE_PART, options.jitter)),
             admission: Arc::new(Admission::new(options.threads, options.work_min)),
@@ -440,6 +444,7 @@ impl System {
             listing: Arc::clone(&self.listing),
             phase: Arc::clone(&self.phase),
             peers: self.board().cloned(),
+            owner_reads: Arc::clone(&self.owner_reads),
             workshop: Rc::new(workshop),
             snapshot_events: self.options.snapshot_events,
             before: self.options.before,

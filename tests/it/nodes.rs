@@ -272,6 +272,27 @@ fn who_is_held_for_dead_and_lives_leads_its_sessions_to_the_new_owner() {
 }
 
 #[test]
+fn who_is_held_for_dead_and_can_be_reached_leads_its_sessions_to_the_new_owner() {
+    run(|world| async move {
+        let [a, b] = world.nodes().await;
+        let keys = [a.open(world.tenant).await, a.open(world.tenant).await];
+        let [first, second] = keys;
+        let mut heard = [Ear::at(&a, first, START).await, Ear::at(&a, second, START).await];
+        world.cut(&a, &b);
+        sleep(Duration::from_millis(100)).await;
+        world.membership.goes(a.id);
+        // The link is made anew: it alone does not bring a node back. What is claimed later is told as well.
+        world.lay(&a, &b, &Speed::default());
+        for (key, ana) in keys.into_iter().zip(&mut heard) {
+            sleep(Duration::from_secs(3)).await;
+            let asked = b.submit_until_taken(key, says("r1", "What is new?")).await.seq.unwrap();
+            assert_eq!(world.owner(key).await, Some(b.id));
+            ana.has(asked).await;
+        }
+    });
+}
+
+#[test]
 fn an_owner_that_is_fenced_while_it_speaks_does_not_claim_back() {
     run(|world| async move {
         let [a, b] = world.nodes().await;

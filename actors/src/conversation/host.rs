@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine_conversation::Command;
 use engine_store::SharedStore;
 use schema::ConversationKey;
+use tokio::sync::Semaphore;
 
 use super::prepared::Prepared;
 use super::pulse::Pulse;
@@ -33,6 +34,8 @@ pub(crate) struct Host {
     pub(crate) phase: Arc<Phase>,
     /// The way to other nodes; none where the node is alone.
     pub(crate) peers: Option<Arc<Switchboard>>,
+    /// Places for those who read whose a conversation is: when a node dies, all whom it served ask at once.
+    pub(crate) owner_reads: Arc<Semaphore>,
     pub(crate) workshop: Rc<Workshop>,
     /// Events after a conversation's snapshot before the next one is written.
     pub(crate) snapshot_events: u64,

@@ -55,7 +55,10 @@ pub(super) async fn place<'a>(
     let (mut links, until) = (board.links(), Instant::now() + LINKED_WITHIN);
     for tries in 0..TRIES_MAX {
         sleep((PAUSE * tries).mul_f64((host.jitter)())).await;
-        let owner = host.store.owner(key).await.map_err(failed)?;
+        let owner = {
+            let _place = host.owner_reads.acquire().await.ok();
+            host.store.owner(key).await.map_err(failed)?
+        };
         let step = step(owner.node, board.me(), board.owns(), |node| board.is_alive(node));
         if let Step::Ask(node) = step {
             let wake = !board.owns() && board.taker_of(key, &declined) == Some(node);
@@ -110,6 +113,9 @@ pub(super) async fn place<'a>(
         let permit = wakes.acquire().await.ok();
         match host.store.claim_from(key, owner).await {
             Ok(claim) => {
+                if let Some(node) = owner.node {
+                    board.has_claimed_from(node);
+                }
                 found("here");
                 return Ok(Placed::Here(claim, permit));
             }

@@ -3,11 +3,14 @@
 
 mod elsewhere;
 mod placing;
+mod recent;
 mod switchboard;
 
+use std::hash::Hasher as _;
 use std::sync::Arc;
 
-use schema::NodeId;
+use schema::{ConversationKey, NodeId};
+use siphasher::sip::SipHasher13;
 use tokio::sync::watch;
 
 pub(crate) use placing::{Step, step};
@@ -33,4 +36,28 @@ pub trait Peers: Send + Sync + 'static {
     /// Whose something is that one of the living has to do who own, among those whom `among` takes: the same at every
     /// node that sees the same ones, and it stays where it is when others come and go. None where there is nobody.
     fn owner_of(&self, hash: u64, among: &dyn Fn(NodeId) -> bool) -> Option<NodeId>;
+}
+
+/// The same in every version of this program: nodes of two may run beside each other.
+fn hash(key: ConversationKey) -> u64 {
+    let mut hasher = SipHasher13::new_with_keys(0, 0);
+    hasher.write(key.tenant.as_bytes());
+    hasher.write(key.conversation.as_bytes());
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use schema::{ConversationId, TenantId};
+
+    use super::*;
+
+    #[test]
+    fn a_conversation_has_the_same_hash_in_every_version() {
+        let key = ConversationKey {
+            tenant: TenantId::from_bytes([1; 16]),
+            conversation: ConversationId::from_bytes([2; 16]),
+        };
+        assert_eq!(hash(key), 16_364_657_114_033_660_924);
+    }
 }

@@ -1,8 +1,7 @@
 //! The links to other nodes, the questions that wait for answers, and who is told what comes over which link.
 //! Invariant: what a link brings is told in its order; a question is answered once, or ends with its link.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use schema::peer::{PEER_VERSION, PeerAsk, PeerFrame};
@@ -12,14 +11,12 @@ use serde_json::Value;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::timeout;
 
-use super::{Living, Peers};
+use super::recent::Recent;
+use super::{Living, Peers, hash};
 use crate::failure::Failure;
 use crate::frames::peer_frame;
 use crate::metrics::{LINKS, RELAYS};
 use crate::outbox::Outbox;
-
-/// Nodes that are remembered as dead, to be told so if they come back.
-const DEAD_MAX: usize = 256;
 
 /// What the owner says to a relay.
 pub(crate) enum Push {
@@ -63,7 +60,8 @@ pub(crate) enum Unsent {
 /// the same node takes the place of an older. A relay has its route from before it joins until it ends, and is told
 /// when the link under it is gone: so it need not watch. Questions of tasks are answered, or end with their time or
 /// with the link. That a node is dead is believed of membership; that it lives, of a link to it as well, as news of
-/// somebody who has just started may come late.
+/// somebody who has just started may come late. One that is held for dead and has a link all the same is told when
+/// something was claimed from it.
 pub(crate) struct Switchboard {
     peers: Arc<dyn Peers>,
     inner: Mutex<Inner>,
@@ -81,9 +79,11 @@ struct Inner {
     asks_made: u64,
     routes: BTreeMap<ConversationKey, Routed>,
     /// Who was alive and is no more.
-    dead: BTreeSet<NodeId>,
+    dead: Recent,
     /// Who was held for dead, and has not said that it has heard so.
-    owed: BTreeSet<NodeId>,
+    owed: Recent,
+    /// Of whom something was claimed since they were told last.
+    robbed: Recent,
 }
 
 struct Wire {
@@ -142,12 +142,28 @@ impl Switchboard {
             return true;
         }
         let mut inner = self.lock();
-        let lives = inner.links.contains_key(&node) && !inner.dead.contains(&node);
+        let lives = inner.links.contains_key(&node) && !inner.dead.contains(node);
         if !lives {
             // What it has may be claimed now; should it live after all, it is to hear so.
-            remember(&mut inner.owed, node);
+            inner.owed.remember(node);
         }
         lives
+    }
+
+    /// Something was claimed that a node had. If that was because it is held for dead, it is to hear so, should it live.
+    pub(crate) fn has_claimed_from(&self, node: NodeId) {
+        if node != self.me() && !self.peers.living().borrow().contains(&node) {
+            let mut inner = self.lock();
+            inner.owed.remember(node);
+            inner.robbed.remember(node);
+        }
+    }
+
+    /// Tells those who have a link, though they are held for dead, that something was claimed from them lately.
+    pub(crate) fn tell_robbed(&self) {
+        let mut inner = self.lock();
+        let robbed = inner.robbed.take();
+        robbed.for_each(|node| inner.tell_doubt(node));
     }
 
     /// Whether this node takes conversations.
@@ -206,8 +222,9 @@ impl Switchboard {
             let number = inner.links_made;
             let older = inner.links.insert(node, Wire { number, outbox: Arc::clone(&outbox), asks: 0 });
             if lives {
-                inner.revive(node);
+                inner.dead.forget(node);
             }
+            inner.tell_doubt(node);
             (number, older)
         };
         metrics::gauge!(LINKS).increment(1);
@@ -260,9 +277,10 @@ impl Switchboard {
             cut.extend(inner.links.remove(node).map(|wire| (*node, wire)));
         }
         for node in now.iter() {
-            let is_news = inner.dead.contains(node) || !before.contains(node);
+            let is_news = inner.dead.contains(*node) || !before.contains(node);
             if is_news && inner.links.contains_key(node) {
-                inner.revive(*node);
+                inner.dead.forget(*node);
+                inner.tell_doubt(*node);
             }
         }
         drop(inner);
@@ -278,7 +296,7 @@ impl Switchboard {
     pub(crate) fn has_heard(&self, node: NodeId, link: u64) {
         let mut inner = self.lock();
         if inner.links.get(&node).is_some_and(|wire| wire.number == link) {
-            inner.owed.remove(&node);
+            inner.owed.forget(node);
         }
     }
 
@@ -441,14 +459,13 @@ impl Inner {
     }
 
     fn bury(&mut self, node: NodeId) {
-        remember(&mut self.dead, node);
-        remember(&mut self.owed, node);
+        self.dead.remember(node);
+        self.owed.remember(node);
     }
 
-    /// A node lives, and has a link: it is told that it was held for dead, over each link until it has heard it.
-    fn revive(&mut self, node: NodeId) {
-        self.dead.remove(&node);
-        if let Some(wire) = self.links.get(&node).filter(|_| self.owed.contains(&node)) {
+    /// Whoever was held for dead is told so, over each link until it has heard it.
+    fn tell_doubt(&self, node: NodeId) {
+        if let Some(wire) = self.links.get(&node).filter(|_| self.owed.contains(node)) {
             wire.outbox.push(peer_frame(&PeerFrame::Doubt {}));
         }
     }
@@ -460,20 +477,6 @@ impl Inner {
         }
         Some(asked)
     }
-}
-
-fn hash(key: ConversationKey) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// The oldest are forgotten first.
-fn remember(nodes: &mut BTreeSet<NodeId>, node: NodeId) {
-    while nodes.len() >= DEAD_MAX && !nodes.contains(&node) {
-        nodes.pop_first();
-    }
-    nodes.insert(node);
 }
 
 impl Drop for Route {

@@ -182,6 +182,29 @@ fn an_owner_that_is_joined_too_late_is_told_that_nobody_follows() {
 }
 
 #[test]
+fn who_is_held_for_dead_and_has_a_link_hears_of_each_claim() {
+    let other = NodeId::generate();
+    let desk = Desk::new(&[other]);
+    let (_, mut out) = desk.up(other);
+    desk.board.has_claimed_from(other);
+    desk.board.tell_robbed();
+    assert_eq!(frames(&mut out), [], "it lives, and has let go of it");
+    desk.live(&[]);
+    assert!(is_over(&mut out));
+    let (number, mut out) = desk.up(other);
+    assert_eq!(frames(&mut out), [PeerFrame::Doubt {}]);
+    desk.board.has_heard(other, number);
+    // It has looked at all that it has, and then something is claimed.
+    for _ in 0..3 {
+        desk.board.has_claimed_from(other);
+    }
+    desk.board.tell_robbed();
+    assert_eq!(frames(&mut out), [PeerFrame::Doubt {}], "once for all that were claimed");
+    desk.board.tell_robbed();
+    assert_eq!(frames(&mut out), []);
+}
+
+#[test]
 fn who_was_held_for_dead_is_told_until_it_has_heard_it() {
     let other = NodeId::generate();
     let desk = Desk::new(&[]);
@@ -197,7 +220,7 @@ fn who_was_held_for_dead_is_told_until_it_has_heard_it() {
     assert!(is_over(&mut out) && !desk.board.is_alive(other));
     let (_, mut out) = desk.up(other);
     assert!(!desk.board.is_alive(other), "a link alone does not bring it back");
-    assert_eq!(frames(&mut out), []);
+    assert_eq!(frames(&mut out), [PeerFrame::Doubt {}]);
     desk.live(&[other]);
     assert!(desk.board.is_alive(other));
     assert_eq!(frames(&mut out), [PeerFrame::Doubt {}]);

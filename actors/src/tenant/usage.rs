@@ -20,7 +20,7 @@ const FORMAT: u32 = 1;
 /// Others may write it meanwhile; more often than this it waits for the next time.
 const ATTEMPTS_MAX: usize = 4;
 /// Nodes that write at once, and are each found again.
-const WRITES_KEPT: usize = 16;
+const WRITES_KEPT: usize = 128;
 
 /// A day's use, as stored: one record for a tenant, written over.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -138,6 +138,7 @@ impl Learning {
             tracing::warn!(%tenant, job = %job.view().id, %error, "a site is not learned now");
             // Its outcome is then told by that one.
             if !matches!(error, StoreError::Conflict { .. }) {
+                self.jobs().unwritten = true;
                 job.close(&Err(SiteError::Stopped), false, self.inner.clock.now());
             }
             return;

@@ -214,7 +214,16 @@ impl Learning {
         }
         // Held, so that nobody begins to learn it meanwhile.
         let place = self.reserve(tenant, &url)?;
-        let kept = self.take_from_others(tenant, &url, &place.job).await?;
+        let forgotten = self.forget_at(tenant, &url, &place).await;
+        if !matches!(forgotten, Ok(()) | Err(LearningError::NotFound)) {
+            // It may be at a post of this node's, which is left when its record is read again.
+            self.jobs().unwritten = true;
+        }
+        forgotten
+    }
+
+    async fn forget_at(&self, tenant: TenantId, url: &Url, place: &Place) -> Result<(), LearningError> {
+        let kept = self.take_from_others(tenant, url, &place.job).await?;
         let others = self.inner.sites.list(tenant).await?;
         let shared = |page: &String| others.iter().any(|site| site.url != kept.site.url && site.pages.contains(page));
         let pages = kept.site.pages.iter().filter(|page| !shared(page)).cloned().collect();
