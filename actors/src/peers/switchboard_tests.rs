@@ -212,8 +212,9 @@ fn who_was_held_for_dead_is_told_until_it_has_heard_it() {
     assert!(!desk.board.is_alive(other));
     let (number, mut out) = desk.up(other);
     assert!(desk.board.is_alive(other));
-    desk.live(&[other]);
     assert_eq!(frames(&mut out), [PeerFrame::Doubt {}], "what it has may have been claimed meanwhile");
+    desk.live(&[other]);
+    assert_eq!(frames(&mut out), [PeerFrame::Doubt {}], "it has not said that it has heard it");
     desk.board.has_heard(other, number);
 
     desk.live(&[]);

@@ -90,8 +90,14 @@ impl Count {
         LogoutNumber { number: self.number, run: self.runs.last().map_or_else(Run::default, |(run, _)| *run) }
     }
 
+    /// After one more log-out, counted in the run of the last one.
+    pub(super) fn next(self) -> Self {
+        let run = self.now().run;
+        self.next_in(run)
+    }
+
     /// After one more log-out, counted in `run`.
-    pub(super) fn next(mut self, run: Run) -> Self {
+    pub(super) fn next_in(mut self, run: Run) -> Self {
         if self.runs.is_empty() {
             self.runs.push((Run::default(), 0));
         }
@@ -127,9 +133,9 @@ mod tests {
 
     #[test]
     fn a_number_is_of_the_count_whose_run_has_counted_it() {
-        let backup = (0..3).fold(Count::default(), |count, _| count.next(Run(7)));
-        let taken_back = (0..4).fold(backup.clone(), |count, _| count.next(Run(8)));
-        let restored = (0..9).fold(backup.clone(), |count, _| count.next(Run(9)));
+        let backup = (0..3).fold(Count::default(), |count, _| count.next_in(Run(7)));
+        let taken_back = (0..4).fold(backup.clone(), |count, _| count.next_in(Run(8)));
+        let restored = (0..9).fold(backup.clone(), |count, _| count.next_in(Run(9)));
         for (what, count, has, has_not) in [
             ("none yet", Count::default(), vec![at(0, 0)], vec![at(1, 0), at(0, 7), at(1, 7)]),
             ("the backup", backup, vec![at(0, 0), at(1, 7), at(3, 7)], vec![at(1, 0), at(0, 7), at(4, 7), at(4, 8)]),
@@ -145,7 +151,7 @@ mod tests {
             }
         }
         // The oldest runs are forgotten, never more than the bound.
-        let count = (10..10 + 2 * RUNS_MAX as u64).fold(taken_back, |count, run| count.next(Run(run)));
+        let count = (10..10 + 2 * RUNS_MAX as u64).fold(taken_back, |count, run| count.next_in(Run(run)));
         assert_eq!((count.runs.len(), count.has(at(7, 8)), count.has(count.now())), (RUNS_MAX, false, true));
     }
 
@@ -153,7 +159,7 @@ mod tests {
     fn what_earlier_programs_counted_is_of_the_count() {
         let count: Count = serde_json::from_str(r#"{"format":1,"number":5}"#).unwrap();
         assert_eq!(serde_json::from_str::<LogoutNumber>("5").unwrap(), count.now());
-        let next = count.clone().next(Run(7));
+        let next = count.clone().next_in(Run(7));
         for (number, of_both, of_next) in [(at(0, 0), true, true), (at(5, 0), true, true), (at(6, 0), false, false)] {
             assert_eq!((count.has(number), next.has(number)), (of_both, of_next), "{number:?}");
         }

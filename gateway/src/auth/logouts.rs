@@ -25,6 +25,8 @@ const WAITING_MAX: usize = 1_024;
 const KEPT: u64 = 65_536;
 /// Old records looked at with each new one: more than come, so that they do not pile up.
 const TIDIED: usize = 4;
+/// Tenants of which it is known how far their counts were.
+const COUNTED_MAX: usize = 16_384;
 
 /// Who is logged out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +100,28 @@ impl Logout {
     }
 }
 
+/// What is over of somebody's: by their last log-out, and by the count in which it stands. Other nodes count too, so that
+/// a number of another run may well be of the count.
+pub(crate) struct Over {
+    count: Arc<Count>,
+    logout: Option<Logout>,
+    kept: u64,
+}
+
+impl Over {
+    /// Whether what was made then is over.
+    pub(crate) fn has(&self, made: Issued) -> bool {
+        let Self { count, logout, kept } = self;
+        // Of what was made before those that are kept, nothing shows any longer whether it was ended.
+        let is_forgotten = count.is_past(0, *kept)
+            && match made {
+                Issued::At(_) => true,
+                Issued::After(shown) => count.is_past(shown.number, *kept) || !count.has(shown),
+            };
+        is_forgotten || logout.is_some_and(|logout| logout.ends_in(made, |shown| count.has(shown)))
+    }
+}
+
 /// The installation's logged-out visitors and agents.
 pub struct Logouts {
     records: Arc<dyn Records>,
@@ -106,7 +130,8 @@ pub struct Logouts {
     noted: Mutex<HashMap<Whose, usize>>,
     /// May be older than the store's: it has fewer numbers then, and no others.
     counts: Memory<TenantId, Arc<Count>>,
-    run: Run,
+    /// How far each tenant's count was when this process has last counted in it.
+    progress: Mutex<HashMap<TenantId, u64>>,
     kept: u64,
     /// Of each tenant, what is held while one of its log-outs is counted: those that come at once wait in a row instead
     /// of writing past each other.
@@ -129,7 +154,7 @@ impl Logouts {
     #[must_use]
     pub fn new(records: Arc<dyn Records>) -> Self {
         let (known, noted, counts) = (Memory::default(), Mutex::default(), Memory::default());
-        Self { records, known, noted, counts, run: Run::draw(), kept: KEPT, counting: Mutex::default() }
+        Self { records, known, noted, counts, progress: Mutex::default(), kept: KEPT, counting: Mutex::default() }
     }
 
     /// When something is made that is made now. To be asked for before anything is checked: a log-out that comes
@@ -156,20 +181,23 @@ impl Logouts {
         Ok(logout)
     }
 
-    /// The last log-out of somebody, as the store has it now: another node may have stored it.
+    /// What is remembered of a tenant's log-outs holds no longer: another node has had one.
+    pub(crate) fn forget(&self, tenant: TenantId) {
+        self.known.forget_all(|(of, _)| *of == tenant);
+        self.counts.forget(&tenant);
+    }
+
+    /// What is over of somebody's, as the store has it now.
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) async fn newest(
-        &self,
-        tenant: TenantId,
-        whom: Whom,
-        now: Timestamp,
-    ) -> Result<Option<Logout>, StoreError> {
+    pub(crate) async fn over(&self, tenant: TenantId, whom: Whom, now: Timestamp) -> Result<Over, StoreError> {
         let whose = (tenant, whom);
         self.known.forget(&whose);
-        self.counts.forget(&tenant);
-        self.last_of(&whose, now).await
+        let logout = self.last_of(&whose, now).await?;
+        // One that was read before the log-out may not have the numbers that came since.
+        let count = self.count_of_store(tenant, now).await?;
+        Ok(Over { count, logout, kept: self.kept })
     }
 
     /// How many log-outs a tenant has had, as the store has it now: another number, another log-out.
@@ -200,7 +228,7 @@ impl Logouts {
             if self.noted().contains_key(&whose) {
                 return Err(whose.1.ended());
             }
-            if !self.is_over(&count, stored, made) {
+            if !(Over { count, logout: stored, kept: self.kept }).has(made) {
                 return Ok(());
             }
             // What was remembered has fewer numbers than there may be.
@@ -208,16 +236,6 @@ impl Logouts {
                 return Err(whose.1.ended());
             }
         }
-    }
-
-    fn is_over(&self, count: &Count, logout: Option<Logout>, made: Issued) -> bool {
-        // Of what was made before those that are kept, nothing shows any longer whether it was ended.
-        let is_forgotten = count.is_past(0, self.kept)
-            && match made {
-                Issued::At(_) => true,
-                Issued::After(shown) => count.is_past(shown.number, self.kept) || !count.has(shown),
-            };
-        is_forgotten || logout.is_some_and(|logout| logout.ends_in(made, |shown| count.has(shown)))
     }
 
     async fn last_of(&self, whose: &Whose, now: Timestamp) -> Result<Option<Logout>, StoreError> {
@@ -272,10 +290,21 @@ impl Logouts {
     async fn count_in_turn(&self, tenant: TenantId) -> Result<Count, StoreError> {
         for _ in 0..ATTEMPTS_MAX {
             let (version, before) = self.counted(tenant).await?;
-            let count = before.next(self.run);
+            // All who count go on with one run, so that runs are few. One begins with each process, and where the count
+            // is not as far as it was: then the store was restored under a process that went on.
+            let goes_on = self.progress().get(&tenant).is_some_and(|number| before.now().number >= *number);
+            let count = if goes_on { before.next() } else { before.next_in(Run::draw()) };
             match record_body::save(&*self.records, records::logout_count(tenant), version, &count).await {
                 Err(StoreError::Conflict { .. }) => {}
-                stored => return stored.map(|_| count),
+                stored => {
+                    stored?;
+                    let mut progress = self.progress();
+                    if progress.len() >= COUNTED_MAX {
+                        progress.clear();
+                    }
+                    progress.insert(tenant, count.now().number);
+                    return Ok(count);
+                }
             }
         }
         Err(StoreError::Busy)
@@ -325,6 +354,10 @@ impl Logouts {
                 let _ = self.records.delete(RecordName { scope, kind, id: record.id }, record.version).await;
             }
         }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, HashMap<TenantId, u64>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn counting(&self) -> MutexGuard<'_, HashMap<TenantId, Arc<tokio::sync::Mutex<()>>>> {

@@ -153,6 +153,7 @@ impl Hearer {
             .for_each_concurrent(AT_ONCE, |tenant| async move {
                 self.tenant_changed(tenant.id()).await;
                 self.system.contacts().forget(tenant.id());
+                self.access.authority.logouts().forget(tenant.id());
                 self.contacts_changed(tenant.id(), self.presence.visitors(tenant.id()).into_iter().collect()).await;
                 self.knowledge.changed(tenant.id());
             })
@@ -229,12 +230,14 @@ impl Hearer {
     async fn logged_out(&self, tenant: TenantId, people: Vec<Whom>) {
         let now = self.system.clock().now();
         let logouts = self.access.authority.logouts();
+        // Who is not here shows what was ended with the next request.
+        logouts.forget(tenant);
         let looked = stream::iter(people).for_each_concurrent(AT_ONCE, |whom| async move {
             // What cannot be read now is refused when it is next shown.
-            let Ok(Some(logout)) = logouts.newest(tenant, whom.clone(), now).await else { return };
+            let Ok(over) = logouts.over(tenant, whom.clone(), now).await else { return };
             match &whom {
-                Whom::Contact(contact) => self.presence.log_out(tenant, *contact, logout),
-                Whom::Agent(name) => self.presence.log_out_agent(tenant, name as &AgentName, logout),
+                Whom::Contact(contact) => self.presence.log_out(tenant, *contact, |made| over.has(made)),
+                Whom::Agent(name) => self.presence.log_out_agent(tenant, name as &AgentName, |made| over.has(made)),
             }
         });
         looked.await;

@@ -64,7 +64,7 @@ pub(super) async fn log_out(
     to_the_end(async move {
         let whom = Whom::Agent(agent.clone());
         let logout = edge.parts.access.authority.logouts().log_out(tenant, &whom, edge.system().clock()).await?;
-        edge.sessions.presence().log_out_agent(tenant, &agent, logout);
+        edge.sessions.presence().log_out_agent(tenant, &agent, |made| logout.ends(made));
         Ok(HttpResponse::NoContent().finish())
     })
     .await

@@ -118,7 +118,7 @@ pub(super) async fn log_out_all(edge: &Edge, tenant: TenantId, family: &[Contact
             .logouts()
             .log_out(tenant, &Whom::Contact(*contact), edge.system().clock())
             .await?;
-        edge.sessions.presence().log_out(tenant, *contact, logout);
+        edge.sessions.presence().log_out(tenant, *contact, |made| logout.ends(made));
     }
     Ok(())
 }

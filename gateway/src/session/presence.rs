@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::refusal;
 use crate::access::check_page;
-use crate::auth::{CallingPage, Holder, Logout, Whom, admits};
+use crate::auth::{CallingPage, Holder, Issued, Whom, admits};
 
 /// When one that finds no place may try again.
 const FULL_RETRY: Duration = Duration::from_secs(5);
@@ -186,19 +186,19 @@ impl Presence {
     }
 
     /// Ends the sessions of a contact that was logged out.
-    pub(crate) fn log_out(&self, tenant: TenantId, contact: ContactId, logout: Logout) {
+    pub(crate) fn log_out(&self, tenant: TenantId, contact: ContactId, is_over: impl Fn(Issued) -> bool) {
         self.end_those(tenant, |member| {
             let visitor = member.principal.visitor()?;
             let is_theirs = [visitor.contact, visitor.sealed_for].contains(&contact);
-            (is_theirs && logout.ends(visitor.made)).then_some(Close::TOKEN_EXPIRED)
+            (is_theirs && is_over(visitor.made)).then_some(Close::TOKEN_EXPIRED)
         });
     }
 
     /// Ends the sessions of an agent who was logged out.
-    pub(crate) fn log_out_agent(&self, tenant: TenantId, name: &AgentName, logout: Logout) {
+    pub(crate) fn log_out_agent(&self, tenant: TenantId, name: &AgentName, is_over: impl Fn(Issued) -> bool) {
         self.end_those(tenant, |member| {
             let agent = member.principal.agent()?;
-            (agent.name == *name && logout.ends(agent.made)).then_some(Close::TOKEN_EXPIRED)
+            (agent.name == *name && is_over(agent.made)).then_some(Close::TOKEN_EXPIRED)
         });
     }
 
@@ -296,7 +296,7 @@ mod tests {
     use schema::Timestamp;
 
     use super::*;
-    use crate::auth::{Issued, Kind, MadeBy, Visitor};
+    use crate::auth::{Issued, Kind, Logout, MadeBy, Visitor};
 
     fn visitor(tenant: TenantId, contact: ContactId, since: Timestamp) -> Member {
         visitor_as(tenant, contact, contact, since)
@@ -412,7 +412,8 @@ mod tests {
             .collect();
         let open = || outboxes.iter().filter(|outbox| outbox.is_open()).count();
         let began = Instant::now();
-        presence.log_out(tenant, contacts[7], Logout::until(now));
+        let logout = Logout::until(now);
+        presence.log_out(tenant, contacts[7], |made| logout.ends(made));
         let one = began.elapsed();
         assert_eq!((open(), outboxes[7].is_open()), (9_999, false));
         presence.end_those(tenant, |_| Some(Close::UNAUTHORIZED));

@@ -99,6 +99,46 @@ async fn log_outs_at_once_are_each_counted_and_meanwhile_nothing_holds() {
 }
 
 #[tokio::test]
+async fn nodes_that_log_out_in_turn_end_nobody_elses() {
+    let [ana, bo] = [Whom::Contact(ContactId::from_bytes([1; 16])), Whom::Agent("Bo".into())];
+    let (records, tenant, clock) = (Arc::<MemoryRecords>::default(), TenantId::generate(), At(NOW));
+    let nodes = [Logouts::new(records.clone()), Logouts::new(records.clone())];
+    let before = nodes[1].now(tenant).await.unwrap();
+    nodes[0].log_out(tenant, &ana, &clock).await.unwrap();
+    let after = nodes[1].now(tenant).await.unwrap();
+    // More than there are runs that are told apart.
+    for n in 0..1_200 {
+        nodes[n % 2].log_out(tenant, &bo, &clock).await.unwrap();
+    }
+    for node in &nodes {
+        assert!(node.check(tenant, ana.clone(), before, NOW).await.is_err());
+        assert!(node.check(tenant, ana.clone(), after, NOW).await.is_ok());
+        let over = node.over(tenant, ana.clone(), NOW).await.unwrap();
+        assert!(over.has(before) && !over.has(after), "as sessions that are open are looked at");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_restored_under_a_program_that_goes_on_is_noticed() {
+    let [ana, cy] = [Whom::Contact(ContactId::from_bytes([1; 16])), Whom::Agent("Cy".into())];
+    let (records, tenant, clock) = (Arc::<MemoryRecords>::default(), TenantId::generate(), At(NOW));
+    let logouts = Logouts::new(records.clone());
+    logouts.log_out(tenant, &cy, &clock).await.unwrap();
+    let backup = records.all.lock().unwrap().clone();
+    let mut made = Vec::new();
+    for _ in 0..3 {
+        logouts.log_out(tenant, &cy, &clock).await.unwrap();
+        made.push(logouts.now(tenant).await.unwrap());
+    }
+    *records.all.lock().unwrap() = backup;
+    // The count goes through the same numbers again.
+    logouts.log_out(tenant, &ana, &clock).await.unwrap();
+    for made in made {
+        assert!(logouts.over(tenant, ana.clone(), NOW).await.unwrap().has(made), "{made:?}");
+    }
+}
+
+#[tokio::test]
 async fn after_a_restore_a_log_out_ends_what_was_made_in_the_future_that_was_taken_back() {
     let [ana, bo, cy] =
         [Whom::Contact(ContactId::from_bytes([1; 16])), Whom::Agent("Bo".into()), Whom::Agent("Cy".into())];
