@@ -2,6 +2,7 @@
 //! owns nothing has another one wake it.
 //! Invariant: it is claimed only from the owner that was read, so that of two nodes that claim one does.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use engine_store::{Claim, StoreError};
 use schema::peer::PeerAsk;
 use schema::{ConversationKey, ErrorCode, NodeId, limits};
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::handle::ConversationHandle;
@@ -52,7 +53,7 @@ pub(super) async fn place<'a>(
     let failed = |error: StoreError| WakeFailure::Failed(Failure::store(&error));
     // Who owns, and does not take it.
     let mut declined = Vec::new();
-    let (mut links, until) = (board.links(), Instant::now() + LINKED_WITHIN);
+    let (mut links, until) = (board.links_made(), Instant::now() + LINKED_WITHIN);
     for tries in 0..TRIES_MAX {
         sleep((PAUSE * tries).mul_f64((host.jitter)())).await;
         let owner = {
@@ -128,17 +129,14 @@ pub(super) async fn place<'a>(
 }
 
 /// Whether a link was made that was not there when it was looked for; to a node to which there is one none is waited for.
-async fn is_linked_anew(
-    board: &Switchboard,
-    links: &mut watch::Receiver<u64>,
-    node: Option<NodeId>,
-    until: Instant,
-) -> bool {
+async fn is_linked_anew(board: &Switchboard, seen: &mut u64, node: Option<NodeId>, until: Instant) -> bool {
+    let mut linked = pin!(board.linked());
+    // From here on none is missed.
+    linked.as_mut().enable();
     let is_there = node.is_some_and(|node| board.is_linked(node));
-    if is_there && !links.has_changed().unwrap_or(false) {
-        return false;
-    }
-    timeout_at(until, links.changed()).await.is_ok_and(|changed| changed.is_ok())
+    let is_linked = board.links_made() != *seen || (!is_there && timeout_at(until, linked).await.is_ok());
+    *seen = board.links_made();
+    is_linked
 }
 
 /// Starts a relay, and waits until it follows.

@@ -8,6 +8,7 @@ use schema::peer::{PEER_VERSION, PeerAsk, PeerFrame};
 use schema::wire::{ErrorFace, SignalKind};
 use schema::{Author, ConversationKey, Epoch, Event, NodeId, SessionId, Text, Turn, limits};
 use serde_json::Value;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::timeout;
 
@@ -67,8 +68,8 @@ pub(crate) struct Switchboard {
     inner: Mutex<Inner>,
     /// Tells whoever waits that membership has changed, in the order in which they came.
     news: Notify,
-    /// Counts the links that were made.
-    links: watch::Sender<u64>,
+    /// The same of links that are made. A watch would tell them in an order that chance decides.
+    linked: Notify,
 }
 
 #[derive(Default)]
@@ -123,7 +124,7 @@ pub(crate) struct Route {
 
 impl Switchboard {
     pub(crate) fn new(peers: Arc<dyn Peers>) -> Self {
-        Self { peers, inner: Mutex::default(), news: Notify::new(), links: watch::Sender::default() }
+        Self { peers, inner: Mutex::default(), news: Notify::new(), linked: Notify::new() }
     }
 
     /// This node.
@@ -192,9 +193,14 @@ impl Switchboard {
         self.owns() || self.peers.owner_of(0, &|node| self.is_linked(node)).is_some()
     }
 
-    /// Changes with each link that is made.
-    pub(crate) fn links(&self) -> watch::Receiver<u64> {
-        self.links.subscribe()
+    /// How many links were made so far.
+    pub(crate) fn links_made(&self) -> u64 {
+        self.lock().links_made
+    }
+
+    /// Waits for the next link that is made.
+    pub(crate) fn linked(&self) -> Notified<'_> {
+        self.linked.notified()
     }
 
     pub(crate) fn is_linked(&self, node: NodeId) -> bool {
@@ -228,7 +234,7 @@ impl Switchboard {
             (number, older)
         };
         metrics::gauge!(LINKS).increment(1);
-        self.links.send_modify(|links| *links += 1);
+        self.linked.notify_waiters();
         if let Some(older) = older {
             older.outbox.abandon();
             self.cut(node, older.number);
